@@ -1,0 +1,57 @@
+// Whole files: read, mapped, and written so that a reader never sees half of one.
+//
+//   std::string bytes = partita::read_file("words.txt");
+//   partita::write_file("words.model", bytes);     // the old file or the new one, never a mixture
+//
+//   partita::MappedFile file("logits.npy");        // 10 GB? Only what is looked at is read.
+//   std::string_view view = file.bytes();
+//
+// Everything here throws IoError, which names the path and the system's reason.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace partita {
+
+/// All bytes of a file (or of a pipe, until its end).
+/// @throws IoError
+std::string read_file(const std::filesystem::path& path);
+
+/// Replaces a file: writes a new one beside it (".NAME.PID.N.part"), has it reach the disk, and
+/// renames it over the old one. Whoever reads `path`, at any moment and after any crash, finds the
+/// old bytes or the new ones. On failure the new file is removed. A link is followed; the mode of
+/// an existing file is kept; a device or pipe (/dev/stdout) is written to directly.
+/// @throws IoError
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// The same, with the bytes in several pieces (a header and its data).
+void write_file(const std::filesystem::path& path, std::initializer_list<std::string_view> pieces);
+
+/// A file's bytes, mapped read-only for as long as this lives. A pipe is read into memory. Another
+/// process must not shorten the file meanwhile; one that replaces it, as write_file does, is fine.
+class MappedFile {
+ public:
+  /// @throws IoError
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::string_view bytes() const {
+    return mapped_ != nullptr ? std::string_view(static_cast<const char*>(mapped_), size_)
+                              : std::string_view(read_);
+  }
+
+ private:
+  void* mapped_ = nullptr;
+  std::size_t size_ = 0;
+  std::string read_;  // in place of a mapping: an empty file, a pipe
+};
+
+}  // namespace partita

@@ -1,0 +1,49 @@
+// Text: the lines of a UTF-8 file, and code points.
+//
+//   partita::TextLines words = partita::read_lines("words.txt");
+//   for (const std::string& note : words.notes) std::cerr << note << '\n';   // "...: CRLF line
+//   ends" for (const std::string& word : words.lines) {
+//     std::u32string code_points = partita::decode_utf8(word);
+//   }
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace partita {
+
+/// Where a byte string first stops being UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing
+/// above U+10FFFF): the offset of the first byte that does not belong, or nothing.
+std::optional<std::size_t> find_invalid_utf8(std::string_view bytes);
+
+/// The code points of a UTF-8 string. @throws InvalidArgument if it is not UTF-8.
+std::u32string decode_utf8(std::string_view bytes);
+
+/// @throws InvalidArgument for a surrogate or a value above U+10FFFF.
+std::string encode_utf8(std::u32string_view code_points);
+
+struct TextLines {
+  std::vector<std::string> lines;        ///< without line ends; no line is blank
+  std::vector<std::size_t> line_number;  ///< of each in the file, from 1
+  std::size_t blank = 0;                 ///< lines left out: empty, or only spaces and tabs
+  bool crlf = false;                     ///< some line ended in CRLF (read as LF)
+  bool byte_order_mark = false;          ///< skipped
+  std::vector<std::string> notes;        ///< the last three in words, for a person; one line each
+};
+
+struct TextOptions {
+  std::size_t longest_line = 1U << 20U;  ///< in bytes
+};
+
+/// The lines of a UTF-8 text file.
+/// @throws IoError, and DataError naming the line if it is not UTF-8 or holds a NUL byte
+/// ("words.txt:
+///         line 3: invalid UTF-8 at byte 5", counted in the line from 1), if a line is longer than
+///         allowed, or if no line holds a word.
+TextLines read_lines(const std::filesystem::path& path, const TextOptions& options = {});
+
+}  // namespace partita
