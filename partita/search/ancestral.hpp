@@ -1,0 +1,31 @@
+// Independent samples from a sequence model, token by token: "ancestral" because each token is
+// drawn given its ancestors.
+//
+//   auto words = partita::ancestral_samples(model, 1000, {.seed = 1}, {.max_length = 30});
+//   words[7].tokens, words[7].log_prob
+//
+// Sample i draws from stream (seed, id + i) alone, so neither the number of samples nor the batch
+// or the threads change it. Samples that share a prefix are walked as one until they part: the
+// model sees each distinct prefix of a batch once.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "partita/random/stream.hpp"
+#include "partita/search/search.hpp"
+
+namespace partita {
+
+/// Draws n sequences that all begin with `prompt`.
+/// Token t of a sample is the inverse of the cumulative softmax at the uniform at position t of its
+/// stream; a token's probability is exact to 2^-53.
+/// @throws InvalidArgument if an option is out of range, the prompt holds something that is no
+/// token,
+///         or the model gives NaN, +inf or nothing but -inf; the message holds the prefix.
+std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, std::size_t n,
+                                          const Streams& streams, const SearchOptions& options = {},
+                                          std::span<const Token> prompt = {});
+
+}  // namespace partita

@@ -1,0 +1,105 @@
+// A sequence model is whatever returns logits for the next token of a batch of prefixes. Searches
+// (ancestral.hpp, beam.hpp, stochastic_beam.hpp, unique.hpp) know nothing else about it.
+//
+//   partita::CallableModel coin(3, /*end_token=*/2, [](std::span<const partita::Token> prefix) {
+//     const double end = static_cast<double>(prefix.size()) - 3;
+//     return std::vector<double>{0.0, 1.0, end};   // unnormalized; the longer, the likelier the
+//     end
+//   });
+//   auto three = partita::stochastic_beam_search(coin, 3, {.seed = 1});
+//
+// A stateless model (a callable, an n-gram) reads the prefixes. An incremental one keeps what it
+// computed for them (a key-value cache, an LSTM's hidden state) in a DecodingState and reads only
+// what is new. What the search promises about a state:
+//
+//   first call      any prefixes (prompts), one a row; read them from their beginning
+//   between calls   reorder(rows) once: row i now continues what row rows[i] was
+//   later calls     as many prefixes as rows, each one token longer: read the last token
+//
+// TorchScript: derive from SequenceModel and from DecodingState; the state holds the cache tensors,
+//   reorder() is cache.index_select(batch_dimension, rows), and next_logits() runs the module on
+//   the tokens it has not seen and copies its last-step logits into `logits` (torch::from_blob on
+//   logits.data(), kDouble, {n, V}).
+// llama.cpp: the state owns a llama_context of as many sequences as rows; reorder() is
+//   llama_kv_cache_seq_cp / seq_rm, next_logits() fills one llama_batch with the new tokens, calls
+//   llama_decode, and copies llama_get_logits_ith() of each row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "partita/base/rows.hpp"
+
+namespace partita {
+
+using Token = std::int32_t;
+using Sequence = std::vector<Token>;
+
+/// What an incremental model remembers of the prefixes of one search.
+class DecodingState {
+ public:
+  DecodingState() = default;
+  DecodingState(const DecodingState&) = delete;
+  DecodingState& operator=(const DecodingState&) = delete;
+  virtual ~DecodingState() = default;
+
+  /// Row i of the new state continues row rows[i] of the old one. Rows may be repeated and dropped,
+  /// so there may be fewer or more than before.
+  virtual void reorder(std::span<const std::size_t> rows) = 0;
+};
+
+class SequenceModel {
+ public:
+  SequenceModel() = default;
+  SequenceModel(const SequenceModel&) = default;
+  SequenceModel(SequenceModel&&) = default;
+  SequenceModel& operator=(const SequenceModel&) = default;
+  SequenceModel& operator=(SequenceModel&&) = default;
+  virtual ~SequenceModel() = default;
+
+  /// Tokens are 0 ... vocabulary_size() - 1.
+  virtual std::size_t vocabulary_size() const = 0;
+
+  /// The token that ends a sequence, or -1 if only the maximum length does.
+  virtual Token end_token() const = 0;
+
+  /// A state for the prefixes of one search; null (the default) for a stateless model.
+  virtual std::unique_ptr<DecodingState> start() const { return nullptr; }
+
+  /// Writes the logits of the token that follows each prefix: any real numbers, -inf for a token
+  /// that cannot come. They need not be normalized.
+  /// @param prefixes never hold the end token, unless a prompt does.
+  /// @param state    what start() gave, brought up to date as promised above; null if that was
+  /// null.
+  /// @param logits   [prefixes.size(), vocabulary_size()], f64, contiguous:
+  ///                 double* row = logits.row_data<double>(i).
+  /// Called from several threads at once, with a state each, if SearchOptions::threads asks so.
+  virtual void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
+                           MutableRows logits) const = 0;
+};
+
+/// A C++ function of one prefix as a stateless SequenceModel.
+class CallableModel final : public SequenceModel {
+ public:
+  using Function = std::function<std::vector<double>(std::span<const Token> prefix)>;
+
+  /// @throws InvalidArgument if vocabulary_size is 0, end_token is neither -1 nor a token, or there
+  ///         is no function; next_logits() throws it if the function returns another size.
+  CallableModel(std::size_t vocabulary_size, Token end_token, Function function);
+
+  std::size_t vocabulary_size() const override { return vocabulary_size_; }
+  Token end_token() const override { return end_token_; }
+  void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
+                   MutableRows logits) const override;
+
+ private:
+  std::size_t vocabulary_size_;
+  Token end_token_;
+  Function function_;
+};
+
+}  // namespace partita

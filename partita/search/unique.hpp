@@ -1,0 +1,53 @@
+// Sampling sequences without replacement, one at a time: the next distinct sequence on demand,
+// until there is none left.
+//
+//   partita::UniqueSampler sampler(model, {.seed = 1});
+//   while (auto sequence = sampler.next()) {         // never the same one twice
+//     if (good(sequence->tokens)) break;
+//   }
+//
+// The order is that of drawing sequences one after the other, each with its probability over what
+// is left (Shi, Bieber, Sutton, "Incremental sampling without replacement for sequence models",
+// ICML 2020). Their UniqueRandomizer subtracts what was returned from the probabilities in a trie
+// of prefixes. Here nothing is subtracted, so nothing cancels and exhaustion is exact: the trie's
+// open prefixes wait in a heap, each with the perturbed log-probability of the best sequence below
+// it that has not been returned (top_down.hpp), and the largest one is followed to its end. The
+// first k sequences are those of stochastic_beam_search(model, k, stream).
+//
+// The model is asked for one prefix at a time, and once for each; 8 bytes a token of the vocabulary
+// are kept for each prefix that has been visited.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+
+#include "partita/random/stream.hpp"
+#include "partita/search/search.hpp"
+
+namespace partita {
+
+class UniqueSampler {
+ public:
+  /// @param model must outlive the sampler.
+  /// @throws InvalidArgument if an option is out of range.
+  UniqueSampler(const SequenceModel& model, Stream stream, const SearchOptions& options = {},
+                Sequence prompt = {});
+  ~UniqueSampler();
+  UniqueSampler(UniqueSampler&&) noexcept;
+  UniqueSampler& operator=(UniqueSampler&&) noexcept;
+
+  /// The next sequence; nothing when all that are possible have been returned.
+  /// @throws InvalidArgument if the model gives NaN, +inf or nothing but -inf.
+  std::optional<PerturbedHypothesis> next();
+
+  /// The perturbed log-probability of the sequence that next() would return; -inf when there is
+  /// none. After k calls of next() it is the kappa of those k: see estimators.hpp.
+  double threshold() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace partita
