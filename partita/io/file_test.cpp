@@ -1,0 +1,109 @@
+#include "partita/io/file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "temporary_directory.hpp"
+
+namespace partita {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::TemporaryDirectory;
+
+std::size_t entries(const fs::path& directory) {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator(directory), {}));
+}
+
+TEST(File, IsReadAsItWasWritten) {
+  const TemporaryDirectory dir;
+  std::string bytes(300000, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
+  for (const std::string& content : {bytes, std::string(), std::string("x")}) {
+    write_file(dir / "a", content);
+    EXPECT_EQ(read_file(dir / "a"), content);
+    EXPECT_EQ(MappedFile(dir / "a").bytes(), content);
+  }
+  EXPECT_EQ(entries(dir.path()), 1U);
+}
+
+TEST(File, PiecesFollowEachOther) {
+  const TemporaryDirectory dir;
+  write_file(dir / "a", {"one ", "", "two"});
+  EXPECT_EQ(read_file(dir / "a"), "one two");
+}
+
+TEST(File, ARefusalNamesPathAndReasonAndLeavesNothing) {
+  const TemporaryDirectory dir;
+  EXPECT_THAT(message_of<IoError>([&] { read_file(dir / "none"); }),
+              AllOf(HasSubstr(dir / "none"), HasSubstr("No such file or directory")));
+  EXPECT_THAT(message_of<IoError>([&] { MappedFile(dir / "none"); }),
+              HasSubstr("No such file or directory"));
+  EXPECT_THAT(message_of<IoError>([&] { read_file(dir.path()); }), HasSubstr("Is a directory"));
+  EXPECT_THAT(message_of<IoError>([&] { write_file(dir.path(), "x"); }),
+              HasSubstr("Is a directory"));
+  EXPECT_THAT(message_of<IoError>([&] { write_file(dir / "none/a", "x"); }),
+              AllOf(HasSubstr(dir / "none/a"), HasSubstr("No such file or directory")));
+  EXPECT_EQ(entries(dir.path()), 0U);
+}
+
+TEST(File, ADiskThatIsFullIsReported) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP();
+  EXPECT_THAT(message_of<IoError>([&] { write_file("/dev/full", "x"); }),
+              HasSubstr("No space left on device"));
+}
+
+TEST(File, KeepsTheModeAndFollowsALink) {
+  const TemporaryDirectory dir;
+  write_file(dir / "a", "old");
+  ASSERT_EQ(::chmod((dir / "a").c_str(), 0640), 0);
+  fs::create_symlink("a", dir / "link");
+  write_file(dir / "link", "new");
+  EXPECT_EQ(read_file(dir / "a"), "new");
+  EXPECT_TRUE(fs::is_symlink(dir / "link"));
+  EXPECT_EQ(fs::status(dir / "a").permissions(), static_cast<fs::perms>(0640));
+}
+
+TEST(File, ADeviceIsWrittenToNotReplaced) {
+  write_file("/dev/null", "x");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+// A writer is killed at many moments; whoever looks finds the whole old file or the whole new one.
+TEST(File, AKilledWriterLeavesOldOrNew) {
+  const TemporaryDirectory dir;
+  const std::string old_bytes(1000, 'o');
+  const std::string new_bytes(4U << 20U, 'n');
+  int replaced = 0;
+  for (int attempt = 0; attempt < 30; ++attempt) {
+    write_file(dir / "a", old_bytes);
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      write_file(dir / "a", new_bytes);
+      ::_exit(0);
+    }
+    ::usleep(static_cast<useconds_t>(attempt * 300));
+    ::kill(child, SIGKILL);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    const std::string found = read_file(dir / "a");
+    ASSERT_TRUE(found == old_bytes || found == new_bytes) << found.size() << " bytes";
+    replaced += found == new_bytes ? 1 : 0;
+  }
+  RecordProperty("replaced", replaced);
+}
+
+}  // namespace
+}  // namespace partita

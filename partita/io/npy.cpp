@@ -1,0 +1,294 @@
+#include "partita/io/npy.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cctype>
+#include <charconv>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "partita/base/error.hpp"
+
+namespace partita {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kAccepted = "float16, float32 or float64 (<f2, <f4, <f8)";
+
+/// What the header says, before anything is made of it.
+struct Description {
+  std::string descr;
+  bool fortran_order = false;
+  std::vector<std::uint64_t> shape;
+};
+
+/// Reads the header: a Python dictionary with three known keys, of which the values are a string, a
+/// bool, and a tuple of integers. Nothing else of Python's grammar is needed.
+class HeaderParser {
+ public:
+  HeaderParser(std::string_view name, std::string_view text) : name_(name), rest_(text) {}
+
+  Description parse() {
+    Description out;
+    bool descr = false;
+    bool order = false;
+    bool shape = false;
+    expect('{');
+    while (!accept('}')) {
+      const std::string key = quoted();
+      expect(':');
+      if (key == "descr" && !descr) {
+        descr = true;
+        out.descr = element();
+      } else if (key == "fortran_order" && !order) {
+        order = true;
+        out.fortran_order = boolean();
+      } else if (key == "shape" && !shape) {
+        shape = true;
+        out.shape = tuple();
+      } else {
+        fail();
+      }
+      if (!accept(',')) {
+        expect('}');
+        break;
+      }
+    }
+    skip_space();
+    if (!rest_.empty() || !descr || !order || !shape) fail();
+    return out;
+  }
+
+ private:
+  [[noreturn]] void fail() const {
+    throw DataError(
+        name_, "damaged .npy header, expected {'descr': ..., 'fortran_order': ..., 'shape': ...}");
+  }
+  void skip_space() {
+    const std::size_t n = rest_.find_first_not_of(" \t\n");
+    rest_.remove_prefix(n == std::string_view::npos ? rest_.size() : n);
+  }
+  bool accept(char c) {
+    skip_space();
+    if (!rest_.starts_with(c)) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  void expect(char c) {
+    if (!accept(c)) fail();
+  }
+  bool accept_word(std::string_view word) {
+    skip_space();
+    if (!rest_.starts_with(word)) return false;
+    rest_.remove_prefix(word.size());
+    return true;
+  }
+  bool boolean() {
+    if (accept_word("True")) return true;
+    if (!accept_word("False")) fail();
+    return false;
+  }
+  std::string quoted() {
+    skip_space();
+    const char quote = rest_.empty() ? '\0' : rest_.front();
+    const std::size_t end =
+        quote == '\'' || quote == '"' ? rest_.find(quote, 1) : std::string_view::npos;
+    if (end == std::string_view::npos) fail();
+    std::string text(rest_.substr(1, end - 1));
+    rest_.remove_prefix(end + 1);
+    return text;
+  }
+  /// The element type: a string, or a list for a record array, which is named as that.
+  std::string element() {
+    skip_space();
+    if (rest_.starts_with('[')) {
+      throw DataError(name_, fmt::format("elements are records, expected {}", kAccepted));
+    }
+    return quoted();
+  }
+  std::vector<std::uint64_t> tuple() {
+    std::vector<std::uint64_t> values;
+    expect('(');
+    while (!accept(')')) {
+      skip_space();
+      std::uint64_t value = 0;
+      const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+      if (error == std::errc::result_out_of_range) {
+        throw DataError(name_, "shape: a dimension is 2^64 or more");
+      }
+      if (error != std::errc{}) fail();
+      rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+      values.push_back(value);
+      if (!accept(',')) {
+        expect(')');
+        break;
+      }
+    }
+    return values;
+  }
+
+  std::string_view name_;
+  std::string_view rest_;
+};
+
+/// "int64" for "<i8": what a person calls it.
+std::string element_name(std::string_view descr) {
+  static const std::map<char, std::string_view> kinds = {
+      {'f', "float"}, {'i', "int"}, {'u', "uint"}, {'c', "complex"}};
+  const std::size_t sign = descr.find_first_of("<>|=") == 0 ? 1 : 0;
+  std::string printable;
+  for (const char c : descr.substr(0, 32)) printable += c < ' ' || c > '~' ? '?' : c;
+  unsigned bytes = 0;
+  const char* const end = descr.data() + descr.size();
+  if (descr.size() < sign + 2) return printable;
+  const auto parsed = std::from_chars(descr.data() + sign + 1, end, bytes);
+  const auto kind = kinds.find(descr[sign]);
+  if (descr[sign] == 'b') return fmt::format("bool ({})", printable);
+  if (kind == kinds.end() || parsed.ec != std::errc{} || parsed.ptr != end || bytes > 32)
+    return printable;
+  return fmt::format("{}{} ({})", kind->second, bytes * 8, printable);
+}
+
+DType dtype_from(std::string_view name, std::string_view descr) {
+  if (descr == "<f2") return DType::f16;
+  if (descr == "<f4") return DType::f32;
+  if (descr == "<f8") return DType::f64;
+  if (descr == ">f2" || descr == ">f4" || descr == ">f8") {
+    throw DataError(name,
+                    fmt::format("elements are big-endian ({}), expected little-endian: save with "
+                                "array.astype('<{}')",
+                                descr, descr.substr(1)));
+  }
+  throw DataError(name,
+                  fmt::format("elements are {}, expected {}", element_name(descr), kAccepted));
+}
+
+/// a * b, unless it is more than a file can hold.
+std::optional<std::uint64_t> product(std::uint64_t a, std::uint64_t b) {
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (b != 0 && a > kMost / b) return std::nullopt;
+  return a * b;
+}
+
+/// The text of the header, and through `end` where it ends.
+std::string_view header_text(std::string_view name, std::string_view bytes, std::size_t& end) {
+  if (bytes.empty()) throw DataError(name, "the file is empty, expected a .npy array");
+  const std::string_view start = bytes.substr(0, kMagic.size());
+  if (start != kMagic.substr(0, start.size())) {
+    throw DataError(name, "not a .npy file (wrong first bytes)");
+  }
+  const auto cut = [&](std::uint64_t expected) {
+    throw DataError(name, fmt::format("cut short in the header: {} bytes, expected {} or more",
+                                      bytes.size(), expected));
+  };
+  if (bytes.size() < 10) cut(10);
+  const auto byte = [&](std::size_t i) -> std::uint64_t {
+    return static_cast<unsigned char>(bytes[i]);
+  };
+  const std::uint64_t version = byte(6);
+  if (version < 1 || version > 3 || byte(7) != 0) {
+    throw DataError(name,
+                    fmt::format(".npy version {}.{}, expected 1.0, 2.0 or 3.0", version, byte(7)));
+  }
+  const std::size_t start_of_text = version == 1 ? 10 : 12;
+  if (bytes.size() < start_of_text) cut(start_of_text);
+  std::uint64_t length = byte(8) | byte(9) << 8U;
+  if (version > 1) length |= byte(10) << 16U | byte(11) << 24U;
+  if (bytes.size() - start_of_text < length) cut(start_of_text + length);
+  end = start_of_text + static_cast<std::size_t>(length);
+  return bytes.substr(start_of_text, static_cast<std::size_t>(length));
+}
+
+template <class T>
+void save(const std::filesystem::path& path, std::string_view descr, std::span<const T> values,
+          std::size_t rows, std::size_t columns) {
+  if (product(rows, columns) != values.size()) {
+    throw InvalidArgument(
+        "values", fmt::format("expected {} x {} of them, got {}", rows, columns, values.size()));
+  }
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}, {}), }}",
+                                   descr, rows, columns);
+  constexpr std::size_t kBeforeText = 10;
+  constexpr std::size_t kAlignment = 64;  // of the data, as NumPy does it
+  header.append((kAlignment - (kBeforeText + header.size() + 1) % kAlignment) % kAlignment, ' ');
+  header += '\n';
+  std::string start(kMagic);
+  start += {'\x01', '\x00', static_cast<char>(header.size() & 0xFFU),
+            static_cast<char>(header.size() >> 8U)};
+  write_file(path,
+             {start, header, {reinterpret_cast<const char*>(values.data()), values.size_bytes()}});
+}
+
+}  // namespace
+
+NpyHeader parse_npy(std::string_view name, std::string_view bytes) {
+  std::size_t data_offset = 0;
+  const std::string_view text = header_text(name, bytes, data_offset);
+  const Description found = HeaderParser(name, text).parse();
+  const DType dtype = dtype_from(name, found.descr);
+  const auto shape =
+      fmt::format("({}{})", fmt::join(found.shape, ", "), found.shape.size() == 1 ? "," : "");
+  if (found.shape.empty() || found.shape.size() > 2) {
+    throw DataError(
+        name, fmt::format("shape {}: {} dimensions, expected 2 (rows, categories) or 1",
+                          found.shape.size() > 8 ? "of an array" : shape, found.shape.size()));
+  }
+  const std::uint64_t rows = found.shape.size() == 1 ? 1 : found.shape.front();
+  const std::uint64_t columns = found.shape.back();
+  if (rows == 0 || columns == 0) {
+    throw DataError(
+        name, fmt::format("shape {}: no elements, expected 1 row and 1 category or more", shape));
+  }
+  if (found.fortran_order && rows > 1 && columns > 1) {  // otherwise the two orders are the same
+    throw DataError(name,
+                    "Fortran order (column by column), expected C order: save with "
+                    "numpy.ascontiguousarray(array)");
+  }
+  const auto elements = product(rows, columns);
+  const auto expected = elements ? product(*elements, element_size(dtype)) : std::nullopt;
+  if (!expected) throw DataError(name, fmt::format("shape {}: impossibly large", shape));
+  const std::uint64_t actual = bytes.size() - data_offset;
+  if (actual < *expected) {
+    throw DataError(name, fmt::format("cut short: {} bytes of data, expected {} for shape {}",
+                                      actual, *expected, shape));
+  }
+  if (actual > *expected) {
+    throw DataError(name,
+                    fmt::format("{} bytes too many: {} bytes of data, expected {} for shape {}",
+                                actual - *expected, actual, *expected, shape));
+  }
+  return {dtype, static_cast<std::size_t>(rows), static_cast<std::size_t>(columns), data_offset};
+}
+
+NpyFile::NpyFile(const std::filesystem::path& path)
+    : file_(path), header_(parse_npy(path.string(), file_.bytes())) {
+  const auto address = reinterpret_cast<std::uintptr_t>(file_.bytes().data()) + header_.data_offset;
+  if (address % element_size(header_.dtype) != 0)
+    aligned_ = file_.bytes().substr(header_.data_offset);
+}
+
+Rows NpyFile::rows() const {
+  const char* const data =
+      aligned_.empty() ? file_.bytes().data() + header_.data_offset : aligned_.data();
+  return {data, header_.dtype, header_.rows, header_.columns,
+          static_cast<std::ptrdiff_t>(header_.columns)};
+}
+
+void save_npy(const std::filesystem::path& path, std::span<const float> values, std::size_t rows,
+              std::size_t columns) {
+  save(path, "<f4", values, rows, columns);
+}
+void save_npy(const std::filesystem::path& path, std::span<const double> values, std::size_t rows,
+              std::size_t columns) {
+  save(path, "<f8", values, rows, columns);
+}
+void save_npy(const std::filesystem::path& path, std::span<const std::int64_t> values,
+              std::size_t rows, std::size_t columns) {
+  save(path, "<i8", values, rows, columns);
+}
+
+}  // namespace partita

@@ -1,0 +1,62 @@
+// NumPy's .npy files: rows of logits in, matrices out.
+//
+//   partita::NpyFile file("logits.npy");                  // mapped, not copied
+//   auto sample = partita::gumbel_top_k(file.rows(), 10, {seed, 0});
+//   partita::save_npy("out.npy", std::span<const std::int64_t>(sample.indices), sample.rows,
+//   sample.k);
+//
+// The format is NumPy's own (numpy.lib.format, versions 1.0, 2.0 and 3.0).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "partita/base/rows.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita {
+
+/// The header of a .npy file that Partita can use, and where its data begin.
+struct NpyHeader {
+  DType dtype;  ///< f16 ("<f2"), f32 ("<f4") or f64 ("<f8")
+  std::size_t rows;
+  std::size_t columns;
+  std::size_t data_offset;
+};
+
+/// Reads the header and checks the number of bytes after it: `bytes` is a whole file, and `name`
+/// its path, for errors. A 1-D array is one row.
+/// @throws DataError, in one line with what was found and what was expected: an empty or cut file,
+///         bytes after the data, another file format, integers or other elements that are not
+///         floats, big-endian numbers, Fortran order, an empty array, 0 or 3 and more dimensions.
+NpyHeader parse_npy(std::string_view name, std::string_view bytes);
+
+/// A .npy file of float16, float32 or float64, with one or two dimensions, mapped into memory.
+class NpyFile {
+ public:
+  /// @throws IoError, DataError (see parse_npy)
+  explicit NpyFile(const std::filesystem::path& path);
+
+  /// [rows, columns]; a view of the file, good while this lives.
+  Rows rows() const;
+
+ private:
+  MappedFile file_;
+  NpyHeader header_;
+  std::string aligned_;  // a copy, should the header's length leave the elements misaligned
+};
+
+/// Writes a [rows, columns] matrix, row after row, as float32, float64 or int64; see write_file.
+/// @throws InvalidArgument unless values.size() = rows * columns; IoError
+void save_npy(const std::filesystem::path& path, std::span<const float> values, std::size_t rows,
+              std::size_t columns);
+void save_npy(const std::filesystem::path& path, std::span<const double> values, std::size_t rows,
+              std::size_t columns);
+void save_npy(const std::filesystem::path& path, std::span<const std::int64_t> values,
+              std::size_t rows, std::size_t columns);
+
+}  // namespace partita
