@@ -1,0 +1,67 @@
+// Internal to partita/search: a model being asked for one step after the other, with its answers
+// checked and filtered; and the division of many searches into batches.
+//
+//   Decoder decoder(model, options);
+//   MutableRows logits = decoder.next(prefixes);
+//   ...                                           // choose a token for some of the rows
+//   decoder.reorder(parents);                     // before next() is called again
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "partita/base/parallel.hpp"
+#include "partita/base/rows.hpp"
+#include "partita/search/search.hpp"
+
+namespace partita {
+
+class Decoder {
+ public:
+  Decoder(const SequenceModel& model, const SearchOptions& options)
+      : model_(&model), filter_(options.filter), state_(model.start()) {}
+
+  /// The filtered logits after each prefix, f64: valid until the next call.
+  /// @throws InvalidArgument if the model gives a row with NaN, +inf or nothing but -inf.
+  MutableRows next(std::span<const Sequence> prefixes);
+
+  void reorder(std::span<const std::size_t> rows) {
+    if (state_) state_->reorder(rows);
+  }
+
+ private:
+  const SequenceModel* model_;
+  Filter filter_;
+  std::unique_ptr<DecodingState> state_;
+  std::vector<double> buffer_;
+};
+
+/// @throws InvalidArgument naming the option or prompt token that is out of range.
+void check_search(const SequenceModel& model, const SearchOptions& options);
+void check_prompt(const SequenceModel& model, std::span<const Token> prompt);
+
+/// How many of the jobs (searches, samples) that need `rows_per_job` rows each go into one batch.
+std::size_t jobs_per_batch(const SequenceModel& model, const SearchOptions& options,
+                           std::size_t rows_per_job);
+
+/// Divides [0, jobs) in batches and calls body(first, last) on each, several at once if
+/// options.threads asks for it.
+template <class Body>
+void for_each_batch(const SequenceModel& model, const SearchOptions& options, std::size_t jobs,
+                    std::size_t rows_per_job, const Body& body) {
+  const std::size_t size = jobs_per_batch(model, options, rows_per_job);
+  // Without this, few jobs would sit in one batch and leave the other threads idle.
+  const auto threads = static_cast<std::size_t>(options.threads);
+  const std::size_t share = std::clamp<std::size_t>((jobs + threads - 1) / threads, 1, size);
+  const std::size_t batches = (jobs + share - 1) / share;
+  parallel_for(batches, options.threads, [&](std::size_t first, std::size_t last) {
+    for (std::size_t batch = first; batch < last; ++batch) {
+      body(batch * share, std::min(jobs, (batch + 1) * share));
+    }
+  });
+}
+
+}  // namespace partita

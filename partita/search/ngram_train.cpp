@@ -1,0 +1,151 @@
+// Counting. Every place where a token follows something is an occurrence. All occurrences belong to
+// the root; those of a node, sorted by one symbol more of their past, fall into the node's
+// children. One level of the trie after the other, so the nodes come out in breadth-first order.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "partita/base/error.hpp"
+#include "partita/io/text.hpp"
+#include "partita/search/ngram.hpp"
+#include "partita/search/ngram_table.hpp"
+
+namespace partita {
+namespace {
+
+constexpr std::size_t kMostTokens = std::size_t{1} << 27U;  // 16 orders of them count in 32 bits
+
+std::vector<std::u32string> decode_lines(std::span<const std::string> lines) {
+  std::vector<std::u32string> decoded;
+  decoded.reserve(lines.size());
+  std::size_t tokens = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (const auto invalid = find_invalid_utf8(lines[i])) {
+      throw InvalidArgument("lines",
+                            fmt::format("line {}: invalid UTF-8 at byte {}", i + 1, *invalid + 1));
+    }
+    decoded.push_back(decode_utf8(lines[i]));
+    tokens += decoded.back().size() + 2;
+  }
+  if (tokens > kMostTokens) {
+    throw InvalidArgument("lines", fmt::format("{} characters and line ends, expected {} or fewer",
+                                               tokens, kMostTokens));
+  }
+  return decoded;
+}
+
+std::vector<std::uint32_t> alphabet_of(const std::vector<std::u32string>& lines) {
+  std::vector<bool> seen(0x110000);
+  for (const std::u32string& line : lines) {
+    for (const char32_t c : line) seen[c] = true;
+  }
+  std::vector<std::uint32_t> alphabet;
+  for (std::uint32_t c = 0; c < seen.size(); ++c) {
+    if (seen[c]) alphabet.push_back(c);
+  }
+  return alphabet;
+}
+
+/// The occurrences of one node: order[first ... last).
+struct Range {
+  std::size_t first;
+  std::size_t last;
+};
+
+class Counter {
+ public:
+  Counter(const std::vector<std::u32string>& lines, NgramTable& table)
+      : table_(table), tally_(table.vocabulary()) {
+    for (const std::u32string& line : lines) {
+      text_.push_back(table.begin());
+      for (const char32_t c : line) {
+        const auto found = std::lower_bound(table.alphabet.begin(), table.alphabet.end(), c);
+        text_.push_back(static_cast<std::uint32_t>(found - table.alphabet.begin()));
+      }
+      text_.push_back(table.end());
+    }
+    for (std::size_t i = 0; i < text_.size(); ++i) {
+      if (text_[i] != table.begin()) order_.push_back(static_cast<std::uint32_t>(i));
+    }
+  }
+
+  void run(const Progress& progress) {
+    std::vector<Range> level{{0, order_.size()}};
+    table_.symbol.push_back(0);  // the root's, unused
+    table_.entry_begin.push_back(0);
+    for (std::uint32_t depth = 0; depth < table_.order; ++depth) {
+      const std::size_t first_node = table_.symbol.size() - level.size();
+      std::vector<Range> next;
+      for (std::size_t i = 0; i < level.size(); ++i) {
+        count(level[i]);
+        table_.child_begin.push_back(static_cast<std::uint32_t>(table_.symbol.size()));
+        const bool reached_begin = depth > 0 && table_.symbol[first_node + i] == table_.begin();
+        if (depth + 1 < table_.order && !reached_begin) split(level[i], depth + 1, next);
+      }
+      level = std::move(next);
+      if (progress) progress({depth + 1, table_.order, "n-gram orders"});
+    }
+    table_.child_begin.push_back(static_cast<std::uint32_t>(table_.symbol.size()));
+  }
+
+ private:
+  /// Appends a node's entries.
+  void count(Range range) {
+    for (std::size_t i = range.first; i < range.last; ++i) {
+      const std::uint32_t token = text_[order_[i]];
+      if (tally_[token]++ == 0) met_.push_back(token);
+    }
+    std::sort(met_.begin(), met_.end());
+    for (const std::uint32_t token : met_) {
+      table_.token.push_back(token);
+      table_.count.push_back(std::exchange(tally_[token], 0));
+    }
+    met_.clear();
+    table_.entry_begin.push_back(static_cast<std::uint32_t>(table_.token.size()));
+  }
+
+  /// Sorts a node's occurrences by the symbol `depth` places back and appends its children.
+  void split(Range range, std::uint32_t depth, std::vector<Range>& children) {
+    keys_.clear();
+    for (std::size_t i = range.first; i < range.last; ++i) {
+      keys_.emplace_back(text_[order_[i] - depth], order_[i]);
+    }
+    std::sort(keys_.begin(), keys_.end());
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      order_[range.first + i] = keys_[i].second;
+      if (i == 0 || keys_[i].first != keys_[i - 1].first) {
+        table_.symbol.push_back(keys_[i].first);
+        children.push_back({range.first + i, range.first + i});
+      }
+      ++children.back().last;
+    }
+  }
+
+  NgramTable& table_;
+  std::vector<std::uint32_t> text_;   // lines, each between its begin and its end
+  std::vector<std::uint32_t> order_;  // places in text_, grouped by node
+  std::vector<std::uint32_t> tally_;  // [vocabulary] of the node at hand, else 0
+  std::vector<std::uint32_t> met_;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> keys_;
+};
+
+}  // namespace
+
+NgramModel train_ngram(std::span<const std::string> lines, const NgramOptions& options,
+                       const Progress& progress) {
+  if (options.order < 1 || options.order > kMaxNgramOrder) {
+    throw InvalidArgument("order",
+                          fmt::format("expected 1..{}, got {}", kMaxNgramOrder, options.order));
+  }
+  if (lines.empty()) throw InvalidArgument("lines", "expected one or more, got none");
+  const std::vector<std::u32string> decoded = decode_lines(lines);
+  auto table = std::make_shared<NgramTable>();
+  table->order = static_cast<std::uint32_t>(options.order);
+  table->alphabet = alphabet_of(decoded);
+  Counter(decoded, *table).run(progress);
+  table->finish();
+  return NgramModel(std::move(table));
+}
+
+}  // namespace partita
