@@ -19,7 +19,7 @@ struct SearchOptions {
   std::size_t max_length = 256;
   /// Done to every row of logits before anything else; log-probabilities are those of the model so
   /// filtered.
-  Filter filter;
+  Filter filter{};
   /// Samples (or searches) are shared out among this many threads, each of which calls the model.
   int threads = 1;
   /// The most prefixes given to the model in one call; 0 chooses by the size of the vocabulary. One
