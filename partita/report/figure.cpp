@@ -1,6 +1,7 @@
 #include "partita/report/figure.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -65,6 +66,9 @@ std::string axis_script(char which, const Axis& axis) {
     return value ? fmt::format("{:.17g}", *value) : std::string("*");
   };
   out += fmt::format("set {}range [{}:{}]\n", which, end(axis.min), end(axis.max));
+  if (!axis.ticks.empty())
+    out += fmt::format("set {}tics ({:g})\nunset m{}tics\n", which, fmt::join(axis.ticks, ", "),
+                       which);
   if (!axis.categories.empty()) {
     out += fmt::format("set {}tics (", which);
     for (std::size_t i = 0; i < axis.categories.size(); ++i) {

@@ -37,6 +37,7 @@ struct Axis {
   bool logarithmic = false;
   std::optional<double> min = {};
   std::optional<double> max = {};
+  std::vector<double> ticks = {};            ///< where numbers stand; empty: chosen by gnuplot
   std::vector<std::string> categories = {};  ///< names of the places 0, 1, 2 ... instead of numbers
 };
 

@@ -1,0 +1,57 @@
+// What the command says: results to standard output, everything for people's eyes only to standard
+// error.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "partita/base/progress.hpp"
+
+namespace partita::app {
+
+using Json = nlohmann::ordered_json;  // keys in the order in which they are documented
+
+/// Writes to standard output. @throws IoError if it is closed or full.
+void print(std::string_view text);
+
+/// One object on one line. Numbers that are not finite become null.
+void print_json(const Json& json);
+
+/// A line to standard error.
+void note(std::string_view line);
+
+/// 1234567 as "1,234,567".
+std::string grouped(std::uint64_t value);
+
+/// Shows how far a piece of work has come: on a terminal a line that moves, with rate and time
+/// left; elsewhere nothing until the end. Work that took a second or more leaves one line behind.
+class Meter {
+ public:
+  explicit Meter(std::string_view what);
+  ~Meter();
+  Meter(const Meter&) = delete;
+  Meter& operator=(const Meter&) = delete;
+
+  void update(const ProgressUpdate& update);
+  /// The same, as what a function of the library takes.
+  Progress progress() {
+    return [this](const ProgressUpdate& at) { update(at); };
+  }
+
+ private:
+  double seconds() const;
+  void clear() const;
+
+  std::string what_;
+  bool moving_;
+  int exceptions_;  // in flight when this was made: a failure leaves no line behind
+  std::chrono::steady_clock::time_point start_;
+  double shown_ = -1;
+  std::uint64_t done_ = 0;
+  std::string unit_;
+};
+
+}  // namespace partita::app

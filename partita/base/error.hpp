@@ -1,0 +1,49 @@
+// The errors that Partita throws. There are two kinds, because they have two different readers:
+//
+//   InvalidArgument   the caller's mistake: a shape, a range, NaN logits. Names the argument (and the
+//                     row and the value).
+//   DataError         a file says something it should not: cut short, damaged, not UTF-8. Names the
+//                     path and the line or byte.
+//   IoError           the system refused: no such file, disk full. Names the path.
+//
+//   try {
+//     auto model = partita::NgramModel::load("words.model");
+//   } catch (const partita::Error& error) {
+//     std::cerr << error.what() << '\n';  // one clear line
+//   }
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace partita {
+
+/// Base of everything that Partita throws. what() is one line.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The caller broke a documented condition: "k: expected 1..1000 (categories), got 2000".
+class InvalidArgument : public Error {
+ public:
+  InvalidArgument(std::string_view argument, std::string_view message)
+      : Error(std::string(argument) + ": " + std::string(message)) {}
+};
+
+/// The contents of a file are not what they must be: "words.txt: line 3: invalid UTF-8 at byte 5".
+class DataError : public Error {
+ public:
+  DataError(std::string_view path, std::string_view message)
+      : Error(std::string(path) + ": " + std::string(message)) {}
+};
+
+/// The operating system refused: "out.npy: cannot write: No space left on device".
+class IoError : public Error {
+ public:
+  IoError(std::string_view path, std::string_view message)
+      : Error(std::string(path) + ": " + std::string(message)) {}
+};
+
+}  // namespace partita

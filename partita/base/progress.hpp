@@ -1,0 +1,24 @@
+// How long work tells its caller where it is. The library prints nothing: it calls a Progress, and an
+// application decides what to show.
+//
+//   model = partita::train_ngram(words, {.order = 6}, [](const partita::ProgressUpdate& p) {
+//     std::cerr << '\r' << p.done << '/' << p.total << ' ' << p.unit;
+//   });
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+namespace partita {
+
+struct ProgressUpdate {
+  std::uint64_t done;     ///< so far
+  std::uint64_t total;    ///< in all; 0 if unknown
+  std::string_view unit;  ///< "words", "sequences", ...
+};
+
+/// Called from the thread that called the library, a few times a second at most. May be empty.
+using Progress = std::function<void(const ProgressUpdate&)>;
+
+}  // namespace partita

@@ -1,0 +1,71 @@
+#include "partita/gumbel/gumbel_top_k.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "partita/base/error.hpp"
+#include "partita/gumbel/gumbel.hpp"
+#include "partita/gumbel/top_down.hpp"
+
+namespace partita {
+
+TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
+                        const TopKOptions& options) {
+  const std::size_t rows = logits.rows();
+  if (k < 1 || k > logits.columns()) {
+    throw InvalidArgument("k", fmt::format("expected 1..{} (the number of categories), got {}",
+                                           logits.columns(), k));
+  }
+  streams.check_covers(rows);
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const bool exact = options.log_sum_exp;
+  TopKSample sample{.rows = rows,
+                    .k = k,
+                    .indices = std::vector<std::int64_t>(rows * k, -1),
+                    .perturbed = std::vector<double>(rows * k, kNaN),
+                    .log_prob = std::vector<double>(rows * k, kNaN),
+                    .log_sum_exp = std::vector<double>(exact ? rows : 0, kNaN),
+                    .threshold = std::vector<double>(exact ? rows : 0, kNaN)};
+  for_each_row<TopDown>(
+      rows, {options.threads, options.errors}, [&](std::size_t row, TopDown& top_down) {
+        const double log_sum_exp = top_down.reset(
+            logits, row, exact ? TopDown::Weights::exact : TopDown::Weights::bounded);
+        const double location = exact ? -log_sum_exp : 0;
+        top_down.start(streams[row], {.location = location});
+        std::vector<TopDown::Item> items;
+        items.reserve(k);
+        while (items.size() < k) {
+          const auto item = top_down.next();
+          if (!item) {
+            throw InvalidArgument(
+                "logits", fmt::format("row {}: k = {}, but only {} categories are possible (not -inf)",
+                                      row, k, items.size()));
+          }
+          items.push_back(*item);
+        }
+        for (std::size_t j = 0; j < k; ++j) {
+          sample.indices[row * k + j] = items[j].index;
+          sample.perturbed[row * k + j] = items[j].perturbed;
+          sample.log_prob[row * k + j] = items[j].logit + location;
+        }
+        if (exact) {
+          sample.log_sum_exp[row] = log_sum_exp;
+          sample.threshold[row] = top_down.peek();
+        }
+      });
+  return sample;
+}
+
+std::vector<std::int64_t> gumbel_max(Rows logits, const Streams& streams,
+                                     const RowOptions& options) {
+  return gumbel_top_k(logits, 1, streams,
+                      {.threads = options.threads, .errors = options.errors, .log_sum_exp = false})
+      .indices;
+}
+
+double inclusion_log_prob(double log_prob, double threshold) {
+  return gumbel_log_survival(threshold, log_prob);
+}
+
+}  // namespace partita

@@ -1,0 +1,73 @@
+// Reveals the perturbed logits of one row, phi_i + G_i, from the largest down, one at a time and
+// lazily: the engine of gumbel_top_k, and of stochastic beam search.
+//
+//   partita::TopDown top_down;                        // keeps its memory from row to row
+//   double lse = top_down.reset(row);                 // one pass over the logits
+//   top_down.start(stream, {.location = -lse});       // perturbed log-probabilities
+//   while (auto item = top_down.next()) use(item->index, item->perturbed);
+//
+// Given the value of the largest (stochastic beam search knows it: it is the parent's):
+//
+//   top_down.start(stream, {.location = phi - lse, .maximum = parent_gumbel});
+//   auto first = top_down.next();                     // first->perturbed == parent_gumbel
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+
+#include "partita/base/rows.hpp"
+#include "partita/random/stream.hpp"
+
+namespace partita {
+
+class TopDown {
+ public:
+  struct Item {
+    std::int64_t index;  ///< category
+    double perturbed;    ///< location + logit + Gumbel noise; never above the one before it
+    double logit;        ///< as it stands in the row
+  };
+
+  struct Start {
+    double location = 0;  ///< added to every logit
+    /// The value of the largest, if it is given and not to be drawn.
+    double maximum = std::numeric_limits<double>::infinity();
+    std::uint64_t position = 0;  ///< where in the stream to begin, a multiple of 4
+  };
+
+  enum class Weights : std::uint8_t {
+    exact,    ///< reset() sums exponentials and returns the log-sum-exp
+    bounded,  ///< reset() only looks for maxima (the cost of arg max); next() thins by rejection
+  };
+
+  TopDown();
+  ~TopDown();
+  TopDown(TopDown&&) noexcept;
+  TopDown& operator=(TopDown&&) noexcept;
+
+  /// Takes one row of `logits`, which must outlive the next() calls. Returns the row's log-sum-exp
+  /// (exact) or NaN (bounded).
+  /// @throws InvalidArgument if the row holds NaN or +inf, or nothing but -inf.
+  double reset(Rows logits, std::size_t row = 0, Weights weights = Weights::exact);
+
+  /// Begins the draws; once after each reset().
+  void start(Stream stream, const Start& start);
+  void start(Stream stream) { start(stream, Start{}); }
+
+  /// The next category in descending order of perturbed logit; nothing when every possible
+  /// category has been returned.
+  std::optional<Item> next();
+
+  /// The perturbed logit that the next call of next() would return, without choosing its category;
+  /// -inf when none is left. Weights::exact only.
+  double peek();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace partita

@@ -1,0 +1,54 @@
+#include "partita/random/stream.hpp"
+
+#include <Random123/philox.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "partita/base/error.hpp"
+
+namespace partita {
+
+double uniform_from_bits(std::uint64_t bits) {
+  const std::uint64_t high = bits >> 11U;
+  return high == 0 ? 0x1p-54 : static_cast<double>(high) * 0x1p-53;
+}
+
+double exponential_from_bits(std::uint64_t bits) {
+  // Near 1 a double is 2^-53 coarse, near 0 it is not: take whichever of u and 1 - u is small.
+  if (bits >> 63U == 0) return -std::log((static_cast<double>(bits) + 0.5) * 0x1p-64);
+  return -std::log1p(-(static_cast<double>(~bits) + 0.5) * 0x1p-64);
+}
+
+std::array<std::uint64_t, 4> Stream::words(std::uint64_t block) const {
+  const r123::Philox4x64::ctr_type counter = {{block, 0, 0, 0}};
+  const r123::Philox4x64::key_type key = {{seed, id}};
+  const auto out = r123::Philox4x64()(counter, key);
+  return {out[0], out[1], out[2], out[3]};
+}
+
+double Stream::normal(std::uint64_t position) const {
+  const auto four = words(position / 4);
+  const std::size_t pair = position % 4 & 2U;
+  const double radius = std::sqrt(2 * exponential_from_bits(four[pair]));
+  const double angle = 2 * std::numbers::pi * uniform_from_bits(four[pair + 1]);
+  return radius * (position % 2 == 0 ? std::cos(angle) : std::sin(angle));
+}
+
+double Stream::gumbel(std::uint64_t position) const { return -std::log(exponential(position)); }
+
+double Draws::gumbel() { return -std::log(exponential()); }
+
+std::uint64_t Draws::below(std::uint64_t n) {
+  return static_cast<std::uint64_t>((static_cast<unsigned __int128>(bits()) * n) >> 64U);
+}
+
+void Streams::check_covers(std::size_t rows) const {
+  if (each_.data() != nullptr && each_.size() < rows) {
+    throw InvalidArgument("streams", fmt::format("expected one for each of {} rows, got {}", rows,
+                                                 each_.size()));
+  }
+}
+
+}  // namespace partita

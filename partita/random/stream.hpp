@@ -1,0 +1,114 @@
+// Random numbers as a pure function: (seed, stream, position) -> draw.
+//
+// There is no generator to share, lock or advance. A Stream is two numbers; what stands at a position
+// of it never changes, so a result does not depend on the batch it was computed in, on the number of
+// threads or on the order of evaluation.
+//
+//   partita::Stream stream{.seed = 1, .id = request_number};
+//   double u = stream.uniform(0);        // the same on every machine, for ever
+//   double e = stream.exponential(7);
+//
+//   partita::Draws draws(stream);        // reads a stream from its beginning, one after the other
+//   double a = draws.uniform(), b = draws.normal();
+//
+// The bits are Philox4x64-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
+// 1, 2, 3", SC 2011; Random123), with key (seed, id) and counter position / 4. The period of a stream
+// is 2^64 positions, and streams of different (seed, id) are independent.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace partita {
+
+/// One uniform on the open interval (0, 1), a multiple of 2^-53 (bits below 2^11 give 2^-54).
+double uniform_from_bits(std::uint64_t bits);
+
+/// One standard exponential, -log of a uniform that keeps all 64 bits at both of its ends: never 0,
+/// never infinite, between 2.7e-20 and 45.1.
+double exponential_from_bits(std::uint64_t bits);
+
+/// A stream of random numbers, addressed by position.
+struct Stream {
+  std::uint64_t seed = 0;
+  std::uint64_t id = 0;
+
+  /// The four words at positions 4 * block ... 4 * block + 3.
+  std::array<std::uint64_t, 4> words(std::uint64_t block) const;
+
+  std::uint64_t bits(std::uint64_t position) const { return words(position / 4)[position % 4]; }
+
+  /// Uniform on the open interval (0, 1).
+  double uniform(std::uint64_t position) const { return uniform_from_bits(bits(position)); }
+
+  /// Exponential of rate 1.
+  double exponential(std::uint64_t position) const {
+    return exponential_from_bits(bits(position));
+  }
+
+  /// Standard normal, by Box and Muller (1958): sqrt(2 E) cos(2 pi u) at even positions, with E
+  /// exponential, and the sine of the same pair at the odd position that follows.
+  double normal(std::uint64_t position) const;
+
+  /// Standard Gumbel, -log E with E exponential: between -3.81 and 45.1, never infinite.
+  double gumbel(std::uint64_t position) const;
+
+  bool operator==(const Stream&) const = default;
+};
+
+/// Reads a stream in order: a position, and the four words around it.
+class Draws {
+ public:
+  explicit Draws(Stream stream, std::uint64_t position = 0)
+      : stream_(stream), position_(position) {}
+
+  std::uint64_t bits() {
+    const std::uint64_t block = position_ / 4;
+    if (block != block_ || !filled_) {
+      words_ = stream_.words(block);
+      block_ = block;
+      filled_ = true;
+    }
+    return words_[position_++ % 4];
+  }
+  double uniform() { return uniform_from_bits(bits()); }
+  double exponential() { return exponential_from_bits(bits()); }
+  double gumbel();
+  /// A uniform integer of [0, n), n >= 1, without bias to 2^-64 (the high word of a 128-bit product).
+  std::uint64_t below(std::uint64_t n);
+
+  /// The position that the next draw will read.
+  std::uint64_t position() const { return position_; }
+
+ private:
+  Stream stream_;
+  std::uint64_t position_;
+  std::uint64_t block_ = 0;
+  std::array<std::uint64_t, 4> words_{};
+  bool filled_ = false;
+};
+
+/// The stream of each row of a batch: consecutive ids from one Stream, or a list.
+///
+///   gumbel_top_k(logits, 10, {seed, 100});          // row r draws from stream (seed, 100 + r)
+///   gumbel_top_k(logits, 10, std::span(streams));   // row r draws from streams[r]
+class Streams {
+ public:
+  Streams(Stream first) : first_(first) {}                            // NOLINT(google-explicit-constructor)
+  Streams(std::uint64_t seed, std::uint64_t id) : first_{seed, id} {}
+  Streams(std::span<const Stream> each) : each_(each) {}              // NOLINT(google-explicit-constructor)
+
+  Stream operator[](std::size_t row) const {
+    return each_.data() == nullptr ? Stream{first_.seed, first_.id + row} : each_[row];
+  }
+  /// @throws InvalidArgument if a list was given and it is shorter than `rows`.
+  void check_covers(std::size_t rows) const;
+
+ private:
+  Stream first_{};
+  std::span<const Stream> each_;
+};
+
+}  // namespace partita

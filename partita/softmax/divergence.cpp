@@ -1,0 +1,101 @@
+#include "partita/softmax/divergence.hpp"
+
+#include <fmt/format.h>
+
+#include "partita/base/error.hpp"
+#include "partita/softmax/row_pass.hpp"
+
+namespace partita {
+
+using kernels::kBlock;
+
+namespace {
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+
+/// A row's maximum and log sum exp(z - max).
+struct Normalizer {
+  double max;
+  Rest rest;
+  double log_sum;
+};
+
+Normalizer normalize(RowPass<double>& pass, const RowReader<double>& row) {
+  pass.sum_exp(row, true);
+  if (pass.max() == kMinusInfinity) row.fail("every category is impossible (all -inf)");
+  const Rest rest = pass.rest(row);
+  return {pass.max(), rest, rest.log_sum()};
+}
+
+/// The sum of term(b, z, p) over the blocks b of a row: z its logits, p their probabilities.
+template <class Term>
+double sum_blocks(const RowReader<double>& row, const Normalizer& n, const Term& term) {
+  double buffer[kBlock];
+  double probabilities[kBlock];
+  double total = 0;
+  for (std::size_t b = 0; b < row.blocks(); ++b) {
+    const auto z = row.block(b, buffer);
+    kernels::exp_scaled(z.data(), z.size(), n.max, n.rest.inverse<double>(), probabilities);
+    total += term(b, z, probabilities);
+  }
+  return total;
+}
+
+std::vector<double> compare(Rows p_logits, Rows q_logits, const RowOptions& options,
+                            bool relative) {
+  if (p_logits.rows() != q_logits.rows() || p_logits.columns() != q_logits.columns()) {
+    throw InvalidArgument("q_logits", fmt::format("expected p's shape [{}, {}], got [{}, {}]",
+                                                  p_logits.rows(), p_logits.columns(),
+                                                  q_logits.rows(), q_logits.columns()));
+  }
+  std::vector<double> result(p_logits.rows(), std::numeric_limits<double>::quiet_NaN());
+  for_each_row<RowPass<double>>(p_logits.rows(), options, [&](std::size_t r, RowPass<double>& pass) {
+    const RowReader<double> p_row(p_logits, r);
+    const RowReader<double> q_row(q_logits, r);
+    const Normalizer p = normalize(pass, p_row);
+    const Normalizer q = normalize(pass, q_row);
+    const double value = sum_blocks(p_row, p, [&](std::size_t b, auto z_p, const double* weight) {
+      double buffer[kBlock];
+      const auto z_q = q_row.block(b, buffer);
+      double sum = 0;
+      for (std::size_t i = 0; i < z_p.size(); ++i) {
+        if (weight[i] == 0) continue;
+        const double log_q = (z_q[i] - q.max) - q.log_sum;  // -inf where q is impossible
+        const double log_p = relative ? (z_p[i] - p.max) - p.log_sum : 0;
+        sum += weight[i] * (log_p - log_q);
+      }
+      return sum;
+    });
+    result[r] = std::max(value, 0.0);  // both are >= 0; rounding may say -1e-17
+  });
+  return result;
+}
+
+}  // namespace
+
+std::vector<double> entropy(Rows logits, const RowOptions& options) {
+  std::vector<double> result(logits.rows(), std::numeric_limits<double>::quiet_NaN());
+  for_each_row<RowPass<double>>(logits.rows(), options, [&](std::size_t r, RowPass<double>& pass) {
+    const RowReader<double> row(logits, r);
+    const Normalizer p = normalize(pass, row);
+    // Two terms that are never negative: nothing cancels.
+    result[r] = p.log_sum + sum_blocks(row, p, [&](std::size_t, auto z, const double* weight) {
+      double sum = 0;
+      for (std::size_t i = 0; i < z.size(); ++i) {
+        if (weight[i] > 0) sum += weight[i] * (p.max - z[i]);
+      }
+      return sum;
+    });
+  });
+  return result;
+}
+
+std::vector<double> cross_entropy(Rows p_logits, Rows q_logits, const RowOptions& options) {
+  return compare(p_logits, q_logits, options, false);
+}
+
+std::vector<double> kl_divergence(Rows p_logits, Rows q_logits, const RowOptions& options) {
+  return compare(p_logits, q_logits, options, true);
+}
+
+}  // namespace partita

@@ -1,0 +1,323 @@
+#include "partita/softmax/kernels.hpp"
+
+#include <cstdint>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "partita/softmax/kernels.cpp"
+#include <hwy/foreach_target.h>  // compiles what follows once for every target
+// must come after foreach_target
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace partita::kernels::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// At most kLanes elements a vector, so that a lane never spreads over two.
+template <class T>
+using Tag = hn::CappedTag<T, kLanes>;
+
+/// exp(x) for x = z - max <= 0: reduction by multiples of log 2 (Cody and Waite 1980), then
+/// 1 + r + r^2 q(r) with q the polynomial that minimizes the largest relative error on
+/// |r| <= log(2) / 2 (found by Remez exchange).
+template <class T>
+struct Exp;
+
+template <>
+struct Exp<float> {
+  static constexpr float kLog2e = 0x1.715476p+0F;
+  static constexpr float kLn2 = 0x1.62e430p-1F;
+  static constexpr float kLn2High = 0x1.62e4p-1F;  // 15 bits: times any exponent is exact
+  static constexpr float kLn2Low = 0x1.7f7d1cp-20F;
+  static constexpr float kSmallestNormal = -87.33654F;
+  static constexpr float kSmallest = -104.0F;  // e^x < 2^-150 rounds to 0
+  static constexpr int kMantissa = 23;
+  static constexpr float kRound = 0x1.8p23F;
+  static constexpr std::int32_t kLift = 64 << kMantissa;
+  static constexpr float kUnlift = 0x1p-64F;
+  // Relative error 3.1e-9.
+  template <class D, class V>
+  static V polynomial(D d, V r) {
+    V q = hn::Set(d, 0.0013814540176801306F);
+    q = hn::MulAdd(q, r, hn::Set(d, 0.0083687451089425907F));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.041668390783547913F));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.16666520399042530F));
+    return hn::MulAdd(q, r, hn::Set(d, 0.49999993432129290F));
+  }
+};
+
+template <>
+struct Exp<double> {
+  static constexpr double kLog2e = 0x1.71547652b82fep+0;
+  static constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+  static constexpr double kLn2High = 0x1.62e42feep-1;  // 32 bits
+  static constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
+  static constexpr double kSmallestNormal = -708.3964185322641;
+  static constexpr double kSmallest = -746.0;
+  static constexpr int kMantissa = 52;
+  static constexpr double kRound = 0x1.8p52;
+  static constexpr std::int64_t kLift = std::int64_t{128} << kMantissa;
+  static constexpr double kUnlift = 0x1p-128;
+  // Relative error 3.7e-18.
+  template <class D, class V>
+  static V polynomial(D d, V r) {
+    V q = hn::Set(d, 2.5000018833187373e-8);
+    q = hn::MulAdd(q, r, hn::Set(d, 2.7630306250293600e-7));
+    q = hn::MulAdd(q, r, hn::Set(d, 2.7557586803895324e-6));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.000024801492949633869));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.00019841269505773775));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.0013888888943759965));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.0083333333334949773));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.041666666666529728));
+    q = hn::MulAdd(q, r, hn::Set(d, 0.16666666666666412));
+    return hn::MulAdd(q, r, hn::Set(d, 0.50000000000000107));
+  }
+};
+
+/// n = round(x / log 2), and 2^n as the bits to add to a float's: adding 1.5 * 2^mantissa rounds, and
+/// leaves n in the low bits of the sum.
+template <class D, class V>
+HWY_INLINE V NearestPower(D d, V x, hn::VFromD<hn::RebindToSigned<D>>& power_bits) {
+  using T = hn::TFromD<D>;
+  using E = Exp<T>;
+  const hn::RebindToSigned<D> di;
+  const V magic = hn::Set(d, E::kRound);
+  const V shifted = hn::MulAdd(x, hn::Set(d, E::kLog2e), magic);
+  power_bits = hn::ShiftLeft<E::kMantissa>(hn::BitCast(di, shifted));
+  return hn::Sub(shifted, magic);
+}
+
+/// exp(z - max), for sums: the difference is rounded, so a term x = z - max has a relative error of
+/// |x| / 2 ulp; since the term itself is e^x, that is at most 2 ulp of any sum that holds e^0.
+/// 0 where the result would be subnormal.
+template <class D, class V>
+HWY_INLINE V ExpForSum(D d, V z, V max) {
+  using E = Exp<hn::TFromD<D>>;
+  const hn::RebindToSigned<D> di;
+  const V x = hn::Sub(z, max);
+  hn::VFromD<decltype(di)> power_bits;
+  const V n = NearestPower(d, x, power_bits);
+  const V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2), x);
+  const V one = hn::Set(d, hn::TFromD<D>{1});
+  const V y = hn::MulAdd(hn::MulAdd(E::polynomial(d, r), r, one), r, one);
+  // Below the range, -inf included, the bits are meaningless and the mask takes them away.
+  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallestNormal)),
+                            hn::BitCast(d, hn::Add(hn::BitCast(di, y), power_bits)));
+}
+
+/// exp(z - max) within 1 ulp (1.1 without FMA) for any magnitudes, subnormal results included.
+template <class D, class V>
+HWY_INLINE V ExpAccurate(D d, V z, V max) {
+  using T = hn::TFromD<D>;
+  using E = Exp<T>;
+  const hn::RebindToSigned<D> di;
+  // x + error = z - max exactly (Knuth's two-sum). Without the error term a logit 90 below the
+  // maximum would lose 60 ulp of its exponential to the rounding of the difference.
+  const V x = hn::Sub(z, max);
+  const V back = hn::Sub(x, z);
+  const V error = hn::Sub(hn::Sub(z, hn::Sub(x, back)), hn::Add(max, back));
+  hn::VFromD<decltype(di)> power_bits;
+  const V n = NearestPower(d, x, power_bits);
+  V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x);
+  r = hn::Add(r, hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), error));
+  const V one = hn::Set(d, T{1});
+  const V y = hn::Add(one, hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r));
+  // Doubled first and then halved as often: 2^n alone may be subnormal where y 2^n is to be rounded
+  // once.
+  const V lifted = hn::BitCast(d, hn::Add(hn::BitCast(di, y), hn::Add(power_bits, hn::Set(di, E::kLift))));
+  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallest)),
+                            hn::Mul(lifted, hn::Set(d, E::kUnlift)));
+}
+
+/// Calls step(i, accumulator) for the elements of each vector-wide slice of lanes, with four
+/// accumulators kLanes apart, and stores fold(accumulators) to the slice of `lanes`.
+template <class T, class Step, class Fold>
+HWY_INLINE void ReduceLanes(std::size_t n, T start, T* HWY_RESTRICT lanes, const Step& step,
+                            const Fold& fold) {
+  const Tag<T> d;
+  const std::size_t width = hn::Lanes(d);
+  for (std::size_t slice = 0; slice < kLanes; slice += width) {
+    auto a0 = hn::Set(d, start);
+    auto a1 = a0;
+    auto a2 = a0;
+    auto a3 = a0;
+    for (std::size_t i = slice; i < n; i += kStep) {
+      a0 = step(i, a0);
+      a1 = step(i + kLanes, a1);
+      a2 = step(i + 2 * kLanes, a2);
+      a3 = step(i + 3 * kLanes, a3);
+    }
+    hn::StoreU(fold(fold(a0, a1), fold(a2, a3)), d, lanes + slice);
+  }
+}
+
+template <class T>
+HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes) {
+  const Tag<T> d;
+  const auto infinity = hn::Set(d, std::numeric_limits<T>::infinity());
+  auto proper = hn::Eq(infinity, infinity);
+  ReduceLanes(
+      n, -std::numeric_limits<T>::infinity(), lanes,
+      [&](std::size_t i, auto largest) {
+        const auto v = hn::LoadU(d, z + i);
+        proper = hn::And(proper, hn::Lt(v, infinity));  // false for NaN
+        return hn::Max(largest, v);
+      },
+      [](auto a, auto b) { return hn::Max(a, b); });
+  return hn::AllTrue(d, proper);
+}
+
+template <bool kAccurate, class T>
+HWY_INLINE void LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, T max, T* HWY_RESTRICT lanes) {
+  const Tag<T> d;
+  const auto m = hn::Set(d, max);
+  ReduceLanes(
+      n, T{0}, lanes,
+      [&](std::size_t i, auto sum) {
+        const auto v = hn::LoadU(d, z + i);
+        return hn::Add(sum, kAccurate ? ExpAccurate(d, v, m) : ExpForSum(d, v, m));
+      },
+      [](auto a, auto b) { return hn::Add(a, b); });
+}
+
+template <class T>
+HWY_INLINE void ExpScaledT(const T* z, std::size_t n, T max, Scale<T> scale, T* out) {
+  const Tag<T> d;
+  const auto m = hn::Set(d, max);
+  const auto high = hn::Set(d, scale.high);
+  const auto low = hn::Set(d, scale.low);
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    const auto y = ExpAccurate(d, hn::LoadU(d, z + i), m);
+    hn::StoreU(hn::MulAdd(y, high, hn::Mul(y, low)), d, out + i);
+  }
+}
+
+template <class T>
+HWY_INLINE void SubtractT(const T* z, std::size_t n, T max, T c, T* out) {
+  const Tag<T> d;
+  const auto m = hn::Set(d, max);
+  const auto s = hn::Set(d, c);
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, z + i), m), s), d, out + i);
+  }
+}
+
+void SumLanes(const double* x, std::size_t n, double* lanes) {
+  const Tag<double> d;
+  ReduceLanes(
+      n, 0.0, lanes, [&](std::size_t i, auto sum) { return hn::Add(sum, hn::LoadU(d, x + i)); },
+      [](auto a, auto b) { return hn::Add(a, b); });
+}
+
+bool LaneMaxF32(const float* z, std::size_t n, float* lanes) { return LaneMaxT(z, n, lanes); }
+bool LaneMaxF64(const double* z, std::size_t n, double* lanes) { return LaneMaxT(z, n, lanes); }
+void LaneSumExpF32(const float* z, std::size_t n, float m, float* lanes) {
+  LaneSumExpT<false>(z, n, m, lanes);
+}
+void LaneSumExpF64(const double* z, std::size_t n, double m, double* lanes) {
+  LaneSumExpT<false>(z, n, m, lanes);
+}
+void LaneSumExpAccurateF32(const float* z, std::size_t n, float m, float* lanes) {
+  LaneSumExpT<true>(z, n, m, lanes);
+}
+void LaneSumExpAccurateF64(const double* z, std::size_t n, double m, double* lanes) {
+  LaneSumExpT<true>(z, n, m, lanes);
+}
+void ExpScaledF32(const float* z, std::size_t n, float m, Scale<float> s, float* out) {
+  ExpScaledT(z, n, m, s, out);
+}
+void ExpScaledF64(const double* z, std::size_t n, double m, Scale<double> s, double* out) {
+  ExpScaledT(z, n, m, s, out);
+}
+void SubtractF32(const float* z, std::size_t n, float m, float c, float* out) {
+  SubtractT(z, n, m, c, out);
+}
+void SubtractF64(const double* z, std::size_t n, double m, double c, double* out) {
+  SubtractT(z, n, m, c, out);
+}
+
+template <class Half, class T>
+HWY_INLINE void WidenT(const T* in, std::size_t n, float* out) {
+  const Tag<float> d;
+  const hn::Rebind<Half, decltype(d)> d16;
+  const auto* halves = reinterpret_cast<const Half*>(in);
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
+  }
+}
+void WidenBF16(const bfloat16* in, std::size_t n, float* out) { WidenT<hwy::bfloat16_t>(in, n, out); }
+void WidenF16(const float16* in, std::size_t n, float* out) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || !HWY_ARCH_X86
+  WidenT<hwy::float16_t>(in, n, out);
+#else  // no instruction for it, and Highway's replacement makes 65536 of infinity
+  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<float>(in[i]);
+#endif
+}
+
+}  // namespace
+}  // namespace partita::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace partita::kernels {
+
+HWY_EXPORT(LaneMaxF32);
+HWY_EXPORT(LaneMaxF64);
+HWY_EXPORT(LaneSumExpF32);
+HWY_EXPORT(LaneSumExpF64);
+HWY_EXPORT(LaneSumExpAccurateF32);
+HWY_EXPORT(LaneSumExpAccurateF64);
+HWY_EXPORT(ExpScaledF32);
+HWY_EXPORT(ExpScaledF64);
+HWY_EXPORT(SubtractF32);
+HWY_EXPORT(SubtractF64);
+HWY_EXPORT(SumLanes);
+HWY_EXPORT(WidenBF16);
+HWY_EXPORT(WidenF16);
+
+bool lane_max(const float* z, std::size_t n, float* lanes) {
+  return HWY_DYNAMIC_DISPATCH(LaneMaxF32)(z, n, lanes);
+}
+bool lane_max(const double* z, std::size_t n, double* lanes) {
+  return HWY_DYNAMIC_DISPATCH(LaneMaxF64)(z, n, lanes);
+}
+void lane_sum_exp(const float* z, std::size_t n, float max, float* lanes) {
+  HWY_DYNAMIC_DISPATCH(LaneSumExpF32)(z, n, max, lanes);
+}
+void lane_sum_exp(const double* z, std::size_t n, double max, double* lanes) {
+  HWY_DYNAMIC_DISPATCH(LaneSumExpF64)(z, n, max, lanes);
+}
+void lane_sum_exp_accurate(const float* z, std::size_t n, float max, float* lanes) {
+  HWY_DYNAMIC_DISPATCH(LaneSumExpAccurateF32)(z, n, max, lanes);
+}
+void lane_sum_exp_accurate(const double* z, std::size_t n, double max, double* lanes) {
+  HWY_DYNAMIC_DISPATCH(LaneSumExpAccurateF64)(z, n, max, lanes);
+}
+void exp_scaled(const float* z, std::size_t n, float max, Scale<float> scale, float* out) {
+  HWY_DYNAMIC_DISPATCH(ExpScaledF32)(z, n, max, scale, out);
+}
+void exp_scaled(const double* z, std::size_t n, double max, Scale<double> scale, double* out) {
+  HWY_DYNAMIC_DISPATCH(ExpScaledF64)(z, n, max, scale, out);
+}
+void subtract(const float* z, std::size_t n, float max, float c, float* out) {
+  HWY_DYNAMIC_DISPATCH(SubtractF32)(z, n, max, c, out);
+}
+void subtract(const double* z, std::size_t n, double max, double c, double* out) {
+  HWY_DYNAMIC_DISPATCH(SubtractF64)(z, n, max, c, out);
+}
+double sum(const double* x, std::size_t n) {
+  double lanes[kLanes];
+  HWY_DYNAMIC_DISPATCH(SumLanes)(x, n, lanes);
+  return sum_lanes(lanes);
+}
+void widen(const bfloat16* in, std::size_t n, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenBF16)(in, n, out);
+}
+void widen(const float16* in, std::size_t n, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenF16)(in, n, out);
+}
+
+}  // namespace partita::kernels
+#endif  // HWY_ONCE

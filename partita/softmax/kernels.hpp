@@ -1,0 +1,69 @@
+// The SIMD kernels under the softmax family: what is done to one block of a row. Not installed.
+//
+// A block is kBlock logits (the last one of a row is filled up with -inf) and lies contiguous, in
+// float or double. Its element i belongs to lane i mod kLanes, and every reduction is made lane by
+// lane in an order that does not depend on the width of the machine's vectors: AVX2 and AVX-512 give
+// the same bits. kernels_test.cpp compares all of them with long double.
+#pragma once
+
+#include <cstddef>
+
+#include "partita/base/rows.hpp"
+
+namespace partita::kernels {
+
+inline constexpr std::size_t kBlock = 512;
+inline constexpr std::size_t kLanes = 16;
+/// Sizes passed to kernels are multiples of this: four vectors' worth of lanes are in flight.
+inline constexpr std::size_t kStep = 4 * kLanes;
+
+constexpr std::size_t round_up(std::size_t n) { return (n + kStep - 1) / kStep * kStep; }
+
+/// lanes[l] = the largest z of lane l. Returns false if some z is NaN or +inf.
+bool lane_max(const float* z, std::size_t n, float* lanes);
+bool lane_max(const double* z, std::size_t n, double* lanes);
+
+/// lanes[l] = sum over lane l of exp(z - max), for max finite and >= every z. A term x = z - max has a
+/// relative error of up to |x| / 2 ulp: small in the sum, since the term itself is e^x. Terms under
+/// the smallest normal number count as 0.
+void lane_sum_exp(const float* z, std::size_t n, float max, float* lanes);
+void lane_sum_exp(const double* z, std::size_t n, double max, double* lanes);
+
+/// The same with every term within 1.1 ulp, at two thirds of the speed.
+void lane_sum_exp_accurate(const float* z, std::size_t n, float max, float* lanes);
+void lane_sum_exp_accurate(const double* z, std::size_t n, double max, double* lanes);
+
+/// A factor and what its rounding left out: high + low to twice the digits of T.
+template <class T>
+struct Scale {
+  T high = 1;
+  T low = 0;
+};
+
+/// out[i] = exp(z[i] - max) * scale, the exponential within 1.1 ulp, subnormal results included; max
+/// as above. In place is fine.
+void exp_scaled(const float* z, std::size_t n, float max, Scale<float> scale, float* out);
+void exp_scaled(const double* z, std::size_t n, double max, Scale<double> scale, double* out);
+
+/// out[i] = (z[i] - max) - c. In place is fine.
+void subtract(const float* z, std::size_t n, float max, float c, float* out);
+void subtract(const double* z, std::size_t n, double max, double c, double* out);
+
+/// sum of x, for n a multiple of kStep; lane by lane like the others.
+double sum(const double* x, std::size_t n);
+
+/// Exact, n a multiple of kLanes.
+void widen(const bfloat16* in, std::size_t n, float* out);
+void widen(const float16* in, std::size_t n, float* out);
+
+/// The sum of kLanes numbers in double, in a fixed order.
+template <class T>
+double sum_lanes(const T* lanes) {
+  double half[kLanes / 2];
+  for (std::size_t i = 0; i < kLanes / 2; ++i) {
+    half[i] = static_cast<double>(lanes[i]) + static_cast<double>(lanes[i + kLanes / 2]);
+  }
+  return ((half[0] + half[4]) + (half[1] + half[5])) + ((half[2] + half[6]) + (half[3] + half[7]));
+}
+
+}  // namespace partita::kernels

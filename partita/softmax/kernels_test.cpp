@@ -1,0 +1,183 @@
+#include "partita/softmax/kernels.hpp"
+
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "partita/softmax/softmax.hpp"
+
+namespace partita::kernels {
+namespace {
+
+/// Runs the rest of its scope on one of the instruction sets that this machine and build have.
+class OnTarget {
+ public:
+  explicit OnTarget(std::int64_t target) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  ~OnTarget() {
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  OnTarget(const OnTarget&) = delete;
+  OnTarget& operator=(const OnTarget&) = delete;
+};
+
+std::vector<std::int64_t> targets() {
+  std::vector<std::int64_t> result;
+  const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;
+  for (const std::int64_t target : {HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3}) {
+    if ((supported & target) != 0) result.push_back(target);
+  }
+  return result;
+}
+
+template <class T>
+double ulps(T value, long double reference) {
+  const T rounded = static_cast<T>(reference);
+  const long double ulp =
+      static_cast<long double>(std::nextafter(rounded, std::numeric_limits<T>::infinity())) - rounded;
+  return static_cast<double>(std::abs(static_cast<long double>(value) - reference) / ulp);
+}
+
+template <class T>
+class KernelsTest : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(KernelsTest, Types);
+
+TYPED_TEST(KernelsTest, ExpIsWithinItsBoundOnEveryTarget) {
+  using T = TypeParam;
+  const double lowest = std::is_same_v<T, float> ? -87.0 : -708.0;
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    double worst = 0;
+    std::mt19937_64 random(1);
+    for (const T max : {T{0}, T(0.7), T(-33.3), T(1e4), T(-1e30)}) {
+      for (int block = 0; block < 200; ++block) {
+        std::vector<T> z(kBlock);
+        std::uniform_real_distribution<double> below(block % 2 == 0 ? lowest : -2.0, 0);
+        for (T& x : z) x = static_cast<T>(static_cast<double>(max) + below(random));
+        for (T& x : z) x = std::min(x, max);
+        std::vector<T> out(kBlock);
+        exp_scaled(z.data(), kBlock, max, {}, out.data());
+        for (std::size_t i = 0; i < kBlock; ++i) {
+          const long double x = static_cast<long double>(z[i]) - static_cast<long double>(max);
+          if (x < lowest) continue;  // subnormal: the next test
+          worst = std::max(worst, ulps(out[i], std::exp(x)));
+        }
+      }
+    }
+    EXPECT_LE(worst, target <= HWY_AVX2 ? 1 : 1.1) << hwy::TargetName(target);
+  }
+}
+
+TYPED_TEST(KernelsTest, SubnormalAndVanishingResults) {
+  using T = TypeParam;
+  const T tiny = std::numeric_limits<T>::denorm_min();
+  const double start = std::is_same_v<T, float> ? -87.0 : -708.0;
+  std::vector<T> z(kBlock);
+  for (std::size_t i = 0; i < kBlock; ++i) z[i] = static_cast<T>(start - 0.1 * static_cast<double>(i));
+  z[kBlock - 1] = -std::numeric_limits<T>::infinity();
+  z[kBlock - 2] = std::numeric_limits<T>::lowest();
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<T> out(kBlock);
+    exp_scaled(z.data(), kBlock, T{0}, {}, out.data());
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      const long double reference = std::exp(static_cast<long double>(z[i]));
+      ASSERT_LE(std::abs(out[i] - reference), std::max<long double>(tiny, 2e-7L * reference)) << z[i];
+    }
+    EXPECT_EQ(out[kBlock - 1], 0);
+    EXPECT_EQ(out[kBlock - 2], 0);
+  }
+}
+
+TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
+  using T = TypeParam;
+  std::vector<std::int64_t> wide;
+  for (const std::int64_t target : targets()) {
+    if (target <= HWY_AVX2) wide.push_back(target);  // smaller is better in Highway's numbering
+  }
+  if (wide.size() < 2) GTEST_SKIP() << "this machine has one of them only";
+  std::mt19937_64 random(2);
+  std::normal_distribution<double> normal(0, 6);
+  std::vector<std::vector<T>> results;
+  for (const std::int64_t target : wide) {
+    const OnTarget on(target);
+    random.seed(2);
+    std::vector<T> all;
+    for (int block = 0; block < 100; ++block) {
+      std::vector<T> z(kBlock);
+      for (T& x : z) x = static_cast<T>(normal(random));
+      std::array<T, kLanes> lanes{};
+      lane_max(z.data(), kBlock, lanes.data());
+      all.insert(all.end(), lanes.begin(), lanes.end());
+      const T max = *std::max_element(z.begin(), z.end());
+      lane_sum_exp(z.data(), kBlock, max, lanes.data());
+      all.insert(all.end(), lanes.begin(), lanes.end());
+      lane_sum_exp_accurate(z.data(), kBlock, max, lanes.data());
+      all.insert(all.end(), lanes.begin(), lanes.end());
+      exp_scaled(z.data(), kBlock, max, {T(0.1), T(1e-9)}, z.data());
+      all.insert(all.end(), z.begin(), z.end());
+    }
+    results.push_back(all);
+  }
+  for (const auto& other : results) {
+    EXPECT_EQ(std::memcmp(results[0].data(), other.data(), other.size() * sizeof(T)), 0);
+  }
+}
+
+TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
+  using T = TypeParam;
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<T> z(kBlock, -std::numeric_limits<T>::infinity());
+    std::array<T, kLanes> lanes{};
+    EXPECT_TRUE(lane_max(z.data(), kBlock, lanes.data()));
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(),
+                          std::numeric_limits<T>::infinity()}) {
+        z[i] = bad;
+        ASSERT_FALSE(lane_max(z.data(), kBlock, lanes.data())) << i;
+      }
+      z[i] = T(-1e30);
+      ASSERT_TRUE(lane_max(z.data(), kBlock, lanes.data()));
+      ASSERT_EQ(lanes[i % kLanes], T(-1e30));
+      z[i] = -std::numeric_limits<T>::infinity();
+    }
+  }
+}
+
+TEST(Kernels, WidenIsExact) {
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<bfloat16> brain(1U << 16U);
+    std::vector<float16> half(1U << 16U);
+    for (std::uint32_t bits = 0; bits <= 0xFFFF; ++bits) {
+      brain[bits].bits = half[bits].bits = static_cast<std::uint16_t>(bits);
+    }
+    std::vector<float> out(1U << 16U);
+    widen(brain.data(), brain.size(), out.data());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (!std::isnan(out[i])) {
+        ASSERT_EQ(out[i], static_cast<float>(brain[i]));
+      }
+    }
+    widen(half.data(), half.size(), out.data());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (!std::isnan(out[i])) {
+        ASSERT_EQ(out[i], static_cast<float>(half[i]));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace partita::kernels

@@ -1,0 +1,216 @@
+#include "partita/softmax/row_pass.hpp"
+
+#include <fmt/format.h>
+
+#include "partita/base/error.hpp"
+
+namespace partita {
+
+using kernels::kBlock;
+using kernels::kLanes;
+
+namespace {
+
+// Largest values of a few blocks first, then their sums: the sums of one block need not wait for the
+// end of its own maximum. Four blocks of floats are 8 KiB, well inside the first cache.
+constexpr std::size_t kGroup = 4;
+
+template <class T>
+constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
+
+template <class E, class T>
+void copy_converted(const E* in, std::ptrdiff_t stride, std::size_t n, T* out) {
+  for (std::size_t i = 0; i < n; ++i, in += stride) {
+    out[i] = static_cast<T>(static_cast<std::conditional_t<std::is_same_v<E, double>, double, float>>(*in));
+  }
+}
+
+}  // namespace
+
+template <class T>
+std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const {
+  const std::size_t first = b * kBlock;
+  const std::size_t n = std::min(kBlock, columns() - first);
+  const std::size_t padded = kernels::round_up(n);
+  const std::ptrdiff_t stride = rows_.column_stride();
+  const auto offset = static_cast<std::ptrdiff_t>(first) * stride;
+  switch (rows_.dtype()) {
+    case DType::f32: {
+      const float* in = rows_.row_data<float>(row_) + offset;
+      if constexpr (std::is_same_v<T, float>) {
+        if (stride == 1 && n == padded) return {in, n};
+      }
+      copy_converted(in, stride, n, buffer);
+      break;
+    }
+    case DType::f64: {
+      const double* in = rows_.row_data<double>(row_) + offset;
+      if constexpr (std::is_same_v<T, double>) {
+        if (stride == 1 && n == padded) return {in, n};
+      }
+      copy_converted(in, stride, n, buffer);
+      break;
+    }
+    case DType::bf16:
+    case DType::f16: {
+      const bool brain = rows_.dtype() == DType::bf16;
+      const bfloat16* in_brain = rows_.row_data<bfloat16>(row_) + offset;
+      const float16* in_half = rows_.row_data<float16>(row_) + offset;
+      std::size_t done = 0;
+      if constexpr (std::is_same_v<T, float>) {
+        if (stride == 1) {
+          done = n / kLanes * kLanes;
+          brain ? kernels::widen(in_brain, done, buffer) : kernels::widen(in_half, done, buffer);
+        }
+      }
+      const auto rest = static_cast<std::ptrdiff_t>(done) * stride;
+      brain ? copy_converted(in_brain + rest, stride, n - done, buffer + done)
+            : copy_converted(in_half + rest, stride, n - done, buffer + done);
+      break;
+    }
+  }
+  std::fill(buffer + n, buffer + padded, kMinusInfinity<T>);
+  return {buffer, padded};
+}
+
+template <class T>
+T RowReader<T>::at(std::size_t column) const {
+  T value{};
+  const auto offset = static_cast<std::ptrdiff_t>(column) * rows_.column_stride();
+  switch (rows_.dtype()) {
+    case DType::f32:
+      copy_converted(rows_.row_data<float>(row_) + offset, 1, 1, &value);
+      break;
+    case DType::f64:
+      copy_converted(rows_.row_data<double>(row_) + offset, 1, 1, &value);
+      break;
+    case DType::bf16:
+      copy_converted(rows_.row_data<bfloat16>(row_) + offset, 1, 1, &value);
+      break;
+    case DType::f16:
+      copy_converted(rows_.row_data<float16>(row_) + offset, 1, 1, &value);
+      break;
+  }
+  return value;
+}
+
+template <class T>
+void RowReader<T>::check_values() const {
+  for (std::size_t column = 0; column < columns(); ++column) {
+    const T value = at(column);
+    if (!(value < std::numeric_limits<T>::infinity())) {
+      throw InvalidArgument("logits", fmt::format("row {}: {} at column {}", row_,
+                                                  std::isnan(value) ? "NaN" : "+inf", column));
+    }
+  }
+}
+
+template <class T>
+void RowReader<T>::fail(const char* message) const {
+  throw InvalidArgument("logits", fmt::format("row {}: {}", row_, message));
+}
+
+template <class T>
+void RowPass<T>::resize(const RowReader<T>& row) {
+  if (row.columns() == 0) row.fail("no columns");
+  blocks_ = row.blocks();
+  lanes_.resize(blocks_ * kLanes);
+  block_max_.assign(kernels::round_up(blocks_), kMinusInfinity<double>);
+}
+
+template <class T>
+T RowPass<T>::largest_lane(std::size_t block) const {
+  const T* lanes = lanes_.data() + block * kLanes;
+  return *std::max_element(lanes, lanes + kLanes);
+}
+
+template <class T>
+void RowPass<T>::find_max(const RowReader<T>& row) {
+  resize(row);
+  T buffer[kBlock];
+  for (std::size_t b = 0; b < blocks_; ++b) {
+    const auto z = row.block(b, buffer);
+    if (!kernels::lane_max(z.data(), z.size(), &lanes_[b * kLanes])) row.check_values();
+    block_max_[b] = largest_lane(b);
+  }
+  max_ = *std::max_element(block_max_.begin(), block_max_.end());
+}
+
+template <class T>
+void RowPass<T>::sum_exp(const RowReader<T>& row, bool accurate) {
+  resize(row);
+  T buffers[kGroup][kBlock];
+  std::span<const T> z[kGroup];
+  for (std::size_t group = 0; group < blocks_; group += kGroup) {
+    const std::size_t n = std::min(kGroup, blocks_ - group);
+    for (std::size_t i = 0; i < n; ++i) {
+      z[i] = row.block(group + i, buffers[i]);
+      if (!kernels::lane_max(z[i].data(), z[i].size(), &lanes_[(group + i) * kLanes])) {
+        row.check_values();
+      }
+    }
+    for (std::size_t i = 0; i < n; ++i) block_max_[group + i] = largest_lane(group + i);
+    for (std::size_t i = 0; i < n; ++i) {
+      T* lanes = &lanes_[(group + i) * kLanes];
+      const auto max = static_cast<T>(block_max_[group + i]);
+      if (max == kMinusInfinity<T>) {
+        std::fill(lanes, lanes + kLanes, T{0});
+      } else if (accurate) {
+        kernels::lane_sum_exp_accurate(z[i].data(), z[i].size(), max, lanes);
+      } else {
+        kernels::lane_sum_exp(z[i].data(), z[i].size(), max, lanes);
+      }
+    }
+  }
+  max_ = *std::max_element(block_max_.begin(), block_max_.end());
+  block_weight_.assign(block_max_.size(), 0);
+  if (max_ == kMinusInfinity<double>) return;
+  kernels::exp_scaled(block_max_.data(), block_max_.size(), max_, {}, block_weight_.data());
+  for (std::size_t b = 0; b < blocks_; ++b) {
+    block_weight_[b] *= kernels::sum_lanes(&lanes_[b * kLanes]);
+  }
+}
+
+template <class T>
+std::size_t RowPass<T>::argmax(const RowReader<T>& row) const {
+  const auto block = static_cast<std::size_t>(
+      std::find(block_max_.begin(), block_max_.end(), max_) - block_max_.begin());
+  T buffer[kBlock];
+  const auto z = row.block(block, buffer);
+  return block * kBlock +
+         static_cast<std::size_t>(std::find(z.begin(), z.end(), static_cast<T>(max_)) - z.begin());
+}
+
+template <class T>
+Rest RowPass<T>::rest(const RowReader<T>& row) const {
+  const double total = kernels::sum(block_weight_.data(), block_weight_.size());
+  if (!(total < 2)) return {total - 1};
+  // One category holds most of the mass: sum its block again without it.
+  const std::size_t top = argmax(row);
+  const std::size_t block = top / kBlock;
+  T buffer[kBlock];
+  const auto z = row.block(block, buffer);
+  if (z.data() != buffer) std::copy(z.begin(), z.end(), buffer);
+  buffer[top % kBlock] = kMinusInfinity<T>;
+  T lanes[kLanes];
+  kernels::lane_max(buffer, z.size(), lanes);
+  const T second = *std::max_element(lanes, lanes + kLanes);
+  double sum = 0;
+  if (second != kMinusInfinity<T>) {
+    kernels::lane_sum_exp_accurate(buffer, z.size(), second, lanes);
+    double unit[kernels::kStep] = {static_cast<double>(second)};
+    kernels::exp_scaled(unit, kernels::kStep, max_, {}, unit);
+    sum = kernels::sum_lanes(lanes) * unit[0];
+  }
+  for (std::size_t b = 0; b < blocks_; ++b) {
+    if (b != block) sum += block_weight_[b];
+  }
+  return {sum};
+}
+
+template class RowReader<float>;
+template class RowReader<double>;
+template class RowPass<float>;
+template class RowPass<double>;
+
+}  // namespace partita
