@@ -65,7 +65,7 @@ void add_words(Page& page, const Setting& setting) {
 
 /// One row a k, one column an estimator; "worth" is that of the last estimator.
 Table errors_table(const Expectation& expectation) {
-  Table table{fmt::format("{}: {}", expectation.name,
+  Table table{fmt::format("Error of the {} (reference {})", expectation.name,
                           with_error(expectation.reference, expectation.reference_error)),
               {{"k", Align::right}},
               {}};
@@ -176,11 +176,11 @@ std::string report_html(const DemoResult& result, const DemoOptions& options) {
       "words, in one search.");
   add_words(page, warm);
   page.paragraph(
-      fmt::format("p is the probability of the word under the model. Words that the model made up, "
-                  "rather than learned by heart, are not "
-                  "in the list: {} of the {} on the left, {} on the right.",
+      fmt::format("p is the probability of the word under the model. Words that the model made up "
+                  "are not in the list: {} of the {} "
+                  "drawn by stochastic beam search, {} of the {} drawn by ancestral sampling.",
                   count_outside_list(warm.words.beam), warm.words.beam.size(),
-                  count_outside_list(warm.words.ancestral)));
+                  count_outside_list(warm.words.ancestral), warm.words.ancestral.size()));
 
   page.heading(fmt::format("Colder: temperature {}", cold.temperature));
   page.paragraph(
