@@ -54,7 +54,7 @@ class Engine {
   double reset(Rows logits, std::size_t row_index, TopDown::Weights weights) {
     row_ = RowReader<T>(logits, row_index);
     const bool exact = weights == TopDown::Weights::exact;
-    exact ? pass_.sum_exp(row_, false) : pass_.find_max(row_);
+    exact ? pass_.sum_exp(row_) : pass_.find_max(row_);
     if (std::isinf(pass_.max())) row_.fail("every category is impossible (all -inf)");
     const std::size_t blocks = row_.blocks();
     taken_.assign(blocks * kLanes, 0);

@@ -21,7 +21,7 @@ struct Normalizer {
 };
 
 Normalizer normalize(RowPass<double>& pass, const RowReader<double>& row) {
-  pass.sum_exp(row, true);
+  pass.sum_exp_accurate(row);
   if (pass.max() == kMinusInfinity) row.fail("every category is impossible (all -inf)");
   const Rest rest = pass.rest(row);
   return {pass.max(), rest, rest.log_sum()};

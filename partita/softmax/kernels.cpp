@@ -35,7 +35,7 @@ struct Exp<float> {
   static constexpr float kSmallest = -104.0F;  // e^x < 2^-150 rounds to 0
   static constexpr int kMantissa = 23;
   static constexpr float kRound = 0x1.8p23F;
-  static constexpr std::int32_t kLift = 64 << kMantissa;
+  static constexpr std::int32_t kLiftBits = 64 << kMantissa;
   static constexpr float kUnlift = 0x1p-64F;
   // Relative error 3.1e-9.
   template <class D, class V>
@@ -58,7 +58,7 @@ struct Exp<double> {
   static constexpr double kSmallest = -746.0;
   static constexpr int kMantissa = 52;
   static constexpr double kRound = 0x1.8p52;
-  static constexpr std::int64_t kLift = std::int64_t{128} << kMantissa;
+  static constexpr std::int64_t kLiftBits = std::int64_t{128} << kMantissa;
   static constexpr double kUnlift = 0x1p-128;
   // Relative error 3.7e-18.
   template <class D, class V>
@@ -107,28 +107,49 @@ HWY_INLINE V ExpForSum(D d, V z, V max) {
                             hn::BitCast(d, hn::Add(hn::BitCast(di, y), power_bits)));
 }
 
-/// exp(z - max) within 1 ulp (1.1 without FMA) for any magnitudes, subnormal results included.
-template <class D, class V>
-HWY_INLINE V ExpAccurate(D d, V z, V max) {
+/// A number as the sum of two: high is it rounded, low what the rounding left out.
+template <class V>
+struct Pair {
+  V high;
+  V low;
+};
+
+/// a + b exactly (Knuth's two-sum).
+template <class V>
+HWY_INLINE Pair<V> TwoSum(V a, V b) {
+  const V sum = hn::Add(a, b);
+  const V back = hn::Sub(sum, a);
+  return {sum, hn::Add(hn::Sub(a, hn::Sub(sum, back)), hn::Sub(b, back))};
+}
+
+/// exp(z - max) to a few bits more than T has, for any magnitudes.
+///
+/// kSubnormal: scaled up, so that results below the smallest normal number keep their digits
+/// until they are scaled back. Otherwise such results are 0.
+template <bool kSubnormal, class D, class V>
+HWY_INLINE Pair<V> ExpAccurate(D d, V z, V max) {
   using T = hn::TFromD<D>;
   using E = Exp<T>;
   const hn::RebindToSigned<D> di;
-  // x + error = z - max exactly (Knuth's two-sum). Without the error term a logit 90 below the
-  // maximum would lose 60 ulp of its exponential to the rounding of the difference.
-  const V x = hn::Sub(z, max);
-  const V back = hn::Sub(x, z);
-  const V error = hn::Sub(hn::Sub(z, hn::Sub(x, back)), hn::Add(max, back));
+  // Without the rounding error of the difference, a logit 90 below the maximum would lose 60 ulp.
+  const auto x = TwoSum(z, hn::Neg(max));
   hn::VFromD<decltype(di)> power_bits;
-  const V n = NearestPower(d, x, power_bits);
-  V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x);
-  r = hn::Add(r, hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), error));
+  const V n = NearestPower(d, x.high, power_bits);
+  V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x.high);
+  r = hn::Add(r, hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), x.low));
   const V one = hn::Set(d, T{1});
-  const V y = hn::Add(one, hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r));
-  // Doubled first and then halved as often: 2^n alone may be subnormal where y 2^n is to be rounded
-  // once.
-  const V lifted = hn::BitCast(d, hn::Add(hn::BitCast(di, y), hn::Add(power_bits, hn::Set(di, E::kLift))));
-  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallest)),
-                            hn::Mul(lifted, hn::Set(d, E::kUnlift)));
+  const V t = hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r);
+  const V y = hn::Add(one, t);
+  const V y_low = hn::Sub(t, hn::Sub(y, one));
+  if constexpr (kSubnormal) {
+    power_bits = hn::Add(power_bits, hn::Set(di, E::kLiftBits));
+  }
+  // 2^n as a factor. Below the range, -inf included, it is meaningless, and the mask makes it 0.
+  const V power = hn::IfThenElseZero(
+      hn::Ge(x.high, hn::Set(d, kSubnormal ? E::kSmallest : E::kSmallestNormal)),
+      hn::BitCast(d, hn::Add(hn::BitCast(di, one), power_bits)));
+  return {hn::IfThenElseZero(hn::Gt(power, hn::Zero(d)), hn::Mul(y, power)),
+          hn::IfThenElseZero(hn::Gt(power, hn::Zero(d)), hn::Mul(y_low, power))};
 }
 
 /// Calls step(i, accumulator) for the elements of each vector-wide slice of lanes, with four
@@ -169,17 +190,44 @@ HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT
   return hn::AllTrue(d, proper);
 }
 
-template <bool kAccurate, class T>
+template <class T>
 HWY_INLINE void LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, T max, T* HWY_RESTRICT lanes) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   ReduceLanes(
       n, T{0}, lanes,
-      [&](std::size_t i, auto sum) {
-        const auto v = hn::LoadU(d, z + i);
-        return hn::Add(sum, kAccurate ? ExpAccurate(d, v, m) : ExpForSum(d, v, m));
-      },
+      [&](std::size_t i, auto sum) { return hn::Add(sum, ExpForSum(d, hn::LoadU(d, z + i), m)); },
       [](auto a, auto b) { return hn::Add(a, b); });
+}
+
+template <class T>
+HWY_INLINE double SumExpAccurateT(const T* HWY_RESTRICT z, std::size_t n, T max) {
+  const Tag<T> d;
+  const auto m = hn::Set(d, max);
+  T high[kLanes];
+  T low[kLanes];
+  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+    auto sum = hn::Zero(d);
+    auto lost = hn::Zero(d);
+    for (std::size_t i = slice; i < n; i += kLanes) {
+      const auto term = ExpAccurate<false>(d, hn::LoadU(d, z + i), m);
+      const auto next = TwoSum(sum, term.high);
+      sum = next.high;
+      lost = hn::Add(lost, hn::Add(next.low, term.low));
+    }
+    hn::StoreU(sum, d, high + slice);
+    hn::StoreU(lost, d, low + slice);
+  }
+  double total = 0;
+  double rest = 0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const auto term = static_cast<double>(high[lane]);
+    const double next = total + term;
+    const double back = next - total;
+    rest += (total - (next - back)) + (term - back) + static_cast<double>(low[lane]);
+    total = next;
+  }
+  return total + rest;
 }
 
 template <class T>
@@ -188,9 +236,11 @@ HWY_INLINE void ExpScaledT(const T* z, std::size_t n, T max, Scale<T> scale, T* 
   const auto m = hn::Set(d, max);
   const auto high = hn::Set(d, scale.high);
   const auto low = hn::Set(d, scale.low);
+  const auto unlift = hn::Set(d, Exp<T>::kUnlift);
   for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
-    const auto y = ExpAccurate(d, hn::LoadU(d, z + i), m);
-    hn::StoreU(hn::MulAdd(y, high, hn::Mul(y, low)), d, out + i);
+    const auto y = ExpAccurate<true>(d, hn::LoadU(d, z + i), m);
+    const auto scaled = hn::MulAdd(y.high, high, hn::MulAdd(y.high, low, hn::Mul(y.low, high)));
+    hn::StoreU(hn::Mul(scaled, unlift), d, out + i);
   }
 }
 
@@ -204,26 +254,19 @@ HWY_INLINE void SubtractT(const T* z, std::size_t n, T max, T c, T* out) {
   }
 }
 
-void SumLanes(const double* x, std::size_t n, double* lanes) {
-  const Tag<double> d;
-  ReduceLanes(
-      n, 0.0, lanes, [&](std::size_t i, auto sum) { return hn::Add(sum, hn::LoadU(d, x + i)); },
-      [](auto a, auto b) { return hn::Add(a, b); });
-}
-
 bool LaneMaxF32(const float* z, std::size_t n, float* lanes) { return LaneMaxT(z, n, lanes); }
 bool LaneMaxF64(const double* z, std::size_t n, double* lanes) { return LaneMaxT(z, n, lanes); }
 void LaneSumExpF32(const float* z, std::size_t n, float m, float* lanes) {
-  LaneSumExpT<false>(z, n, m, lanes);
+  LaneSumExpT(z, n, m, lanes);
 }
 void LaneSumExpF64(const double* z, std::size_t n, double m, double* lanes) {
-  LaneSumExpT<false>(z, n, m, lanes);
+  LaneSumExpT(z, n, m, lanes);
 }
-void LaneSumExpAccurateF32(const float* z, std::size_t n, float m, float* lanes) {
-  LaneSumExpT<true>(z, n, m, lanes);
+double SumExpAccurateF32(const float* z, std::size_t n, float m) {
+  return SumExpAccurateT(z, n, m);
 }
-void LaneSumExpAccurateF64(const double* z, std::size_t n, double m, double* lanes) {
-  LaneSumExpT<true>(z, n, m, lanes);
+double SumExpAccurateF64(const double* z, std::size_t n, double m) {
+  return SumExpAccurateT(z, n, m);
 }
 void ExpScaledF32(const float* z, std::size_t n, float m, Scale<float> s, float* out) {
   ExpScaledT(z, n, m, s, out);
@@ -267,13 +310,12 @@ HWY_EXPORT(LaneMaxF32);
 HWY_EXPORT(LaneMaxF64);
 HWY_EXPORT(LaneSumExpF32);
 HWY_EXPORT(LaneSumExpF64);
-HWY_EXPORT(LaneSumExpAccurateF32);
-HWY_EXPORT(LaneSumExpAccurateF64);
+HWY_EXPORT(SumExpAccurateF32);
+HWY_EXPORT(SumExpAccurateF64);
 HWY_EXPORT(ExpScaledF32);
 HWY_EXPORT(ExpScaledF64);
 HWY_EXPORT(SubtractF32);
 HWY_EXPORT(SubtractF64);
-HWY_EXPORT(SumLanes);
 HWY_EXPORT(WidenBF16);
 HWY_EXPORT(WidenF16);
 
@@ -289,11 +331,11 @@ void lane_sum_exp(const float* z, std::size_t n, float max, float* lanes) {
 void lane_sum_exp(const double* z, std::size_t n, double max, double* lanes) {
   HWY_DYNAMIC_DISPATCH(LaneSumExpF64)(z, n, max, lanes);
 }
-void lane_sum_exp_accurate(const float* z, std::size_t n, float max, float* lanes) {
-  HWY_DYNAMIC_DISPATCH(LaneSumExpAccurateF32)(z, n, max, lanes);
+double sum_exp_accurate(const float* z, std::size_t n, float max) {
+  return HWY_DYNAMIC_DISPATCH(SumExpAccurateF32)(z, n, max);
 }
-void lane_sum_exp_accurate(const double* z, std::size_t n, double max, double* lanes) {
-  HWY_DYNAMIC_DISPATCH(LaneSumExpAccurateF64)(z, n, max, lanes);
+double sum_exp_accurate(const double* z, std::size_t n, double max) {
+  return HWY_DYNAMIC_DISPATCH(SumExpAccurateF64)(z, n, max);
 }
 void exp_scaled(const float* z, std::size_t n, float max, Scale<float> scale, float* out) {
   HWY_DYNAMIC_DISPATCH(ExpScaledF32)(z, n, max, scale, out);
@@ -306,11 +348,6 @@ void subtract(const float* z, std::size_t n, float max, float c, float* out) {
 }
 void subtract(const double* z, std::size_t n, double max, double c, double* out) {
   HWY_DYNAMIC_DISPATCH(SubtractF64)(z, n, max, c, out);
-}
-double sum(const double* x, std::size_t n) {
-  double lanes[kLanes];
-  HWY_DYNAMIC_DISPATCH(SumLanes)(x, n, lanes);
-  return sum_lanes(lanes);
 }
 void widen(const bfloat16* in, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(WidenBF16)(in, n, out);

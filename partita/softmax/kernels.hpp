@@ -29,9 +29,10 @@ bool lane_max(const double* z, std::size_t n, double* lanes);
 void lane_sum_exp(const float* z, std::size_t n, float max, float* lanes);
 void lane_sum_exp(const double* z, std::size_t n, double max, double* lanes);
 
-/// The same with every term within 1.1 ulp, at two thirds of the speed.
-void lane_sum_exp_accurate(const float* z, std::size_t n, float max, float* lanes);
-void lane_sum_exp_accurate(const double* z, std::size_t n, double max, double* lanes);
+/// sum over z of exp(z - max), every term and the sum itself carried to more digits than T has: as
+/// good as exact, rounded to double. About half as fast.
+double sum_exp_accurate(const float* z, std::size_t n, float max);
+double sum_exp_accurate(const double* z, std::size_t n, double max);
 
 /// A factor and what its rounding left out: high + low to twice the digits of T.
 template <class T>
@@ -40,17 +41,14 @@ struct Scale {
   T low = 0;
 };
 
-/// out[i] = exp(z[i] - max) * scale, the exponential within 1.1 ulp, subnormal results included; max
-/// as above. In place is fine.
+/// out[i] = exp(z[i] - max) * scale within 1.1 ulp (1.5 without FMA), subnormal results included; max as
+/// above. In place is fine.
 void exp_scaled(const float* z, std::size_t n, float max, Scale<float> scale, float* out);
 void exp_scaled(const double* z, std::size_t n, double max, Scale<double> scale, double* out);
 
 /// out[i] = (z[i] - max) - c. In place is fine.
 void subtract(const float* z, std::size_t n, float max, float c, float* out);
 void subtract(const double* z, std::size_t n, double max, double c, double* out);
-
-/// sum of x, for n a multiple of kStep; lane by lane like the others.
-double sum(const double* x, std::size_t n);
 
 /// Exact, n a multiple of kLanes.
 void widen(const bfloat16* in, std::size_t n, float* out);

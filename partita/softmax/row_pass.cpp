@@ -18,6 +18,21 @@ constexpr std::size_t kGroup = 4;
 template <class T>
 constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 
+/// Neumaier's: two thousand equal blocks would round the same way each time.
+class CompensatedSum {
+ public:
+  void add(double x) {
+    const double sum = sum_ + x;
+    lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
+    sum_ = sum;
+  }
+  double value() const { return sum_ + lost_; }
+
+ private:
+  double sum_ = 0;
+  double lost_ = 0;
+};
+
 template <class E, class T>
 void copy_converted(const E* in, std::ptrdiff_t stride, std::size_t n, T* out) {
   for (std::size_t i = 0; i < n; ++i, in += stride) {
@@ -116,6 +131,7 @@ void RowPass<T>::resize(const RowReader<T>& row) {
   blocks_ = row.blocks();
   lanes_.resize(blocks_ * kLanes);
   block_max_.assign(kernels::round_up(blocks_), kMinusInfinity<double>);
+  block_max_scale_.resize(block_max_.size());
 }
 
 template <class T>
@@ -137,8 +153,10 @@ void RowPass<T>::find_max(const RowReader<T>& row) {
 }
 
 template <class T>
-void RowPass<T>::sum_exp(const RowReader<T>& row, bool accurate) {
+template <class SumBlock>
+void RowPass<T>::sum_blocks(const RowReader<T>& row, const SumBlock& sum_block) {
   resize(row);
+  block_weight_.assign(block_max_.size(), 0);
   T buffers[kGroup][kBlock];
   std::span<const T> z[kGroup];
   for (std::size_t group = 0; group < blocks_; group += kGroup) {
@@ -155,20 +173,30 @@ void RowPass<T>::sum_exp(const RowReader<T>& row, bool accurate) {
       const auto max = static_cast<T>(block_max_[group + i]);
       if (max == kMinusInfinity<T>) {
         std::fill(lanes, lanes + kLanes, T{0});
-      } else if (accurate) {
-        kernels::lane_sum_exp_accurate(z[i].data(), z[i].size(), max, lanes);
       } else {
-        kernels::lane_sum_exp(z[i].data(), z[i].size(), max, lanes);
+        block_weight_[group + i] = sum_block(z[i], max, lanes);
       }
     }
   }
   max_ = *std::max_element(block_max_.begin(), block_max_.end());
-  block_weight_.assign(block_max_.size(), 0);
   if (max_ == kMinusInfinity<double>) return;
-  kernels::exp_scaled(block_max_.data(), block_max_.size(), max_, {}, block_weight_.data());
-  for (std::size_t b = 0; b < blocks_; ++b) {
-    block_weight_[b] *= kernels::sum_lanes(&lanes_[b * kLanes]);
-  }
+  kernels::exp_scaled(block_max_.data(), block_max_.size(), max_, {}, block_max_scale_.data());
+  for (std::size_t b = 0; b < blocks_; ++b) block_weight_[b] *= block_max_scale_[b];
+}
+
+template <class T>
+void RowPass<T>::sum_exp(const RowReader<T>& row) {
+  sum_blocks(row, [](std::span<const T> z, T max, T* lanes) {
+    kernels::lane_sum_exp(z.data(), z.size(), max, lanes);
+    return kernels::sum_lanes(lanes);
+  });
+}
+
+template <class T>
+void RowPass<T>::sum_exp_accurate(const RowReader<T>& row) {
+  sum_blocks(row, [](std::span<const T> z, T max, T*) {
+    return kernels::sum_exp_accurate(z.data(), z.size(), max);
+  });
 }
 
 template <class T>
@@ -183,8 +211,12 @@ std::size_t RowPass<T>::argmax(const RowReader<T>& row) const {
 
 template <class T>
 Rest RowPass<T>::rest(const RowReader<T>& row) const {
-  const double total = kernels::sum(block_weight_.data(), block_weight_.size());
-  if (!(total < 2)) return {total - 1};
+  CompensatedSum total;
+  for (const double weight : block_weight_) total.add(weight);
+  if (!(total.value() < 2)) {
+    total.add(-1);
+    return {total.value()};
+  }
   // One category holds most of the mass: sum its block again without it.
   const std::size_t top = argmax(row);
   const std::size_t block = top / kBlock;
@@ -192,20 +224,17 @@ Rest RowPass<T>::rest(const RowReader<T>& row) const {
   const auto z = row.block(block, buffer);
   if (z.data() != buffer) std::copy(z.begin(), z.end(), buffer);
   buffer[top % kBlock] = kMinusInfinity<T>;
-  T lanes[kLanes];
-  kernels::lane_max(buffer, z.size(), lanes);
-  const T second = *std::max_element(lanes, lanes + kLanes);
-  double sum = 0;
+  const T second = *std::max_element(buffer, buffer + z.size());
+  CompensatedSum rest;
   if (second != kMinusInfinity<T>) {
-    kernels::lane_sum_exp_accurate(buffer, z.size(), second, lanes);
-    double unit[kernels::kStep] = {static_cast<double>(second)};
-    kernels::exp_scaled(unit, kernels::kStep, max_, {}, unit);
-    sum = kernels::sum_lanes(lanes) * unit[0];
+    double scale[kernels::kStep] = {static_cast<double>(second)};
+    kernels::exp_scaled(scale, kernels::kStep, max_, {}, scale);
+    rest.add(kernels::sum_exp_accurate(buffer, z.size(), second) * scale[0]);
   }
   for (std::size_t b = 0; b < blocks_; ++b) {
-    if (b != block) sum += block_weight_[b];
+    if (b != block) rest.add(block_weight_[b]);
   }
-  return {sum};
+  return {rest.value()};
 }
 
 template class RowReader<float>;

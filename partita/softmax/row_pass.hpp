@@ -70,14 +70,16 @@ class RowPass {
   /// Finds the largest logit of each lane of each block. @throws InvalidArgument on NaN or +inf.
   void find_max(const RowReader<T>& row);
 
-  /// Sums exp(z - max of its block) over each lane of each block. `accurate`: see
-  /// kernels::lane_sum_exp_accurate. @throws InvalidArgument on NaN or +inf.
-  void sum_exp(const RowReader<T>& row, bool accurate);
+  /// Sums exp(z - max of its block) over each lane of each block. @throws InvalidArgument as above.
+  void sum_exp(const RowReader<T>& row);
+
+  /// The same sums to the last digit, but only of whole blocks: lanes() is left as find_max does.
+  void sum_exp_accurate(const RowReader<T>& row);
 
   /// Largest logit; -inf for a row of all -inf.
   double max() const { return max_; }
 
-  /// After sum_exp(): what the row's sum is made of beside its largest term.
+  /// After either: what the row's sum is made of beside its largest term.
   Rest rest(const RowReader<T>& row) const;
 
   /// Index of the first logit that equals max().
@@ -88,18 +90,21 @@ class RowPass {
   const std::vector<T>& lanes() const { return lanes_; }
   /// [blocks]: the largest logit of each block.
   std::span<const double> block_max() const { return {block_max_.data(), blocks_}; }
-  /// [blocks], after sum_exp(): sum of exp(z - max()) over each block.
+  /// [blocks], after either: sum of exp(z - max()) over each block.
   std::span<const double> block_weight() const { return {block_weight_.data(), blocks_}; }
 
  private:
   void resize(const RowReader<T>& row);
+  template <class SumBlock>
+  void sum_blocks(const RowReader<T>& row, const SumBlock& sum_block);
   T largest_lane(std::size_t block) const;
 
   std::size_t blocks_ = 0;
   double max_ = 0;
   std::vector<T> lanes_;
-  std::vector<double> block_max_;     // padded with -inf for the kernels
-  std::vector<double> block_weight_;  // padded with 0
+  std::vector<double> block_max_;  // padded with -inf for the kernels
+  std::vector<double> block_max_scale_;  // exp(block_max - max)
+  std::vector<double> block_weight_;
 };
 
 /// Calls f with a T{}: double if either format is f64, else float.

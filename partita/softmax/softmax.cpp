@@ -76,16 +76,23 @@ void check_shape(Rows logits, MutableRows out, const char* name) {
   }
 }
 
-/// Sums each row, then lets map(z, n, max, rest, out) turn its blocks into results.
-template <class Map>
-void map_rows(Rows logits, MutableRows out, const RowOptions& options, const Map& map) {
+/// For float a fast sum serves the logarithm within its 2 ulp; probabilities and double need better.
+template <class T>
+void sum_for_log(RowPass<T>& pass, const RowReader<T>& row) {
+  std::is_same_v<T, double> ? pass.sum_exp_accurate(row) : pass.sum_exp(row);
+}
+
+/// Sums each row with sum(pass, row), then lets map(z, n, max, rest, out) turn its blocks into results.
+template <class Sum, class Map>
+void map_rows(Rows logits, MutableRows out, const RowOptions& options, const Sum& sum,
+              const Map& map) {
   with_arithmetic_type(logits.dtype(), out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for_each_row<RowPass<T>>(logits.rows(), options, [&](std::size_t r, RowPass<T>& pass) {
       const RowReader<T> row(logits, r);
       BlockWriter<T> writer(out, r);
       try {
-        pass.sum_exp(row, true);
+        sum(pass, row);
         if (std::isinf(pass.max())) row.fail(kNoCategory);
       } catch (const InvalidArgument&) {
         writer.fill(std::numeric_limits<T>::quiet_NaN());
@@ -111,7 +118,7 @@ std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
     using T = decltype(zero);
     for_each_row<RowPass<T>>(logits.rows(), options, [&](std::size_t r, RowPass<T>& pass) {
       const RowReader<T> row(logits, r);
-      pass.sum_exp(row, std::is_same_v<T, double>);
+      sum_for_log(pass, row);
       result[r] = std::isinf(pass.max()) ? pass.max() : pass.max() + pass.rest(row).log_sum();
     });
   });
@@ -121,6 +128,7 @@ std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
 void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) {
   check_shape(logits, probabilities, "probabilities");
   map_rows(logits, probabilities, options,
+           [](auto& pass, const auto& row) { pass.sum_exp_accurate(row); },
            [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
              kernels::exp_scaled(z, n, max, rest.inverse<decltype(max)>(), out);
            });
@@ -129,6 +137,7 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
 void log_softmax(Rows logits, MutableRows log_probabilities, const RowOptions& options) {
   check_shape(logits, log_probabilities, "log_probabilities");
   map_rows(logits, log_probabilities, options,
+           [](auto& pass, const auto& row) { sum_for_log(pass, row); },
            [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
              kernels::subtract(z, n, max, static_cast<decltype(max)>(rest.log_sum()), out);
            });

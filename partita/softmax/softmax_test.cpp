@@ -52,8 +52,13 @@ Reference reference(const std::vector<T>& z) {
   const auto top = std::max_element(z.begin(), z.end(), [](T a, T b) { return to_double(a) < to_double(b); });
   const long double max = to_double(*top);
   long double rest = 0;
+  long double lost = 0;  // Kahan: a million equal terms would round the same way each time
   for (auto it = z.begin(); it != z.end(); ++it) {
-    if (it != top) rest += std::exp(static_cast<long double>(to_double(*it)) - max);
+    if (it == top) continue;
+    const long double term = std::exp(static_cast<long double>(to_double(*it)) - max) - lost;
+    const long double sum = rest + term;
+    lost = (sum - rest) - term;
+    rest = sum;
   }
   return {max, std::log1p(rest)};
 }
