@@ -25,10 +25,35 @@ int complain(std::string message, int status) {
   return status;
 }
 
-/// The subcommand that was being parsed, as it was typed: "partita lm train".
-std::string typed(const CLI::App& app) {
+/// The subcommand that was asked for, as far as it is one: that of `partita lm frobnicate` is lm.
+const CLI::App& asked_for(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
-  return app.get_name() + (chosen.empty() ? "" : " " + typed(*chosen.front()));
+  return chosen.empty() ? app : asked_for(*chosen.front());
+}
+
+/// As it was typed: "partita lm train".
+std::string typed(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name()
+                                     : typed(*app.get_parent()) + " " + app.get_name();
+}
+
+std::string explain(const CLI::ParseError& error, const CLI::App& app) {
+  const CLI::App& command = asked_for(app);
+  std::string message = error.what();
+  if (command.get_require_subcommand_min() > 0) {  // and there is none
+    const auto rest = app.remaining(true);
+    std::string choices;
+    for (const CLI::App* choice : command.get_subcommands([](const CLI::App*) { return true; })) {
+      choices += (choices.empty() ? "" : ", ") + choice->get_name();
+    }
+    message = fmt::format("expected a command ({}), got {}", choices,
+                          rest.empty() ? "none" : rest.front());
+  }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) !=
+      nullptr) {  // "-k: 1 required N missing"
+    message = message.substr(0, message.find(':')) + ": expected a value";
+  }
+  return fmt::format("{} (see {} --help)", message, typed(command));
 }
 
 int run(int argc, char** argv) {
@@ -45,7 +70,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& asked) {  // --help, --version
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return complain(fmt::format("{} (see {} --help)", error.what(), typed(app)), kWronglyAsked);
+    return complain(explain(error, app), kWronglyAsked);
   }
   return 0;
 }

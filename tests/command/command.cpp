@@ -1,0 +1,95 @@
+#include "command.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "partita/io/file.hpp"
+#include "partita/io/npy.hpp"
+
+namespace partita::testing {
+namespace {
+
+/// Becomes partita with standard output and error going to files.
+[[noreturn]] void become_partita(const std::vector<std::string>& arguments, const std::string& out,
+                                 const std::string& err) {
+  const auto redirect = [](const std::string& path, int stream) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0 || ::dup2(fd, stream) < 0) ::_exit(126);
+  };
+  redirect(out, STDOUT_FILENO);
+  redirect(err, STDERR_FILENO);
+  std::vector<std::string> words = {PARTITA_COMMAND};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  ::execv(PARTITA_COMMAND, pointers.data());
+  ::_exit(127);
+}
+
+int start(const std::vector<std::string>& arguments, const std::string& out,
+          const std::string& err) {
+  const pid_t child = ::fork();
+  if (child < 0) throw std::runtime_error("cannot fork");
+  if (child == 0) become_partita(arguments, out, err);
+  return child;
+}
+
+}  // namespace
+
+Outcome run_partita(const std::vector<std::string>& arguments) {
+  const TemporaryDirectory directory;
+  const pid_t child = start(arguments, directory / "out", directory / "err");
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot wait");
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          read_file(directory / "out"), read_file(directory / "err")};
+}
+
+int start_partita(const std::vector<std::string>& arguments) {
+  return start(arguments, "/dev/null", "/dev/null");
+}
+
+std::string CommandTest::file(const std::string& name, const std::string& bytes) const {
+  write_file(path(name), bytes);
+  return path(name);
+}
+
+std::string CommandTest::word_list() const {
+  return file("words.txt",
+              "sing\nsinging\nsong\nsongs\nring\nringing\nrung\nlong\nlonging\nlongs\n");
+}
+
+std::string CommandTest::model() const {
+  const Outcome trained =
+      run_partita({"lm", "train", "--order", "4", word_list(), "-o", path("model")});
+  EXPECT_EQ(trained.status, 0) << trained.err;
+  return path("model");
+}
+
+std::string CommandTest::logits(std::size_t rows, std::size_t columns) const {
+  std::vector<float> values(rows * columns);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = 0.1F * static_cast<float>((i / columns + 3 * (i % columns)) % 17);
+  }
+  save_npy(path("logits.npy"), std::span<const float>(values), rows, columns);
+  return path("logits.npy");
+}
+
+std::string CommandTest::refusal(const std::vector<std::string>& arguments, int status) {
+  const Outcome outcome = run_partita(arguments);
+  EXPECT_EQ(outcome.status, status) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_TRUE(outcome.err.starts_with("partita: ") && outcome.err.ends_with('\n')) << outcome.err;
+  return outcome.err.size() < 10 ? outcome.err : outcome.err.substr(9, outcome.err.size() - 10);
+}
+
+}  // namespace partita::testing

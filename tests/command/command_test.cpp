@@ -1,0 +1,244 @@
+// Good runs of every subcommand: what is printed, that threads do not change it, that files are
+// whole.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::ordered_json;
+
+class Command : public CommandTest {
+ protected:
+  /// The object that a command with --json printed: all of standard output, on one line.
+  static Json json_of(std::vector<std::string> arguments) {
+    arguments.emplace_back("--json");
+    const Outcome outcome = run_partita(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1);
+    Json json = Json::parse(outcome.out, nullptr, false);
+    EXPECT_TRUE(json.is_object()) << outcome.out;
+    return json;
+  }
+  static std::vector<std::string> keys(const Json& object) {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : object.items()) out.push_back(key);
+    return out;
+  }
+};
+
+TEST_F(Command, HelpAndVersion) {
+  const Outcome version = run_partita({"--version"});
+  EXPECT_EQ(version.status, 0);
+  EXPECT_THAT(version.out, ::testing::MatchesRegex("partita [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"sample"}, {"lm", "train"}, {"generate"}, {"demo"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.emplace_back("--help");
+    const Outcome help = run_partita(arguments);
+    EXPECT_EQ(help.status, 0);
+    EXPECT_EQ(help.err, "");
+    for (const char* text : {"Example:\n  partita ", "--seed", "--threads", "--json"}) {
+      EXPECT_THAT(help.out, HasSubstr(text)) << command.front();
+    }
+  }
+}
+
+TEST_F(Command, SampleJson) {
+  const Json json = json_of({"sample", logits(3, 50), "-k", "4", "--seed", "9"});
+  EXPECT_THAT(keys(json), ElementsAre("rows", "seed"));
+  EXPECT_EQ(json["seed"], 9);
+  ASSERT_EQ(json["rows"].size(), 3U);
+  for (const Json& row : json["rows"]) {
+    EXPECT_THAT(keys(row), ElementsAre("indices", "log_prob", "gumbel", "log_sum_exp", "kappa"));
+    const auto indices = row["indices"].get<std::vector<int>>();
+    EXPECT_EQ(std::set<int>(indices.begin(), indices.end()).size(), 4U);
+    const auto gumbel = row["gumbel"].get<std::vector<double>>();
+    EXPECT_TRUE(std::is_sorted(gumbel.rbegin(), gumbel.rend()));
+    EXPECT_GE(gumbel.back(), row["kappa"].get<double>());
+  }
+  // All five categories: nothing is left, so there is no kappa.
+  EXPECT_TRUE(json_of({"sample", logits(1, 5), "-k", "5"})["rows"][0]["kappa"].is_null());
+}
+
+TEST_F(Command, SampleDoesNotDependOnThreadsAndDoesOnTheSeed) {
+  const std::string input = logits(64, 1000);
+  for (const std::vector<std::string>& filter :
+       {std::vector<std::string>{},
+        {"--temperature", "0.7", "--top-k", "50", "--top-p", "0.9", "--min-p", "0.001",
+         "--typical-p", "0.95"}}) {
+    const auto sample = [&](const char* seed, const char* threads) {
+      std::vector<std::string> arguments = {"sample", input, "-k",        "5",
+                                            "--seed", seed,  "--threads", threads};
+      arguments.insert(arguments.end(), filter.begin(), filter.end());
+      return json_of(arguments)["rows"].dump();
+    };
+    const std::string one = sample("1", "1");
+    EXPECT_EQ(sample("1", "2"), one);
+    EXPECT_EQ(sample("1", "7"), one);
+    EXPECT_NE(sample("2", "1"), one);
+  }
+}
+
+TEST_F(Command, SampleToNpyAndToText) {
+  const std::string input = logits(3, 50);
+  const Json json = json_of({"sample", input, "-k", "4"});
+  const Outcome written = run_partita({"sample", input, "-k", "4", "-o", path("out.npy")});
+  EXPECT_EQ(written.status, 0);
+  EXPECT_EQ(written.out, "");
+  const std::string bytes = read_file(path("out.npy"));
+  EXPECT_THAT(bytes, HasSubstr("{'descr': '<i8', 'fortran_order': False, 'shape': (3, 4), }"));
+  std::vector<std::int64_t> indices(12);
+  ASSERT_EQ(bytes.size(), 128 + 12 * sizeof(std::int64_t));
+  std::memcpy(indices.data(), bytes.data() + 128, 12 * sizeof(std::int64_t));
+  for (std::size_t i = 0; i < 12; ++i)
+    EXPECT_EQ(indices[i], json["rows"][i / 4]["indices"][i % 4].get<std::int64_t>());
+
+  const Outcome text = run_partita({"sample", input, "-k", "4"});
+  EXPECT_EQ(text.status, 0);
+  EXPECT_EQ(text.err, "");
+  EXPECT_THAT(text.out, HasSubstr("row 2: log-sum-exp"));
+}
+
+TEST_F(Command, TrainIsDeterministicAndSaysWhatItDid) {
+  const std::string words = word_list();
+  const Json json = json_of({"lm", "train", "--kind", "ngram", "--units", "char", "--order", "4",
+                             words, "-o", path("a")});
+  EXPECT_EQ(json["lines"], 10);
+  EXPECT_EQ(json["order"], 4);
+  EXPECT_EQ(json["model"], path("a"));
+  EXPECT_EQ(run_partita({"lm", "train", "--order", "4", words, "-o", path("b")}).status, 0);
+  EXPECT_EQ(read_file(path("a")), read_file(path("b")));
+}
+
+TEST_F(Command, TrainAcceptsCrlfAndSaysSo) {
+  word_list();
+  std::string crlf = "\xEF\xBB\xBF";
+  for (const char c : read_file(path("words.txt")))
+    crlf += c == '\n' ? std::string("\r\n") : std::string(1, c);
+  const Outcome outcome =
+      run_partita({"lm", "train", "--order", "4", file("crlf.txt", crlf), "-o", path("crlf")});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("CRLF line ends, read as LF"));
+  EXPECT_EQ(read_file(path("crlf")), read_file(model()));  // no carriage return was learned
+}
+
+TEST_F(Command, GenerateJson) {
+  const std::string from = model();
+  for (const std::string method : {"stochastic-beam", "unique", "ancestral", "beam"}) {
+    const std::vector<std::string> arguments = {"generate", "--model",      from,   "-k",
+                                                "12",       "--method",     method, "--seed",
+                                                "3",        "--max-length", "30"};
+    const Json json = json_of(arguments);
+    EXPECT_THAT(keys(json), ElementsAre("sequences", "kappa", "seed", "method"));
+    EXPECT_EQ(json["seed"], 3);
+    EXPECT_EQ(json["method"], method);
+    ASSERT_EQ(json["sequences"].size(), 12U);
+    const bool perturbed = method == "stochastic-beam" || method == "unique";
+    EXPECT_EQ(json["kappa"].is_number(), perturbed);
+    std::set<std::string> texts;
+    for (const Json& sequence : json["sequences"]) {
+      EXPECT_THAT(keys(sequence), ElementsAre("text", "log_prob", "gumbel", "weight"));
+      EXPECT_LE(sequence["log_prob"].get<double>(), 0);
+      EXPECT_EQ(sequence["gumbel"].is_number(), perturbed);
+      EXPECT_EQ(sequence["weight"].is_number(), perturbed);
+      if (perturbed) {
+        EXPECT_GE(sequence["gumbel"].get<double>(), json["kappa"].get<double>());
+      }
+      texts.insert(sequence["text"]);
+    }
+    if (method != "ancestral") {
+      EXPECT_EQ(texts.size(), 12U) << method;
+    }
+    for (const char* threads : {"1", "2", "5"}) {
+      std::vector<std::string> with_threads = arguments;
+      with_threads.insert(with_threads.end(), {"--threads", threads});
+      EXPECT_EQ(json_of(with_threads), json) << method << ", threads " << threads;
+    }
+  }
+}
+
+TEST_F(Command, StochasticBeamAndUniqueAgree) {
+  const std::string from = model();
+  Json beam = json_of(
+      {"generate", "--model", from, "-k", "20", "--method", "stochastic-beam", "--top-p", "0.95"});
+  Json unique =
+      json_of({"generate", "--model", from, "-k", "20", "--method", "unique", "--top-p", "0.95"});
+  ASSERT_EQ(beam["sequences"].size(), unique["sequences"].size());
+  for (std::size_t i = 0; i < beam["sequences"].size(); ++i) {
+    EXPECT_EQ(beam["sequences"][i]["text"], unique["sequences"][i]["text"]);
+    EXPECT_DOUBLE_EQ(beam["sequences"][i]["gumbel"].get<double>(),
+                     unique["sequences"][i]["gumbel"].get<double>());
+  }
+}
+
+TEST_F(Command, AModelThatRunsOutSaysSo) {
+  const std::string words = file("two.txt", "a\nb\n");
+  ASSERT_EQ(run_partita({"lm", "train", "--order", "2", words, "-o", path("two")}).status, 0);
+  // Two characters or the end, at most one token long: two cut sequences and the empty one.
+  const Outcome outcome =
+      run_partita({"generate", "--model", path("two"), "-k", "10", "--max-length", "1"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("3 sequences: the model has no more"));
+}
+
+TEST_F(Command, DemoWritesAReportThatNamesNoAddress) {
+  const Json json = json_of({"demo", word_list(), "--report", path("report.html"), "--seed", "1",
+                             "--samples", "20000", "--repetitions", "6"});
+  EXPECT_EQ(json["settings"].size(), 2U);
+  for (const Json& setting : json["settings"]) {
+    EXPECT_EQ(setting["ancestral"].size(), 25U);
+    std::set<std::string> texts;
+    for (const Json& word : setting["stochastic_beam"]) texts.insert(word["text"]);
+    EXPECT_EQ(texts.size(), setting["stochastic_beam"].size());
+    EXPECT_EQ(setting["expectations"].size(), 2U);
+    for (const Json& expectation : setting["expectations"])
+      EXPECT_EQ(expectation["estimates"].size(), 9U);
+  }
+  EXPECT_LT(json["settings"][1]["ancestral_distinct"], 25);
+  const std::string html = read_file(path("report.html"));
+  EXPECT_THAT(html, HasSubstr("</html>"));
+  EXPECT_THAT(html, HasSubstr("<svg"));
+  for (const char* text : {"src=", "<link", "@import", "<script", "href=\"http"})
+    EXPECT_THAT(html, Not(HasSubstr(text)));
+}
+
+// Killed at many moments while it replaces a file, the command leaves the old one or the new one.
+TEST_F(Command, KilledWhileWritingLeavesOldOrNew) {
+  const std::string input = logits(2000, 300);
+  const std::vector<std::string> arguments = {"sample", input, "-k", "200", "-o", path("out.npy")};
+  ASSERT_EQ(run_partita(arguments).status, 0);
+  const std::string new_bytes = read_file(path("out.npy"));
+  const std::string old_bytes = "old";
+  int replaced = 0;
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    file("out.npy", old_bytes);
+    const pid_t child = start_partita(arguments);
+    ::usleep(static_cast<useconds_t>(attempt * 2500));
+    ::kill(child, SIGKILL);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    const std::string found = read_file(path("out.npy"));
+    ASSERT_TRUE(found == old_bytes || found == new_bytes) << found.size() << " bytes";
+    replaced += found == new_bytes ? 1 : 0;
+  }
+  RecordProperty("replaced", replaced);
+}
+
+}  // namespace
+}  // namespace partita::testing
