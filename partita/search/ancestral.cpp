@@ -2,25 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "partita/search/decoder.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 namespace {
 
-/// The softmax of one row, ready to be drawn from.
+/// The probabilities of one row, ready to be drawn from.
 class Categorical {
  public:
-  void reset(std::span<const double> logits) {
-    logits_ = logits;
-    const double largest = *std::max_element(logits.begin(), logits.end());
-    cumulative_.resize(logits.size());
-    double sum = 0;
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      cumulative_[i] = sum += std::exp(logits[i] - largest);
-    }
-    log_sum_exp_ = largest + std::log(sum);
+  void reset(std::span<const double> probabilities) {
+    probabilities_ = probabilities;
+    cumulative_.resize(probabilities.size());
+    std::partial_sum(probabilities.begin(), probabilities.end(), cumulative_.begin());
   }
 
   /// u in (0, 1). An impossible category adds nothing to the sum, so no u leads to it.
@@ -31,20 +28,21 @@ class Categorical {
   }
 
   double log_prob(Token token) const {
-    return logits_[static_cast<std::size_t>(token)] - log_sum_exp_;
+    return std::log(probabilities_[static_cast<std::size_t>(token)]);
   }
 
  private:
-  std::span<const double> logits_;
+  std::span<const double> probabilities_;
   std::vector<double> cumulative_;
-  double log_sum_exp_ = 0;
 };
 
 /// A sample and the token that it drew; sorted, they fall into the children of a prefix.
 struct Draw {
   Token token;
   std::size_t sample;
-  auto operator<=>(const Draw&) const = default;
+  bool operator<(const Draw& other) const {
+    return token != other.token ? token < other.token : sample < other.sample;
+  }
 };
 
 /// The samples of one batch, grouped by what they have drawn so far.
@@ -69,9 +67,10 @@ class Walk {
       if (step > 0) decoder_.reorder(parents_);
       parents_.clear();
       children_.clear();
-      const MutableRows logits = decoder_.next(std::span(rows_.prefix).first(rows_.count));
+      const MutableRows rows = decoder_.next(std::span(rows_.prefix).first(rows_.count));
+      softmax(rows, rows);
       for (std::size_t row = 0; row < rows_.count; ++row) {
-        categorical_.reset({logits.row_data<double>(row), logits.columns()});
+        categorical_.reset({rows.row_data<double>(row), rows.columns()});
         advance(row, step);
       }
       std::swap(rows_, children_);

@@ -1,11 +1,12 @@
 #include "partita/search/beam.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+#include <utility>
 
 #include "partita/base/error.hpp"
 #include "partita/search/beam_steps.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 namespace {
@@ -48,13 +49,6 @@ class Best {
   std::vector<Candidate> heap_;
 };
 
-double log_sum_exp_of(std::span<const double> row) {
-  const double largest = *std::max_element(row.begin(), row.end());
-  double sum = 0;
-  for (const double z : row) sum += std::exp(z - largest);
-  return largest + std::log(sum);
-}
-
 void step(std::vector<Prefix>& beam, Rows logits, std::size_t k, Token end_token,
           std::size_t longest) {
   Best best(k);
@@ -65,7 +59,7 @@ void step(std::vector<Prefix>& beam, Rows logits, std::size_t k, Token end_token
       continue;
     }
     const std::span row(logits.row_data<double>(prefix.row), logits.columns());
-    const double location = prefix.log_prob - log_sum_exp_of(row);
+    const double location = prefix.log_prob - log_sum_exp(logits.slice(prefix.row, 1)).front();
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (row[i] == -std::numeric_limits<double>::infinity()) continue;
       best.offer({location + row[i], source, static_cast<Token>(i)});

@@ -94,7 +94,7 @@ void check_prompt(const SequenceModel& model, std::span<const Token> prompt) {
 std::size_t jobs_per_batch(const SequenceModel& model, const SearchOptions& options,
                            std::size_t rows_per_job) {
   constexpr std::size_t kLogits = std::size_t{1} << 22U;  // 32 MiB of them
-  constexpr std::size_t kMostRows = 8192;
+  constexpr std::size_t kMostRows = 65536;
   const std::size_t rows =
       options.batch != 0 ? options.batch
                          : std::clamp<std::size_t>(kLogits / model.vocabulary_size(), 1, kMostRows);

@@ -92,8 +92,12 @@ std::optional<PerturbedHypothesis> UniqueSampler::next() {
     if (rest > kNone) state_->push(rest, std::move(node));
     if (child.leaf) {
       strip_prompt(child.tokens, state_->prompt);
-      return PerturbedHypothesis{{std::move(child.tokens), child.finished, child.log_prob},
-                                 child.perturbed};
+      PerturbedHypothesis out;
+      out.tokens = std::move(child.tokens);
+      out.finished = child.finished;
+      out.log_prob = child.log_prob;
+      out.perturbed = child.perturbed;
+      return out;
     }
     node = std::make_unique<Node>();
     node->prefix = std::move(child);
@@ -101,7 +105,8 @@ std::optional<PerturbedHypothesis> UniqueSampler::next() {
 }
 
 double UniqueSampler::threshold() const {
-  return state_->heap.empty() ? kNone : state_->heap.front().perturbed;
+  if (state_->heap.empty()) return kNone;
+  return state_->heap.front().perturbed;
 }
 
 }  // namespace partita
