@@ -53,20 +53,27 @@ class Engine {
  public:
   double reset(Rows logits, std::size_t row_index, TopDown::Weights weights) {
     row_ = RowReader<T>(logits, row_index);
-    const bool exact = weights == TopDown::Weights::exact;
+    // In a single block there is nothing to be saved by bounds.
+    const bool exact = weights == TopDown::Weights::exact || row_.blocks() <= 1;
     exact ? pass_.sum_exp(row_) : pass_.find_max(row_);
     if (std::isinf(pass_.max())) row_.fail("every category is impossible (all -inf)");
     const std::size_t blocks = row_.blocks();
     taken_.assign(blocks * kLanes, 0);
     bounded_.assign(blocks, exact ? 0 : 0xFFFF);
     reference_ = pass_.max();
+    unit_ = exact ? 1 : static_cast<double>(kCell);
     tree_.reset(blocks);
     if (exact) {
-      block_reference_.assign(pass_.block_max().begin(), pass_.block_max().end());
-      for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, pass_.block_weight()[b]);
+      blocks_.resize(blocks);
+      for (std::size_t b = 0; b < blocks; ++b) {
+        blocks_[b] = {pass_.block_max()[b], pass_.block_max_scale()[b]};
+        tree_.set_leaf(b, pass_.block_weight()[b]);
+      }
     } else {
-      block_reference_.assign(blocks, reference_);
-      bound_cells();
+      auto& lanes = pass_.lanes();
+      kernels::exp_terms(lanes.data(), lanes.size(), static_cast<T>(reference_), lanes.data());
+      blocks_.assign(blocks, {reference_, unit_});
+      for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, block_weight(b));
     }
     tree_.build();
     return exact ? reference_ + pass_.rest(row_).log_sum() : std::numeric_limits<double>::quiet_NaN();
@@ -85,7 +92,9 @@ class Engine {
     while (advance()) {
       has_point_ = false;
       const std::size_t b = tree_.find(uniform_from_bits(words_[1]) * tree_.total());
-      const std::size_t lane = choose_lane(b, uniform_from_bits(words_[2]));
+      const T* lanes = &pass_.lanes()[b * kLanes];
+      const std::size_t lane =
+          choose(lanes, kLanes, uniform_from_bits(words_[2]) * kernels::sum_lanes(lanes));
       if (const auto item = take_from_cell(b, lane, uniform_from_bits(words_[3]))) return item;
     }
     return std::nullopt;
@@ -109,103 +118,79 @@ class Engine {
     return has_point_ = true;
   }
 
-  std::size_t choose_lane(std::size_t b, double u) const {
-    const T* lanes = &pass_.lanes()[b * kLanes];
-    double target = u * kernels::sum_lanes(lanes);
+  /// Uses the point for a category of the cell, if the cell keeps it; in any case the cell's weight is
+  /// exact afterwards, and without what was taken.
+  std::optional<TopDown::Item> take_from_cell(std::size_t b, std::size_t lane, double u) {
+    T z[kCell];
+    read_cell(b, lane, z);
+    T max = *std::max_element(z, z + kCell);
+    T weights[kCell];
+    kernels::exp_terms(z, kCell, max, weights);
+    std::size_t chosen = kCell;  // none
+    const auto bit = static_cast<std::uint16_t>(1U << lane);
+    if ((bounded_[b] & bit) != 0) {
+      bounded_[b] = static_cast<std::uint16_t>(bounded_[b] & ~bit);
+      const double place = u * static_cast<double>(kCell);
+      const auto proposed = static_cast<std::size_t>(place);
+      if (place - static_cast<double>(proposed) < static_cast<double>(weights[proposed])) {
+        chosen = proposed;
+      }
+    } else {
+      chosen = choose(weights, kCell, u * sum_cell(weights));
+    }
+    std::optional<TopDown::Item> item;
+    if (chosen < kCell) {
+      item = TopDown::Item{static_cast<std::int64_t>(b * kBlock + lane + chosen * kLanes), value_,
+                           static_cast<double>(z[chosen])};
+      taken_[b * kLanes + lane] |= 1U << chosen;
+      z[chosen] = kNever;
+      weights[chosen] = 0;
+    }
+    double left = sum_cell(weights);
+    if (left < kRenew) {  // as for the row: the next ones may be far below
+      max = *std::max_element(z, z + kCell);
+      if (max != kNever) {
+        kernels::exp_terms(z, kCell, max, weights);
+        left = sum_cell(weights);
+      }
+    }
+    T& weight = pass_.lanes()[b * kLanes + lane];
+    weight = left == 0 ? T{0}
+                       : static_cast<T>(left * std::exp(static_cast<double>(max) - blocks_[b].max) / unit_);
+    tree_.update(b, block_weight(b));
+    return item;
+  }
+
+  static double sum_cell(const T* weights) {
+    return kernels::sum_lanes(weights) + kernels::sum_lanes(weights + kLanes);
+  }
+
+  /// The index i at which the sum of weights passes target; never one of weight 0, if there is another.
+  static std::size_t choose(const T* weights, std::size_t n, double target) {
     std::size_t chosen = 0;
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      if (lanes[lane] <= 0) continue;
-      chosen = lane;
-      target -= static_cast<double>(lanes[lane]);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (weights[i] <= 0) continue;
+      chosen = i;
+      target -= static_cast<double>(weights[i]);
       if (target < 0) break;
     }
     return chosen;
   }
 
-  std::optional<TopDown::Item> take_from_cell(std::size_t b, std::size_t lane, double u) {
-    Cell cell = read_cell(b, lane);
-    const auto bit = static_cast<std::uint16_t>(1U << lane);
-    std::size_t chosen = kCell;  // none
-    if ((bounded_[b] & bit) != 0) {
-      bounded_[b] = static_cast<std::uint16_t>(bounded_[b] & ~bit);
-      const double place = u * static_cast<double>(cell.capacity);
-      const auto proposed = static_cast<std::size_t>(place);
-      const double kept = std::exp(static_cast<double>(cell.z[proposed]) - cell.max);
-      if (place - static_cast<double>(proposed) < kept) chosen = proposed;
-    } else if (cell.max > -kInfinity) {
-      T weights[kernels::kStep];
-      kernels::exp_scaled(cell.z, kernels::kStep, static_cast<T>(cell.max), {}, weights);
-      double target = 0;
-      for (std::size_t i = 0; i < cell.capacity; ++i) target += static_cast<double>(weights[i]);
-      target *= u;
-      for (std::size_t i = 0; i < cell.capacity; ++i) {
-        if (weights[i] <= 0) continue;
-        chosen = i;
-        target -= static_cast<double>(weights[i]);
-        if (target < 0) break;
-      }
-    }
-    std::optional<TopDown::Item> item;
-    if (chosen < kCell) {
-      item = TopDown::Item{static_cast<std::int64_t>(b * kBlock + lane + chosen * kLanes), value_,
-                           static_cast<double>(cell.z[chosen])};
-      taken_[b * kLanes + lane] |= 1U << chosen;
-      cell.z[chosen] = static_cast<T>(-kInfinity);
-    }
-    weigh_cell(b, lane, cell);
-    return item;
-  }
-
   /// What is left in one cell, -inf for what is not.
-  struct Cell {
-    T z[kernels::kStep];
-    std::size_t capacity;  // how many logits it was made of
-    double max;
-  };
-
-  Cell read_cell(std::size_t b, std::size_t lane) const {
-    Cell cell;
-    std::fill(std::begin(cell.z), std::end(cell.z), static_cast<T>(-kInfinity));
+  void read_cell(std::size_t b, std::size_t lane, T* z) const {
     const std::size_t first = b * kBlock + lane;
-    cell.capacity = cell_capacity(b);
-    const std::uint32_t taken = taken_[b * kLanes + lane];
-    for (std::size_t i = 0; i < cell.capacity; ++i) {
-      const std::size_t column = first + i * kLanes;
-      if (column < row_.columns() && (taken >> i & 1U) == 0) cell.z[i] = row_.at(column);
+    const std::size_t columns = row_.columns();
+    const std::size_t n = first < columns ? std::min(kCell, (columns - first + kLanes - 1) / kLanes) : 0;
+    row_.gather(first, kLanes, n, z);
+    std::fill(z + n, z + kCell, kNever);
+    for (std::uint32_t taken = taken_[b * kLanes + lane]; taken != 0; taken &= taken - 1) {
+      z[std::countr_zero(taken)] = kNever;
     }
-    cell.max = static_cast<double>(*std::max_element(cell.z, cell.z + kCell));
-    return cell;
   }
 
-  std::size_t cell_capacity(std::size_t b) const {
-    return (std::min(kBlock, row_.columns() - b * kBlock) + kLanes - 1) / kLanes;
-  }
-
-  void weigh_cell(std::size_t b, std::size_t lane, const Cell& cell) {
-    T* lanes = &pass_.lanes()[b * kLanes];
-    const auto max = *std::max_element(cell.z, cell.z + kCell);
-    if (static_cast<double>(max) == -kInfinity) {
-      lanes[lane] = 0;
-    } else {
-      T sums[kLanes];
-      kernels::lane_sum_exp(cell.z, kernels::kStep, max, sums);
-      lanes[lane] = static_cast<T>(kernels::sum_lanes(sums) *
-                                   std::exp(static_cast<double>(max) - block_reference_[b]));
-    }
-    tree_.update(b, kernels::sum_lanes(lanes) * std::exp(block_reference_[b] - reference_));
-  }
-
-  void bound_cells() {
-    auto& lanes = pass_.lanes();
-    for (std::size_t b = 0; b < row_.blocks(); ++b) {
-      T padded[kernels::kStep];
-      T* begin = &lanes[b * kLanes];
-      std::fill(std::copy(begin, begin + kLanes, padded), std::end(padded), static_cast<T>(-kInfinity));
-      kernels::exp_scaled(padded, kernels::kStep, static_cast<T>(reference_),
-                          {static_cast<T>(cell_capacity(b)), T{0}}, padded);
-      std::copy(padded, padded + kLanes, begin);
-      tree_.set_leaf(b, kernels::sum_lanes(begin));
-    }
+  double block_weight(std::size_t b) const {
+    return kernels::sum_lanes(&pass_.lanes()[b * kLanes]) * blocks_[b].scale;
   }
 
   /// Sums everything that is left anew, relative to the largest logit left. False if nothing is.
@@ -217,40 +202,48 @@ class Engine {
       if (z.data() != buffer) std::copy(z.begin(), z.end(), buffer);
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
         for (std::uint32_t taken = taken_[b * kLanes + lane]; taken != 0; taken &= taken - 1) {
-          buffer[lane + kLanes * static_cast<std::size_t>(std::countr_zero(taken))] =
-              static_cast<T>(-kInfinity);
+          buffer[lane + kLanes * static_cast<std::size_t>(std::countr_zero(taken))] = kNever;
         }
       }
       T* lanes = &pass_.lanes()[b * kLanes];
-      kernels::lane_max(buffer, z.size(), lanes);
-      const T max = *std::max_element(lanes, lanes + kLanes);
-      block_reference_[b] = static_cast<double>(max);
-      largest = std::max(largest, block_reference_[b]);
-      if (block_reference_[b] == -kInfinity) {
+      T max{};
+      kernels::lane_max(buffer, z.size(), lanes, max);
+      if (max == kNever) {
         std::fill(lanes, lanes + kLanes, T{0});
       } else {
         kernels::lane_sum_exp(buffer, z.size(), max, lanes);
       }
+      blocks_[b].max = static_cast<double>(max);
+      largest = std::max(largest, blocks_[b].max);
       bounded_[b] = 0;
     }
     if (largest == -kInfinity) return false;
     x_ *= std::exp(largest - reference_);
     reference_ = largest;
+    unit_ = 1;
     for (std::size_t b = 0; b < row_.blocks(); ++b) {
-      tree_.set_leaf(b, kernels::sum_lanes(&pass_.lanes()[b * kLanes]) *
-                            std::exp(block_reference_[b] - reference_));
+      blocks_[b].scale = std::exp(blocks_[b].max - reference_);
+      tree_.set_leaf(b, block_weight(b));
     }
     tree_.build();
     return true;
   }
 
+  static constexpr T kNever = -std::numeric_limits<T>::infinity();
+
+  struct Block {
+    double max;    // a logit, -inf in an empty block
+    double scale;  // unit * exp(max - reference)
+  };
+
   RowReader<T> row_{Rows(static_cast<const T*>(nullptr), 0, 0), 0};
-  RowPass<T> pass_;                      // lanes(): weight of each cell, relative to its block's reference
-  std::vector<double> block_reference_;  // a logit; -inf in an empty block
-  double reference_ = 0;                 // likewise, of the row: tree weights and x are relative to it
-  SumTree tree_;                         // over blocks
-  std::vector<std::uint32_t> taken_;     // of each cell: bit i for its logit i
-  std::vector<std::uint16_t> bounded_;   // of each block: bit l if cell l still has its bound
+  RowPass<T> pass_;  // lanes()[l] * scale is the weight of cell l of a block
+  std::vector<Block> blocks_;
+  double unit_ = 1;                     // 32 while there are bounds: cells of 32 of their largest
+  double reference_ = 0;                // a logit that all weights, and x, are relative to
+  SumTree tree_;                        // of the blocks' weights
+  std::vector<std::uint32_t> taken_;    // of each cell: bit i for its logit i
+  std::vector<std::uint16_t> bounded_;  // of each block: bit l if cell l still has its bound
 
   Stream stream_;
   std::uint64_t next_words_ = 0;

@@ -175,29 +175,46 @@ HWY_INLINE void ReduceLanes(std::size_t n, T start, T* HWY_RESTRICT lanes, const
 }
 
 template <class T>
-HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes) {
+HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes,
+                         T& largest) {
   const Tag<T> d;
   const auto infinity = hn::Set(d, std::numeric_limits<T>::infinity());
   auto proper = hn::Eq(infinity, infinity);
   ReduceLanes(
       n, -std::numeric_limits<T>::infinity(), lanes,
-      [&](std::size_t i, auto largest) {
+      [&](std::size_t i, auto max) {
         const auto v = hn::LoadU(d, z + i);
         proper = hn::And(proper, hn::Lt(v, infinity));  // false for NaN
-        return hn::Max(largest, v);
+        return hn::Max(max, v);
       },
       [](auto a, auto b) { return hn::Max(a, b); });
+  auto folded = hn::LoadU(d, lanes);
+  for (std::size_t slice = hn::Lanes(d); slice < kLanes; slice += hn::Lanes(d)) {
+    folded = hn::Max(folded, hn::LoadU(d, lanes + slice));
+  }
+  largest = hn::GetLane(hn::MaxOfLanes(d, folded));
   return hn::AllTrue(d, proper);
 }
 
 template <class T>
-HWY_INLINE void LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, T max, T* HWY_RESTRICT lanes) {
+HWY_INLINE double LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, T max,
+                              T* HWY_RESTRICT lanes) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   ReduceLanes(
       n, T{0}, lanes,
       [&](std::size_t i, auto sum) { return hn::Add(sum, ExpForSum(d, hn::LoadU(d, z + i), m)); },
       [](auto a, auto b) { return hn::Add(a, b); });
+  return sum_lanes(lanes);
+}
+
+template <class T>
+HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out) {
+  const Tag<T> d;
+  const auto m = hn::Set(d, max);
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    hn::StoreU(ExpForSum(d, hn::LoadU(d, z + i), m), d, out + i);
+  }
 }
 
 template <class T>
@@ -254,14 +271,20 @@ HWY_INLINE void SubtractT(const T* z, std::size_t n, T max, T c, T* out) {
   }
 }
 
-bool LaneMaxF32(const float* z, std::size_t n, float* lanes) { return LaneMaxT(z, n, lanes); }
-bool LaneMaxF64(const double* z, std::size_t n, double* lanes) { return LaneMaxT(z, n, lanes); }
-void LaneSumExpF32(const float* z, std::size_t n, float m, float* lanes) {
-  LaneSumExpT(z, n, m, lanes);
+bool LaneMaxF32(const float* z, std::size_t n, float* lanes, float& largest) {
+  return LaneMaxT(z, n, lanes, largest);
 }
-void LaneSumExpF64(const double* z, std::size_t n, double m, double* lanes) {
-  LaneSumExpT(z, n, m, lanes);
+bool LaneMaxF64(const double* z, std::size_t n, double* lanes, double& largest) {
+  return LaneMaxT(z, n, lanes, largest);
 }
+double LaneSumExpF32(const float* z, std::size_t n, float m, float* lanes) {
+  return LaneSumExpT(z, n, m, lanes);
+}
+double LaneSumExpF64(const double* z, std::size_t n, double m, double* lanes) {
+  return LaneSumExpT(z, n, m, lanes);
+}
+void ExpTermsF32(const float* z, std::size_t n, float m, float* out) { ExpTermsT(z, n, m, out); }
+void ExpTermsF64(const double* z, std::size_t n, double m, double* out) { ExpTermsT(z, n, m, out); }
 double SumExpAccurateF32(const float* z, std::size_t n, float m) {
   return SumExpAccurateT(z, n, m);
 }
@@ -310,6 +333,8 @@ HWY_EXPORT(LaneMaxF32);
 HWY_EXPORT(LaneMaxF64);
 HWY_EXPORT(LaneSumExpF32);
 HWY_EXPORT(LaneSumExpF64);
+HWY_EXPORT(ExpTermsF32);
+HWY_EXPORT(ExpTermsF64);
 HWY_EXPORT(SumExpAccurateF32);
 HWY_EXPORT(SumExpAccurateF64);
 HWY_EXPORT(ExpScaledF32);
@@ -319,17 +344,23 @@ HWY_EXPORT(SubtractF64);
 HWY_EXPORT(WidenBF16);
 HWY_EXPORT(WidenF16);
 
-bool lane_max(const float* z, std::size_t n, float* lanes) {
-  return HWY_DYNAMIC_DISPATCH(LaneMaxF32)(z, n, lanes);
+bool lane_max(const float* z, std::size_t n, float* lanes, float& largest) {
+  return HWY_DYNAMIC_DISPATCH(LaneMaxF32)(z, n, lanes, largest);
 }
-bool lane_max(const double* z, std::size_t n, double* lanes) {
-  return HWY_DYNAMIC_DISPATCH(LaneMaxF64)(z, n, lanes);
+bool lane_max(const double* z, std::size_t n, double* lanes, double& largest) {
+  return HWY_DYNAMIC_DISPATCH(LaneMaxF64)(z, n, lanes, largest);
 }
-void lane_sum_exp(const float* z, std::size_t n, float max, float* lanes) {
-  HWY_DYNAMIC_DISPATCH(LaneSumExpF32)(z, n, max, lanes);
+double lane_sum_exp(const float* z, std::size_t n, float max, float* lanes) {
+  return HWY_DYNAMIC_DISPATCH(LaneSumExpF32)(z, n, max, lanes);
 }
-void lane_sum_exp(const double* z, std::size_t n, double max, double* lanes) {
-  HWY_DYNAMIC_DISPATCH(LaneSumExpF64)(z, n, max, lanes);
+double lane_sum_exp(const double* z, std::size_t n, double max, double* lanes) {
+  return HWY_DYNAMIC_DISPATCH(LaneSumExpF64)(z, n, max, lanes);
+}
+void exp_terms(const float* z, std::size_t n, float max, float* out) {
+  HWY_DYNAMIC_DISPATCH(ExpTermsF32)(z, n, max, out);
+}
+void exp_terms(const double* z, std::size_t n, double max, double* out) {
+  HWY_DYNAMIC_DISPATCH(ExpTermsF64)(z, n, max, out);
 }
 double sum_exp_accurate(const float* z, std::size_t n, float max) {
   return HWY_DYNAMIC_DISPATCH(SumExpAccurateF32)(z, n, max);

@@ -14,20 +14,26 @@ namespace partita::kernels {
 
 inline constexpr std::size_t kBlock = 512;
 inline constexpr std::size_t kLanes = 16;
-/// Sizes passed to kernels are multiples of this: four vectors' worth of lanes are in flight.
+/// Blocks are filled up to a multiple of this: reductions keep four vectors of lanes in flight. Kernels
+/// that do not reduce take any multiple of kLanes.
 inline constexpr std::size_t kStep = 4 * kLanes;
 
 constexpr std::size_t round_up(std::size_t n) { return (n + kStep - 1) / kStep * kStep; }
 
-/// lanes[l] = the largest z of lane l. Returns false if some z is NaN or +inf.
-bool lane_max(const float* z, std::size_t n, float* lanes);
-bool lane_max(const double* z, std::size_t n, double* lanes);
+/// lanes[l] = the largest z of lane l, largest = the largest of all. Returns false if some z is NaN or
+/// +inf.
+bool lane_max(const float* z, std::size_t n, float* lanes, float& largest);
+bool lane_max(const double* z, std::size_t n, double* lanes, double& largest);
 
-/// lanes[l] = sum over lane l of exp(z - max), for max finite and >= every z. A term x = z - max has a
+/// lanes[l] = sum over lane l of exp(z - max); returns their sum_lanes(). For max finite and >= every z. A term x = z - max has a
 /// relative error of up to |x| / 2 ulp: small in the sum, since the term itself is e^x. Terms under
 /// the smallest normal number count as 0.
-void lane_sum_exp(const float* z, std::size_t n, float max, float* lanes);
-void lane_sum_exp(const double* z, std::size_t n, double max, double* lanes);
+double lane_sum_exp(const float* z, std::size_t n, float max, float* lanes);
+double lane_sum_exp(const double* z, std::size_t n, double max, double* lanes);
+
+/// out[i] = exp(z[i] - max), terms as in lane_sum_exp. In place is fine.
+void exp_terms(const float* z, std::size_t n, float max, float* out);
+void exp_terms(const double* z, std::size_t n, double max, double* out);
 
 /// sum over z of exp(z - max), every term and the sum itself carried to more digits than T has: as
 /// good as exact, rounded to double. About half as fast.

@@ -117,12 +117,17 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       std::vector<T> z(kBlock);
       for (T& x : z) x = static_cast<T>(normal(random));
       std::array<T, kLanes> lanes{};
-      lane_max(z.data(), kBlock, lanes.data());
+      T largest{};
+      lane_max(z.data(), kBlock, lanes.data(), largest);
+      all.push_back(largest);
       all.insert(all.end(), lanes.begin(), lanes.end());
       const T max = *std::max_element(z.begin(), z.end());
-      lane_sum_exp(z.data(), kBlock, max, lanes.data());
+      all.push_back(static_cast<T>(lane_sum_exp(z.data(), kBlock, max, lanes.data())));
       all.insert(all.end(), lanes.begin(), lanes.end());
       all.push_back(static_cast<T>(sum_exp_accurate(z.data(), kBlock, max)));
+      std::vector<T> terms(kBlock);
+      exp_terms(z.data(), kBlock, max, terms.data());
+      all.insert(all.end(), terms.begin(), terms.end());
       exp_scaled(z.data(), kBlock, max, {T(0.1), T(1e-9)}, z.data());
       all.insert(all.end(), z.begin(), z.end());
     }
@@ -139,16 +144,18 @@ TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
     const OnTarget on(target);
     std::vector<T> z(kBlock, -std::numeric_limits<T>::infinity());
     std::array<T, kLanes> lanes{};
-    EXPECT_TRUE(lane_max(z.data(), kBlock, lanes.data()));
+    T largest{};
+    EXPECT_TRUE(lane_max(z.data(), kBlock, lanes.data(), largest));
     for (std::size_t i = 0; i < kBlock; ++i) {
       for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(),
                           std::numeric_limits<T>::infinity()}) {
         z[i] = bad;
-        ASSERT_FALSE(lane_max(z.data(), kBlock, lanes.data())) << i;
+        ASSERT_FALSE(lane_max(z.data(), kBlock, lanes.data(), largest)) << i;
       }
       z[i] = T(-1e30);
-      ASSERT_TRUE(lane_max(z.data(), kBlock, lanes.data()));
+      ASSERT_TRUE(lane_max(z.data(), kBlock, lanes.data(), largest));
       ASSERT_EQ(lanes[i % kLanes], T(-1e30));
+      ASSERT_EQ(largest, T(-1e30));
       z[i] = -std::numeric_limits<T>::infinity();
     }
   }

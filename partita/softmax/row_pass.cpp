@@ -89,23 +89,25 @@ std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const
 }
 
 template <class T>
-T RowReader<T>::at(std::size_t column) const {
-  T value{};
-  const auto offset = static_cast<std::ptrdiff_t>(column) * rows_.column_stride();
+void RowReader<T>::gather(std::size_t first, std::size_t step, std::size_t n, T* out) const {
+  const auto offset = static_cast<std::ptrdiff_t>(first) * rows_.column_stride();
+  const auto stride = static_cast<std::ptrdiff_t>(step) * rows_.column_stride();
   switch (rows_.dtype()) {
     case DType::f32:
-      copy_converted(rows_.row_data<float>(row_) + offset, 1, 1, &value);
-      break;
+      return copy_converted(rows_.row_data<float>(row_) + offset, stride, n, out);
     case DType::f64:
-      copy_converted(rows_.row_data<double>(row_) + offset, 1, 1, &value);
-      break;
+      return copy_converted(rows_.row_data<double>(row_) + offset, stride, n, out);
     case DType::bf16:
-      copy_converted(rows_.row_data<bfloat16>(row_) + offset, 1, 1, &value);
-      break;
+      return copy_converted(rows_.row_data<bfloat16>(row_) + offset, stride, n, out);
     case DType::f16:
-      copy_converted(rows_.row_data<float16>(row_) + offset, 1, 1, &value);
-      break;
+      return copy_converted(rows_.row_data<float16>(row_) + offset, stride, n, out);
   }
+}
+
+template <class T>
+T RowReader<T>::at(std::size_t column) const {
+  T value{};
+  gather(column, 1, 1, &value);
   return value;
 }
 
@@ -135,9 +137,10 @@ void RowPass<T>::resize(const RowReader<T>& row) {
 }
 
 template <class T>
-T RowPass<T>::largest_lane(std::size_t block) const {
-  const T* lanes = lanes_.data() + block * kLanes;
-  return *std::max_element(lanes, lanes + kLanes);
+void RowPass<T>::find_block_max(const RowReader<T>& row, std::size_t b, std::span<const T> z) {
+  T largest{};
+  if (!kernels::lane_max(z.data(), z.size(), &lanes_[b * kLanes], largest)) row.check_values();
+  block_max_[b] = static_cast<double>(largest);
 }
 
 template <class T>
@@ -145,9 +148,7 @@ void RowPass<T>::find_max(const RowReader<T>& row) {
   resize(row);
   T buffer[kBlock];
   for (std::size_t b = 0; b < blocks_; ++b) {
-    const auto z = row.block(b, buffer);
-    if (!kernels::lane_max(z.data(), z.size(), &lanes_[b * kLanes])) row.check_values();
-    block_max_[b] = largest_lane(b);
+    find_block_max(row, b, row.block(b, buffer));
   }
   max_ = *std::max_element(block_max_.begin(), block_max_.end());
 }
@@ -163,11 +164,8 @@ void RowPass<T>::sum_blocks(const RowReader<T>& row, const SumBlock& sum_block) 
     const std::size_t n = std::min(kGroup, blocks_ - group);
     for (std::size_t i = 0; i < n; ++i) {
       z[i] = row.block(group + i, buffers[i]);
-      if (!kernels::lane_max(z[i].data(), z[i].size(), &lanes_[(group + i) * kLanes])) {
-        row.check_values();
-      }
+      find_block_max(row, group + i, z[i]);
     }
-    for (std::size_t i = 0; i < n; ++i) block_max_[group + i] = largest_lane(group + i);
     for (std::size_t i = 0; i < n; ++i) {
       T* lanes = &lanes_[(group + i) * kLanes];
       const auto max = static_cast<T>(block_max_[group + i]);
@@ -187,8 +185,7 @@ void RowPass<T>::sum_blocks(const RowReader<T>& row, const SumBlock& sum_block) 
 template <class T>
 void RowPass<T>::sum_exp(const RowReader<T>& row) {
   sum_blocks(row, [](std::span<const T> z, T max, T* lanes) {
-    kernels::lane_sum_exp(z.data(), z.size(), max, lanes);
-    return kernels::sum_lanes(lanes);
+    return kernels::lane_sum_exp(z.data(), z.size(), max, lanes);
   });
 }
 

@@ -34,6 +34,9 @@ class RowReader {
 
   T at(std::size_t column) const;
 
+  /// out[i] = the logit at first + i * step.
+  void gather(std::size_t first, std::size_t step, std::size_t n, T* out) const;
+
   /// Throws InvalidArgument naming the first NaN or +inf, if there is one.
   void check_values() const;
   [[noreturn]] void fail(const char* message) const;
@@ -90,6 +93,8 @@ class RowPass {
   const std::vector<T>& lanes() const { return lanes_; }
   /// [blocks]: the largest logit of each block.
   std::span<const double> block_max() const { return {block_max_.data(), blocks_}; }
+  /// [blocks], after either: exp(block_max - max()).
+  std::span<const double> block_max_scale() const { return {block_max_scale_.data(), blocks_}; }
   /// [blocks], after either: sum of exp(z - max()) over each block.
   std::span<const double> block_weight() const { return {block_weight_.data(), blocks_}; }
 
@@ -97,7 +102,7 @@ class RowPass {
   void resize(const RowReader<T>& row);
   template <class SumBlock>
   void sum_blocks(const RowReader<T>& row, const SumBlock& sum_block);
-  T largest_lane(std::size_t block) const;
+  void find_block_max(const RowReader<T>& row, std::size_t b, std::span<const T> z);
 
   std::size_t blocks_ = 0;
   double max_ = 0;
