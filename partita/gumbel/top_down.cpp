@@ -18,7 +18,7 @@
 // Thinning. With Weights::bounded no exponentials are summed beforehand: the weight of a cell of n
 // logits is its bound n exp(largest). A point then proposes one of the n at random and keeps it with
 // probability exp(phi_i - largest), which thins the bounding process to the right one (Lewis and
-// Shedler 1979). After its first proposal a cell is given its exact weight.
+// Shedler 1979). A cell that rejects twice is given its exact weight.
 #include "partita/gumbel/top_down.hpp"
 
 #include <algorithm>
@@ -48,6 +48,21 @@ constexpr std::size_t kCell = kBlock / kLanes;  // 32 logits: their taken flags 
 // this is left in all, they are summed anew from what remains.
 constexpr double kRenew = 0x1p-60;
 
+/// One flag a cell.
+class CellFlags {
+ public:
+  void reset(std::size_t blocks, bool value) { lanes_.assign(blocks, value ? 0xFFFF : 0); }
+  bool test(std::size_t b, std::size_t lane) const { return (lanes_[b] >> lane & 1U) != 0; }
+  void set(std::size_t b, std::size_t lane) { lanes_[b] = static_cast<Word>(lanes_[b] | 1U << lane); }
+  void clear(std::size_t b, std::size_t lane) {
+    lanes_[b] = static_cast<Word>(lanes_[b] & ~(1U << lane));
+  }
+
+ private:
+  using Word = std::uint16_t;  // a bit a lane
+  std::vector<Word> lanes_;
+};
+
 template <class T>
 class Engine {
  public:
@@ -59,7 +74,9 @@ class Engine {
     if (std::isinf(pass_.max())) row_.fail("every category is impossible (all -inf)");
     const std::size_t blocks = row_.blocks();
     taken_.assign(blocks * kLanes, 0);
-    bounded_.assign(blocks, exact ? 0 : 0xFFFF);
+    bounded_.reset(blocks, !exact);
+    rejected_.reset(blocks, false);
+    has_unweighed_ = false;
     reference_ = pass_.max();
     unit_ = exact ? 1 : static_cast<double>(kCell);
     tree_.reset(blocks);
@@ -92,10 +109,12 @@ class Engine {
     while (advance()) {
       has_point_ = false;
       const std::size_t b = tree_.find(uniform_from_bits(words_[1]) * tree_.total());
-      const T* lanes = &pass_.lanes()[b * kLanes];
+      const T* lanes = cells(b);
       const std::size_t lane =
           choose(lanes, kLanes, uniform_from_bits(words_[2]) * kernels::sum_lanes(lanes));
-      if (const auto item = take_from_cell(b, lane, uniform_from_bits(words_[3]))) return item;
+      const double u = uniform_from_bits(words_[3]);
+      if (!bounded_.test(b, lane)) return take_from_weighed(b, lane, u);
+      if (const auto item = take_from_bounded(b, lane, u)) return item;
     }
     return std::nullopt;
   }
@@ -107,6 +126,7 @@ class Engine {
   /// is none.
   bool advance() {
     if (has_point_) return true;
+    if (has_unweighed_) weigh_cell(unweighed_block_, unweighed_lane_);
     if (tree_.total() < kRenew && !renew()) return false;
     words_ = stream_.words(next_words_++);
     if (maximum_ != kInfinity) {
@@ -118,47 +138,85 @@ class Engine {
     return has_point_ = true;
   }
 
-  /// Uses the point for a category of the cell, if the cell keeps it; in any case the cell's weight is
-  /// exact afterwards, and without what was taken.
-  std::optional<TopDown::Item> take_from_cell(std::size_t b, std::size_t lane, double u) {
-    T z[kCell];
-    read_cell(b, lane, z);
-    T max = *std::max_element(z, z + kCell);
-    T weights[kCell];
-    kernels::exp_terms(z, kCell, max, weights);
-    std::size_t chosen = kCell;  // none
-    const auto bit = static_cast<std::uint16_t>(1U << lane);
-    if ((bounded_[b] & bit) != 0) {
-      bounded_[b] = static_cast<std::uint16_t>(bounded_[b] & ~bit);
-      const double place = u * static_cast<double>(kCell);
-      const auto proposed = static_cast<std::size_t>(place);
-      if (place - static_cast<double>(proposed) < static_cast<double>(weights[proposed])) {
-        chosen = proposed;
-      }
-    } else {
-      chosen = choose(weights, kCell, u * sum_cell(weights));
-    }
-    std::optional<TopDown::Item> item;
-    if (chosen < kCell) {
-      item = TopDown::Item{static_cast<std::int64_t>(b * kBlock + lane + chosen * kLanes), value_,
-                           static_cast<double>(z[chosen])};
-      taken_[b * kLanes + lane] |= 1U << chosen;
-      z[chosen] = kNever;
-      weights[chosen] = 0;
-    }
-    double left = sum_cell(weights);
-    if (left < kRenew) {  // as for the row: the next ones may be far below
-      max = *std::max_element(z, z + kCell);
-      if (max != kNever) {
-        kernels::exp_terms(z, kCell, max, weights);
-        left = sum_cell(weights);
-      }
-    }
-    T& weight = pass_.lanes()[b * kLanes + lane];
-    weight = left == 0 ? T{0}
-                       : static_cast<T>(left * std::exp(static_cast<double>(max) - blocks_[b].max) / unit_);
-    tree_.update(b, block_weight(b));
+  TopDown::Item take_from_weighed(std::size_t b, std::size_t lane, double u) {
+    Cell cell = read_cell(b, lane);
+    const std::size_t i = choose(cell.weights, kCell, u * sum_cell(cell.weights));
+    const TopDown::Item item = take(b, lane, i, cell.z[i]);
+    cell.z[i] = kNever;
+    cell.weights[i] = 0;
+    set_weight(b, lane, cell);
     return item;
+  }
+
+  /// Proposes one place of the cell, and keeps it or not. What follows a proposal that is kept is left
+  /// for the next point, which may not be asked for.
+  std::optional<TopDown::Item> take_from_bounded(std::size_t b, std::size_t lane, double u) {
+    const double place = u * static_cast<double>(kCell);
+    const auto i = static_cast<std::size_t>(place);
+    const std::size_t column = b * kBlock + lane + i * kLanes;
+    if (column < row_.columns()) {
+      const T z = row_.at(column);
+      const double kept = std::exp(static_cast<double>(z) - reference_) / static_cast<double>(cells(b)[lane]);
+      if (place - static_cast<double>(i) < kept) {
+        has_unweighed_ = true;
+        unweighed_block_ = b;
+        unweighed_lane_ = lane;
+        return take(b, lane, i, z);
+      }
+    }
+    // One rejection is cheaper than weighing the cell, two are not.
+    rejected_.test(b, lane) ? weigh_cell(b, lane) : rejected_.set(b, lane);
+    return std::nullopt;
+  }
+
+  TopDown::Item take(std::size_t b, std::size_t lane, std::size_t i, T z) {
+    taken_[b * kLanes + lane] |= 1U << i;
+    return {static_cast<std::int64_t>(b * kBlock + lane + i * kLanes), value_, static_cast<double>(z)};
+  }
+
+  /// What is left in one cell: logits, -inf for what is not, and exp(z - max).
+  struct Cell {
+    T z[kCell];
+    T max;
+    T weights[kCell];
+  };
+
+  Cell read_cell(std::size_t b, std::size_t lane) const {
+    Cell cell;
+    const std::size_t first = b * kBlock + lane;
+    const std::size_t columns = row_.columns();
+    const std::size_t n = first < columns ? std::min(kCell, (columns - first + kLanes - 1) / kLanes) : 0;
+    row_.gather(first, kLanes, n, cell.z);
+    std::fill(cell.z + n, std::end(cell.z), kNever);
+    for (std::uint32_t taken = taken_[b * kLanes + lane]; taken != 0; taken &= taken - 1) {
+      cell.z[std::countr_zero(taken)] = kNever;
+    }
+    exponentiate(cell);
+    return cell;
+  }
+
+  static void exponentiate(Cell& cell) {
+    cell.max = *std::max_element(std::begin(cell.z), std::end(cell.z));
+    kernels::exp_terms(cell.z, kCell, cell.max, cell.weights);  // all 0 if nothing is left
+  }
+
+  /// Gives a cell its exact weight in place of its bound, or after something was taken from it.
+  void weigh_cell(std::size_t b, std::size_t lane) {
+    has_unweighed_ = false;
+    bounded_.clear(b, lane);
+    Cell cell = read_cell(b, lane);
+    set_weight(b, lane, cell);
+  }
+
+  void set_weight(std::size_t b, std::size_t lane, Cell& cell) {
+    double left = sum_cell(cell.weights);
+    if (left < kRenew) {  // the largest may be gone, and the next far below it
+      exponentiate(cell);
+      left = sum_cell(cell.weights);
+    }
+    const double scale = std::exp(static_cast<double>(cell.max) - blocks_[b].max);
+    cells(b)[lane] = left == 0 ? T{0} : static_cast<T>(left * scale / unit_);
+    tree_.update(b, block_weight(b));
   }
 
   static double sum_cell(const T* weights) {
@@ -177,20 +235,11 @@ class Engine {
     return chosen;
   }
 
-  /// What is left in one cell, -inf for what is not.
-  void read_cell(std::size_t b, std::size_t lane, T* z) const {
-    const std::size_t first = b * kBlock + lane;
-    const std::size_t columns = row_.columns();
-    const std::size_t n = first < columns ? std::min(kCell, (columns - first + kLanes - 1) / kLanes) : 0;
-    row_.gather(first, kLanes, n, z);
-    std::fill(z + n, z + kCell, kNever);
-    for (std::uint32_t taken = taken_[b * kLanes + lane]; taken != 0; taken &= taken - 1) {
-      z[std::countr_zero(taken)] = kNever;
-    }
-  }
+  T* cells(std::size_t b) { return &pass_.lanes()[b * kLanes]; }
+  const T* cells(std::size_t b) const { return &pass_.lanes()[b * kLanes]; }
 
   double block_weight(std::size_t b) const {
-    return kernels::sum_lanes(&pass_.lanes()[b * kLanes]) * blocks_[b].scale;
+    return kernels::sum_lanes(cells(b)) * blocks_[b].scale;
   }
 
   /// Sums everything that is left anew, relative to the largest logit left. False if nothing is.
@@ -205,7 +254,7 @@ class Engine {
           buffer[lane + kLanes * static_cast<std::size_t>(std::countr_zero(taken))] = kNever;
         }
       }
-      T* lanes = &pass_.lanes()[b * kLanes];
+      T* lanes = cells(b);
       T max{};
       kernels::lane_max(buffer, z.size(), lanes, max);
       if (max == kNever) {
@@ -215,12 +264,12 @@ class Engine {
       }
       blocks_[b].max = static_cast<double>(max);
       largest = std::max(largest, blocks_[b].max);
-      bounded_[b] = 0;
     }
     if (largest == -kInfinity) return false;
     x_ *= std::exp(largest - reference_);
     reference_ = largest;
     unit_ = 1;
+    bounded_.reset(row_.blocks(), false);
     for (std::size_t b = 0; b < row_.blocks(); ++b) {
       blocks_[b].scale = std::exp(blocks_[b].max - reference_);
       tree_.set_leaf(b, block_weight(b));
@@ -243,7 +292,11 @@ class Engine {
   double reference_ = 0;                // a logit that all weights, and x, are relative to
   SumTree tree_;                        // of the blocks' weights
   std::vector<std::uint32_t> taken_;    // of each cell: bit i for its logit i
-  std::vector<std::uint16_t> bounded_;  // of each block: bit l if cell l still has its bound
+  CellFlags bounded_;                   // its weight is still a bound
+  CellFlags rejected_;                  // a proposal from it was rejected
+  bool has_unweighed_ = false;          // something was taken from this cell since it was weighed:
+  std::size_t unweighed_block_ = 0;
+  std::size_t unweighed_lane_ = 0;
 
   Stream stream_;
   std::uint64_t next_words_ = 0;
