@@ -140,15 +140,64 @@ struct ErrorSums {
   }
 };
 
-/// The first k of `words` as an independent sample, and as a sample without replacement. One beam
-/// of the largest k serves all sizes: a smaller beam is its prefix, with the next word's perturbed
-/// log-probability for threshold.
+/// The errors of every estimator of one expectation.
+struct EstimatorSums {
+  ErrorSums ancestral;
+  ErrorSums plain;
+  ErrorSums normalized;
+};
+
+template <class Words>
+std::vector<double> values_of(const NgramModel& model, const Statistic& statistic,
+                              const Words& words) {
+  std::vector<double> out;
+  out.reserve(words.size());
+  for (const Hypothesis& word : words) out.push_back(statistic.value(characters(model, word)));
+  return out;
+}
+
+std::vector<double> log_probs(const StochasticBeam& beam) {
+  std::vector<double> out;
+  out.reserve(beam.sequences.size());
+  for (const Hypothesis& word : beam.sequences) out.push_back(word.log_prob);
+  return out;
+}
+
+/// The mean of the first k independent values, for each k.
+void add_ancestral(std::span<const double> values, double truth, ErrorSums& ancestral) {
+  Moments moments;
+  for (std::size_t size = 0, read = 0; size < std::size(kSizes); ++size) {
+    for (; read < kSizes[size]; ++read) moments.add(values[read]);
+    ancestral.add(size, moments.mean() - truth);
+  }
+}
+
+/// The estimates from the first k words of a beam, for each k: they are the beam of width k, and
+/// the next word's perturbed log-probability is its threshold.
+void add_beam(const StochasticBeam& beam, std::span<const double> log_prob,
+              std::span<const double> values, double truth, EstimatorSums& sums) {
+  for (std::size_t size = 0; size < std::size(kSizes); ++size) {
+    const std::size_t k = std::min(kSizes[size], values.size());
+    const double threshold = k < values.size() ? beam.sequences[k].perturbed : beam.threshold;
+    const Estimate e = estimate(log_prob.first(k), threshold, values.first(k));
+    sums.plain.add(size, e.plain - truth);
+    sums.normalized.add(size, e.normalized - truth);
+  }
+}
+
+void add_coverage(std::span<const double> log_prob, std::span<Moments> covered) {
+  for (std::size_t size = 0; size < std::size(kSizes); ++size) {
+    double sum = 0;
+    for (const double l : log_prob.first(std::min(kSizes[size], log_prob.size())))
+      sum += std::exp(l);
+    covered[size].add(sum);
+  }
+}
+
+/// Repeats both samplers, a group of repetitions at a time, and measures every estimator's error.
 void measure_errors(const NgramModel& model, const SearchOptions& search,
                     const DemoOptions& options, std::uint64_t first_part, Setting& setting) {
-  const std::size_t n = statistics().size();
-  std::vector<ErrorSums> ancestral(n);
-  std::vector<ErrorSums> plain(n);
-  std::vector<ErrorSums> normalized(n);
+  std::vector<EstimatorSums> sums(statistics().size());
   Moments covered[std::size(kSizes)];
   Meter meter(fmt::format("estimates at temperature {}", setting.temperature));
   const auto group = static_cast<std::size_t>(std::max(4, 2 * options.threads));
@@ -159,33 +208,16 @@ void measure_errors(const NgramModel& model, const SearchOptions& search,
     const auto samples = ancestral_samples(model, count * kLargest,
                                            part(options, first_part + 1)[first * kLargest], search);
     for (std::size_t r = 0; r < count; ++r) {
-      const auto& beam = beams[r].sequences;
-      std::vector<double> log_prob;
-      for (const auto& h : beam) log_prob.push_back(h.log_prob);
-      for (std::size_t size = 0; size < std::size(kSizes); ++size) {
-        double sum = 0;
-        for (std::size_t i = 0; i < std::min(kSizes[size], beam.size()); ++i)
-          sum += std::exp(log_prob[i]);
-        covered[size].add(sum);
-      }
-      for (std::size_t s = 0; s < n; ++s) {
+      const std::vector<double> log_prob = log_probs(beams[r]);
+      add_coverage(log_prob, covered);
+      for (std::size_t s = 0; s < sums.size(); ++s) {
+        const Statistic& statistic = statistics()[s];
         const double truth = setting.expectations[s].reference;
-        std::vector<double> values;
-        for (const auto& h : beam) values.push_back(statistics()[s].value(characters(model, h)));
-        Moments independent;
-        std::size_t read = 0;
-        for (std::size_t size = 0; size < std::size(kSizes); ++size) {
-          for (; read < kSizes[size]; ++read) {
-            independent.add(statistics()[s].value(characters(model, samples[r * kLargest + read])));
-          }
-          ancestral[s].add(size, independent.mean() - truth);
-          const std::size_t k = std::min(kSizes[size], beam.size());
-          const double threshold = k < beam.size() ? beam[k].perturbed : beams[r].threshold;
-          const Estimate e =
-              estimate(std::span(log_prob).first(k), threshold, std::span(values).first(k));
-          plain[s].add(size, e.plain - truth);
-          normalized[s].add(size, e.normalized - truth);
-        }
+        add_ancestral(
+            values_of(model, statistic, std::span(samples).subspan(r * kLargest, kLargest)), truth,
+            sums[s].ancestral);
+        add_beam(beams[r], log_prob, values_of(model, statistic, beams[r].sequences), truth,
+                 sums[s]);
       }
     }
     meter.update({first + count, options.repetitions, "repetitions"});
@@ -193,10 +225,10 @@ void measure_errors(const NgramModel& model, const SearchOptions& search,
   for (std::size_t size = 0; size < std::size(kSizes); ++size) {
     setting.coverage.push_back({kSizes[size], covered[size].mean()});
   }
-  for (std::size_t s = 0; s < n; ++s) {
-    setting.expectations[s].estimators = {ancestral[s].finish("ancestral"),
-                                          plain[s].finish("stochastic beam, plain"),
-                                          normalized[s].finish("stochastic beam, normalized")};
+  for (std::size_t s = 0; s < sums.size(); ++s) {
+    setting.expectations[s].estimators = {sums[s].ancestral.finish("ancestral"),
+                                          sums[s].plain.finish("stochastic beam, plain"),
+                                          sums[s].normalized.finish("stochastic beam, normalized")};
   }
 }
 

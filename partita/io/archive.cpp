@@ -108,7 +108,7 @@ void ArchiveReader::verify(std::string_view bytes, std::string_view kind,
   need(position_ + kind_length + 8);
   const std::string found(take(kind_length, 1));
   if (found != kind) {
-    throw DataError(name_, fmt::format("holds \"{}\", expected \"{}\"", printable(found), kind));
+    throw DataError(name_, fmt::format(R"(holds "{}", expected "{}")", printable(found), kind));
   }
   if (version_ == 0) damaged("version 0");
   if (version_ > newest_version) {

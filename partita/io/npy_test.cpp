@@ -15,7 +15,6 @@
 namespace partita {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::message_of;
 using testing::TemporaryDirectory;

@@ -189,7 +189,7 @@ std::string inline_svg(std::string svg, const Figure& figure) {
   }
   const std::size_t after_tag = svg.find('>') + 1;
   svg.insert(after_tag, fmt::format("<title>{}</title>", escape_html(figure.title)));
-  svg.insert(4, fmt::format(" role=\"img\" aria-label=\"{}\" style=\"max-width:{}px\"",
+  svg.insert(4, fmt::format(R"( role="img" aria-label="{}" style="max-width:{}px")",
                             escape_html(figure.title), figure.width));
   return svg;
 }

@@ -56,7 +56,7 @@ std::string_view class_of(const Column& column) {
 }
 
 std::string html_of(const Table& table) {
-  std::string out = "<div class=\"table\" tabindex=\"0\"><table>";
+  std::string out = R"(<div class="table" tabindex="0"><table>)";
   if (!table.caption.empty())
     out += fmt::format("<caption>{}</caption>", escape_html(table.caption));
   out += "<thead><tr>";

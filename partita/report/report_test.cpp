@@ -85,7 +85,8 @@ TEST(Figure, PointsThatAreNotFiniteAreLeftOut) {
 }
 
 TEST(Figure, WithoutGnuplotTheErrorNamesThePackage) {
-  const std::string path = std::getenv("PATH");
+  const char* const found = std::getenv("PATH");
+  const std::string path = found == nullptr ? "" : found;
   ::setenv("PATH", "/nowhere", 1);
   const std::string message = message_of<IoError>([] { to_svg(example()); });
   ::setenv("PATH", path.c_str(), 1);

@@ -28,6 +28,7 @@ namespace {
   std::vector<std::string> words = {PARTITA_COMMAND};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   ::execv(PARTITA_COMMAND, pointers.data());

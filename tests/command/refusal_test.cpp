@@ -13,10 +13,10 @@ namespace partita::testing {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
+constexpr std::size_t kTenMillion = 10'000'000;
 constexpr int kFailed = 1;
 constexpr int kWronglyAsked = 2;
 
@@ -115,7 +115,7 @@ TEST_F(Refusal, LogitsFilesThatAreNone) {
 TEST_F(Refusal, ABadRowOfLogitsIsNamed) {
   std::string bytes = read_file(logits(3, 5));
   const std::string bad_bytes =
-      std::string(bytes).replace(bytes.size() - 4 * 8, 4, std::string("\x00\x00\xC0\x7F", 4));
+      std::string(bytes).replace(bytes.size() - 32, 4, std::string("\x00\x00\xC0\x7F", 4));
   const std::string name = file("nan.npy", bad_bytes);
   EXPECT_EQ(refusal({"sample", name, "-k", "2"}, kFailed), name + ": row 1: NaN at column 2");
   EXPECT_THAT(refusal({"sample", name, "-k", "2", "--temperature", "2"}, kFailed),
@@ -166,7 +166,7 @@ TEST_F(Refusal, WordListsThatAreNone) {
   EXPECT_EQ(train("\r\n"), "no words: 1 blank line");
   EXPECT_THAT(train(""), HasSubstr("the file is empty"));
   EXPECT_THAT(train(std::string(4096, '\0')), HasSubstr("line 1: NUL at byte 1"));
-  EXPECT_THAT(train(std::string(10'000'000, 'x')),
+  EXPECT_THAT(train(std::string(kTenMillion, 'x')),
               HasSubstr("line 1: 10000000 bytes long, expected 1048576 or fewer"));
 }
 
