@@ -89,7 +89,7 @@ std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model,
     for (std::size_t i = first; i < last; ++i) beams.push_back({Prefix{.tokens = prompts[i]}});
     run_beams(model, options, beams,
               [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
-                const std::size_t longest = prompts[first + search].size() + options.max_length;
+                const std::size_t longest = longest_with(prompts[first + search].size(), options);
                 step(beam, logits, k, model.end_token(), longest);
               });
     for (std::size_t i = first; i < last; ++i) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -42,6 +43,12 @@ class Decoder {
 /// @throws InvalidArgument naming the option or prompt token that is out of range.
 void check_search(const SequenceModel& model, const SearchOptions& options);
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt);
+
+/// The most tokens that a sequence may have, its prompt's included.
+inline std::size_t longest_with(std::size_t prompt, const SearchOptions& options) {
+  const std::size_t most = std::numeric_limits<std::size_t>::max();
+  return options.max_length > most - prompt ? most : prompt + options.max_length;
+}
 
 /// How many of the jobs (searches, samples) that need `rows_per_job` rows each go into one batch.
 std::size_t jobs_per_batch(const SequenceModel& model, const SearchOptions& options,

@@ -78,6 +78,16 @@ RC_GTEST_PROP(SequenceModel, StateBatchAndThreadsChangeNothing, ()) {
   expect_equal(plain, search_all(StatefulModel(logits), prompts, k, options));
 }
 
+TEST(SequenceModel, NoMaximumLength) {
+  const StatelessModel model({.vocabulary = 2, .scale = 0.1});
+  const SearchOptions options{.max_length = std::numeric_limits<std::size_t>::max()};
+  const std::vector<Sequence> prompts{{0, 0}};
+  EXPECT_TRUE(ancestral_samples(model, 1, {1, 0}, options, prompts[0])[0].finished);
+  EXPECT_TRUE(stochastic_beam_search(model, prompts, 1, {1, 0}, options)[0].sequences[0].finished);
+  EXPECT_TRUE(beam_search(model, prompts, 1, options)[0][0].finished);
+  EXPECT_TRUE(UniqueSampler(model, {1, 0}, options, prompts[0]).next()->finished);
+}
+
 TEST(CallableModel, ChecksItsArguments) {
   const auto flat = [](auto) { return std::vector<double>(3); };
   EXPECT_THROW(CallableModel(0, -1, flat), InvalidArgument);

@@ -35,11 +35,12 @@ class Beams {
       beams.push_back({perturbed_root(prompts[i], streams[i])});
       out[i].threshold = -std::numeric_limits<double>::infinity();
     }
-    run_beams(
-        *model_, *options_, beams, [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
-          const double dropped = step(beam, logits, prompts[search].size() + options_->max_length);
-          out[search].threshold = std::max(out[search].threshold, dropped);
-        });
+    run_beams(*model_, *options_, beams,
+              [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
+                const double dropped =
+                    step(beam, logits, longest_with(prompts[search].size(), *options_));
+                out[search].threshold = std::max(out[search].threshold, dropped);
+              });
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       std::vector<double> log_prob;
       for (Prefix& leaf : beams[i]) {

@@ -69,7 +69,7 @@ UniqueSampler& UniqueSampler::operator=(UniqueSampler&&) noexcept = default;
 std::optional<PerturbedHypothesis> UniqueSampler::next() {
   if (state_->heap.empty()) return std::nullopt;
   const SequenceModel& model = *state_->model;
-  const std::size_t longest = state_->prompt + state_->options.max_length;
+  const std::size_t longest = longest_with(state_->prompt, state_->options);
   // Down from where it waits to a leaf. The model reads the whole prefix once, then token by token.
   std::optional<Decoder> decoder;
   std::unique_ptr<Node> node = state_->pop();

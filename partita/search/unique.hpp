@@ -14,8 +14,8 @@
 // it that has not been returned (top_down.hpp), and the largest one is followed to its end. The
 // first k sequences are those of stochastic_beam_search(model, k, stream).
 //
-// The model is asked for one prefix at a time, and once for each; its logits and about 2 KB more are
-// kept for every prefix visited, because the sampler may come back to it.
+// The model is asked for one prefix at a time, and once for each; its logits and about 2 KB more
+// are kept for every prefix visited, because the sampler may come back to it.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ namespace partita {
 
 class UniqueSampler {
  public:
-  /// @param model must outlive the sampler.
+  /// @param model must outlive the sampler, and so must what options.filter.allowed points to.
   /// @throws InvalidArgument if an option is out of range.
   UniqueSampler(const SequenceModel& model, Stream stream, const SearchOptions& options = {},
                 Sequence prompt = {});
