@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "commands.hpp"
@@ -68,7 +69,10 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
-    return app.exit(asked);
+    std::ostringstream text;
+    const int status = app.exit(asked, text, text);
+    partita::app::print(text.str());
+    return status;
   } catch (const CLI::ParseError& error) {
     return complain(explain(error, app), kWronglyAsked);
   }

@@ -6,9 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -82,12 +84,17 @@ TEST(File, ADeviceIsWrittenToNotReplaced) {
 }
 
 // A writer is killed at many moments; whoever looks finds the whole old file or the whole new one.
+// The moments are spread over twice the time that writing takes, so that both are seen.
 TEST(File, AKilledWriterLeavesOldOrNew) {
+  constexpr int kAttempts = 30;
   const TemporaryDirectory dir;
   const std::string old_bytes(1000, 'o');
   const std::string new_bytes(4U << 20U, 'n');
+  const auto start = std::chrono::steady_clock::now();
+  write_file(dir / "a", new_bytes);
+  const std::chrono::duration<double> writing = std::chrono::steady_clock::now() - start;
   int replaced = 0;
-  for (int attempt = 0; attempt < 30; ++attempt) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     write_file(dir / "a", old_bytes);
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
@@ -95,7 +102,7 @@ TEST(File, AKilledWriterLeavesOldOrNew) {
       write_file(dir / "a", new_bytes);
       ::_exit(0);
     }
-    ::usleep(static_cast<useconds_t>(attempt * 300));
+    std::this_thread::sleep_for(writing * 2 * attempt / kAttempts);
     ::kill(child, SIGKILL);
     ASSERT_EQ(::waitpid(child, nullptr, 0), child);
     const std::string found = read_file(dir / "a");

@@ -3,14 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmath>
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "command.hpp"
@@ -220,17 +222,21 @@ TEST_F(Command, DemoWritesAReportThatNamesNoAddress) {
 }
 
 // Killed at many moments while it replaces a file, the command leaves the old one or the new one.
+// The moments are spread over twice the time that it takes, so that both are seen.
 TEST_F(Command, KilledWhileWritingLeavesOldOrNew) {
-  const std::string input = logits(2000, 300);
-  const std::vector<std::string> arguments = {"sample", input, "-k", "200", "-o", path("out.npy")};
+  constexpr int kAttempts = 40;
+  const std::vector<std::string> arguments = {"sample", logits(2000, 300), "-k", "100",
+                                              "-o",     path("out.npy")};
+  const auto start = std::chrono::steady_clock::now();
   ASSERT_EQ(run_partita(arguments).status, 0);
+  const std::chrono::duration<double> whole_run = std::chrono::steady_clock::now() - start;
   const std::string new_bytes = read_file(path("out.npy"));
   const std::string old_bytes = "old";
   int replaced = 0;
-  for (int attempt = 0; attempt < 40; ++attempt) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
     file("out.npy", old_bytes);
     const pid_t child = start_partita(arguments);
-    ::usleep(static_cast<useconds_t>(attempt * 2500));
+    std::this_thread::sleep_for(whole_run * 2 * attempt / kAttempts);
     ::kill(child, SIGKILL);
     ASSERT_EQ(::waitpid(child, nullptr, 0), child);
     const std::string found = read_file(path("out.npy"));
