@@ -1,6 +1,6 @@
 // Timing contenders against each other in one run: they take turns, round after round, so that a
-// machine whose speed drifts slows all of them alike. What is printed is the median time of the first
-// one, and how many times longer each of the others took (the median of the rounds' ratios).
+// machine whose speed drifts slows all of them alike. What is printed is the median time of the
+// first one, and how many times longer each of the others took (the median of the rounds' ratios).
 #pragma once
 
 #include <fmt/format.h>
@@ -34,13 +34,15 @@ inline Comparison compare(const std::vector<std::function<void()>>& contenders) 
     if (run) run();  // once uncounted: caches, first-touch pages, code that is made at run time
   }
   double spent = 0;
-  for (int round = 0; round < 5 || (round < 200 && spent < 0.5 * static_cast<double>(contenders.size()));
+  for (int round = 0;
+       round < 5 || (round < 200 && spent < 0.5 * static_cast<double>(contenders.size()));
        ++round) {
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       if (!contenders[i]) continue;
       const auto start = std::chrono::steady_clock::now();
       contenders[i]();
-      times[i].push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      times[i].push_back(
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
       spent += times[i].back();
     }
   }

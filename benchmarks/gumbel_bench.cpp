@@ -31,12 +31,26 @@ struct Shape {
 };
 
 const Shape kShapes[] = {
-    {"flat", [](std::int64_t rows, std::int64_t v) { return at::zeros({rows, v}); }},
-    {"normal, 1", [](std::int64_t rows, std::int64_t v) { return at::randn({rows, v}); }},
-    {"normal, 5", [](std::int64_t rows, std::int64_t v) { return at::randn({rows, v}) * 5; }},
+    {"flat",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::zeros({rows, v});
+     }},
+    {"normal, 1",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::randn({rows, v});
+     }},
+    {"normal, 5",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::randn({rows, v}) * 5;
+     }},
     {"Zipf",
      [](std::int64_t rows, std::int64_t v) {
-       return at::rand({rows, v}).argsort(std::int64_t{1}, false).to(at::kFloat).add_(1).log_().neg_();
+       return at::rand({rows, v})
+           .argsort(std::int64_t{1}, false)
+           .to(at::kFloat)
+           .add_(1)
+           .log_()
+           .neg_();
      }},
 };
 
@@ -59,13 +73,16 @@ void bench(const Shape& shape, std::int64_t n, std::int64_t v, std::int64_t k, i
   };
   print(fmt::format("gumbel_top_k, k = {}", k),
         compare({[&] {
-                   gumbel_top_k(rows_of(z), static_cast<std::size_t>(k), {++seed, 0}, {.threads = threads});
+                   gumbel_top_k(rows_of(z), static_cast<std::size_t>(k), {++seed, 0},
+                                {.threads = threads});
                  },
                  idiom, [&] { log_sum_exp(rows_of(z), {.threads = threads}); }}),
         "log_sum_exp");
   if (k != 10) return;
   print("gumbel_max",
-        compare({[&] { gumbel_max(rows_of(z), {++seed, 0}, {.threads = threads}); },
+        compare({[&] {
+                   gumbel_max(rows_of(z), {++seed, 0}, {.threads = threads});
+                 },
                  [&] { at::multinomial(at::softmax(z, 1), 1); },
                  [&] { at::amax_out(largest, z, {1}); }}),
         "max");
@@ -76,8 +93,8 @@ void bench(const Shape& shape, std::int64_t n, std::int64_t v, std::int64_t k, i
 int main() {
   const at::NoGradGuard no_grad;
   at::manual_seed(1);
-  print_header({"function", "logits", "V", "rows", "threads", "format", "partita, µs a row", "libtorch",
-                "partita, relative to"});
+  print_header({"function", "logits", "V", "rows", "threads", "format", "partita, µs a row",
+                "libtorch", "partita, relative to"});
   for (const Shape& shape : kShapes) bench(shape, 64, 50257, 10, 1, at::kFloat);
   for (const std::int64_t k : {1, 100, 1000, 50257}) bench(kShapes[1], 16, 50257, k, 1, at::kFloat);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {

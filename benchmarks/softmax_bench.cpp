@@ -60,9 +60,13 @@ void bench(std::int64_t n, std::int64_t v, int threads, at::ScalarType type) {
   at::Tensor per_row = at::empty({n}, z.options());
   const RowOptions options{.threads = threads};
   const auto print = [&](const char* what, const Comparison& c) {
-    std::vector<std::string> cells = {what, fmt::format("{:L}", v), std::to_string(n),
-                                      std::to_string(threads), type == at::kFloat ? "f32" : "bf16",
-                                      fmt::format("{:.3f}", c.seconds * 1e9 / static_cast<double>(n * v))};
+    std::vector<std::string> cells = {
+        what,
+        fmt::format("{:L}", v),
+        std::to_string(n),
+        std::to_string(threads),
+        type == at::kFloat ? "f32" : "bf16",
+        fmt::format("{:.3f}", c.seconds * 1e9 / static_cast<double>(n * v))};
     for (const double ratio : c.ratios) cells.push_back(times(ratio));
     print_row(cells);
   };
@@ -91,7 +95,8 @@ int main() {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const int threads : {1, 2}) {
       for (const std::int64_t rows : {64, 1}) {
-        for (const std::int64_t v : {1000, 32000, 50257, 151936, 1000000}) bench(rows, v, threads, type);
+        for (const std::int64_t v : {1000, 32000, 50257, 151936, 1000000})
+          bench(rows, v, threads, type);
       }
     }
   }

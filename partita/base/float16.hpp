@@ -1,5 +1,5 @@
-// The two 16-bit floating-point storage formats: bfloat16 (Google Brain; the top half of a float) and
-// float16 (IEEE 754 binary16). They hold bits and convert; arithmetic is done in float.
+// The two 16-bit floating-point storage formats: bfloat16 (Google Brain; the top half of a float)
+// and float16 (IEEE 754 binary16). They hold bits and convert; arithmetic is done in float.
 //
 //   partita::bfloat16 b{1.5F};
 //   float x = b;                       // 1.5
@@ -19,7 +19,8 @@ struct bfloat16 {
   explicit bfloat16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     if (value != value) {
-      bits = static_cast<std::uint16_t>((word >> 16U) | 0x40U);  // stay NaN: rounding could give inf
+      bits =
+          static_cast<std::uint16_t>((word >> 16U) | 0x40U);  // stay NaN: rounding could give inf
     } else {
       bits = static_cast<std::uint16_t>((word + 0x7FFFU + ((word >> 16U) & 1U)) >> 16U);
     }
@@ -44,7 +45,8 @@ struct float16 {
       half = 0x7E00U;
     } else if (magnitude >= 65520.0F) {  // rounds past the largest finite
       half = 0x7C00U;
-    } else if (magnitude < 0x1p-14F) {  // subnormal: adding 0.5 leaves the multiple of 2^-24 in place
+    } else if (magnitude <
+               0x1p-14F) {  // subnormal: adding 0.5 leaves the multiple of 2^-24 in place
       half = std::bit_cast<std::uint32_t>(magnitude + 0.5F) - 0x3F000000U;
     } else {
       const std::uint32_t rounded = (word & 0x7FFFFFFFU) + 0xFFFU + ((word >> 13U) & 1U);
@@ -57,7 +59,7 @@ struct float16 {
     const std::uint32_t exponent = (bits >> 10U) & 0x1FU;
     const std::uint32_t fraction = bits & 0x3FFU;
     if (exponent == 0) {
-      const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+      const auto magnitude = static_cast<float>(fraction) * 0x1p-24F;
       return sign != 0 ? -magnitude : magnitude;
     }
     const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;

@@ -8,7 +8,8 @@ namespace partita {
 
 void parallel_for(std::size_t n, int threads,
                   const std::function<void(std::size_t first, std::size_t last)>& body) {
-  if (threads < 1) throw InvalidArgument("threads", fmt::format("expected 1 or more, got {}", threads));
+  if (threads < 1)
+    throw InvalidArgument("threads", fmt::format("expected 1 or more, got {}", threads));
   const std::size_t parts = std::min(static_cast<std::size_t>(threads), n);
   if (parts <= 1) {
     if (n > 0) body(0, n);

@@ -1,12 +1,13 @@
 // Rows in parallel, and what happens to a bad row.
 //
-// Every function over rows ends with a RowOptions argument. By default it runs on the calling thread
-// and throws InvalidArgument naming the first bad row, after all good rows have been done. A server
-// that must answer the good rows of a batch passes a list instead:
+// Every function over rows ends with a RowOptions argument. By default it runs on the calling
+// thread and throws InvalidArgument naming the first bad row, after all good rows have been done. A
+// server that must answer the good rows of a batch passes a list instead:
 //
 //   std::vector<partita::RowError> errors;
-//   auto sample = partita::gumbel_top_k(logits, 10, {seed, request}, {.threads = 4, .errors = &errors});
-//   for (const auto& e : errors) log(e.row, e.message);   // the other rows are as if alone
+//   auto sample = partita::gumbel_top_k(logits, 10, {seed, request}, {.threads = 4, .errors =
+//   &errors}); for (const auto& e : errors) log(e.row, e.message);   // the other rows are as if
+//   alone
 #pragma once
 
 #include <algorithm>
@@ -61,7 +62,8 @@ void for_each_row(std::size_t rows, const RowOptions& options, const Body& body)
     }
   });
   if (failed.empty()) return;
-  std::sort(failed.begin(), failed.end(), [](const auto& a, const auto& b) { return a.row < b.row; });
+  std::sort(failed.begin(), failed.end(),
+            [](const auto& a, const auto& b) { return a.row < b.row; });
   if (options.errors == nullptr) std::rethrow_exception(first_failure);
   options.errors->insert(options.errors->end(), failed.begin(), failed.end());
 }

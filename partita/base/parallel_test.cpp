@@ -23,9 +23,10 @@ TEST(ParallelFor, CoversEveryIndexOnce) {
 }
 
 TEST(ParallelFor, PassesOnWhatABodyThrows) {
-  EXPECT_THROW(parallel_for(4, 4, [](std::size_t first, std::size_t) {
-                 if (first == 3) throw IoError("disk", "full");
-               }),
+  EXPECT_THROW(parallel_for(4, 4,
+                            [](std::size_t first, std::size_t) {
+                              if (first == 3) throw IoError("disk", "full");
+                            }),
                IoError);
 }
 

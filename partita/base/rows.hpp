@@ -24,7 +24,7 @@ enum class DType : std::uint8_t { f32, f64, bf16, f16 };
 
 template <class T>
 concept Element = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, bfloat16> ||
-                  std::same_as<T, float16>;
+    std::same_as<T, float16>;
 
 template <Element T>
 inline constexpr DType dtype_of = std::same_as<T, float>      ? DType::f32
@@ -47,20 +47,20 @@ class BasicRows {
  public:
   /// Contiguous: row stride = columns.
   template <class T>
-    requires Element<std::remove_const_t<T>> && std::convertible_to<T*, Void*>
-  BasicRows(T* data, std::size_t rows, std::size_t columns)
+  requires Element<std::remove_const_t<T>> && std::convertible_to<T*, Void*> BasicRows(
+      T* data, std::size_t rows, std::size_t columns)
       : BasicRows(data, rows, columns, static_cast<std::ptrdiff_t>(columns)) {}
 
   template <class T>
-    requires Element<std::remove_const_t<T>> && std::convertible_to<T*, Void*>
-  BasicRows(T* data, std::size_t rows, std::size_t columns, std::ptrdiff_t row_stride,
-            std::ptrdiff_t column_stride = 1)
+  requires Element<std::remove_const_t<T>> && std::convertible_to<T*, Void*> BasicRows(
+      T* data, std::size_t rows, std::size_t columns, std::ptrdiff_t row_stride,
+      std::ptrdiff_t column_stride = 1)
       : BasicRows(data, dtype_of<std::remove_const_t<T>>, rows, columns, row_stride,
                   column_stride) {}
 
   /// One row.
   template <class T>
-    requires Element<std::remove_const_t<T>> && std::convertible_to<T*, Void*>
+  requires Element<std::remove_const_t<T>> && std::convertible_to<T*, Void*>
   explicit BasicRows(std::span<T> row) : BasicRows(row.data(), 1, row.size()) {}
 
   /// From an element type known only at run time (a file, a tensor).
@@ -75,8 +75,8 @@ class BasicRows {
 
   /// A writable view reads, too.
   template <class Other>
-    requires(std::is_const_v<Void> && !std::is_const_v<Other>)
-  BasicRows(const BasicRows<Other>& other)  // NOLINT(google-explicit-constructor)
+  requires(std::is_const_v<Void> && !std::is_const_v<Other>)
+      BasicRows(const BasicRows<Other>& other)  // NOLINT(google-explicit-constructor)
       : BasicRows(other.data(), other.dtype(), other.rows(), other.columns(), other.row_stride(),
                   other.column_stride()) {}
 
@@ -97,8 +97,8 @@ class BasicRows {
   BasicRows slice(std::size_t first, std::size_t count) const {
     const auto offset = static_cast<std::ptrdiff_t>(first) * row_stride_ *
                         static_cast<std::ptrdiff_t>(element_size(dtype_));
-    return {static_cast<Byte*>(data_) + offset, dtype_, count, columns_, row_stride_,
-            column_stride_};
+    return {
+        static_cast<Byte*>(data_) + offset, dtype_, count, columns_, row_stride_, column_stride_};
   }
 
  private:

@@ -88,7 +88,8 @@ std::size_t sample_given_maximum(std::span<const double> locations, double maxim
     }
     largest = std::max(largest, locations[i]);
   }
-  if (largest == -kInfinity) throw InvalidArgument("locations", "every category is impossible (-inf)");
+  if (largest == -kInfinity)
+    throw InvalidArgument("locations", "every category is impossible (-inf)");
   double total = 0;
   for (const double location : locations) total += std::exp(location - largest);
   double remaining = draws.uniform() * total;

@@ -23,8 +23,8 @@ using testing::ks_p_value;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // Error allowed, in units of 1e-15. An inverse CDF is a sum of its arguments, so it is held to the
-// largest of them; the others are exponentials of differences of theirs, which relative to the value
-// magnify a rounding of the difference by its size.
+// largest of them; the others are exponentials of differences of theirs, which relative to the
+// value magnify a rounding of the difference by its size.
 double tolerance(std::string_view function, double value, std::initializer_list<double> arguments) {
   double largest = 1;
   for (const double a : arguments) largest = std::max(largest, std::abs(a));
@@ -34,14 +34,16 @@ double tolerance(std::string_view function, double value, std::initializer_list<
 }
 
 TEST(Gumbel, EqualsFiftyDigitValues) {
-#define GOLDEN(function, value, ...)                                                     \
+#define GOLDEN(function, value, ...)                                                    \
   EXPECT_NEAR(function(__VA_ARGS__), value, tolerance(#function, value, {__VA_ARGS__})) \
       << #function "(" #__VA_ARGS__ ")";
 #include "partita/gumbel/golden.inc"
 #undef GOLDEN
 }
 
-TEST(Gumbel, TailOfTheSpecification) { EXPECT_NEAR(gumbel_log_prob(-5), -143.4131591025766, 1e-12); }
+TEST(Gumbel, TailOfTheSpecification) {
+  EXPECT_NEAR(gumbel_log_prob(-5), -143.4131591025766, 1e-12);
+}
 
 TEST(Gumbel, DensityIsCdfTimesExponential) {
   // p(g) = e^(mu - g) F(g) at scale 1.
@@ -96,9 +98,8 @@ TEST(TruncatedGumbel, InverseUndoesTheCdf) {
 
 TEST(ConditionOnMaximum, MaximumIsExactAndOrderIsKept) {
   EXPECT_TRUE(rc::check([] {
-    auto gumbels = *rc::gen::nonEmpty(
-        rc::gen::container<std::vector<double>>(rc::gen::map(
-            rc::gen::inRange(-700000, 700000), [](int x) { return x / 1000.0; })));
+    auto gumbels = *rc::gen::nonEmpty(rc::gen::container<std::vector<double>>(
+        rc::gen::map(rc::gen::inRange(-700000, 700000), [](int x) { return x / 1000.0; })));
     const double maximum = *rc::gen::inRange(-700000, 700000) / 1000.0;
     const auto before = gumbels;
     condition_on_maximum(gumbels, maximum);
@@ -121,7 +122,8 @@ TEST(ConditionOnMaximum, LeavesImpossibleCategories) {
   EXPECT_EQ(none[0], -kInfinity);
 }
 
-// Both ways of G4 must give the law: arg max by softmax, and, given it, the others truncated Gumbels.
+// Both ways of G4 must give the law: arg max by softmax, and, given it, the others truncated
+// Gumbels.
 class GivenMaximum : public ::testing::TestWithParam<bool> {};
 
 TEST_P(GivenMaximum, HasItsLaw) {

@@ -14,8 +14,8 @@ TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
                         const TopKOptions& options) {
   const std::size_t rows = logits.rows();
   if (k < 1 || k > logits.columns()) {
-    throw InvalidArgument("k", fmt::format("expected 1..{} (the number of categories), got {}",
-                                           logits.columns(), k));
+    throw InvalidArgument(
+        "k", fmt::format("expected 1..{} (the number of categories), got {}", logits.columns(), k));
   }
   streams.check_covers(rows);
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -39,8 +39,9 @@ TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
           const auto item = top_down.next();
           if (!item) {
             throw InvalidArgument(
-                "logits", fmt::format("row {}: k = {}, but only {} categories are possible (not -inf)",
-                                      row, k, items.size()));
+                "logits",
+                fmt::format("row {}: k = {}, but only {} categories are possible (not -inf)", row,
+                            k, items.size()));
           }
           items.push_back(*item);
         }

@@ -1,7 +1,8 @@
 // k distinct categories from a softmax, exactly: sampling without replacement.
 //
 //   partita::TopKSample s = partita::gumbel_top_k({z.data(), 64, 50257}, 10, {seed, 0});
-//   s.indices[row * s.k + j]     // the j-th category drawn: with probability softmax(z) over what is
+//   s.indices[row * s.k + j]     // the j-th category drawn: with probability softmax(z) over what
+//   is
 //                                // left before draw j
 //   s.log_prob[...]              // its log-probability phi, before anything was taken
 //   s.perturbed[...]             // phi + Gumbel noise, descending in j
@@ -9,10 +10,10 @@
 //   std::vector<std::int64_t> one = partita::gumbel_max(logits, {seed, 0});   // k = 1
 //
 // This is the Gumbel-top-k trick (Vieira 2014; Kool, van Hoof, Welling, "Stochastic beams and where
-// to find them", ICML 2019): the k largest of phi_i + G_i, one independent standard Gumbel G_i each.
-// The textbook draws V Gumbels and sorts. Here the noise is revealed from the top down and only as
-// far as it is looked at: see gumbel_top_k.cpp. The law is the same, and a row costs about one pass
-// over its logits.
+// to find them", ICML 2019): the k largest of phi_i + G_i, one independent standard Gumbel G_i
+// each. The textbook draws V Gumbels and sorts. Here the noise is revealed from the top down and
+// only as far as it is looked at: see gumbel_top_k.cpp. The law is the same, and a row costs about
+// one pass over its logits.
 //
 // For k = 1 ... V the same stream gives the same leading draws: the result for k is a prefix of the
 // result for k + 1.
@@ -60,8 +61,8 @@ struct TopKOptions {
 TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
                         const TopKOptions& options = {});
 
-/// One category from each row's softmax: gumbel_top_k with k = 1 and no log-sum-exp. [rows]; -1 in a
-/// failed row.
+/// One category from each row's softmax: gumbel_top_k with k = 1 and no log-sum-exp. [rows]; -1 in
+/// a failed row.
 std::vector<std::int64_t> gumbel_max(Rows logits, const Streams& streams,
                                      const RowOptions& options = {});
 

@@ -31,7 +31,8 @@ Rows repeat(const std::vector<T>& row, std::size_t n) {
 }
 
 /// The textbook: one Gumbel a category, and a sort.
-std::vector<std::int64_t> plain_top_k(const std::vector<double>& logits, std::size_t k, Stream stream) {
+std::vector<std::int64_t> plain_top_k(const std::vector<double>& logits, std::size_t k,
+                                      Stream stream) {
   std::vector<double> perturbed(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) perturbed[i] = logits[i] + stream.gumbel(i);
   std::vector<std::int64_t> order(logits.size());
@@ -111,7 +112,8 @@ TEST_P(TopKLaw, EveryOrderedPairAndTripleHasItsProbability) {
 }
 
 TEST_P(TopKLaw, FirstAndSecondOfAWideRow) {
-  // Three blocks, the last one short; probabilities in groups of categories that are likely together.
+  // Three blocks, the last one short; probabilities in groups of categories that are likely
+  // together.
   std::mt19937_64 random(1);
   std::normal_distribution<double> normal(0, 2);
   std::vector<double> logits(1200);
@@ -121,7 +123,9 @@ TEST_P(TopKLaw, FirstAndSecondOfAWideRow) {
   constexpr std::size_t kGroups = 24;
   constexpr std::size_t kRows = 100'000;
   const auto indices = draw(logits, 2, kRows, 2);
-  const auto group = [&](std::size_t i) { return i == 3 ? kGroups : i == 1199 ? kGroups + 1 : i % kGroups; };
+  const auto group = [&](std::size_t i) {
+    return i == 3 ? kGroups : i == 1199 ? kGroups + 1 : i % kGroups;
+  };
   std::vector<double> first(kGroups + 2);
   std::vector<double> second(kGroups + 2);
   std::vector<double> expected_first(kGroups + 2);
@@ -187,13 +191,15 @@ INSTANTIATE_TEST_SUITE_P(Methods, FullTopK, ::testing::Bool(),
 
 TEST_P(FullTopK, NoiseIsIndependentStandardGumbels) {
   std::mt19937_64 random(7);
-  for (const double sigma : {0.0, 1.0, 6.0, 120.0}) {  // the last one spans far more than float's exp
+  for (const double sigma :
+       {0.0, 1.0, 6.0, 120.0}) {  // the last one spans far more than float's exp
     std::normal_distribution<double> normal(0, sigma + 1e-9);
     std::vector<double> logits(700);
     for (double& z : logits) z = normal(random);
     const std::size_t v = logits.size();
     constexpr std::size_t kRows = 400;
-    const TopKSample sample = gumbel_top_k(repeat(logits, kRows), v, {5, 0}, {.log_sum_exp = GetParam()});
+    const TopKSample sample =
+        gumbel_top_k(repeat(logits, kRows), v, {5, 0}, {.log_sum_exp = GetParam()});
     const double lse = GetParam() ? sample.log_sum_exp[0] : 0;
     std::vector<double> noise;
     std::vector<double> likeliest;  // the noise of the category with the largest logit
@@ -206,7 +212,8 @@ TEST_P(FullTopK, NoiseIsIndependentStandardGumbels) {
         seen.insert(sample.indices[j]);
         const double g = sample.perturbed[j] - sample.log_prob[j];
         of_category[static_cast<std::size_t>(sample.indices[j])] = g;
-        EXPECT_NEAR(sample.log_prob[j] + lse, logits[static_cast<std::size_t>(sample.indices[j])], 1e-12);
+        EXPECT_NEAR(sample.log_prob[j] + lse, logits[static_cast<std::size_t>(sample.indices[j])],
+                    1e-12);
         if (j > row * v) {
           ASSERT_LE(sample.perturbed[j], sample.perturbed[j - 1]);
         }
@@ -215,13 +222,15 @@ TEST_P(FullTopK, NoiseIsIndependentStandardGumbels) {
       noise.insert(noise.end(), of_category.begin(), of_category.end());
       likeliest.push_back(of_category[static_cast<std::size_t>(top)]);
       for (std::size_t i = 16; i < v; ++i) {  // in one cell
-        neighbors += (gumbel_cdf(of_category[i]) - 0.5) * (gumbel_cdf(of_category[i - 16]) - 0.5) * 12;
+        neighbors +=
+            (gumbel_cdf(of_category[i]) - 0.5) * (gumbel_cdf(of_category[i - 16]) - 0.5) * 12;
       }
     }
     const auto cdf = [](double g) { return gumbel_cdf(g); };
     EXPECT_GT(ks_p_value(noise, cdf), kFalseAlarm) << sigma;
     EXPECT_GT(ks_p_value(likeliest, cdf), kFalseAlarm) << sigma;
-    EXPECT_LT(std::abs(neighbors) / std::sqrt(kRows * static_cast<double>(v - 16)), testing::kFiveSigma);
+    EXPECT_LT(std::abs(neighbors) / std::sqrt(kRows * static_cast<double>(v - 16)),
+              testing::kFiveSigma);
     if (GetParam()) {
       EXPECT_TRUE(std::all_of(sample.threshold.begin(), sample.threshold.end(),
                               [](double t) { return t == -kInfinity; }));
@@ -250,7 +259,8 @@ TEST(GumbelTopK, SmallerKIsAPrefix) {
   for (float& z : logits) z = normal(random);
   for (const bool exact : {true, false}) {
     const TopKOptions options{.log_sum_exp = exact};
-    const auto all = gumbel_top_k({logits.data(), 1, logits.size()}, logits.size(), {9, 0}, options);
+    const auto all =
+        gumbel_top_k({logits.data(), 1, logits.size()}, logits.size(), {9, 0}, options);
     for (const std::size_t k : {1UL, 2UL, 3UL, 10UL, 100UL, 1499UL}) {
       const auto some = gumbel_top_k({logits.data(), 1, logits.size()}, k, {9, 0}, options);
       EXPECT_TRUE(std::equal(some.indices.begin(), some.indices.end(), all.indices.begin())) << k;
@@ -279,7 +289,8 @@ TEST(GumbelTopK, ARowsDrawsDependOnItsLogitsAndStreamAlone) {
     for (std::size_t r = 0; r < kRows; ++r) {
       const auto alone = gumbel_top_k(logits.slice(r, 1), kK, streams[r], {.log_sum_exp = exact});
       EXPECT_TRUE(std::equal(alone.indices.begin(), alone.indices.end(), &batch.indices[r * kK]));
-      EXPECT_TRUE(std::equal(alone.perturbed.begin(), alone.perturbed.end(), &batch.perturbed[r * kK]));
+      EXPECT_TRUE(
+          std::equal(alone.perturbed.begin(), alone.perturbed.end(), &batch.perturbed[r * kK]));
     }
     const auto counted = gumbel_top_k(logits, kK, {5, 100}, {.log_sum_exp = exact});
     const auto third = gumbel_top_k(logits.slice(3, 1), kK, {5, 103}, {.log_sum_exp = exact});
@@ -309,7 +320,8 @@ TEST(GumbelTopK, AnyFormatAndStride) {
 
 TEST(GumbelTopK, GapsFarBeyondTheRangeOfExp) {
   std::vector<double> logits(600);
-  for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = -1000.0 * static_cast<double>(i * 7 % 600);
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    logits[i] = -1000.0 * static_cast<double>(i * 7 % 600);
   for (const bool exact : {true, false}) {
     const auto sample = gumbel_top_k({logits.data(), 1, 600}, 600, {12, 0}, {.log_sum_exp = exact});
     for (std::size_t j = 0; j < 600; ++j) {
@@ -320,18 +332,21 @@ TEST(GumbelTopK, GapsFarBeyondTheRangeOfExp) {
 }
 
 TEST(GumbelTopK, BadRowsFailAloneAndAreNamed) {
-  std::vector<double> z(4 * 8, 0.0);
-  z[8 + 3] = std::nan("");
-  for (std::size_t c = 0; c < 8; ++c) z[2 * 8 + c] = -kInfinity;
-  for (std::size_t c = 0; c < 6; ++c) z[3 * 8 + c] = -kInfinity;
-  const Rows logits(z.data(), 4, 8);
+  constexpr std::size_t kColumns = 8;
+  std::vector<double> z(4 * kColumns, 0.0);
+  z[kColumns + 3] = std::nan("");
+  for (std::size_t c = 0; c < 8; ++c) z[2 * kColumns + c] = -kInfinity;
+  for (std::size_t c = 0; c < 6; ++c) z[3 * kColumns + c] = -kInfinity;
+  const Rows logits(z.data(), 4, kColumns);
   for (const bool exact : {true, false}) {
     std::vector<RowError> errors;
-    const auto sample = gumbel_top_k(logits, 3, {13, 0}, {.threads = 2, .errors = &errors, .log_sum_exp = exact});
+    const auto sample =
+        gumbel_top_k(logits, 3, {13, 0}, {.threads = 2, .errors = &errors, .log_sum_exp = exact});
     ASSERT_EQ(errors.size(), 3);
     EXPECT_EQ(errors[0].message, "logits: row 1: NaN at column 3");
     EXPECT_EQ(errors[1].message, "logits: row 2: every category is impossible (all -inf)");
-    EXPECT_EQ(errors[2].message, "logits: row 3: k = 3, but only 2 categories are possible (not -inf)");
+    EXPECT_EQ(errors[2].message,
+              "logits: row 3: k = 3, but only 2 categories are possible (not -inf)");
     EXPECT_GE(sample.indices[0], 0);
     for (std::size_t j = 3; j < 12; ++j) EXPECT_EQ(sample.indices[j], -1);
     const auto alone = gumbel_top_k(logits.slice(0, 1), 3, {13, 0}, {.log_sum_exp = exact});
@@ -343,8 +358,12 @@ TEST(GumbelTopK, BadRowsFailAloneAndAreNamed) {
 TEST(GumbelTopK, RefusesBadArguments) {
   const std::vector<double> z(8);
   const Rows logits(z.data(), 2, 4);
-  EXPECT_THAT([&] { gumbel_top_k(logits, 0, {1, 0}); },
-              ::testing::ThrowsMessage<InvalidArgument>("k: expected 1..4 (the number of categories), got 0"));
+  EXPECT_THAT(
+      [&] {
+        gumbel_top_k(logits, 0, {1, 0});
+      },
+      ::testing::ThrowsMessage<InvalidArgument>(
+          "k: expected 1..4 (the number of categories), got 0"));
   EXPECT_THROW(gumbel_top_k(logits, 5, {1, 0}), InvalidArgument);
   EXPECT_THROW(gumbel_top_k(logits, 1, {1, 0}, {.threads = 0}), InvalidArgument);
   const std::vector<Stream> one(1);
@@ -355,7 +374,8 @@ TEST(GumbelMax, FollowsSoftmaxAndNotAnExponentialRace) {
   const std::vector<double> logits = {0.0, 1.5, -1.0, 0.4, -2.5};
   constexpr std::size_t kRows = 400'000;
   std::vector<double> counts(5);
-  for (const auto i : gumbel_max(repeat(logits, kRows), {14, 0})) ++counts[static_cast<std::size_t>(i)];
+  for (const auto i : gumbel_max(repeat(logits, kRows), {14, 0}))
+    ++counts[static_cast<std::size_t>(i)];
   std::vector<double> p(5);
   softmax({logits.data(), 1, 5}, {p.data(), 1, 5});
   for (double& x : p) x *= kRows;
@@ -365,7 +385,8 @@ TEST(GumbelMax, FollowsSoftmaxAndNotAnExponentialRace) {
   for (std::size_t row = 0; row < kRows; ++row) {
     std::vector<double> perturbed(5);
     for (std::size_t i = 0; i < 5; ++i) perturbed[i] = logits[i] + Stream{15, row}.exponential(i);
-    ++wrong[static_cast<std::size_t>(std::max_element(perturbed.begin(), perturbed.end()) - perturbed.begin())];
+    ++wrong[static_cast<std::size_t>(std::max_element(perturbed.begin(), perturbed.end()) -
+                                     perturbed.begin())];
   }
   EXPECT_LT(chi_square_p_value(wrong, p), kFalseAlarm);
 }

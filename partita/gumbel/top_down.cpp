@@ -1,24 +1,25 @@
 // How the largest of V perturbed logits are found without drawing V Gumbels.
 //
-// The points (i, g) of a Poisson process with intensity exp(phi_i - g) dg have, as the highest point
-// of each i, a Gumbel(phi_i), independent of the others (Maddison, "A Poisson process model for Monte
-// Carlo", 2016). So the k largest phi_i + G_i are the first k distinct categories met when the process
-// is walked from the top down, and a category that has been met is simply taken out of it.
+// The points (i, g) of a Poisson process with intensity exp(phi_i - g) dg have, as the highest
+// point of each i, a Gumbel(phi_i), independent of the others (Maddison, "A Poisson process model
+// for Monte Carlo", 2016). So the k largest phi_i + G_i are the first k distinct categories met
+// when the process is walked from the top down, and a category that has been met is simply taken
+// out of it.
 //
 // The walk. Let W be the sum of exp(phi_i) over what is left. With x = exp(-g), the points of the
 // whole process come at rate W in x: the next one is x + Exponential(1) / W. (In g, that is the
-// TruncatedGumbel(log W) below the last value; x is a sum of positive terms, so it never cancels.) Its
-// category is i with probability exp(phi_i) / W.
+// TruncatedGumbel(log W) below the last value; x is a sum of positive terms, so it never cancels.)
+// Its category is i with probability exp(phi_i) / W.
 //
-// The tree. A row is cut in cells of up to 32 logits: the lanes of its 512-logit blocks, because lanes
-// are what a SIMD pass sums without further work. A cell is chosen by its weight, through a sum tree
-// over the blocks and a scan of the block's 16 lanes; then the category inside the cell; then the
-// cell's weight is summed anew without it. A draw costs log2(V / 512) + 16 + 32 steps.
+// The tree. A row is cut in cells of up to 32 logits: the lanes of its 512-logit blocks, because
+// lanes are what a SIMD pass sums without further work. A cell is chosen by its weight, through a
+// sum tree over the blocks and a scan of the block's 16 lanes; then the category inside the cell;
+// then the cell's weight is summed anew without it. A draw costs log2(V / 512) + 16 + 32 steps.
 //
 // Thinning. With Weights::bounded no exponentials are summed beforehand: the weight of a cell of n
-// logits is its bound n exp(largest). A point then proposes one of the n at random and keeps it with
-// probability exp(phi_i - largest), which thins the bounding process to the right one (Lewis and
-// Shedler 1979). A cell that rejects twice is given its exact weight.
+// logits is its bound n exp(largest). A point then proposes one of the n at random and keeps it
+// with probability exp(phi_i - largest), which thins the bounding process to the right one (Lewis
+// and Shedler 1979). A cell that rejects twice is given its exact weight.
 #include "partita/gumbel/top_down.hpp"
 
 #include <algorithm>
@@ -44,8 +45,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kCell = kBlock / kLanes;  // 32 logits: their taken flags are one word
 
 // Weights are relative to the largest logit left when they were last summed, and those more than 87
-// nats below it (the range of float) count as nothing. Long before that could be seen, when less than
-// this is left in all, they are summed anew from what remains.
+// nats below it (the range of float) count as nothing. Long before that could be seen, when less
+// than this is left in all, they are summed anew from what remains.
 constexpr double kRenew = 0x1p-60;
 
 /// One flag a cell.
@@ -53,7 +54,9 @@ class CellFlags {
  public:
   void reset(std::size_t blocks, bool value) { lanes_.assign(blocks, value ? 0xFFFF : 0); }
   bool test(std::size_t b, std::size_t lane) const { return (lanes_[b] >> lane & 1U) != 0; }
-  void set(std::size_t b, std::size_t lane) { lanes_[b] = static_cast<Word>(lanes_[b] | 1U << lane); }
+  void set(std::size_t b, std::size_t lane) {
+    lanes_[b] = static_cast<Word>(lanes_[b] | 1U << lane);
+  }
   void clear(std::size_t b, std::size_t lane) {
     lanes_[b] = static_cast<Word>(lanes_[b] & ~(1U << lane));
   }
@@ -93,7 +96,8 @@ class Engine {
       for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, block_weight(b));
     }
     tree_.build();
-    return exact ? reference_ + pass_.rest(row_).log_sum() : std::numeric_limits<double>::quiet_NaN();
+    return exact ? reference_ + pass_.rest(row_).log_sum()
+                 : std::numeric_limits<double>::quiet_NaN();
   }
 
   void start(Stream stream, const TopDown::Start& start) {
@@ -122,8 +126,8 @@ class Engine {
   double peek() { return advance() ? value_ : -kInfinity; }
 
  private:
-  /// Moves to the next point of the process, unless the last one is still to be used. False if there
-  /// is none.
+  /// Moves to the next point of the process, unless the last one is still to be used. False if
+  /// there is none.
   bool advance() {
     if (has_point_) return true;
     if (has_unweighed_) weigh_cell(unweighed_block_, unweighed_lane_);
@@ -148,15 +152,16 @@ class Engine {
     return item;
   }
 
-  /// Proposes one place of the cell, and keeps it or not. What follows a proposal that is kept is left
-  /// for the next point, which may not be asked for.
+  /// Proposes one place of the cell, and keeps it or not. What follows a proposal that is kept is
+  /// left for the next point, which may not be asked for.
   std::optional<TopDown::Item> take_from_bounded(std::size_t b, std::size_t lane, double u) {
     const double place = u * static_cast<double>(kCell);
     const auto i = static_cast<std::size_t>(place);
     const std::size_t column = b * kBlock + lane + i * kLanes;
     if (column < row_.columns()) {
       const T z = row_.at(column);
-      const double kept = std::exp(static_cast<double>(z) - reference_) / static_cast<double>(cells(b)[lane]);
+      const double kept =
+          std::exp(static_cast<double>(z) - reference_) / static_cast<double>(cells(b)[lane]);
       if (place - static_cast<double>(i) < kept) {
         has_unweighed_ = true;
         unweighed_block_ = b;
@@ -171,7 +176,8 @@ class Engine {
 
   TopDown::Item take(std::size_t b, std::size_t lane, std::size_t i, T z) {
     taken_[b * kLanes + lane] |= 1U << i;
-    return {static_cast<std::int64_t>(b * kBlock + lane + i * kLanes), value_, static_cast<double>(z)};
+    return {static_cast<std::int64_t>(b * kBlock + lane + i * kLanes), value_,
+            static_cast<double>(z)};
   }
 
   /// What is left in one cell: logits, -inf for what is not, and exp(z - max).
@@ -185,7 +191,8 @@ class Engine {
     Cell cell;
     const std::size_t first = b * kBlock + lane;
     const std::size_t columns = row_.columns();
-    const std::size_t n = first < columns ? std::min(kCell, (columns - first + kLanes - 1) / kLanes) : 0;
+    const std::size_t n =
+        first < columns ? std::min(kCell, (columns - first + kLanes - 1) / kLanes) : 0;
     row_.gather(first, kLanes, n, cell.z);
     std::fill(cell.z + n, std::end(cell.z), kNever);
     for (std::uint32_t taken = taken_[b * kLanes + lane]; taken != 0; taken &= taken - 1) {
@@ -223,7 +230,8 @@ class Engine {
     return kernels::sum_lanes(weights) + kernels::sum_lanes(weights + kLanes);
   }
 
-  /// The index i at which the sum of weights passes target; never one of weight 0, if there is another.
+  /// The index i at which the sum of weights passes target; never one of weight 0, if there is
+  /// another.
   static std::size_t choose(const T* weights, std::size_t n, double target) {
     std::size_t chosen = 0;
     for (std::size_t i = 0; i < n; ++i) {
@@ -288,13 +296,13 @@ class Engine {
   RowReader<T> row_{Rows(static_cast<const T*>(nullptr), 0, 0), 0};
   RowPass<T> pass_;  // lanes()[l] * scale is the weight of cell l of a block
   std::vector<Block> blocks_;
-  double unit_ = 1;                     // 32 while there are bounds: cells of 32 of their largest
-  double reference_ = 0;                // a logit that all weights, and x, are relative to
-  SumTree tree_;                        // of the blocks' weights
-  std::vector<std::uint32_t> taken_;    // of each cell: bit i for its logit i
-  CellFlags bounded_;                   // its weight is still a bound
-  CellFlags rejected_;                  // a proposal from it was rejected
-  bool has_unweighed_ = false;          // something was taken from this cell since it was weighed:
+  double unit_ = 1;                   // 32 while there are bounds: cells of 32 of their largest
+  double reference_ = 0;              // a logit that all weights, and x, are relative to
+  SumTree tree_;                      // of the blocks' weights
+  std::vector<std::uint32_t> taken_;  // of each cell: bit i for its logit i
+  CellFlags bounded_;                 // its weight is still a bound
+  CellFlags rejected_;                // a proposal from it was rejected
+  bool has_unweighed_ = false;        // something was taken from this cell since it was weighed:
   std::size_t unweighed_block_ = 0;
   std::size_t unweighed_lane_ = 0;
 

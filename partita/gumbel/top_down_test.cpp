@@ -41,9 +41,9 @@ TEST(TopDown, GivenMaximumIsTheFirstValueAndTheRestFollow) {
   for (const double z : logits) expected.push_back(kSets * std::exp(z) / total);
   EXPECT_GT(testing::chi_square_p_value(first, expected), kFalseAlarm);
   for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_GT(testing::ks_p_value(others[i], [&](double g) {
-                return truncated_gumbel_cdf(g, location + logits[i], maximum);
-              }),
+    EXPECT_GT(testing::ks_p_value(
+                  others[i],
+                  [&](double g) { return truncated_gumbel_cdf(g, location + logits[i], maximum); }),
               kFalseAlarm);
   }
 }

@@ -46,8 +46,8 @@ std::uint64_t Draws::below(std::uint64_t n) {
 
 void Streams::check_covers(std::size_t rows) const {
   if (each_.data() != nullptr && each_.size() < rows) {
-    throw InvalidArgument("streams", fmt::format("expected one for each of {} rows, got {}", rows,
-                                                 each_.size()));
+    throw InvalidArgument(
+        "streams", fmt::format("expected one for each of {} rows, got {}", rows, each_.size()));
   }
 }
 

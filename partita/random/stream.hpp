@@ -1,8 +1,8 @@
 // Random numbers as a pure function: (seed, stream, position) -> draw.
 //
-// There is no generator to share, lock or advance. A Stream is two numbers; what stands at a position
-// of it never changes, so a result does not depend on the batch it was computed in, on the number of
-// threads or on the order of evaluation.
+// There is no generator to share, lock or advance. A Stream is two numbers; what stands at a
+// position of it never changes, so a result does not depend on the batch it was computed in, on the
+// number of threads or on the order of evaluation.
 //
 //   partita::Stream stream{.seed = 1, .id = request_number};
 //   double u = stream.uniform(0);        // the same on every machine, for ever
@@ -12,8 +12,8 @@
 //   double a = draws.uniform(), b = draws.normal();
 //
 // The bits are Philox4x64-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011; Random123), with key (seed, id) and counter position / 4. The period of a stream
-// is 2^64 positions, and streams of different (seed, id) are independent.
+// 1, 2, 3", SC 2011; Random123), with key (seed, id) and counter position / 4. The period of a
+// stream is 2^64 positions, and streams of different (seed, id) are independent.
 #pragma once
 
 #include <array>
@@ -44,9 +44,7 @@ struct Stream {
   double uniform(std::uint64_t position) const { return uniform_from_bits(bits(position)); }
 
   /// Exponential of rate 1.
-  double exponential(std::uint64_t position) const {
-    return exponential_from_bits(bits(position));
-  }
+  double exponential(std::uint64_t position) const { return exponential_from_bits(bits(position)); }
 
   /// Standard normal, by Box and Muller (1958): sqrt(2 E) cos(2 pi u) at even positions, with E
   /// exponential, and the sine of the same pair at the odd position that follows.
@@ -76,7 +74,8 @@ class Draws {
   double uniform() { return uniform_from_bits(bits()); }
   double exponential() { return exponential_from_bits(bits()); }
   double gumbel();
-  /// A uniform integer of [0, n), n >= 1, without bias to 2^-64 (the high word of a 128-bit product).
+  /// A uniform integer of [0, n), n >= 1, without bias to 2^-64 (the high word of a 128-bit
+  /// product).
   std::uint64_t below(std::uint64_t n);
 
   /// The position that the next draw will read.
@@ -96,9 +95,9 @@ class Draws {
 ///   gumbel_top_k(logits, 10, std::span(streams));   // row r draws from streams[r]
 class Streams {
  public:
-  Streams(Stream first) : first_(first) {}                            // NOLINT(google-explicit-constructor)
+  Streams(Stream first) : first_(first) {}  // NOLINT(google-explicit-constructor)
   Streams(std::uint64_t seed, std::uint64_t id) : first_{seed, id} {}
-  Streams(std::span<const Stream> each) : each_(each) {}              // NOLINT(google-explicit-constructor)
+  Streams(std::span<const Stream> each) : each_(each) {}  // NOLINT(google-explicit-constructor)
 
   Stream operator[](std::size_t row) const {
     return each_.data() == nullptr ? Stream{first_.seed, first_.id + row} : each_[row];

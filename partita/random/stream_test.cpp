@@ -102,8 +102,8 @@ TEST(Normal, HasItsLaw) {
   const auto cdf = [](double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; };
   EXPECT_GT(ks_p_value(sample([&](std::size_t i) { return stream.normal(i); }), cdf), kFalseAlarm);
   // A missing 2 under the root must not pass.
-  EXPECT_LT(ks_p_value(sample([&](std::size_t i) { return stream.normal(i) / std::numbers::sqrt2; }),
-                       cdf),
+  EXPECT_LT(ks_p_value(
+                sample([&](std::size_t i) { return stream.normal(i) / std::numbers::sqrt2; }), cdf),
             kFalseAlarm);
 }
 

@@ -1,12 +1,12 @@
-// Entropy, cross-entropy and Kullback-Leibler divergence of categorical distributions given by their
-// logits, in nats.
+// Entropy, cross-entropy and Kullback-Leibler divergence of categorical distributions given by
+// their logits, in nats.
 //
 //   std::vector<double> h = partita::entropy(logits);
 //   std::vector<double> d = partita::kl_divergence(p_logits, q_logits);   // KL(p || q), row by row
 //
-// With p = softmax(z): 0 log 0 = 0, so a category impossible under p (-inf) adds nothing, and one that
-// is possible under p but not under q makes the cross-entropy and KL(p || q) +inf. Arithmetic is
-// double whatever the format. A row that holds NaN or +inf, or nothing but -inf, is a row error
+// With p = softmax(z): 0 log 0 = 0, so a category impossible under p (-inf) adds nothing, and one
+// that is possible under p but not under q makes the cross-entropy and KL(p || q) +inf. Arithmetic
+// is double whatever the format. A row that holds NaN or +inf, or nothing but -inf, is a row error
 // (RowOptions), and its result NaN.
 #pragma once
 

@@ -52,7 +52,8 @@ TEST(Divergence, EqualLongDouble) {
       for (double& x : q) x = normal(random);
       if (n > 2) p[1] = -kInfinity;
       const Reference expected = reference(p, q);
-      EXPECT_NEAR(entropy(row(p))[0], static_cast<double>(expected.entropy), 1e-14 * (1 + static_cast<double>(expected.entropy)));
+      EXPECT_NEAR(entropy(row(p))[0], static_cast<double>(expected.entropy),
+                  1e-14 * (1 + static_cast<double>(expected.entropy)));
       EXPECT_NEAR(cross_entropy(row(p), row(q))[0], static_cast<double>(expected.cross_entropy),
                   1e-14 * (1 + static_cast<double>(expected.cross_entropy)));
       EXPECT_NEAR(kl_divergence(row(p), row(q))[0], static_cast<double>(expected.kl),

@@ -21,8 +21,8 @@ double checked_max(std::span<const double> logits) {
   double max = kMinusInfinity;
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (!(logits[i] < -kMinusInfinity)) {
-      throw InvalidArgument("logits", fmt::format("{} at column {}",
-                                                  std::isnan(logits[i]) ? "NaN" : "+inf", i));
+      throw InvalidArgument(
+          "logits", fmt::format("{} at column {}", std::isnan(logits[i]) ? "NaN" : "+inf", i));
     }
     max = std::max(max, logits[i]);
   }
@@ -41,8 +41,9 @@ void check_min_p(double p) { check_range("min_p", "0 <= p <= 1", p, p >= 0 && p 
 void check_typical(double p) { check_range("typical_p", "0 < p <= 1", p, p > 0 && p <= 1); }
 void check_allowed(std::span<const std::uint8_t> allowed, std::size_t categories) {
   if (allowed.size() != categories) {
-    throw InvalidArgument("allowed", fmt::format("expected one flag for each of {} categories, got {}",
-                                                 categories, allowed.size()));
+    throw InvalidArgument(
+        "allowed", fmt::format("expected one flag for each of {} categories, got {}", categories,
+                               allowed.size()));
   }
 }
 
@@ -97,8 +98,8 @@ void apply_top_k(std::span<double> logits, std::size_t k) {
   if (k == 0) throw InvalidArgument("top_k", "expected 1 or more, got 0");
   checked_max(logits);
   std::size_t kept = 0;
-  keep_leading(logits, [&](std::size_t i) { return -logits[i]; },
-               [&](std::size_t) { return ++kept == k; });
+  keep_leading(
+      logits, [&](std::size_t i) { return -logits[i]; }, [&](std::size_t) { return ++kept == k; });
 }
 
 void apply_top_p(std::span<double> logits, double p) {
@@ -108,8 +109,9 @@ void apply_top_p(std::span<double> logits, double p) {
   double total = 0;
   const auto weight = weights(logits, max, total);
   double mass = 0;
-  keep_leading(logits, [&](std::size_t i) { return -logits[i]; },
-               [&](std::size_t i) { return (mass += weight[i]) >= p * total; });
+  keep_leading(
+      logits, [&](std::size_t i) { return -logits[i]; },
+      [&](std::size_t i) { return (mass += weight[i]) >= p * total; });
 }
 
 void apply_min_p(std::span<double> logits, double p) {
@@ -134,8 +136,9 @@ void apply_typical(std::span<double> logits, double p) {
     if (weight[i] > 0) mean += weight[i] / total * (logits[i] - max);
   }
   double mass = 0;
-  keep_leading(logits, [&](std::size_t i) { return std::abs(mean - (logits[i] - max)); },
-               [&](std::size_t i) { return (mass += weight[i]) >= p * total; });
+  keep_leading(
+      logits, [&](std::size_t i) { return std::abs(mean - (logits[i] - max)); },
+      [&](std::size_t i) { return (mass += weight[i]) >= p * total; });
 }
 
 void apply_allowed(std::span<double> logits, std::span<const std::uint8_t> allowed) {

@@ -1,6 +1,6 @@
 // What is done to a row of logits before a category is sampled from it: a temperature, and the
-// filters that remove unlikely categories. Each takes one row and works in place; a removed category
-// becomes -inf, and the rest are not renormalized (softmax does that).
+// filters that remove unlikely categories. Each takes one row and works in place; a removed
+// category becomes -inf, and the rest are not renormalized (softmax does that).
 //
 //   partita::Filter filter{.temperature = 0.8, .top_k = 40, .top_p = 0.95};
 //   filter.check(row.size());
@@ -46,10 +46,10 @@ void apply_allowed(std::span<double> logits, std::span<const std::uint8_t> allow
 /// All of the above, in the usual order. The defaults leave the row as it is.
 struct Filter {
   double temperature = 1;
-  std::size_t top_k = 0;                  ///< 0: off
-  double top_p = 1;                       ///< 1: off
-  double min_p = 0;                       ///< 0: off
-  double typical_p = 1;                   ///< 1: off
+  std::size_t top_k = 0;                       ///< 0: off
+  double top_p = 1;                            ///< 1: off
+  double min_p = 0;                            ///< 0: off
+  double typical_p = 1;                        ///< 1: off
   std::span<const std::uint8_t> allowed = {};  ///< empty: every category
 
   /// @throws InvalidArgument naming the first setting that is out of its range.

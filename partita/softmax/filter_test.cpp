@@ -80,7 +80,8 @@ TEST(Filter, MinPIsRelativeToTheLargest) {
 }
 
 TEST(Filter, TypicalPrefersWhatIsAsSurprisingAsTheAverage) {
-  // Entropy of kRow is 1.39 nats; -log p = 2.30, 0.92, 3.00, 1.20, 1.90: distances .91 .48 1.60 .19 .50.
+  // Entropy of kRow is 1.39 nats; -log p = 2.30, 0.92, 3.00, 1.20, 1.90: distances .91 .48 1.60 .19
+  // .50.
   const auto typical = [](double p) { return [p](auto z) { apply_typical(z, p); }; };
   EXPECT_EQ(kept_after(kRow, typical(0.2)), (Indices{3}));
   EXPECT_EQ(kept_after(kRow, typical(0.65)), (Indices{1, 3}));
@@ -131,7 +132,8 @@ TEST(Filter, RefusesBadSettingsByName) {
   const double nan = std::nan("");
   EXPECT_EQ(message({.temperature = 0}), "temperature: expected a positive finite number, got 0");
   EXPECT_EQ(message({.temperature = -1}), "temperature: expected a positive finite number, got -1");
-  EXPECT_EQ(message({.temperature = nan}), "temperature: expected a positive finite number, got nan");
+  EXPECT_EQ(message({.temperature = nan}),
+            "temperature: expected a positive finite number, got nan");
   EXPECT_EQ(message({.top_p = 0}), "top_p: expected 0 < p <= 1, got 0");
   EXPECT_EQ(message({.top_p = 1.5}), "top_p: expected 0 < p <= 1, got 1.5");
   EXPECT_EQ(message({.min_p = -0.1}), "min_p: expected 0 <= p <= 1, got -0.1");

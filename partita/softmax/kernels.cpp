@@ -76,8 +76,8 @@ struct Exp<double> {
   }
 };
 
-/// n = round(x / log 2), and 2^n as the bits to add to a float's: adding 1.5 * 2^mantissa rounds, and
-/// leaves n in the low bits of the sum.
+/// n = round(x / log 2), and 2^n as the bits to add to a float's: adding 1.5 * 2^mantissa rounds,
+/// and leaves n in the low bits of the sum.
 template <class D, class V>
 HWY_INLINE V NearestPower(D d, V x, hn::VFromD<hn::RebindToSigned<D>>& power_bits) {
   using T = hn::TFromD<D>;
@@ -145,9 +145,9 @@ HWY_INLINE Pair<V> ExpAccurate(D d, V z, V max) {
     power_bits = hn::Add(power_bits, hn::Set(di, E::kLiftBits));
   }
   // 2^n as a factor. Below the range, -inf included, it is meaningless, and the mask makes it 0.
-  const V power = hn::IfThenElseZero(
-      hn::Ge(x.high, hn::Set(d, kSubnormal ? E::kSmallest : E::kSmallestNormal)),
-      hn::BitCast(d, hn::Add(hn::BitCast(di, one), power_bits)));
+  const V power =
+      hn::IfThenElseZero(hn::Ge(x.high, hn::Set(d, kSubnormal ? E::kSmallest : E::kSmallestNormal)),
+                         hn::BitCast(d, hn::Add(hn::BitCast(di, one), power_bits)));
   return {hn::IfThenElseZero(hn::Gt(power, hn::Zero(d)), hn::Mul(y, power)),
           hn::IfThenElseZero(hn::Gt(power, hn::Zero(d)), hn::Mul(y_low, power))};
 }
@@ -313,7 +313,9 @@ HWY_INLINE void WidenT(const T* in, std::size_t n, float* out) {
     hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
   }
 }
-void WidenBF16(const bfloat16* in, std::size_t n, float* out) { WidenT<hwy::bfloat16_t>(in, n, out); }
+void WidenBF16(const bfloat16* in, std::size_t n, float* out) {
+  WidenT<hwy::bfloat16_t>(in, n, out);
+}
 void WidenF16(const float16* in, std::size_t n, float* out) {
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || !HWY_ARCH_X86
   WidenT<hwy::float16_t>(in, n, out);

@@ -2,8 +2,8 @@
 //
 // A block is kBlock logits (the last one of a row is filled up with -inf) and lies contiguous, in
 // float or double. Its element i belongs to lane i mod kLanes, and every reduction is made lane by
-// lane in an order that does not depend on the width of the machine's vectors: AVX2 and AVX-512 give
-// the same bits. kernels_test.cpp compares all of them with long double.
+// lane in an order that does not depend on the width of the machine's vectors: AVX2 and AVX-512
+// give the same bits. kernels_test.cpp compares all of them with long double.
 #pragma once
 
 #include <cstddef>
@@ -14,20 +14,20 @@ namespace partita::kernels {
 
 inline constexpr std::size_t kBlock = 512;
 inline constexpr std::size_t kLanes = 16;
-/// Blocks are filled up to a multiple of this: reductions keep four vectors of lanes in flight. Kernels
-/// that do not reduce take any multiple of kLanes.
+/// Blocks are filled up to a multiple of this: reductions keep four vectors of lanes in flight.
+/// Kernels that do not reduce take any multiple of kLanes.
 inline constexpr std::size_t kStep = 4 * kLanes;
 
 constexpr std::size_t round_up(std::size_t n) { return (n + kStep - 1) / kStep * kStep; }
 
-/// lanes[l] = the largest z of lane l, largest = the largest of all. Returns false if some z is NaN or
-/// +inf.
+/// lanes[l] = the largest z of lane l, largest = the largest of all. Returns false if some z is NaN
+/// or +inf.
 bool lane_max(const float* z, std::size_t n, float* lanes, float& largest);
 bool lane_max(const double* z, std::size_t n, double* lanes, double& largest);
 
-/// lanes[l] = sum over lane l of exp(z - max); returns their sum_lanes(). For max finite and >= every z. A term x = z - max has a
-/// relative error of up to |x| / 2 ulp: small in the sum, since the term itself is e^x. Terms under
-/// the smallest normal number count as 0.
+/// lanes[l] = sum over lane l of exp(z - max); returns their sum_lanes(). For max finite and >=
+/// every z. A term x = z - max has a relative error of up to |x| / 2 ulp: small in the sum, since
+/// the term itself is e^x. Terms under the smallest normal number count as 0.
 double lane_sum_exp(const float* z, std::size_t n, float max, float* lanes);
 double lane_sum_exp(const double* z, std::size_t n, double max, double* lanes);
 
@@ -47,8 +47,8 @@ struct Scale {
   T low = 0;
 };
 
-/// out[i] = exp(z[i] - max) * scale within 1.1 ulp (1.5 without FMA), subnormal results included; max as
-/// above. In place is fine.
+/// out[i] = exp(z[i] - max) * scale within 1.1 ulp (1.5 without FMA), subnormal results included;
+/// max as above. In place is fine.
 void exp_scaled(const float* z, std::size_t n, float max, Scale<float> scale, float* out);
 void exp_scaled(const double* z, std::size_t n, double max, Scale<double> scale, double* out);
 

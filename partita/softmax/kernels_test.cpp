@@ -43,7 +43,8 @@ template <class T>
 double ulps(T value, long double reference) {
   const T rounded = static_cast<T>(reference);
   const long double ulp =
-      static_cast<long double>(std::nextafter(rounded, std::numeric_limits<T>::infinity())) - rounded;
+      static_cast<long double>(std::nextafter(rounded, std::numeric_limits<T>::infinity())) -
+      rounded;
   return static_cast<double>(std::abs(static_cast<long double>(value) - reference) / ulp);
 }
 
@@ -83,7 +84,8 @@ TYPED_TEST(KernelsTest, SubnormalAndVanishingResults) {
   const T tiny = std::numeric_limits<T>::denorm_min();
   const double start = std::is_same_v<T, float> ? -87.0 : -708.0;
   std::vector<T> z(kBlock);
-  for (std::size_t i = 0; i < kBlock; ++i) z[i] = static_cast<T>(start - 0.1 * static_cast<double>(i));
+  for (std::size_t i = 0; i < kBlock; ++i)
+    z[i] = static_cast<T>(start - 0.1 * static_cast<double>(i));
   z[kBlock - 1] = -std::numeric_limits<T>::infinity();
   z[kBlock - 2] = std::numeric_limits<T>::lowest();
   for (const std::int64_t target : targets()) {
@@ -92,7 +94,8 @@ TYPED_TEST(KernelsTest, SubnormalAndVanishingResults) {
     exp_scaled(z.data(), kBlock, T{0}, {}, out.data());
     for (std::size_t i = 0; i < kBlock; ++i) {
       const long double reference = std::exp(static_cast<long double>(z[i]));
-      ASSERT_LE(std::abs(out[i] - reference), std::max<long double>(tiny, 2e-7L * reference)) << z[i];
+      ASSERT_LE(std::abs(out[i] - reference), std::max<long double>(tiny, 2e-7L * reference))
+          << z[i];
     }
     EXPECT_EQ(out[kBlock - 1], 0);
     EXPECT_EQ(out[kBlock - 2], 0);

@@ -11,8 +11,8 @@ using kernels::kLanes;
 
 namespace {
 
-// Largest values of a few blocks first, then their sums: the sums of one block need not wait for the
-// end of its own maximum. Four blocks of floats are 8 KiB, well inside the first cache.
+// Largest values of a few blocks first, then their sums: the sums of one block need not wait for
+// the end of its own maximum. Four blocks of floats are 8 KiB, well inside the first cache.
 constexpr std::size_t kGroup = 4;
 
 template <class T>
@@ -36,7 +36,8 @@ class CompensatedSum {
 template <class E, class T>
 void copy_converted(const E* in, std::ptrdiff_t stride, std::size_t n, T* out) {
   for (std::size_t i = 0; i < n; ++i, in += stride) {
-    out[i] = static_cast<T>(static_cast<std::conditional_t<std::is_same_v<E, double>, double, float>>(*in));
+    out[i] = static_cast<T>(
+        static_cast<std::conditional_t<std::is_same_v<E, double>, double, float>>(*in));
   }
 }
 

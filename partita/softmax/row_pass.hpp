@@ -46,9 +46,9 @@ class RowReader {
   std::size_t row_;
 };
 
-/// sum exp(z - max) = 1 + rest, where rest leaves out one largest logit. Kept apart because beside the
-/// 1 of a confident row, the last digits of the rest would be lost, and with them those of the top
-/// category's log-probability.
+/// sum exp(z - max) = 1 + rest, where rest leaves out one largest logit. Kept apart because beside
+/// the 1 of a confident row, the last digits of the rest would be lost, and with them those of the
+/// top category's log-probability.
 struct Rest {
   double rest;
 
@@ -107,7 +107,7 @@ class RowPass {
   std::size_t blocks_ = 0;
   double max_ = 0;
   std::vector<T> lanes_;
-  std::vector<double> block_max_;  // padded with -inf for the kernels
+  std::vector<double> block_max_;        // padded with -inf for the kernels
   std::vector<double> block_max_scale_;  // exp(block_max - max)
   std::vector<double> block_weight_;
 };

@@ -70,19 +70,21 @@ class BlockWriter {
 
 void check_shape(Rows logits, MutableRows out, const char* name) {
   if (logits.rows() != out.rows() || logits.columns() != out.columns()) {
-    throw InvalidArgument(name, fmt::format("expected the logits' shape [{}, {}], got [{}, {}]",
-                                            logits.rows(), logits.columns(), out.rows(),
-                                            out.columns()));
+    throw InvalidArgument(
+        name, fmt::format("expected the logits' shape [{}, {}], got [{}, {}]", logits.rows(),
+                          logits.columns(), out.rows(), out.columns()));
   }
 }
 
-/// For float a fast sum serves the logarithm within its 2 ulp; probabilities and double need better.
+/// For float a fast sum serves the logarithm within its 2 ulp; probabilities and double need
+/// better.
 template <class T>
 void sum_for_log(RowPass<T>& pass, const RowReader<T>& row) {
   std::is_same_v<T, double> ? pass.sum_exp_accurate(row) : pass.sum_exp(row);
 }
 
-/// Sums each row with sum(pass, row), then lets map(z, n, max, rest, out) turn its blocks into results.
+/// Sums each row with sum(pass, row), then lets map(z, n, max, rest, out) turn its blocks into
+/// results.
 template <class Sum, class Map>
 void map_rows(Rows logits, MutableRows out, const RowOptions& options, const Sum& sum,
               const Map& map) {
@@ -127,20 +129,22 @@ std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
 
 void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) {
   check_shape(logits, probabilities, "probabilities");
-  map_rows(logits, probabilities, options,
-           [](auto& pass, const auto& row) { pass.sum_exp_accurate(row); },
-           [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
-             kernels::exp_scaled(z, n, max, rest.inverse<decltype(max)>(), out);
-           });
+  map_rows(
+      logits, probabilities, options,
+      [](auto& pass, const auto& row) { pass.sum_exp_accurate(row); },
+      [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
+        kernels::exp_scaled(z, n, max, rest.inverse<decltype(max)>(), out);
+      });
 }
 
 void log_softmax(Rows logits, MutableRows log_probabilities, const RowOptions& options) {
   check_shape(logits, log_probabilities, "log_probabilities");
-  map_rows(logits, log_probabilities, options,
-           [](auto& pass, const auto& row) { sum_for_log(pass, row); },
-           [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
-             kernels::subtract(z, n, max, static_cast<decltype(max)>(rest.log_sum()), out);
-           });
+  map_rows(
+      logits, log_probabilities, options,
+      [](auto& pass, const auto& row) { sum_for_log(pass, row); },
+      [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
+        kernels::subtract(z, n, max, static_cast<decltype(max)>(rest.log_sum()), out);
+      });
 }
 
 std::vector<std::int64_t> argmax(Rows logits, const RowOptions& options) {

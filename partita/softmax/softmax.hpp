@@ -6,8 +6,8 @@
 //   std::vector<double> lse = partita::log_sum_exp(logits);
 //
 // All are stable: the row's largest logit is subtracted first, so softmax(z + c) = softmax(z) and
-// magnitudes to 1e30 are fine. -inf is an impossible category. A row with NaN or +inf is a row error
-// (RowOptions): it alone fails, and is named.
+// magnitudes to 1e30 are fine. -inf is an impossible category. A row with NaN or +inf is a row
+// error (RowOptions): it alone fails, and is named.
 //
 // Arithmetic is float for f32, bf16 and f16 logits, double for f64 (or where the output is f64).
 // Results do not depend on the number of threads, on the other rows, nor on whether the machine has

@@ -19,7 +19,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// Distance to the next larger magnitude in format T, around `value`.
 template <class T>
 long double ulp(long double value) {
-  const double magnitude = static_cast<double>(std::abs(value));
+  const auto magnitude = static_cast<double>(std::abs(value));
   if constexpr (std::is_same_v<T, double>) {
     return static_cast<long double>(std::nextafter(magnitude, kInfinity)) - magnitude;
   } else {
@@ -33,13 +33,17 @@ long double ulp(long double value) {
 
 template <class T>
 double to_double(T x) {
-  if constexpr (sizeof(T) == 2) return static_cast<float>(x);
-  else return static_cast<double>(x);
+  if constexpr (sizeof(T) == 2)
+    return static_cast<float>(x);
+  else
+    return static_cast<double>(x);
 }
 template <class T>
 T from_double(double x) {
-  if constexpr (sizeof(T) == 2) return T(static_cast<float>(x));
-  else return static_cast<T>(x);
+  if constexpr (sizeof(T) == 2)
+    return T(static_cast<float>(x));
+  else
+    return static_cast<T>(x);
 }
 
 struct Reference {
@@ -49,7 +53,8 @@ struct Reference {
 
 template <class T>
 Reference reference(const std::vector<T>& z) {
-  const auto top = std::max_element(z.begin(), z.end(), [](T a, T b) { return to_double(a) < to_double(b); });
+  const auto top =
+      std::max_element(z.begin(), z.end(), [](T a, T b) { return to_double(a) < to_double(b); });
   const long double max = to_double(*top);
   long double rest = 0;
   long double lost = 0;  // Kahan: a million equal terms would round the same way each time
@@ -70,7 +75,8 @@ std::vector<std::vector<T>> rows() {
   std::mt19937_64 random(5);
   std::normal_distribution<double> normal;
   const double big = std::is_same_v<T, float16> ? 3e4 : 1e30;
-  for (const std::size_t n : {1UL, 2UL, 3UL, 16UL, 63UL, 64UL, 65UL, 511UL, 512UL, 513UL, 5000UL, 100'000UL}) {
+  for (const std::size_t n :
+       {1UL, 2UL, 3UL, 16UL, 63UL, 64UL, 65UL, 511UL, 512UL, 513UL, 5000UL, 100'000UL}) {
     for (const double sigma : {0.0, 0.1, 1.0, 5.0, 40.0}) {
       for (const double shift : {0.0, -7.3, 250.0}) {
         std::vector<T> z(n);
@@ -116,7 +122,7 @@ TYPED_TEST(SoftmaxTest, IsWithinTwoUlpOfLongDouble) {
     for (std::size_t i = 0; i < z.size(); ++i) {
       const long double exact = (static_cast<long double>(to_double(z[i])) - max) - log_sum;
       const long double exact_p = std::exp(exact);
-      const double error = static_cast<double>(std::abs(to_double(p[i]) - exact_p) / ulp<T>(exact_p));
+      const auto error = static_cast<double>(std::abs(to_double(p[i]) - exact_p) / ulp<T>(exact_p));
       worst_softmax = std::max(worst_softmax, error);
       if (std::isinf(exact)) {
         ASSERT_EQ(to_double(log_p[i]), -kInfinity);
@@ -128,8 +134,8 @@ TYPED_TEST(SoftmaxTest, IsWithinTwoUlpOfLongDouble) {
     const double lse = log_sum_exp(logits)[0];
     const long double scale = std::max(std::abs(max), std::abs(max + log_sum));
     if (scale > 0) {
-      worst_lse = std::max(worst_lse,
-                           static_cast<double>(std::abs(lse - (max + log_sum)) / ulp<T>(scale)));
+      worst_lse =
+          std::max(worst_lse, static_cast<double>(std::abs(lse - (max + log_sum)) / ulp<T>(scale)));
     }
     // A4: the bounds of the log-sum-exp.
     const auto slack = static_cast<double>(2 * ulp<T>(scale));
@@ -228,10 +234,11 @@ TYPED_TEST(SoftmaxTest, BadRowsFailAloneAndAreNamed) {
   EXPECT_THROW(log_sum_exp(logits), InvalidArgument);
 }
 
-TEST(Softmax, ShiftingALlLogitsChangesNothing) {
+TEST(Softmax, ShiftingAllLogitsChangesNothing) {
   EXPECT_TRUE(rc::check([] {
     // Integers, so that adding c is exact.
-    const auto ints = *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(-90, 90)));
+    const auto ints =
+        *rc::gen::nonEmpty(rc::gen::container<std::vector<int>>(rc::gen::inRange(-90, 90)));
     const int c = *rc::gen::inRange(-100000, 100000);
     std::vector<float> z(ints.begin(), ints.end());
     std::vector<float> shifted;
@@ -255,7 +262,8 @@ TEST(Softmax, IsTheGradientOfLogSumExp) {
     std::vector<double> down = z;
     up[i] += h;
     down[i] -= h;
-    const double slope = (log_sum_exp({up.data(), 1, 4})[0] - log_sum_exp({down.data(), 1, 4})[0]) / (2 * h);
+    const double slope =
+        (log_sum_exp({up.data(), 1, 4})[0] - log_sum_exp({down.data(), 1, 4})[0]) / (2 * h);
     EXPECT_NEAR(slope, p[i], 1e-9);
   }
 }
