@@ -27,6 +27,7 @@
 #include <bit>
 #include <cmath>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "partita/base/error.hpp"
@@ -319,14 +320,7 @@ class Engine {
 }  // namespace
 
 struct TopDown::State {
-  Engine<float> single;
-  Engine<double> wide;
-  bool is_wide = false;
-
-  template <class F>
-  auto with(F&& f) {
-    return is_wide ? f(wide) : f(single);
-  }
+  std::variant<Engine<float>, Engine<double>> engine;
 };
 
 TopDown::TopDown() : state_(std::make_unique<State>()) {}
@@ -335,20 +329,24 @@ TopDown::TopDown(TopDown&&) noexcept = default;
 TopDown& TopDown::operator=(TopDown&&) noexcept = default;
 
 double TopDown::reset(Rows logits, std::size_t row, Weights weights) {
-  state_->is_wide = logits.dtype() == DType::f64;
-  return state_->with([&](auto& engine) { return engine.reset(logits, row, weights); });
+  return with_arithmetic_type(logits.dtype(), logits.dtype(), [&](auto zero) {
+    using Wanted = Engine<decltype(zero)>;
+    auto& engine = state_->engine;
+    if (!std::holds_alternative<Wanted>(engine)) engine.template emplace<Wanted>();
+    return std::get<Wanted>(engine).reset(logits, row, weights);
+  });
 }
 
 void TopDown::start(Stream stream, const Start& start) {
-  state_->with([&](auto& engine) { engine.start(stream, start); });
+  std::visit([&](auto& engine) { engine.start(stream, start); }, state_->engine);
 }
 
 std::optional<TopDown::Item> TopDown::next() {
-  return state_->with([](auto& engine) { return engine.next(); });
+  return std::visit([](auto& engine) { return engine.next(); }, state_->engine);
 }
 
 double TopDown::peek() {
-  return state_->with([](auto& engine) { return engine.peek(); });
+  return std::visit([](auto& engine) { return engine.peek(); }, state_->engine);
 }
 
 }  // namespace partita

@@ -18,12 +18,15 @@ constexpr std::size_t kGroup = 4;
 template <class T>
 constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 
-/// Neumaier's: two thousand equal blocks would round the same way each time.
-class CompensatedSum {
+/// Neumaier's, where T is double: two thousand equal blocks would round the same way each time.
+template <class T>
+class SumOfBlocks {
  public:
   void add(double x) {
     const double sum = sum_ + x;
-    lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
+    if constexpr (std::is_same_v<T, double>) {
+      lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
+    }
     sum_ = sum;
   }
   double value() const { return sum_ + lost_; }
@@ -179,6 +182,10 @@ void RowPass<T>::sum_blocks(const RowReader<T>& row, const SumBlock& sum_block) 
   }
   max_ = *std::max_element(block_max_.begin(), block_max_.end());
   if (max_ == kMinusInfinity<double>) return;
+  if (blocks_ == 1) {  // short rows are often many
+    block_max_scale_[0] = 1;
+    return;
+  }
   kernels::exp_scaled(block_max_.data(), block_max_.size(), max_, {}, block_max_scale_.data());
   for (std::size_t b = 0; b < blocks_; ++b) block_weight_[b] *= block_max_scale_[b];
 }
@@ -209,7 +216,7 @@ std::size_t RowPass<T>::argmax(const RowReader<T>& row) const {
 
 template <class T>
 Rest RowPass<T>::rest(const RowReader<T>& row) const {
-  CompensatedSum total;
+  SumOfBlocks<T> total;
   for (const double weight : block_weight_) total.add(weight);
   if (!(total.value() < 2)) {
     total.add(-1);
@@ -223,7 +230,7 @@ Rest RowPass<T>::rest(const RowReader<T>& row) const {
   if (z.data() != buffer) std::copy(z.begin(), z.end(), buffer);
   buffer[top % kBlock] = kMinusInfinity<T>;
   const T second = *std::max_element(buffer, buffer + z.size());
-  CompensatedSum rest;
+  SumOfBlocks<T> rest;
   if (second != kMinusInfinity<T>) {
     double scale[kernels::kStep] = {static_cast<double>(second)};
     kernels::exp_scaled(scale, kernels::kStep, max_, {}, scale);
