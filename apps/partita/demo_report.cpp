@@ -56,16 +56,16 @@ Table words_table(const std::string& caption, const std::vector<DrawnWord>& word
 
 void add_words(Page& page, const Setting& setting) {
   const auto& [beam, kappa, ancestral] = setting.words;
-  page.tables(
-      {words_table(fmt::format("Stochastic beam search: {} different words", beam.size()), beam),
-       words_table(fmt::format("Ancestral sampling: {} words, {}", ancestral.size(),
-                               repeats(count_repeats(ancestral))),
-                   ancestral)});
+  page.tables({words_table(fmt::format("Stochastic beam: {} different", beam.size()), beam),
+               words_table(fmt::format("Ancestral: {} different, {}",
+                                       ancestral.size() - count_repeats(ancestral),
+                                       repeats(count_repeats(ancestral))),
+                           ancestral)});
 }
 
 /// One row a k, one column an estimator; "worth" is that of the last estimator.
 Table errors_table(const Expectation& expectation) {
-  Table table{fmt::format("Error of the {} (reference {})", expectation.name,
+  Table table{fmt::format("RMSE of {} (reference {})", expectation.name,
                           with_error(expectation.reference, expectation.reference_error)),
               {{"k", Align::right}},
               {}};

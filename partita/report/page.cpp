@@ -35,12 +35,13 @@ p { max-width: 44rem; margin: .6rem 0; }
 .subtitle { color: var(--soft); font-size: 1.05rem; }
 .note { color: var(--soft); font-size: .875rem; }
 .side { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; align-items: flex-start; margin: 1.2rem 0; }
-.table { max-width: 100%; overflow-x: auto; }
+.table { max-width: 100%; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9375rem; }
-caption { text-align: left; font-weight: 600; padding: 0 0 .4rem; }
+.caption { width: 0; min-width: 100%; font-weight: 600; font-size: .9375rem; margin: 0 0 .4rem; } /* wraps at the table */
 th, td { padding: .22rem .7rem; text-align: left; white-space: nowrap; }
 th:first-child, td:first-child { padding-left: .3rem; }
-th { color: var(--soft); font-weight: 500; border-bottom: 1.5px solid var(--grid); vertical-align: bottom; }
+th { color: var(--soft); font-weight: 500; white-space: normal; line-height: 1.3; border-bottom: 1.5px solid var(--grid); vertical-align: bottom; }
 td { border-bottom: 1px solid var(--grid); }
 .right { text-align: right; }
 mark { background: var(--mark); color: inherit; border-radius: .2em; padding: .05em .3em; margin: 0 -.3em; }
@@ -56,9 +57,11 @@ std::string_view class_of(const Column& column) {
 }
 
 std::string html_of(const Table& table) {
-  std::string out = R"(<div class="table" tabindex="0"><table>)";
-  if (!table.caption.empty())
-    out += fmt::format("<caption>{}</caption>", escape_html(table.caption));
+  std::string out = "<div class=\"table\">";
+  if (!table.caption.empty()) {
+    out += fmt::format("<p class=\"caption\">{}</p>", escape_html(table.caption));
+  }
+  out += R"(<div class="scroll" tabindex="0"><table>)";
   out += "<thead><tr>";
   for (const Column& column : table.columns) {
     out += fmt::format("<th scope=\"col\"{}>{}</th>", class_of(column), escape_html(column.name));
@@ -77,7 +80,7 @@ std::string html_of(const Table& table) {
     }
     out += "</tr>\n";
   }
-  return out + "</tbody></table></div>\n";
+  return out + "</tbody></table></div></div>\n";
 }
 
 }  // namespace
