@@ -34,10 +34,6 @@ std::string probability(double log_prob) {
 
 std::string percent(double share) { return fmt::format("{:.2g} %", 100 * share); }
 
-std::string repeats(std::size_t n) {
-  return n == 0 ? "no repeats" : n == 1 ? "1 repeat" : fmt::format("{} repeats", n);
-}
-
 /// How many independent samples would have the error that k distinct ones have.
 double equivalent_samples(const EstimatorError& ancestral, const EstimatorError& other) {
   const double ratio = ancestral.rmse / other.rmse;
@@ -57,9 +53,8 @@ Table words_table(const std::string& caption, const std::vector<DrawnWord>& word
 void add_words(Page& page, const Setting& setting) {
   const auto& [beam, kappa, ancestral] = setting.words;
   page.tables({words_table(fmt::format("Stochastic beam: {} different", beam.size()), beam),
-               words_table(fmt::format("Ancestral: {} different, {}",
-                                       ancestral.size() - count_repeats(ancestral),
-                                       repeats(count_repeats(ancestral))),
+               words_table(fmt::format("Ancestral: {} different",
+                                       ancestral.size() - count_repeats(ancestral)),
                            ancestral)});
 }
 

@@ -84,14 +84,17 @@ void write_all(const Descriptor& file, const fs::path& path,
   }
 }
 
+/// Of the old name in the new one; file systems allow 255 bytes in all.
+constexpr std::size_t kLongestName = 200;
+
 /// The new file beside the old one. Removed again unless it was renamed.
 class Beside {
  public:
   Beside(const fs::path& target, mode_t mode) : target_(target) {
     static std::atomic<std::uint64_t> counter{0};
+    const std::string name = target.filename().string().substr(0, kLongestName);
     do {
-      path_ = target.parent_path() /
-              fmt::format(".{}.{}.{}.part", target.filename().string(), ::getpid(), counter++);
+      path_ = target.parent_path() / fmt::format(".{}.{}.{}.part", name, ::getpid(), counter++);
       fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     } while (fd_ < 0 && errno == EEXIST);  // left by a killed process that had our number
     if (fd_ < 0) fail(target, "write");

@@ -78,6 +78,13 @@ TEST(File, KeepsTheModeAndFollowsALink) {
   EXPECT_EQ(fs::status(dir / "a").permissions(), static_cast<fs::perms>(0640));
 }
 
+TEST(File, ANameMayBeAsLongAsTheFileSystemAllows) {
+  const TemporaryDirectory dir;
+  const std::string name(255, 'n');
+  write_file(dir / name, "x");
+  EXPECT_EQ(read_file(dir / name), "x");
+}
+
 TEST(File, ADeviceIsWrittenToNotReplaced) {
   write_file("/dev/null", "x");
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
