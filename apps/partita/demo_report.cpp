@@ -34,10 +34,22 @@ std::string probability(double log_prob) {
 
 std::string percent(double share) { return fmt::format("{:.2g} %", 100 * share); }
 
-/// How many independent samples would have the error that k distinct ones have.
-double equivalent_samples(const EstimatorError& ancestral, const EstimatorError& other) {
+/// How many independent samples would have the error that k distinct ones have; "-" where that is
+/// no number, because there is no error.
+std::string worth(const EstimatorError& ancestral, const EstimatorError& other) {
+  if (!(other.rmse > 0)) return "-";
   const double ratio = ancestral.rmse / other.rmse;
-  return static_cast<double>(other.k) * ratio * ratio;
+  return grouped(static_cast<std::uint64_t>(static_cast<double>(other.k) * ratio * ratio + 0.5));
+}
+
+/// A quantity that a model never shows (words in "ing" of a list without i) has no errors to draw
+/// on a logarithmic axis.
+bool all_positive(const Expectation& expectation) {
+  bool positive = expectation.reference_error > 0;
+  for (const Estimator& estimator : expectation.estimators) {
+    for (const EstimatorError& e : estimator.errors) positive = positive && e.rmse > 0;
+  }
+  return positive;
 }
 
 Table words_table(const std::string& caption, const std::vector<DrawnWord>& words) {
@@ -73,8 +85,7 @@ Table errors_table(const Expectation& expectation) {
     std::vector<Cell> row{fmt::to_string(first[i].k)};
     for (const Estimator& estimator : expectation.estimators)
       row.emplace_back(with_error(estimator.errors[i].rmse, estimator.errors[i].rmse_error));
-    row.emplace_back(
-        grouped(static_cast<std::uint64_t>(std::llround(equivalent_samples(first[i], last[i])))));
+    row.emplace_back(worth(first[i], last[i]));
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -88,7 +99,7 @@ Figure error_figure(const Expectation& expectation, double temperature) {
       .title =
           fmt::format("Error of the estimated {} at temperature {}", expectation.name, temperature),
       .x = {.label = "words drawn, k", .logarithmic = true, .min = 8, .max = 320, .ticks = ks},
-      .y = {.label = "RMSE", .logarithmic = true}};
+      .y = {.label = "RMSE", .logarithmic = all_positive(expectation)}};
   for (const Estimator& estimator : expectation.estimators) {
     Series series{.name = estimator.name};
     for (const EstimatorError& e : estimator.errors) {

@@ -221,6 +221,14 @@ TEST_F(Command, DemoWritesAReportThatNamesNoAddress) {
     EXPECT_THAT(html, Not(HasSubstr(text)));
 }
 
+// With two words and no "ing", every estimate of its probability is exactly 0.
+TEST_F(Command, DemoOfTwoWords) {
+  const Json json = json_of({"demo", file("two.txt", "a\nb\n"), "--report", path("report.html"),
+                             "--samples", "2000", "--repetitions", "2"});
+  EXPECT_EQ(json["settings"][0]["expectations"][1]["reference"], 0);
+  EXPECT_THAT(read_file(path("report.html")), HasSubstr("</html>"));
+}
+
 // Killed at many moments while it replaces a file, the command leaves the old one or the new one.
 // The moments are spread over twice the time that it takes, so that both are seen.
 TEST_F(Command, KilledWhileWritingLeavesOldOrNew) {
