@@ -97,7 +97,7 @@ class Engine {
       for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, block_weight(b));
     }
     tree_.build();
-    return exact ? reference_ + pass_.rest(row_).log_sum()
+    return exact ? reference_ + pass_.log_sum(row_)
                  : std::numeric_limits<double>::quiet_NaN();
   }
 

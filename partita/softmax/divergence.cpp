@@ -13,32 +13,32 @@ namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
-/// A row's maximum and log sum exp(z - max).
+/// log p_i = (z_i - max) - log_sum.
 struct Normalizer {
   double max;
-  Rest rest;
   double log_sum;
 };
 
 Normalizer normalize(RowPass<double>& pass, const RowReader<double>& row) {
   pass.sum_exp_accurate(row);
   if (pass.max() == kMinusInfinity) row.fail("every category is impossible (all -inf)");
-  const Rest rest = pass.rest(row);
-  return {pass.max(), rest, rest.log_sum()};
+  return {pass.max(), pass.log_sum(row)};
 }
 
-/// The sum of term(b, z, p) over the blocks b of a row: z its logits, p their probabilities.
-template <class Term>
-double sum_blocks(const RowReader<double>& row, const Normalizer& n, const Term& term) {
+/// An expectation under a row's distribution: sum_block(b, z, weight) is what block b adds to the
+/// sum over i of weight_i times something, with weights in proportion to the probabilities.
+template <class SumBlock>
+double expectation(const RowReader<double>& row, const Normalizer& n, const SumBlock& sum_block) {
   double buffer[kBlock];
-  double probabilities[kBlock];
+  double weights[kBlock];
+  double sum = 0;
   double total = 0;
   for (std::size_t b = 0; b < row.blocks(); ++b) {
     const auto z = row.block(b, buffer);
-    kernels::exp_scaled(z.data(), z.size(), n.max, n.rest.inverse<double>(), probabilities);
-    total += term(b, z, probabilities);
+    total += kernels::exp_accurate(z.data(), z.size(), n.max, weights).high;
+    sum += sum_block(b, z, weights);
   }
-  return total;
+  return sum / total;
 }
 
 std::vector<double> compare(Rows p_logits, Rows q_logits, const RowOptions& options,
@@ -56,7 +56,7 @@ std::vector<double> compare(Rows p_logits, Rows q_logits, const RowOptions& opti
         const Normalizer p = normalize(pass, p_row);
         const Normalizer q = normalize(pass, q_row);
         const double value =
-            sum_blocks(p_row, p, [&](std::size_t b, auto z_p, const double* weight) {
+            expectation(p_row, p, [&](std::size_t b, auto z_p, const double* weight) {
               double buffer[kBlock];
               const auto z_q = q_row.block(b, buffer);
               double sum = 0;
@@ -81,7 +81,7 @@ std::vector<double> entropy(Rows logits, const RowOptions& options) {
     const RowReader<double> row(logits, r);
     const Normalizer p = normalize(pass, row);
     // Two terms that are never negative: nothing cancels.
-    result[r] = p.log_sum + sum_blocks(row, p, [&](std::size_t, auto z, const double* weight) {
+    result[r] = p.log_sum + expectation(row, p, [&](std::size_t, auto z, const double* weight) {
                   double sum = 0;
                   for (std::size_t i = 0; i < z.size(); ++i) {
                     if (weight[i] > 0) sum += weight[i] * (p.max - z[i]);

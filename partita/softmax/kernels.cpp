@@ -35,7 +35,7 @@ struct Exp<float> {
   static constexpr float kSmallest = -104.0F;  // e^x < 2^-150 rounds to 0
   static constexpr int kMantissa = 23;
   static constexpr float kRound = 0x1.8p23F;
-  static constexpr std::int32_t kLiftBits = 64 << kMantissa;
+  static constexpr std::int32_t kLiftedOne = (127 + 64) << kMantissa;
   static constexpr float kUnlift = 0x1p-64F;
   // Relative error 3.1e-9.
   template <class D, class V>
@@ -58,7 +58,7 @@ struct Exp<double> {
   static constexpr double kSmallest = -746.0;
   static constexpr int kMantissa = 52;
   static constexpr double kRound = 0x1.8p52;
-  static constexpr std::int64_t kLiftBits = std::int64_t{128} << kMantissa;
+  static constexpr std::int64_t kLiftedOne = std::int64_t{1023 + 128} << kMantissa;
   static constexpr double kUnlift = 0x1p-128;
   // Relative error 3.7e-18.
   template <class D, class V>
@@ -122,12 +122,10 @@ HWY_INLINE Pair<V> TwoSum(V a, V b) {
   return {sum, hn::Add(hn::Sub(a, hn::Sub(sum, back)), hn::Sub(b, back))};
 }
 
-/// exp(z - max) to a few bits more than T has, for any magnitudes.
-///
-/// kSubnormal: scaled up, so that results below the smallest normal number keep their digits
-/// until they are scaled back. Otherwise such results are 0.
-template <bool kSubnormal, class D, class V>
-HWY_INLINE Pair<V> ExpAccurate(D d, V z, V max) {
+/// exp(z - max) to a few bits more than T has, for any magnitudes, times 2^lift so that what is
+/// below the smallest normal number keeps its digits until it is scaled back.
+template <class D, class V>
+HWY_INLINE Pair<V> ExpLifted(D d, V z, V max) {
   using T = hn::TFromD<D>;
   using E = Exp<T>;
   const hn::RebindToSigned<D> di;
@@ -135,21 +133,19 @@ HWY_INLINE Pair<V> ExpAccurate(D d, V z, V max) {
   const auto x = TwoSum(z, hn::Neg(max));
   hn::VFromD<decltype(di)> power_bits;
   const V n = NearestPower(d, x.high, power_bits);
-  V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x.high);
-  r = hn::Add(r, hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), x.low));
+  const V r_high = hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x.high);
+  const V r_rest = hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), x.low);
+  const V r = hn::Add(r_high, r_rest);
+  const V r_low = hn::Sub(r_rest, hn::Sub(r, r_high));
   const V one = hn::Set(d, T{1});
-  const V t = hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r);
+  const V t = hn::Add(r, hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r_low));
   const V y = hn::Add(one, t);
   const V y_low = hn::Sub(t, hn::Sub(y, one));
-  if constexpr (kSubnormal) {
-    power_bits = hn::Add(power_bits, hn::Set(di, E::kLiftBits));
-  }
-  // 2^n as a factor. Below the range, -inf included, it is meaningless, and the mask makes it 0.
-  const V power =
-      hn::IfThenElseZero(hn::Ge(x.high, hn::Set(d, kSubnormal ? E::kSmallest : E::kSmallestNormal)),
-                         hn::BitCast(d, hn::Add(hn::BitCast(di, one), power_bits)));
-  return {hn::IfThenElseZero(hn::Gt(power, hn::Zero(d)), hn::Mul(y, power)),
-          hn::IfThenElseZero(hn::Gt(power, hn::Zero(d)), hn::Mul(y_low, power))};
+  const V power = hn::BitCast(d, hn::Add(power_bits, hn::Set(di, E::kLiftedOne)));
+  // Below the range, -inf included, all of it is meaningless, and becomes 0.
+  const auto in_range = hn::Ge(x.high, hn::Set(d, E::kSmallest));
+  return {hn::IfThenElseZero(in_range, hn::Mul(y, power)),
+          hn::IfThenElseZero(in_range, hn::Mul(y_low, power))};
 }
 
 /// Calls step(i, accumulator) for the elements of each vector-wide slice of lanes, with four
@@ -218,16 +214,18 @@ HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out) {
 }
 
 template <class T>
-HWY_INLINE double SumExpAccurateT(const T* HWY_RESTRICT z, std::size_t n, T max) {
+HWY_INLINE Wide<double> ExpAccurateT(const T* z, std::size_t n, T max, T* out) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
+  const auto unlift = hn::Set(d, Exp<T>::kUnlift);
   T high[kLanes];
   T low[kLanes];
   for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
     auto sum = hn::Zero(d);
     auto lost = hn::Zero(d);
     for (std::size_t i = slice; i < n; i += kLanes) {
-      const auto term = ExpAccurate<false>(d, hn::LoadU(d, z + i), m);
+      const auto term = ExpLifted(d, hn::LoadU(d, z + i), m);
+      hn::StoreU(hn::Mul(term.high, unlift), d, out + i);
       const auto next = TwoSum(sum, term.high);
       sum = next.high;
       lost = hn::Add(lost, hn::Add(next.low, term.low));
@@ -244,20 +242,19 @@ HWY_INLINE double SumExpAccurateT(const T* HWY_RESTRICT z, std::size_t n, T max)
     rest += (total - (next - back)) + (term - back) + static_cast<double>(low[lane]);
     total = next;
   }
-  return total + rest;
+  const auto scale_back = static_cast<double>(Exp<T>::kUnlift);
+  const double sum = total + rest;
+  return {sum * scale_back, (rest - (sum - total)) * scale_back};
 }
 
 template <class T>
-HWY_INLINE void ExpScaledT(const T* z, std::size_t n, T max, Scale<T> scale, T* out) {
+HWY_INLINE void ScaleT(const T* x, std::size_t n, Wide<T> scale, T* out) {
   const Tag<T> d;
-  const auto m = hn::Set(d, max);
   const auto high = hn::Set(d, scale.high);
   const auto low = hn::Set(d, scale.low);
-  const auto unlift = hn::Set(d, Exp<T>::kUnlift);
   for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
-    const auto y = ExpAccurate<true>(d, hn::LoadU(d, z + i), m);
-    const auto scaled = hn::MulAdd(y.high, high, hn::MulAdd(y.high, low, hn::Mul(y.low, high)));
-    hn::StoreU(hn::Mul(scaled, unlift), d, out + i);
+    const auto v = hn::LoadU(d, x + i);
+    hn::StoreU(hn::MulAdd(v, high, hn::Mul(v, low)), d, out + i);
   }
 }
 
@@ -285,18 +282,14 @@ double LaneSumExpF64(const double* z, std::size_t n, double m, double* lanes) {
 }
 void ExpTermsF32(const float* z, std::size_t n, float m, float* out) { ExpTermsT(z, n, m, out); }
 void ExpTermsF64(const double* z, std::size_t n, double m, double* out) { ExpTermsT(z, n, m, out); }
-double SumExpAccurateF32(const float* z, std::size_t n, float m) {
-  return SumExpAccurateT(z, n, m);
+Wide<double> ExpAccurateF32(const float* z, std::size_t n, float m, float* out) {
+  return ExpAccurateT(z, n, m, out);
 }
-double SumExpAccurateF64(const double* z, std::size_t n, double m) {
-  return SumExpAccurateT(z, n, m);
+Wide<double> ExpAccurateF64(const double* z, std::size_t n, double m, double* out) {
+  return ExpAccurateT(z, n, m, out);
 }
-void ExpScaledF32(const float* z, std::size_t n, float m, Scale<float> s, float* out) {
-  ExpScaledT(z, n, m, s, out);
-}
-void ExpScaledF64(const double* z, std::size_t n, double m, Scale<double> s, double* out) {
-  ExpScaledT(z, n, m, s, out);
-}
+void ScaleF32(const float* x, std::size_t n, Wide<float> s, float* out) { ScaleT(x, n, s, out); }
+void ScaleF64(const double* x, std::size_t n, Wide<double> s, double* out) { ScaleT(x, n, s, out); }
 void SubtractF32(const float* z, std::size_t n, float m, float c, float* out) {
   SubtractT(z, n, m, c, out);
 }
@@ -304,24 +297,68 @@ void SubtractF64(const double* z, std::size_t n, double m, double c, double* out
   SubtractT(z, n, m, c, out);
 }
 
-template <class Half, class T>
-HWY_INLINE void WidenT(const T* in, std::size_t n, float* out) {
+void WidenBF16(const bfloat16* in, std::size_t n, float* out) {
   const Tag<float> d;
-  const hn::Rebind<Half, decltype(d)> d16;
-  const auto* halves = reinterpret_cast<const Half*>(in);
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+  const hn::Rebind<hwy::bfloat16_t, decltype(d)> d16;
+  const auto* halves = reinterpret_cast<const hwy::bfloat16_t*>(in);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
     hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
   }
+  for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
 }
-void WidenBF16(const bfloat16* in, std::size_t n, float* out) {
-  WidenT<hwy::bfloat16_t>(in, n, out);
+
+void NarrowBF16(const float* in, std::size_t n, bfloat16* out) {
+  const Tag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::Rebind<std::uint16_t, decltype(d)> du16;
+  auto* bits = reinterpret_cast<std::uint16_t*>(out);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto v = hn::LoadU(d, in + i);
+    const auto word = hn::BitCast(du, v);
+    const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(du, 1));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(du, 0x7FFF))));
+    const auto nan = hn::RebindMask(du, hn::IsNaN(v));
+    const auto half = hn::IfThenElse(nan, hn::Set(du, 0x7FC0), rounded);
+    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, half)), du16, bits + i);
+  }
+  for (; i < n; ++i) out[i] = bfloat16(in[i]);
 }
-void WidenF16(const float16* in, std::size_t n, float* out) {
+
+// Only some targets have instructions for float16, and Highway's replacement for the others makes
+// 65536 of infinity.
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || !HWY_ARCH_X86
-  WidenT<hwy::float16_t>(in, n, out);
-#else  // no instruction for it, and Highway's replacement makes 65536 of infinity
-  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<float>(in[i]);
+constexpr bool kHasFloat16 = true;
+#else
+constexpr bool kHasFloat16 = false;
 #endif
+
+void WidenF16(const float16* in, std::size_t n, float* out) {
+  std::size_t i = 0;
+  if constexpr (kHasFloat16) {
+    const Tag<float> d;
+    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+    const auto* halves = reinterpret_cast<const hwy::float16_t*>(in);
+    for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+      hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
+    }
+  }
+  for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
+}
+
+void NarrowF16(const float* in, std::size_t n, float16* out) {
+  std::size_t i = 0;
+  if constexpr (kHasFloat16) {
+    const Tag<float> d;
+    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+    auto* halves = reinterpret_cast<hwy::float16_t*>(out);
+    for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+      hn::StoreU(hn::DemoteTo(d16, hn::LoadU(d, in + i)), d16, halves + i);
+    }
+  }
+  for (; i < n; ++i) out[i] = float16(in[i]);
 }
 
 }  // namespace
@@ -337,14 +374,16 @@ HWY_EXPORT(LaneSumExpF32);
 HWY_EXPORT(LaneSumExpF64);
 HWY_EXPORT(ExpTermsF32);
 HWY_EXPORT(ExpTermsF64);
-HWY_EXPORT(SumExpAccurateF32);
-HWY_EXPORT(SumExpAccurateF64);
-HWY_EXPORT(ExpScaledF32);
-HWY_EXPORT(ExpScaledF64);
+HWY_EXPORT(ExpAccurateF32);
+HWY_EXPORT(ExpAccurateF64);
+HWY_EXPORT(ScaleF32);
+HWY_EXPORT(ScaleF64);
 HWY_EXPORT(SubtractF32);
 HWY_EXPORT(SubtractF64);
 HWY_EXPORT(WidenBF16);
 HWY_EXPORT(WidenF16);
+HWY_EXPORT(NarrowBF16);
+HWY_EXPORT(NarrowF16);
 
 bool lane_max(const float* z, std::size_t n, float* lanes, float& largest) {
   return HWY_DYNAMIC_DISPATCH(LaneMaxF32)(z, n, lanes, largest);
@@ -364,17 +403,17 @@ void exp_terms(const float* z, std::size_t n, float max, float* out) {
 void exp_terms(const double* z, std::size_t n, double max, double* out) {
   HWY_DYNAMIC_DISPATCH(ExpTermsF64)(z, n, max, out);
 }
-double sum_exp_accurate(const float* z, std::size_t n, float max) {
-  return HWY_DYNAMIC_DISPATCH(SumExpAccurateF32)(z, n, max);
+Wide<double> exp_accurate(const float* z, std::size_t n, float max, float* out) {
+  return HWY_DYNAMIC_DISPATCH(ExpAccurateF32)(z, n, max, out);
 }
-double sum_exp_accurate(const double* z, std::size_t n, double max) {
-  return HWY_DYNAMIC_DISPATCH(SumExpAccurateF64)(z, n, max);
+Wide<double> exp_accurate(const double* z, std::size_t n, double max, double* out) {
+  return HWY_DYNAMIC_DISPATCH(ExpAccurateF64)(z, n, max, out);
 }
-void exp_scaled(const float* z, std::size_t n, float max, Scale<float> scale, float* out) {
-  HWY_DYNAMIC_DISPATCH(ExpScaledF32)(z, n, max, scale, out);
+void scale(const float* x, std::size_t n, Wide<float> scale, float* out) {
+  HWY_DYNAMIC_DISPATCH(ScaleF32)(x, n, scale, out);
 }
-void exp_scaled(const double* z, std::size_t n, double max, Scale<double> scale, double* out) {
-  HWY_DYNAMIC_DISPATCH(ExpScaledF64)(z, n, max, scale, out);
+void scale(const double* x, std::size_t n, Wide<double> scale, double* out) {
+  HWY_DYNAMIC_DISPATCH(ScaleF64)(x, n, scale, out);
 }
 void subtract(const float* z, std::size_t n, float max, float c, float* out) {
   HWY_DYNAMIC_DISPATCH(SubtractF32)(z, n, max, c, out);
@@ -387,6 +426,12 @@ void widen(const bfloat16* in, std::size_t n, float* out) {
 }
 void widen(const float16* in, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(WidenF16)(in, n, out);
+}
+void narrow(const float* in, std::size_t n, bfloat16* out) {
+  HWY_DYNAMIC_DISPATCH(NarrowBF16)(in, n, out);
+}
+void narrow(const float* in, std::size_t n, float16* out) {
+  HWY_DYNAMIC_DISPATCH(NarrowF16)(in, n, out);
 }
 
 }  // namespace partita::kernels

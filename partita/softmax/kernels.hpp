@@ -18,7 +18,9 @@ inline constexpr std::size_t kLanes = 16;
 /// Kernels that do not reduce take any multiple of kLanes.
 inline constexpr std::size_t kStep = 4 * kLanes;
 
-constexpr std::size_t round_up(std::size_t n) { return (n + kStep - 1) / kStep * kStep; }
+constexpr std::size_t round_up(std::size_t n, std::size_t step) {
+  return (n + step - 1) / step * step;
+}
 
 /// lanes[l] = the largest z of lane l, largest = the largest of all. Returns false if some z is NaN
 /// or +inf.
@@ -35,30 +37,33 @@ double lane_sum_exp(const double* z, std::size_t n, double max, double* lanes);
 void exp_terms(const float* z, std::size_t n, float max, float* out);
 void exp_terms(const double* z, std::size_t n, double max, double* out);
 
-/// sum over z of exp(z - max), every term and the sum itself carried to more digits than T has: as
-/// good as exact, rounded to double. About half as fast.
-double sum_exp_accurate(const float* z, std::size_t n, float max);
-double sum_exp_accurate(const double* z, std::size_t n, double max);
-
-/// A factor and what its rounding left out: high + low to twice the digits of T.
+/// A number, and what rounding it to T left out: high + low has twice the digits.
 template <class T>
-struct Scale {
-  T high = 1;
+struct Wide {
+  T high = 0;
   T low = 0;
 };
 
-/// out[i] = exp(z[i] - max) * scale within 1.1 ulp (1.5 without FMA), subnormal results included;
-/// max as above. In place is fine.
-void exp_scaled(const float* z, std::size_t n, float max, Scale<float> scale, float* out);
-void exp_scaled(const double* z, std::size_t n, double max, Scale<double> scale, double* out);
+/// out[i] = exp(z[i] - max) within 1.1 ulp (1.5 without FMA), subnormal terms included; returns the
+/// sum of what the terms are before they are rounded to T. About half as fast. In place is fine.
+Wide<double> exp_accurate(const float* z, std::size_t n, float max, float* out);
+Wide<double> exp_accurate(const double* z, std::size_t n, double max, double* out);
+
+/// out[i] = x[i] * scale. In place is fine.
+void scale(const float* x, std::size_t n, Wide<float> scale, float* out);
+void scale(const double* x, std::size_t n, Wide<double> scale, double* out);
 
 /// out[i] = (z[i] - max) - c. In place is fine.
 void subtract(const float* z, std::size_t n, float max, float c, float* out);
 void subtract(const double* z, std::size_t n, double max, double c, double* out);
 
-/// Exact, n a multiple of kLanes.
+/// Exact, for any n.
 void widen(const bfloat16* in, std::size_t n, float* out);
 void widen(const float16* in, std::size_t n, float* out);
+
+/// Rounded to nearest, ties to even, for any n.
+void narrow(const float* in, std::size_t n, bfloat16* out);
+void narrow(const float* in, std::size_t n, float16* out);
 
 /// The sum of kLanes numbers in double, in a fixed order.
 template <class T>

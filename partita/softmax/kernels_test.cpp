@@ -67,7 +67,7 @@ TYPED_TEST(KernelsTest, ExpIsWithinItsBoundOnEveryTarget) {
         for (T& x : z) x = static_cast<T>(static_cast<double>(max) + below(random));
         for (T& x : z) x = std::min(x, max);
         std::vector<T> out(kBlock);
-        exp_scaled(z.data(), kBlock, max, {}, out.data());
+        exp_accurate(z.data(), kBlock, max, out.data());
         for (std::size_t i = 0; i < kBlock; ++i) {
           const long double x = static_cast<long double>(z[i]) - static_cast<long double>(max);
           if (x < lowest) continue;  // subnormal: the next test
@@ -91,7 +91,7 @@ TYPED_TEST(KernelsTest, SubnormalAndVanishingResults) {
   for (const std::int64_t target : targets()) {
     const OnTarget on(target);
     std::vector<T> out(kBlock);
-    exp_scaled(z.data(), kBlock, T{0}, {}, out.data());
+    exp_accurate(z.data(), kBlock, T{0}, out.data());
     for (std::size_t i = 0; i < kBlock; ++i) {
       const long double reference = std::exp(static_cast<long double>(z[i]));
       ASSERT_LE(std::abs(out[i] - reference), std::max<long double>(tiny, 2e-7L * reference))
@@ -127,11 +127,14 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       const T max = *std::max_element(z.begin(), z.end());
       all.push_back(static_cast<T>(lane_sum_exp(z.data(), kBlock, max, lanes.data())));
       all.insert(all.end(), lanes.begin(), lanes.end());
-      all.push_back(static_cast<T>(sum_exp_accurate(z.data(), kBlock, max)));
       std::vector<T> terms(kBlock);
       exp_terms(z.data(), kBlock, max, terms.data());
       all.insert(all.end(), terms.begin(), terms.end());
-      exp_scaled(z.data(), kBlock, max, {T(0.1), T(1e-9)}, z.data());
+      all.push_back(static_cast<T>(exp_accurate(z.data(), kBlock, max, terms.data()).high));
+      all.insert(all.end(), terms.begin(), terms.end());
+      subtract(z.data(), kBlock, max, T(0.3), terms.data());
+      all.insert(all.end(), terms.begin(), terms.end());
+      scale(z.data(), kBlock, {T(0.1), T(1e-9)}, z.data());
       all.insert(all.end(), z.begin(), z.end());
     }
     results.push_back(all);
@@ -160,6 +163,34 @@ TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
       ASSERT_EQ(lanes[i % kLanes], T(-1e30));
       ASSERT_EQ(largest, T(-1e30));
       z[i] = -std::numeric_limits<T>::infinity();
+    }
+  }
+}
+
+TEST(Kernels, NarrowRoundsAsTheFormatsDo) {
+  std::mt19937_64 random(4);
+  std::normal_distribution<float> normal(0, 1e3F);
+  std::vector<float> in(5000);
+  for (float& x : in) x = normal(random);
+  in[7] = std::numeric_limits<float>::quiet_NaN();
+  in[8] = -std::numeric_limits<float>::infinity();
+  in[9] = 1e30F;
+  in[10] = 1e-7F;
+  in[11] = 1.00390625F;  // halfway between two bfloat16
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<bfloat16> brain(in.size());
+    std::vector<float16> half(in.size());
+    narrow(in.data(), in.size(), brain.data());
+    narrow(in.data(), in.size(), half.data());
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      if (std::isnan(in[i])) {
+        EXPECT_TRUE(std::isnan(static_cast<float>(brain[i])));
+        EXPECT_TRUE(std::isnan(static_cast<float>(half[i])));
+      } else {
+        ASSERT_EQ(brain[i].bits, bfloat16(in[i]).bits) << in[i];
+        ASSERT_EQ(half[i].bits, float16(in[i]).bits) << in[i];
+      }
     }
   }
 }

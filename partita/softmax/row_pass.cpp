@@ -18,31 +18,34 @@ constexpr std::size_t kGroup = 4;
 template <class T>
 constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 
-/// Neumaier's, where T is double: two thousand equal blocks would round the same way each time.
-template <class T>
-class SumOfBlocks {
+class PlainSum {
  public:
-  void add(double x) {
-    const double sum = sum_ + x;
-    if constexpr (std::is_same_v<T, double>) {
-      lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
-    }
-    sum_ = sum;
-  }
-  double value() const { return sum_ + lost_; }
+  void add(double x) { sum_ += x; }
+  double value() const { return sum_; }
 
  private:
   double sum_ = 0;
-  double lost_ = 0;
 };
 
 template <class E, class T>
 void copy_converted(const E* in, std::ptrdiff_t stride, std::size_t n, T* out) {
-  for (std::size_t i = 0; i < n; ++i, in += stride) {
-    out[i] = static_cast<T>(
-        static_cast<std::conditional_t<std::is_same_v<E, double>, double, float>>(*in));
+  if constexpr (std::is_same_v<E, T>) {
+    if (stride == 1) {
+      std::copy(in, in + n, out);
+      return;
+    }
   }
+  if constexpr (sizeof(E) == 2 && std::is_same_v<T, float>) {
+    if (stride == 1) return kernels::widen(in, n, out);
+  }
+  using Exact = std::conditional_t<std::is_same_v<E, double>, double, float>;
+  for (std::size_t i = 0; i < n; ++i, in += stride)
+    out[i] = static_cast<T>(static_cast<Exact>(*in));
 }
+
+/// Adds up in double what is good to the digits of T.
+template <class T>
+using SumOf = std::conditional_t<std::is_same_v<T, double>, CompensatedSum, PlainSum>;
 
 }  // namespace
 
@@ -50,44 +53,11 @@ template <class T>
 std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const {
   const std::size_t first = b * kBlock;
   const std::size_t n = std::min(kBlock, columns() - first);
-  const std::size_t padded = kernels::round_up(n);
-  const std::ptrdiff_t stride = rows_.column_stride();
-  const auto offset = static_cast<std::ptrdiff_t>(first) * stride;
-  switch (rows_.dtype()) {
-    case DType::f32: {
-      const float* in = rows_.row_data<float>(row_) + offset;
-      if constexpr (std::is_same_v<T, float>) {
-        if (stride == 1 && n == padded) return {in, n};
-      }
-      copy_converted(in, stride, n, buffer);
-      break;
-    }
-    case DType::f64: {
-      const double* in = rows_.row_data<double>(row_) + offset;
-      if constexpr (std::is_same_v<T, double>) {
-        if (stride == 1 && n == padded) return {in, n};
-      }
-      copy_converted(in, stride, n, buffer);
-      break;
-    }
-    case DType::bf16:
-    case DType::f16: {
-      const bool brain = rows_.dtype() == DType::bf16;
-      const bfloat16* in_brain = rows_.row_data<bfloat16>(row_) + offset;
-      const float16* in_half = rows_.row_data<float16>(row_) + offset;
-      std::size_t done = 0;
-      if constexpr (std::is_same_v<T, float>) {
-        if (stride == 1) {
-          done = n / kLanes * kLanes;
-          brain ? kernels::widen(in_brain, done, buffer) : kernels::widen(in_half, done, buffer);
-        }
-      }
-      const auto rest = static_cast<std::ptrdiff_t>(done) * stride;
-      brain ? copy_converted(in_brain + rest, stride, n - done, buffer + done)
-            : copy_converted(in_half + rest, stride, n - done, buffer + done);
-      break;
-    }
+  const std::size_t padded = padded_size(b);
+  if (rows_.dtype() == dtype_of<T> && rows_.column_stride() == 1 && n == padded) {
+    return {rows_.row_data<T>(row_) + first, n};
   }
+  gather(first, 1, n, buffer);
   std::fill(buffer + n, buffer + padded, kMinusInfinity<T>);
   return {buffer, padded};
 }
@@ -136,7 +106,7 @@ void RowPass<T>::resize(const RowReader<T>& row) {
   if (row.columns() == 0) row.fail("no columns");
   blocks_ = row.blocks();
   lanes_.resize(blocks_ * kLanes);
-  block_max_.assign(kernels::round_up(blocks_), kMinusInfinity<double>);
+  block_max_.assign(kernels::round_up(blocks_, kLanes), kMinusInfinity<double>);
   block_max_scale_.resize(block_max_.size());
 }
 
@@ -186,7 +156,7 @@ void RowPass<T>::sum_blocks(const RowReader<T>& row, const SumBlock& sum_block) 
     block_max_scale_[0] = 1;
     return;
   }
-  kernels::exp_scaled(block_max_.data(), block_max_.size(), max_, {}, block_max_scale_.data());
+  kernels::exp_accurate(block_max_.data(), block_max_.size(), max_, block_max_scale_.data());
   for (std::size_t b = 0; b < blocks_; ++b) block_weight_[b] *= block_max_scale_[b];
 }
 
@@ -199,8 +169,9 @@ void RowPass<T>::sum_exp(const RowReader<T>& row) {
 
 template <class T>
 void RowPass<T>::sum_exp_accurate(const RowReader<T>& row) {
-  sum_blocks(row, [](std::span<const T> z, T max, T*) {
-    return kernels::sum_exp_accurate(z.data(), z.size(), max);
+  T terms[kBlock];
+  sum_blocks(row, [&](std::span<const T> z, T max, T*) {
+    return kernels::exp_accurate(z.data(), z.size(), max, terms).high;
   });
 }
 
@@ -215,14 +186,15 @@ std::size_t RowPass<T>::argmax(const RowReader<T>& row) const {
 }
 
 template <class T>
-Rest RowPass<T>::rest(const RowReader<T>& row) const {
-  SumOfBlocks<T> total;
-  for (const double weight : block_weight_) total.add(weight);
+double RowPass<T>::log_sum(const RowReader<T>& row) const {
+  SumOf<T> total;
+  for (const double weight : block_weight()) total.add(weight);
   if (!(total.value() < 2)) {
     total.add(-1);
-    return {total.value()};
+    return std::log1p(total.value());
   }
-  // One category holds most of the mass: sum its block again without it.
+  // One category holds most of the mass. Beside its 1 the last digits of the rest are lost, so the
+  // rest is summed by itself: its block again without it, and the other blocks.
   const std::size_t top = argmax(row);
   const std::size_t block = top / kBlock;
   T buffer[kBlock];
@@ -230,16 +202,16 @@ Rest RowPass<T>::rest(const RowReader<T>& row) const {
   if (z.data() != buffer) std::copy(z.begin(), z.end(), buffer);
   buffer[top % kBlock] = kMinusInfinity<T>;
   const T second = *std::max_element(buffer, buffer + z.size());
-  SumOfBlocks<T> rest;
+  SumOf<T> rest;
   if (second != kMinusInfinity<T>) {
-    double scale[kernels::kStep] = {static_cast<double>(second)};
-    kernels::exp_scaled(scale, kernels::kStep, max_, {}, scale);
-    rest.add(kernels::sum_exp_accurate(buffer, z.size(), second) * scale[0]);
+    double scale[kLanes] = {static_cast<double>(second)};
+    kernels::exp_accurate(scale, kLanes, max_, scale);
+    rest.add(kernels::exp_accurate(buffer, z.size(), second, buffer).high * scale[0]);
   }
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (b != block) rest.add(block_weight_[b]);
   }
-  return {rest.value()};
+  return std::log1p(rest.value());
 }
 
 template class RowReader<float>;

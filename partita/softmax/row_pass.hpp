@@ -3,7 +3,7 @@
 //
 //   RowPass<float> pass;                       // memory, reused from row to row
 //   pass.sum_exp({logits, row});               // or find_max(), at the cost of arg max
-//   double lse = pass.max() + pass.rest({logits, row}).log_sum();
+//   double lse = pass.max() + pass.log_sum({logits, row});
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,13 @@ class RowReader {
   std::size_t columns() const { return rows_.columns(); }
   std::size_t blocks() const { return (columns() + kernels::kBlock - 1) / kernels::kBlock; }
 
-  /// Logits of block b, filled up with -inf to a multiple of kernels::kStep. Points into the row
+  /// kBlock, or what is left of the row, rounded up to kernels::kStep.
+  std::size_t padded_size(std::size_t b) const {
+    return kernels::round_up(std::min(kernels::kBlock, columns() - b * kernels::kBlock),
+                             kernels::kStep);
+  }
+
+  /// Logits of block b, filled up with -inf to padded_size(b). Points into the row
   /// where it can, else to `buffer`.
   std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
 
@@ -46,25 +52,34 @@ class RowReader {
   std::size_t row_;
 };
 
-/// sum exp(z - max) = 1 + rest, where rest leaves out one largest logit. Kept apart because beside
-/// the 1 of a confident row, the last digits of the rest would be lost, and with them those of the
-/// top category's log-probability.
-struct Rest {
-  double rest;
+/// A sum that keeps what its rounding loses (Neumaier 1974): a thousand equal terms would be
+/// rounded the same way each time.
+class CompensatedSum {
+ public:
+  void add(double x) {
+    const double sum = sum_ + x;
+    lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
+    sum_ = sum;
+  }
+  void add(kernels::Wide<double> x) {
+    add(x.high);
+    lost_ += x.low;
+  }
+  double value() const { return sum_ + lost_; }
 
-  double log_sum() const { return std::log1p(rest); }
-
-  /// 1 / (1 + rest), rounded once.
+  /// 1 / value(), to more digits than T has.
   template <class T>
-  kernels::Scale<T> inverse() const {
-    const double total = 1 + rest;
-    const double total_low = rest >= 1 ? 1 - (total - rest) : rest - (total - 1);
-    const double high = 1 / total;
-    const double low = high * (std::fma(-high, total, 1) - high * total_low);
+  kernels::Wide<T> inverse() const {
+    const double high = 1 / sum_;
+    const double low = high * (std::fma(-high, sum_, 1) - high * lost_);
     if constexpr (std::is_same_v<T, double>) return {high, low};
     const auto single = static_cast<float>(high);
     return {static_cast<T>(single), static_cast<T>(high - static_cast<double>(single))};
   }
+
+ private:
+  double sum_ = 0;
+  double lost_ = 0;
 };
 
 template <class T>
@@ -76,14 +91,15 @@ class RowPass {
   /// Sums exp(z - max of its block) over each lane of each block. @throws InvalidArgument as above.
   void sum_exp(const RowReader<T>& row);
 
-  /// The same sums to the last digit, but only of whole blocks: lanes() is left as find_max does.
+  /// The same sums of whole blocks, to the last digit; lanes() holds the largest logits.
   void sum_exp_accurate(const RowReader<T>& row);
 
   /// Largest logit; -inf for a row of all -inf.
   double max() const { return max_; }
 
-  /// After either: what the row's sum is made of beside its largest term.
-  Rest rest(const RowReader<T>& row) const;
+  /// log sum exp(z - max) >= 0, after either. Its last digits are good however close to 0 it is, as
+  /// the top log-probability of a confident row needs.
+  double log_sum(const RowReader<T>& row) const;
 
   /// Index of the first logit that equals max().
   std::size_t argmax(const RowReader<T>& row) const;

@@ -16,56 +16,58 @@ constexpr const char* kNoCategory = "every category is impossible (all -inf)";
 
 template <class E, class T>
 void store(const T* values, std::size_t n, E* out, std::ptrdiff_t stride) {
-  for (std::size_t i = 0; i < n; ++i, out += stride) {
-    if constexpr (sizeof(E) == 2) {
-      *out = E(static_cast<float>(values[i]));
-    } else {
-      *out = static_cast<E>(values[i]);
+  if (stride == 1) {
+    if constexpr (std::is_same_v<E, T>) {
+      std::copy(values, values + n, out);
+      return;
     }
+    if constexpr (sizeof(E) == 2 && std::is_same_v<T, float>)
+      return kernels::narrow(values, n, out);
   }
+  using Nearest = std::conditional_t<sizeof(E) == 2, float, E>;
+  for (std::size_t i = 0; i < n; ++i, out += stride) *out = E(static_cast<Nearest>(values[i]));
 }
 
-/// Where a block of results goes: straight to its place if that is contiguous T, else through a
-/// buffer that flush() converts and spreads.
+/// One row of results, written from the front, in any format and stride.
 template <class T>
-class BlockWriter {
+class RowWriter {
  public:
-  BlockWriter(MutableRows rows, std::size_t row) : rows_(rows), row_(row) {}
+  RowWriter(MutableRows rows, std::size_t row) : rows_(rows), row_(row) {}
 
-  T* target(std::size_t first, std::size_t padded) {
-    direct_ = rows_.dtype() == dtype_of<T> && rows_.column_stride() == 1 &&
-              first + padded <= rows_.columns();
-    return direct_ ? rows_.row_data<T>(row_) + first : buffer_;
+  /// Where n results from column `first` on may be put at once; null if they must be converted or
+  /// spread by write().
+  T* place(std::size_t first, std::size_t n) const {
+    const bool direct =
+        rows_.dtype() == dtype_of<T> && rows_.column_stride() == 1 && first + n <= rows_.columns();
+    return direct ? rows_.row_data<T>(row_) + first : nullptr;
   }
 
-  void flush(std::size_t first) const {
-    if (direct_) return;
+  /// Writes as many of values[0, kBlock) as there are columns from `first` on.
+  void write(const T* values, std::size_t first) const {
     const std::size_t n = std::min(kBlock, rows_.columns() - first);
     const std::ptrdiff_t stride = rows_.column_stride();
     const auto offset = static_cast<std::ptrdiff_t>(first) * stride;
     switch (rows_.dtype()) {
       case DType::f32:
-        return store(buffer_, n, rows_.row_data<float>(row_) + offset, stride);
+        return store(values, n, rows_.row_data<float>(row_) + offset, stride);
       case DType::f64:
-        return store(buffer_, n, rows_.row_data<double>(row_) + offset, stride);
+        return store(values, n, rows_.row_data<double>(row_) + offset, stride);
       case DType::bf16:
-        return store(buffer_, n, rows_.row_data<bfloat16>(row_) + offset, stride);
+        return store(values, n, rows_.row_data<bfloat16>(row_) + offset, stride);
       case DType::f16:
-        return store(buffer_, n, rows_.row_data<float16>(row_) + offset, stride);
+        return store(values, n, rows_.row_data<float16>(row_) + offset, stride);
     }
   }
 
-  void fill(T value) {
-    std::fill(buffer_, buffer_ + kBlock, value);
-    direct_ = false;
-    for (std::size_t first = 0; first < rows_.columns(); first += kBlock) flush(first);
+  void fill_nan() const {
+    T values[kBlock];
+    std::fill(std::begin(values), std::end(values), std::numeric_limits<T>::quiet_NaN());
+    for (std::size_t first = 0; first < rows_.columns(); first += kBlock) write(values, first);
   }
 
  private:
   MutableRows rows_;
   std::size_t row_;
-  bool direct_ = false;
-  T buffer_[kBlock];
 };
 
 void check_shape(Rows logits, MutableRows out, const char* name) {
@@ -76,40 +78,51 @@ void check_shape(Rows logits, MutableRows out, const char* name) {
   }
 }
 
-/// For float a fast sum serves the logarithm within its 2 ulp; probabilities and double need
-/// better.
+/// For float a fast sum serves the logarithm within its 2 ulp.
 template <class T>
 void sum_for_log(RowPass<T>& pass, const RowReader<T>& row) {
   std::is_same_v<T, double> ? pass.sum_exp_accurate(row) : pass.sum_exp(row);
 }
 
-/// Sums each row with sum(pass, row), then lets map(z, n, max, rest, out) turn its blocks into
-/// results.
-template <class Sum, class Map>
-void map_rows(Rows logits, MutableRows out, const RowOptions& options, const Sum& sum,
+template <class T>
+struct Workspace {
+  RowPass<T> pass;
+  std::vector<T> terms;
+};
+
+/// Calls scan(pass, row), which finds the row's maximum, and then map(row, writer, workspace) on
+/// every row.
+template <class Scan, class Map>
+void map_rows(Rows logits, MutableRows out, const RowOptions& options, const Scan& scan,
               const Map& map) {
   with_arithmetic_type(logits.dtype(), out.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for_each_row<RowPass<T>>(logits.rows(), options, [&](std::size_t r, RowPass<T>& pass) {
+    for_each_row<Workspace<T>>(logits.rows(), options, [&](std::size_t r, Workspace<T>& workspace) {
       const RowReader<T> row(logits, r);
-      BlockWriter<T> writer(out, r);
+      const RowWriter<T> writer(out, r);
       try {
-        sum(pass, row);
-        if (std::isinf(pass.max())) row.fail(kNoCategory);
+        scan(workspace.pass, row);
+        if (std::isinf(workspace.pass.max())) row.fail(kNoCategory);
       } catch (const InvalidArgument&) {
-        writer.fill(std::numeric_limits<T>::quiet_NaN());
+        writer.fill_nan();
         throw;
       }
-      const auto max = static_cast<T>(pass.max());
-      const Rest rest = pass.rest(row);
-      T buffer[kBlock];
-      for (std::size_t b = 0; b < row.blocks(); ++b) {
-        const auto z = row.block(b, buffer);
-        map(z.data(), z.size(), max, rest, writer.target(b * kBlock, z.size()));
-        writer.flush(b * kBlock);
-      }
+      map(row, writer, workspace);
     });
   });
+}
+
+/// Writes a row block by block: make(b, n, out) puts results to out[0, n), where n may run past the
+/// end of the row.
+template <class T, class Make>
+void write_blocks(const RowReader<T>& row, const RowWriter<T>& writer, const Make& make) {
+  T buffer[kBlock];
+  for (std::size_t b = 0; b < row.blocks(); ++b) {
+    const std::size_t n = row.padded_size(b);
+    T* place = writer.place(b * kBlock, n);
+    make(b, n, place != nullptr ? place : buffer);
+    if (place == nullptr) writer.write(buffer, b * kBlock);
+  }
 }
 
 }  // namespace
@@ -121,7 +134,7 @@ std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
     for_each_row<RowPass<T>>(logits.rows(), options, [&](std::size_t r, RowPass<T>& pass) {
       const RowReader<T> row(logits, r);
       sum_for_log(pass, row);
-      result[r] = std::isinf(pass.max()) ? pass.max() : pass.max() + pass.rest(row).log_sum();
+      result[r] = std::isinf(pass.max()) ? pass.max() : pass.max() + pass.log_sum(row);
     });
   });
   return result;
@@ -130,10 +143,21 @@ std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
 void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) {
   check_shape(logits, probabilities, "probabilities");
   map_rows(
-      logits, probabilities, options,
-      [](auto& pass, const auto& row) { pass.sum_exp_accurate(row); },
-      [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
-        kernels::exp_scaled(z, n, max, rest.inverse<decltype(max)>(), out);
+      logits, probabilities, options, [](auto& pass, const auto& row) { pass.find_max(row); },
+      []<class T>(const RowReader<T>& row, const RowWriter<T>& writer, Workspace<T>& workspace) {
+        workspace.terms.resize(row.blocks() * kBlock);
+        T* terms = workspace.terms.data();
+        const T max = static_cast<T>(workspace.pass.max());
+        T buffer[kBlock];
+        CompensatedSum total;
+        for (std::size_t b = 0; b < row.blocks(); ++b) {
+          const auto z = row.block(b, buffer);
+          total.add(kernels::exp_accurate(z.data(), z.size(), max, terms + b * kBlock));
+        }
+        const auto scale = total.inverse<T>();
+        write_blocks(row, writer, [&](std::size_t b, std::size_t n, T* out) {
+          kernels::scale(terms + b * kBlock, n, scale, out);
+        });
       });
 }
 
@@ -142,8 +166,13 @@ void log_softmax(Rows logits, MutableRows log_probabilities, const RowOptions& o
   map_rows(
       logits, log_probabilities, options,
       [](auto& pass, const auto& row) { sum_for_log(pass, row); },
-      [](const auto* z, std::size_t n, auto max, const Rest& rest, auto* out) {
-        kernels::subtract(z, n, max, static_cast<decltype(max)>(rest.log_sum()), out);
+      []<class T>(const RowReader<T>& row, const RowWriter<T>& writer, Workspace<T>& workspace) {
+        const T max = static_cast<T>(workspace.pass.max());
+        const T log_sum = static_cast<T>(workspace.pass.log_sum(row));
+        T buffer[kBlock];
+        write_blocks(row, writer, [&](std::size_t b, std::size_t n, T* out) {
+          kernels::subtract(row.block(b, buffer).data(), n, max, log_sum, out);
+        });
       });
 }
 

@@ -43,8 +43,8 @@ inline double gamma_q(double a, double x) {
   return h * std::exp(log_front);
 }
 
-/// p-value of Pearson's statistic. Cells whose expectation is under 5 are pooled; an observation in a
-/// cell of expectation zero gives 0.
+/// p-value of Pearson's statistic. Cells whose expectation is under 5 are pooled; an observation in
+/// a cell of expectation zero gives 0.
 inline double chi_square_p_value(std::span<const double> observed,
                                  std::span<const double> expected) {
   double statistic = 0;
@@ -63,8 +63,8 @@ inline double chi_square_p_value(std::span<const double> observed,
     }
   }
   if (pooled_expected > 0) {
-    statistic += (pooled_observed - pooled_expected) * (pooled_observed - pooled_expected) /
-                 pooled_expected;
+    statistic +=
+        (pooled_observed - pooled_expected) * (pooled_observed - pooled_expected) / pooled_expected;
     ++cells;
   }
   return cells < 2 ? 1 : gamma_q((cells - 1) / 2.0, statistic / 2);
@@ -78,7 +78,8 @@ inline double ks_p_value(std::vector<double> sample, const std::function<double(
   double distance = 0;
   for (std::size_t i = 0; i < sample.size(); ++i) {
     const double f = cdf(sample[i]);
-    distance = std::max({distance, f - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - f});
+    distance =
+        std::max({distance, f - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - f});
   }
   const double lambda = (std::sqrt(n) + 0.12 + 0.11 / std::sqrt(n)) * distance;
   if (lambda < 0.2) return 1;
