@@ -39,7 +39,8 @@ std::string percent(double share) { return fmt::format("{:.2g} %", 100 * share);
 std::string worth(const EstimatorError& ancestral, const EstimatorError& other) {
   if (!(other.rmse > 0)) return "-";
   const double ratio = ancestral.rmse / other.rmse;
-  return grouped(static_cast<std::uint64_t>(static_cast<double>(other.k) * ratio * ratio + 0.5));
+  const double samples = std::round(static_cast<double>(other.k) * ratio * ratio);
+  return grouped(static_cast<std::uint64_t>(samples));
 }
 
 /// A quantity that a model never shows (words in "ing" of a list without i) has no errors to draw
