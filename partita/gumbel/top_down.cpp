@@ -26,11 +26,11 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <utility>
 #include <variant>
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/lazy_sort.hpp"
 #include "partita/gumbel/sum_tree.hpp"
 #include "partita/softmax/kernels.hpp"
 #include "partita/softmax/row_pass.hpp"
@@ -49,6 +49,15 @@ constexpr std::size_t kCell = kBlock / kLanes;  // 32 logits: their taken flags 
 // nats below it (the range of float) count as nothing. Long before that could be seen, when less
 // than this is left in all, they are summed anew from what remains.
 constexpr double kRenew = 0x1p-60;
+
+constexpr int kPatience = 24;  // rejections, in a row
+constexpr double kSmallestWeight = 1e-200;
+
+struct Higher {
+  bool operator()(const TopDown::Item& a, const TopDown::Item& b) const {
+    return a.perturbed != b.perturbed ? a.perturbed > b.perturbed : a.index < b.index;
+  }
+};
 
 /// One flag a cell.
 class CellFlags {
@@ -81,24 +90,31 @@ class Engine {
     bounded_.reset(blocks, !exact);
     rejected_.reset(blocks, false);
     has_unweighed_ = false;
+    rejections_ = 0;
+    takes_ = 0;
+    reveal_after_ = std::max<std::size_t>(kPatience, row_.columns() / 16);
+    revealed_.reset();
+    revealed_next_ = 0;
+    exhausted_ = false;
     reference_ = pass_.max();
     unit_ = exact ? 1 : static_cast<double>(kCell);
     tree_.reset(blocks);
     if (exact) {
       blocks_.resize(blocks);
       for (std::size_t b = 0; b < blocks; ++b) {
-        blocks_[b] = {pass_.block_max()[b], pass_.block_max_scale()[b]};
+        blocks_[b] = {static_cast<double>(pass_.block_max()[b]), pass_.block_scale()[b]};
         tree_.set_leaf(b, pass_.block_weight()[b]);
       }
     } else {
       auto& lanes = pass_.lanes();
-      kernels::exp_terms(lanes.data(), lanes.size(), static_cast<T>(reference_), lanes.data());
+      bounds_.resize(blocks);
+      kernels::exp_terms(lanes.data(), lanes.size(), static_cast<T>(reference_), lanes.data(),
+                         bounds_.data());
       blocks_.assign(blocks, {reference_, unit_});
-      for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, block_weight(b));
+      for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, unit_ * bounds_[b]);
     }
     tree_.build();
-    return exact ? reference_ + pass_.log_sum(row_)
-                 : std::numeric_limits<double>::quiet_NaN();
+    return exact ? reference_ + pass_.log_sum(row_) : std::numeric_limits<double>::quiet_NaN();
   }
 
   void start(Stream stream, const TopDown::Start& start) {
@@ -111,7 +127,13 @@ class Engine {
   }
 
   std::optional<TopDown::Item> next() {
-    while (advance()) {
+    while (true) {
+      const bool has_point = advance();
+      if (revealed_next_ < revealed_.size() &&
+          (!has_point || revealed_[revealed_next_].perturbed >= value_)) {
+        return revealed_[revealed_next_++];
+      }
+      if (!has_point) return std::nullopt;
       has_point_ = false;
       const std::size_t b = tree_.find(uniform_from_bits(words_[1]) * tree_.total());
       const T* lanes = cells(b);
@@ -121,10 +143,15 @@ class Engine {
       if (!bounded_.test(b, lane)) return take_from_weighed(b, lane, u);
       if (const auto item = take_from_bounded(b, lane, u)) return item;
     }
-    return std::nullopt;
   }
 
-  double peek() { return advance() ? value_ : -kInfinity; }
+  double peek() {
+    double value = advance() ? value_ : -kInfinity;
+    if (revealed_next_ < revealed_.size()) {
+      value = std::max(value, revealed_[revealed_next_].perturbed);
+    }
+    return value;
+  }
 
  private:
   /// Moves to the next point of the process, unless the last one is still to be used. False if
@@ -132,10 +159,12 @@ class Engine {
   bool advance() {
     if (has_point_) return true;
     if (has_unweighed_) weigh_cell(unweighed_block_, unweighed_lane_);
+    if (takes_ == reveal_after_) reveal_rest();
+    if (exhausted_) return false;
     if (tree_.total() < kRenew && !renew()) return false;
     words_ = stream_.words(next_words_++);
     if (maximum_ != kInfinity) {
-      value_ = std::exchange(maximum_, kInfinity);
+      value_ = maximum_;
     } else {
       x_ += exponential_from_bits(words_[0]) / tree_.total();
       value_ = location_ + reference_ - std::log(x_);
@@ -145,10 +174,11 @@ class Engine {
 
   TopDown::Item take_from_weighed(std::size_t b, std::size_t lane, double u) {
     Cell cell = read_cell(b, lane);
-    const std::size_t i = choose(cell.weights, kCell, u * sum_cell(cell.weights));
+    const std::size_t i = choose(cell.weights, kCell, u * cell.total);
     const TopDown::Item item = take(b, lane, i, cell.z[i]);
     cell.z[i] = kNever;
     cell.weights[i] = 0;
+    cell.total = kernels::sum_lanes(cell.weights) + kernels::sum_lanes(cell.weights + kLanes);
     set_weight(b, lane, cell);
     return item;
   }
@@ -170,13 +200,22 @@ class Engine {
         return take(b, lane, i, z);
       }
     }
-    // One rejection is cheaper than weighing the cell, two are not.
-    rejected_.test(b, lane) ? weigh_cell(b, lane) : rejected_.set(b, lane);
+    // One rejection is cheaper than weighing the cell, two are not; and many cost as much as
+    // weighing the whole row.
+    if (++rejections_ == kPatience) {
+      renew();
+    } else if (rejected_.test(b, lane)) {
+      weigh_cell(b, lane);
+    } else {
+      rejected_.set(b, lane);
+    }
     return std::nullopt;
   }
 
   TopDown::Item take(std::size_t b, std::size_t lane, std::size_t i, T z) {
     taken_[b * kLanes + lane] |= 1U << i;
+    maximum_ = kInfinity;
+    ++takes_;
     return {static_cast<std::int64_t>(b * kBlock + lane + i * kLanes), value_,
             static_cast<double>(z)};
   }
@@ -186,6 +225,7 @@ class Engine {
     T z[kCell];
     T max;
     T weights[kCell];
+    double total;
   };
 
   Cell read_cell(std::size_t b, std::size_t lane) const {
@@ -205,7 +245,9 @@ class Engine {
 
   static void exponentiate(Cell& cell) {
     cell.max = *std::max_element(std::begin(cell.z), std::end(cell.z));
-    kernels::exp_terms(cell.z, kCell, cell.max, cell.weights);  // all 0 if nothing is left
+    double sums[kCell / kLanes];
+    kernels::exp_terms(cell.z, kCell, cell.max, cell.weights, sums);  // all 0 if nothing is left
+    cell.total = sums[0] + sums[1];
   }
 
   /// Gives a cell its exact weight in place of its bound, or after something was taken from it.
@@ -217,18 +259,10 @@ class Engine {
   }
 
   void set_weight(std::size_t b, std::size_t lane, Cell& cell) {
-    double left = sum_cell(cell.weights);
-    if (left < kRenew) {  // the largest may be gone, and the next far below it
-      exponentiate(cell);
-      left = sum_cell(cell.weights);
-    }
+    if (cell.total < kRenew) exponentiate(cell);  // the next ones may be far below what was taken
     const double scale = std::exp(static_cast<double>(cell.max) - blocks_[b].max);
-    cells(b)[lane] = left == 0 ? T{0} : static_cast<T>(left * scale / unit_);
+    cells(b)[lane] = cell.total == 0 ? T{0} : static_cast<T>(cell.total * scale / unit_);
     tree_.update(b, block_weight(b));
-  }
-
-  static double sum_cell(const T* weights) {
-    return kernels::sum_lanes(weights) + kernels::sum_lanes(weights + kLanes);
   }
 
   /// The index i at which the sum of weights passes target; never one of weight 0, if there is
@@ -253,7 +287,7 @@ class Engine {
 
   /// Sums everything that is left anew, relative to the largest logit left. False if nothing is.
   bool renew() {
-    double largest = -kInfinity;
+    T largest = kNever;
     for (std::size_t b = 0; b < row_.blocks(); ++b) {
       T buffer[kBlock];
       const auto z = row_.block(b, buffer);
@@ -263,20 +297,17 @@ class Engine {
           buffer[lane + kLanes * static_cast<std::size_t>(std::countr_zero(taken))] = kNever;
         }
       }
-      T* lanes = cells(b);
       T max{};
-      kernels::lane_max(buffer, z.size(), lanes, max);
-      if (max == kNever) {
-        std::fill(lanes, lanes + kLanes, T{0});
-      } else {
-        kernels::lane_sum_exp(buffer, z.size(), max, lanes);
-      }
+      double sum = 0;
+      kernels::lane_max(buffer, z.size(), cells(b), &max);
+      kernels::lane_sum_exp(buffer, z.size(), &max, cells(b), &sum);
       blocks_[b].max = static_cast<double>(max);
-      largest = std::max(largest, blocks_[b].max);
+      largest = std::max(largest, max);
     }
-    if (largest == -kInfinity) return false;
-    x_ *= std::exp(largest - reference_);
-    reference_ = largest;
+    exhausted_ = largest == kNever;
+    if (exhausted_) return false;
+    x_ *= std::exp(static_cast<double>(largest) - reference_);
+    reference_ = static_cast<double>(largest);
     unit_ = 1;
     bounded_.reset(row_.blocks(), false);
     for (std::size_t b = 0; b < row_.blocks(); ++b) {
@@ -285,6 +316,30 @@ class Engine {
     }
     tree_.build();
     return true;
+  }
+
+  /// Draws the first point of every category that is left, as one would without any of this: below
+  /// the last value, they are independent. Once a good part of a row has been taken, drawing the
+  /// rest and sorting costs less than going on one by one. Categories too unlikely for x to hold
+  /// their point stay where they are.
+  void reveal_rest() {
+    std::uint64_t drawn = 0;
+    std::array<std::uint64_t, 4> words{};
+    for (std::size_t column = 0; column < row_.columns(); ++column) {
+      const std::size_t cell = column / kBlock * kLanes + column % kLanes;
+      const std::uint32_t bit = 1U << (column % kBlock / kLanes);
+      if ((taken_[cell] & bit) != 0) continue;
+      const auto z = static_cast<double>(row_.at(column));
+      const double weight = std::exp(z - reference_);
+      if (weight < kSmallestWeight) continue;
+      if (drawn % 4 == 0) words = stream_.words(next_words_++);
+      const double x = x_ + exponential_from_bits(words[drawn++ % 4]) / weight;
+      revealed_.push_back(
+          {static_cast<std::int64_t>(column), location_ + reference_ - std::log(x), z});
+      taken_[cell] |= bit;
+    }
+    ++takes_;  // past reveal_after_
+    renew();
   }
 
   static constexpr T kNever = -std::numeric_limits<T>::infinity();
@@ -297,6 +352,7 @@ class Engine {
   RowReader<T> row_{Rows(static_cast<const T*>(nullptr), 0, 0), 0};
   RowPass<T> pass_;  // lanes()[l] * scale is the weight of cell l of a block
   std::vector<Block> blocks_;
+  std::vector<double> bounds_;
   double unit_ = 1;                   // 32 while there are bounds: cells of 32 of their largest
   double reference_ = 0;              // a logit that all weights, and x, are relative to
   SumTree tree_;                      // of the blocks' weights
@@ -306,6 +362,13 @@ class Engine {
   bool has_unweighed_ = false;        // something was taken from this cell since it was weighed:
   std::size_t unweighed_block_ = 0;
   std::size_t unweighed_lane_ = 0;
+
+  int rejections_ = 0;
+  std::size_t takes_ = 0;
+  std::size_t reveal_after_ = 0;  // so many takes
+  LazySort<TopDown::Item, Higher> revealed_;
+  std::size_t revealed_next_ = 0;
+  bool exhausted_ = false;  // nothing is left but what is revealed
 
   Stream stream_;
   std::uint64_t next_words_ = 0;

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/lazy_sort.hpp"
 
 namespace partita {
 
@@ -48,32 +50,25 @@ void check_allowed(std::span<const std::uint8_t> allowed, std::size_t categories
 }
 
 /// Keeps categories in ascending order of (key, index) until enough(category) says so; the rest
-/// become -inf. Sorts no more of them than it reads, in steps that double.
+/// become -inf.
 template <class Key, class Enough>
 void keep_leading(std::span<double> logits, const Key& key, const Enough& enough) {
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] != kMinusInfinity) order.push_back(i);
-  }
   const auto before = [&](std::size_t a, std::size_t b) {
     return key(a) < key(b) || (key(a) == key(b) && a < b);
   };
-  std::size_t sorted = 0;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    if (i == sorted) {
-      const auto begin = order.begin() + static_cast<std::ptrdiff_t>(sorted);
-      sorted = std::min(order.size(), std::max<std::size_t>(64, 2 * sorted));
-      const auto end = order.begin() + static_cast<std::ptrdiff_t>(sorted);
-      std::nth_element(begin, end, order.end(), before);
-      std::sort(begin, end, before);
-    }
-    if (enough(order[i])) {
-      for (std::size_t rest = i + 1; rest < order.size(); ++rest) {
-        logits[order[rest]] = kMinusInfinity;
-      }
-      return;
-    }
+  LazySort<std::size_t, decltype(before)> order(before);
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] != kMinusInfinity) order.push_back(i);
   }
+  std::size_t kept = 0;
+  while (kept < order.size() && !enough(order[kept])) ++kept;
+  // Everything goes, and what was kept comes back: the rest is not in order.
+  std::vector<std::pair<std::size_t, double>> leading;
+  for (std::size_t i = 0; i <= kept && i < order.size(); ++i) {
+    leading.emplace_back(order[i], logits[order[i]]);
+  }
+  std::fill(logits.begin(), logits.end(), kMinusInfinity);
+  for (const auto& [i, z] : leading) logits[i] = z;
 }
 
 /// exp(z - max) of every category, and their sum.

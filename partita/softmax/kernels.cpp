@@ -1,5 +1,6 @@
 #include "partita/softmax/kernels.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -172,44 +173,58 @@ HWY_INLINE void ReduceLanes(std::size_t n, T start, T* HWY_RESTRICT lanes, const
 
 template <class T>
 HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes,
-                         T& largest) {
+                         T* HWY_RESTRICT largest) {
   const Tag<T> d;
   const auto infinity = hn::Set(d, std::numeric_limits<T>::infinity());
   auto proper = hn::Eq(infinity, infinity);
-  ReduceLanes(
-      n, -std::numeric_limits<T>::infinity(), lanes,
-      [&](std::size_t i, auto max) {
-        const auto v = hn::LoadU(d, z + i);
-        proper = hn::And(proper, hn::Lt(v, infinity));  // false for NaN
-        return hn::Max(max, v);
-      },
-      [](auto a, auto b) { return hn::Max(a, b); });
-  auto folded = hn::LoadU(d, lanes);
-  for (std::size_t slice = hn::Lanes(d); slice < kLanes; slice += hn::Lanes(d)) {
-    folded = hn::Max(folded, hn::LoadU(d, lanes + slice));
+  for (std::size_t first = 0; first < n; first += kBlock, lanes += kLanes, ++largest) {
+    ReduceLanes(
+        std::min(kBlock, n - first), -std::numeric_limits<T>::infinity(), lanes,
+        [&](std::size_t i, auto max) {
+          const auto v = hn::LoadU(d, z + first + i);
+          proper = hn::And(proper, hn::Lt(v, infinity));  // false for NaN
+          return hn::Max(max, v);
+        },
+        [](auto a, auto b) { return hn::Max(a, b); });
+    auto folded = hn::LoadU(d, lanes);
+    for (std::size_t slice = hn::Lanes(d); slice < kLanes; slice += hn::Lanes(d)) {
+      folded = hn::Max(folded, hn::LoadU(d, lanes + slice));
+    }
+    *largest = hn::GetLane(hn::MaxOfLanes(d, folded));
   }
-  largest = hn::GetLane(hn::MaxOfLanes(d, folded));
   return hn::AllTrue(d, proper);
 }
 
 template <class T>
-HWY_INLINE double LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, T max,
-                              T* HWY_RESTRICT lanes) {
+HWY_INLINE void LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max,
+                            T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
   const Tag<T> d;
-  const auto m = hn::Set(d, max);
-  ReduceLanes(
-      n, T{0}, lanes,
-      [&](std::size_t i, auto sum) { return hn::Add(sum, ExpForSum(d, hn::LoadU(d, z + i), m)); },
-      [](auto a, auto b) { return hn::Add(a, b); });
-  return sum_lanes(lanes);
+  for (std::size_t first = 0; first < n; first += kBlock, ++max, lanes += kLanes, ++sums) {
+    if (*max == -std::numeric_limits<T>::infinity()) {
+      std::fill(lanes, lanes + kLanes, T{0});
+      *sums = 0;
+      continue;
+    }
+    const auto m = hn::Set(d, *max);
+    ReduceLanes(
+        std::min(kBlock, n - first), T{0}, lanes,
+        [&](std::size_t i, auto sum) {
+          return hn::Add(sum, ExpForSum(d, hn::LoadU(d, z + first + i), m));
+        },
+        [](auto a, auto b) { return hn::Add(a, b); });
+    *sums = sum_lanes(lanes);
+  }
 }
 
 template <class T>
-HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out) {
+HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out, double* sums) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
-    hn::StoreU(ExpForSum(d, hn::LoadU(d, z + i), m), d, out + i);
+  for (std::size_t first = 0; first < n; first += kLanes) {
+    for (std::size_t i = first; i < first + kLanes; i += hn::Lanes(d)) {
+      hn::StoreU(ExpForSum(d, hn::LoadU(d, z + i), m), d, out + i);
+    }
+    *sums++ = sum_lanes(out + first);
   }
 }
 
@@ -268,20 +283,24 @@ HWY_INLINE void SubtractT(const T* z, std::size_t n, T max, T c, T* out) {
   }
 }
 
-bool LaneMaxF32(const float* z, std::size_t n, float* lanes, float& largest) {
+bool LaneMaxF32(const float* z, std::size_t n, float* lanes, float* largest) {
   return LaneMaxT(z, n, lanes, largest);
 }
-bool LaneMaxF64(const double* z, std::size_t n, double* lanes, double& largest) {
+bool LaneMaxF64(const double* z, std::size_t n, double* lanes, double* largest) {
   return LaneMaxT(z, n, lanes, largest);
 }
-double LaneSumExpF32(const float* z, std::size_t n, float m, float* lanes) {
-  return LaneSumExpT(z, n, m, lanes);
+void LaneSumExpF32(const float* z, std::size_t n, const float* m, float* lanes, double* sums) {
+  LaneSumExpT(z, n, m, lanes, sums);
 }
-double LaneSumExpF64(const double* z, std::size_t n, double m, double* lanes) {
-  return LaneSumExpT(z, n, m, lanes);
+void LaneSumExpF64(const double* z, std::size_t n, const double* m, double* lanes, double* sums) {
+  LaneSumExpT(z, n, m, lanes, sums);
 }
-void ExpTermsF32(const float* z, std::size_t n, float m, float* out) { ExpTermsT(z, n, m, out); }
-void ExpTermsF64(const double* z, std::size_t n, double m, double* out) { ExpTermsT(z, n, m, out); }
+void ExpTermsF32(const float* z, std::size_t n, float m, float* out, double* sums) {
+  ExpTermsT(z, n, m, out, sums);
+}
+void ExpTermsF64(const double* z, std::size_t n, double m, double* out, double* sums) {
+  ExpTermsT(z, n, m, out, sums);
+}
 Wide<double> ExpAccurateF32(const float* z, std::size_t n, float m, float* out) {
   return ExpAccurateT(z, n, m, out);
 }
@@ -385,23 +404,23 @@ HWY_EXPORT(WidenF16);
 HWY_EXPORT(NarrowBF16);
 HWY_EXPORT(NarrowF16);
 
-bool lane_max(const float* z, std::size_t n, float* lanes, float& largest) {
+bool lane_max(const float* z, std::size_t n, float* lanes, float* largest) {
   return HWY_DYNAMIC_DISPATCH(LaneMaxF32)(z, n, lanes, largest);
 }
-bool lane_max(const double* z, std::size_t n, double* lanes, double& largest) {
+bool lane_max(const double* z, std::size_t n, double* lanes, double* largest) {
   return HWY_DYNAMIC_DISPATCH(LaneMaxF64)(z, n, lanes, largest);
 }
-double lane_sum_exp(const float* z, std::size_t n, float max, float* lanes) {
-  return HWY_DYNAMIC_DISPATCH(LaneSumExpF32)(z, n, max, lanes);
+void lane_sum_exp(const float* z, std::size_t n, const float* max, float* lanes, double* sums) {
+  HWY_DYNAMIC_DISPATCH(LaneSumExpF32)(z, n, max, lanes, sums);
 }
-double lane_sum_exp(const double* z, std::size_t n, double max, double* lanes) {
-  return HWY_DYNAMIC_DISPATCH(LaneSumExpF64)(z, n, max, lanes);
+void lane_sum_exp(const double* z, std::size_t n, const double* max, double* lanes, double* sums) {
+  HWY_DYNAMIC_DISPATCH(LaneSumExpF64)(z, n, max, lanes, sums);
 }
-void exp_terms(const float* z, std::size_t n, float max, float* out) {
-  HWY_DYNAMIC_DISPATCH(ExpTermsF32)(z, n, max, out);
+void exp_terms(const float* z, std::size_t n, float max, float* out, double* sums) {
+  HWY_DYNAMIC_DISPATCH(ExpTermsF32)(z, n, max, out, sums);
 }
-void exp_terms(const double* z, std::size_t n, double max, double* out) {
-  HWY_DYNAMIC_DISPATCH(ExpTermsF64)(z, n, max, out);
+void exp_terms(const double* z, std::size_t n, double max, double* out, double* sums) {
+  HWY_DYNAMIC_DISPATCH(ExpTermsF64)(z, n, max, out, sums);
 }
 Wide<double> exp_accurate(const float* z, std::size_t n, float max, float* out) {
   return HWY_DYNAMIC_DISPATCH(ExpAccurateF32)(z, n, max, out);

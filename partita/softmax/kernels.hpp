@@ -22,20 +22,26 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
 }
 
-/// lanes[l] = the largest z of lane l, largest = the largest of all. Returns false if some z is NaN
-/// or +inf.
-bool lane_max(const float* z, std::size_t n, float* lanes, float& largest);
-bool lane_max(const double* z, std::size_t n, double* lanes, double& largest);
+/// For each of the consecutive blocks that z[0, n) is made of: lanes[l] = the largest z of lane l,
+/// largest = the largest of all. Returns false if some z is NaN or +inf.
+/// @param lanes   [blocks, kLanes]
+/// @param largest [blocks]
+bool lane_max(const float* z, std::size_t n, float* lanes, float* largest);
+bool lane_max(const double* z, std::size_t n, double* lanes, double* largest);
 
-/// lanes[l] = sum over lane l of exp(z - max); returns their sum_lanes(). For max finite and >=
-/// every z. A term x = z - max has a relative error of up to |x| / 2 ulp: small in the sum, since
-/// the term itself is e^x. Terms under the smallest normal number count as 0.
-double lane_sum_exp(const float* z, std::size_t n, float max, float* lanes);
-double lane_sum_exp(const double* z, std::size_t n, double max, double* lanes);
+/// For each block: lanes[l] = sum over lane l of exp(z - max), sum = the sum_lanes() of those; all
+/// 0 where max is -inf. A term x = z - max has a relative error of up to |x| / 2 ulp: small in the
+/// sum, since the term itself is e^x. Terms under the smallest normal number count as 0.
+/// @param max  [blocks], none less than a z of its block
+/// @param sums [blocks]
+void lane_sum_exp(const float* z, std::size_t n, const float* max, float* lanes, double* sums);
+void lane_sum_exp(const double* z, std::size_t n, const double* max, double* lanes, double* sums);
 
-/// out[i] = exp(z[i] - max), terms as in lane_sum_exp. In place is fine.
-void exp_terms(const float* z, std::size_t n, float max, float* out);
-void exp_terms(const double* z, std::size_t n, double max, double* out);
+/// out[i] = exp(z[i] - max), terms as in lane_sum_exp, and the sum_lanes() of each kLanes of them.
+/// In place is fine.
+/// @param sums [n / kLanes]
+void exp_terms(const float* z, std::size_t n, float max, float* out, double* sums);
+void exp_terms(const double* z, std::size_t n, double max, double* out, double* sums);
 
 /// A number, and what rounding it to T left out: high + low has twice the digits.
 template <class T>

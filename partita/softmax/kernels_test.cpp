@@ -121,14 +121,18 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       for (T& x : z) x = static_cast<T>(normal(random));
       std::array<T, kLanes> lanes{};
       T largest{};
-      lane_max(z.data(), kBlock, lanes.data(), largest);
+      lane_max(z.data(), kBlock, lanes.data(), &largest);
       all.push_back(largest);
       all.insert(all.end(), lanes.begin(), lanes.end());
       const T max = *std::max_element(z.begin(), z.end());
-      all.push_back(static_cast<T>(lane_sum_exp(z.data(), kBlock, max, lanes.data())));
+      double sum = 0;
+      lane_sum_exp(z.data(), kBlock, &max, lanes.data(), &sum);
+      all.push_back(static_cast<T>(sum));
       all.insert(all.end(), lanes.begin(), lanes.end());
       std::vector<T> terms(kBlock);
-      exp_terms(z.data(), kBlock, max, terms.data());
+      std::vector<double> sums(kBlock / kLanes);
+      exp_terms(z.data(), kBlock, max, terms.data(), sums.data());
+      for (const double s : sums) all.push_back(static_cast<T>(s));
       all.insert(all.end(), terms.begin(), terms.end());
       all.push_back(static_cast<T>(exp_accurate(z.data(), kBlock, max, terms.data()).high));
       all.insert(all.end(), terms.begin(), terms.end());
@@ -151,15 +155,15 @@ TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
     std::vector<T> z(kBlock, -std::numeric_limits<T>::infinity());
     std::array<T, kLanes> lanes{};
     T largest{};
-    EXPECT_TRUE(lane_max(z.data(), kBlock, lanes.data(), largest));
+    EXPECT_TRUE(lane_max(z.data(), kBlock, lanes.data(), &largest));
     for (std::size_t i = 0; i < kBlock; ++i) {
       for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(),
                           std::numeric_limits<T>::infinity()}) {
         z[i] = bad;
-        ASSERT_FALSE(lane_max(z.data(), kBlock, lanes.data(), largest)) << i;
+        ASSERT_FALSE(lane_max(z.data(), kBlock, lanes.data(), &largest)) << i;
       }
       z[i] = T(-1e30);
-      ASSERT_TRUE(lane_max(z.data(), kBlock, lanes.data(), largest));
+      ASSERT_TRUE(lane_max(z.data(), kBlock, lanes.data(), &largest));
       ASSERT_EQ(lanes[i % kLanes], T(-1e30));
       ASSERT_EQ(largest, T(-1e30));
       z[i] = -std::numeric_limits<T>::infinity();

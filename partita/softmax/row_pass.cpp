@@ -63,6 +63,12 @@ std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const
 }
 
 template <class T>
+std::span<const T> RowReader<T>::whole_blocks() const {
+  if (rows_.dtype() != dtype_of<T> || rows_.column_stride() != 1) return {};
+  return {rows_.row_data<T>(row_), columns() / kBlock * kBlock};
+}
+
+template <class T>
 void RowReader<T>::gather(std::size_t first, std::size_t step, std::size_t n, T* out) const {
   const auto offset = static_cast<std::ptrdiff_t>(first) * rows_.column_stride();
   const auto stride = static_cast<std::ptrdiff_t>(step) * rows_.column_stride();
@@ -106,79 +112,75 @@ void RowPass<T>::resize(const RowReader<T>& row) {
   if (row.columns() == 0) row.fail("no columns");
   blocks_ = row.blocks();
   lanes_.resize(blocks_ * kLanes);
-  block_max_.assign(kernels::round_up(blocks_, kLanes), kMinusInfinity<double>);
-  block_max_scale_.resize(block_max_.size());
-}
-
-template <class T>
-void RowPass<T>::find_block_max(const RowReader<T>& row, std::size_t b, std::span<const T> z) {
-  T largest{};
-  if (!kernels::lane_max(z.data(), z.size(), &lanes_[b * kLanes], largest)) row.check_values();
-  block_max_[b] = static_cast<double>(largest);
+  block_max_.resize(blocks_);
 }
 
 template <class T>
 void RowPass<T>::find_max(const RowReader<T>& row) {
   resize(row);
+  const auto whole = row.whole_blocks();
+  bool proper = kernels::lane_max(whole.data(), whole.size(), lanes_.data(), block_max_.data());
   T buffer[kBlock];
-  for (std::size_t b = 0; b < blocks_; ++b) {
-    find_block_max(row, b, row.block(b, buffer));
+  for (std::size_t b = whole.size() / kBlock; b < blocks_; ++b) {
+    const auto z = row.block(b, buffer);
+    proper &= kernels::lane_max(z.data(), z.size(), &lanes_[b * kLanes], &block_max_[b]);
   }
-  max_ = *std::max_element(block_max_.begin(), block_max_.end());
-}
-
-template <class T>
-template <class SumBlock>
-void RowPass<T>::sum_blocks(const RowReader<T>& row, const SumBlock& sum_block) {
-  resize(row);
-  block_weight_.assign(block_max_.size(), 0);
-  T buffers[kGroup][kBlock];
-  std::span<const T> z[kGroup];
-  for (std::size_t group = 0; group < blocks_; group += kGroup) {
-    const std::size_t n = std::min(kGroup, blocks_ - group);
-    for (std::size_t i = 0; i < n; ++i) {
-      z[i] = row.block(group + i, buffers[i]);
-      find_block_max(row, group + i, z[i]);
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      T* lanes = &lanes_[(group + i) * kLanes];
-      const auto max = static_cast<T>(block_max_[group + i]);
-      if (max == kMinusInfinity<T>) {
-        std::fill(lanes, lanes + kLanes, T{0});
-      } else {
-        block_weight_[group + i] = sum_block(z[i], max, lanes);
-      }
-    }
-  }
-  max_ = *std::max_element(block_max_.begin(), block_max_.end());
-  if (max_ == kMinusInfinity<double>) return;
-  if (blocks_ == 1) {  // short rows are often many
-    block_max_scale_[0] = 1;
-    return;
-  }
-  kernels::exp_accurate(block_max_.data(), block_max_.size(), max_, block_max_scale_.data());
-  for (std::size_t b = 0; b < blocks_; ++b) block_weight_[b] *= block_max_scale_[b];
+  if (!proper) row.check_values();
+  max_ = static_cast<double>(*std::max_element(block_max_.begin(), block_max_.end()));
 }
 
 template <class T>
 void RowPass<T>::sum_exp(const RowReader<T>& row) {
-  sum_blocks(row, [](std::span<const T> z, T max, T* lanes) {
-    return kernels::lane_sum_exp(z.data(), z.size(), max, lanes);
-  });
+  resize(row);
+  block_weight_.resize(blocks_);
+  const auto whole = row.whole_blocks();
+  bool proper = true;
+  T buffer[kBlock];
+  for (std::size_t b = 0; b < blocks_;) {
+    const std::size_t here =
+        std::min(kGroup * kBlock, whole.size() - std::min(whole.size(), b * kBlock));
+    const auto z = here > 0 ? whole.subspan(b * kBlock, here) : row.block(b, buffer);
+    T* lanes = &lanes_[b * kLanes];
+    proper &= kernels::lane_max(z.data(), z.size(), lanes, &block_max_[b]);
+    kernels::lane_sum_exp(z.data(), z.size(), &block_max_[b], lanes, &block_weight_[b]);
+    b += here > 0 ? here / kBlock : 1;
+  }
+  if (!proper) row.check_values();
+  weigh_blocks();
 }
 
 template <class T>
 void RowPass<T>::sum_exp_accurate(const RowReader<T>& row) {
+  find_max(row);
+  block_weight_.resize(blocks_);
   T terms[kBlock];
-  sum_blocks(row, [&](std::span<const T> z, T max, T*) {
-    return kernels::exp_accurate(z.data(), z.size(), max, terms).high;
-  });
+  for (std::size_t b = 0; b < blocks_; ++b) {
+    const auto z = row.block(b, terms);
+    block_weight_[b] = block_max_[b] == kMinusInfinity<T>
+                           ? 0
+                           : kernels::exp_accurate(z.data(), z.size(), block_max_[b], terms).high;
+  }
+  weigh_blocks();
+}
+
+template <class T>
+void RowPass<T>::weigh_blocks() {
+  max_ = static_cast<double>(*std::max_element(block_max_.begin(), block_max_.end()));
+  if (blocks_ == 1 || max_ == kMinusInfinity<double>) {  // short rows are often many
+    block_scale_.assign(blocks_, 1);
+    return;
+  }
+  block_scale_.resize(kernels::round_up(blocks_, kLanes));
+  std::copy(block_max_.begin(), block_max_.end(), block_scale_.begin());
+  std::fill(block_scale_.begin() + static_cast<std::ptrdiff_t>(blocks_), block_scale_.end(), max_);
+  kernels::exp_accurate(block_scale_.data(), block_scale_.size(), max_, block_scale_.data());
+  for (std::size_t b = 0; b < blocks_; ++b) block_weight_[b] *= block_scale_[b];
 }
 
 template <class T>
 std::size_t RowPass<T>::argmax(const RowReader<T>& row) const {
   const auto block = static_cast<std::size_t>(
-      std::find(block_max_.begin(), block_max_.end(), max_) - block_max_.begin());
+      std::find(block_max_.begin(), block_max_.end(), static_cast<T>(max_)) - block_max_.begin());
   T buffer[kBlock];
   const auto z = row.block(block, buffer);
   return block * kBlock +

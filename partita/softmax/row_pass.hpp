@@ -38,6 +38,10 @@ class RowReader {
   /// where it can, else to `buffer`.
   std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
 
+  /// The whole blocks at the row's front that can be read where they lie, as one piece; empty if
+  /// the row must be converted.
+  std::span<const T> whole_blocks() const;
+
   T at(std::size_t column) const;
 
   /// out[i] = the logit at first + i * step.
@@ -108,23 +112,23 @@ class RowPass {
   std::vector<T>& lanes() { return lanes_; }
   const std::vector<T>& lanes() const { return lanes_; }
   /// [blocks]: the largest logit of each block.
-  std::span<const double> block_max() const { return {block_max_.data(), blocks_}; }
+  std::span<const T> block_max() const { return block_max_; }
   /// [blocks], after either: exp(block_max - max()).
-  std::span<const double> block_max_scale() const { return {block_max_scale_.data(), blocks_}; }
+  std::span<const double> block_scale() const { return {block_scale_.data(), blocks_}; }
   /// [blocks], after either: sum of exp(z - max()) over each block.
-  std::span<const double> block_weight() const { return {block_weight_.data(), blocks_}; }
+  std::span<const double> block_weight() const { return block_weight_; }
 
  private:
   void resize(const RowReader<T>& row);
-  template <class SumBlock>
-  void sum_blocks(const RowReader<T>& row, const SumBlock& sum_block);
-  void find_block_max(const RowReader<T>& row, std::size_t b, std::span<const T> z);
+  /// Turns block_weight_ from sums relative to each block's own maximum to sums relative to the
+  /// row's.
+  void weigh_blocks();
 
   std::size_t blocks_ = 0;
   double max_ = 0;
   std::vector<T> lanes_;
-  std::vector<double> block_max_;        // padded with -inf for the kernels
-  std::vector<double> block_max_scale_;  // exp(block_max - max)
+  std::vector<T> block_max_;
+  std::vector<double> block_scale_;  // padded for the kernels
   std::vector<double> block_weight_;
 };
 
