@@ -1,6 +1,8 @@
 // Timing contenders against each other in one run: they take turns, round after round, so that a
-// machine whose speed drifts slows all of them alike. What is printed is the median time of the
-// first one, and how many times longer each of the others took (the median of the rounds' ratios).
+// machine whose speed drifts slows all of them alike. A turn is a few runs in a row, of which the
+// first is not counted: it brings back what the others pushed out of the caches, and outlasts the
+// spinning of their OpenMP threads. What is printed is the median time of the first contender, and
+// how many times longer each of the others took (the median of the rounds' ratios).
 #pragma once
 
 #include <fmt/format.h>
@@ -21,38 +23,41 @@ inline double median(std::vector<double> values) {
   return *middle;
 }
 
+/// Mean seconds of the runs of one turn.
+inline double take_turn(const std::function<void()>& run) {
+  using Clock = std::chrono::steady_clock;
+  constexpr double kTurn = 0.03;
+  run();
+  const auto start = Clock::now();
+  double elapsed = 0;
+  int runs = 0;
+  do {
+    run();
+    ++runs;
+    elapsed = std::chrono::duration<double>(Clock::now() - start).count();
+  } while (runs < 2 || elapsed < kTurn);
+  return elapsed / runs;
+}
+
 struct Comparison {
   double seconds;              // of the first contender
   std::vector<double> ratios;  // of each other contender's time to the first's
 };
 
-/// Rounds until each contender has had half a second, but 5 at least and 200 at most. An empty
-/// function is a contender that cannot run here; its ratio is 0.
+/// An empty function is a contender that cannot run here; its ratio is 0.
 inline Comparison compare(const std::vector<std::function<void()>>& contenders) {
-  std::vector<std::vector<double>> times(contenders.size());
-  for (const auto& run : contenders) {
-    if (run) run();  // once uncounted: caches, first-touch pages, code that is made at run time
-  }
-  double spent = 0;
-  for (int round = 0;
-       round < 5 || (round < 200 && spent < 0.5 * static_cast<double>(contenders.size()));
-       ++round) {
-    for (std::size_t i = 0; i < contenders.size(); ++i) {
-      if (!contenders[i]) continue;
-      const auto start = std::chrono::steady_clock::now();
-      contenders[i]();
-      times[i].push_back(
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-      spent += times[i].back();
+  constexpr int kRounds = 5;
+  std::vector<double> ours;
+  std::vector<std::vector<double>> ratios(contenders.size());
+  for (int round = 0; round < kRounds; ++round) {
+    ours.push_back(take_turn(contenders[0]));
+    for (std::size_t i = 1; i < contenders.size(); ++i) {
+      if (contenders[i]) ratios[i].push_back(take_turn(contenders[i]) / ours.back());
     }
   }
-  Comparison result{median(times[0]), {}};
+  Comparison result{median(ours), {}};
   for (std::size_t i = 1; i < contenders.size(); ++i) {
-    std::vector<double> ratios;
-    for (std::size_t round = 0; round < times[i].size(); ++round) {
-      ratios.push_back(times[i][round] / times[0][round]);
-    }
-    result.ratios.push_back(ratios.empty() ? 0 : median(ratios));
+    result.ratios.push_back(ratios[i].empty() ? 0 : median(ratios[i]));
   }
   return result;
 }

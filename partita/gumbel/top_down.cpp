@@ -50,7 +50,9 @@ constexpr std::size_t kCell = kBlock / kLanes;  // 32 logits: their taken flags 
 // than this is left in all, they are summed anew from what remains.
 constexpr double kRenew = 0x1p-60;
 
-constexpr int kPatience = 24;  // rejections, in a row
+// The least number of categories taken one by one before the rest is drawn at once.
+constexpr std::size_t kOneByOne = 24;
+// What a category must weigh to be among them: below it, 1 / weight might overflow.
 constexpr double kSmallestWeight = 1e-200;
 
 struct Higher {
@@ -92,7 +94,7 @@ class Engine {
     has_unweighed_ = false;
     rejections_ = 0;
     takes_ = 0;
-    reveal_after_ = std::max<std::size_t>(kPatience, row_.columns() / 16);
+    reveal_after_ = std::max(kOneByOne, row_.columns() / 16);
     revealed_.reset();
     revealed_next_ = 0;
     exhausted_ = false;
@@ -202,7 +204,7 @@ class Engine {
     }
     // One rejection is cheaper than weighing the cell, two are not; and many cost as much as
     // weighing the whole row.
-    if (++rejections_ == kPatience) {
+    if (++rejections_ == row_.blocks()) {
       renew();
     } else if (rejected_.test(b, lane)) {
       weigh_cell(b, lane);
@@ -363,7 +365,7 @@ class Engine {
   std::size_t unweighed_block_ = 0;
   std::size_t unweighed_lane_ = 0;
 
-  int rejections_ = 0;
+  std::size_t rejections_ = 0;
   std::size_t takes_ = 0;
   std::size_t reveal_after_ = 0;  // so many takes
   LazySort<TopDown::Item, Higher> revealed_;

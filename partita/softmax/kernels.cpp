@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "partita/softmax/kernels.cpp"
 #include <hwy/foreach_target.h>  // compiles what follows once for every target
 // must come after foreach_target
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -150,49 +152,85 @@ HWY_INLINE Pair<V> ExpLifted(D d, V z, V max) {
 }
 
 /// Calls step(i, accumulator) for the elements of each vector-wide slice of lanes, with four
-/// accumulators kLanes apart, and stores fold(accumulators) to the slice of `lanes`.
-template <class T, class Step, class Fold>
-HWY_INLINE void ReduceLanes(std::size_t n, T start, T* HWY_RESTRICT lanes, const Step& step,
-                            const Fold& fold) {
+/// accumulators kLanes apart, and then finish(slice, fold of the accumulators).
+template <class T, class Accumulator, class Step, class Fold, class Finish>
+HWY_INLINE void ReduceLanes(std::size_t n, Accumulator start, const Step& step, const Fold& fold,
+                            const Finish& finish) {
   const Tag<T> d;
   const std::size_t width = hn::Lanes(d);
   for (std::size_t slice = 0; slice < kLanes; slice += width) {
-    auto a0 = hn::Set(d, start);
-    auto a1 = a0;
-    auto a2 = a0;
-    auto a3 = a0;
+    Accumulator a0 = start;
+    Accumulator a1 = start;
+    Accumulator a2 = start;
+    Accumulator a3 = start;
     for (std::size_t i = slice; i < n; i += kStep) {
       a0 = step(i, a0);
       a1 = step(i + kLanes, a1);
       a2 = step(i + 2 * kLanes, a2);
       a3 = step(i + 3 * kLanes, a3);
     }
-    hn::StoreU(fold(fold(a0, a1), fold(a2, a3)), d, lanes + slice);
+    finish(slice, fold(fold(a0, a1), fold(a2, a3)));
   }
 }
+
+/// sum_lanes(), in vectors of four.
+template <class T>
+HWY_INLINE double SumLanes(const T* lanes) {
+  const hn::CappedTag<double, 4> d;
+  if constexpr (HWY_TARGET == HWY_SCALAR || hn::MaxLanes(d) != 4) {
+    return sum_lanes(lanes);
+  } else {
+    const auto four = [&](std::size_t i) {
+      if constexpr (std::is_same_v<T, double>) {
+        return hn::LoadU(d, lanes + i);
+      } else {
+        return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, decltype(d)>(), lanes + i));
+      }
+    };
+    double quarter[4];
+    hn::StoreU(hn::Add(hn::Add(four(0), four(8)), hn::Add(four(4), four(12))), d, quarter);
+    return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
+  }
+}
+
+/// How far ahead lane_sum_exp asks for memory: the run of blocks that row_pass.cpp takes at a time.
+constexpr std::size_t kAhead = 4 * kBlock;
+
+template <class V>
+struct MaxAndSum {
+  V max;
+  V sum;
+};
 
 template <class T>
 HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes,
                          T* HWY_RESTRICT largest) {
   const Tag<T> d;
-  const auto infinity = hn::Set(d, std::numeric_limits<T>::infinity());
-  auto proper = hn::Eq(infinity, infinity);
+  using V = hn::VFromD<Tag<T>>;
+  const V lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  bool proper = true;
   for (std::size_t first = 0; first < n; first += kBlock, lanes += kLanes, ++largest) {
-    ReduceLanes(
-        std::min(kBlock, n - first), -std::numeric_limits<T>::infinity(), lanes,
-        [&](std::size_t i, auto max) {
-          const auto v = hn::LoadU(d, z + first + i);
-          proper = hn::And(proper, hn::Lt(v, infinity));  // false for NaN
-          return hn::Max(max, v);
+    // A maximum may overlook NaN, a sum does not, and costs less than comparing every element. (The
+    // sum of -inf and what overflows is NaN, too: the caller looks again before he complains.)
+    MaxAndSum<V> all{lowest, hn::Zero(d)};
+    ReduceLanes<T>(
+        std::min(kBlock, n - first), all,
+        [&](std::size_t i, MaxAndSum<V> a) {
+          const V v = hn::LoadU(d, z + first + i);
+          return MaxAndSum<V>{hn::Max(a.max, v), hn::Add(a.sum, v)};
         },
-        [](auto a, auto b) { return hn::Max(a, b); });
-    auto folded = hn::LoadU(d, lanes);
-    for (std::size_t slice = hn::Lanes(d); slice < kLanes; slice += hn::Lanes(d)) {
-      folded = hn::Max(folded, hn::LoadU(d, lanes + slice));
-    }
-    *largest = hn::GetLane(hn::MaxOfLanes(d, folded));
+        [](MaxAndSum<V> a, MaxAndSum<V> b) {
+          return MaxAndSum<V>{hn::Max(a.max, b.max), hn::Add(a.sum, b.sum)};
+        },
+        [&](std::size_t slice, MaxAndSum<V> a) {
+          hn::StoreU(a.max, d, lanes + slice);
+          all = {hn::Max(all.max, a.max), hn::Add(all.sum, a.sum)};
+        });
+    *largest = hn::GetLane(hn::MaxOfLanes(d, all.max));
+    proper &=
+        hn::AllTrue(d, hn::Eq(all.sum, all.sum)) && *largest < std::numeric_limits<T>::infinity();
   }
-  return hn::AllTrue(d, proper);
+  return proper;
 }
 
 template <class T>
@@ -206,13 +244,18 @@ HWY_INLINE void LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, const T* HWY
       continue;
     }
     const auto m = hn::Set(d, *max);
-    ReduceLanes(
-        std::min(kBlock, n - first), T{0}, lanes,
-        [&](std::size_t i, auto sum) {
+    using V = hn::VFromD<Tag<T>>;
+    ReduceLanes<T>(
+        std::min(kBlock, n - first), hn::Zero(d),
+        [&](std::size_t i, V sum) {
+          // The next blocks' maxima come next, and would wait for memory while this one's sum is
+          // all arithmetic. (Past the end of a row it is a hint about nothing.)
+          hwy::Prefetch(z + first + i + kAhead);
           return hn::Add(sum, ExpForSum(d, hn::LoadU(d, z + first + i), m));
         },
-        [](auto a, auto b) { return hn::Add(a, b); });
-    *sums = sum_lanes(lanes);
+        [](V a, V b) { return hn::Add(a, b); },
+        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+    *sums = SumLanes(lanes);
   }
 }
 
@@ -224,7 +267,7 @@ HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out, double* sums
     for (std::size_t i = first; i < first + kLanes; i += hn::Lanes(d)) {
       hn::StoreU(ExpForSum(d, hn::LoadU(d, z + i), m), d, out + i);
     }
-    *sums++ = sum_lanes(out + first);
+    *sums++ = SumLanes(out + first);
   }
 }
 

@@ -23,7 +23,8 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) {
 }
 
 /// For each of the consecutive blocks that z[0, n) is made of: lanes[l] = the largest z of lane l,
-/// largest = the largest of all. Returns false if some z is NaN or +inf.
+/// largest = the largest of all. Returns false if some z is NaN or +inf (and, seldom, if none is
+/// but finite logits overflow when they are added up).
 /// @param lanes   [blocks, kLanes]
 /// @param largest [blocks]
 bool lane_max(const float* z, std::size_t n, float* lanes, float* largest);
