@@ -60,18 +60,6 @@ std::vector<double> filtered(Rows logits, const Filter& filter, int threads,
   return out;
 }
 
-/// "logits: row 3: NaN at column 17" of a chunk that began at row `first` names the row of the
-/// file.
-std::string located(const RowError& error, std::size_t first) {
-  std::string reason = error.message;
-  for (const std::string_view prefix : {std::string_view("logits: "), std::string_view("row ")}) {
-    if (!reason.starts_with(prefix)) continue;
-    reason.erase(0,
-                 prefix == "row " ? std::min(reason.find(": ") + 2, reason.size()) : prefix.size());
-  }
-  return fmt::format("row {}: {}", first + error.row, reason);
-}
-
 void append(TopKSample& all, TopKSample&& part) {
   const auto join = [](auto& to, auto& from) { to.insert(to.end(), from.begin(), from.end()); };
   all.rows += part.rows;
@@ -107,7 +95,10 @@ TopKSample sample_rows(Rows logits, const SampleOptions& options) {
       append(all, gumbel_top_k(input, options.k, Streams(options.common.seed, first),
                                {.threads = options.common.threads, .errors = &errors}));
     }
-    if (!errors.empty()) throw DataError(options.logits, located(errors.front(), first));
+    if (!errors.empty()) {
+      throw DataError(options.logits,
+                      fmt::format("row {}: {}", first + errors.front().row, errors.front().reason));
+    }
     meter.update({first + chunk.rows(), logits.rows(), "rows"});
   }
   return all;

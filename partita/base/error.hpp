@@ -29,8 +29,17 @@ class Error : public std::runtime_error {
 /// The caller broke a documented condition: "k: expected 1..1000 (categories), got 2000".
 class InvalidArgument : public Error {
  public:
-  InvalidArgument(std::string_view argument, std::string_view message)
-      : Error(std::string(argument) + ": " + std::string(message)) {}
+  InvalidArgument(std::string_view argument, std::string_view reason)
+      : Error(std::string(argument) + ": " + std::string(reason)),
+        argument_(argument),
+        reason_(reason) {}
+
+  const std::string& argument() const { return argument_; }
+  const std::string& reason() const { return reason_; }
+
+ private:
+  std::string argument_;
+  std::string reason_;
 };
 
 /// The contents of a file are not what they must be: "words.txt: line 3: invalid UTF-8 at byte 5".

@@ -6,13 +6,12 @@
 //
 //   std::vector<partita::RowError> errors;
 //   auto sample = partita::gumbel_top_k(logits, 10, {seed, request}, {.threads = 4, .errors =
-//   &errors}); for (const auto& e : errors) log(e.row, e.message);   // the other rows are as if
+//   &errors}); for (const auto& e : errors) log(e.row, e.reason);   // the other rows are as if
 //   alone
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -26,7 +25,7 @@ namespace partita {
 /// Why one row of a batch has no result.
 struct RowError {
   std::size_t row;
-  std::string message;  ///< "logits: row 3: NaN at column 17"
+  std::string reason;  ///< "NaN at column 17"
 };
 
 struct RowOptions {
@@ -41,12 +40,16 @@ void parallel_for(std::size_t n, int threads,
                   const std::function<void(std::size_t first, std::size_t last)>& body);
 
 /// Calls body(row, workspace) for every row, with one Workspace a thread. A row whose body throws
-/// InvalidArgument fails alone: see RowOptions.
+/// InvalidArgument(argument, reason) fails alone; what is thrown for it in the end is
+/// InvalidArgument(argument, "row 3: " + reason): see RowOptions.
 template <class Workspace, class Body>
 void for_each_row(std::size_t rows, const RowOptions& options, const Body& body) {
+  struct Failure {
+    RowError error;
+    std::string argument;
+  };
   std::mutex mutex;
-  std::vector<RowError> failed;
-  std::exception_ptr first_failure;
+  std::vector<Failure> failures;
   parallel_for(rows, options.threads, [&](std::size_t first, std::size_t last) {
     Workspace workspace;
     for (std::size_t row = first; row < last; ++row) {
@@ -54,18 +57,18 @@ void for_each_row(std::size_t rows, const RowOptions& options, const Body& body)
         body(row, workspace);
       } catch (const InvalidArgument& error) {
         const std::scoped_lock lock(mutex);
-        if (std::all_of(failed.begin(), failed.end(), [&](const auto& f) { return row < f.row; })) {
-          first_failure = std::current_exception();
-        }
-        failed.push_back({row, error.what()});
+        failures.push_back({{row, error.reason()}, error.argument()});
       }
     }
   });
-  if (failed.empty()) return;
-  std::sort(failed.begin(), failed.end(),
-            [](const auto& a, const auto& b) { return a.row < b.row; });
-  if (options.errors == nullptr) std::rethrow_exception(first_failure);
-  options.errors->insert(options.errors->end(), failed.begin(), failed.end());
+  if (failures.empty()) return;
+  std::sort(failures.begin(), failures.end(),
+            [](const auto& a, const auto& b) { return a.error.row < b.error.row; });
+  if (options.errors == nullptr) {
+    const auto& [error, argument] = failures.front();
+    throw InvalidArgument(argument, "row " + std::to_string(error.row) + ": " + error.reason);
+  }
+  for (auto& failure : failures) options.errors->push_back(std::move(failure.error));
 }
 
 }  // namespace partita

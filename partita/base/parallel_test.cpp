@@ -33,7 +33,7 @@ TEST(ParallelFor, PassesOnWhatABodyThrows) {
 TEST(ParallelFor, RefusesNoThreads) { EXPECT_THROW(parallel_for(1, 0, {}), InvalidArgument); }
 
 void fail_odd(std::size_t row, NoWorkspace&) {
-  if (row % 2 == 1) throw InvalidArgument("logits", "row " + std::to_string(row));
+  if (row % 2 == 1) throw InvalidArgument("logits", "odd: " + std::to_string(row));
 }
 
 TEST(ForEachRow, ListsBadRowsInOrder) {
@@ -42,7 +42,7 @@ TEST(ForEachRow, ListsBadRowsInOrder) {
   ASSERT_EQ(errors.size(), 3);
   EXPECT_EQ(errors[0].row, 1);
   EXPECT_EQ(errors[1].row, 3);
-  EXPECT_EQ(errors[2].message, "logits: row 5");
+  EXPECT_EQ(errors[2].reason, "odd: 5");
 }
 
 TEST(ForEachRow, ThrowsTheFirstBadRowAfterDoingTheOthers) {
@@ -54,7 +54,7 @@ TEST(ForEachRow, ThrowsTheFirstBadRowAfterDoingTheOthers) {
     });
     FAIL() << "nothing thrown";
   } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(), "logits: row 1");
+    EXPECT_STREQ(error.what(), "logits: row 1: odd: 1");
   }
   EXPECT_EQ(done, 3);
 }

@@ -39,9 +39,8 @@ TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
           const auto item = top_down.next();
           if (!item) {
             throw InvalidArgument(
-                "logits",
-                fmt::format("row {}: k = {}, but only {} categories are possible (not -inf)", row,
-                            k, items.size()));
+                "logits", fmt::format("k = {}, but only {} categories are possible (not -inf)", k,
+                                      items.size()));
           }
           items.push_back(*item);
         }

@@ -96,15 +96,15 @@ void RowReader<T>::check_values() const {
   for (std::size_t column = 0; column < columns(); ++column) {
     const T value = at(column);
     if (!(value < std::numeric_limits<T>::infinity())) {
-      throw InvalidArgument("logits", fmt::format("row {}: {} at column {}", row_,
-                                                  std::isnan(value) ? "NaN" : "+inf", column));
+      throw InvalidArgument(
+          "logits", fmt::format("{} at column {}", std::isnan(value) ? "NaN" : "+inf", column));
     }
   }
 }
 
 template <class T>
 void RowReader<T>::fail(const char* message) const {
-  throw InvalidArgument("logits", fmt::format("row {}: {}", row_, message));
+  throw InvalidArgument("logits", message);
 }
 
 template <class T>
