@@ -14,16 +14,12 @@
 #include "compare.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/softmax/softmax.hpp"
+#include "tensor_rows.hpp"
 
 namespace {
 
 using namespace partita;
 using namespace partita::benchmark;
-
-Rows rows_of(const at::Tensor& t) {
-  return {t.data_ptr(), t.scalar_type() == at::kFloat ? DType::f32 : DType::bf16,
-          static_cast<std::size_t>(t.size(0)), static_cast<std::size_t>(t.size(1)), t.size(1)};
-}
 
 struct Shape {
   const char* name;

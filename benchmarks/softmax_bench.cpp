@@ -10,20 +10,12 @@
 
 #include "compare.hpp"
 #include "partita/softmax/softmax.hpp"
+#include "tensor_rows.hpp"
 
 namespace {
 
 using namespace partita;
 using namespace partita::benchmark;
-
-Rows rows_of(const at::Tensor& t) {
-  return {t.data_ptr(), t.scalar_type() == at::kFloat ? DType::f32 : DType::bf16,
-          static_cast<std::size_t>(t.size(0)), static_cast<std::size_t>(t.size(1)), t.size(1)};
-}
-MutableRows mutable_rows_of(const at::Tensor& t) {
-  const Rows rows = rows_of(t);
-  return {t.data_ptr(), rows.dtype(), rows.rows(), rows.columns(), rows.row_stride()};
-}
 
 /// oneDNN's softmax or log-softmax over the last dimension.
 class OneDnn {
@@ -75,12 +67,12 @@ void bench(std::int64_t n, std::int64_t v, int threads, at::ScalarType type) {
                                 {},
                                 [&] { at::amax_out(per_row, z, {1}); }}));
   OneDnn log_softmax_dnn(z, out, dnnl::algorithm::softmax_log);
-  print("log_softmax", compare({[&] { log_softmax(rows_of(z), mutable_rows_of(out), options); },
+  print("log_softmax", compare({[&] { log_softmax(rows_of(z), rows_of(out), options); },
                                 [&] { at::_log_softmax_out(out, z, 1, false); },
                                 [&] { log_softmax_dnn(); },
                                 {}}));
   OneDnn softmax_dnn(z, out, dnnl::algorithm::softmax_accurate);
-  print("softmax", compare({[&] { softmax(rows_of(z), mutable_rows_of(out), options); },
+  print("softmax", compare({[&] { softmax(rows_of(z), rows_of(out), options); },
                             [&] { at::_softmax_out(out, z, 1, false); },
                             [&] { softmax_dnn(); },
                             {}}));
