@@ -196,39 +196,49 @@ HWY_INLINE double SumLanes(const T* lanes) {
 /// How far ahead lane_sum_exp asks for memory: the run of blocks that row_pass.cpp takes at a time.
 constexpr std::size_t kAhead = 4 * kBlock;
 
-template <class V>
-struct MaxAndSum {
+template <bool kTopTwo, class V>
+struct Extremes {
   V max;
   V sum;
+  V second;  // if kTopTwo
 };
 
-template <class T>
+/// `second` is written if kTopTwo.
+template <bool kTopTwo, class T>
 HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes,
-                         T* HWY_RESTRICT largest) {
+                         T* HWY_RESTRICT second, T* HWY_RESTRICT largest) {
   const Tag<T> d;
   using V = hn::VFromD<Tag<T>>;
+  using Seen = Extremes<kTopTwo, V>;
   const V lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
   bool proper = true;
   for (std::size_t first = 0; first < n; first += kBlock, lanes += kLanes, ++largest) {
     // A maximum may overlook NaN, a sum does not, and costs less than comparing every element. (The
     // sum of -inf and what overflows is NaN, too: the caller looks again before he complains.)
-    MaxAndSum<V> all{lowest, hn::Zero(d)};
+    V max = lowest;
+    V sum = hn::Zero(d);
     ReduceLanes<T>(
-        std::min(kBlock, n - first), all,
-        [&](std::size_t i, MaxAndSum<V> a) {
+        std::min(kBlock, n - first), Seen{lowest, sum, lowest},
+        [&](std::size_t i, Seen a) {
           const V v = hn::LoadU(d, z + first + i);
-          return MaxAndSum<V>{hn::Max(a.max, v), hn::Add(a.sum, v)};
+          if constexpr (kTopTwo) a.second = hn::Max(a.second, hn::Min(a.max, v));
+          return Seen{hn::Max(a.max, v), hn::Add(a.sum, v), a.second};
         },
-        [](MaxAndSum<V> a, MaxAndSum<V> b) {
-          return MaxAndSum<V>{hn::Max(a.max, b.max), hn::Add(a.sum, b.sum)};
+        [](Seen a, Seen b) {
+          if constexpr (kTopTwo) {
+            a.second = hn::Max(hn::Max(a.second, b.second), hn::Min(a.max, b.max));
+          }
+          return Seen{hn::Max(a.max, b.max), hn::Add(a.sum, b.sum), a.second};
         },
-        [&](std::size_t slice, MaxAndSum<V> a) {
+        [&](std::size_t slice, Seen a) {
           hn::StoreU(a.max, d, lanes + slice);
-          all = {hn::Max(all.max, a.max), hn::Add(all.sum, a.sum)};
+          if constexpr (kTopTwo) hn::StoreU(a.second, d, second + slice);
+          max = hn::Max(max, a.max);
+          sum = hn::Add(sum, a.sum);
         });
-    *largest = hn::GetLane(hn::MaxOfLanes(d, all.max));
-    proper &=
-        hn::AllTrue(d, hn::Eq(all.sum, all.sum)) && *largest < std::numeric_limits<T>::infinity();
+    if constexpr (kTopTwo) second += kLanes;
+    *largest = hn::GetLane(hn::MaxOfLanes(d, max));
+    proper &= hn::AllTrue(d, hn::Eq(sum, sum)) && *largest < std::numeric_limits<T>::infinity();
   }
   return proper;
 }
@@ -266,6 +276,21 @@ HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out, double* sums
   for (std::size_t first = 0; first < n; first += kLanes) {
     for (std::size_t i = first; i < first + kLanes; i += hn::Lanes(d)) {
       hn::StoreU(ExpForSum(d, hn::LoadU(d, z + i), m), d, out + i);
+    }
+    *sums++ = SumLanes(out + first);
+  }
+}
+
+template <class T>
+HWY_INLINE void ExpBoundsT(const T* a, const T* b, std::size_t n, T max, T factor, T* out,
+                           double* sums) {
+  const Tag<T> d;
+  const auto m = hn::Set(d, max);
+  const auto f = hn::Set(d, factor);
+  for (std::size_t first = 0; first < n; first += kLanes) {
+    for (std::size_t i = first; i < first + kLanes; i += hn::Lanes(d)) {
+      const auto large = ExpForSum(d, hn::LoadU(d, a + i), m);
+      hn::StoreU(hn::MulAdd(f, ExpForSum(d, hn::LoadU(d, b + i), m), large), d, out + i);
     }
     *sums++ = SumLanes(out + first);
   }
@@ -327,10 +352,24 @@ HWY_INLINE void SubtractT(const T* z, std::size_t n, T max, T c, T* out) {
 }
 
 bool LaneMaxF32(const float* z, std::size_t n, float* lanes, float* largest) {
-  return LaneMaxT(z, n, lanes, largest);
+  return LaneMaxT<false, float>(z, n, lanes, nullptr, largest);
 }
 bool LaneMaxF64(const double* z, std::size_t n, double* lanes, double* largest) {
-  return LaneMaxT(z, n, lanes, largest);
+  return LaneMaxT<false, double>(z, n, lanes, nullptr, largest);
+}
+bool LaneTopTwoF32(const float* z, std::size_t n, float* lanes, float* second, float* largest) {
+  return LaneMaxT<true>(z, n, lanes, second, largest);
+}
+bool LaneTopTwoF64(const double* z, std::size_t n, double* lanes, double* second, double* largest) {
+  return LaneMaxT<true>(z, n, lanes, second, largest);
+}
+void ExpBoundsF32(const float* a, const float* b, std::size_t n, float m, float f, float* out,
+                  double* sums) {
+  ExpBoundsT(a, b, n, m, f, out, sums);
+}
+void ExpBoundsF64(const double* a, const double* b, std::size_t n, double m, double f, double* out,
+                  double* sums) {
+  ExpBoundsT(a, b, n, m, f, out, sums);
 }
 void LaneSumExpF32(const float* z, std::size_t n, const float* m, float* lanes, double* sums) {
   LaneSumExpT(z, n, m, lanes, sums);
@@ -432,6 +471,10 @@ namespace partita::kernels {
 
 HWY_EXPORT(LaneMaxF32);
 HWY_EXPORT(LaneMaxF64);
+HWY_EXPORT(LaneTopTwoF32);
+HWY_EXPORT(LaneTopTwoF64);
+HWY_EXPORT(ExpBoundsF32);
+HWY_EXPORT(ExpBoundsF64);
 HWY_EXPORT(LaneSumExpF32);
 HWY_EXPORT(LaneSumExpF64);
 HWY_EXPORT(ExpTermsF32);
@@ -452,6 +495,20 @@ bool lane_max(const float* z, std::size_t n, float* lanes, float* largest) {
 }
 bool lane_max(const double* z, std::size_t n, double* lanes, double* largest) {
   return HWY_DYNAMIC_DISPATCH(LaneMaxF64)(z, n, lanes, largest);
+}
+bool lane_top_two(const float* z, std::size_t n, float* lanes, float* second, float* largest) {
+  return HWY_DYNAMIC_DISPATCH(LaneTopTwoF32)(z, n, lanes, second, largest);
+}
+bool lane_top_two(const double* z, std::size_t n, double* lanes, double* second, double* largest) {
+  return HWY_DYNAMIC_DISPATCH(LaneTopTwoF64)(z, n, lanes, second, largest);
+}
+void exp_bounds(const float* a, const float* b, std::size_t n, float max, float factor, float* out,
+                double* sums) {
+  HWY_DYNAMIC_DISPATCH(ExpBoundsF32)(a, b, n, max, factor, out, sums);
+}
+void exp_bounds(const double* a, const double* b, std::size_t n, double max, double factor,
+                double* out, double* sums) {
+  HWY_DYNAMIC_DISPATCH(ExpBoundsF64)(a, b, n, max, factor, out, sums);
 }
 void lane_sum_exp(const float* z, std::size_t n, const float* max, float* lanes, double* sums) {
   HWY_DYNAMIC_DISPATCH(LaneSumExpF32)(z, n, max, lanes, sums);

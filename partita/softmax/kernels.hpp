@@ -30,6 +30,12 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) {
 bool lane_max(const float* z, std::size_t n, float* lanes, float* largest);
 bool lane_max(const double* z, std::size_t n, double* lanes, double* largest);
 
+/// The same, and second[l] = the second largest z of lane l (as often as it occurs); -inf if there
+/// is one only.
+/// @param second [blocks, kLanes]
+bool lane_top_two(const float* z, std::size_t n, float* lanes, float* second, float* largest);
+bool lane_top_two(const double* z, std::size_t n, double* lanes, double* second, double* largest);
+
 /// For each block: lanes[l] = sum over lane l of exp(z - max), sum = the sum_lanes() of those; all
 /// 0 where max is -inf. A term x = z - max has a relative error of up to |x| / 2 ulp: small in the
 /// sum, since the term itself is e^x. Terms under the smallest normal number count as 0.
@@ -43,6 +49,12 @@ void lane_sum_exp(const double* z, std::size_t n, const double* max, double* lan
 /// @param sums [n / kLanes]
 void exp_terms(const float* z, std::size_t n, float max, float* out, double* sums);
 void exp_terms(const double* z, std::size_t n, double max, double* out, double* sums);
+
+/// out[i] = exp(a[i] - max) + factor * exp(b[i] - max), and the sum_lanes() of each kLanes of them.
+void exp_bounds(const float* a, const float* b, std::size_t n, float max, float factor, float* out,
+                double* sums);
+void exp_bounds(const double* a, const double* b, std::size_t n, double max, double factor,
+                double* out, double* sums);
 
 /// A number, and what rounding it to T left out: high + low has twice the digits.
 template <class T>

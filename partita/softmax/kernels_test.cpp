@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -125,7 +126,12 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       all.push_back(largest);
       all.insert(all.end(), lanes.begin(), lanes.end());
       const T max = *std::max_element(z.begin(), z.end());
+      std::array<T, kLanes> second{};
+      lane_top_two(z.data(), kBlock, lanes.data(), second.data(), &largest);
+      all.insert(all.end(), second.begin(), second.end());
       double sum = 0;
+      exp_bounds(lanes.data(), second.data(), kLanes, max, T(31), second.data(), &sum);
+      all.push_back(static_cast<T>(sum));
       lane_sum_exp(z.data(), kBlock, &max, lanes.data(), &sum);
       all.push_back(static_cast<T>(sum));
       all.insert(all.end(), lanes.begin(), lanes.end());
@@ -167,6 +173,34 @@ TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
       ASSERT_EQ(lanes[i % kLanes], T(-1e30));
       ASSERT_EQ(largest, T(-1e30));
       z[i] = -std::numeric_limits<T>::infinity();
+    }
+  }
+}
+
+TYPED_TEST(KernelsTest, TopTwoOfEachLane) {
+  using T = TypeParam;
+  std::mt19937_64 random(3);
+  std::uniform_int_distribution<int> few(-9, 9);  // ties on purpose
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    for (const std::size_t n : {kStep, kBlock, 2 * kBlock + kStep}) {
+      std::vector<T> z(n);
+      for (T& x : z) x = static_cast<T>(few(random));
+      std::vector<T> lanes(3 * kLanes);
+      std::vector<T> second(3 * kLanes);
+      std::array<T, 3> largest{};
+      ASSERT_TRUE(lane_top_two(z.data(), n, lanes.data(), second.data(), largest.data()));
+      for (std::size_t first = 0; first < n; first += kBlock) {
+        for (std::size_t lane = 0; lane < kLanes; ++lane) {
+          std::vector<T> members;
+          for (std::size_t i = first + lane; i < std::min(n, first + kBlock); i += kLanes) {
+            members.push_back(z[i]);
+          }
+          std::sort(members.rbegin(), members.rend());
+          ASSERT_EQ(lanes[first / kBlock * kLanes + lane], members[0]);
+          ASSERT_EQ(second[first / kBlock * kLanes + lane], members[1]);
+        }
+      }
     }
   }
 }

@@ -116,17 +116,34 @@ void RowPass<T>::resize(const RowReader<T>& row) {
 }
 
 template <class T>
-void RowPass<T>::find_max(const RowReader<T>& row) {
-  resize(row);
+template <class Reduce>
+void RowPass<T>::reduce_blocks(const RowReader<T>& row, const Reduce& reduce) {
   const auto whole = row.whole_blocks();
-  bool proper = kernels::lane_max(whole.data(), whole.size(), lanes_.data(), block_max_.data());
+  bool proper = reduce(whole.data(), whole.size(), 0);
   T buffer[kBlock];
   for (std::size_t b = whole.size() / kBlock; b < blocks_; ++b) {
     const auto z = row.block(b, buffer);
-    proper &= kernels::lane_max(z.data(), z.size(), &lanes_[b * kLanes], &block_max_[b]);
+    proper &= reduce(z.data(), z.size(), b);
   }
   if (!proper) row.check_values();
   max_ = static_cast<double>(*std::max_element(block_max_.begin(), block_max_.end()));
+}
+
+template <class T>
+void RowPass<T>::find_max(const RowReader<T>& row) {
+  resize(row);
+  reduce_blocks(row, [&](const T* z, std::size_t n, std::size_t b) {
+    return kernels::lane_max(z, n, &lanes_[b * kLanes], &block_max_[b]);
+  });
+}
+
+template <class T>
+void RowPass<T>::find_top_two(const RowReader<T>& row, std::vector<T>& second) {
+  resize(row);
+  second.resize(lanes_.size());
+  reduce_blocks(row, [&](const T* z, std::size_t n, std::size_t b) {
+    return kernels::lane_top_two(z, n, &lanes_[b * kLanes], &second[b * kLanes], &block_max_[b]);
+  });
 }
 
 template <class T>

@@ -92,6 +92,9 @@ class RowPass {
   /// Finds the largest logit of each lane of each block. @throws InvalidArgument on NaN or +inf.
   void find_max(const RowReader<T>& row);
 
+  /// The same, and the second largest of each lane. @param second resized to [blocks, kLanes]
+  void find_top_two(const RowReader<T>& row, std::vector<T>& second);
+
   /// Sums exp(z - max of its block) over each lane of each block. @throws InvalidArgument as above.
   void sum_exp(const RowReader<T>& row);
 
@@ -120,6 +123,9 @@ class RowPass {
 
  private:
   void resize(const RowReader<T>& row);
+  /// reduce(z, n, first block) reduces a run of blocks, and is false if it saw NaN or +inf.
+  template <class Reduce>
+  void reduce_blocks(const RowReader<T>& row, const Reduce& reduce);
   /// Turns block_weight_ from sums relative to each block's own maximum to sums relative to the
   /// row's.
   void weigh_blocks();
