@@ -3,8 +3,7 @@
 //
 //   partita::CallableModel coin(3, /*end_token=*/2, [](std::span<const partita::Token> prefix) {
 //     const double end = static_cast<double>(prefix.size()) - 3;
-//     return std::vector<double>{0.0, 1.0, end};   // unnormalized; the longer, the likelier the
-//     end
+//     return std::vector<double>{0.0, 1.0, end};  // the longer, the likelier the end
 //   });
 //   auto three = partita::stochastic_beam_search(coin, 3, {.seed = 1});
 //
@@ -73,8 +72,7 @@ class SequenceModel {
   /// Writes the logits of the token that follows each prefix: any real numbers, -inf for a token
   /// that cannot come. They need not be normalized.
   /// @param prefixes never hold the end token, unless a prompt does.
-  /// @param state    what start() gave, brought up to date as promised above; null if that was
-  /// null.
+  /// @param state    what start() gave, brought up to date as promised above; null if that was null.
   /// @param logits   [prefixes.size(), vocabulary_size()], f64, contiguous:
   ///                 double* row = logits.row_data<double>(i).
   /// Called from several threads at once, with a state each, if SearchOptions::threads asks so.

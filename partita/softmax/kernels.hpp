@@ -8,8 +8,6 @@
 
 #include <cstddef>
 
-#include "partita/base/rows.hpp"
-
 namespace partita::kernels {
 
 inline constexpr std::size_t kBlock = 512;
@@ -75,14 +73,6 @@ void scale(const double* x, std::size_t n, Wide<double> scale, double* out);
 /// out[i] = (z[i] - max) - c. In place is fine.
 void subtract(const float* z, std::size_t n, float max, float c, float* out);
 void subtract(const double* z, std::size_t n, double max, double c, double* out);
-
-/// Exact, for any n.
-void widen(const bfloat16* in, std::size_t n, float* out);
-void widen(const float16* in, std::size_t n, float* out);
-
-/// Rounded to nearest, ties to even, for any n.
-void narrow(const float* in, std::size_t n, bfloat16* out);
-void narrow(const float* in, std::size_t n, float16* out);
 
 /// The sum of kLanes numbers in double, in a fixed order.
 template <class T>

@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-#include "partita/softmax/softmax.hpp"
+#include "partita/softmax/convert.hpp"
 
 namespace partita::kernels {
 namespace {

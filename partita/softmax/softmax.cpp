@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
+#include "partita/softmax/convert.hpp"
 #include "partita/softmax/kernels.hpp"
 #include "partita/softmax/row_pass.hpp"
 
