@@ -39,7 +39,7 @@ struct float16 {
   explicit float16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     const auto sign = static_cast<std::uint16_t>((word >> 16U) & 0x8000U);
-    const float magnitude = std::bit_cast<float>(word & 0x7FFFFFFFU);
+    const auto magnitude = std::bit_cast<float>(word & 0x7FFFFFFFU);
     std::uint32_t half = 0;
     if (value != value) {
       half = 0x7E00U;

@@ -5,7 +5,7 @@
 // number of threads or on the order of evaluation.
 //
 //   partita::Stream stream{.seed = 1, .id = request_number};
-//   double u = stream.uniform(0);        // the same on every machine, for ever
+//   double u = stream.uniform(0);        // the same on every machine
 //   double e = stream.exponential(7);
 //
 //   partita::Draws draws(stream);        // reads a stream from its beginning, one after the other
