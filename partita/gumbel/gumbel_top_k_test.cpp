@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <ostream>
 #include <random>
 #include <set>
 #include <vector>
@@ -57,6 +58,12 @@ double plackett_luce(const std::vector<double>& logits, const std::vector<std::s
 }
 
 enum class Method { exact, bounded, plain };
+
+const char* name(Method method) {
+  return method == Method::exact ? "Exact" : method == Method::bounded ? "Bounded" : "Plain";
+}
+void PrintTo(Method method, std::ostream* out) { *out << name(method); }
+
 class TopKLaw : public ::testing::TestWithParam<Method> {
  protected:
   std::vector<std::int64_t> draw(const std::vector<double>& logits, std::size_t k, std::size_t n,
@@ -76,11 +83,7 @@ class TopKLaw : public ::testing::TestWithParam<Method> {
 };
 INSTANTIATE_TEST_SUITE_P(Methods, TopKLaw,
                          ::testing::Values(Method::exact, Method::bounded, Method::plain),
-                         [](const auto& m) {
-                           return m.param == Method::exact     ? "Exact"
-                                  : m.param == Method::bounded ? "Bounded"
-                                                               : "Plain";
-                         });
+                         [](const auto& m) { return name(m.param); });
 
 TEST_P(TopKLaw, EveryOrderedPairAndTripleHasItsProbability) {
   const std::vector<double> logits = {0.0, 1.5, -1.0, 0.4, -2.5};
@@ -150,9 +153,7 @@ TEST_P(TopKLaw, FirstAndSecondOfAWideRow) {
 // What the plain method cannot afford.
 class FastTopKLaw : public TopKLaw {};
 INSTANTIATE_TEST_SUITE_P(Methods, FastTopKLaw, ::testing::Values(Method::exact, Method::bounded),
-                         [](const auto& m) {
-                           return m.param == Method::exact ? "Exact" : "Bounded";
-                         });
+                         [](const auto& m) { return name(m.param); });
 
 TEST_P(FastTopKLaw, TailOfManyUnlikelyCategoriesIsReached) {
   // 262,144 categories 20.5 below one: together they have probability 3.28e-4. Single-precision
