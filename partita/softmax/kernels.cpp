@@ -63,6 +63,16 @@ HWY_INLINE double SumLanes(const T* lanes) {
 /// How far ahead lane_sum_exp asks for memory: the run of blocks that row_pass.cpp takes at a time.
 constexpr std::size_t kAhead = 4 * kBlock;
 
+/// Keeps what was loaded in its register. GCC would load it again for every use, and loads, of
+/// which half cross a cache line, are what a search for the maximum waits for.
+template <class V>
+HWY_INLINE V InRegister(V v) {
+#if HWY_ARCH_X86
+  __asm__("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
 template <bool kTopTwo, class V>
 struct Extremes {
   V max;
@@ -87,7 +97,7 @@ HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT
     ReduceLanes<T>(
         std::min(kBlock, n - first), Seen{lowest, sum, lowest},
         [&](std::size_t i, Seen a) {
-          const V v = hn::LoadU(d, z + first + i);
+          const V v = InRegister(hn::LoadU(d, z + first + i));
           if constexpr (kTopTwo) a.second = hn::Max(a.second, hn::Min(a.max, v));
           return Seen{hn::Max(a.max, v), hn::Add(a.sum, v), a.second};
         },
