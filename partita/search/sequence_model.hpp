@@ -72,7 +72,7 @@ class SequenceModel {
   /// Writes the logits of the token that follows each prefix: any real numbers, -inf for a token
   /// that cannot come. They need not be normalized.
   /// @param prefixes never hold the end token, unless a prompt does.
-  /// @param state    what start() gave, brought up to date as promised above; null if that was null.
+  /// @param state    what start() gave, brought up to date as promised above; or null.
   /// @param logits   [prefixes.size(), vocabulary_size()], f64, contiguous:
   ///                 double* row = logits.row_data<double>(i).
   /// Called from several threads at once, with a state each, if SearchOptions::threads asks so.

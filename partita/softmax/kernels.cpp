@@ -67,7 +67,7 @@ constexpr std::size_t kAhead = 4 * kBlock;
 /// which half cross a cache line, are what a search for the maximum waits for.
 template <class V>
 HWY_INLINE V InRegister(V v) {
-#if HWY_ARCH_X86
+#if HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
   __asm__("" : "+v"(v.raw));
 #endif
   return v;
