@@ -144,7 +144,7 @@ INSTANTIATE_TEST_SUITE_P(K, Law, ::testing::Values(1, 2, 3));
 // A larger vocabulary with impossible tokens, filtered: 40 leaves and more, pairs of them.
 TEST(StochasticBeam, LawUnderFilters) {
   const CallableModel model(5, 4, [](std::span<const Token> prefix) {
-    const double n = static_cast<double>(prefix.size());
+    const auto n = static_cast<double>(prefix.size());
     const bool odd = !prefix.empty() && prefix.back() % 2 == 1;
     return std::vector<double>{1, 0.5 * n, odd ? kMinusInfinity : 2.0, -0.3, n - 1};
   });
