@@ -1,4 +1,4 @@
-// partita lm: language models; for now `partita lm train`.
+// partita lm train: a language model from a text file.
 #include <fmt/format.h>
 
 #include <memory>

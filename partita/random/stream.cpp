@@ -40,10 +40,6 @@ double Stream::gumbel(std::uint64_t position) const { return -std::log(exponenti
 
 double Draws::gumbel() { return -std::log(exponential()); }
 
-std::uint64_t Draws::below(std::uint64_t n) {
-  return static_cast<std::uint64_t>((static_cast<unsigned __int128>(bits()) * n) >> 64U);
-}
-
 void Streams::check_covers(std::size_t rows) const {
   if (each_.data() != nullptr && each_.size() < rows) {
     throw InvalidArgument(

@@ -74,9 +74,6 @@ class Draws {
   double uniform() { return uniform_from_bits(bits()); }
   double exponential() { return exponential_from_bits(bits()); }
   double gumbel();
-  /// A uniform integer of [0, n), n >= 1, without bias to 2^-64 (the high word of a 128-bit
-  /// product).
-  std::uint64_t below(std::uint64_t n);
 
   /// The position that the next draw will read.
   std::uint64_t position() const { return position_; }

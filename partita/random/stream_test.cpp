@@ -131,14 +131,6 @@ TEST(Gumbel, HasItsLawAndNotAnExponentials) {
   EXPECT_LT(ks_p_value(exponentials, gumbel_cdf), kFalseAlarm);
 }
 
-TEST(Draws, BelowIsUniform) {
-  Draws draws(Stream{12, 0});
-  std::vector<double> counts(7);
-  for (std::size_t i = 0; i < kDraws; ++i) ++counts[draws.below(7)];
-  const std::vector<double> expected(7, kDraws / 7.0);
-  EXPECT_GT(testing::chi_square_p_value(counts, expected), kFalseAlarm);
-}
-
 TEST(Streams, GiveEachRowItsOwn) {
   const Streams counted{5, 100};
   EXPECT_EQ(counted[3], (Stream{5, 103}));

@@ -9,6 +9,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/gumbel/gumbel.hpp"
+#include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/softmax/scalar.hpp"
 
 namespace partita {
@@ -30,9 +31,8 @@ void check_log_prob(std::span<const double> log_prob) {
 
 double importance_weight(double log_prob, double threshold) {
   if (threshold == -kInfinity) return std::exp(log_prob);
-  // q is the probability that a Gumbel(log_prob) exceeds the threshold. For a tiny p both p and q
-  // underflow; their quotient, in logarithms, does not.
-  return std::exp(log_prob - gumbel_log_survival(threshold, log_prob));
+  // For a tiny p both p and q underflow; their quotient, in logarithms, does not.
+  return std::exp(log_prob - inclusion_log_prob(log_prob, threshold));
 }
 
 std::vector<double> importance_weights(std::span<const double> log_prob, double threshold) {

@@ -156,9 +156,9 @@ void Filter::apply(std::span<double> logits) const {
   if (!allowed.empty()) apply_allowed(logits, allowed);
   apply_temperature(logits, temperature);
   if (top_k > 0) apply_top_k(logits, top_k);
-  apply_top_p(logits, top_p);
-  apply_min_p(logits, min_p);
-  apply_typical(logits, typical_p);
+  if (top_p != 1) apply_top_p(logits, top_p);
+  if (min_p != 0) apply_min_p(logits, min_p);
+  if (typical_p != 1) apply_typical(logits, typical_p);
 }
 
 bool Filter::is_identity() const {
