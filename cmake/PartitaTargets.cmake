@@ -14,6 +14,7 @@ endif()
 add_library(partita_build INTERFACE) # not installed: how we build, not what users need
 target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshadow
   $<$<BOOL:${PARTITA_WERROR}>:-Werror>
+  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> # lets ccache see through precompiled headers
   -ffp-contract=off) # a * b + c must round alike in every build: results are promised to the bit
 if(PARTITA_SANITIZE)
   target_compile_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE}

@@ -38,6 +38,11 @@ double Stream::normal(std::uint64_t position) const {
 
 double Stream::gumbel(std::uint64_t position) const { return -std::log(exponential(position)); }
 
+double Draws::normal() {
+  const double radius = std::sqrt(2 * exponential());
+  return radius * std::cos(2 * std::numbers::pi * uniform());
+}
+
 double Draws::gumbel() { return -std::log(exponential()); }
 
 void Streams::check_covers(std::size_t rows) const {

@@ -74,6 +74,8 @@ class Draws {
   double uniform() { return uniform_from_bits(bits()); }
   double exponential() { return exponential_from_bits(bits()); }
   double gumbel();
+  /// Standard normal, by Box and Muller; reads two positions.
+  double normal();
 
   /// The position that the next draw will read.
   std::uint64_t position() const { return position_; }

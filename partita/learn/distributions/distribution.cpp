@@ -1,0 +1,216 @@
+#include "partita/learn/distributions/distribution.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "partita/base/error.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+IntArrayRef batch_part(const Tensor& value, std::int64_t event_dim) {
+  return value.sizes().slice(0, static_cast<std::size_t>(value.dim() - event_dim));
+}
+
+/// The shape that all broadcast to.
+/// @throws InvalidArgument naming them all, if they do not.
+Shape broadcast_batch(const char* name, const std::vector<Parameter>& parameters) {
+  Shape batch;
+  for (const Parameter& parameter : parameters) {
+    const IntArrayRef shape = batch_part(parameter.value, parameter.constraint.event_dim);
+    if (shape.size() > batch.size()) batch.insert(batch.begin(), shape.size() - batch.size(), 1);
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      const std::int64_t size = shape[shape.size() - 1 - i];
+      std::int64_t& common = batch[batch.size() - 1 - i];
+      if (common == 1) common = size;
+      if (size == 1 || size == common) continue;
+      std::string names;
+      std::string shapes;
+      for (const Parameter& one : parameters) {
+        names += (names.empty() ? "" : ", ") + std::string(one.name);
+        shapes += (shapes.empty() ? "" : ", ") + partita::to_string(one.value.sizes());
+      }
+      throw InvalidArgument(
+          names, fmt::format("{}: expected shapes that broadcast, got {}", name, shapes));
+    }
+  }
+  return batch;
+}
+
+/// "-1 at [0, 2]": the first of the values that are not valid.
+std::string first_invalid(const Tensor& value, const Tensor& valid) {
+  const Tensor place = valid.logical_not().nonzero()[0];  // indices of the batch dimensions
+  Tensor found = value;
+  Shape at;
+  for (std::int64_t d = 0; d < place.numel(); ++d) {
+    at.push_back(place[d].item<std::int64_t>());
+    found = found[at.back()];
+  }
+  found = found.flatten();
+  constexpr std::int64_t kShown = 8;
+  std::vector<std::string> numbers;
+  for (std::int64_t i = 0; i < std::min(found.numel(), kShown); ++i) {
+    numbers.push_back(fmt::format("{}", found[i].item<double>()));
+  }
+  if (found.numel() > kShown) numbers.emplace_back("...");
+  const bool is_number = value.dim() == valid.dim();
+  return fmt::format("{}{}{}{}", is_number ? "" : "[", fmt::join(numbers, ", "),
+                     is_number ? "" : "]", at.empty() ? "" : " at " + partita::to_string(at));
+}
+
+}  // namespace
+
+Distribution::Distribution(const char* name, std::vector<Parameter> parameters,
+                           IntArrayRef event_shape, bool validate_args)
+    : event_shape_(event_shape.vec()),
+      name_(name),
+      parameters_(std::move(parameters)),
+      validate_args_(validate_args) {
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.value.dim() < parameter.constraint.event_dim) {
+      throw InvalidArgument(
+          parameter.name,
+          fmt::format("{}: expected {} dimensions or more, got shape {}", name,
+                      parameter.constraint.event_dim, partita::to_string(parameter.value.sizes())));
+    }
+  }
+  batch_shape_ = broadcast_batch(name, parameters_);
+  for (Parameter& parameter : parameters_) {
+    if (validate_args) {
+      const Tensor valid = parameter.constraint.check(parameter.value);
+      if (!valid.all().item<bool>()) {
+        throw InvalidArgument(parameter.name, fmt::format("{}: expected {}, got {}", name,
+                                                          parameter.constraint.description,
+                                                          first_invalid(parameter.value, valid)));
+      }
+    }
+    const auto dims = static_cast<std::size_t>(parameter.constraint.event_dim);
+    const IntArrayRef sizes = parameter.value.sizes();
+    parameter.value =
+        parameter.value.expand(concatenate(batch_shape_, sizes.slice(sizes.size() - dims)));
+  }
+}
+
+std::string Distribution::to_string() const {
+  std::vector<std::string> texts;
+  for (const auto& [name, value, constraint] : parameters_) {
+    texts.push_back(value.numel() == 1
+                        ? fmt::format("{}: {}", name, value.item<double>())
+                        : fmt::format("{}: {}", name, partita::to_string(value.sizes())));
+  }
+  return fmt::format("{}({})", name_, fmt::join(texts, ", "));
+}
+
+at::TensorOptions Distribution::options() const { return parameters_.front().value.options(); }
+
+Shape Distribution::extended_shape(IntArrayRef sample_shape) const {
+  return concatenate(concatenate(sample_shape, batch_shape_), event_shape_);
+}
+
+void Distribution::unavailable(const char* method, const char* why) const {
+  throw InvalidArgument(method, fmt::format("{} has none{}{}", name_, why == nullptr ? "" : ": ",
+                                            why == nullptr ? "" : why));
+}
+
+void Distribution::check_value(const char* argument, const Tensor& value,
+                               const Constraint& support) const {
+  const Shape expected = concatenate(batch_shape_, event_shape_);
+  const IntArrayRef actual = value.sizes();
+  const std::size_t shared = std::min(actual.size(), expected.size());
+  bool fits = actual.size() >= event_shape_.size();
+  for (std::size_t i = 0; fits && i < shared; ++i) {
+    const std::int64_t a = actual[actual.size() - 1 - i];
+    const std::int64_t b = expected[expected.size() - 1 - i];
+    fits = a == b || (i >= event_shape_.size() && (a == 1 || b == 1));
+  }
+  if (!fits) {
+    throw InvalidArgument(
+        argument, fmt::format("{}: expected a shape that broadcasts with {}, got {}", to_string(),
+                              partita::to_string(expected), partita::to_string(actual)));
+  }
+  if (!validate_args_) return;
+  const Tensor valid = support.check(value);
+  if (valid.all().item<bool>()) return;
+  // A value of fewer dimensions than the batch was checked against every member of it.
+  throw InvalidArgument(
+      argument,
+      fmt::format("{}: expected {}, got {}", to_string(), support.description,
+                  first_invalid(value.expand(concatenate(
+                                    valid.sizes(), value.sizes().slice(static_cast<std::size_t>(
+                                                       value.dim() - support.event_dim)))),
+                                valid)));
+}
+
+Tensor Distribution::sample(IntArrayRef sample_shape, Random random) const {
+  const at::NoGradGuard no_grad;
+  return do_sample(sample_shape, std::move(random));
+}
+
+Tensor Distribution::rsample(IntArrayRef sample_shape, Random random) const {
+  return do_rsample(sample_shape, std::move(random));
+}
+
+Tensor Distribution::log_prob(const Tensor& value) const {
+  check_value("value", value, support());
+  return do_log_prob(value);
+}
+
+Tensor Distribution::cdf(const Tensor& value) const {
+  check_value("value", value, support());
+  return do_cdf(value);
+}
+
+Tensor Distribution::log_cdf(const Tensor& value) const {
+  check_value("value", value, support());
+  return do_log_cdf(value);
+}
+
+Tensor Distribution::log_survival(const Tensor& value) const {
+  check_value("value", value, support());
+  return do_log_survival(value);
+}
+
+Tensor Distribution::icdf(const Tensor& probability) const {
+  check_value("probability", probability, constraints::unit_interval());
+  return do_icdf(probability);
+}
+
+Tensor Distribution::entropy() const { unavailable("entropy"); }
+Tensor Distribution::mean() const { unavailable("mean"); }
+Tensor Distribution::mode() const { unavailable("mode"); }
+Tensor Distribution::variance() const { unavailable("variance"); }
+Tensor Distribution::enumerate_support(bool /*expand*/) const { unavailable("enumerate_support"); }
+Tensor Distribution::do_cdf(const Tensor& /*value*/) const { unavailable("cdf"); }
+Tensor Distribution::do_icdf(const Tensor& /*probability*/) const { unavailable("icdf"); }
+Tensor Distribution::do_log_cdf(const Tensor& value) const { return do_cdf(value).log(); }
+Tensor Distribution::do_log_survival(const Tensor& value) const {
+  return at::log1p(-do_cdf(value));
+}
+
+Tensor Distribution::do_sample(IntArrayRef sample_shape, Random random) const {
+  return do_rsample(sample_shape, std::move(random));
+}
+
+Tensor Distribution::do_rsample(IntArrayRef /*sample_shape*/, Random /*random*/) const {
+  unavailable("rsample",
+              "its draws have no gradient; use sample() with a score-function estimator");
+}
+
+DistributionPtr Distribution::expand(IntArrayRef batch_shape) const {
+  std::shared_ptr<Distribution> copy = clone();
+  for (Parameter& parameter : copy->parameters_) {
+    const auto dims = static_cast<std::size_t>(parameter.constraint.event_dim);
+    const IntArrayRef sizes = parameter.value.sizes();
+    parameter.value =
+        parameter.value.expand(concatenate(batch_shape, sizes.slice(sizes.size() - dims)));
+  }
+  copy->batch_shape_ = batch_shape.vec();
+  return copy;
+}
+
+}  // namespace partita::distributions

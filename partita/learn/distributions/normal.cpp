@@ -1,0 +1,55 @@
+#include "partita/learn/distributions/normal.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace partita::distributions {
+
+namespace {
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
+  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
+  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
+}
+
+}  // namespace
+
+Normal::Normal(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
+    : Distribution("Normal", parameters_of(loc, scale), {}, validate_args) {}
+
+Tensor Normal::entropy() const {
+  return 0.5 + 0.5 * std::log(2 * std::numbers::pi) + scale().log();
+}
+
+Tensor Normal::do_sample(IntArrayRef sample_shape, Random random) const {
+  return random.normal(extended_shape(sample_shape), options()).mul_(scale()).add_(loc());
+}
+
+Tensor Normal::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return loc() + scale() * random.normal(extended_shape(sample_shape), options());
+}
+
+Tensor Normal::do_log_prob(const Tensor& value) const {
+  const Tensor z = (value - loc()) / scale();
+  return -0.5 * z.square() - scale().log() - 0.5 * std::log(2 * std::numbers::pi);
+}
+
+Tensor Normal::do_cdf(const Tensor& value) const {
+  return at::special_ndtr((value - loc()) / scale());
+}
+
+Tensor Normal::do_log_cdf(const Tensor& value) const {
+  return at::special_log_ndtr((value - loc()) / scale());
+}
+
+Tensor Normal::do_log_survival(const Tensor& value) const {
+  return at::special_log_ndtr((loc() - value) / scale());
+}
+
+Tensor Normal::do_icdf(const Tensor& probability) const {
+  return loc() + scale() * at::special_ndtri(probability);
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,38 @@
+// The normal distribution.
+//
+//   Normal(0, 1).log_prob(x)
+//   Normal(loc, scale).rsample({64}, random)     // loc + scale * epsilon
+#pragma once
+
+#include "partita/learn/distributions/distribution.hpp"
+
+namespace partita::distributions {
+
+/// Normal(loc, scale): density exp(-((x - loc) / scale)^2 / 2) / (scale sqrt(2 pi)); scale > 0 is
+/// the standard deviation.
+class Normal : public Distribution {
+ public:
+  Normal(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args = true);
+
+  const Tensor& loc() const { return parameter(0); }
+  const Tensor& scale() const { return parameter(1); }
+
+  Constraint support() const override { return constraints::real(); }
+  bool has_rsample() const override { return true; }
+  Tensor entropy() const override;
+  Tensor mean() const override { return loc(); }
+  Tensor mode() const override { return loc(); }
+  Tensor variance() const override { return scale().square(); }
+
+ protected:
+  std::shared_ptr<Distribution> clone() const override { return std::make_shared<Normal>(*this); }
+  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_log_prob(const Tensor& value) const override;
+  Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
+  Tensor do_log_survival(const Tensor& value) const override;
+  Tensor do_icdf(const Tensor& probability) const override;
+};
+
+}  // namespace partita::distributions

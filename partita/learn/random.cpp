@@ -1,0 +1,212 @@
+#include "partita/learn/random.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <limits>
+#include <variant>
+
+#include "partita/base/error.hpp"
+
+namespace partita {
+
+namespace {
+
+/// Elementwise draws of varying length own this many positions each; none needs as many.
+constexpr std::uint64_t kElementPositions = 1U << 16U;
+constexpr std::int64_t kGrain = 4096;
+
+/// The type in which draws are made: at least single precision.
+at::ScalarType arithmetic_type(const at::TensorOptions& options) {
+  const auto type = at::typeMetaToScalarType(options.dtype());
+  return type == at::kHalf || type == at::kBFloat16 ? at::kFloat : type;
+}
+
+/// From 64 bits, x in (0, 1/2] of full relative precision and which end of (0, 1) it counts from:
+/// the uniform is x or 1 - x.
+struct Halves {
+  Tensor x;
+  Tensor from_above;
+};
+
+Halves halves(const Tensor& bits) {
+  // Two's complement: negative bits are those whose unsigned value is over one half.
+  const Tensor from_above = bits < 0;
+  const Tensor folded = at::where(from_above, -1 - bits, bits);  // [0, 2^63)
+  return {(folded.to(at::kDouble) + 0.5) * 0x1p-64, from_above};
+}
+
+}  // namespace
+
+struct Random::State {
+  std::variant<Stream, at::Generator> source;
+  std::uint64_t position = 0;
+
+  const Stream* stream() const { return std::get_if<Stream>(&source); }
+
+  /// The first of `count` positions; the next ones taken begin at a multiple of 4.
+  std::uint64_t take(std::uint64_t count) {
+    const std::uint64_t first = position;
+    position += (count + 3) / 4 * 4;
+    return first;
+  }
+
+  /// 64 bits an element, from the torch generator.
+  Tensor bits(IntArrayRef shape, at::Device device) {
+    return at::empty(shape, at::TensorOptions(at::kLong).device(device))
+        .random_(std::numeric_limits<std::int64_t>::min(), c10::nullopt,
+                 std::get<at::Generator>(source));
+  }
+};
+
+Random::Random(Stream stream) : state_(std::make_shared<State>(State{stream})) {}
+Random::Random(at::Generator generator)
+    : state_(std::make_shared<State>(State{std::move(generator)})) {}
+
+namespace {
+
+/// Fills a new tensor with draw(stream, position) for consecutive positions.
+template <class Draw>
+Tensor from_stream(const Stream& stream, std::uint64_t first, IntArrayRef shape,
+                   const at::TensorOptions& options, const Draw& draw) {
+  Tensor out = at::empty(shape, at::TensorOptions(arithmetic_type(options)));
+  AT_DISPATCH_FLOATING_TYPES(out.scalar_type(), "Random", [&] {
+    auto* data = out.data_ptr<scalar_t>();
+    at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        data[i] = static_cast<scalar_t>(draw(stream, first + static_cast<std::uint64_t>(i)));
+      }
+    });
+  });
+  return out.to(options);
+}
+
+std::uint64_t count(IntArrayRef shape) {
+  return static_cast<std::uint64_t>(c10::multiply_integers(shape));
+}
+
+Tensor exponential_from(const Halves& u) {
+  return at::where(u.from_above, -at::log1p(-u.x), -u.x.log());
+}
+
+}  // namespace
+
+Tensor Random::uniform(IntArrayRef shape, const at::TensorOptions& options) const {
+  const double most = 1 - (arithmetic_type(options) == at::kDouble ? 0x1p-53 : 0x1p-24);
+  if (const Stream* stream = state_->stream()) {
+    return from_stream(
+        *stream, state_->take(count(shape)), shape, options,
+        [=](const Stream& s, std::uint64_t at) { return std::min(s.uniform(at), most); });
+  }
+  const Halves u = halves(state_->bits(shape, options.device()));
+  return at::where(u.from_above, 1 - u.x, u.x).clamp_max(most).to(options);
+}
+
+Tensor Random::exponential(IntArrayRef shape, const at::TensorOptions& options) const {
+  if (const Stream* stream = state_->stream()) {
+    return from_stream(*stream, state_->take(count(shape)), shape, options,
+                       [](const Stream& s, std::uint64_t at) { return s.exponential(at); });
+  }
+  return exponential_from(halves(state_->bits(shape, options.device()))).to(options);
+}
+
+Tensor Random::normal(IntArrayRef shape, const at::TensorOptions& options) const {
+  if (const Stream* stream = state_->stream()) {
+    return from_stream(*stream, state_->take(count(shape)), shape, options,
+                       [](const Stream& s, std::uint64_t at) { return s.normal(at); });
+  }
+  return at::empty(shape, options.dtype(arithmetic_type(options)))
+      .normal_(0, 1, std::get<at::Generator>(state_->source))
+      .to(options);
+}
+
+Tensor Random::gumbel(IntArrayRef shape, const at::TensorOptions& options) const {
+  if (const Stream* stream = state_->stream()) {
+    return from_stream(*stream, state_->take(count(shape)), shape, options,
+                       [](const Stream& s, std::uint64_t at) { return s.gumbel(at); });
+  }
+  return -exponential_from(halves(state_->bits(shape, options.device()))).log().to(options);
+}
+
+Tensor Random::logistic(IntArrayRef shape, const at::TensorOptions& options) const {
+  if (const Stream* stream = state_->stream()) {
+    return from_stream(
+        *stream, state_->take(count(shape)), shape, options, [](const Stream& s, std::uint64_t at) {
+          const std::uint64_t bits = s.bits(at);
+          const bool above = bits >> 63U != 0;
+          const double x = (static_cast<double>(above ? ~bits : bits) + 0.5) * 0x1p-64;
+          const double low = std::log(x) - std::log1p(-x);
+          return above ? -low : low;
+        });
+  }
+  const Halves u = halves(state_->bits(shape, options.device()));
+  const Tensor low = u.x.log() - at::log1p(-u.x);
+  return at::where(u.from_above, -low, low).to(options);
+}
+
+Stream Random::fork() const {
+  if (const Stream* stream = state_->stream()) {
+    const std::uint64_t first = state_->take(1);
+    return {.seed = stream->bits(first), .id = 0};
+  }
+  const auto& generator = std::get<at::Generator>(state_->source);
+  return {
+      .seed = static_cast<std::uint64_t>(state_->bits({}, generator.device()).item<std::int64_t>()),
+      .id = 0};
+}
+
+namespace {
+
+/// out[i] = draw(draws of element i, a[i], b[i]), in double.
+template <class Draw>
+Tensor elementwise(const Stream& stream, std::uint64_t first, const Tensor& a, const Tensor& b,
+                   const Draw& draw) {
+  const Tensor left = a.detach().to(at::kCPU, at::kDouble).contiguous();
+  const Tensor right = b.detach().to(at::kCPU, at::kDouble).contiguous();
+  const Tensor out = at::empty_like(left);
+  const auto* x = left.data_ptr<double>();
+  const auto* y = right.data_ptr<double>();
+  auto* to = out.data_ptr<double>();
+  at::parallel_for(0, out.numel(), kGrain / 16, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      Draws draws(stream, first + static_cast<std::uint64_t>(i) * kElementPositions);
+      to[i] = draw(draws, x[i], y[i]);
+    }
+  });
+  return out.to(a.options());
+}
+
+/// log of a Gamma(concentration, 1): Marsaglia and Tsang (2000), "A simple method for generating
+/// gamma variables"; below 1 by their boost, Gamma(a) = Gamma(a + 1) U^(1/a).
+double log_gamma_draw(Draws& draws, double concentration) {
+  double boost = 0;
+  if (concentration < 1) {
+    boost = -draws.exponential() / concentration;
+    concentration += 1;
+  }
+  const double d = concentration - 1.0 / 3;
+  const double c = 1 / std::sqrt(9 * d);
+  while (true) {
+    const double x = draws.normal();
+    const double v = 1 + c * x;
+    if (v <= 0) continue;
+    const double log_v = 3 * std::log(v);
+    if (-draws.exponential() < 0.5 * x * x + d - d * std::exp(log_v) + d * log_v) {
+      return std::log(d) + log_v + boost;
+    }
+  }
+}
+
+}  // namespace
+
+Tensor Random::log_standard_gamma(const Tensor& concentration) const {
+  const Stream source = state_->stream() != nullptr ? *state_->stream() : fork();
+  const std::uint64_t first = state_->take(count(concentration.sizes()) * kElementPositions);
+  return elementwise(
+      source, first, concentration, concentration,
+      [](Draws& draws, double a, double /*unused*/) { return log_gamma_draw(draws, a); });
+}
+
+}  // namespace partita

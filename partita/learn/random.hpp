@@ -1,0 +1,72 @@
+// Where the numbers of learn/ come from: a core stream, or a torch generator. Nothing here touches
+// torch's global seed.
+//
+//   partita::Random random(partita::Stream{.seed = 1});         // pure: the same on every machine,
+//   auto z = q.rsample({64}, random);                            // device and number of threads
+//   auto y = q.rsample({64}, random);                            // the draws that follow
+//
+//   q.sample({64}, partita::Stream{1, 7});                       // always the same 64 draws
+//   q.sample({64}, at::make_generator<at::CPUGeneratorImpl>(1)); // torch's own numbers, on its
+//                                                                // generator's device
+//
+// Like at::Generator, a Random is a handle: its copies share one position.
+//
+// From a stream, element i (in row-major order) of a draw depends on (seed, id, position + i)
+// alone, so the leading draws of sample({64}) are those of sample({32}). They are made on the CPU
+// and moved to the device that was asked for. A torch generator must live on that device.
+#pragma once
+
+#include <ATen/core/Generator.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "partita/learn/tensor.hpp"
+#include "partita/random/stream.hpp"
+
+namespace partita {
+
+class Random {
+ public:
+  Random(Stream stream);            // NOLINT(google-explicit-constructor)
+  Random(at::Generator generator);  // NOLINT(google-explicit-constructor)
+
+  // Each of the following returns a tensor of `shape` with the type and device of `options`, a
+  // floating-point type. Draws are made in at least single precision, from 64 random bits each.
+
+  /// Uniform on the open interval (0, 1).
+  Tensor uniform(IntArrayRef shape, const at::TensorOptions& options) const;
+  /// Exponential of rate 1, in all its length: never 0, up to 45.
+  Tensor exponential(IntArrayRef shape, const at::TensorOptions& options) const;
+  /// Standard normal.
+  Tensor normal(IntArrayRef shape, const at::TensorOptions& options) const;
+  /// Standard Gumbel, between -3.81 and 45.1. (-log(-log(u)) of a float32 u ends at 15.9.)
+  Tensor gumbel(IntArrayRef shape, const at::TensorOptions& options) const;
+  /// Standard logistic, logit(u), between -45 and 45.
+  Tensor logistic(IntArrayRef shape, const at::TensorOptions& options) const;
+
+  // Elementwise draws whose parameters are tensors; the result has their shape and type and carries
+  // no gradient.
+
+  /// Gamma of rate 1 (Marsaglia and Tsang 2000); concentration > 0. As its logarithm, since a small
+  /// concentration gives draws that no floating-point number can hold.
+  Tensor log_standard_gamma(const Tensor& concentration) const;
+  /// Poisson; rate >= 0.
+  Tensor poisson(const Tensor& rate) const;
+  /// Binomial; total_count >= 0 and probs in [0, 1] of the same shape.
+  Tensor binomial(const Tensor& total_count, const Tensor& probs) const;
+
+  /// `count` independent categories from each row's softmax, [count, rows], int64.
+  /// @param logits [rows, V], finite or -inf.
+  Tensor categorical(const Tensor& logits, std::int64_t count) const;
+
+  /// A fresh core stream, for what draws from one itself (gumbel_top_k). Its seed is the next 64
+  /// bits, so rows may count up from its id.
+  Stream fork() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace partita

@@ -1,0 +1,50 @@
+#include "partita/learn/tensor.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "partita/base/error.hpp"
+
+namespace partita {
+
+Tensor TensorOrNumber::tensor(const at::TensorOptions& options) const {
+  return is_number() ? at::full({}, number_, options) : tensor_;
+}
+
+std::vector<Tensor> as_tensors(
+    const std::vector<std::pair<const char*, TensorOrNumber>>& arguments) {
+  auto options = at::TensorOptions(at::typeMetaToScalarType(at::get_default_dtype()));
+  for (const auto& [name, argument] : arguments) {
+    if (argument.is_number()) continue;
+    const Tensor tensor = argument.tensor();
+    if (!tensor.is_floating_point()) {
+      throw InvalidArgument(name, fmt::format("expected a floating-point tensor, got {}",
+                                              at::toString(tensor.scalar_type())));
+    }
+    options = tensor.options();
+    break;
+  }
+  std::vector<Tensor> tensors;
+  for (const auto& [name, argument] : arguments) {
+    tensors.push_back(argument.tensor(options));
+    if (!tensors.back().is_floating_point()) {
+      throw InvalidArgument(name, fmt::format("expected a floating-point tensor, got {}",
+                                              at::toString(tensors.back().scalar_type())));
+    }
+  }
+  return tensors;
+}
+
+Shape concatenate(IntArrayRef a, IntArrayRef b) {
+  Shape shape = a.vec();
+  shape.insert(shape.end(), b.begin(), b.end());
+  return shape;
+}
+
+std::string to_string(IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+Tensor sum_rightmost(const Tensor& value, std::int64_t dims) {
+  return dims == 0 ? value : value.flatten(value.dim() - dims).sum(-1);
+}
+
+}  // namespace partita
