@@ -19,6 +19,7 @@ run(${CMAKE_COMMAND} -S ${OUTSIDE} -B ${WORK}/build -G ${GENERATOR} ${flags}
   -D CMAKE_BUILD_TYPE=Release
   -D CMAKE_CXX_COMPILER=${COMPILER}
   -D CMAKE_PREFIX_PATH=${WORK}/prefix
-  -D PARTITA_VERSION=${VERSION})
+  -D PARTITA_VERSION=${VERSION}
+  -D LEARN=${LEARN})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
-run(${WORK}/build/outside)
+run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure)
