@@ -3,12 +3,17 @@
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <variant>
 
 #include "partita/base/error.hpp"
+#include "partita/random/variates.hpp"
 
 namespace partita {
 
@@ -157,56 +162,84 @@ Stream Random::fork() const {
       .id = 0};
 }
 
-namespace {
-
-/// out[i] = draw(draws of element i, a[i], b[i]), in double.
-template <class Draw>
-Tensor elementwise(const Stream& stream, std::uint64_t first, const Tensor& a, const Tensor& b,
-                   const Draw& draw) {
-  const Tensor left = a.detach().to(at::kCPU, at::kDouble).contiguous();
-  const Tensor right = b.detach().to(at::kCPU, at::kDouble).contiguous();
-  const Tensor out = at::empty_like(left);
-  const auto* x = left.data_ptr<double>();
-  const auto* y = right.data_ptr<double>();
-  auto* to = out.data_ptr<double>();
-  at::parallel_for(0, out.numel(), kGrain / 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      Draws draws(stream, first + static_cast<std::uint64_t>(i) * kElementPositions);
-      to[i] = draw(draws, x[i], y[i]);
-    }
-  });
-  return out.to(a.options());
+std::pair<Stream, std::uint64_t> Random::reserve(std::uint64_t positions) const {
+  if (const Stream* stream = state_->stream()) return {*stream, state_->take(positions)};
+  return {fork(), 0};
 }
 
-/// log of a Gamma(concentration, 1): Marsaglia and Tsang (2000), "A simple method for generating
-/// gamma variables"; below 1 by their boost, Gamma(a) = Gamma(a + 1) U^(1/a).
-double log_gamma_draw(Draws& draws, double concentration) {
-  double boost = 0;
-  if (concentration < 1) {
-    boost = -draws.exponential() / concentration;
-    concentration += 1;
-  }
-  const double d = concentration - 1.0 / 3;
-  const double c = 1 / std::sqrt(9 * d);
-  while (true) {
-    const double x = draws.normal();
-    const double v = 1 + c * x;
-    if (v <= 0) continue;
-    const double log_v = 3 * std::log(v);
-    if (-draws.exponential() < 0.5 * x * x + d - d * std::exp(log_v) + d * log_v) {
-      return std::log(d) + log_v + boost;
-    }
-  }
+namespace {
+
+/// The sizes of two parameters of elementwise draws.
+void check_same_shape(const char* name, const Tensor& a, const char* other, const Tensor& b) {
+  if (a.sizes() == b.sizes()) return;
+  throw InvalidArgument(name, fmt::format("expected the shape of {}, {}, got {}", other,
+                                          to_string(b.sizes()), to_string(a.sizes())));
+}
+
+/// out[i] = variate(draws of element i, parameters[i]...), made in double.
+template <class Variate, class... Tensors>
+Tensor elementwise(const std::pair<Stream, std::uint64_t>& source, const Variate& variate,
+                   const Tensor& first, const Tensors&... others) {
+  const auto prepared = [](const Tensor& t) {
+    return t.detach().to(at::kCPU, at::kDouble).contiguous();
+  };
+  const std::array<Tensor, 1 + sizeof...(others)> parameters = {prepared(first),
+                                                                prepared(others)...};
+  Tensor out = at::empty(first.sizes(), at::kDouble);
+  auto* to = out.data_ptr<double>();
+  const auto fill = [&](const auto*... from) {
+    at::parallel_for(0, out.numel(), kGrain / 16, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        Draws draws(source.first,
+                    source.second + static_cast<std::uint64_t>(i) * kElementPositions);
+        to[i] = variate(draws, from[i]...);
+      }
+    });
+  };
+  std::apply([&](const auto&... t) { fill(t.template data_ptr<double>()...); }, parameters);
+  return out.to(first.options());
 }
 
 }  // namespace
 
 Tensor Random::log_standard_gamma(const Tensor& concentration) const {
-  const Stream source = state_->stream() != nullptr ? *state_->stream() : fork();
-  const std::uint64_t first = state_->take(count(concentration.sizes()) * kElementPositions);
-  return elementwise(
-      source, first, concentration, concentration,
-      [](Draws& draws, double a, double /*unused*/) { return log_gamma_draw(draws, a); });
+  return elementwise(reserve(count(concentration.sizes()) * kElementPositions), log_gamma_variate,
+                     concentration);
+}
+
+Tensor Random::poisson(const Tensor& rate) const {
+  return elementwise(reserve(count(rate.sizes()) * kElementPositions), poisson_variate, rate);
+}
+
+Tensor Random::binomial(const Tensor& total_count, const Tensor& probs) const {
+  check_same_shape("probs", probs, "total_count", total_count);
+  return elementwise(reserve(count(probs.sizes()) * kElementPositions), binomial_variate,
+                     total_count, probs);
+}
+
+Tensor Random::von_mises(const Tensor& concentration) const {
+  return elementwise(reserve(count(concentration.sizes()) * kElementPositions), von_mises_variate,
+                     concentration);
+}
+
+Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
+  if (logits.dim() != 2 || logits.size(1) == 0) {
+    throw InvalidArgument("logits",
+                          fmt::format("expected [rows, V], got {}", to_string(logits.sizes())));
+  }
+  if (count < 0) throw InvalidArgument("count", fmt::format("expected >= 0, got {}", count));
+  // The arg max of perturbed logits, for some draws at a time.
+  constexpr std::int64_t kNoise = 1 << 22;
+  const std::int64_t step =
+      std::max<std::int64_t>(1, kNoise / std::max<std::int64_t>(1, logits.numel()));
+  const Tensor row_logits = logits.detach();
+  Tensor out = at::empty({count, logits.size(0)}, logits.options().dtype(at::kLong));
+  for (std::int64_t first = 0; first < count; first += step) {
+    const std::int64_t draws = std::min(step, count - first);
+    const Tensor noise = gumbel({draws, logits.size(0), logits.size(1)}, logits.options());
+    out.narrow(0, first, draws).copy_((row_logits + noise).argmax(-1));
+  }
+  return out;
 }
 
 }  // namespace partita

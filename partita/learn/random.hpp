@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "partita/learn/tensor.hpp"
 #include "partita/random/stream.hpp"
@@ -45,16 +46,19 @@ class Random {
   /// Standard logistic, logit(u), between -45 and 45.
   Tensor logistic(IntArrayRef shape, const at::TensorOptions& options) const;
 
-  // Elementwise draws whose parameters are tensors; the result has their shape and type and carries
-  // no gradient.
+  // Elementwise draws whose parameters are tensors (see partita/random/variates.hpp). The result
+  // has their shape, type and device, and carries no gradient; a parameter outside its range gives
+  // NaN. They are made on the CPU in double, from a fork() if the source is a torch generator.
 
-  /// Gamma of rate 1 (Marsaglia and Tsang 2000); concentration > 0. As its logarithm, since a small
-  /// concentration gives draws that no floating-point number can hold.
+  /// Gamma of rate 1; concentration >= 0. As its logarithm, since a small concentration gives draws
+  /// that no floating-point number can hold.
   Tensor log_standard_gamma(const Tensor& concentration) const;
   /// Poisson; rate >= 0.
   Tensor poisson(const Tensor& rate) const;
-  /// Binomial; total_count >= 0 and probs in [0, 1] of the same shape.
+  /// Binomial; total_count >= 0 and probs in [0, 1]. @throws InvalidArgument if shapes differ.
   Tensor binomial(const Tensor& total_count, const Tensor& probs) const;
+  /// Von Mises around 0, in [-pi, pi]; concentration >= 0.
+  Tensor von_mises(const Tensor& concentration) const;
 
   /// `count` independent categories from each row's softmax, [count, rows], int64.
   /// @param logits [rows, V], finite or -inf.
@@ -66,6 +70,9 @@ class Random {
 
  private:
   struct State;
+  /// A core stream and where in it nobody else reads `positions` positions.
+  std::pair<Stream, std::uint64_t> reserve(std::uint64_t positions) const;
+
   std::shared_ptr<State> state_;
 };
 
