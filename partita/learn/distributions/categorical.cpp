@@ -1,0 +1,90 @@
+#include "partita/learn/distributions/categorical.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+namespace partita::distributions {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
+  const auto t = as_tensors({{parameter.name(), parameter.value()}});
+  return {{parameter.name(), t[0],
+           parameter.is_logits() ? constraints::logits() : constraints::simplex()}};
+}
+
+/// log(p), whose gradient at p = 0 is 0 and not 1 / 0.
+Tensor log_of(const Tensor& p) {
+  const Tensor impossible = p == 0;
+  return p.masked_fill(impossible, 1).log().masked_fill(impossible, -kInfinity);
+}
+
+/// table[..., value] for a table of [batch, V], the value broadcast against the batch. (gather()
+/// would expand the table to the value's shape, and its backward would write all of that.)
+Tensor look_up(const Tensor& table, const Tensor& value) {
+  c10::List<c10::optional<Tensor>> places;
+  const std::int64_t batch_dims = table.dim() - 1;
+  for (std::int64_t d = 0; d < batch_dims; ++d) {
+    Shape shape(static_cast<std::size_t>(batch_dims), 1);
+    shape[static_cast<std::size_t>(d)] = table.size(d);
+    places.push_back(at::arange(table.size(d), value.options()).view(shape));
+  }
+  places.push_back(value);
+  return at::index(table, places);
+}
+
+}  // namespace
+
+Categorical::Categorical(const ProbsOrLogits& parameter, bool validate_args)
+    : Distribution("Categorical", parameters_of(parameter), {}, validate_args),
+      is_logits_(parameter.is_logits()) {}
+
+Tensor Categorical::probs() const {
+  return is_logits_ ? parameter(0).softmax(-1) : parameter(0) / parameter(0).sum(-1, true);
+}
+
+Tensor Categorical::logits() const {
+  return is_logits_ ? parameter(0).log_softmax(-1) : log_of(probs());
+}
+
+at::TensorOptions Categorical::options() const { return parameter(0).options().dtype(at::kLong); }
+
+Constraint Categorical::support() const {
+  return constraints::integer_interval(at::zeros({}, options()),
+                                       at::full({}, categories() - 1, options()), "[0, V - 1]");
+}
+
+Tensor Categorical::entropy() const {
+  const Tensor log_p = logits();
+  return -(probs() * log_p.masked_fill(log_p == -kInfinity, 0)).sum(-1);
+}
+
+Tensor Categorical::mean() const {
+  return at::full(batch_shape(), std::numeric_limits<double>::quiet_NaN(), parameter(0).options());
+}
+
+Tensor Categorical::mode() const { return parameter(0).argmax(-1); }
+
+Tensor Categorical::enumerate_support(bool expand) const {
+  Shape shape(batch_shape().size() + 1, 1);
+  shape[0] = categories();
+  const Tensor values = at::arange(categories(), options()).view(shape);
+  return expand ? values.expand(concatenate({categories()}, batch_shape())) : values;
+}
+
+Tensor Categorical::do_sample(IntArrayRef sample_shape, Random random) const {
+  const Tensor rows = parameter(0).reshape({c10::multiply_integers(batch_shape()), categories()});
+  return random.categorical(is_logits_ ? rows : rows.log(), c10::multiply_integers(sample_shape))
+      .view(extended_shape(sample_shape));
+}
+
+Tensor Categorical::do_log_prob(const Tensor& value) const {
+  const Tensor chosen = look_up(parameter(0), value.to(at::kLong));
+  return is_logits_ ? chosen - parameter(0).logsumexp(-1)
+                    : log_of(chosen) - parameter(0).sum(-1).log();
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,53 @@
+// One of V categories.
+//
+//   Categorical(p).sample({8}, random)           // int64 indices, 0 ... V - 1
+//   Categorical(Logits(z)).log_prob(y)           // minus the cross-entropy of z and y
+//   Categorical(Logits(weights.log()))           // unnormalized weights
+#pragma once
+
+#include "partita/learn/distributions/distribution.hpp"
+
+namespace partita::distributions {
+
+/// Categorical(probs) or Categorical(Logits(logits)), [batch_shape, V]: index i with probability
+/// probs_i, or exp(logits_i) / sum_j exp(logits_j). probs >= 0 sum to 1 (Python normalizes what
+/// does not); logits < +inf, where -inf is an impossible category.
+///
+/// An impossible category has log-probability -inf and no gradient (Python's is log eps), and the
+/// gradients of the others are finite. log_prob() writes no array of V entries.
+class Categorical : public Distribution {
+ public:
+  explicit Categorical(const ProbsOrLogits& parameter, bool validate_args = true);
+
+  /// [batch_shape, V], normalized.
+  Tensor probs() const;
+  /// log probs, [batch_shape, V].
+  Tensor logits() const;
+
+  /// int64.
+  at::TensorOptions options() const override;
+  Constraint support() const override;
+  Tensor entropy() const override;
+  /// NaN: categories are no numbers.
+  Tensor mean() const override;
+  /// The lowest of the most probable indices.
+  Tensor mode() const override;
+  /// NaN, as the mean.
+  Tensor variance() const override { return mean(); }
+  bool has_enumerate_support() const override { return true; }
+  Tensor enumerate_support(bool expand = true) const override;
+
+ protected:
+  std::shared_ptr<Distribution> clone() const override {
+    return std::make_shared<Categorical>(*this);
+  }
+  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_log_prob(const Tensor& value) const override;
+
+ private:
+  std::int64_t categories() const { return parameter(0).size(-1); }
+
+  bool is_logits_;
+};
+
+}  // namespace partita::distributions
