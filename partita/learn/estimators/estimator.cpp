@@ -1,0 +1,54 @@
+#include "partita/learn/estimators/estimator.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include "partita/base/error.hpp"
+
+namespace partita::estimators {
+
+Estimator::Estimator(const char* name, std::int64_t samples, std::int64_t least)
+    : name_(name), samples_(samples) {
+  if (samples < least) {
+    throw InvalidArgument("samples",
+                          fmt::format("{}: expected {} or more, got {}", name, least, samples));
+  }
+}
+
+Tensor Estimator::evaluate(const Function& f, const Tensor& samples,
+                           const Distribution& distribution) const {
+  const Tensor values = f(samples);
+  const Shape expected = concatenate({samples.size(0)}, distribution.batch_shape());
+  if (!values.defined() || values.sizes() != IntArrayRef(expected)) {
+    throw InvalidArgument(
+        "f", fmt::format("{}: expected a result of shape {} (samples, batch), got {}", name_,
+                         to_string(expected),
+                         values.defined() ? to_string(values.sizes()) : "an undefined tensor"));
+  }
+  return values;
+}
+
+void Estimator::does_not_fit(const Distribution& distribution, const char* expected) const {
+  throw InvalidArgument("distribution", fmt::format("{}: expected {}, got {}", name_, expected,
+                                                    distribution.to_string()));
+}
+
+Tensor with_own_loss(const Tensor& surrogate, const Tensor& loss,
+                     const std::vector<Tensor>& parameters) {
+  if (parameters.empty() || !loss.requires_grad()) return surrogate;
+  const auto gradients = torch::autograd::grad({loss}, parameters, /*grad_outputs=*/{},
+                                               /*retain_graph=*/true, /*create_graph=*/false,
+                                               /*allow_unused=*/true);
+  Tensor result = surrogate;
+  const auto rows = static_cast<double>(surrogate.numel());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    // Linear in the parameter, with the gradient as its slope, shared out over the rows.
+    result = result + (parameters[i] * gradients[i]).sum().to(surrogate.options()) / rows;
+  }
+  return result;
+}
+
+}  // namespace partita::estimators

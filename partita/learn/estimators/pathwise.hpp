@@ -1,0 +1,23 @@
+// The reparameterization trick: z = g(epsilon, theta), and the gradient moves inside the mean.
+#pragma once
+
+#include "partita/learn/estimators/estimator.hpp"
+
+namespace partita::estimators {
+
+struct PathwiseOptions {
+  std::int64_t samples = 1;
+};
+
+/// Mean over the samples of grad f(g(epsilon, theta)) (Kingma and Welling 2014; Rezende, Mohamed,
+/// Wierstra 2014), or with implicit gradients where rsample() has those. Unbiased, for f that is
+/// differentiable in z and distributions that have rsample.
+class Pathwise : public Estimator {
+ public:
+  explicit Pathwise(PathwiseOptions options = {});
+
+ protected:
+  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+};
+
+}  // namespace partita::estimators
