@@ -30,9 +30,8 @@ double epsilon(at::ScalarType type) {
 }  // namespace
 
 const Constraint& real() {
-  static const Constraint it{"a real number", 0, false, [](const Tensor& x) {
-                               return x == x;
-                             }};  // NOLINT(misc-redundant-expression): not NaN
+  static const Constraint it{"a real number", 0, false,
+                             [](const Tensor& x) { return x.isnan().logical_not(); }};
   return it;
 }
 

@@ -19,9 +19,9 @@
 // are shared), and never change.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -167,11 +167,9 @@ class AnyDistribution {
  public:
   AnyDistribution(DistributionPtr distribution)  // NOLINT(google-explicit-constructor)
       : distribution_(std::move(distribution)) {}
-  template <class D>
-  requires std::is_base_of_v<Distribution, std::remove_cvref_t<D>> AnyDistribution(
-      D&& distribution)  // NOLINT(google-explicit-constructor,
-                         // bugprone-forwarding-reference-overload)
-      : distribution_(std::make_shared<std::remove_cvref_t<D>>(std::forward<D>(distribution))) {}
+  template <std::derived_from<Distribution> D>
+  AnyDistribution(const D& distribution)  // NOLINT(google-explicit-constructor)
+      : distribution_(std::make_shared<D>(distribution)) {}
 
   const DistributionPtr& ptr() const { return distribution_; }
 
