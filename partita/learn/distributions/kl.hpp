@@ -1,0 +1,66 @@
+// The Kullback-Leibler divergence of two distributions, in closed form.
+//
+//   kl_divergence(Normal(loc, scale), Normal(0, 1)).sum()          // an ELBO's regularizer
+//   kl_divergence(Gamma(2, 1), Exponential(0.5))
+//
+//   register_kl<Triangular, Uniform>(                               // a pair of your own
+//       [](const Triangular& p, const Uniform& q) -> Tensor { ... });
+#pragma once
+
+#include <functional>
+#include <type_traits>
+#include <typeindex>
+#include <typeinfo>
+#include <utility>
+
+#include "partita/learn/distributions/distribution.hpp"
+
+namespace partita::distributions {
+
+/// KL(p || q) = E_p[log p(x) - log q(x)], of the shape that both batch shapes broadcast to.
+///
+/// Every pair of Python's registry, and where both are of one kind also HalfCauchy, InverseGamma,
+/// LogNormal, Multinomial, NegativeBinomial, VonMises and Weibull. 0 log 0 is 0; +inf where q is 0
+/// and p is not. Two distributions of one kind that are close to each other lose no digits, so
+/// that the divergence is never negative (most of Python's are below 1e-7 in single precision).
+///
+/// A pair registered for exactly the types of p and q is taken first, else the latest that was
+/// registered for classes they derive from; the caller's own before those of the library.
+/// @throws InvalidArgument if there is no such pair, or the shapes do not fit.
+Tensor kl_divergence(const Distribution& p, const Distribution& q);
+
+namespace internal {
+
+struct KlPair {
+  std::type_index p;
+  std::type_index q;
+  bool (*derived)(const Distribution& p, const Distribution& q);
+  std::function<Tensor(const Distribution& p, const Distribution& q)> divergence;
+};
+
+/// f(const P&, const Q&) -> Tensor, whose shape broadcasts to that of both batch shapes.
+template <class P, class Q, class F>
+KlPair kl_pair(F f) {
+  static_assert(std::is_base_of_v<Distribution, P> && std::is_base_of_v<Distribution, Q>);
+  return {typeid(P), typeid(Q),
+          [](const Distribution& p, const Distribution& q) {
+            return dynamic_cast<const P*>(&p) != nullptr && dynamic_cast<const Q*>(&q) != nullptr;
+          },
+          [f = std::move(f)](const Distribution& p, const Distribution& q) -> Tensor {
+            return f(dynamic_cast<const P&>(p), dynamic_cast<const Q&>(q));
+          }};
+}
+
+void add_kl_pair(KlPair pair);
+
+}  // namespace internal
+
+/// Makes kl_divergence(p, q) of a P and a Q (or of classes derived from them) call f(p, q), which
+/// returns the divergences of the batch. Any thread may call it at any time; what it adds lasts for
+/// the process, as in Python: a hook that every caller of kl_divergence sees is the point of it.
+template <class P, class Q, class F>
+void register_kl(F f) {
+  internal::add_kl_pair(internal::kl_pair<P, Q>(std::move(f)));
+}
+
+}  // namespace partita::distributions
