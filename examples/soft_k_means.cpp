@@ -136,14 +136,14 @@ partita::Figure scatter(const Points& points, const Fit& hard, const std::vector
     }
     figure.series.push_back(std::move(cloud));
   }
-  for (std::size_t j = 0; j < k; ++j) {
-    partita::Series path;
-    for (const Fit& fit : soft) {
-      path.x.push_back(fit.centers[j].x);
-      path.y.push_back(fit.centers[j].y);
+  partita::Series centers{.name = "EM's centers, σ² from 2 to 0", .mark = partita::Mark::points};
+  for (const Fit& fit : soft) {
+    for (const Point& center : fit.centers) {
+      centers.x.push_back(center.x);
+      centers.y.push_back(center.y);
     }
-    figure.series.push_back(std::move(path));
   }
+  figure.series.push_back(std::move(centers));
   return figure;
 }
 
@@ -177,7 +177,7 @@ void run(const std::string& path) {
   partita::Series softness_series{.name = "mean of 1 - largest responsibility"};
   std::puts("   sigma^2   EM steps   mean of 1 - largest   centers' distance   one-hot, and the");
   std::puts("                          responsibility        from Lloyd's       same to the bit");
-  for (double variance = 1; variance > 1e-7; variance /= 4) {
+  for (double variance = 2; variance > 1e-5; variance /= 2) {
     soft.push_back(settle(points, start, [=](const Points& p, const Points& c) {
       return responsibilities(p, c, variance);
     }));
@@ -199,14 +199,15 @@ void run(const std::string& path) {
       "softmax of −|x − c|² / 2σ². The smaller the variance, the more of each point its nearest "
       "center holds, until nothing is left for the others: EM is then Lloyd's algorithm, step by "
       "step.");
-  page.figures({{partita::to_svg(scatter(points, hard, soft)),
-                 "The clusters of k-means, and the paths of EM's centers from σ² = 1 down, which "
-                 "end at those of k-means."},
-                {partita::to_svg(way_between(hard.centers)),
-                 "The responsibility of a center becomes a step: the arg max."}});
+  page.figures(
+      {{partita::to_svg(scatter(points, hard, soft)),
+        "The clusters of k-means, and EM's centers, which move apart as σ² falls and end at "
+        "those of k-means."},
+       {partita::to_svg(way_between(hard.centers)),
+        "The responsibility of a center becomes a step: the arg max."}});
   page.figures({{partita::to_svg({.title = "Softness and distance against variance",
                                   .x = {.label = "σ²", .logarithmic = true},
-                                  .y = {.label = "both", .logarithmic = true},
+                                  .y = {.label = "distance, softness", .logarithmic = true},
                                   .series = {apart, softness_series}}),
                  "Both reach 0 exactly, where these curves end."}});
   partita::write_file(path, page.html());

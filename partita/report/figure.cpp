@@ -61,7 +61,7 @@ void check(const Figure& figure) {
 
 std::string axis_script(char which, const Axis& axis) {
   std::string out = fmt::format("set {}label {}\n", which, quoted(axis.label));
-  if (axis.logarithmic) out += fmt::format("set logscale {}\n", which);
+  if (axis.logarithmic) out += fmt::format("set logscale {0}\nset format {0} '%g'\n", which);
   const auto end = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.17g}", *value) : std::string("*");
   };

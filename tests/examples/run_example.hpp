@@ -1,0 +1,11 @@
+// Runs an example and returns what it printed.
+#pragma once
+
+#include <string>
+
+namespace partita::testing {
+
+/// Standard output of EXAMPLE with one argument. @throws std::runtime_error if it fails.
+std::string run_example(const std::string& argument);
+
+}  // namespace partita::testing
