@@ -8,24 +8,13 @@
 #include <limits>
 #include <utility>
 
+#include "partita/learn/distributions/numeric.hpp"
+
 namespace partita::distributions::constraints {
 
 namespace {
 
 Tensor is_whole(const Tensor& x) { return x == x.floor(); }
-
-double epsilon(at::ScalarType type) {
-  switch (type) {
-    case at::kDouble:
-      return std::numeric_limits<double>::epsilon();
-    case at::kFloat:
-      return std::numeric_limits<float>::epsilon();
-    case at::kHalf:
-      return 0x1p-10;
-    default:
-      return 0x1p-7;  // bfloat16
-  }
-}
 
 }  // namespace
 

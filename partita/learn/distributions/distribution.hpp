@@ -75,7 +75,7 @@ class Distribution {
   /// The parameters as given, broadcast to batch_shape.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// "Normal(loc: 0, scale: [3])": a value where there is one, else a shape.
-  std::string to_string() const;
+  virtual std::string to_string() const;
 
   /// The type and device of samples.
   virtual at::TensorOptions options() const;
@@ -156,6 +156,8 @@ class Distribution {
   Shape event_shape_;
 
  private:
+  friend class Independent;  // asks its base without checking the value a second time
+
   const char* name_;
   std::vector<Parameter> parameters_;
   bool validate_args_;

@@ -1,0 +1,56 @@
+#include "partita/learn/distributions/gumbel.hpp"
+
+#include <ATen/ATen.h>
+
+#include <numbers>
+
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
+  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
+  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
+}
+
+}  // namespace
+
+Gumbel::Gumbel(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
+    : Distribution("Gumbel", parameters_of(loc, scale), {}, validate_args) {}
+
+Tensor Gumbel::entropy() const { return scale().log() + (1 + std::numbers::egamma); }
+
+Tensor Gumbel::mean() const { return loc() + scale() * std::numbers::egamma; }
+
+Tensor Gumbel::variance() const {
+  return scale().square() * (std::numbers::pi * std::numbers::pi / 6);
+}
+
+Tensor Gumbel::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return loc() + scale() * random.gumbel(extended_shape(sample_shape), options());
+}
+
+Tensor Gumbel::do_log_prob(const Tensor& value) const {
+  // Below -1e4, e^-z is infinite in every type; at -inf, z + e^-z would be NaN.
+  const Tensor z = ((value - loc()) / scale()).clamp_min(-1e4);
+  return -(z + (-z).exp()) - scale().log();
+}
+
+Tensor Gumbel::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+
+Tensor Gumbel::do_log_cdf(const Tensor& value) const { return -((loc() - value) / scale()).exp(); }
+
+Tensor Gumbel::do_log_survival(const Tensor& value) const {
+  const Tensor z = (value - loc()) / scale();
+  // As z grows, e^-z underflows long before its logarithm, which the survival then equals.
+  const Tensor far = z > 40;
+  return at::where(far, -z, log1mexp(-(-z.masked_fill(far, 0)).exp()));
+}
+
+Tensor Gumbel::do_icdf(const Tensor& probability) const {
+  return loc() - scale() * (-probability.log()).log();
+}
+
+}  // namespace partita::distributions

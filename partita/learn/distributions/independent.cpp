@@ -1,0 +1,75 @@
+#include "partita/learn/distributions/independent.hpp"
+
+#include <fmt/format.h>
+
+#include "partita/base/error.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+/// The event shape: the last `dims` batch dimensions, then the base's own.
+Shape event_shape_of(const Distribution& base, std::int64_t dims) {
+  const IntArrayRef batch = base.batch_shape();
+  if (dims < 0 || dims > static_cast<std::int64_t>(batch.size())) {
+    throw InvalidArgument("reinterpreted_batch_ndims",
+                          fmt::format("Independent: expected 0 to {}, the number of batch "
+                                      "dimensions of {}, got {}",
+                                      batch.size(), base.to_string(), dims));
+  }
+  return concatenate(batch.slice(batch.size() - static_cast<std::size_t>(dims)),
+                     base.event_shape());
+}
+
+}  // namespace
+
+Independent::Independent(const AnyDistribution& base, std::int64_t reinterpreted_batch_ndims,
+                         bool validate_args)
+    : Distribution("Independent", {}, event_shape_of(*base.ptr(), reinterpreted_batch_ndims),
+                   validate_args),
+      base_(base.ptr()),
+      dims_(reinterpreted_batch_ndims) {
+  const IntArrayRef batch = base_->batch_shape();
+  batch_shape_ = batch.slice(0, batch.size() - static_cast<std::size_t>(dims_)).vec();
+}
+
+std::string Independent::to_string() const {
+  return fmt::format("{}({}, {})", name(), base_->to_string(), dims_);
+}
+
+Constraint Independent::support() const {
+  return constraints::independent(base_->support(), dims_);
+}
+
+Tensor Independent::entropy() const { return sum_rightmost(base_->entropy(), dims_); }
+
+bool Independent::has_enumerate_support() const {
+  return dims_ == 0 && base_->has_enumerate_support();
+}
+
+Tensor Independent::enumerate_support(bool expand) const {
+  if (dims_ > 0) unavailable("enumerate_support", "it would be a Cartesian product");
+  return base_->enumerate_support(expand);
+}
+
+DistributionPtr Independent::expand(IntArrayRef batch_shape) const {
+  auto copy = std::make_shared<Independent>(*this);
+  copy->base_ = base_->expand(
+      concatenate(batch_shape, event_shape().slice(0, static_cast<std::size_t>(dims_))));
+  copy->batch_shape_ = batch_shape.vec();
+  return copy;
+}
+
+Tensor Independent::do_sample(IntArrayRef sample_shape, Random random) const {
+  return base_->do_sample(sample_shape, std::move(random));
+}
+
+Tensor Independent::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return base_->do_rsample(sample_shape, std::move(random));
+}
+
+Tensor Independent::do_log_prob(const Tensor& value) const {
+  return sum_rightmost(base_->do_log_prob(value), dims_);
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,46 @@
+#include "partita/learn/distributions/numeric.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+#include <numbers>
+
+namespace partita::distributions {
+
+double epsilon(at::ScalarType type) {
+  switch (type) {
+    case at::kDouble:
+      return std::numeric_limits<double>::epsilon();
+    case at::kFloat:
+      return std::numeric_limits<float>::epsilon();
+    case at::kHalf:
+      return 0x1p-10;
+    default:
+      return 0x1p-7;  // bfloat16
+  }
+}
+
+double smallest_normal(at::ScalarType type) {
+  switch (type) {
+    case at::kDouble:
+      return std::numeric_limits<double>::min();
+    case at::kHalf:
+      return 0x1p-14;
+    default:
+      return std::numeric_limits<float>::min();  // and bfloat16, which has its exponents
+  }
+}
+
+Tensor log1mexp(const Tensor& x) {
+  const Tensor near = x > -std::numbers::ln2;
+  // The branch that is not taken sees a number at which its gradient is finite.
+  return at::where(near, (-at::expm1(x.masked_fill(near.logical_not(), -1))).log(),
+                   at::log1p(-x.masked_fill(near, -1).exp()));
+}
+
+Tensor log_or_minus_infinity(const Tensor& x) {
+  const Tensor zero = x == 0;
+  return x.masked_fill(zero, 1).log().masked_fill(zero, -std::numeric_limits<double>::infinity());
+}
+
+}  // namespace partita::distributions

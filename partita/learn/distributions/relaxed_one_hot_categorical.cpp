@@ -1,0 +1,98 @@
+#include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& temperature,
+                                     const ProbsOrLogits& parameter) {
+  const auto t = as_tensors({{"temperature", temperature}, {parameter.name(), parameter.value()}});
+  return {{parameter.name(), t[1],
+           parameter.is_logits() ? constraints::logits() : constraints::simplex()},
+          {"temperature", t[0].numel() == 1 ? t[0].reshape({}) : t[0], constraints::positive()}};
+}
+
+/// [K], of a parameter that may turn out to have no dimension at all (which the base rejects).
+Shape event_shape_of(const ProbsOrLogits& parameter) {
+  const Tensor value = parameter.value().tensor();
+  return value.dim() == 0 ? Shape{1} : Shape{value.size(-1)};
+}
+
+}  // namespace
+
+ExpRelaxedCategorical::ExpRelaxedCategorical(const TensorOrNumber& temperature,
+                                             const ProbsOrLogits& parameter, bool validate_args)
+    : Distribution("ExpRelaxedCategorical", parameters_of(temperature, parameter),
+                   event_shape_of(parameter), validate_args),
+      is_logits_(parameter.is_logits()) {}
+
+Tensor ExpRelaxedCategorical::log_weights() const {
+  return is_logits_ ? parameter(0) : log_or_minus_infinity(parameter(0));
+}
+
+Tensor ExpRelaxedCategorical::probs() const {
+  return is_logits_ ? at::softmax(parameter(0), -1) : parameter(0);
+}
+
+Tensor ExpRelaxedCategorical::logits() const { return at::log_softmax(log_weights(), -1); }
+
+Tensor ExpRelaxedCategorical::scores(IntArrayRef sample_shape, const Random& random) const {
+  const Tensor weights = log_weights();
+  const Tensor absent = weights == -kInfinity;
+  const Tensor perturbed =
+      (weights + random.gumbel(extended_shape(sample_shape), options())).masked_fill(absent, 0);
+  // A softmax does not see the constant, but division by a small temperature magnifies the rounding
+  // of what is far from 0.
+  const Tensor largest = perturbed.detach().masked_fill(absent, -kInfinity).amax(-1, true);
+  return ((perturbed - largest) / temperature().unsqueeze(-1)).masked_fill(absent, -kInfinity);
+}
+
+Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return at::log_softmax(scores(sample_shape, random), -1);
+}
+
+Tensor ExpRelaxedCategorical::do_log_prob(const Tensor& value) const {
+  const Tensor weights = log_weights();
+  const Tensor present = weights > -kInfinity;
+  const Tensor finite = value > -kInfinity;
+  const Tensor shifted =
+      weights - temperature().unsqueeze(-1) * value.masked_fill(finite.logical_not(), 0);
+  const Tensor terms = at::log_softmax(shifted, -1).masked_fill(present.logical_not(), 0);
+  const Tensor count = present.sum(-1).to(weights.scalar_type());
+  return (terms.sum(-1) + count.lgamma() + (count - 1) * temperature().log())
+      .masked_fill((present != finite).any(-1), -kInfinity);
+}
+
+RelaxedOneHotCategorical::RelaxedOneHotCategorical(const TensorOrNumber& temperature,
+                                                   const ProbsOrLogits& parameter,
+                                                   bool validate_args)
+    : Distribution("RelaxedOneHotCategorical", parameters_of(temperature, parameter),
+                   event_shape_of(parameter), validate_args),
+      is_logits_(parameter.is_logits()) {}
+
+ExpRelaxedCategorical RelaxedOneHotCategorical::base_dist() const {
+  return {temperature(),
+          is_logits_ ? ProbsOrLogits(Logits(parameter(0))) : ProbsOrLogits(parameter(0)), false};
+}
+
+Tensor RelaxedOneHotCategorical::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return at::softmax(base_dist().scores(sample_shape, random), -1);
+}
+
+Tensor RelaxedOneHotCategorical::do_log_prob(const Tensor& value) const {
+  const ExpRelaxedCategorical base = base_dist();
+  const Tensor absent = base.log_weights() == -kInfinity;
+  const Tensor log_value = value.clamp_min(smallest_normal(value.scalar_type())).log();
+  return base.do_log_prob(log_value.masked_fill(absent.logical_and(value == 0), -kInfinity)) -
+         log_value.masked_fill(absent, 0).sum(-1);
+}
+
+}  // namespace partita::distributions
