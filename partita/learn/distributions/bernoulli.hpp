@@ -8,6 +8,8 @@
 
 namespace partita::distributions {
 
+struct Coin;
+
 /// Bernoulli(probs) or Bernoulli(Logits(logits)), logits = log(p / (1 - p)): 1 with probability p,
 /// else 0. probs in [0, 1]; logits may be infinite.
 class Bernoulli : public Distribution {
@@ -34,6 +36,8 @@ class Bernoulli : public Distribution {
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:
+  Coin coin() const;
+
   bool is_logits_;
 };
 

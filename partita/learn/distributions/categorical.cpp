@@ -4,22 +4,16 @@
 
 #include <limits>
 
+#include "partita/learn/distributions/log_probability.hpp"
+
 namespace partita::distributions {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
   const auto t = as_tensors({{parameter.name(), parameter.value()}});
   return {{parameter.name(), t[0],
            parameter.is_logits() ? constraints::logits() : constraints::simplex()}};
-}
-
-/// log(p), whose gradient at p = 0 is 0 and not 1 / 0.
-Tensor log_of(const Tensor& p) {
-  const Tensor impossible = p == 0;
-  return p.masked_fill(impossible, 1).log().masked_fill(impossible, -kInfinity);
 }
 
 /// table[..., value] for a table of [batch, V], the value broadcast against the batch. (gather()
@@ -47,7 +41,7 @@ Tensor Categorical::probs() const {
 }
 
 Tensor Categorical::logits() const {
-  return is_logits_ ? parameter(0).log_softmax(-1) : log_of(probs());
+  return is_logits_ ? parameter(0).log_softmax(-1) : log_of_probability(probs());
 }
 
 at::TensorOptions Categorical::options() const { return parameter(0).options().dtype(at::kLong); }
@@ -57,10 +51,7 @@ Constraint Categorical::support() const {
                                        at::full({}, categories() - 1, options()), "[0, V - 1]");
 }
 
-Tensor Categorical::entropy() const {
-  const Tensor log_p = logits();
-  return -(probs() * log_p.masked_fill(log_p == -kInfinity, 0)).sum(-1);
-}
+Tensor Categorical::entropy() const { return -times(probs(), logits()).sum(-1); }
 
 Tensor Categorical::mean() const {
   return at::full(batch_shape(), std::numeric_limits<double>::quiet_NaN(), parameter(0).options());
@@ -84,7 +75,7 @@ Tensor Categorical::do_sample(IntArrayRef sample_shape, Random random) const {
 Tensor Categorical::do_log_prob(const Tensor& value) const {
   const Tensor chosen = look_up(parameter(0), value.to(at::kLong));
   return is_logits_ ? chosen - parameter(0).logsumexp(-1)
-                    : log_of(chosen) - parameter(0).sum(-1).log();
+                    : log_of_probability(chosen) - parameter(0).sum(-1).log();
 }
 
 }  // namespace partita::distributions

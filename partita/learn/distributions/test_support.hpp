@@ -98,4 +98,28 @@ inline void expect_pathwise_gradient(
   }
 }
 
+/// d sum(f) / d each element of the arguments, against central differences; f must be smooth.
+inline void expect_gradient(const std::function<Tensor(const std::vector<Tensor>&)>& f,
+                            const std::vector<Tensor>& point, double tolerance = 1e-7) {
+  std::vector<Tensor> leaves;
+  for (const Tensor& each : point) leaves.push_back(each.clone().set_requires_grad(true));
+  f(leaves).sum().backward();
+  for (std::size_t which = 0; which < point.size(); ++which) {
+    for (std::int64_t i = 0; i < point[which].numel(); ++i) {
+      const double center = point[which].flatten()[i].item<double>();
+      const double step = 6e-6 * std::max(1.0, std::abs(center));  // cube root of epsilon
+      const auto value_at = [&](double x) {
+        std::vector<Tensor> moved;
+        for (const Tensor& each : point) moved.push_back(each.clone());
+        moved[which].view({-1})[i] = x;
+        return f(moved).sum().item<double>();
+      };
+      const double expected = (value_at(center + step) - value_at(center - step)) / (2 * step);
+      const double actual = leaves[which].grad().flatten()[i].item<double>();
+      EXPECT_NEAR(actual, expected, tolerance * std::max(1.0, std::abs(expected)))
+          << "argument " << which << ", element " << i;
+    }
+  }
+}
+
 }  // namespace partita::distributions::testing

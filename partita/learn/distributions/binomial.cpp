@@ -1,0 +1,71 @@
+#include "partita/learn/distributions/binomial.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "partita/learn/distributions/coin.hpp"
+#include "partita/learn/distributions/log_probability.hpp"
+
+namespace partita::distributions {
+
+Binomial::Binomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
+                   bool validate_args)
+    : Distribution("Binomial",
+                   counted_parameters(
+                       total_count, constraints::nonnegative_integer(), parameter,
+                       parameter.is_logits() ? constraints::real() : constraints::unit_interval()),
+                   {}, validate_args),
+      is_logits_(parameter.is_logits()) {}
+
+Coin Binomial::coin() const { return {parameter(1), is_logits_}; }
+Tensor Binomial::probs() const { return coin().probs(); }
+Tensor Binomial::logits() const { return coin().logits(); }
+
+Constraint Binomial::support() const {
+  return constraints::integer_interval(at::zeros({}, options()), total_count(), "[0, total_count]");
+}
+
+Tensor Binomial::entropy() const {
+  return -binomial_expectation(total_count(), coin(), [](const Tensor& /*k*/, const Tensor& log_p) {
+    return log_p.masked_fill(log_p == -std::numeric_limits<double>::infinity(), 0);
+  });
+}
+
+Tensor Binomial::mean() const { return total_count() * probs(); }
+
+Tensor Binomial::mode() const {
+  return at::minimum(((total_count() + 1) * probs()).floor(), total_count());
+}
+
+Tensor Binomial::variance() const { return mean() * coin().failure_probs(); }
+
+bool Binomial::has_enumerate_support() const {
+  return total_count().numel() > 0 && (total_count() == total_count().max()).all().item<bool>();
+}
+
+Tensor Binomial::enumerate_support(bool expand) const {
+  if (!has_enumerate_support()) {
+    unavailable("enumerate_support", "total_count differs over the batch");
+  }
+  const std::int64_t count = 1 + total_count().max().item<std::int64_t>();
+  Shape shape(batch_shape().size() + 1, 1);
+  shape[0] = count;
+  const Tensor values = at::arange(count, options()).view(shape);
+  return expand ? values.expand(concatenate({count}, batch_shape())) : values;
+}
+
+Tensor Binomial::do_sample(IntArrayRef sample_shape, Random random) const {
+  const Shape shape = extended_shape(sample_shape);
+  return random.binomial(total_count().expand(shape), probs().expand(shape));
+}
+
+Tensor Binomial::do_log_prob(const Tensor& value) const {
+  const Tensor n = in_double(total_count());
+  const Tensor k = in_double(value);
+  const Tensor log_p =
+      log_choose(n, k) + Coin{in_double(parameter(1)), is_logits_}.log_prob(k, n - k);
+  return log_p.to(options().dtype());
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,62 @@
+#include "partita/learn/distributions/coin.hpp"
+
+#include <ATen/ATen.h>
+
+#include "partita/learn/distributions/log_probability.hpp"
+
+namespace partita::distributions {
+
+Tensor Coin::probs() const { return is_logits ? parameter.sigmoid() : parameter; }
+
+Tensor Coin::logits() const { return is_logits ? parameter : at::logit(parameter); }
+
+Tensor Coin::failure_probs() const { return is_logits ? (-parameter).sigmoid() : 1 - parameter; }
+
+Tensor Coin::odds() const { return is_logits ? parameter.exp() : parameter / (1 - parameter); }
+
+Tensor Coin::log_probs() const {
+  return is_logits ? at::log_sigmoid(parameter) : log_of_probability(parameter);
+}
+
+Tensor Coin::log_failure_probs() const {
+  return is_logits ? at::log_sigmoid(-parameter) : log_of_complement(parameter);
+}
+
+Tensor Coin::log_prob(const Tensor& successes, const Tensor& failures) const {
+  return times(successes, log_probs()) + times(failures, log_failure_probs());
+}
+
+std::vector<Parameter> counted_parameters(const TensorOrNumber& total_count,
+                                          const Constraint& total_count_constraint,
+                                          const ProbsOrLogits& parameter,
+                                          const Constraint& parameter_constraint) {
+  TensorOrNumber count = total_count;
+  if (!count.is_number() && !count.tensor().is_floating_point()) {
+    count = count.tensor().to(parameter.value().is_number()
+                                  ? at::typeMetaToScalarType(at::get_default_dtype())
+                                  : parameter.value().tensor().scalar_type());
+  }
+  const auto t = as_tensors({{parameter.name(), parameter.value()}, {"total_count", count}});
+  return {{"total_count", t[1].to(t[0].options()), total_count_constraint},
+          {parameter.name(), t[0], parameter_constraint}};
+}
+
+Tensor log_choose(const Tensor& n, const Tensor& k) {
+  return at::lgamma(n + 1) - at::lgamma(k + 1) - at::lgamma(n - k + 1);
+}
+
+Tensor binomial_expectation(const Tensor& total_count, const Coin& coin,
+                            const std::function<Tensor(const Tensor&, const Tensor&)>& f) {
+  const Tensor n = in_double(total_count);
+  const std::int64_t count = n.numel() == 0 ? 1 : 1 + n.max().item<std::int64_t>();
+  Shape shape(static_cast<std::size_t>(n.dim()) + 1, 1);
+  shape[0] = count;
+  const Tensor values = at::arange(count, n.options()).view(shape);
+  const Tensor k = at::minimum(values, n);
+  const Tensor log_p =
+      log_choose(n, k) + Coin{in_double(coin.parameter), coin.is_logits}.log_prob(k, n - k);
+  const Tensor p = log_p.exp().masked_fill(values > n, 0);
+  return (p * f(k, log_p)).sum(0).to(total_count.scalar_type());
+}
+
+}  // namespace partita::distributions

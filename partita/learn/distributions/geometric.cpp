@@ -1,0 +1,71 @@
+#include "partita/learn/distributions/geometric.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+#include <numbers>
+
+#include "partita/learn/distributions/coin.hpp"
+#include "partita/learn/distributions/log_probability.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
+  const auto t = as_tensors({{parameter.name(), parameter.value()}});
+  if (parameter.is_logits()) {
+    const Tensor lowest = at::full({}, -std::numeric_limits<double>::infinity(), t[0].options());
+    return {{"logits", t[0], constraints::greater_than(lowest, "-inf")}};
+  }
+  return {{"probs", t[0], {"a number in (0, 1]", 0, false, [](const Tensor& p) {
+                             return (p > 0).logical_and(p <= 1);
+                           }}}};
+}
+
+}  // namespace
+
+Geometric::Geometric(const ProbsOrLogits& parameter, bool validate_args)
+    : Distribution("Geometric", parameters_of(parameter), {}, validate_args),
+      is_logits_(parameter.is_logits()) {}
+
+Coin Geometric::coin() const { return {parameter(0), is_logits_}; }
+Tensor Geometric::probs() const { return coin().probs(); }
+Tensor Geometric::logits() const { return coin().logits(); }
+
+Tensor Geometric::entropy() const {
+  // The entropy of one toss, times the expected number of tosses.
+  const Coin c = coin();
+  return -times(mean(), c.log_failure_probs()) - c.log_probs();
+}
+
+Tensor Geometric::mean() const {
+  return is_logits_ ? (-parameter(0)).exp() : (1 - parameter(0)) / parameter(0);
+}
+
+Tensor Geometric::mode() const { return at::zeros(batch_shape(), options()); }
+
+Tensor Geometric::variance() const { return mean() / probs(); }
+
+Tensor Geometric::do_sample(IntArrayRef sample_shape, Random random) const {
+  // P(floor(E / l) >= k) = P(E >= k l) = e^(-k l) = (1 - p)^k.
+  return (random.exponential(extended_shape(sample_shape), options()) / -coin().log_failure_probs())
+      .floor();
+}
+
+Tensor Geometric::do_log_prob(const Tensor& value) const {
+  return coin().log_prob(at::ones({}, options()), value);
+}
+
+Tensor Geometric::do_cdf(const Tensor& value) const { return -at::expm1(do_log_survival(value)); }
+
+Tensor Geometric::do_log_cdf(const Tensor& value) const {
+  const Tensor s = do_log_survival(value);
+  return at::where(s > -std::numbers::ln2, (-at::expm1(s)).log(), at::log1p(-s.exp()));
+}
+
+Tensor Geometric::do_log_survival(const Tensor& value) const {
+  return (value + 1) * coin().log_failure_probs();
+}
+
+}  // namespace partita::distributions

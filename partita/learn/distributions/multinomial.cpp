@@ -1,0 +1,80 @@
+#include "partita/learn/distributions/multinomial.hpp"
+
+#include <ATen/ATen.h>
+
+#include "partita/learn/distributions/coin.hpp"
+#include "partita/learn/distributions/log_probability.hpp"
+
+namespace partita::distributions {
+
+Multinomial::Multinomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
+                         bool validate_args)
+    : Distribution("Multinomial",
+                   counted_parameters(
+                       total_count, constraints::nonnegative_integer(), parameter,
+                       parameter.is_logits() ? constraints::logits() : constraints::simplex()),
+                   {}, validate_args),
+      is_logits_(parameter.is_logits()) {
+  event_shape_ = {this->parameter(1).size(-1)};
+}
+
+Categorical Multinomial::categorical() const {
+  return is_logits_ ? Categorical(Logits(parameter(1)), false) : Categorical(parameter(1), false);
+}
+
+Constraint Multinomial::support() const {
+  return {"counts that sum to total_count", 1, true, [n = total_count()](const Tensor& x) {
+            return constraints::nonnegative_integer().check(x).all(-1).logical_and(x.sum(-1) == n);
+          }};
+}
+
+Tensor Multinomial::entropy() const {
+  const Tensor& n = total_count();
+  const Tensor log_factorials = binomial_expectation(n.unsqueeze(-1), Coin{probs(), false},
+                                                     [](const Tensor& k, const Tensor& /*log_p*/) {
+                                                       return at::lgamma(k + 1);
+                                                     })
+                                    .sum(-1);
+  return n * categorical().entropy() - at::lgamma(n + 1) + log_factorials;
+}
+
+Tensor Multinomial::mean() const { return total_count().unsqueeze(-1) * probs(); }
+
+Tensor Multinomial::variance() const {
+  const Tensor p = probs();
+  return total_count().unsqueeze(-1) * p * (1 - p);
+}
+
+Tensor Multinomial::do_sample(IntArrayRef sample_shape, Random random) const {
+  // A binary tree over the categories: how many of a node's draws go to its left child is binomial.
+  // That costs V binomials, whatever total_count is, in log V calls. A child of probability 0 gets
+  // no draw, since its share is exactly 0 or its sibling's exactly 1.
+  Tensor p = probs().to(at::kDouble);
+  const std::int64_t categories = p.size(-1);
+  std::int64_t leaves = 1;
+  while (leaves < categories) leaves *= 2;
+  p = at::constant_pad_nd(p, {0, leaves - categories});
+  std::vector<Tensor> left_shares;  // of each level's nodes, from the leaves' parents to the root
+  while (p.size(-1) > 1) {
+    const Tensor pairs = p.unflatten(-1, {p.size(-1) / 2, 2});
+    p = pairs.sum(-1);
+    left_shares.push_back((pairs.select(-1, 0) / p).masked_fill(p == 0, 0));
+  }
+  const Shape rows = concatenate(sample_shape, batch_shape());
+  Tensor counts = total_count().to(at::kDouble).expand(rows).unsqueeze(-1);
+  for (auto share = left_shares.rbegin(); share != left_shares.rend(); ++share) {
+    // From a stream of its own, so that the leading draws do not depend on their number.
+    const Tensor left = Random(random.fork()).binomial(counts, share->expand(counts.sizes()));
+    counts = at::stack({left, counts - left}, -1).flatten(-2);
+  }
+  return counts.narrow(-1, 0, categories).to(options());
+}
+
+Tensor Multinomial::do_log_prob(const Tensor& value) const {
+  const Tensor x = in_double(value);
+  const Tensor log_p =
+      at::lgamma(x.sum(-1) + 1) + (times(x, in_double(logits())) - at::lgamma(x + 1)).sum(-1);
+  return log_p.to(options().dtype());
+}
+
+}  // namespace partita::distributions

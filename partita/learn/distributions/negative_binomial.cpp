@@ -1,0 +1,64 @@
+#include "partita/learn/distributions/negative_binomial.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "partita/learn/distributions/coin.hpp"
+#include "partita/learn/distributions/log_probability.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& total_count,
+                                     const ProbsOrLogits& parameter) {
+  const Constraint probs{"a number in [0, 1)", 0, false,
+                         [](const Tensor& p) { return (p >= 0).logical_and(p < 1); }};
+  const Constraint logits{"a number < +inf", 0, false,
+                          [](const Tensor& x) { return x < kInfinity; }};
+  return counted_parameters(total_count, constraints::nonnegative(), parameter,
+                            parameter.is_logits() ? logits : probs);
+}
+
+}  // namespace
+
+NegativeBinomial::NegativeBinomial(const TensorOrNumber& total_count,
+                                   const ProbsOrLogits& parameter, bool validate_args)
+    : Distribution("NegativeBinomial", parameters_of(total_count, parameter), {}, validate_args),
+      is_logits_(parameter.is_logits()) {}
+
+Coin NegativeBinomial::coin() const { return {parameter(1), is_logits_}; }
+Tensor NegativeBinomial::probs() const { return coin().probs(); }
+Tensor NegativeBinomial::logits() const { return coin().logits(); }
+
+Tensor NegativeBinomial::mean() const { return total_count() * coin().odds(); }
+
+Tensor NegativeBinomial::mode() const {
+  return ((total_count() - 1) * coin().odds()).floor().clamp_min(0);
+}
+
+Tensor NegativeBinomial::variance() const { return mean() / coin().failure_probs(); }
+
+Tensor NegativeBinomial::do_sample(IntArrayRef sample_shape, Random random) const {
+  // A Poisson whose rate is a Gamma. Each from its own stream, so that neither depends on the
+  // number of draws of the other.
+  const Shape shape = extended_shape(sample_shape);
+  const Tensor log_gamma = Random(random.fork()).log_standard_gamma(total_count().expand(shape));
+  return Random(random.fork()).poisson((log_gamma + coin().odds().log()).exp());
+}
+
+Tensor NegativeBinomial::do_log_prob(const Tensor& value) const {
+  // total_count = 0 is a point mass at 0; lgamma(0) is infinite.
+  const Tensor none = total_count() == 0;
+  const Tensor r = in_double(total_count()).masked_fill(none, 1);
+  const Tensor k = in_double(value);
+  const Tensor log_p = at::lgamma(r + k) - at::lgamma(k + 1) - at::lgamma(r) +
+                       Coin{in_double(parameter(1)), is_logits_}.log_prob(k, r);
+  const Tensor point = at::zeros_like(k).masked_fill(k != 0, -kInfinity);
+  return at::where(none, point, log_p).to(options().dtype());
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,33 @@
+// Counts of independent rare events.
+//
+//   Poisson(3.5).sample({8}, random)             // 0, 1, 2 ..., of floating-point type
+//   Poisson(log_rate.exp()).log_prob(k)
+#pragma once
+
+#include "partita/learn/distributions/distribution.hpp"
+
+namespace partita::distributions {
+
+/// Poisson(rate): P(k) = rate^k e^(-rate) / k! for k = 0, 1, 2 ...; rate >= 0, and 0 gives 0
+/// always.
+class Poisson : public Distribution {
+ public:
+  explicit Poisson(const TensorOrNumber& rate, bool validate_args = true);
+
+  const Tensor& rate() const { return parameter(0); }
+
+  Constraint support() const override { return constraints::nonnegative_integer(); }
+  Tensor mean() const override { return rate(); }
+  /// The larger one where there are two.
+  Tensor mode() const override { return rate().floor(); }
+  Tensor variance() const override { return rate(); }
+
+ protected:
+  std::shared_ptr<Distribution> clone() const override { return std::make_shared<Poisson>(*this); }
+  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_log_prob(const Tensor& value) const override;
+  Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_survival(const Tensor& value) const override;
+};
+
+}  // namespace partita::distributions

@@ -1,0 +1,58 @@
+#include "partita/learn/distributions/rademacher.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <limits>
+#include <numbers>
+
+#include "partita/base/error.hpp"
+
+namespace partita::distributions {
+
+Rademacher::Rademacher(IntArrayRef batch_shape, const at::TensorOptions& options,
+                       bool validate_args)
+    : Distribution("Rademacher", {}, {}, validate_args), options_(options) {
+  const auto type = at::typeMetaToScalarType(options.dtype());
+  if (!at::isFloatingType(type)) {
+    throw InvalidArgument(
+        "options",
+        fmt::format("Rademacher: expected a floating-point type, got {}", at::toString(type)));
+  }
+  batch_shape_ = batch_shape.vec();
+}
+
+Constraint Rademacher::support() const {
+  return {"-1 or 1", 0, true, [](const Tensor& x) { return (x == -1).logical_or(x == 1); }};
+}
+
+Tensor Rademacher::entropy() const { return at::full(batch_shape(), std::numbers::ln2, options_); }
+Tensor Rademacher::mean() const { return at::zeros(batch_shape(), options_); }
+Tensor Rademacher::mode() const {
+  return at::full(batch_shape(), std::numeric_limits<double>::quiet_NaN(), options_);
+}
+Tensor Rademacher::variance() const { return at::ones(batch_shape(), options_); }
+
+Tensor Rademacher::enumerate_support(bool expand) const {
+  Shape shape(batch_shape().size() + 1, 1);
+  shape[0] = 2;
+  const Tensor values = at::arange(-1, 2, 2, options_).view(shape);
+  return expand ? values.expand(concatenate({2}, batch_shape())) : values;
+}
+
+Tensor Rademacher::do_sample(IntArrayRef sample_shape, Random random) const {
+  // In double, where 1/2 parts the uniforms in halves to 2^-54.
+  const Tensor u = random.uniform(extended_shape(sample_shape), options_.dtype(at::kDouble));
+  return (u < 0.5).to(options_.dtype()).mul_(2).sub_(1);
+}
+
+Tensor Rademacher::do_log_prob(const Tensor& value) const {
+  return at::full(at::infer_size(value.sizes(), batch_shape()), -std::numbers::ln2, options_);
+}
+
+Tensor Rademacher::do_cdf(const Tensor& value) const {
+  return (0.75 + 0.25 * value.to(options_.dtype()))
+      .expand(at::infer_size(value.sizes(), batch_shape()));
+}
+
+}  // namespace partita::distributions
