@@ -1,0 +1,45 @@
+#include "partita/learn/distributions/exponential.hpp"
+
+#include <ATen/ATen.h>
+
+#include <numbers>
+
+namespace partita::distributions {
+
+namespace {
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& rate) {
+  return {{"rate", as_tensors({{"rate", rate}})[0], constraints::positive()}};
+}
+
+}  // namespace
+
+Exponential::Exponential(const TensorOrNumber& rate, bool validate_args)
+    : Distribution("Exponential", parameters_of(rate), {}, validate_args) {}
+
+Tensor Exponential::entropy() const { return 1 - rate().log(); }
+Tensor Exponential::mode() const { return at::zeros_like(rate()); }
+
+Tensor Exponential::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return random.exponential(extended_shape(sample_shape), options()) / rate();
+}
+
+Tensor Exponential::do_log_prob(const Tensor& value) const { return rate().log() - rate() * value; }
+
+Tensor Exponential::do_cdf(const Tensor& value) const { return -at::expm1(-rate() * value); }
+
+Tensor Exponential::do_log_cdf(const Tensor& value) const {
+  // log(1 - e^-x) in the two forms of Mächler (2012), "Accurately computing log(1 - exp(-|a|))",
+  // each clamped to where it is used so that its gradient stays finite elsewhere.
+  const Tensor x = rate() * value;
+  return at::where(x < std::numbers::ln2, (-at::expm1(-x.clamp_max(std::numbers::ln2))).log(),
+                   at::log1p(-(-x.clamp_min(std::numbers::ln2)).exp()));
+}
+
+Tensor Exponential::do_log_survival(const Tensor& value) const { return -rate() * value; }
+
+Tensor Exponential::do_icdf(const Tensor& probability) const {
+  return -at::log1p(-probability) / rate();
+}
+
+}  // namespace partita::distributions
