@@ -1,12 +1,12 @@
 #include "partita/random/stream.hpp"
 
-#include <Random123/philox.h>
 #include <fmt/format.h>
 
 #include <cmath>
 #include <numbers>
 
 #include "partita/base/error.hpp"
+#include "partita/random/philox.hpp"
 
 namespace partita {
 
@@ -22,10 +22,7 @@ double exponential_from_bits(std::uint64_t bits) {
 }
 
 std::array<std::uint64_t, 4> Stream::words(std::uint64_t block) const {
-  const r123::Philox4x64::ctr_type counter = {{block, 0, 0, 0}};
-  const r123::Philox4x64::key_type key = {{seed, id}};
-  const auto out = r123::Philox4x64()(counter, key);
-  return {out[0], out[1], out[2], out[3]};
+  return philox(*this, block);
 }
 
 double Stream::normal(std::uint64_t position) const {
@@ -37,6 +34,14 @@ double Stream::normal(std::uint64_t position) const {
 }
 
 double Stream::gumbel(std::uint64_t position) const { return -std::log(exponential(position)); }
+
+double Stream::logistic(std::uint64_t position) const {
+  const std::uint64_t word = bits(position);
+  const bool above = word >> 63U != 0;
+  const double x = (static_cast<double>(above ? ~word : word) + 0.5) * 0x1p-64;
+  const double low = std::log(x) - std::log1p(-x);
+  return above ? -low : low;
+}
 
 double Draws::normal() {
   const double radius = std::sqrt(2 * exponential());

@@ -53,6 +53,10 @@ struct Stream {
   /// Standard Gumbel, -log E with E exponential: between -3.81 and 45.1, never infinite.
   double gumbel(std::uint64_t position) const;
 
+  /// Standard logistic, log(u / (1 - u)) of a uniform that keeps all 64 bits at both of its ends:
+  /// between -45.1 and 45.1.
+  double logistic(std::uint64_t position) const;
+
   bool operator==(const Stream&) const = default;
 };
 

@@ -1,7 +1,6 @@
 #include "partita/softmax/kernels.hpp"
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <algorithm>
 #include <array>
@@ -12,33 +11,13 @@
 #include <vector>
 
 #include "partita/softmax/convert.hpp"
+#include "targets.hpp"
 
 namespace partita::kernels {
 namespace {
 
-/// Runs the rest of its scope on one of the instruction sets that this machine and build have.
-class OnTarget {
- public:
-  explicit OnTarget(std::int64_t target) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
-  ~OnTarget() {
-    hwy::SetSupportedTargetsForTest(0);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
-  OnTarget(const OnTarget&) = delete;
-  OnTarget& operator=(const OnTarget&) = delete;
-};
-
-std::vector<std::int64_t> targets() {
-  std::vector<std::int64_t> result;
-  const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;
-  for (const std::int64_t target : {HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3}) {
-    if ((supported & target) != 0) result.push_back(target);
-  }
-  return result;
-}
+using partita::testing::OnTarget;
+using partita::testing::targets;
 
 template <class T>
 double ulps(T value, long double reference) {

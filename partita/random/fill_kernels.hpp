@@ -1,0 +1,27 @@
+// From words of 64 random bits to draws, in SIMD: what fill.cpp calls. Not installed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace partita::kernels {
+
+/// Kernels take multiples of this many words.
+inline constexpr std::size_t kWordStep = 16;
+
+void uniform_from_words(const std::uint64_t* words, std::size_t n, float* out);
+void uniform_from_words(const std::uint64_t* words, std::size_t n, double* out);
+void exponential_from_words(const std::uint64_t* words, std::size_t n, float* out);
+void exponential_from_words(const std::uint64_t* words, std::size_t n, double* out);
+void gumbel_from_words(const std::uint64_t* words, std::size_t n, float* out);
+void gumbel_from_words(const std::uint64_t* words, std::size_t n, double* out);
+void logistic_from_words(const std::uint64_t* words, std::size_t n, float* out);
+void logistic_from_words(const std::uint64_t* words, std::size_t n, double* out);
+
+/// out[2i], out[2i + 1] = the normal pair made of radii[i] and angles[i], i < n.
+void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
+                       float* out);
+void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
+                       double* out);
+
+}  // namespace partita::kernels
