@@ -9,10 +9,12 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <tuple>
 #include <variant>
 
 #include "partita/base/error.hpp"
+#include "partita/random/fill.hpp"
 #include "partita/random/variates.hpp"
 
 namespace partita {
@@ -22,11 +24,35 @@ namespace {
 /// Elementwise draws of varying length own this many positions each; none needs as many.
 constexpr std::uint64_t kElementPositions = 1U << 16U;
 constexpr std::int64_t kGrain = 4096;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The type in which draws are made: at least single precision.
 at::ScalarType arithmetic_type(const at::TensorOptions& options) {
   const auto type = at::typeMetaToScalarType(options.dtype());
   return type == at::kHalf || type == at::kBFloat16 ? at::kFloat : type;
+}
+
+/// The number before 1 in the type that is asked for.
+double largest_uniform(const at::TensorOptions& options) {
+  switch (at::typeMetaToScalarType(options.dtype())) {
+    case at::kDouble:
+      return 1 - 0x1p-53;
+    case at::kHalf:
+      return 1 - 0x1p-11;
+    case at::kBFloat16:
+      return 1 - 0x1p-8;
+    default:
+      return 1 - 0x1p-24;
+  }
+}
+
+/// Draws of (0, most], in the type that is asked for: rounding to it must not reach 0 or exceed
+/// `most`.
+Tensor inside(Tensor draws, double most, const at::TensorOptions& options) {
+  const auto type = at::typeMetaToScalarType(options.dtype());
+  if (type == draws.scalar_type()) return draws.to(options);
+  constexpr double kLeastHalf = 0x1p-24;
+  return draws.clamp_(type == at::kHalf ? kLeastHalf : 0, most).to(options);
 }
 
 /// From 64 bits, x in (0, 1/2] of full relative precision and which end of (0, 1) it counts from:
@@ -72,20 +98,20 @@ Random::Random(at::Generator generator)
 
 namespace {
 
-/// Fills a new tensor with draw(stream, position) for consecutive positions.
-template <class Draw>
+/// A tensor on the CPU, of the arithmetic type of `options`: the draws of consecutive positions, by
+/// fill(stream, position, span).
+template <class Fill>
 Tensor from_stream(const Stream& stream, std::uint64_t first, IntArrayRef shape,
-                   const at::TensorOptions& options, const Draw& draw) {
+                   const at::TensorOptions& options, const Fill& fill) {
   Tensor out = at::empty(shape, at::TensorOptions(arithmetic_type(options)));
   AT_DISPATCH_FLOATING_TYPES(out.scalar_type(), "Random", [&] {
-    auto* data = out.data_ptr<scalar_t>();
+    const std::span<scalar_t> all(out.data_ptr<scalar_t>(), static_cast<std::size_t>(out.numel()));
     at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        data[i] = static_cast<scalar_t>(draw(stream, first + static_cast<std::uint64_t>(i)));
-      }
+      fill(stream, first + static_cast<std::uint64_t>(begin),
+           all.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
     });
   });
-  return out.to(options);
+  return out;
 }
 
 std::uint64_t count(IntArrayRef shape) {
@@ -99,28 +125,35 @@ Tensor exponential_from(const Halves& u) {
 }  // namespace
 
 Tensor Random::uniform(IntArrayRef shape, const at::TensorOptions& options) const {
-  const double most = 1 - (arithmetic_type(options) == at::kDouble ? 0x1p-53 : 0x1p-24);
+  Tensor draws;
   if (const Stream* stream = state_->stream()) {
-    return from_stream(
-        *stream, state_->take(count(shape)), shape, options,
-        [=](const Stream& s, std::uint64_t at) { return std::min(s.uniform(at), most); });
+    draws =
+        from_stream(*stream, state_->take(count(shape)), shape, options,
+                    [](const Stream& s, std::uint64_t at, auto out) { fill_uniform(s, at, out); });
+  } else {
+    const Halves u = halves(state_->bits(shape, options.device()));
+    draws = at::where(u.from_above, 1 - u.x, u.x).clamp_max_(1 - 0x1p-53);
   }
-  const Halves u = halves(state_->bits(shape, options.device()));
-  return at::where(u.from_above, 1 - u.x, u.x).clamp_max(most).to(options);
+  return inside(draws, largest_uniform(options), options);
 }
 
 Tensor Random::exponential(IntArrayRef shape, const at::TensorOptions& options) const {
+  Tensor draws;
   if (const Stream* stream = state_->stream()) {
-    return from_stream(*stream, state_->take(count(shape)), shape, options,
-                       [](const Stream& s, std::uint64_t at) { return s.exponential(at); });
+    draws = from_stream(
+        *stream, state_->take(count(shape)), shape, options,
+        [](const Stream& s, std::uint64_t at, auto out) { fill_exponential(s, at, out); });
+  } else {
+    draws = exponential_from(halves(state_->bits(shape, options.device())));
   }
-  return exponential_from(halves(state_->bits(shape, options.device()))).to(options);
+  return inside(draws, kInfinity, options);
 }
 
 Tensor Random::normal(IntArrayRef shape, const at::TensorOptions& options) const {
   if (const Stream* stream = state_->stream()) {
     return from_stream(*stream, state_->take(count(shape)), shape, options,
-                       [](const Stream& s, std::uint64_t at) { return s.normal(at); });
+                       [](const Stream& s, std::uint64_t at, auto out) { fill_normal(s, at, out); })
+        .to(options);
   }
   return at::empty(shape, options.dtype(arithmetic_type(options)))
       .normal_(0, 1, std::get<at::Generator>(state_->source))
@@ -130,7 +163,8 @@ Tensor Random::normal(IntArrayRef shape, const at::TensorOptions& options) const
 Tensor Random::gumbel(IntArrayRef shape, const at::TensorOptions& options) const {
   if (const Stream* stream = state_->stream()) {
     return from_stream(*stream, state_->take(count(shape)), shape, options,
-                       [](const Stream& s, std::uint64_t at) { return s.gumbel(at); });
+                       [](const Stream& s, std::uint64_t at, auto out) { fill_gumbel(s, at, out); })
+        .to(options);
   }
   return -exponential_from(halves(state_->bits(shape, options.device()))).log().to(options);
 }
@@ -138,13 +172,9 @@ Tensor Random::gumbel(IntArrayRef shape, const at::TensorOptions& options) const
 Tensor Random::logistic(IntArrayRef shape, const at::TensorOptions& options) const {
   if (const Stream* stream = state_->stream()) {
     return from_stream(
-        *stream, state_->take(count(shape)), shape, options, [](const Stream& s, std::uint64_t at) {
-          const std::uint64_t bits = s.bits(at);
-          const bool above = bits >> 63U != 0;
-          const double x = (static_cast<double>(above ? ~bits : bits) + 0.5) * 0x1p-64;
-          const double low = std::log(x) - std::log1p(-x);
-          return above ? -low : low;
-        });
+               *stream, state_->take(count(shape)), shape, options,
+               [](const Stream& s, std::uint64_t at, auto out) { fill_logistic(s, at, out); })
+        .to(options);
   }
   const Halves u = halves(state_->bits(shape, options.device()));
   const Tensor low = u.x.log() - at::log1p(-u.x);
