@@ -1,62 +1,54 @@
 // kl_divergence from distributions of whole numbers and of categories.
 #include <fmt/format.h>
 
-#include <limits>
+#include <string_view>
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/bernoulli.hpp"
+#include "partita/learn/distributions/binomial.hpp"
 #include "partita/learn/distributions/categorical.hpp"
+#include "partita/learn/distributions/coin.hpp"
+#include "partita/learn/distributions/geometric.hpp"
 #include "partita/learn/distributions/kl_pairs.hpp"
+#include "partita/learn/distributions/log_probability.hpp"
+#include "partita/learn/distributions/multinomial.hpp"
+#include "partita/learn/distributions/negative_binomial.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
+#include "partita/learn/distributions/poisson.hpp"
 
 namespace partita::distributions::internal {
 
 namespace {
 
-/// Probabilities and their logarithms.
-struct Outcome {
-  Tensor p;
-  Tensor log_p;
-};
-
 /// p log(p / q) + q - p >= 0, which is to be summed over outcomes whose q - p sum to 0: unlike
 /// those of p log(p / q), its terms do not cancel.
-Tensor divergence_term(const Outcome& p, const Outcome& q) {
-  const Tensor near = (q.p - p.p).abs() < 0.1 * p.p;
-  const Tensor zero = at::zeros({}, p.p.options());
-  const Tensor d = at::where(near, q.p - p.p, zero) / at::where(near, p.p, zero + 1);
-  const Tensor log_ratio = at::where(p.p == 0, zero, q.log_p - p.log_p);
-  return at::where(near, p.p * gap(d, zero), q.p - p.p - p.p * log_ratio);
+Tensor divergence_term(const Tensor& p, const Tensor& log_p, const Tensor& q, const Tensor& log_q) {
+  const Tensor near = (q - p).abs() < 0.1 * p;
+  const Tensor zero = at::zeros({}, p.options());
+  const Tensor d = at::where(near, q - p, zero) / at::where(near, p, zero + 1);
+  const Tensor log_ratio = at::where(p == 0, zero, log_q - log_p);
+  return at::where(near, p * gap(d, zero), q - p - p * log_ratio);
 }
 
-Outcome success(const Tensor& probs) {
-  return {probs, at::where(probs == 0, at::ones({}, probs.options()), probs)
-                     .log()
-                     .masked_fill(probs == 0, -std::numeric_limits<double>::infinity())};
+/// count * divergence, where 0 * inf is 0.
+Tensor repeated(const Tensor& count, const Tensor& divergence) {
+  return -times(count, -divergence);
 }
 
-/// 1 and 0 of a coin that is given by its probs or its logits.
-template <class D>
-std::pair<Outcome, Outcome> outcomes(const D& distribution) {
-  for (const Parameter& parameter : distribution.parameters()) {
-    if (std::string_view(parameter.name) == "logits") {
-      const Tensor& x = parameter.value;
-      return {{x.sigmoid(), at::log_sigmoid(x)}, {(-x).sigmoid(), at::log_sigmoid(-x)}};
-    }
-  }
-  const Tensor p = distribution.probs();
-  const Tensor certain = p == 1;
-  const Tensor log_failure = at::log1p(-at::where(certain, at::zeros({}, p.options()), p))
-                                 .masked_fill(certain, -std::numeric_limits<double>::infinity());
-  return {success(p), {1 - p, log_failure}};
+/// The coin that Bernoulli, Binomial, Geometric and NegativeBinomial repeat.
+Coin coin_of(const Distribution& distribution) {
+  const Parameter& parameter = distribution.parameters().back();
+  return {parameter.value, std::string_view(parameter.name) == "logits"};
 }
 
-/// Of the one draw that each of Bernoulli, Binomial, Geometric and NegativeBinomial repeats.
-template <class D>
-Tensor coin_kl(const D& p, const D& q) {
-  const auto [p1, p0] = outcomes(p);
-  const auto [q1, q0] = outcomes(q);
-  return divergence_term(p1, q1) + divergence_term(p0, q0);
+Tensor coin_kl(const Coin& p, const Coin& q) {
+  return divergence_term(p.probs(), p.log_probs(), q.probs(), q.log_probs()) +
+         divergence_term(p.failure_probs(), p.log_failure_probs(), q.failure_probs(),
+                         q.log_failure_probs());
+}
+
+Tensor coin_kl(const Distribution& p, const Distribution& q) {
+  return coin_kl(coin_of(p), coin_of(q));
 }
 
 template <class D>
@@ -68,16 +60,73 @@ Tensor category_kl(const D& p, const D& q) {
         "p, q", fmt::format("kl_divergence: expected as many categories in both, got {} and {}",
                             p.to_string(), q.to_string()));
   }
-  return divergence_term({p_probs, p.logits()}, {q_probs, q.logits()}).sum(-1);
+  return divergence_term(p_probs, p.logits(), q_probs, q.logits()).sum(-1);
+}
+
+Tensor binomial_kl(const Binomial& p, const Binomial& q) {
+  const auto counts = at::broadcast_tensors({p.total_count(), q.total_count()});
+  const Tensor n = counts[0];
+  const Tensor m = counts[1];
+  const Coin q_coin = coin_of(q);
+  Tensor divergence = repeated(n, coin_kl(p, q));
+  if (!(n == m).all().item<bool>()) {
+    // q tosses m - n times more, all in vain, and may choose among m.
+    const Tensor fewer = at::minimum(n, m);
+    const Tensor choices =
+        binomial_expectation(fewer, coin_of(p), [&](const Tensor& k, const Tensor& /*log_p*/) {
+          return log_choose(in_double(fewer), k) - log_choose(in_double(m), k);
+        });
+    divergence = divergence + choices - times(m - fewer, q_coin.log_failure_probs());
+  }
+  // p may toss more often than q only if always in vain.
+  const Tensor never = p.probs() == 0;
+  return infinite_unless((n <= m).logical_or(never),
+                         at::where(never, -times(m, q_coin.log_failure_probs()), divergence));
+}
+
+Tensor multinomial_kl(const Multinomial& p, const Multinomial& q) {
+  return infinite_unless(p.total_count() == q.total_count(),
+                         repeated(p.total_count(), category_kl(p, q)));
+}
+
+Tensor negative_binomial_kl(const NegativeBinomial& p, const NegativeBinomial& q) {
+  if (!(p.total_count() == q.total_count()).all().item<bool>()) {
+    throw InvalidArgument("total_count",
+                          fmt::format("kl_divergence: expected the same in both, got {} and {}",
+                                      p.to_string(), q.to_string()));
+  }
+  return repeated(p.total_count() / coin_of(p).failure_probs(), coin_kl(p, q));
+}
+
+Tensor bernoulli_poisson_kl(const Bernoulli& p, const Poisson& q) {
+  // E[log x!] = 0
+  return q.rate() - times(p.probs(), log_of_probability(q.rate())) - p.entropy();
 }
 
 }  // namespace
 
 std::vector<KlPair> discrete_kl_pairs() {
   return {
-      kl_pair<Bernoulli, Bernoulli>(coin_kl<Bernoulli>),
+      kl_pair<Bernoulli, Bernoulli>([](const auto& p, const auto& q) { return coin_kl(p, q); }),
+      kl_pair<Bernoulli, Poisson>(bernoulli_poisson_kl),
+      kl_pair<Binomial, Binomial>(binomial_kl),
       kl_pair<Categorical, Categorical>(category_kl<Categorical>),
+      kl_pair<Geometric, Geometric>(
+          [](const Geometric& p, const Geometric& q) { return coin_kl(p, q) / p.probs(); }),
+      kl_pair<Multinomial, Multinomial>(multinomial_kl),
+      kl_pair<NegativeBinomial, NegativeBinomial>(negative_binomial_kl),
       kl_pair<OneHotCategorical, OneHotCategorical>(category_kl<OneHotCategorical>),
+      kl_pair<Poisson, Bernoulli>([](const Poisson& p, const Bernoulli& q) {
+        return infinite_unless(p.rate() == 0, -coin_of(q).log_failure_probs());
+      }),
+      kl_pair<Poisson, Binomial>([](const Poisson& p, const Binomial& q) {
+        return infinite_unless(p.rate() == 0,
+                               -times(q.total_count(), coin_of(q).log_failure_probs()));
+      }),
+      kl_pair<Poisson, Poisson>([](const Poisson& p, const Poisson& q) {
+        return divergence_term(p.rate(), log_of_probability(p.rate()), q.rate(),
+                               log_of_probability(q.rate()));
+      }),
   };
 }
 
