@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "partita/learn/distributions/coin.hpp"
-#include "partita/learn/distributions/log_probability.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 

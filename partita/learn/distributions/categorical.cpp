@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "partita/learn/distributions/log_probability.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -41,7 +41,7 @@ Tensor Categorical::probs() const {
 }
 
 Tensor Categorical::logits() const {
-  return is_logits_ ? parameter(0).log_softmax(-1) : log_of_probability(probs());
+  return is_logits_ ? parameter(0).log_softmax(-1) : log_or_minus_infinity(probs());
 }
 
 at::TensorOptions Categorical::options() const { return parameter(0).options().dtype(at::kLong); }
@@ -75,7 +75,7 @@ Tensor Categorical::do_sample(IntArrayRef sample_shape, Random random) const {
 Tensor Categorical::do_log_prob(const Tensor& value) const {
   const Tensor chosen = look_up(parameter(0), value.to(at::kLong));
   return is_logits_ ? chosen - parameter(0).logsumexp(-1)
-                    : log_of_probability(chosen) - parameter(0).sum(-1).log();
+                    : log_or_minus_infinity(chosen) - parameter(0).sum(-1).log();
 }
 
 }  // namespace partita::distributions

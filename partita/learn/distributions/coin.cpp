@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
-#include "partita/learn/distributions/log_probability.hpp"
+#include <limits>
+
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -15,11 +17,14 @@ Tensor Coin::failure_probs() const { return is_logits ? (-parameter).sigmoid() :
 Tensor Coin::odds() const { return is_logits ? parameter.exp() : parameter / (1 - parameter); }
 
 Tensor Coin::log_probs() const {
-  return is_logits ? at::log_sigmoid(parameter) : log_of_probability(parameter);
+  return is_logits ? at::log_sigmoid(parameter) : log_or_minus_infinity(parameter);
 }
 
 Tensor Coin::log_failure_probs() const {
-  return is_logits ? at::log_sigmoid(-parameter) : log_of_complement(parameter);
+  if (is_logits) return at::log_sigmoid(-parameter);
+  const Tensor impossible = parameter == 1;
+  return at::log1p(-parameter.masked_fill(impossible, 0))
+      .masked_fill(impossible, -std::numeric_limits<double>::infinity());
 }
 
 Tensor Coin::log_prob(const Tensor& successes, const Tensor& failures) const {

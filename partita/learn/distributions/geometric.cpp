@@ -3,10 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <limits>
-#include <numbers>
 
 #include "partita/learn/distributions/coin.hpp"
-#include "partita/learn/distributions/log_probability.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -59,10 +58,7 @@ Tensor Geometric::do_log_prob(const Tensor& value) const {
 
 Tensor Geometric::do_cdf(const Tensor& value) const { return -at::expm1(do_log_survival(value)); }
 
-Tensor Geometric::do_log_cdf(const Tensor& value) const {
-  const Tensor s = do_log_survival(value);
-  return at::where(s > -std::numbers::ln2, (-at::expm1(s)).log(), at::log1p(-s.exp()));
-}
+Tensor Geometric::do_log_cdf(const Tensor& value) const { return log1mexp(do_log_survival(value)); }
 
 Tensor Geometric::do_log_survival(const Tensor& value) const {
   return (value + 1) * coin().log_failure_probs();

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "partita/learn/distributions/coin.hpp"
-#include "partita/learn/distributions/log_probability.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 

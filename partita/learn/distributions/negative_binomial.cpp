@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "partita/learn/distributions/coin.hpp"
-#include "partita/learn/distributions/log_probability.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -43,11 +43,11 @@ Tensor NegativeBinomial::mode() const {
 Tensor NegativeBinomial::variance() const { return mean() / coin().failure_probs(); }
 
 Tensor NegativeBinomial::do_sample(IntArrayRef sample_shape, Random random) const {
-  // A Poisson whose rate is a Gamma. Each from its own stream, so that neither depends on the
-  // number of draws of the other.
+  // A Poisson whose rate is a Gamma; the latter from its own stream, so that where the former
+  // begins does not depend on the number of draws.
   const Shape shape = extended_shape(sample_shape);
   const Tensor log_gamma = Random(random.fork()).log_standard_gamma(total_count().expand(shape));
-  return Random(random.fork()).poisson((log_gamma + coin().odds().log()).exp());
+  return random.poisson((log_gamma + coin().odds().log()).exp());
 }
 
 Tensor NegativeBinomial::do_log_prob(const Tensor& value) const {

@@ -43,4 +43,12 @@ Tensor log_or_minus_infinity(const Tensor& x) {
   return x.masked_fill(zero, 1).log().masked_fill(zero, -std::numeric_limits<double>::infinity());
 }
 
+Tensor times(const Tensor& weight, const Tensor& log_prob) {
+  const Tensor never =
+      (weight == 0).logical_and(log_prob == -std::numeric_limits<double>::infinity());
+  return weight * at::where(never, at::zeros({}, log_prob.options()), log_prob);
+}
+
+Tensor in_double(const Tensor& x) { return x.to(at::kDouble); }
+
 }  // namespace partita::distributions

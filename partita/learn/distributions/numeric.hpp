@@ -17,4 +17,11 @@ Tensor log1mexp(const Tensor& x);
 /// log(x), of gradient 0 (not inf) where x = 0.
 Tensor log_or_minus_infinity(const Tensor& x);
 
+/// weight * log_prob, where 0 * -inf = 0.
+Tensor times(const Tensor& weight, const Tensor& log_prob);
+
+/// For sums of log-factorials: lgamma(1e6) in single precision is off by 0.5, whatever then
+/// cancels. (Python's Poisson(1e6).log_prob(1e6) is -7.0 in single precision and -7.83 in double.)
+Tensor in_double(const Tensor& x);
+
 }  // namespace partita::distributions
