@@ -156,7 +156,9 @@ class Distribution {
   Shape event_shape_;
 
  private:
-  friend class Independent;  // asks its base without checking the value a second time
+  // These ask their base without checking the value a second time.
+  friend class Independent;
+  friend class MixtureSameFamily;
 
   const char* name_;
   std::vector<Parameter> parameters_;

@@ -1,0 +1,55 @@
+// A mixture of distributions of one kind.
+//
+//   MixtureSameFamily(Categorical(weights), Normal(locs, scales))      // of K normals
+//   MixtureSameFamily(Categorical(Logits(z)),                          // of K vectors of 2
+//                     Independent(Normal(at::zeros({k, 2}), 1), 1))
+#pragma once
+
+#include "partita/learn/distributions/categorical.hpp"
+
+namespace partita::distributions {
+
+/// MixtureSameFamily(mixture_distribution, component_distribution): sum_k w_k component_k. The
+/// components stand along the last batch dimension of component_distribution, [batch_shape, K]; the
+/// batch shape of the mixture's Categorical over K broadcasts to batch_shape. Its draws have no
+/// gradient, since which component they are from has none.
+class MixtureSameFamily : public Distribution {
+ public:
+  /// @throws InvalidArgument if the shapes do not fit.
+  MixtureSameFamily(const Categorical& mixture_distribution,
+                    const AnyDistribution& component_distribution, bool validate_args = true);
+
+  const Categorical& mixture_distribution() const { return mixture_; }
+  const Distribution& component_distribution() const { return *component_; }
+
+  std::string to_string() const override;
+  at::TensorOptions options() const override { return component_->options(); }
+  /// What one of the components supports.
+  Constraint support() const override;
+  Tensor mean() const override;
+  Tensor variance() const override;
+  DistributionPtr expand(IntArrayRef batch_shape) const override;
+
+ protected:
+  std::shared_ptr<Distribution> clone() const override {
+    return std::make_shared<MixtureSameFamily>(*this);
+  }
+  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_log_prob(const Tensor& value) const override;
+  Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
+  Tensor do_log_survival(const Tensor& value) const override;
+
+ private:
+  /// The dimension of the components, from the end of a sample.
+  std::int64_t dimension() const { return -1 - static_cast<std::int64_t>(event_shape().size()); }
+  /// sum_k w_k values_k of values [..., batch_shape, K, event_shape].
+  Tensor average(const Tensor& values) const;
+  /// log sum_k w_k exp(values_k) of values [..., batch_shape, K].
+  Tensor log_average(const Tensor& values) const;
+
+  Categorical mixture_;  ///< expanded to batch_shape
+  DistributionPtr component_;
+};
+
+}  // namespace partita::distributions

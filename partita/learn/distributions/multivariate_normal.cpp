@@ -1,0 +1,233 @@
+#include "partita/learn/distributions/multivariate_normal.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numbers>
+#include <tuple>
+
+#include "partita/base/error.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+const double kLog2Pi = std::log(2 * std::numbers::pi);
+
+/// op on [..., D, N], whose columns are the vectors of [sample, batch, D] that meet the same of the
+/// matrices [..., K, D]; op's [..., K, N] (or [..., N]) as [sample, batch, K] ([sample, batch]). No
+/// matrix is copied for each sample, which broadcasting would do.
+template <class Op>
+Tensor on_columns(const Tensor& matrices, const Tensor& vectors, const Op& op) {
+  const IntArrayRef sizes = vectors.sizes();
+  const auto samples = static_cast<std::size_t>(vectors.dim() - (matrices.dim() - 1));
+  const IntArrayRef leading = sizes.slice(0, samples);
+  const Shape flat = concatenate({c10::multiply_integers(leading)}, sizes.slice(samples));
+  const Tensor result = op(vectors.reshape(flat).movedim(0, -1)).movedim(-1, 0);
+  return result.reshape(concatenate(leading, result.sizes().slice(1)));
+}
+
+/// Each of the matrices times its vectors.
+Tensor times_vectors(const Tensor& matrices, const Tensor& vectors) {
+  return on_columns(matrices, vectors,
+                    [&](const Tensor& columns) { return matrices.matmul(columns); });
+}
+
+Tensor solve_lower(const Tensor& lower, const Tensor& columns) {
+  return at::linalg_solve_triangular(lower, columns, /*upper=*/false);
+}
+
+/// I + m.
+Tensor plus_identity(const Tensor& matrices) {
+  return matrices + at::eye(matrices.size(-1), matrices.options());
+}
+
+Tensor half_log_det(const Tensor& tril) { return tril.diagonal(0, -2, -1).log().sum(-1); }
+
+/// @throws InvalidArgument naming the argument, unless its shape ends in `expected`.
+void check_event(const char* distribution, const char* argument, const Tensor& tensor,
+                 IntArrayRef expected) {
+  const IntArrayRef sizes = tensor.sizes();
+  if (sizes.size() >= expected.size() && sizes.slice(sizes.size() - expected.size()) == expected) {
+    return;
+  }
+  throw InvalidArgument(
+      argument, fmt::format("{}: expected [..., {}, got {}", distribution,
+                            partita::to_string(expected).substr(1), partita::to_string(sizes)));
+}
+
+/// The size of loc's vectors.
+std::int64_t event_size(const char* distribution, const Tensor& loc) {
+  if (loc.dim() == 0) {
+    throw InvalidArgument(
+        "loc", fmt::format("{}: expected one dimension or more, got a number", distribution));
+  }
+  return loc.size(-1);
+}
+
+Tensor cholesky(const char* argument, const Tensor& matrix) {
+  const auto [lower, info] = at::linalg_cholesky_ex(matrix);
+  if ((info != 0).any().item<bool>()) {
+    throw InvalidArgument(argument, "MultivariateNormal: expected a positive-definite matrix");
+  }
+  return lower;
+}
+
+const char* name_of(Covariance::Form form) {
+  switch (form) {
+    case Covariance::Form::covariance_matrix:
+      return "covariance_matrix";
+    case Covariance::Form::precision_matrix:
+      return "precision_matrix";
+    default:
+      return "scale_tril";
+  }
+}
+
+std::vector<Parameter> parameters_of(const Tensor& loc, const Covariance& covariance) {
+  const char* name = name_of(covariance.form());
+  as_tensors({{"loc", loc}, {name, covariance.value()}});  // for their check
+  const std::int64_t size = event_size("MultivariateNormal", loc);
+  check_event("MultivariateNormal", name, covariance.value(), {size, size});
+  return {{"loc", loc, constraints::real_vector()},
+          {name, covariance.value(),
+           covariance.form() == Covariance::Form::scale_tril ? constraints::lower_cholesky()
+                                                             : constraints::positive_definite()}};
+}
+
+Tensor scale_tril_of(const Covariance& covariance) {
+  const Tensor& matrix = covariance.value();
+  switch (covariance.form()) {
+    case Covariance::Form::covariance_matrix:
+      return cholesky("covariance_matrix", matrix);
+    case Covariance::Form::precision_matrix: {
+      // With its rows and columns reversed, P = C C^T of a lower triangular C; reversed again, C is
+      // an upper triangular U of P = U U^T. Hence P^-1 = L L^T of L = U^-T, which is lower.
+      const Tensor reversed = cholesky("precision_matrix", matrix.flip({-2, -1}));
+      return solve_lower(reversed.flip({-2, -1}).mT(), at::eye(matrix.size(-1), matrix.options()));
+    }
+    default:
+      return matrix;
+  }
+}
+
+std::vector<Parameter> parameters_of(const Tensor& loc, const Tensor& cov_factor,
+                                     const Tensor& cov_diag) {
+  constexpr const char* kName = "LowRankMultivariateNormal";
+  as_tensors({{"loc", loc}, {"cov_factor", cov_factor}, {"cov_diag", cov_diag}});
+  const std::int64_t size = event_size(kName, loc);
+  check_event(kName, "cov_diag", cov_diag, {size});
+  check_event(kName, "cov_factor", cov_factor,
+              {size, cov_factor.dim() == 0 ? 1 : cov_factor.size(-1)});
+  return {{"loc", loc, constraints::real_vector()},
+          {"cov_factor", cov_factor, constraints::independent(constraints::real(), 2)},
+          {"cov_diag", cov_diag, constraints::independent(constraints::positive(), 1)}};
+}
+
+}  // namespace
+
+MultivariateNormal::MultivariateNormal(const Tensor& loc, const Covariance& covariance,
+                                       bool validate_args)
+    : Distribution("MultivariateNormal", parameters_of(loc, covariance), {}, validate_args),
+      form_(covariance.form()),
+      scale_tril_(scale_tril_of(covariance)) {
+  event_shape_ = {loc.size(-1)};
+}
+
+Tensor MultivariateNormal::scale_tril() const {
+  return scale_tril_.expand(concatenate(extended_shape({}), event_shape()));
+}
+
+Tensor MultivariateNormal::covariance_matrix() const {
+  if (form_ == Covariance::Form::covariance_matrix) return parameter(1);
+  return scale_tril_.matmul(scale_tril_.mT()).expand(scale_tril().sizes());
+}
+
+Tensor MultivariateNormal::precision_matrix() const {
+  if (form_ == Covariance::Form::precision_matrix) return parameter(1);
+  return at::cholesky_inverse(scale_tril_).expand(scale_tril().sizes());
+}
+
+Tensor MultivariateNormal::entropy() const {
+  const auto size = static_cast<double>(event_shape()[0]);
+  return (0.5 * size * (1 + kLog2Pi) + half_log_det(scale_tril_)).expand(batch_shape());
+}
+
+Tensor MultivariateNormal::variance() const {
+  return scale_tril_.square().sum(-1).expand(extended_shape({}));
+}
+
+Tensor MultivariateNormal::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return loc() + times_vectors(scale_tril_, random.normal(extended_shape(sample_shape), options()));
+}
+
+Tensor MultivariateNormal::do_log_prob(const Tensor& value) const {
+  const Tensor squares = on_columns(scale_tril_, value - loc(), [&](const Tensor& columns) {
+    return solve_lower(scale_tril_, columns).square();
+  });
+  const auto size = static_cast<double>(event_shape()[0]);
+  return -0.5 * (size * kLog2Pi + squares.sum(-1)) - half_log_det(scale_tril_);
+}
+
+LowRankMultivariateNormal::LowRankMultivariateNormal(const Tensor& loc, const Tensor& cov_factor,
+                                                     const Tensor& cov_diag, bool validate_args)
+    : Distribution("LowRankMultivariateNormal", parameters_of(loc, cov_factor, cov_diag), {},
+                   validate_args),
+      factor_(cov_factor / cov_diag.sqrt().unsqueeze(-1)) {
+  event_shape_ = {loc.size(-1)};
+  capacitance_tril_ = cholesky("cov_factor", plus_identity(factor_.mT().matmul(factor_)));
+}
+
+Tensor LowRankMultivariateNormal::covariance_matrix() const {
+  return cov_factor().matmul(cov_factor().mT()) + at::diag_embed(cov_diag());
+}
+
+Tensor LowRankMultivariateNormal::precision_matrix() const {
+  // D^-1/2 (I - A (I + A^T A)^-1 A^T) D^-1/2, D = diag(d).
+  const Tensor projected = solve_lower(capacitance_tril_, factor_.mT());
+  const Tensor inner = plus_identity(-projected.mT().matmul(projected));
+  const Tensor scale = cov_diag().rsqrt();
+  return scale.unsqueeze(-1) * inner * scale.unsqueeze(-2);
+}
+
+Tensor LowRankMultivariateNormal::scale_tril() const {
+  // The eigenvalues of I + A A^T are 1 or more: its factor is well-conditioned, for any d.
+  return cov_diag().sqrt().unsqueeze(-1) *
+         cholesky("cov_factor", plus_identity(factor_.matmul(factor_.mT())));
+}
+
+Tensor LowRankMultivariateNormal::log_det() const {
+  return 2 * half_log_det(capacitance_tril_) + cov_diag().log().sum(-1);
+}
+
+Tensor LowRankMultivariateNormal::entropy() const {
+  const auto size = static_cast<double>(event_shape()[0]);
+  return 0.5 * (size * (1 + kLog2Pi) + log_det());
+}
+
+Tensor LowRankMultivariateNormal::variance() const {
+  return cov_factor().square().sum(-1) + cov_diag();
+}
+
+Tensor LowRankMultivariateNormal::do_rsample(IntArrayRef sample_shape, Random random) const {
+  // One array of noise for both parts, so that the leading draws do not depend on their number.
+  const std::int64_t size = event_shape()[0];
+  const std::int64_t rank = factor_.size(-1);
+  const Shape rows = concatenate(sample_shape, batch_shape());
+  const Tensor noise = random.normal(concatenate(rows, {size + rank}), options());
+  return loc() + cov_diag().sqrt() * (times_vectors(factor_, noise.narrow(-1, size, rank)) +
+                                      noise.narrow(-1, 0, size));
+}
+
+Tensor LowRankMultivariateNormal::do_log_prob(const Tensor& value) const {
+  const Tensor y = (value - loc()) / cov_diag().sqrt();
+  const Tensor quadratic = on_columns(factor_, y, [&](const Tensor& columns) {
+    const Tensor u = at::cholesky_solve(factor_.mT().matmul(columns), capacitance_tril_);
+    return (columns - factor_.matmul(u)).square().sum(-2) + u.square().sum(-2);
+  });
+  const auto size = static_cast<double>(event_shape()[0]);
+  return -0.5 * (size * kLog2Pi + log_det() + quadratic);
+}
+
+}  // namespace partita::distributions
