@@ -10,9 +10,9 @@
 #include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/geometric.hpp"
 #include "partita/learn/distributions/kl_pairs.hpp"
-#include "partita/learn/distributions/log_probability.hpp"
 #include "partita/learn/distributions/multinomial.hpp"
 #include "partita/learn/distributions/negative_binomial.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
 #include "partita/learn/distributions/poisson.hpp"
 
@@ -100,7 +100,7 @@ Tensor negative_binomial_kl(const NegativeBinomial& p, const NegativeBinomial& q
 
 Tensor bernoulli_poisson_kl(const Bernoulli& p, const Poisson& q) {
   // E[log x!] = 0
-  return q.rate() - times(p.probs(), log_of_probability(q.rate())) - p.entropy();
+  return q.rate() - times(p.probs(), log_or_minus_infinity(q.rate())) - p.entropy();
 }
 
 }  // namespace
@@ -124,8 +124,8 @@ std::vector<KlPair> discrete_kl_pairs() {
                                -times(q.total_count(), coin_of(q).log_failure_probs()));
       }),
       kl_pair<Poisson, Poisson>([](const Poisson& p, const Poisson& q) {
-        return divergence_term(p.rate(), log_of_probability(p.rate()), q.rate(),
-                               log_of_probability(q.rate()));
+        return divergence_term(p.rate(), log_or_minus_infinity(p.rate()), q.rate(),
+                               log_or_minus_infinity(q.rate()));
       }),
   };
 }
