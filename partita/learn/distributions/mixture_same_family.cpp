@@ -3,9 +3,8 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -79,13 +78,7 @@ Tensor MixtureSameFamily::average(const Tensor& values) const {
 }
 
 Tensor MixtureSameFamily::log_average(const Tensor& values) const {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const Tensor terms = mixture_.logits() + values;
-  // Where no component is possible, logsumexp() has the gradient exp(-inf + inf).
-  const Tensor impossible = (terms == -kInfinity).all(-1, /*keepdim=*/true);
-  return terms.masked_fill(impossible, 0)
-      .logsumexp(-1)
-      .masked_fill(impossible.squeeze(-1), -kInfinity);
+  return log_sum_exp(mixture_.logits() + values);
 }
 
 Tensor MixtureSameFamily::mean() const { return average(component_->mean()); }

@@ -43,6 +43,12 @@ Tensor log_or_minus_infinity(const Tensor& x) {
   return x.masked_fill(zero, 1).log().masked_fill(zero, -std::numeric_limits<double>::infinity());
 }
 
+Tensor log_sum_exp(const Tensor& x) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Tensor nothing = (x == -kInfinity).all(-1, /*keepdim=*/true);
+  return x.masked_fill(nothing, 0).logsumexp(-1).masked_fill(nothing.squeeze(-1), -kInfinity);
+}
+
 Tensor times(const Tensor& weight, const Tensor& log_prob) {
   const Tensor never =
       (weight == 0).logical_and(log_prob == -std::numeric_limits<double>::infinity());

@@ -17,6 +17,9 @@ Tensor log1mexp(const Tensor& x);
 /// log(x), of gradient 0 (not inf) where x = 0.
 Tensor log_or_minus_infinity(const Tensor& x);
 
+/// logsumexp over the last dimension, of gradient 0 (not NaN) where all of it is -inf.
+Tensor log_sum_exp(const Tensor& x);
+
 /// weight * log_prob, where 0 * -inf = 0.
 Tensor times(const Tensor& weight, const Tensor& log_prob);
 
