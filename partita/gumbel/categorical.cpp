@@ -1,10 +1,10 @@
-// A draw is an inverse CDF at three levels, of which the first pass over the row leaves the weights
-// of the upper two: blocks of 512 logits, their 16 lanes, and the 32 logits of a lane (see
+// A draw is an inverse CDF at three levels, of which one pass over the row leaves the weights of
+// the upper two: blocks of 512 logits, their 16 lanes, and the 32 logits of a lane (see
 // softmax/kernels.hpp). What is left of the uniform below one level's choice chooses at the next.
 //
 // For a few draws, the lanes of a chosen block and the logits of a chosen lane are cumulated when
-// they are needed: a hundred nanoseconds. For many, all are cumulated beforehand, and a guide table
-// (Chen and Asau 1974) leads to the block. The numbers that are compared are the same.
+// they are needed: a hundred nanoseconds. For many, all are cumulated beforehand. The numbers that
+// are compared are the same.
 #include "partita/gumbel/categorical.hpp"
 
 #include <algorithm>
@@ -27,48 +27,39 @@ using kernels::kBlock;
 using kernels::kLanes;
 
 constexpr std::size_t kCell = kBlock / kLanes;  // logits of a lane
+constexpr std::size_t kTable =
+    kBlock + kLanes;  // running sums of a block's lanes, and their totals
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The tables cost as much as drawing one category in so many without them.
 constexpr std::size_t kColumnsADraw = 256;
 
-/// Replaces weights by their running sums, those from the last positive weight on by infinity:
-/// whatever rounding does to a target, it finds a weight > 0. Returns the sum of all.
-double cumulate(std::span<double> weights) {
-  double sum = 0;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] > 0) last = i;
-    weights[i] = sum += weights[i];
-  }
-  std::fill(weights.begin() + static_cast<std::ptrdiff_t>(last), weights.end(), kInfinity);
-  return sum;
-}
+/// The sum of the weights at one level, in the units of their own level.
+struct Total {
+  Total() = default;
+  /// @param whole what the level above takes the sum for, in its units.
+  Total(double sum, double whole)
+      : scale(whole > 0 ? sum / whole : 0), largest_target(sum * (1 - 0x1p-53)) {}
 
-/// Choice among n weights in proportion to them.
-template <std::size_t n>
-struct Choice {
-  std::array<double, n> ends;  // cumulated
-  double scale;                // their sum, relative to what the level above takes it for
-
-  /// @param whole the sum of the weights, in the units of the level above.
-  template <class T>
-  void reset(const T* weights, std::size_t step, double whole) {
-    for (std::size_t i = 0; i < n; ++i) ends[i] = static_cast<double>(weights[i * step]);
-    const double sum = cumulate(ends);
-    scale = whole > 0 ? sum / whole : 0;
-  }
-
-  /// The index at which the running sums pass `target`, and the target within it. Both in the
-  /// units of the level above, on entry.
-  std::size_t find(double& target) const {
-    target *= scale;
-    std::size_t i = 0;
-    for (const double end : ends) i += end <= target ? 1 : 0;
-    if (i > 0) target -= ends[i - 1];
-    return i;
-  }
+  double scale = 0;
+  double largest_target = 0;  // below the sum: rounding never leads past the last weight > 0
 };
+
+/// The last of n (a power of 2) running sums that is not above `target`, of which what lies beyond
+/// that sum is left. It is never that of a weight 0: the next one begins at the same place. Numbers
+/// >= 0 are compared by their bits, without a jump.
+template <std::size_t step>
+std::size_t choose(const double* starts, std::size_t n, const Total& total, double& target) {
+  target = std::min(target * total.scale, total.largest_target);
+  const auto bits = std::bit_cast<std::int64_t>(target);
+  std::size_t i = 0;
+  for (std::size_t half = n / 2; half > 0; half /= 2) {
+    const std::size_t middle = i + half;
+    i = std::bit_cast<std::int64_t>(starts[middle * step]) <= bits ? middle : i;
+  }
+  target -= starts[i * step];
+  return i;
+}
 
 template <class T>
 class RowSampler {
@@ -77,40 +68,57 @@ class RowSampler {
     row_ = RowReader<T>(logits, row_index);
     pass_.sum_exp(row_);
     if (std::isinf(pass_.max())) row_.fail("every category is impossible (all -inf)");
-    block_ends_.assign(pass_.block_weight().begin(), pass_.block_weight().end());
-    total_ = cumulate(block_ends_);
+    const std::size_t blocks = row_.blocks();
+    block_starts_.assign(std::bit_ceil(blocks), kInfinity);
+    double sum = 0;
+    for (std::size_t b = 0; b < blocks; ++b) {
+      block_starts_[b] = sum;
+      sum += pass_.block_weight()[b];
+    }
+    total_ = Total(sum, 1);
     has_tables_ = draws > row_.columns() / kColumnsADraw;
     if (has_tables_) build_tables();
   }
 
   std::int64_t draw(std::uint64_t bits) const {
-    double target = uniform_from_bits(bits) * total_;
-    const std::size_t b = find_block(bits, target);
-    if (b > 0) target -= block_ends_[b - 1];
+    double target = uniform_from_bits(bits);
+    const std::size_t b = choose<1>(block_starts_.data(), block_starts_.size(), total_, target);
     std::size_t lane = 0;
     std::size_t i = 0;
     if (has_tables_) {
-      lane = lanes_[b].find(target);
-      i = cells_[b * kLanes + lane].find(target);
+      lane = choose<1>(&lane_starts_[b * kLanes], kLanes, lane_totals_[b], target);
+      i = choose<kLanes>(&cell_starts_[b * kTable + lane], kCell, cell_totals_[b * kLanes + lane],
+                         target);
     } else {
-      Choice<kLanes> lanes;
-      weigh_lanes(b, lanes);
-      lane = lanes.find(target);
-      Choice<kCell> cell;
-      weigh_cell(b, lane, cell);
-      i = cell.find(target);
+      std::array<double, kCell> starts;
+      const Total lanes = cumulate_lanes(b, starts.data());
+      lane = choose<1>(starts.data(), kLanes, lanes, target);
+      const Total cell = cumulate_cell(b, lane, starts.data());
+      i = choose<1>(starts.data(), kCell, cell, target);
     }
     return static_cast<std::int64_t>(b * kBlock + i * kLanes + lane);
   }
 
  private:
-  T weight_of(std::size_t b, std::size_t lane) const { return pass_.lanes()[b * kLanes + lane]; }
-
-  void weigh_lanes(std::size_t b, Choice<kLanes>& choice) const {
-    choice.reset(&pass_.lanes()[b * kLanes], 1, pass_.block_weight()[b]);
+  double lane_weight(std::size_t b, std::size_t lane) const {
+    return static_cast<double>(pass_.lanes()[b * kLanes + lane]);
   }
 
-  void weigh_cell(std::size_t b, std::size_t lane, Choice<kCell>& choice) const {
+  /// starts[i] = the sum of weights before i; returns that of all n.
+  static double cumulate(const T* weights, std::size_t n, double* starts) {
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      starts[i] = sum;
+      sum += static_cast<double>(weights[i]);
+    }
+    return sum;
+  }
+
+  Total cumulate_lanes(std::size_t b, double* starts) const {
+    return {cumulate(&pass_.lanes()[b * kLanes], kLanes, starts), pass_.block_weight()[b]};
+  }
+
+  Total cumulate_cell(std::size_t b, std::size_t lane, double* starts) const {
     const std::size_t first = b * kBlock + lane;
     const std::size_t n = std::min(kCell, (row_.columns() - first + kLanes - 1) / kLanes);
     T z[kCell];
@@ -118,57 +126,40 @@ class RowSampler {
     std::fill(z + n, z + kCell, -std::numeric_limits<T>::infinity());
     double sums[kCell / kLanes];
     kernels::exp_terms(z, kCell, pass_.block_max()[b], z, sums);
-    choice.reset(z, 1, static_cast<double>(weight_of(b, lane)));
-  }
-
-  std::size_t find_block(std::uint64_t bits, double target) const {
-    if (!has_tables_) {
-      return static_cast<std::size_t>(
-          std::upper_bound(block_ends_.begin(), block_ends_.end(), target) - block_ends_.begin());
-    }
-    std::size_t b = guide_[bits >> guide_shift_];
-    while (block_ends_[b] <= target) ++b;
-    return b;
+    return {cumulate(z, kCell, starts), lane_weight(b, lane)};
   }
 
   void build_tables() {
     const std::size_t blocks = row_.blocks();
-    lanes_.resize(blocks);
-    cells_.resize(blocks * kLanes);
+    lane_starts_.resize(blocks * kLanes);
+    lane_totals_.resize(blocks);
+    cell_starts_.resize(blocks * kTable);
+    cell_totals_.resize(blocks * kLanes);
     for (std::size_t b = 0; b < blocks; ++b) {
-      if (pass_.block_weight()[b] == 0) continue;  // is never found
-      weigh_lanes(b, lanes_[b]);
-      T terms[kBlock];
-      const auto z = row_.block(b, terms);
-      double sums[kBlock / kLanes];
-      kernels::exp_terms(z.data(), z.size(), pass_.block_max()[b], terms, sums);
-      std::fill(terms + z.size(), terms + kBlock, T{0});
+      if (pass_.block_weight()[b] == 0) continue;  // is never chosen
+      lane_totals_[b] = cumulate_lanes(b, &lane_starts_[b * kLanes]);
+      T buffer[kBlock];
+      const auto z = row_.block(b, buffer);
+      double* starts = &cell_starts_[b * kTable];
+      kernels::lane_cumulate_exp(z.data(), z.size(), pass_.block_max()[b], starts);
+      const double* sums = starts + z.size();
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        cells_[b * kLanes + lane].reset(terms + lane, kLanes,
-                                        static_cast<double>(weight_of(b, lane)));
+        cell_totals_[b * kLanes + lane] = {sums[lane], lane_weight(b, lane)};
       }
-    }
-    const std::size_t entries = std::bit_ceil(blocks + 1);
-    guide_shift_ = static_cast<unsigned>(65 - std::bit_width(entries));
-    guide_.resize(entries);
-    std::size_t b = 0;
-    for (std::size_t g = 0; g < entries; ++g) {
-      const double least = static_cast<double>(g) / static_cast<double>(entries) * total_;
-      while (block_ends_[b] <= least) ++b;
-      guide_[g] = b;
+      for (std::size_t i = z.size() + kLanes; i < kBlock; ++i) starts[i] = kInfinity;
     }
   }
 
   RowReader<T> row_{Rows(static_cast<const T*>(nullptr), 0, 0), 0};
   RowPass<T> pass_;
-  std::vector<double> block_ends_;  // cumulated weights, relative to the row's largest logit
-  double total_ = 0;
+  std::vector<double> block_starts_;  // infinity after the last
+  Total total_;
 
   bool has_tables_ = false;
-  std::vector<Choice<kLanes>> lanes_;  // of each block
-  std::vector<Choice<kCell>> cells_;   // [blocks, kLanes]
-  std::vector<std::size_t> guide_;     // the first block that a uniform of these leading bits finds
-  unsigned guide_shift_ = 0;
+  std::vector<double> lane_starts_;  // [blocks, kLanes]
+  std::vector<Total> lane_totals_;   // [blocks]
+  std::vector<double> cell_starts_;  // [blocks, kTable]
+  std::vector<Total> cell_totals_;   // [blocks, kLanes]
 };
 
 }  // namespace
@@ -195,11 +186,20 @@ void CategoricalSampler::draw(Stream stream, std::uint64_t first,
                               std::span<std::int64_t> out) const {
   std::visit(
       [&](const auto& sampler) {
-        for (std::size_t i = 0; i < out.size();) {
-          const auto words = philox(stream, (first + i) / 4);
-          for (std::size_t w = (first + i) % 4; w < 4 && i < out.size(); ++w) {
-            out[i++] = sampler.draw(words[w]);
+        constexpr std::size_t kWords = 64;  // made together: two loops overlap better than one
+        std::array<std::uint64_t, kWords> words;
+        for (std::size_t done = 0; done < out.size();) {
+          const std::size_t skip = (first + done) % 4;
+          const std::size_t count = std::min(kWords - skip, out.size() - done);
+          for (std::size_t i = 0; i < skip + count; i += 4) {
+            const auto [a, b, c, d] = philox(stream, (first + done + i) / 4);
+            words[i] = a;
+            words[i + 1] = b;
+            words[i + 2] = c;
+            words[i + 3] = d;
           }
+          for (std::size_t i = 0; i < count; ++i) out[done + i] = sampler.draw(words[skip + i]);
+          done += count;
         }
       },
       state_->sampler);

@@ -159,6 +159,31 @@ HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out, double* sums
 }
 
 template <class T>
+HWY_INLINE void LaneCumulateExpT(const T* HWY_RESTRICT z, std::size_t n, T max,
+                                 double* HWY_RESTRICT starts) {
+  const Tag<T> d;
+  const Tag<double> sum;
+  const auto m = hn::Set(d, max);
+  std::fill(starts, starts + kLanes, 0);
+  for (std::size_t first = 0; first < n; first += kLanes) {
+    T terms[kLanes];
+    for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
+      hn::StoreU(ExpForSum(d, hn::LoadU(d, z + first + lane), m), d, terms + lane);
+    }
+    for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(sum), starts += hn::Lanes(sum)) {
+      const auto before = hn::LoadU(sum, starts);
+      if constexpr (std::is_same_v<T, double>) {
+        hn::StoreU(hn::Add(before, hn::LoadU(sum, terms + lane)), sum, starts + kLanes);
+      } else {
+        const hn::Rebind<float, Tag<double>> narrow;
+        hn::StoreU(hn::Add(before, hn::PromoteTo(sum, hn::LoadU(narrow, terms + lane))), sum,
+                   starts + kLanes);
+      }
+    }
+  }
+}
+
+template <class T>
 HWY_INLINE void ExpBoundsT(const T* a, const T* b, std::size_t n, T max, T factor, T* out,
                            double* sums) {
   const Tag<T> d;
@@ -240,6 +265,12 @@ bool LaneTopTwoF32(const float* z, std::size_t n, float* lanes, float* second, f
 bool LaneTopTwoF64(const double* z, std::size_t n, double* lanes, double* second, double* largest) {
   return LaneMaxT<true>(z, n, lanes, second, largest);
 }
+void LaneCumulateExpF32(const float* z, std::size_t n, float m, double* starts) {
+  LaneCumulateExpT(z, n, m, starts);
+}
+void LaneCumulateExpF64(const double* z, std::size_t n, double m, double* starts) {
+  LaneCumulateExpT(z, n, m, starts);
+}
 void ExpBoundsF32(const float* a, const float* b, std::size_t n, float m, float f, float* out,
                   double* sums) {
   ExpBoundsT(a, b, n, m, f, out, sums);
@@ -286,6 +317,8 @@ HWY_EXPORT(LaneMaxF32);
 HWY_EXPORT(LaneMaxF64);
 HWY_EXPORT(LaneTopTwoF32);
 HWY_EXPORT(LaneTopTwoF64);
+HWY_EXPORT(LaneCumulateExpF32);
+HWY_EXPORT(LaneCumulateExpF64);
 HWY_EXPORT(ExpBoundsF32);
 HWY_EXPORT(ExpBoundsF64);
 HWY_EXPORT(LaneSumExpF32);
@@ -310,6 +343,12 @@ bool lane_top_two(const float* z, std::size_t n, float* lanes, float* second, fl
 }
 bool lane_top_two(const double* z, std::size_t n, double* lanes, double* second, double* largest) {
   return HWY_DYNAMIC_DISPATCH(LaneTopTwoF64)(z, n, lanes, second, largest);
+}
+void lane_cumulate_exp(const float* z, std::size_t n, float max, double* starts) {
+  HWY_DYNAMIC_DISPATCH(LaneCumulateExpF32)(z, n, max, starts);
+}
+void lane_cumulate_exp(const double* z, std::size_t n, double max, double* starts) {
+  HWY_DYNAMIC_DISPATCH(LaneCumulateExpF64)(z, n, max, starts);
 }
 void exp_bounds(const float* a, const float* b, std::size_t n, float max, float factor, float* out,
                 double* sums) {

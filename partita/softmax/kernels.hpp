@@ -48,6 +48,13 @@ void lane_sum_exp(const double* z, std::size_t n, const double* max, double* lan
 void exp_terms(const float* z, std::size_t n, float max, float* out, double* sums);
 void exp_terms(const double* z, std::size_t n, double max, double* out, double* sums);
 
+/// Running sums of exp(z - max) along each lane of one block: starts[i] = the sum of the terms of
+/// i's lane before i, for i < n, and starts[n + l] = all of lane l. Terms as in lane_sum_exp, sums
+/// in double.
+/// @param starts [n + kLanes]
+void lane_cumulate_exp(const float* z, std::size_t n, float max, double* starts);
+void lane_cumulate_exp(const double* z, std::size_t n, double max, double* starts);
+
 /// out[i] = exp(a[i] - max) + factor * exp(b[i] - max), and the sum_lanes() of each kLanes of them.
 void exp_bounds(const float* a, const float* b, std::size_t n, float max, float factor, float* out,
                 double* sums);

@@ -119,6 +119,9 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       exp_terms(z.data(), kBlock, max, terms.data(), sums.data());
       for (const double s : sums) all.push_back(static_cast<T>(s));
       all.insert(all.end(), terms.begin(), terms.end());
+      std::vector<double> starts(kBlock + kLanes);
+      lane_cumulate_exp(z.data(), kBlock, max, starts.data());
+      for (const double s : starts) all.push_back(static_cast<T>(s));
       all.push_back(static_cast<T>(exp_accurate(z.data(), kBlock, max, terms.data()).high));
       all.insert(all.end(), terms.begin(), terms.end());
       subtract(z.data(), kBlock, max, T(0.3), terms.data());
@@ -130,6 +133,34 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
   }
   for (const auto& other : results) {
     EXPECT_EQ(std::memcmp(results[0].data(), other.data(), other.size() * sizeof(T)), 0);
+  }
+}
+
+TYPED_TEST(KernelsTest, LaneCumulateExpAddsUpTheTermsInDouble) {
+  using T = TypeParam;
+  std::mt19937_64 random(5);
+  std::normal_distribution<double> normal(0, 4);
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    for (const std::size_t n : {kStep, kBlock - kStep, kBlock}) {
+      std::vector<T> z(n);
+      for (T& x : z) x = static_cast<T>(normal(random));
+      z[n / 2] = -std::numeric_limits<T>::infinity();
+      const T max = *std::max_element(z.begin(), z.end());
+      std::vector<T> terms(n);
+      std::vector<double> sums(n / kLanes);
+      exp_terms(z.data(), n, max, terms.data(), sums.data());
+      std::vector<double> starts(n + kLanes);
+      lane_cumulate_exp(z.data(), n, max, starts.data());
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        double sum = 0;
+        for (std::size_t i = lane; i < n; i += kLanes) {
+          ASSERT_EQ(starts[i], sum);
+          sum += static_cast<double>(terms[i]);
+        }
+        ASSERT_EQ(starts[n + lane], sum);
+      }
+    }
   }
 }
 
