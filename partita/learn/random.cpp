@@ -12,8 +12,12 @@
 #include <span>
 #include <tuple>
 #include <variant>
+#include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/parallel.hpp"
+#include "partita/gumbel/categorical.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/random/fill.hpp"
 #include "partita/random/variates.hpp"
 
@@ -258,16 +262,48 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
                           fmt::format("expected [rows, V], got {}", to_string(logits.sizes())));
   }
   if (count < 0) throw InvalidArgument("count", fmt::format("expected >= 0, got {}", count));
-  // The arg max of perturbed logits, for some draws at a time.
+  const bool has_cpu_source =
+      state_->stream() != nullptr || std::get<at::Generator>(state_->source).device().is_cpu();
+  if (!has_cpu_source) return gumbel_max(logits.detach(), count);
+
+  const Tensor on_cpu = logits.detach().to(at::kCPU);
+  const Rows rows = rows_of("logits", on_cpu);
+  const Stream source = fork();
+  const Tensor out = at::empty({count, logits.size(0)}, at::kLong);
+  const std::span<std::int64_t> all(out.data_ptr<std::int64_t>(),
+                                    static_cast<std::size_t>(out.numel()));
+  // About what a core does in the time that it takes to start another thread.
+  constexpr std::int64_t kAlone = 1'000'000;
+  const bool is_much = logits.numel() + 64 * out.numel() > kAlone;
+  struct Workspace {
+    CategoricalSampler sampler;
+    std::vector<std::int64_t> drawn;
+  };
+  const auto draws = static_cast<std::size_t>(count);
+  for_each_row<Workspace>(rows.rows(), {.threads = is_much ? at::get_num_threads() : 1},
+                          [&](std::size_t row, Workspace& workspace) {
+                            auto& [sampler, drawn] = workspace;
+                            sampler.reset(rows, row, draws);
+                            drawn.resize(draws);
+                            sampler.draw({.seed = source.seed, .id = row}, 0, drawn);
+                            for (std::size_t i = 0; i < draws; ++i) {
+                              all[i * rows.rows() + row] = drawn[i];
+                            }
+                          });
+  return out.to(logits.device());
+}
+
+Tensor Random::gumbel_max(const Tensor& logits, std::int64_t count) const {
+  // For as many draws at a time as this much noise is for.
   constexpr std::int64_t kNoise = 1 << 22;
   const std::int64_t step =
       std::max<std::int64_t>(1, kNoise / std::max<std::int64_t>(1, logits.numel()));
-  const Tensor row_logits = logits.detach();
+  const auto options = logits.options().dtype(arithmetic_type(logits.options()));
   Tensor out = at::empty({count, logits.size(0)}, logits.options().dtype(at::kLong));
   for (std::int64_t first = 0; first < count; first += step) {
     const std::int64_t draws = std::min(step, count - first);
-    const Tensor noise = gumbel({draws, logits.size(0), logits.size(1)}, logits.options());
-    out.narrow(0, first, draws).copy_((row_logits + noise).argmax(-1));
+    const Tensor noise = gumbel({draws, logits.size(0), logits.size(1)}, options);
+    out.narrow(0, first, draws).copy_((logits + noise).argmax(-1));
   }
   return out;
 }

@@ -11,7 +11,7 @@
 //
 // Like at::Generator, a Random is a handle: its copies share one position.
 //
-// From a stream, element i (in row-major order) of a draw depends on (seed, id, position + i)
+// From a stream, element i (in row-major order) of a draw depends on (seed, id, position) and i
 // alone, so the leading draws of sample({64}) are those of sample({32}). They are made on the CPU
 // and moved to the device that was asked for. A torch generator must live on that device.
 #pragma once
@@ -60,8 +60,12 @@ class Random {
   /// Von Mises around 0, in [-pi, pi]; concentration >= 0.
   Tensor von_mises(const Tensor& concentration) const;
 
-  /// `count` independent categories from each row's softmax, [count, rows], int64.
+  /// `count` independent categories from each row's softmax, [count, rows], int64: by the core's
+  /// CategoricalSampler from a fork(), or, if the source is a generator on another device, there by
+  /// the arg max of logits and Gumbel noise.
   /// @param logits [rows, V], finite or -inf.
+  /// @throws InvalidArgument naming the row that holds NaN or +inf, or nothing but -inf (on the
+  ///         CPU).
   Tensor categorical(const Tensor& logits, std::int64_t count) const;
 
   /// A fresh core stream, for what draws from one itself (gumbel_top_k). Its seed is the next 64
@@ -72,6 +76,7 @@ class Random {
   struct State;
   /// A core stream and where in it nobody else reads `positions` positions.
   std::pair<Stream, std::uint64_t> reserve(std::uint64_t positions) const;
+  Tensor gumbel_max(const Tensor& logits, std::int64_t count) const;
 
   std::shared_ptr<State> state_;
 };

@@ -28,7 +28,10 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 Random from_stream(std::uint64_t seed) { return Stream{.seed = seed, .id = 5}; }
-Random from_torch(std::uint64_t seed) { return at::make_generator<at::CPUGeneratorImpl>(seed); }
+at::Generator torch_generator(std::uint64_t seed) {
+  return at::make_generator<at::CPUGeneratorImpl>(seed);
+}
+Random from_torch(std::uint64_t seed) { return torch_generator(seed); }
 std::vector<Random> both_sources(std::uint64_t seed) {
   return {from_stream(seed), from_torch(seed)};
 }
@@ -326,7 +329,17 @@ TEST(Random, CategoriesFollowTheSoftmax) {
   }
 }
 
-TEST(Random, RefusesLogitsThatAreNoMatrix) {
+TEST(Random, CategoriesOfAnyStrides) {
+  const Tensor logits = at::randn({700, 6}, torch_generator(19));
+  const Tensor drawn = from_stream(19).categorical(logits.t().contiguous(), 50);
+  EXPECT_TRUE(at::equal(from_stream(19).categorical(logits.t(), 50), drawn));
+  EXPECT_TRUE(at::equal(from_stream(19).categorical(logits.t().expand({6, 700}), 50), drawn));
+  // A row's draws do not depend on the rows after it.
+  EXPECT_TRUE(
+      at::equal(from_stream(19).categorical(logits.t().slice(0, 0, 4), 50), drawn.slice(1, 0, 4)));
+}
+
+TEST(Random, RefusesLogitsThatAreNone) {
   const Random random = from_stream(15);
   EXPECT_EQ(message_of<InvalidArgument>([&] { random.categorical(at::zeros({3}), 2); }),
             "logits: expected [rows, V], got [3]");
@@ -338,6 +351,10 @@ TEST(Random, RefusesLogitsThatAreNoMatrix) {
               random.categorical(at::zeros({3, 2}), -1);
             }),
             "count: expected >= 0, got -1");
+  const Tensor bad = at::zeros({3, 2});
+  bad[1][0] = kNaN;
+  EXPECT_EQ(message_of<InvalidArgument>([&] { random.categorical(bad, 4); }),
+            "logits: row 1: NaN at column 0");
   EXPECT_EQ(random.categorical(at::zeros({3, 2}), 0).sizes(), IntArrayRef({0, 3}));
   EXPECT_EQ(random.categorical(at::zeros({0, 2}), 4).sizes(), IntArrayRef({4, 0}));
 }
