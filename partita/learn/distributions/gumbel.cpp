@@ -43,10 +43,7 @@ Tensor Gumbel::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(
 Tensor Gumbel::do_log_cdf(const Tensor& value) const { return -((loc() - value) / scale()).exp(); }
 
 Tensor Gumbel::do_log_survival(const Tensor& value) const {
-  const Tensor z = (value - loc()) / scale();
-  // As z grows, e^-z underflows long before its logarithm, which the survival then equals.
-  const Tensor far = z > 40;
-  return at::where(far, -z, log1mexp(-(-z.masked_fill(far, 0)).exp()));
+  return log1mexp_of_exp((loc() - value) / scale());
 }
 
 Tensor Gumbel::do_icdf(const Tensor& probability) const {

@@ -55,11 +55,12 @@ TEST(Independent, NamesWhatIsWrong) {
   EXPECT_EQ(message_of<InvalidArgument>([&] { Independent(normal, 2); }),
             "reinterpreted_batch_ndims: Independent: expected 0 to 1, the number of batch "
             "dimensions of Normal(loc: [3], scale: [3]), got 2");
-  EXPECT_EQ(message_of<InvalidArgument>([&] {
-              (void)Independent(normal, 1).log_prob(at::tensor({0., 1., 2., 0., NAN, 2.}).view({2, 3}));
-            }),
-            "value: Independent(Normal(loc: [3], scale: [3]), 1): expected a real number, got [0, "
-            "nan, 2] at [1]");
+  EXPECT_EQ(
+      message_of<InvalidArgument>([&] {
+        (void)Independent(normal, 1).log_prob(at::tensor({0., 1., 2., 0., NAN, 2.}).view({2, 3}));
+      }),
+      "value: Independent(Normal(loc: [3], scale: [3]), 1): expected a real number, got [0, "
+      "nan, 2] at [1]");
   EXPECT_EQ(
       message_of<InvalidArgument>([&] { (void)Independent(normal, 1).log_prob(at::zeros({1})); }),
       "value: Independent(Normal(loc: [3], scale: [3]), 1): expected a shape that broadcasts "

@@ -38,6 +38,11 @@ Tensor log1mexp(const Tensor& x) {
                    at::log1p(-x.masked_fill(near, -1).exp()));
 }
 
+Tensor log1mexp_of_exp(const Tensor& v) {
+  const Tensor far = v < -40;  // log(1 - exp(-x)) = log x - x/2 + ...
+  return at::where(far, v, log1mexp(-v.masked_fill(far, 0).exp()));
+}
+
 Tensor log_or_minus_infinity(const Tensor& x) {
   const Tensor zero = x == 0;
   return x.masked_fill(zero, 1).log().masked_fill(zero, -std::numeric_limits<double>::infinity());

@@ -14,6 +14,10 @@ double smallest_normal(at::ScalarType type);
 /// log(1 - exp(-|a|))"). At 0: -inf, with gradient -inf.
 Tensor log1mexp(const Tensor& x);
 
+/// log(1 - exp(-e^v)), the log of the inverse of the complementary log-log; v itself where e^v is
+/// so small that it would underflow.
+Tensor log1mexp_of_exp(const Tensor& v);
+
 /// log(x), of gradient 0 (not inf) where x = 0.
 Tensor log_or_minus_infinity(const Tensor& x);
 

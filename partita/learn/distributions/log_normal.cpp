@@ -1,0 +1,62 @@
+#include "partita/learn/distributions/log_normal.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+namespace partita::distributions {
+
+namespace {
+
+constexpr double kHalfLogTwoPi = 0.91893853320467274178;
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
+  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
+  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
+}
+
+}  // namespace
+
+LogNormal::LogNormal(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
+    : Distribution("LogNormal", parameters_of(loc, scale), {}, validate_args) {}
+
+Tensor LogNormal::entropy() const { return 0.5 + kHalfLogTwoPi + scale().log() + loc(); }
+
+Tensor LogNormal::mean() const { return (loc() + scale().square() / 2).exp(); }
+
+Tensor LogNormal::mode() const { return (loc() - scale().square()).exp(); }
+
+Tensor LogNormal::variance() const {
+  const Tensor square = scale().square();
+  return at::expm1(square) * (2 * loc() + square).exp();
+}
+
+Tensor LogNormal::do_rsample(IntArrayRef sample_shape, Random random) const {
+  return (loc() + scale() * random.normal(extended_shape(sample_shape), options())).exp();
+}
+
+Tensor LogNormal::do_log_prob(const Tensor& value) const {
+  const Tensor zero = value == 0;
+  const Tensor log_value = value.masked_fill(zero, 1).log();
+  const Tensor z = (log_value - loc()) / scale();
+  return (-0.5 * z.square() - scale().log() - kHalfLogTwoPi - log_value)
+      .masked_fill(zero, -std::numeric_limits<double>::infinity());
+}
+
+Tensor LogNormal::do_cdf(const Tensor& value) const {
+  return at::special_ndtr((value.log() - loc()) / scale());
+}
+
+Tensor LogNormal::do_log_cdf(const Tensor& value) const {
+  return at::special_log_ndtr((value.log() - loc()) / scale());
+}
+
+Tensor LogNormal::do_log_survival(const Tensor& value) const {
+  return at::special_log_ndtr((loc() - value.log()) / scale());
+}
+
+Tensor LogNormal::do_icdf(const Tensor& probability) const {
+  return (loc() + scale() * at::special_ndtri(probability)).exp();
+}
+
+}  // namespace partita::distributions
