@@ -7,7 +7,7 @@
 //   (-surrogate).backward();        // ascends the expected return
 #pragma once
 
-#include "partita/learn/estimators/score_function.hpp"
+#include "partita/learn/estimators/baseline.hpp"
 
 namespace partita::estimators {
 
@@ -16,10 +16,9 @@ struct PolicyGradientOptions {
   /// Whether action t is credited with the rewards from t on, or with the whole return (unbiased
   /// too, with more variance).
   bool reward_to_go = true;
-  /// Learned's function returns the value of each state, [T, N] or what broadcasts to it.
-  std::variant<baselines::None, baselines::MovingAverage, baselines::LeaveOneOut,
-               baselines::Learned>
-      baseline = baselines::None{};
+  /// Any but ControlVariate. LeaveOneOut is the other trajectories' mean at the same step;
+  /// Learned's function returns the values of the states, [T, N].
+  Baseline baseline = baselines::None{};
 };
 
 /// Mean over the trajectories of sum_t gamma^t (G_t - b_t) grad log pi(a_t | s_t), with
@@ -36,11 +35,12 @@ class PolicyGradient {
   Estimate operator()(const Tensor& log_prob, const Tensor& rewards);
 
   /// As of Estimator.
-  std::vector<Tensor> parameters() const;
+  std::vector<Tensor> parameters() const { return advantage_.parameters(); }
 
  private:
-  PolicyGradientOptions options_;
-  MovingMean mean_;
+  double discount_;
+  bool reward_to_go_;
+  Advantage advantage_;
 };
 
 }  // namespace partita::estimators

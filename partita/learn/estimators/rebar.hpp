@@ -52,8 +52,8 @@ class Rebar : public Estimator {
 struct RelaxOptions {
   std::int64_t samples = 1;
   /// c: perturbed logits [samples, batch, event] -> [samples, batch], differentiable.
-  Function control_variate;
-  std::vector<Tensor> parameters;  ///< of c; none to leave it fixed
+  Function control_variate = {};
+  std::vector<Tensor> parameters = {};  ///< of c; none to leave it fixed
 };
 
 /// Grathwohl, Choi, Wu, Roeder, Duvenaud (2018), "Backpropagation through the void". f is evaluated

@@ -1,0 +1,78 @@
+// What is subtracted from f to tame the variance of the score-function estimator and of the policy
+// gradient: b in (f(z) - b) grad log p(z). None of these depends on the z that it is subtracted
+// for, so all leave the estimate unbiased.
+//
+//   ScoreFunction({.samples = 8, .baseline = baselines::LeaveOneOut{}})
+//   ScoreFunction({.baseline = baselines::Learned{
+//       .function = [&] { return net->forward(x).squeeze(-1); }, .parameters = net->parameters()}})
+#pragma once
+
+#include <functional>
+#include <variant>
+#include <vector>
+
+#include "partita/learn/estimators/estimator.hpp"
+
+namespace partita::estimators {
+
+namespace baselines {
+
+struct None {};
+
+/// Exponential moving average of f over the earlier calls, all rows together, corrected for its
+/// start at 0 as in Adam. The first call has none.
+struct MovingAverage {
+  double decay = 0.9;  ///< in [0, 1)
+};
+
+/// The mean of f over the other samples, of which there must be one (Mnih and Rezende 2016).
+struct LeaveOneOut {};
+
+/// A function of the input that the distribution was computed from (Mnih and Gregor 2014), of a
+/// shape that broadcasts to f's. Its loss is the mean over the samples of (f - b)^2.
+struct Learned {
+  std::function<Tensor()> function = {};
+  std::vector<Tensor> parameters = {};  ///< that the loss trains; with none, a fixed function
+};
+
+/// (f - a h) grad log p + a grad E[h], with the a that has the least variance for each entry of the
+/// distribution's parameters, Cov(f score, h score) / Var(h score) (Paisley, Blei, Jordan 2012,
+/// eq. 11). The a of a sample is estimated from the other samples, of which there must be two:
+/// estimated from all, a would be correlated with the sample it multiplies, and the estimate
+/// biased. Without functions h = 1, the optimal constant baseline.
+struct ControlVariate {
+  Function function = {};  ///< h; its values must not depend on the distribution's parameters
+  /// E[h], [batch], differentiable in the parameters of the distribution.
+  std::function<Tensor(const Distribution&)> expectation = {};
+};
+
+}  // namespace baselines
+
+using Baseline = std::variant<baselines::None, baselines::MovingAverage, baselines::LeaveOneOut,
+                              baselines::Learned, baselines::ControlVariate>;
+
+/// Values minus a baseline, all but ControlVariate, which needs more than values.
+class Advantage {
+ public:
+  struct Result {
+    Tensor advantage;  ///< of the shape of the values
+    Tensor loss;       ///< a number, for with_own_loss(); undefined where nothing is learned
+  };
+
+  /// @throws InvalidArgument if a parameter of the baseline is out of range.
+  explicit Advantage(Baseline baseline);
+
+  /// @param values without gradient; independent samples along dimension `samples_dim`.
+  /// @throws InvalidArgument if the baseline needs more samples, or has another shape.
+  Result operator()(const Tensor& values, std::int64_t samples_dim);
+
+  const Baseline& baseline() const { return baseline_; }
+  std::vector<Tensor> parameters() const;
+
+ private:
+  Baseline baseline_;
+  double sum_ = 0;  ///< of MovingAverage: decayed values, and their weights
+  double weight_ = 0;
+};
+
+}  // namespace partita::estimators

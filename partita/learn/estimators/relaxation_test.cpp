@@ -1,0 +1,148 @@
+#include "partita/learn/estimators/relaxation.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/estimators/test_support.hpp"
+
+namespace partita::estimators {
+namespace {
+
+using testing::kFiveSigma;
+
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+/// E[g(logit + e)], e logistic, by the trapezoidal rule on each side of 0, where g may jump.
+double expectation(double logit, const std::function<double(double)>& g) {
+  double sum = 0;
+  constexpr double kStep = 1e-4;
+  for (int i = 0; i < 400'000; ++i) {  // midpoints of (-40, 40)
+    for (const double z : {(i + 0.5) * kStep, -(i + 0.5) * kStep}) {
+      const double p = sigmoid(z - logit);
+      sum += g(z) * p * (1 - p) * kStep;
+    }
+  }
+  return sum;
+}
+
+/// The mean of the estimate is what quadrature gives for it, and that is not the exact gradient.
+void expect_bias(Estimator& estimator, const testing::Problem& problem, const Tensor& mean) {
+  const Tensor gradient = testing::estimates(problem, estimator, 200'000).gradient;
+  const Tensor interval = kFiveSigma * testing::standard_error(gradient);
+  EXPECT_TRUE(((gradient.mean(0) - mean).abs() < interval).all().item<bool>())
+      << estimator.name() << "\n"
+      << gradient.mean(0) << "\nquadrature\n"
+      << mean;
+  EXPECT_TRUE(((mean - problem.gradient).abs() > 4 * interval).all().item<bool>())
+      << estimator.name() << ": bias\n"
+      << mean - problem.gradient << "\ninterval\n"
+      << interval;
+}
+
+/// [2, 1]: per_row(logit, t) of the two rows of bernoulli().
+Tensor by_row(const std::function<double(double, double)>& per_row) {
+  return testing::numbers({per_row(0.3, 0.45), per_row(-1.4, 0.3)}).unsqueeze(-1);
+}
+
+TEST(Concrete, HasTheBiasOfItsRelaxation) {
+  for (const double temperature : {0.3, 1.0}) {
+    Concrete concrete({.samples = 4, .temperature = temperature});
+    expect_bias(concrete, testing::bernoulli(), by_row([&](double logit, double t) {
+                  return expectation(logit, [&](double z) {
+                    const double x = sigmoid(z / temperature);
+                    return 2 * (x - t) * x * (1 - x) / temperature;
+                  });
+                }));
+  }
+}
+
+TEST(StraightThroughGumbel, HasTheBiasOfItsGradient) {
+  for (const double temperature : {0.3, 1.0}) {
+    StraightThroughGumbel estimator({.samples = 4, .temperature = temperature});
+    expect_bias(estimator, testing::bernoulli(), by_row([&](double logit, double t) {
+                  return expectation(logit, [&](double z) {
+                    const double x = sigmoid(z / temperature);
+                    return 2 * ((z > 0 ? 1 : 0) - t) * x * (1 - x) / temperature;
+                  });
+                }));
+  }
+}
+
+TEST(StraightThrough, HasItsClosedFormBias) {
+  StraightThrough estimator({.samples = 4});
+  expect_bias(estimator, testing::bernoulli(), by_row([](double logit, double t) {
+                const double p = sigmoid(logit);
+                return 2 * (p - t) * p * (1 - p);
+              }));
+}
+
+TEST(StraightThrough, IsUnbiasedForALinearFunction) {
+  auto problem = testing::categorical();
+  const Tensor c = testing::numbers({1, -0.5, 2, 0.3, -1});
+  problem.f = [c](const Tensor& x, const Tensor&) { return (c * x).sum(-1); };
+  StraightThrough estimator;
+  const Tensor p = problem.theta.softmax(-1);
+  const Tensor exact = p * (c - (p * c).sum(-1, true));
+  const Tensor gradient = testing::estimates(problem, estimator, 1).gradient[0];
+  EXPECT_TRUE(at::allclose(gradient, exact, 1e-12));
+}
+
+TEST(Relaxations, OfOneHotVectorsAreBiased) {
+  // Two categories of logits (l, 0) are a bit of logit l: the same means as above.
+  auto problem = testing::bernoulli();
+  const auto f = problem.f;
+  problem.distribution = [](const Tensor& theta) {
+    return std::make_shared<distributions::OneHotCategorical>(
+        distributions::Logits(at::cat({theta, at::zeros_like(theta)}, -1)));
+  };
+  problem.f = [f](const Tensor& x, const Tensor& theta) { return f(x.select(-1, 0), theta); };
+  Concrete concrete({.samples = 4, .temperature = 0.5});
+  expect_bias(concrete, problem, by_row([&](double logit, double t) {
+                return expectation(logit, [&](double z) {
+                  const double x = sigmoid(z / 0.5);
+                  return 2 * (x - t) * x * (1 - x) / 0.5;
+                });
+              }));
+  StraightThrough straight_through({.samples = 4});
+  expect_bias(straight_through, problem, by_row([](double logit, double t) {
+                const double p = sigmoid(logit);
+                return 2 * (p - t) * p * (1 - p);
+              }));
+}
+
+TEST(StraightThroughGumbel, HandsTheFunctionHardSamples) {
+  const auto problem = testing::categorical();
+  StraightThroughGumbel estimator({.samples = 3});
+  const auto distribution = problem.distribution(problem.theta);
+  estimator(
+      *distribution,
+      [&](const Tensor& x) {
+        EXPECT_TRUE(distribution->support().check(x).all().item<bool>());
+        return x.sum(-1);
+      },
+      Stream{1});
+}
+
+TEST(Concrete, TakesATemperatureForEachRow) {
+  const auto problem = testing::three_coins();
+  const auto run = [&](const TensorOrNumber& temperature) {
+    Concrete concrete({.temperature = temperature});
+    return testing::estimates(problem, concrete, 5).gradient;
+  };
+  const Tensor both = run(testing::numbers({0.3, 2}));
+  EXPECT_TRUE(at::equal(both.select(1, 0), run(0.3).select(1, 0)));
+  EXPECT_TRUE(at::equal(both.select(1, 1), run(2.0).select(1, 1)));
+}
+
+TEST(Relaxations, NameWhatIsWrong) {
+  EXPECT_EQ(testing::refusal(Concrete({.temperature = 0.0}), distributions::Bernoulli(0.5)),
+            "temperature: Concrete: expected a number > 0, got 0");
+  EXPECT_EQ(testing::refusal(StraightThrough(), distributions::Normal(0, 1)),
+            "distribution: StraightThrough: expected Bernoulli, OneHotCategorical or an "
+            "Independent of one, got Normal(loc: 0, scale: 1)");
+}
+
+}  // namespace
+}  // namespace partita::estimators
