@@ -47,28 +47,38 @@ Tensor ExpRelaxedCategorical::logits() const { return at::log_softmax(log_weight
 Tensor ExpRelaxedCategorical::scores(IntArrayRef sample_shape, const Random& random) const {
   const Tensor weights = log_weights();
   const Tensor absent = weights == -kInfinity;
+  const bool any_absent = absent.any().item<bool>();
+  const auto fill_absent = [&](const Tensor& x, double value) {
+    return any_absent ? x.masked_fill(absent, value) : x;
+  };
   const Tensor perturbed =
-      (weights + random.gumbel(extended_shape(sample_shape), options())).masked_fill(absent, 0);
+      fill_absent(weights + random.gumbel(extended_shape(sample_shape), options()), 0);
   // A softmax does not see the constant, but division by a small temperature magnifies the rounding
   // of what is far from 0.
-  const Tensor largest = perturbed.detach().masked_fill(absent, -kInfinity).amax(-1, true);
-  return ((perturbed - largest) / temperature().unsqueeze(-1)).masked_fill(absent, -kInfinity);
+  const Tensor largest = fill_absent(perturbed.detach(), -kInfinity).amax(-1, true);
+  return fill_absent((perturbed - largest) / temperature().unsqueeze(-1), -kInfinity);
 }
 
 Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, Random random) const {
   return at::log_softmax(scores(sample_shape, random), -1);
 }
 
-Tensor ExpRelaxedCategorical::do_log_prob(const Tensor& value) const {
+Tensor ExpRelaxedCategorical::log_density(const Tensor& finite) const {
   const Tensor weights = log_weights();
-  const Tensor present = weights > -kInfinity;
-  const Tensor finite = value > -kInfinity;
-  const Tensor shifted =
-      weights - temperature().unsqueeze(-1) * value.masked_fill(finite.logical_not(), 0);
-  const Tensor terms = at::log_softmax(shifted, -1).masked_fill(present.logical_not(), 0);
-  const Tensor count = present.sum(-1).to(weights.scalar_type());
-  return (terms.sum(-1) + count.lgamma() + (count - 1) * temperature().log())
-      .masked_fill((present != finite).any(-1), -kInfinity);
+  const Tensor shifted = weights - temperature().unsqueeze(-1) * finite;
+  const Tensor terms = at::log_softmax(shifted, -1);
+  const Tensor absent = weights == -kInfinity;
+  const Tensor count = weights.size(-1) - absent.sum(-1).to(weights.scalar_type());
+  return (absent.any().item<bool>() ? terms.masked_fill(absent, 0) : terms).sum(-1) +
+         count.lgamma() + (count - 1) * temperature().log();
+}
+
+Tensor ExpRelaxedCategorical::do_log_prob(const Tensor& value) const {
+  const Tensor at_end = value == -kInfinity;
+  const Tensor absent = log_weights() == -kInfinity;
+  if (!at_end.any().item<bool>() && !absent.any().item<bool>()) return log_density(value);
+  return log_density(value.masked_fill(at_end, 0))
+      .masked_fill((absent != at_end).any(-1), -kInfinity);
 }
 
 RelaxedOneHotCategorical::RelaxedOneHotCategorical(const TensorOrNumber& temperature,
@@ -89,10 +99,12 @@ Tensor RelaxedOneHotCategorical::do_rsample(IntArrayRef sample_shape, Random ran
 
 Tensor RelaxedOneHotCategorical::do_log_prob(const Tensor& value) const {
   const ExpRelaxedCategorical base = base_dist();
-  const Tensor absent = base.log_weights() == -kInfinity;
   const Tensor log_value = value.clamp_min(smallest_normal(value.scalar_type())).log();
-  return base.do_log_prob(log_value.masked_fill(absent.logical_and(value == 0), -kInfinity)) -
-         log_value.masked_fill(absent, 0).sum(-1);
+  const Tensor density = base.log_density(log_value);
+  const Tensor absent = base.log_weights() == -kInfinity;
+  if (!absent.any().item<bool>()) return density - log_value.sum(-1);
+  return (density - log_value.masked_fill(absent, 0).sum(-1))
+      .masked_fill(absent.logical_and(value != 0).any(-1), -kInfinity);
 }
 
 }  // namespace partita::distributions

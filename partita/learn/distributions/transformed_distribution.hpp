@@ -1,0 +1,57 @@
+// A distribution sent through transforms.
+//
+//   // Logistic(a, b)
+//   TransformedDistribution(Uniform(0, 1), {SigmoidTransform().inv(), AffineTransform(a, b)})
+//   // on the simplex
+//   TransformedDistribution(MultivariateNormal(loc, covariance), {StickBreakingTransform()})
+#pragma once
+
+#include <functional>
+
+#include "partita/learn/distributions/distribution.hpp"
+#include "partita/learn/distributions/transforms.hpp"
+
+namespace partita::distributions {
+
+/// Y = f(X), X ~ base, f the transforms one after the other:
+///   log p(y) = log p(x) - log |det dy/dx|, x the inverse of y; -inf where p(x) is 0.
+/// A transform of vectors makes batch dimensions of `base` into event dimensions, as Independent
+/// does. cdf, log_cdf, log_survival and icdf are those of `base`, turned around where the
+/// transforms fall; they need univariate bijective transforms.
+class TransformedDistribution : public Distribution {
+ public:
+  TransformedDistribution(const AnyDistribution& base, std::vector<AnyTransform> transforms,
+                          bool validate_args = true);
+
+  /// As expanded, and wrapped in Independent, for the transforms.
+  const Distribution& base_dist() const { return *base_; }
+  const std::vector<AnyTransform>& transforms() const { return transform_.parts(); }
+
+  std::string to_string() const override;
+  at::TensorOptions options() const override { return base_->options(); }
+  Constraint support() const override;
+  bool has_rsample() const override { return base_->has_rsample(); }
+  DistributionPtr expand(IntArrayRef batch_shape) const override;
+
+ protected:
+  std::shared_ptr<Distribution> clone() const override {
+    return std::make_shared<TransformedDistribution>(*this);
+  }
+  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_log_prob(const Tensor& value) const override;
+  Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
+  Tensor do_log_survival(const Tensor& value) const override;
+  Tensor do_icdf(const Tensor& probability) const override;
+
+ private:
+  /// rising(x) where the transforms rise, falling(x) where they fall, x the inverse of value.
+  Tensor by_direction(const Tensor& value, const std::function<Tensor(const Tensor&)>& rising,
+                      const std::function<Tensor(const Tensor&)>& falling) const;
+
+  DistributionPtr base_;
+  ComposeTransform transform_;
+};
+
+}  // namespace partita::distributions

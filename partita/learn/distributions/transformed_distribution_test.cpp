@@ -1,0 +1,116 @@
+#include "partita/learn/distributions/transformed_distribution.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/learn/distributions/log_normal.hpp"
+#include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/test_support.hpp"
+#include "partita/learn/distributions/uniform.hpp"
+
+namespace partita::distributions {
+namespace {
+
+using partita::testing::message_of;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+
+TransformedDistribution logistic(const Tensor& loc, const Tensor& scale) {
+  return {Uniform(number(0), 1), {SigmoidTransform().inv(), AffineTransform(loc, scale)}};
+}
+
+TEST(TransformedDistribution, IsWhatItIsMadeOf) {
+  const TransformedDistribution q(Normal(number(0.5), 0.7), {ExpTransform()});
+  const LogNormal expected(number(0.5), 0.7);
+  const Tensor x = at::tensor({0.01, 0.4, 1., 7., 1e200}, at::kDouble);
+  EXPECT_TRUE(at::allclose(q.log_prob(x), expected.log_prob(x), 1e-13));
+  EXPECT_TRUE(at::allclose(q.cdf(x), expected.cdf(x), 1e-13));
+  EXPECT_TRUE(at::allclose(q.log_survival(x), expected.log_survival(x), 1e-13));
+  EXPECT_TRUE(at::allclose(q.icdf(number(0.3)), expected.icdf(number(0.3)), 1e-13));
+  EXPECT_TRUE(q.sample({9}, Stream{}).equal(expected.sample({9}, Stream{})));
+}
+
+TEST(TransformedDistribution, Draws) {
+  testing::expect_draws_follow_cdf(logistic(number(2), number(0.5)));
+  testing::expect_draws_follow_cdf(logistic(number(2), number(-0.5)));
+}
+
+TEST(TransformedDistribution, PathwiseGradient) {
+  for (const double scale : {0.5, -0.5}) {
+    testing::expect_pathwise_gradient(
+        [](const auto& p) {
+          return std::make_shared<TransformedDistribution>(
+              Normal(p[0], 1.5),
+              std::vector<AnyTransform>{AffineTransform(p[1], p[2]), ExpTransform()});
+        },
+        {0.3, 2, scale});
+  }
+}
+
+TEST(TransformedDistribution, FallingTransformsKeepTails) {
+  const TransformedDistribution q(Normal(number(0), 1), {AffineTransform(number(0), -1.)});
+  // log Phi(-40), mpmath.
+  EXPECT_NEAR(q.log_cdf(number(-40)).item<double>(), -804.6084420137538, 1e-10);
+  EXPECT_NEAR(q.log_survival(number(40)).item<double>(), -804.6084420137538, 1e-10);
+  EXPECT_GT(q.cdf(number(-30)).item<double>(), 0);
+  EXPECT_NEAR(q.icdf(number(0.2)).item<double>(),
+              Normal(number(0), 1).icdf(number(0.2)).item<double>(), 1e-14);
+  // Each element by its own sign.
+  const TransformedDistribution both(
+      Normal(number(0), 1), {AffineTransform(number(0), at::tensor({1., -1.}, at::kDouble))});
+  EXPECT_EQ(both.batch_shape(), IntArrayRef({2}));
+  EXPECT_TRUE(at::allclose(both.cdf(number(0.7)), q.cdf(number(0.7)).expand({2})));
+}
+
+TEST(TransformedDistribution, EndsOfTheSupport) {
+  const TransformedDistribution q(Normal(number(0), 1), {SigmoidTransform()});
+  EXPECT_TRUE(q.log_prob(at::tensor({0., 1.}, at::kDouble)).isfinite().all().item<bool>());
+  const TransformedDistribution cube(Normal(number(0), 1, false), {ExpTransform()}, false);
+  EXPECT_EQ(cube.log_prob(number(0)).item<double>(), -kInfinity);  // Python: NaN
+}
+
+TEST(TransformedDistribution, ShapesAreThoseOfPython) {
+  const TransformedDistribution simplex(Normal(at::zeros({5, 3}), 1), {StickBreakingTransform()});
+  EXPECT_EQ(simplex.batch_shape(), IntArrayRef({5}));
+  EXPECT_EQ(simplex.event_shape(), IntArrayRef({4}));
+  const Tensor y = simplex.sample({2}, Stream{});
+  EXPECT_EQ(y.sizes(), IntArrayRef({2, 5, 4}));
+  EXPECT_EQ(simplex.log_prob(y).sizes(), IntArrayRef({2, 5}));
+  EXPECT_EQ(simplex.expand({6, 5})->sample(Stream{}).sizes(), IntArrayRef({6, 5, 4}));
+
+  const TransformedDistribution wide(Normal(0, 1), {AffineTransform(at::zeros({3}), 2)});
+  EXPECT_EQ(wide.batch_shape(), IntArrayRef({3}));
+  EXPECT_EQ(wide.rsample({4}, Stream{}).sizes(), IntArrayRef({4, 3}));
+  EXPECT_EQ(wide.to_string(),
+            "TransformedDistribution(Normal(loc: [3], scale: [3]), "
+            "ComposeTransform([AffineTransform]))");
+
+  EXPECT_EQ(message_of<InvalidArgument>(
+                [] { TransformedDistribution(Normal(0, 1), {StickBreakingTransform()}); }),
+            "base: TransformedDistribution: expected 1 dimensions or more for "
+            "ComposeTransform([StickBreakingTransform]), got Normal(loc: 0, scale: 1)");
+}
+
+TEST(TransformedDistribution, SimplexDensityHasMassOne) {
+  // Over a grid of the two first coordinates; the density is smooth and vanishes at the edges.
+  const TransformedDistribution q(Normal(at::tensor({0.2, -0.3}, at::kDouble), 0.7),
+                                  {StickBreakingTransform()});
+  constexpr std::int64_t kSteps = 400;
+  const Tensor side = (at::arange(kSteps, at::kDouble) + 0.5) / kSteps;
+  const Tensor first = side.unsqueeze(1).expand({kSteps, kSteps}).flatten();
+  const Tensor second = side.unsqueeze(0).expand({kSteps, kSteps}).flatten();
+  const Tensor inside = first + second < 1;
+  const Tensor a = first.masked_select(inside);
+  const Tensor b = second.masked_select(inside);
+  const Tensor mass = q.log_prob(at::stack({a, b, 1 - a - b}, -1)).exp().sum() / (kSteps * kSteps);
+  EXPECT_NEAR(mass.item<double>(), 1, 1e-4);
+}
+
+}  // namespace
+}  // namespace partita::distributions

@@ -1,0 +1,308 @@
+// Maps of random variables, with inverses and Jacobians; the names are those of Python's
+// torch.distributions.transforms.
+//
+//   ExpTransform exp;
+//   Tensor y = exp(x);
+//   exp.inverse(y);
+//   exp.log_abs_det_jacobian(x, y);              // log |dy / dx|, here x
+//   ComposeTransform({SigmoidTransform().inv(), AffineTransform(loc, scale)})(u)
+//
+// A transform maps values of its domain to values of its codomain. Either tells by its event_dim
+// how many of the last dimensions make up one value; log_abs_det_jacobian sums over them.
+// Transforms are values: cheap to copy, and never change.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "partita/learn/distributions/constraint.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita::distributions {
+
+class Transform;
+using TransformPtr = std::shared_ptr<const Transform>;
+
+class Transform {
+ public:
+  virtual ~Transform() = default;
+
+  virtual std::string name() const = 0;
+  virtual Constraint domain() const = 0;
+  virtual Constraint codomain() const = 0;
+  /// Whether inverse() undoes it. If not, inverse() finds one of the values that it maps to y, and
+  /// there is no Jacobian.
+  virtual bool bijective() const { return true; }
+  /// +1 where it rises, -1 where it falls; [] or of the shape of its parameters.
+  /// @throws InvalidArgument unless it is univariate and bijective. Likewise log_abs_det_jacobian.
+  virtual Tensor sign() const;
+
+  Tensor operator()(const Tensor& x) const { return forward(x); }
+  virtual Tensor inverse(const Tensor& y) const = 0;
+  /// log |det dy/dx| for y = (*this)(x), without the event dimensions of x. Each formula reads the
+  /// one of the two that has the digits.
+  virtual Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const;
+
+  /// The shape of (*this)(x) for an x of this shape, and the reverse.
+  virtual Shape forward_shape(IntArrayRef shape) const { return shape.vec(); }
+  virtual Shape inverse_shape(IntArrayRef shape) const { return shape.vec(); }
+
+  /// The inverse as a transform.
+  virtual TransformPtr inv() const;
+
+  /// Whether `other` is the same map: of the same kind, with equal parameters.
+  virtual bool equals(const Transform& other) const;
+
+ protected:
+  Transform() = default;
+  Transform(const Transform&) = default;
+  Transform(Transform&&) = default;
+  Transform& operator=(const Transform&) = default;
+  Transform& operator=(Transform&&) = default;
+
+  virtual TransformPtr clone() const = 0;
+  virtual Tensor forward(const Tensor& x) const = 0;
+  [[noreturn]] void unavailable(const char* method) const;
+
+ private:
+  friend class InverseTransform;
+};
+
+/// Any transform by value, or what inv() returned.
+class AnyTransform {
+ public:
+  AnyTransform(TransformPtr transform)  // NOLINT(google-explicit-constructor)
+      : transform_(std::move(transform)) {}
+  template <class T>
+  requires std::is_base_of_v<Transform, std::remove_cvref_t<T>> AnyTransform(
+      T&& transform)  // NOLINT(google-explicit-constructor,
+                      // bugprone-forwarding-reference-overload)
+      : transform_(std::make_shared<std::remove_cvref_t<T>>(std::forward<T>(transform))) {}
+
+  const TransformPtr& ptr() const { return transform_; }
+
+ private:
+  TransformPtr transform_;
+};
+
+/// y = exp(x).
+class ExpTransform : public Transform {
+ public:
+  std::string name() const override { return "ExpTransform"; }
+  Constraint domain() const override { return constraints::real(); }
+  Constraint codomain() const override { return constraints::positive(); }
+  Tensor sign() const override;
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<ExpTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
+/// y = x^exponent, x > 0, exponent != 0. (Python takes the sign to be +1 for a negative exponent.)
+class PowerTransform : public Transform {
+ public:
+  explicit PowerTransform(const TensorOrNumber& exponent);
+
+  const Tensor& exponent() const { return exponent_; }
+
+  std::string name() const override { return "PowerTransform"; }
+  Constraint domain() const override { return constraints::positive(); }
+  Constraint codomain() const override { return constraints::positive(); }
+  Tensor sign() const override;
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+  Shape forward_shape(IntArrayRef shape) const override;
+  Shape inverse_shape(IntArrayRef shape) const override { return forward_shape(shape); }
+  bool equals(const Transform& other) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<PowerTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  Tensor exponent_;
+};
+
+/// y = 1 / (1 + exp(-x)). The inverse takes 0 and 1 for the numbers next to them (for 0 the
+/// smallest normal one), since that is what was rounded to them: it is finite.
+class SigmoidTransform : public Transform {
+ public:
+  std::string name() const override { return "SigmoidTransform"; }
+  Constraint domain() const override { return constraints::real(); }
+  Constraint codomain() const override { return constraints::unit_interval(); }
+  Tensor sign() const override;
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<SigmoidTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
+/// y = tanh(x). The inverse takes -1 and 1 for the numbers next to them. (Python's is infinite.)
+class TanhTransform : public Transform {
+ public:
+  std::string name() const override { return "TanhTransform"; }
+  Constraint domain() const override { return constraints::real(); }
+  Constraint codomain() const override;
+  Tensor sign() const override;
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<TanhTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
+/// y = |x|; not bijective, its inverse is y.
+class AbsTransform : public Transform {
+ public:
+  std::string name() const override { return "AbsTransform"; }
+  Constraint domain() const override { return constraints::real(); }
+  Constraint codomain() const override { return constraints::nonnegative(); }
+  bool bijective() const override { return false; }
+  Tensor inverse(const Tensor& y) const override { return y; }
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<AbsTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
+/// y = loc + scale x, scale != 0; over the last event_dim dimensions as one value.
+class AffineTransform : public Transform {
+ public:
+  AffineTransform(const TensorOrNumber& loc, const TensorOrNumber& scale,
+                  std::int64_t event_dim = 0);
+
+  const Tensor& loc() const { return loc_; }
+  const Tensor& scale() const { return scale_; }
+
+  std::string name() const override { return "AffineTransform"; }
+  Constraint domain() const override;
+  Constraint codomain() const override { return domain(); }
+  Tensor sign() const override;
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+  Shape forward_shape(IntArrayRef shape) const override;
+  Shape inverse_shape(IntArrayRef shape) const override { return forward_shape(shape); }
+  bool equals(const Transform& other) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<AffineTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  Tensor loc_;
+  Tensor scale_;
+  std::int64_t event_dim_;
+};
+
+/// y = softmax(x), vectors to the simplex; not bijective, its inverse is log(y).
+class SoftmaxTransform : public Transform {
+ public:
+  std::string name() const override { return "SoftmaxTransform"; }
+  Constraint domain() const override { return constraints::real_vector(); }
+  Constraint codomain() const override { return constraints::simplex(); }
+  bool bijective() const override { return false; }
+  Tensor inverse(const Tensor& y) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<SoftmaxTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
+/// Vectors of K - 1 numbers to the simplex of K: y_i is the share z_i of what y_1 ... y_(i-1)
+/// leave, z_i = sigmoid(x_i - log(K - i)), so that 0 maps to the center. The Jacobian is that of
+/// the first K - 1 coordinates. Computed from logarithms, the rest as the sum of what follows:
+/// neither underflows into NaN at the simplex's faces.
+class StickBreakingTransform : public Transform {
+ public:
+  std::string name() const override { return "StickBreakingTransform"; }
+  Constraint domain() const override { return constraints::real_vector(); }
+  Constraint codomain() const override { return constraints::simplex(); }
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+  Shape forward_shape(IntArrayRef shape) const override;
+  Shape inverse_shape(IntArrayRef shape) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<StickBreakingTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
+/// Square matrices to lower triangular ones of positive diagonal: what is under the diagonal, and
+/// the exponential of the diagonal. Not bijective: what is above the diagonal is dropped.
+class LowerCholeskyTransform : public Transform {
+ public:
+  std::string name() const override { return "LowerCholeskyTransform"; }
+  Constraint domain() const override { return constraints::independent(constraints::real(), 2); }
+  Constraint codomain() const override { return constraints::lower_cholesky(); }
+  bool bijective() const override { return false; }
+  Tensor inverse(const Tensor& y) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<LowerCholeskyTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
+/// The parts one after the other, the first of them first; none is the identity.
+class ComposeTransform : public Transform {
+ public:
+  explicit ComposeTransform(std::vector<AnyTransform> parts);
+
+  const std::vector<AnyTransform>& parts() const { return parts_; }
+
+  std::string name() const override;
+  Constraint domain() const override;
+  Constraint codomain() const override;
+  bool bijective() const override;
+  Tensor sign() const override;
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+  Shape forward_shape(IntArrayRef shape) const override;
+  Shape inverse_shape(IntArrayRef shape) const override;
+  bool equals(const Transform& other) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<ComposeTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  std::vector<AnyTransform> parts_;
+};
+
+/// `base` with the last reinterpreted_batch_ndims batch dimensions as event dimensions: its
+/// log_abs_det_jacobian is summed over them.
+class IndependentTransform : public Transform {
+ public:
+  IndependentTransform(const AnyTransform& base, std::int64_t reinterpreted_batch_ndims);
+
+  const Transform& base_transform() const { return *base_; }
+  std::int64_t reinterpreted_batch_ndims() const { return dims_; }
+
+  std::string name() const override;
+  Constraint domain() const override;
+  Constraint codomain() const override;
+  bool bijective() const override { return base_->bijective(); }
+  Tensor sign() const override { return base_->sign(); }
+  Tensor inverse(const Tensor& y) const override { return base_->inverse(y); }
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+  Shape forward_shape(IntArrayRef shape) const override { return base_->forward_shape(shape); }
+  Shape inverse_shape(IntArrayRef shape) const override { return base_->inverse_shape(shape); }
+  bool equals(const Transform& other) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<IndependentTransform>(*this); }
+  Tensor forward(const Tensor& x) const override { return (*base_)(x); }
+
+ private:
+  TransformPtr base_;
+  std::int64_t dims_;
+};
+
+}  // namespace partita::distributions
