@@ -52,7 +52,15 @@ Tensor Bernoulli::do_sample(IntArrayRef sample_shape, Random random) const {
 }
 
 Tensor Bernoulli::do_log_prob(const Tensor& value) const {
-  return coin().log_prob(value, 1 - value);
+  if (!is_logits_) return coin().log_prob(value, 1 - value);
+  // v log p + (1 - v) log(1 - p) = v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are
+  // exactly 0 or the logit that counts. With |z| as 2 max(z, 0) - z its gradient at 0 is right,
+  // too.
+  const double most = parameter(0).scalar_type() == at::kHalf ? 6e4 : 1e38;
+  const Tensor z = parameter(0).clamp(-most, most);  // 0 * inf
+  const Tensor positive = z.relu();
+  const Tensor log_p = value * z - positive + at::log_sigmoid(2 * positive - z);
+  return log_p.masked_fill(log_p <= -most, -std::numeric_limits<double>::infinity());
 }
 
 }  // namespace partita::distributions

@@ -65,7 +65,7 @@ Tensor Binomial::do_log_prob(const Tensor& value) const {
   const Tensor k = in_double(value);
   const Tensor log_p =
       log_choose(n, k) + Coin{in_double(parameter(1)), is_logits_}.log_prob(k, n - k);
-  return log_p.to(options().dtype());
+  return log_p.to(at::result_type(value, total_count()));
 }
 
 }  // namespace partita::distributions

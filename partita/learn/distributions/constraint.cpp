@@ -16,6 +16,13 @@ namespace {
 
 Tensor is_whole(const Tensor& x) { return x == x.floor(); }
 
+// The least and the greatest of each vector, NaN if an entry is: one pass, which a comparison of
+// every entry is not. Of an empty vector: 0 and -inf.
+
+Tensor least(const Tensor& x) { return x.size(-1) == 0 ? x.sum(-1) : x.amin(-1); }
+
+Tensor greatest(const Tensor& x) { return x.size(-1) == 0 ? x.sum(-1).log() : x.amax(-1); }
+
 }  // namespace
 
 const Constraint& real() {
@@ -87,7 +94,7 @@ const Constraint& simplex() {
   static const Constraint it{
       "probabilities that sum to 1", 1, false, [](const Tensor& x) {
         const double tolerance = std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
-        return (x >= 0).all(-1).logical_and((x.sum(-1) - 1).abs() <= tolerance);
+        return (least(x) >= 0).logical_and((x.sum(-1) - 1).abs() <= tolerance);
       }};
   return it;
 }
@@ -101,10 +108,8 @@ const Constraint& one_hot() {
 }
 
 const Constraint& logits() {
-  static const Constraint it{"logits, each < +inf and not all -inf", 1, false, [](const Tensor& x) {
-                               constexpr double kInfinity = std::numeric_limits<double>::infinity();
-                               return (x < kInfinity).all(-1).logical_and((x > -kInfinity).any(-1));
-                             }};
+  static const Constraint it{"logits, each < +inf and not all -inf", 1, false,
+                             [](const Tensor& x) { return greatest(x).isfinite(); }};
   return it;
 }
 
@@ -119,7 +124,11 @@ const Constraint& lower_cholesky() {
 const Constraint& positive_definite() {
   static const Constraint it{
       "a symmetric positive-definite matrix", 2, false, [](const Tensor& x) {
-        const Tensor symmetric = at::isclose(x, x.mT(), 1e-5, 1e-6).flatten(-2).all(-1);
+        // Up to what rounding leaves in a product A A^T of single precision, in units of its
+        // diagonal: next to that, entries near 0 may differ by more than their own size.
+        const Tensor scale = x.diagonal(0, -2, -1).sqrt();
+        const Tensor tolerance = 1e-5 * scale.unsqueeze(-1) * scale.unsqueeze(-2);
+        const Tensor symmetric = ((x - x.mT()).abs() <= tolerance).flatten(-2).all(-1);
         return symmetric.logical_and(std::get<1>(at::linalg_cholesky_ex(x)) == 0);
       }};
   return it;

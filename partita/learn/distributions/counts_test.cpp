@@ -76,6 +76,25 @@ TEST(Bernoulli, GradientsAtImpossibleOutcomesAreFinite) {
   EXPECT_NEAR(p.grad()[4].item<double>(), std::log(0.7 / 0.3), 1e-14);
 }
 
+TEST(Bernoulli, LogitsOfAnySize) {
+  const Tensor z = vector({0, 50, -50, 800, -800, kInfinity, -kInfinity});
+  // log(1 / (1 + e^-z)): of 50, -e^-50.
+  const Tensor one = vector({-M_LN2, -std::exp(-50), -50, 0, -800, 0, -kInfinity});
+  const Tensor zero = vector({-M_LN2, -50, -std::exp(-50), -800, 0, -kInfinity, 0});
+  EXPECT_TRUE(at::allclose(Bernoulli(Logits(z)).log_prob(at::ones_like(z)), one, 1e-15, 0));
+  EXPECT_TRUE(at::allclose(Bernoulli(Logits(z)).log_prob(at::zeros_like(z)), zero, 1e-15, 0));
+  // Between 0 and 1, unchecked, as Python: linear in the value. Its gradient at logit 0 is v - p.
+  const Tensor soft = vector({0.25, 0.5, 1});
+  testing::expect_gradient(
+      [&](const auto& t) {
+        return Bernoulli(Logits(t[0]), /*validate_args=*/false).log_prob(t[1]);
+      },
+      {vector({0.1, 2, -3}), soft});
+  const Tensor leaf = at::zeros({3}, at::kDouble).set_requires_grad(true);
+  Bernoulli(Logits(leaf), false).log_prob(soft).sum().backward();
+  EXPECT_TRUE(at::equal(leaf.grad(), soft - 0.5));
+}
+
 TEST(Binomial, Draws) {
   expect_draws_follow_probabilities(Binomial(5, 0.3), 6);
   expect_draws_follow_probabilities(Binomial(200, Logits(number(0.4))), 201);
@@ -125,7 +144,8 @@ TEST(Binomial, Gradients) {
   testing::expect_gradient(
       [](const auto& t) {
         const Binomial q(5, t[0]);
-        return q.log_prob(vector({0, 2, 5})) + q.entropy();
+        const Tensor k = vector({0, 2, 5});
+        return q.log_prob(k) + q.entropy();
       },
       {vector({0.2, 0.5, 0.9})});
   testing::expect_gradient(
@@ -206,6 +226,9 @@ TEST(NegativeBinomial, ProbabilitiesAndMoments) {
     }
   }
   EXPECT_EQ(NegativeBinomial(number(0), 0.5).log_prob(number(2)).item<double>(), -kInfinity);
+  // scipy.stats.nbinom.logpmf(4, 2.5, .7), whose probability is that of a failure.
+  EXPECT_NEAR(NegativeBinomial(2.5, number(0.3)).log_prob(number(4)).item<double>(),
+              -3.5077532181142987, 1e-14);
   // r = 1 is a geometric that stops at a failure.
   const Tensor k = at::arange(20, at::kDouble);
   EXPECT_TRUE(at::allclose(NegativeBinomial(number(1), 0.3).log_prob(k),
@@ -249,7 +272,8 @@ TEST(Poisson, Gradients) {
   testing::expect_gradient(
       [](const auto& t) {
         const Poisson q(t[0]);
-        return q.log_prob(vector({0, 2, 5})) + q.cdf(vector({0, 2, 5}));
+        const Tensor k = vector({0, 2, 5});
+        return q.log_prob(k) + q.cdf(k) + q.log_survival(k);
       },
       {vector({0.3, 2, 10})});
   const Tensor rate = vector({0, 0}).set_requires_grad(true);
@@ -347,6 +371,10 @@ TEST(Multinomial, ProbabilitiesEntropyAndMoments) {
       EXPECT_TRUE(at::allclose(one.entropy(), q.entropy()[i], 1e-10, 1e-12));
     }
   }
+  // scipy.stats.multinomial.
+  const Multinomial p(4, vector({0.2, 0.5, 0.3}));
+  EXPECT_NEAR(p.log_prob(vector({1, 0, 3})).item<double>(), -3.835061964292017, 1e-14);
+  EXPECT_NEAR(p.entropy().item<double>(), 2.3490839816745126, 1e-14);
   const Multinomial q(3, vector({0.5, 0.5}));
   EXPECT_EQ(q.expand({4})->sample({2}, Stream{}).sizes(), IntArrayRef({2, 4, 2}));
   EXPECT_EQ(message_of<InvalidArgument>([&] {

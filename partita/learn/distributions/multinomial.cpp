@@ -74,7 +74,7 @@ Tensor Multinomial::do_log_prob(const Tensor& value) const {
   const Tensor x = in_double(value);
   const Tensor log_p =
       at::lgamma(x.sum(-1) + 1) + (times(x, in_double(logits())) - at::lgamma(x + 1)).sum(-1);
-  return log_p.to(options().dtype());
+  return log_p.to(at::result_type(value, total_count()));
 }
 
 }  // namespace partita::distributions

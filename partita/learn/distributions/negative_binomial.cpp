@@ -58,7 +58,7 @@ Tensor NegativeBinomial::do_log_prob(const Tensor& value) const {
   const Tensor log_p = at::lgamma(r + k) - at::lgamma(k + 1) - at::lgamma(r) +
                        Coin{in_double(parameter(1)), is_logits_}.log_prob(k, r);
   const Tensor point = at::zeros_like(k).masked_fill(k != 0, -kInfinity);
-  return at::where(none, point, log_p).to(options().dtype());
+  return at::where(none, point, log_p).to(at::result_type(value, total_count()));
 }
 
 }  // namespace partita::distributions

@@ -18,7 +18,7 @@ Tensor Poisson::do_sample(IntArrayRef sample_shape, Random random) const {
 Tensor Poisson::do_log_prob(const Tensor& value) const {
   const Tensor k = in_double(value);
   const Tensor r = in_double(rate());
-  return (times(k, log_or_minus_infinity(r)) - r - at::lgamma(k + 1)).to(options().dtype());
+  return (times(k, log_or_minus_infinity(r)) - r - at::lgamma(k + 1)).to(at::result_type(value, rate()));
 }
 
 Tensor Poisson::do_cdf(const Tensor& value) const {
