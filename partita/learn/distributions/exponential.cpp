@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <numbers>
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -28,13 +28,7 @@ Tensor Exponential::do_log_prob(const Tensor& value) const { return rate().log()
 
 Tensor Exponential::do_cdf(const Tensor& value) const { return -at::expm1(-rate() * value); }
 
-Tensor Exponential::do_log_cdf(const Tensor& value) const {
-  // log(1 - e^-x) in the two forms of Mächler (2012), "Accurately computing log(1 - exp(-|a|))",
-  // each clamped to where it is used so that its gradient stays finite elsewhere.
-  const Tensor x = rate() * value;
-  return at::where(x < std::numbers::ln2, (-at::expm1(-x.clamp_max(std::numbers::ln2))).log(),
-                   at::log1p(-(-x.clamp_min(std::numbers::ln2)).exp()));
-}
+Tensor Exponential::do_log_cdf(const Tensor& value) const { return log1mexp(-rate() * value); }
 
 Tensor Exponential::do_log_survival(const Tensor& value) const { return -rate() * value; }
 

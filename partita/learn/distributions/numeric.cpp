@@ -54,6 +54,12 @@ Tensor log_sum_exp(const Tensor& x) {
   return x.masked_fill(nothing, 0).logsumexp(-1).masked_fill(nothing.squeeze(-1), -kInfinity);
 }
 
+Tensor log1m_or_minus_infinity(const Tensor& x) {
+  const Tensor one = x == 1;
+  return at::log1p(-x.masked_fill(one, 0))
+      .masked_fill(one, -std::numeric_limits<double>::infinity());
+}
+
 Tensor times(const Tensor& weight, const Tensor& log_prob) {
   const Tensor never =
       (weight == 0).logical_and(log_prob == -std::numeric_limits<double>::infinity());

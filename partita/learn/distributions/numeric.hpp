@@ -20,6 +20,8 @@ Tensor log1mexp_of_exp(const Tensor& v);
 
 /// log(x), of gradient 0 (not inf) where x = 0.
 Tensor log_or_minus_infinity(const Tensor& x);
+/// log(1 - x), likewise where x = 1.
+Tensor log1m_or_minus_infinity(const Tensor& x);
 
 /// logsumexp over the last dimension, of gradient 0 (not NaN) where all of it is -inf.
 Tensor log_sum_exp(const Tensor& x);

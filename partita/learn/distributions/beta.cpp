@@ -1,0 +1,102 @@
+#include "partita/learn/distributions/beta.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "partita/learn/distributions/implicit.hpp"
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& concentration1,
+                                     const TensorOrNumber& concentration0) {
+  const auto t =
+      as_tensors({{"concentration1", concentration1}, {"concentration0", concentration0}});
+  return {{"concentration1", t[0], constraints::positive()},
+          {"concentration0", t[1], constraints::positive()}};
+}
+
+Tensor log_beta(const Tensor& a, const Tensor& b) {
+  return at::lgamma(a) + at::lgamma(b) - at::lgamma(a + b);
+}
+
+/// tail() of the logit of x, with gradient 0 at the ends of the support.
+Tensor tail_of_fraction(Tail which, const Tensor& x, const Tensor& a, const Tensor& b) {
+  const Tensor wide = in_double(x);
+  const Tensor low = wide <= 0;
+  const Tensor high = wide >= 1;
+  const Tensor y = at::logit(wide.masked_fill(low.logical_or(high), 0.5));
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  return tail(Law::kLogitBeta, which, y, a, b)
+      .masked_fill(low, which == Tail::kLogCdf ? -kInfinity : 0.0)
+      .masked_fill(high, which == Tail::kCdf      ? 1.0
+                         : which == Tail::kLogCdf ? 0.0
+                                                  : -kInfinity)
+      .to(at::result_type(x, a));
+}
+
+}  // namespace
+
+Beta::Beta(const TensorOrNumber& concentration1, const TensorOrNumber& concentration0,
+           bool validate_args)
+    : Distribution("Beta", parameters_of(concentration1, concentration0), {}, validate_args) {}
+
+Tensor Beta::entropy() const {
+  const Tensor a = in_double(concentration1());
+  const Tensor b = in_double(concentration0());
+  return (log_beta(a, b) - (a - 1) * at::digamma(a) - (b - 1) * at::digamma(b) +
+          (a + b - 2) * at::digamma(a + b))
+      .to(concentration1().scalar_type());
+}
+
+Tensor Beta::mean() const { return concentration1() / (concentration1() + concentration0()); }
+
+Tensor Beta::mode() const {
+  const Tensor& a = concentration1();
+  const Tensor& b = concentration0();
+  const Tensor one = (a - 1).clamp_min(0);
+  const Tensor zero = (b - 1).clamp_min(0);
+  const Tensor at_ends =
+      at::maximum(a, b).le(1).logical_and((a == 1).logical_and(b == 1).logical_not());
+  return at::where(at_ends, (a >= b).to(a.scalar_type()), one / (one + zero));
+}
+
+Tensor Beta::variance() const {
+  const Tensor total = concentration1() + concentration0();
+  return mean() * (concentration0() / total) / (total + 1);
+}
+
+Tensor Beta::do_rsample(IntArrayRef sample_shape, Random random) const {
+  const Shape shape = extended_shape(sample_shape);
+  const Tensor a = in_double(concentration1().expand(shape));
+  const Tensor b = in_double(concentration0().expand(shape));
+  const Tensor logs = random.log_standard_gamma(at::stack({a, b}, -1).detach());
+  const Tensor logit =
+      implicit_draw(Law::kLogitBeta, logs.select(-1, 0) - logs.select(-1, 1), a, b);
+  return fraction_draw(logit.sigmoid(), options());
+}
+
+Tensor Beta::do_log_prob(const Tensor& value) const {
+  const Tensor a = in_double(concentration1());
+  const Tensor b = in_double(concentration0());
+  const Tensor x = in_double(value);
+  return (times(a - 1, log_or_minus_infinity(x)) + times(b - 1, log1m_or_minus_infinity(x)) - log_beta(a, b))
+      .to(at::result_type(value, concentration1()));
+}
+
+Tensor Beta::do_cdf(const Tensor& value) const {
+  return tail_of_fraction(Tail::kCdf, value, concentration1(), concentration0());
+}
+
+Tensor Beta::do_log_cdf(const Tensor& value) const {
+  return tail_of_fraction(Tail::kLogCdf, value, concentration1(), concentration0());
+}
+
+Tensor Beta::do_log_survival(const Tensor& value) const {
+  return tail_of_fraction(Tail::kLogSurvival, value, concentration1(), concentration0());
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,199 @@
+#include "partita/learn/distributions/continuous_bernoulli.hpp"
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <limits>
+
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
+  const auto t = as_tensors({{parameter.name(), parameter.value()}});
+  return {{parameter.name(), t[0],
+           parameter.is_logits() ? constraints::real() : constraints::unit_interval()}};
+}
+
+// The density is exp(s (x - 1/2) - h(s)), with s = logits and the even h(s) = log(sinh(s / 2) /
+// (s / 2)). Up to |s| = kNear its power series, B_2k / (2k (2k)!) s^2k (DLMF 4.19.7), whose next
+// term is below 1e-17; beyond, exponentials of -|s|, which then cancel little.
+constexpr double kNear = 0.7;
+constexpr std::array<double, 8> kSeries = {
+    1.0 / 24,        -1.0 / 2880,          1.0 / 181440,        -1.0 / 9676800,
+    1.0 / 479001600, -691 / 15692092416e3, 1.0 / 1046139494400, -3617 / 170729965486080e3};
+
+/// The sum of weight(2k) kSeries[k] s^(2k - order).
+template <class Weight>
+Tensor series(const Tensor& s, int order, const Weight& weight) {
+  const Tensor square = s.square();
+  Tensor sum = at::zeros_like(s);
+  for (std::size_t k = kSeries.size(); k > 0; --k) {
+    sum = sum * square + weight(2.0 * static_cast<double>(k)) * kSeries[k - 1];
+  }
+  return order == 0 ? sum * square : order == 1 ? sum * s : sum;
+}
+
+/// near(s) where |s| <= bound, else far(|s|); each sees no other numbers, so that the gradient of
+/// the one that is not taken is finite.
+template <class Near, class Far>
+Tensor by_size(const Tensor& s, double bound, const Near& near, const Far& far) {
+  const Tensor is_near = s.abs() <= bound;
+  return at::where(is_near, near(s.masked_fill(is_near.logical_not(), bound)),
+                   far(s.masked_fill(is_near, bound).abs()));
+}
+
+/// P(X <= x) = exp(exponent) * ratio.
+struct Lower {
+  Tensor exponent;
+  Tensor ratio;
+};
+
+/// (e^(s x) - 1) / (e^s - 1), without overflow. For s near 0 by Bernoulli polynomials (DLMF
+/// 24.2.3): the sum of (B_n(x) - B_n) s^(n - 1) / n!, whose next term is below 1e-16.
+Lower lower(const Tensor& x, const Tensor& s) {
+  constexpr double kBound = 0.01;
+  const Tensor rest = x * (x - 1);
+  const Tensor ratio = by_size(
+      s, kBound,
+      [&](const Tensor& t) {
+        const Tensor third = rest * (x - 0.5) / 6;
+        const Tensor fourth = rest.square() / 24;
+        const Tensor fifth = rest * (x - 0.5) * (rest - 1.0 / 3) / 120;
+        return x + t * (rest / 2 + t * (third + t * (fourth + t * fifth)));
+      },
+      [&](const Tensor& m) { return at::expm1(-m * x) / at::expm1(-m); });
+  return {-s.masked_fill(s.abs() <= kBound, 0).clamp_min(0) * (1 - x), ratio};
+}
+
+Tensor lower_probability(const Tensor& x, const Tensor& s) {
+  const auto [exponent, ratio] = lower(x, s);
+  return exponent.exp() * ratio;
+}
+
+Tensor log_lower_probability(const Tensor& x, const Tensor& s) {
+  const auto [exponent, ratio] = lower(x, s);
+  const Tensor upper = lower_probability(1 - x, -s);
+  const Tensor is_small = upper > 0.5;
+  return at::where(is_small, exponent + log_or_minus_infinity(ratio),
+                   at::log1p(-upper.masked_fill(is_small, 0)));
+}
+
+/// The inverse of lower_probability; for s near 0 by the cumulants of a coin, off by 1e-14.
+Tensor value_at(const Tensor& p, const Tensor& s) {
+  const Tensor positive = s > 0;
+  return by_size(
+      s, 0.01,
+      [&](const Tensor& t) {
+        const Tensor v = p * (1 - p);
+        const Tensor skew = v * (1 - 2 * p);
+        return p + t * (v / 2 + t * (skew / 6 +
+                                     t * (v * (1 - 6 * v) / 24 + t * (skew * (1 - 12 * v) / 120))));
+      },
+      [&](const Tensor& m) {
+        const Tensor rising =
+            1 + at::logaddexp(log_or_minus_infinity(p), log1m_or_minus_infinity(p) - m) / m;
+        const Tensor falling = -at::log1p(p * at::expm1(-m)) / m;
+        return at::where(positive, rising, falling).clamp(0, 1);
+      });
+}
+
+}  // namespace
+
+ContinuousBernoulli::ContinuousBernoulli(const ProbsOrLogits& parameter, bool validate_args)
+    : Distribution("ContinuousBernoulli", parameters_of(parameter), {}, validate_args),
+      is_logits_(parameter.is_logits()) {}
+
+Tensor ContinuousBernoulli::probs() const {
+  return is_logits_ ? parameter(0).sigmoid() : parameter(0);
+}
+
+Tensor ContinuousBernoulli::logits() const {
+  return is_logits_ ? parameter(0) : slope().to(parameter(0).scalar_type());
+}
+
+Tensor ContinuousBernoulli::slope() const {
+  const at::ScalarType type = parameter(0).scalar_type();
+  if (is_logits_) {
+    constexpr double kLargest = std::numeric_limits<double>::max() / 4;
+    return in_double(parameter(0)).clamp(-kLargest, kLargest);
+  }
+  return at::logit(in_double(parameter(0)).clamp(smallest_normal(type), 1 - epsilon(type) / 2));
+}
+
+Tensor ContinuousBernoulli::entropy() const {
+  return by_size(
+             slope(), kNear,
+             [](const Tensor& s) { return series(s, 0, [](double n) { return 1 - n; }); },
+             [](const Tensor& m) {
+               const Tensor e = (-m).exp();
+               return 1 - m * e / (1 - e) - m.log() + at::log1p(-e);
+             })
+      .to(parameter(0).scalar_type());
+}
+
+Tensor ContinuousBernoulli::mean() const {
+  const Tensor s = slope();
+  const Tensor sign = s.sign();
+  return (0.5 + by_size(
+                    s, kNear,
+                    [](const Tensor& t) { return series(t, 1, [](double n) { return n; }); },
+                    [&](const Tensor& m) { return sign * (0.5 - 1 / m + 1 / at::expm1(m)); }))
+      .to(parameter(0).scalar_type());
+}
+
+Tensor ContinuousBernoulli::mode() const {
+  const Tensor s = slope();
+  return (s > 0)
+      .to(parameter(0).scalar_type())
+      .masked_fill(s == 0, std::numeric_limits<double>::quiet_NaN());
+}
+
+Tensor ContinuousBernoulli::variance() const {
+  return by_size(
+             slope(), kNear,
+             [](const Tensor& s) { return series(s, 2, [](double n) { return n * (n - 1); }); },
+             [](const Tensor& m) {
+               return m.square().reciprocal() - (-m).exp() / at::expm1(-m).square();
+             })
+      .to(parameter(0).scalar_type());
+}
+
+Tensor ContinuousBernoulli::do_rsample(IntArrayRef sample_shape, Random random) const {
+  const Tensor uniform = random.uniform(extended_shape(sample_shape), options().dtype(at::kDouble));
+  return value_at(uniform, slope()).to(options());
+}
+
+Tensor ContinuousBernoulli::do_log_prob(const Tensor& value) const {
+  const Tensor s = slope();
+  const Tensor x = in_double(value);
+  const Tensor from_peak = at::where(s > 0, 1 - x, x);
+  return by_size(
+             s, kNear,
+             [&](const Tensor& t) {
+               return t * (x - 0.5) - series(t, 0, [](double /*n*/) { return 1.0; });
+             },
+             [&](const Tensor& m) { return m.log() - at::log1p(-(-m).exp()) - m * from_peak; })
+      .to(at::result_type(value, parameter(0)));
+}
+
+Tensor ContinuousBernoulli::do_cdf(const Tensor& value) const {
+  return lower_probability(in_double(value), slope()).to(at::result_type(value, parameter(0)));
+}
+
+Tensor ContinuousBernoulli::do_log_cdf(const Tensor& value) const {
+  return log_lower_probability(in_double(value), slope()).to(at::result_type(value, parameter(0)));
+}
+
+Tensor ContinuousBernoulli::do_log_survival(const Tensor& value) const {
+  return log_lower_probability(1 - in_double(value), -slope())
+      .to(at::result_type(value, parameter(0)));
+}
+
+Tensor ContinuousBernoulli::do_icdf(const Tensor& probability) const {
+  return value_at(in_double(probability), slope()).to(at::result_type(probability, parameter(0)));
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,95 @@
+#include "partita/learn/distributions/dirichlet.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "partita/learn/distributions/implicit.hpp"
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+Parameter parameter_of(const TensorOrNumber& concentration) {
+  return {"concentration", as_tensors({{"concentration", concentration}})[0],
+          constraints::independent(constraints::positive(), 1)};
+}
+
+IntArrayRef last_dimension(const Tensor& concentration) {
+  return concentration.sizes().slice(concentration.dim() == 0 ? 0 : concentration.dim() - 1);
+}
+
+/// Where the last dimension has its maximum.
+Tensor largest(const Tensor& x) {
+  return at::zeros_like(x).scatter_(-1, x.argmax(-1, true), 1).to(at::kBool);
+}
+
+// For each entry of the last dimension the sum of the others. That of the largest is added up, not
+// what is left of the total, where its digits have displaced those of the others.
+
+Tensor sum_of_others(const Tensor& x) {
+  const Tensor mask = largest(x);
+  return at::where(mask, x.masked_fill(mask, 0).sum(-1, true), x.sum(-1, true) - x);
+}
+
+/// The logarithm of it, of probabilities.
+Tensor log_sum_of_others(const Tensor& log_x) {
+  const Tensor mask = largest(log_x);
+  const Tensor rest =
+      log_x.masked_fill(mask, -std::numeric_limits<double>::infinity()).logsumexp(-1, true);
+  return at::where(mask, rest, at::log1p(-log_x.exp()));
+}
+
+}  // namespace
+
+Dirichlet::Dirichlet(const TensorOrNumber& concentration, bool validate_args)
+    : Distribution("Dirichlet", {parameter_of(concentration)},
+                   last_dimension(concentration.tensor()), validate_args) {}
+
+Tensor Dirichlet::entropy() const {
+  const Tensor c = in_double(concentration());
+  const Tensor total = c.sum(-1);
+  const auto classes = static_cast<double>(c.size(-1));
+  return (at::lgamma(c).sum(-1) - at::lgamma(total) + (total - classes) * at::digamma(total) -
+          ((c - 1) * at::digamma(c)).sum(-1))
+      .to(concentration().scalar_type());
+}
+
+Tensor Dirichlet::mean() const { return concentration() / concentration().sum(-1, true); }
+
+Tensor Dirichlet::mode() const {
+  const Tensor& c = concentration();
+  const Tensor excess = (c - 1).clamp_min(0);
+  const Tensor at_vertex = (c <= 1).all(-1, true).logical_and((c == 1).all(-1, true).logical_not());
+  return at::where(at_vertex, largest(c).to(c.scalar_type()), excess / excess.sum(-1, true));
+}
+
+Tensor Dirichlet::variance() const {
+  const Tensor total = concentration().sum(-1, true);
+  const Tensor m = mean();
+  return m * (1 - m) / (total + 1);
+}
+
+Tensor Dirichlet::do_rsample(IntArrayRef sample_shape, Random random) const {
+  const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
+  Tensor logs = random.log_standard_gamma(c.detach());
+  if (at::GradMode::is_enabled() && c.requires_grad() && c.size(-1) > 1) {
+    // x_i is Beta(c_i, total - c_i): with the rest of the concentrations held, and what x_i gives
+    // or takes shared by the others in proportion, d logit(x_i) / d c_i is that of the beta, and x
+    // = softmax(logs) has just the derivatives d x_j / d logs_i that this takes.
+    logs = logs.log_softmax(-1);
+    const Tensor logit = logs - log_sum_of_others(logs);
+    logs = logs + (implicit_draw(Law::kLogitBeta, logit, c, sum_of_others(c.detach())) - logit);
+  }
+  return positive_draw(logs.softmax(-1), options());
+}
+
+Tensor Dirichlet::do_log_prob(const Tensor& value) const {
+  const Tensor c = in_double(concentration());
+  return (times(c - 1, log_or_minus_infinity(in_double(value))).sum(-1) + at::lgamma(c.sum(-1)) -
+          at::lgamma(c).sum(-1))
+      .to(at::result_type(value, concentration()));
+}
+
+}  // namespace partita::distributions

@@ -1,0 +1,76 @@
+#include "partita/learn/distributions/fisher_snedecor.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "partita/learn/distributions/implicit.hpp"
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& df1, const TensorOrNumber& df2) {
+  const auto t = as_tensors({{"df1", df1}, {"df2", df2}});
+  return {{"df1", t[0], constraints::positive()}, {"df2", t[1], constraints::positive()}};
+}
+
+}  // namespace
+
+FisherSnedecor::FisherSnedecor(const TensorOrNumber& df1, const TensorOrNumber& df2,
+                               bool validate_args)
+    : Distribution("FisherSnedecor", parameters_of(df1, df2), {}, validate_args) {}
+
+Tensor FisherSnedecor::mean() const {
+  const Tensor v = df2().masked_fill(df2() <= 2, kNaN);
+  return v / (v - 2);
+}
+
+Tensor FisherSnedecor::mode() const {
+  return ((df1() - 2) / df1() * (df2() / (df2() + 2))).masked_fill(df1() <= 2, kNaN);
+}
+
+Tensor FisherSnedecor::variance() const {
+  const Tensor v = df2().masked_fill(df2() <= 4, kNaN);
+  return 2 * (v / (v - 2)).square() * ((df1() + v - 2) / (df1() * (v - 4)));
+}
+
+// df1 / df2 X is the odds of a Beta(df1 / 2, df2 / 2).
+
+Tensor FisherSnedecor::do_rsample(IntArrayRef sample_shape, Random random) const {
+  const Shape shape = extended_shape(sample_shape);
+  const Tensor a = in_double(df1().expand(shape)) / 2;
+  const Tensor b = in_double(df2().expand(shape)) / 2;
+  const Tensor logs = random.log_standard_gamma(at::stack({a, b}, -1).detach());
+  const Tensor log_odds =
+      implicit_draw(Law::kLogitBeta, logs.select(-1, 0) - logs.select(-1, 1), a, b);
+  return positive_draw((log_odds + (b / a).log()).exp(), options());
+}
+
+Tensor FisherSnedecor::do_log_prob(const Tensor& value) const {
+  const Tensor a = in_double(df1()) / 2;
+  const Tensor b = in_double(df2()) / 2;
+  const Tensor log_x = in_double(value).log();
+  const Tensor log_odds = log_x + (a / b).log();
+  return (a * at::log_sigmoid(log_odds) + b * at::log_sigmoid(-log_odds) - log_x +
+          at::lgamma(a + b) - at::lgamma(a) - at::lgamma(b))
+      .to(at::result_type(value, df1()));
+}
+
+Tensor FisherSnedecor::do_cdf(const Tensor& value) const {
+  return tail_of_log(Law::kLogitBeta, Tail::kCdf, value * (df1() / df2()), df1() / 2, df2() / 2);
+}
+
+Tensor FisherSnedecor::do_log_cdf(const Tensor& value) const {
+  return tail_of_log(Law::kLogitBeta, Tail::kLogCdf, value * (df1() / df2()), df1() / 2, df2() / 2);
+}
+
+Tensor FisherSnedecor::do_log_survival(const Tensor& value) const {
+  return tail_of_log(Law::kLogitBeta, Tail::kLogSurvival, value * (df1() / df2()), df1() / 2,
+                     df2() / 2);
+}
+
+}  // namespace partita::distributions

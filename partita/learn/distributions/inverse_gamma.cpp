@@ -1,0 +1,72 @@
+#include "partita/learn/distributions/inverse_gamma.hpp"
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "partita/learn/distributions/implicit.hpp"
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& concentration,
+                                     const TensorOrNumber& rate) {
+  const auto t = as_tensors({{"concentration", concentration}, {"rate", rate}});
+  return {{"concentration", t[0], constraints::positive()},
+          {"rate", t[1], constraints::positive()}};
+}
+
+}  // namespace
+
+InverseGamma::InverseGamma(const TensorOrNumber& concentration, const TensorOrNumber& rate,
+                           bool validate_args)
+    : Distribution("InverseGamma", parameters_of(concentration, rate), {}, validate_args) {}
+
+Tensor InverseGamma::entropy() const {
+  const Tensor c = in_double(concentration());
+  return (c + in_double(rate()).log() + at::lgamma(c) - (1 + c) * at::digamma(c))
+      .to(rate().scalar_type());
+}
+
+Tensor InverseGamma::mean() const {
+  const Tensor infinite = concentration() <= 1;
+  return (rate() / (concentration().masked_fill(infinite, 2) - 1)).masked_fill(infinite, kInfinity);
+}
+
+Tensor InverseGamma::variance() const {
+  const Tensor infinite = concentration() <= 2;
+  const Tensor c = concentration().masked_fill(infinite, 3);
+  return ((rate() / (c - 1)).square() / (c - 2)).masked_fill(infinite, kInfinity);
+}
+
+Tensor InverseGamma::do_rsample(IntArrayRef sample_shape, Random random) const {
+  const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
+  const Tensor log_draw = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c.detach()), c);
+  return positive_draw((in_double(rate()).log() - log_draw).exp(), options());
+}
+
+Tensor InverseGamma::do_log_prob(const Tensor& value) const {
+  const Tensor c = in_double(concentration());
+  const Tensor r = in_double(rate());
+  const Tensor x = in_double(value);
+  return (c * r.log() - (c + 1) * x.log() - r / x - at::lgamma(c))
+      .to(at::result_type(value, rate()));
+}
+
+// X <= x where the gamma-distributed rate / X is at least rate / x.
+
+Tensor InverseGamma::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+
+Tensor InverseGamma::do_log_cdf(const Tensor& value) const {
+  return tail_of_log(Law::kLogGamma, Tail::kLogSurvival, rate() / value, concentration());
+}
+
+Tensor InverseGamma::do_log_survival(const Tensor& value) const {
+  return tail_of_log(Law::kLogGamma, Tail::kLogCdf, rate() / value, concentration());
+}
+
+}  // namespace partita::distributions

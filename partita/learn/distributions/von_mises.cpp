@@ -1,0 +1,76 @@
+#include "partita/learn/distributions/von_mises.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "partita/learn/distributions/implicit.hpp"
+#include "partita/learn/distributions/numeric.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+constexpr double kPi = std::numbers::pi;
+
+std::vector<Parameter> parameters_of(const TensorOrNumber& loc,
+                                     const TensorOrNumber& concentration) {
+  const auto t = as_tensors({{"loc", loc}, {"concentration", concentration}});
+  return {{"loc", t[0], constraints::real()}, {"concentration", t[1], constraints::positive()}};
+}
+
+/// The same angle in [-pi, pi).
+Tensor wrapped(const Tensor& angle) { return at::remainder(angle + kPi, 2 * kPi) - kPi; }
+
+/// 1 - I1(k) / I0(k)
+Tensor expected_versine(const Tensor& k) { return 1 - at::special_i1e(k) / at::special_i0e(k); }
+
+/// log(2 pi I0(k)) - k
+Tensor log_normalizer(const Tensor& k) { return std::log(2 * kPi) + at::special_i0e(k).log(); }
+
+}  // namespace
+
+VonMises::VonMises(const TensorOrNumber& loc, const TensorOrNumber& concentration,
+                   bool validate_args)
+    : Distribution("VonMises", parameters_of(loc, concentration), {}, validate_args) {}
+
+Tensor VonMises::entropy() const {
+  const Tensor k = in_double(concentration());
+  return (log_normalizer(k) + k * expected_versine(k)).to(loc().scalar_type());
+}
+
+Tensor VonMises::variance() const {
+  return expected_versine(in_double(concentration())).to(loc().scalar_type());
+}
+
+Tensor VonMises::do_rsample(IntArrayRef sample_shape, Random random) const {
+  const Tensor k = in_double(concentration().expand(extended_shape(sample_shape)));
+  const Tensor angle = implicit_draw(Law::kVonMises, random.von_mises(k.detach()), k);
+  return wrapped(in_double(loc()) + angle).to(options());
+}
+
+Tensor VonMises::do_log_prob(const Tensor& value) const {
+  const Tensor k = in_double(concentration());
+  const Tensor half = (in_double(value) - in_double(loc())) / 2;
+  return (-2 * k * half.sin().square() - log_normalizer(k)).to(at::result_type(value, loc()));
+}
+
+Tensor VonMises::do_cdf(const Tensor& value) const {
+  const Tensor angle = wrapped(in_double(value) - in_double(loc()));
+  return tail(Law::kVonMises, Tail::kCdf, angle, concentration()).to(at::result_type(value, loc()));
+}
+
+Tensor VonMises::do_log_cdf(const Tensor& value) const {
+  const Tensor angle = wrapped(in_double(value) - in_double(loc()));
+  return tail(Law::kVonMises, Tail::kLogCdf, angle, concentration())
+      .to(at::result_type(value, loc()));
+}
+
+Tensor VonMises::do_log_survival(const Tensor& value) const {
+  const Tensor angle = wrapped(in_double(value) - in_double(loc()));
+  return tail(Law::kVonMises, Tail::kLogSurvival, angle, concentration())
+      .to(at::result_type(value, loc()));
+}
+
+}  // namespace partita::distributions
