@@ -14,7 +14,7 @@ struct ArmOptions {
 
 /// (f(1[u > sigmoid(-logits)]) - f(1[u < sigmoid(logits)])) (u - 1/2) with respect to the logits, u
 /// uniform (Yin and Zhou 2019, "ARM: Augment-REINFORCE-merge gradient for stochastic binary
-/// networks", eq. 8). Unbiased.
+/// networks"). Unbiased.
 class Arm : public Estimator {
  public:
   explicit Arm(ArmOptions options = {});
@@ -25,7 +25,7 @@ class Arm : public Estimator {
 
 /// ARM with u integrated out given the pair of bits (b, b'):
 /// (f(b) - f(b')) / 2 * (-1)^b' 1[b != b'] sigmoid(|logits|) (Dong, Mnih, Tucker 2020, "DisARM: An
-/// antithetic gradient estimator for binary latent variables", eq. 6). Unbiased, its variance never
+/// antithetic gradient estimator for binary latent variables"). Unbiased, its variance never
 /// above ARM's.
 class DisArm : public Estimator {
  public:

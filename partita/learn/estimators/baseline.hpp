@@ -25,7 +25,8 @@ struct MovingAverage {
   double decay = 0.9;  ///< in [0, 1)
 };
 
-/// The mean of f over the other samples, of which there must be one (Mnih and Rezende 2016).
+/// The mean of f over the other samples, of which there must be one (Kool, van Hoof, Welling
+/// 2019, "Buy 4 REINFORCE samples, get a baseline for free!").
 struct LeaveOneOut {};
 
 /// A function of the input that the distribution was computed from (Mnih and Gregor 2014), of a
@@ -37,9 +38,10 @@ struct Learned {
 
 /// (f - a h) grad log p + a grad E[h], with the a that has the least variance for each entry of the
 /// distribution's parameters, Cov(f score, h score) / Var(h score) (Paisley, Blei, Jordan 2012,
-/// eq. 11). The a of a sample is estimated from the other samples, of which there must be two:
-/// estimated from all, a would be correlated with the sample it multiplies, and the estimate
-/// biased. Without functions h = 1, the optimal constant baseline.
+/// "Variational Bayesian inference with stochastic search"). The a of a sample is estimated from
+/// the other samples, of which there must be two: estimated from all, a would be correlated with
+/// the sample it multiplies, and the estimate biased. Without functions h = 1, the optimal constant
+/// baseline.
 struct ControlVariate {
   Function function = {};  ///< h; its values must not depend on the distribution's parameters
   /// E[h], [batch], differentiable in the parameters of the distribution.

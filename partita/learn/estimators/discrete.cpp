@@ -49,7 +49,7 @@ Tensor DiscreteVariables::perturbed_given(const Tensor& hard, const Random& rand
   const Tensor e = random.exponential(hard.sizes(), logits.options());
   if (one_hot) {
     // The largest of all is a standard Gumbel, -log e_k, whatever k is; each other is a Gumbel
-    // below it, exp(-z) = e_i / p_i + e_k. (Tucker et al. 2017, appendix C.)
+    // below it, exp(-z) = e_i / p_i + e_k. (Tucker et al. 2017.)
     const Tensor largest = (hard * e).sum(-1, true).log();
     return -at::where(hard == 1, largest, at::logaddexp(e.log() - logits, largest));
   }

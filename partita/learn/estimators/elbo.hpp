@@ -11,7 +11,8 @@ namespace partita::estimators {
 
 enum class KlTerm {
   analytic,  ///< kl_divergence(q, prior), which must know the pair
-  sampled,   ///< log q(z) - log prior(z) at the same samples
+  sampled,   ///< log q(z) - log prior(z) at the same samples, which must be in q's support: no
+             ///< relaxed ones
 };
 
 /// @param log_likelihood log p(x | z), a Function; its own parameters get their gradient too.

@@ -193,6 +193,14 @@ TEST(Estimators, WorkInSinglePrecision) {
     EXPECT_EQ(value.sizes(), IntArrayRef({3})) << estimator->name();
     EXPECT_FALSE(value.requires_grad()) << estimator->name();
     EXPECT_TRUE(logits.grad().isfinite().all().item<bool>()) << estimator->name();
+
+    const Tensor one = at::zeros({}, at::kFloat).set_requires_grad(true);  // no batch
+    const auto alone = (*estimator)(
+        distributions::Bernoulli(distributions::Logits(one)),
+        [](const Tensor& b) { return (b - 0.3).square(); }, Stream{1});
+    alone.surrogate.backward();
+    EXPECT_EQ(alone.value.dim(), 0) << estimator->name();
+    EXPECT_TRUE(one.grad().isfinite().item<bool>()) << estimator->name();
   }
 }
 

@@ -89,7 +89,7 @@ inline Problem categorical() {
           .value = mean};
 }
 
-/// Kool, van Hoof, Welling 2020, section 5.1: three coins with one parameter eta,
+/// The Bernoulli toy problem of Kool, van Hoof, Welling 2020: three coins with one parameter eta,
 /// f = sum_i (x_i - p0_i)^2; eta = 0 and -4. Gradient p (1 - p) sum_i (1 - 2 p0_i).
 inline Problem three_coins() {
   const Tensor eta = numbers({0, -4}).unsqueeze(-1);

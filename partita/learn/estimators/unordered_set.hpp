@@ -18,8 +18,8 @@ struct UnorderedSetOptions {
 };
 
 /// sum_{s in S} p(s) R(S, s) grad log p(s) (f(s) - b_s), S the unordered sample and R(S, s) the
-/// leave-one-out ratio p^{D \ s}(S \ s) / p(S) (eq. 12). The built-in baseline is the estimate of
-/// E[f] given that s was drawn first, b_s = sum_{s' in S} p(s') R^{D \ s}(S, s') f(s') (eq. 17).
+/// leave-one-out ratio p^{D \ s}(S \ s) / p(S). The built-in baseline is the estimate of
+/// E[f] given that s was drawn first, b_s = sum_{s' in S} p(s') R^{D \ s}(S, s') f(s').
 class UnorderedSet : public Estimator {
  public:
   explicit UnorderedSet(UnorderedSetOptions options = {});
@@ -37,7 +37,7 @@ struct SumAndSampleOptions {
 
 /// The first k - 1 outcomes C of the ordered sample, each with its probability, and the last with
 /// all that is left, 1 - p(C) (Liu, Regier, Tripuraneni, Jordan, McAuliffe 2019, with C drawn as in
-/// Kool et al., section 3.2). UnorderedSet without baseline is its mean given the set, so never
+/// Kool et al.). UnorderedSet without baseline is its mean given the set, so never
 /// worse; k = 1 is the score function.
 class SumAndSample : public Estimator {
  public:

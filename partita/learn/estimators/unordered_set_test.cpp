@@ -98,7 +98,7 @@ double variance_at_zero(Estimator& estimator, std::int64_t rows) {
 }
 
 TEST(UnorderedSet, HasTheVarianceOfThePaper) {
-  // Kool, van Hoof, Welling 2020, figure 2, eta = 0; read off to two digits, hence 15 %.
+  // Known to two digits, hence 15 %: the curves of Kool, van Hoof, Welling 2020 at eta = 0.
   EXPECT_NEAR(testing::three_coins().gradient[0].item<double>(), -0.0450, 1e-15);
   const std::vector<std::pair<std::int64_t, double>> known = {
       {2, 6.3e-3}, {3, 2.3e-3}, {4, 1.1e-3}, {6, 3.0e-4}};
