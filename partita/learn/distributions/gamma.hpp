@@ -12,7 +12,7 @@ namespace partita::distributions {
 /// c = concentration > 0 (the shape) and rate > 0 (1 / scale).
 ///
 /// Draws have the implicit gradient (Figurnov, Mohamed, Mnih 2018), to 12 digits (libtorch's
-/// approximation, which Python uses, is off by up to 1 % between concentrations of 0.01 and 20).
+/// approximation, which Python uses, is off by up to 1 % between concentrations of 0.001 and 20).
 /// They are made on a log scale: where a small concentration gives one that no number of the type
 /// holds, it is the smallest normal one. cdf and its kind are differentiable with respect to the
 /// value and both parameters, once. Python has no cdf.
