@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "partita/learn/distributions/beta.hpp"
 #include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/numeric.hpp"
 
@@ -58,6 +59,26 @@ Tensor Binomial::enumerate_support(bool expand) const {
 Tensor Binomial::do_sample(IntArrayRef sample_shape, Random random) const {
   const Shape shape = extended_shape(sample_shape);
   return random.binomial(total_count().expand(shape), probs().expand(shape));
+}
+
+Tensor Binomial::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+
+Tensor Binomial::do_log_cdf(const Tensor& value) const {
+  return beta_tail(value, &Distribution::log_survival, 0);
+}
+
+Tensor Binomial::do_log_survival(const Tensor& value) const {
+  return beta_tail(value, &Distribution::log_cdf, -std::numeric_limits<double>::infinity());
+}
+
+Tensor Binomial::beta_tail(const Tensor& value, Tensor (Distribution::*tail)(const Tensor&) const,
+                           double at_total_count) const {
+  const Tensor k = in_double(value);
+  const Tensor all = k == total_count();
+  const Beta beta(k + 1, (total_count() - k).masked_fill(all, 1), /*validate_args=*/false);
+  return (beta.*tail)(probs())
+      .masked_fill(all, at_total_count)
+      .to(at::result_type(value, total_count()));
 }
 
 Tensor Binomial::do_log_prob(const Tensor& value) const {

@@ -37,8 +37,15 @@ class Binomial : public Distribution {
   std::shared_ptr<Distribution> clone() const override { return std::make_shared<Binomial>(*this); }
   Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
+  Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
+  Tensor do_log_survival(const Tensor& value) const override;
 
  private:
+  /// P(X > k) = P(B <= probs) of B ~ Beta(k + 1, total_count - k) (DLMF 8.17.5): the given tail of
+  /// B at probs, or the given value where k = total_count.
+  Tensor beta_tail(const Tensor& value, Tensor (Distribution::*tail)(const Tensor&) const,
+                   double at_total_count) const;
   Coin coin() const;
 
   bool is_logits_;

@@ -106,10 +106,14 @@ TEST(Binomial, ProbabilitiesAndMoments) {
   for (const double p : {0.0, 1e-9, 0.3, 0.75, 1.0}) {
     for (const double n : {0.0, 1.0, 7.0, 40.0}) {
       expect_moments(Binomial(number(n), p), static_cast<std::int64_t>(n) + 1, true);
+      expect_cdf(Binomial(number(n), number(p)), static_cast<std::int64_t>(n) + 1);
       expect_moments(Binomial(n, Logits(at::logit(number(p)))), static_cast<std::int64_t>(n) + 1,
                      true);
     }
   }
+  // mpmath: log P(X > 900) of (1000, 0.1).
+  EXPECT_NEAR(Binomial(1000, number(0.1)).log_survival(number(900)).item<double>(),
+              -1765.33263908963558, 1e-9);
   // scipy.stats.binom.logpmf(4, 10, .3); single precision at large counts, (500000, 1e6, .5).
   EXPECT_NEAR(Binomial(10, number(0.3)).log_prob(number(4)).item<double>(), -1.6088333502186698,
               1e-14);
@@ -145,7 +149,7 @@ TEST(Binomial, Gradients) {
       [](const auto& t) {
         const Binomial q(5, t[0]);
         const Tensor k = vector({0, 2, 5});
-        return q.log_prob(k) + q.entropy();
+        return q.log_prob(k) + q.entropy() + q.log_cdf(k);
       },
       {vector({0.2, 0.5, 0.9})});
   testing::expect_gradient(
@@ -222,6 +226,7 @@ TEST(NegativeBinomial, ProbabilitiesAndMoments) {
   for (const double r : {0.0, 0.05, 1.0, 7.5}) {
     for (const double p : {0.0, 0.3, 0.75}) {
       expect_moments(NegativeBinomial(number(r), p), 300, false);
+      expect_cdf(NegativeBinomial(number(r), number(p)), 300);
       expect_moments(NegativeBinomial(r, Logits(at::logit(number(p)))), 300, false);
     }
   }
@@ -260,10 +265,15 @@ TEST(Poisson, Draws) {
 TEST(Poisson, ProbabilitiesAndMoments) {
   for (const double rate : {0.0, 1e-3, 0.5, 3.0, 25.5}) {
     expect_moments(Poisson(number(rate)), 200, false);
-    expect_cdf(Poisson(number(rate)), 200, 3e-9);  // torch's gammaincc is off by 1.6e-9
+    expect_cdf(Poisson(number(rate)), 200);
   }
   // scipy.stats.poisson.logpmf(1e6, 1e6), in single precision.
   EXPECT_FLOAT_EQ(Poisson(1e6).log_prob(at::scalar_tensor(1e6)).item<float>(), -7.826693896204233F);
+  // mpmath: far tails, which are 0 as numbers.
+  EXPECT_NEAR(Poisson(number(1000)).log_cdf(number(100)).item<double>(), -672.858610287265523,
+              1e-9);
+  EXPECT_NEAR(Poisson(number(1000)).log_survival(number(3000)).item<double>(), -1301.45291262470853,
+              1e-9);
   EXPECT_EQ(message_of<InvalidArgument>([] { Poisson(-1); }),
             "rate: Poisson: expected a number >= 0, got -1");
 }

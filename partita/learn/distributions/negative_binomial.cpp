@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "partita/learn/distributions/beta.hpp"
 #include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/numeric.hpp"
 
@@ -48,6 +49,25 @@ Tensor NegativeBinomial::do_sample(IntArrayRef sample_shape, Random random) cons
   const Shape shape = extended_shape(sample_shape);
   const Tensor log_gamma = Random(random.fork()).log_standard_gamma(total_count().expand(shape));
   return random.poisson((log_gamma + coin().odds().log()).exp());
+}
+
+Tensor NegativeBinomial::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+
+Tensor NegativeBinomial::do_log_cdf(const Tensor& value) const {
+  return beta_tail(value, &Distribution::log_survival, 0);
+}
+
+Tensor NegativeBinomial::do_log_survival(const Tensor& value) const {
+  return beta_tail(value, &Distribution::log_cdf, -kInfinity);
+}
+
+Tensor NegativeBinomial::beta_tail(const Tensor& value,
+                                   Tensor (Distribution::*tail)(const Tensor&) const,
+                                   double at_none) const {
+  const Tensor none = total_count() == 0;
+  const Beta beta(in_double(value) + 1, in_double(total_count()).masked_fill(none, 1),
+                  /*validate_args=*/false);
+  return (beta.*tail)(probs()).masked_fill(none, at_none).to(at::result_type(value, total_count()));
 }
 
 Tensor NegativeBinomial::do_log_prob(const Tensor& value) const {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "partita/learn/distributions/gamma.hpp"
 #include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
@@ -18,15 +19,24 @@ Tensor Poisson::do_sample(IntArrayRef sample_shape, Random random) const {
 Tensor Poisson::do_log_prob(const Tensor& value) const {
   const Tensor k = in_double(value);
   const Tensor r = in_double(rate());
-  return (times(k, log_or_minus_infinity(r)) - r - at::lgamma(k + 1)).to(at::result_type(value, rate()));
+  return (times(k, log_or_minus_infinity(r)) - r - at::lgamma(k + 1))
+      .to(at::result_type(value, rate()));
 }
 
-Tensor Poisson::do_cdf(const Tensor& value) const {
-  return at::special_gammaincc(value + 1, rate());
+// P(X <= k) = P(G > rate) of G ~ Gamma(k + 1, 1) (DLMF 8.4.10).
+
+Tensor Poisson::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+
+Tensor Poisson::do_log_cdf(const Tensor& value) const {
+  return Gamma(in_double(value) + 1, 1, /*validate_args=*/false)
+      .log_survival(rate())
+      .to(at::result_type(value, rate()));
 }
 
 Tensor Poisson::do_log_survival(const Tensor& value) const {
-  return at::special_gammainc(value + 1, rate()).log();
+  return Gamma(in_double(value) + 1, 1, /*validate_args=*/false)
+      .log_cdf(rate())
+      .to(at::result_type(value, rate()));
 }
 
 }  // namespace partita::distributions

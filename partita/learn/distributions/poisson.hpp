@@ -27,6 +27,7 @@ class Poisson : public Distribution {
   Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
 };
 
