@@ -173,7 +173,7 @@ TEST(StudentT, AgainstValuesOfMpmath) {
   EXPECT_NEAR(StudentT(number(1e8)).log_prob(number(2)).item<double>(), -2.9189385157046734, 1e-13);
   EXPECT_NEAR(StudentT(number(50.5)).log_prob(number(2)).item<double>(), -2.8867433636142015,
               1e-13);
-  EXPECT_NEAR(StudentT(number(1e8)).entropy().item<double>(), 1.4189385432046728, 1e-6);
+  EXPECT_NEAR(StudentT(number(1e8)).entropy().item<double>(), 1.4189385432046728, 1e-14);
   EXPECT_EQ(StudentT(number(3)).cdf(number(kInfinity)).item<double>(), 1);
   EXPECT_NEAR(StudentT(number(3)).cdf(number(0)).item<double>(), 0.5, 1e-15);
 }
@@ -208,7 +208,7 @@ TEST(FisherSnedecor, AgainstValuesOfMpmath) {
   EXPECT_NEAR(FisherSnedecor(number(3), 5).log_prob(number(2)).item<double>(), -1.945635450435713,
               1e-14);
   const FisherSnedecor heavy(number(2), 2);
-  EXPECT_TRUE(std::isnan(heavy.mean().item<double>()));
+  EXPECT_EQ(heavy.mean().item<double>(), kInfinity);
   EXPECT_TRUE(std::isnan(heavy.mode().item<double>()));
   EXPECT_TRUE(std::isnan(heavy.variance().item<double>()));
 }

@@ -93,9 +93,14 @@ Tensor value_at(const Tensor& p, const Tensor& s) {
                                      t * (v * (1 - 6 * v) / 24 + t * (skew * (1 - 12 * v) / 120))));
       },
       [&](const Tensor& m) {
-        const Tensor rising =
-            1 + at::logaddexp(log_or_minus_infinity(p), log1m_or_minus_infinity(p) - m) / m;
-        const Tensor falling = -at::log1p(p * at::expm1(-m)) / m;
+        // log1p for what is near 0 (up to an e^m that is finite), logaddexp for the rest.
+        const Tensor log_p = log_or_minus_infinity(p);
+        const Tensor log_q = log1m_or_minus_infinity(p);
+        const Tensor small_m = m.clamp_max(600);
+        const Tensor rising = at::where(m == small_m, at::log1p(p * at::expm1(small_m)) / small_m,
+                                        1 + at::logaddexp(log_p, log_q - m) / m);
+        const Tensor falling =
+            at::where(p < 0.5, -at::log1p(p * at::expm1(-m)), -at::logaddexp(log_q, log_p - m)) / m;
         return at::where(positive, rising, falling).clamp(0, 1);
       });
 }

@@ -11,6 +11,7 @@ namespace partita::distributions {
 
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<Parameter> parameters_of(const TensorOrNumber& df1, const TensorOrNumber& df2) {
@@ -25,8 +26,9 @@ FisherSnedecor::FisherSnedecor(const TensorOrNumber& df1, const TensorOrNumber& 
     : Distribution("FisherSnedecor", parameters_of(df1, df2), {}, validate_args) {}
 
 Tensor FisherSnedecor::mean() const {
-  const Tensor v = df2().masked_fill(df2() <= 2, kNaN);
-  return v / (v - 2);
+  const Tensor infinite = df2() <= 2;
+  const Tensor v = df2().masked_fill(infinite, 3);
+  return (v / (v - 2)).masked_fill(infinite, kInfinity);
 }
 
 Tensor FisherSnedecor::mode() const {
@@ -34,8 +36,11 @@ Tensor FisherSnedecor::mode() const {
 }
 
 Tensor FisherSnedecor::variance() const {
-  const Tensor v = df2().masked_fill(df2() <= 4, kNaN);
-  return 2 * (v / (v - 2)).square() * ((df1() + v - 2) / (df1() * (v - 4)));
+  const Tensor infinite = df2() <= 4;
+  const Tensor v = df2().masked_fill(infinite, 5);
+  return (2 * (v / (v - 2)).square() * ((df1() + v - 2) / (df1() * (v - 4))))
+      .masked_fill(infinite, kInfinity)
+      .masked_fill(df2() <= 2, kNaN);
 }
 
 // df1 / df2 X is the odds of a Beta(df1 / 2, df2 / 2).

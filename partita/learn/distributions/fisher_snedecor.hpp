@@ -19,9 +19,9 @@ class FisherSnedecor : public Distribution {
 
   Constraint support() const override { return constraints::positive(); }
   bool has_rsample() const override { return true; }
-  Tensor mean() const override;      ///< NaN where df2 <= 2, as Python's
+  Tensor mean() const override;      ///< +inf where df2 <= 2 (Python's: NaN)
   Tensor mode() const override;      ///< NaN where df1 <= 2, as Python's
-  Tensor variance() const override;  ///< NaN where df2 <= 4, as Python's
+  Tensor variance() const override;  ///< +inf where df2 <= 4 (Python's: NaN), NaN where df2 <= 2
 
  protected:
   std::shared_ptr<Distribution> clone() const override {

@@ -35,7 +35,9 @@ Tensor Geometric::logits() const { return coin().logits(); }
 Tensor Geometric::entropy() const {
   // The entropy of one toss, times the expected number of tosses.
   const Coin c = coin();
-  return -times(mean(), c.log_failure_probs()) - c.log_probs();
+  const Tensor tails = -times(mean(), c.log_failure_probs());
+  // Their part tends to 1 where the mean overflows.
+  return at::where(c.probs() < 1e-30, at::ones({}, tails.options()), tails) - c.log_probs();
 }
 
 Tensor Geometric::mean() const {

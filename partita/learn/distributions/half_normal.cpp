@@ -55,7 +55,9 @@ Tensor HalfNormal::do_log_survival(const Tensor& value) const {
 }
 
 Tensor HalfNormal::do_icdf(const Tensor& probability) const {
-  return scale() * (std::numbers::sqrt2 * at::erfinv(probability));
+  // Near 1 from 1 - probability, which has more digits.
+  return scale() * at::where(probability < 0.5, std::numbers::sqrt2 * at::erfinv(probability),
+                             -at::special_ndtri(0.5 * (1 - probability)));
 }
 
 }  // namespace partita::distributions

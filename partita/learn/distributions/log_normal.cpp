@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <limits>
+#include <numbers>
 
 namespace partita::distributions {
 
@@ -44,7 +45,7 @@ Tensor LogNormal::do_log_prob(const Tensor& value) const {
 }
 
 Tensor LogNormal::do_cdf(const Tensor& value) const {
-  return at::special_ndtr((value.log() - loc()) / scale());
+  return 0.5 * at::erfc((loc() - value.log()) / (scale() * std::numbers::sqrt2));
 }
 
 Tensor LogNormal::do_log_cdf(const Tensor& value) const {

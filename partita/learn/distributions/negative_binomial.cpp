@@ -38,7 +38,7 @@ Tensor NegativeBinomial::logits() const { return coin().logits(); }
 Tensor NegativeBinomial::mean() const { return total_count() * coin().odds(); }
 
 Tensor NegativeBinomial::mode() const {
-  return ((total_count() - 1) * coin().odds()).floor().clamp_min(0);
+  return ((total_count() - 1) * coin().odds()).floor().masked_fill(total_count() <= 1, 0);
 }
 
 Tensor NegativeBinomial::variance() const { return mean() / coin().failure_probs(); }

@@ -37,7 +37,8 @@ Tensor Normal::do_log_prob(const Tensor& value) const {
 }
 
 Tensor Normal::do_cdf(const Tensor& value) const {
-  return at::special_ndtr((value - loc()) / scale());
+  // special_ndtr cancels in libtorch 1.13: 0 from -8.3 on.
+  return 0.5 * at::erfc((loc() - value) / (scale() * std::numbers::sqrt2));
 }
 
 Tensor Normal::do_log_cdf(const Tensor& value) const {

@@ -32,6 +32,17 @@ Tensor log_gamma_half_step(const Tensor& z) {
                    at::lgamma(small_z + 0.5) - at::lgamma(small_z) - small_z.log() / 2);
 }
 
+/// digamma(z + 1/2) - digamma(z), likewise.
+Tensor digamma_half_step(const Tensor& z) {
+  const Tensor large = z > 25;
+  const Tensor small_z = z.masked_fill(large, 1);
+  const Tensor r = z.masked_fill(large.logical_not(), 25).reciprocal();
+  const Tensor s = r.square();
+  return at::where(
+      large, r * (1.0 / 2 + r * (1.0 / 8 + s * (-1.0 / 64 + s * (1.0 / 128 + s * (-17.0 / 2048))))),
+      at::digamma(small_z + 0.5) - at::digamma(small_z));
+}
+
 }  // namespace
 
 StudentT::StudentT(const TensorOrNumber& df, const TensorOrNumber& loc, const TensorOrNumber& scale,
@@ -41,7 +52,7 @@ StudentT::StudentT(const TensorOrNumber& df, const TensorOrNumber& loc, const Te
 Tensor StudentT::entropy() const {
   // log B(df / 2, 1 / 2) + log(df) / 2 = log(2 pi) / 2 - (the half step).
   const Tensor z = in_double(df()) / 2;
-  return (in_double(scale()).log() + (z + 0.5) * (at::digamma(z + 0.5) - at::digamma(z)) +
+  return (in_double(scale()).log() + (z + 0.5) * digamma_half_step(z) +
           0.5 * std::log(2 * std::numbers::pi) - log_gamma_half_step(z))
       .to(df().scalar_type());
 }
