@@ -21,7 +21,10 @@ namespace {
 const std::vector<KlPair>& library_pairs() {
   static const std::vector<KlPair> pairs = [] {
     std::vector<KlPair> all;
+    append(all, bounded_kl_pairs());
     append(all, discrete_kl_pairs());
+    append(all, multivariate_kl_pairs());
+    append(all, positive_kl_pairs());
     append(all, real_kl_pairs());
     return all;
   }();

@@ -19,10 +19,11 @@ namespace partita::distributions {
 
 /// KL(p || q) = E_p[log p(x) - log q(x)], of the shape that both batch shapes broadcast to.
 ///
-/// Every pair of Python's registry, and where both are of one kind also HalfCauchy, InverseGamma,
-/// LogNormal, Multinomial, NegativeBinomial, VonMises and Weibull. 0 log 0 is 0; +inf where q is 0
-/// and p is not. Two distributions of one kind that are close to each other lose no digits, so
-/// that the divergence is never negative (most of Python's are below 1e-7 in single precision).
+/// Every pair of Python's registry, and where both are of one kind also InverseGamma, Multinomial,
+/// NegativeBinomial, VonMises and Weibull. 0 log 0 is 0; +inf where q is 0 and p is not. Neighbors
+/// of one kind lose no digits (and so have no divergence below 0, as Python's do in single
+/// precision) among coins, counts and categories, Normal and what is made of it, Cauchy,
+/// Exponential, Laplace and Pareto.
 ///
 /// A pair registered for exactly the types of p and q is taken first, else the latest that was
 /// registered for classes they derive from; the caller's own before those of the library.
