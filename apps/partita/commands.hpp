@@ -9,5 +9,6 @@ void add_sample(CLI::App& app);
 void add_lm(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_demo(CLI::App& app);
+void add_gradients(CLI::App& app);  // built with PARTITA_LEARN
 
 }  // namespace partita::app

@@ -8,9 +8,6 @@
 
 namespace partita::app {
 
-/// "1.23 ± 0.04", with as many digits as the error deserves.
-std::string with_error(double value, double error);
-
 /// A self-contained HTML page. @throws IoError if gnuplot, which draws the figures, is missing
 std::string report_html(const DemoResult& result, const DemoOptions& options);
 

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -10,12 +9,6 @@
 #include "demo_report.hpp"
 
 namespace partita::app {
-
-std::string with_error(double value, double error) {
-  const int digits =
-      error > 0 ? std::clamp(static_cast<int>(std::ceil(-std::log10(error))) + 1, 0, 8) : 4;
-  return fmt::format("{:.{}f} ± {:.{}f}", value, digits, error, digits);
-}
 
 namespace {
 

@@ -66,6 +66,9 @@ int run(int argc, char** argv) {
   partita::app::add_lm(app);
   partita::app::add_generate(app);
   partita::app::add_demo(app);
+#ifdef PARTITA_LEARN
+  partita::app::add_gradients(app);
+#endif
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

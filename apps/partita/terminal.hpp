@@ -26,6 +26,9 @@ void note(std::string_view line);
 /// 1234567 as "1,234,567".
 std::string grouped(std::uint64_t value);
 
+/// "1.23 ± 0.04", with as many digits as the error deserves.
+std::string with_error(double value, double error);
+
 /// Shows how far a piece of work has come: on a terminal a line that moves, with rate and time
 /// left; elsewhere nothing until the end. Work that took a second or more leaves one line behind.
 class Meter {

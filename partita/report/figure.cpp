@@ -19,6 +19,8 @@ namespace partita {
 namespace {
 
 constexpr std::size_t kMostSeries = 6;
+constexpr std::size_t kLongestInTwoColumns = 16;  // characters of a name in the key
+constexpr std::size_t kWidestUpright = 45;        // characters of all names that stand side by side
 
 // gnuplot wants numbers for colors. These stand for names that the page gives colors to, and no
 // other color of gnuplot's own looks like them.
@@ -75,6 +77,9 @@ std::string axis_script(char which, const Axis& axis) {
       out += fmt::format("{}{} {}", i == 0 ? "" : ", ", quoted(axis.categories[i]), i);
     }
     out += ")\n";
+    std::size_t letters = 0;
+    for (const std::string& name : axis.categories) letters += name.size();
+    if (letters > kWidestUpright) out += fmt::format("set {}tics rotate by 45 right\n", which);
   }
   return out;
 }
@@ -129,6 +134,9 @@ std::string script_of(const Figure& figure) {
   const auto bars = std::count_if(figure.series.begin(), figure.series.end(), is_bars);
   const bool named = std::any_of(figure.series.begin(), figure.series.end(),
                                  [](const Series& s) { return !s.name.empty(); });
+  const bool long_names =
+      std::any_of(figure.series.begin(), figure.series.end(),
+                  [](const Series& s) { return s.name.size() > kLongestInTwoColumns; });
   const double bar_width = bars > 0 ? 0.8 / static_cast<double>(bars) : 0.8;
 
   std::string out = fmt::format(
@@ -136,7 +144,9 @@ std::string script_of(const Figure& figure) {
       "set encoding utf8\nset border 3 {}\nset tics nomirror out scale 0.5\n"
       "set grid ytics linetype 1 linewidth 0.7 {}\nset boxwidth {:.17g}\n{}\n",
       figure.width, figure.height, color(kText), color(kGrid), bar_width,
-      named ? "set key above left Left reverse samplen 2 width -1" : "unset key");
+      named ? fmt::format("set key above left Left reverse samplen 2 width -1{}",
+                          long_names ? " maxcols 1" : "")
+            : "unset key");
   out += axis_script('x', figure.x);
   out += axis_script('y', figure.y);
   double shift = -0.4 + bar_width / 2;

@@ -84,6 +84,22 @@ std::string CommandTest::logits(std::size_t rows, std::size_t columns) const {
   return path("logits.npy");
 }
 
+Json CommandTest::json_of(std::vector<std::string> arguments) {
+  arguments.emplace_back("--json");
+  const Outcome outcome = run_partita(arguments);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1);
+  Json json = Json::parse(outcome.out, nullptr, false);
+  EXPECT_TRUE(json.is_object()) << outcome.out;
+  return json;
+}
+
+std::vector<std::string> CommandTest::keys(const Json& object) {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : object.items()) out.push_back(key);
+  return out;
+}
+
 std::string CommandTest::refusal(const std::vector<std::string>& arguments, int status) {
   const Outcome outcome = run_partita(arguments);
   EXPECT_EQ(outcome.status, status) << outcome.err;

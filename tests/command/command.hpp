@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "temporary_directory.hpp"
 
 namespace partita::testing {
+
+using Json = nlohmann::ordered_json;
 
 struct Outcome {
   int status = -1;  ///< exit status; 128 + the signal's number if one ended it
@@ -33,6 +36,10 @@ class CommandTest : public ::testing::Test {
   std::string model() const;
   /// .npy of [rows, columns] float32, element (r, c) = 0.1 * ((r + 3 c) % 17).
   std::string logits(std::size_t rows, std::size_t columns) const;
+
+  /// The object that a command with --json printed: all of standard output, on one line.
+  static Json json_of(std::vector<std::string> arguments);
+  static std::vector<std::string> keys(const Json& object);
 
   /// Status 1 or 2, nothing on standard output, and one line on standard error: "partita: ...".
   /// Returns the line without "partita: " and the line end.

@@ -9,7 +9,6 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <thread>
@@ -24,26 +23,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Json = nlohmann::ordered_json;
 
-class Command : public CommandTest {
- protected:
-  /// The object that a command with --json printed: all of standard output, on one line.
-  static Json json_of(std::vector<std::string> arguments) {
-    arguments.emplace_back("--json");
-    const Outcome outcome = run_partita(arguments);
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
-    EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1);
-    Json json = Json::parse(outcome.out, nullptr, false);
-    EXPECT_TRUE(json.is_object()) << outcome.out;
-    return json;
-  }
-  static std::vector<std::string> keys(const Json& object) {
-    std::vector<std::string> out;
-    for (const auto& [key, value] : object.items()) out.push_back(key);
-    return out;
-  }
-};
+class Command : public CommandTest {};
 
 TEST_F(Command, HelpAndVersion) {
   const Outcome version = run_partita({"--version"});

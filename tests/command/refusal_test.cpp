@@ -13,6 +13,7 @@ namespace partita::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -60,10 +61,10 @@ TEST_F(Refusal, WrongOptions) {
 }
 
 TEST_F(Refusal, WrongCommands) {
-  EXPECT_EQ(refusal({}, kWronglyAsked),
-            "expected a command (sample, lm, generate, demo), got none (see partita --help)");
-  EXPECT_EQ(refusal({"frobnicate"}, kWronglyAsked),
-            "expected a command (sample, lm, generate, demo), got frobnicate (see partita --help)");
+  const auto all = StartsWith("expected a command (sample, lm, generate, demo");  // or more
+  EXPECT_THAT(refusal({}, kWronglyAsked), AllOf(all, EndsWith("), got none (see partita --help)")));
+  EXPECT_THAT(refusal({"frobnicate"}, kWronglyAsked),
+              AllOf(all, EndsWith("), got frobnicate (see partita --help)")));
   EXPECT_EQ(refusal({"lm"}, kWronglyAsked),
             "expected a command (train), got none (see partita lm --help)");
   EXPECT_EQ(refusal({"lm", "forget"}, kWronglyAsked),

@@ -1,0 +1,80 @@
+// What `partita gradients` measures, apart from how it is shown: the bias and variance of gradient
+// estimators on problems whose exact gradient is known, and how well each of them optimizes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace partita::app {
+
+struct GradientsOptions {
+  std::string problem;
+  std::vector<std::string> estimators;  ///< empty: all that fit the problem
+  std::string report;
+  std::int64_t samples = 10'000;
+  std::int64_t steps = 500;
+  std::uint64_t seed = 0;
+  int threads = 1;
+};
+
+/// The estimates of one estimator at the start of a variant.
+struct Measurement {
+  std::string estimator;
+  std::optional<double> temperature = {};
+  std::int64_t samples = 1;      ///< that one estimate draws
+  std::int64_t evaluations = 1;  ///< of f, for one estimate
+  double bias = 0;               ///< mean - exact; with several parameters its norm
+  double bias_error = 0;         ///< standard error of the mean
+  double variance = 0;           ///< of one estimate, summed over the parameters
+  double variance_error = 0;     ///< standard error
+};
+
+/// E f after some steps of stochastic gradient descent (or ascent), the mean of kRuns runs.
+struct OptimizationCurve {
+  std::string estimator;
+  std::vector<double> step = {};
+  std::vector<double> value = {};
+  std::vector<double> error = {};  ///< standard error over the runs
+};
+
+/// The variance of an estimator against the parameter, measured and in closed form.
+struct VarianceCurve {
+  std::string estimator;
+  std::vector<double> theta = {};
+  std::vector<double> variance = {};
+  std::vector<double> error = {};  ///< standard error
+  std::vector<double> closed_form = {};
+};
+
+/// A problem with its numbers filled in: "t = 0.499".
+struct VariantResult {
+  std::string name;
+  std::vector<double> start;  ///< the parameters where all is measured and every run begins
+  std::vector<double> exact_gradient;
+  double best_value = 0;  ///< what optimization tends to
+  double step_size = 0;
+  std::vector<Measurement> measurements;
+  std::vector<OptimizationCurve> curves;
+  std::vector<VarianceCurve> variance_curves;  ///< gaussian only
+};
+
+struct GradientsResult {
+  std::string title;
+  std::string description;
+  std::string value_name;  ///< what E f is: "E[z²]", "expected return"
+  std::vector<VariantResult> variants;
+};
+
+inline constexpr std::int64_t kRuns = 16;  ///< side by side, from the same start
+
+/// How figures group an estimator with its relatives: "score function", ...
+std::string family_of(const std::string& estimator);
+
+/// Progress goes to standard error.
+/// @throws InvalidArgument naming an estimator that is none or that does not fit the problem
+GradientsResult run_gradients(const GradientsOptions& options);
+
+}  // namespace partita::app

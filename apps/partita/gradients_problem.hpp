@@ -1,0 +1,69 @@
+// The problems of `partita gradients`: E[f(z)] for z ~ p(z | theta), whose exact gradient is known.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "partita/learn/random.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita::app {
+
+/// An estimator made for a problem.
+struct Contender {
+  /// Leaves an estimate of the gradient for each row of theta [rows, parameters] in its grad().
+  std::function<void(const Tensor& theta, const Random& random)> backward;
+  std::vector<Tensor> parameters;  ///< of its own, that learn
+};
+
+struct ContenderOptions {
+  std::int64_t samples = 1;
+  double temperature = 0.5;
+  bool tune = false;  ///< whether it may choose its temperature itself
+};
+
+/// A kind of estimator, as a problem's variant offers it.
+struct Entry {
+  std::string name;
+  std::vector<std::int64_t> samples;  ///< how many one estimate draws, one measurement each
+  std::int64_t evaluations_each = 1;  ///< of f, for one of the samples
+  bool has_temperature = false;
+  std::function<Contender(const ContenderOptions&)> make;
+};
+
+struct Variant {
+  std::string name;
+  Tensor start;  ///< [parameters]
+  /// E f of each row of theta [rows, parameters], exact and differentiable.
+  std::function<Tensor(const Tensor& theta)> expected;
+  double best_value = 0;
+  double step_size = 0;  ///< of the first step; it falls to 0 linearly
+  bool ascends = false;
+  std::vector<Entry> entries;
+};
+
+/// Var of an estimator with one sample, as a function of theta.
+struct ClosedFormVariance {
+  std::string estimator;
+  std::function<double(double theta)> variance;
+};
+
+struct Problem {
+  std::string title;
+  std::string description;
+  std::string value_name;
+  std::vector<Variant> variants = {};
+  std::vector<ClosedFormVariance> closed_forms = {};  ///< over theta in [least, most]
+  double least_theta = 0;
+  double most_theta = 0;
+};
+
+Problem gaussian_problem();
+Problem bernoulli_problem();
+Problem categorical_problem();
+Problem mdp_problem();
+
+}  // namespace partita::app
