@@ -44,22 +44,32 @@ struct Comparison {
   std::vector<double> ratios;  // of each other contender's time to the first's
 };
 
-/// An empty function is a contender that cannot run here; its ratio is 0.
-inline Comparison compare(const std::vector<std::function<void()>>& contenders) {
+/// From functions that take a turn each and return its mean seconds a run. An empty one is a
+/// contender that cannot run here; its ratio is 0.
+inline Comparison compare_turns(const std::vector<std::function<double()>>& turns) {
   constexpr int kRounds = 5;
   std::vector<double> ours;
-  std::vector<std::vector<double>> ratios(contenders.size());
+  std::vector<std::vector<double>> ratios(turns.size());
   for (int round = 0; round < kRounds; ++round) {
-    ours.push_back(take_turn(contenders[0]));
-    for (std::size_t i = 1; i < contenders.size(); ++i) {
-      if (contenders[i]) ratios[i].push_back(take_turn(contenders[i]) / ours.back());
+    ours.push_back(turns[0]());
+    for (std::size_t i = 1; i < turns.size(); ++i) {
+      if (turns[i]) ratios[i].push_back(turns[i]() / ours.back());
     }
   }
   Comparison result{median(ours), {}};
-  for (std::size_t i = 1; i < contenders.size(); ++i) {
+  for (std::size_t i = 1; i < turns.size(); ++i) {
     result.ratios.push_back(ratios[i].empty() ? 0 : median(ratios[i]));
   }
   return result;
+}
+
+/// From functions that run once.
+inline Comparison compare(const std::vector<std::function<void()>>& contenders) {
+  std::vector<std::function<double()>> turns;
+  for (const auto& run : contenders) {
+    turns.push_back(run ? std::function<double()>([&run] { return take_turn(run); }) : nullptr);
+  }
+  return compare_turns(turns);
 }
 
 /// One line of a Markdown table.

@@ -1,0 +1,231 @@
+// Sampling and log-probabilities beside libtorch's own operators, as they are strung together in
+// C++ where there are no distributions, and beside Python's torch.distributions:
+// ./dev bench distributions
+//
+// A case makes the distribution from its parameters, as a training step does, and samples or
+// scores. libtorch's operators check nothing, Python's distributions check parameters and values;
+// so each is compared with ours doing likewise (validate_args). RelaxedOneHotCategorical is not
+// checked in Python, which refuses its own softmax of 50,257 logits.
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "compare.hpp"
+#include "partita/learn/distributions/bernoulli.hpp"
+#include "partita/learn/distributions/beta.hpp"
+#include "partita/learn/distributions/categorical.hpp"
+#include "partita/learn/distributions/dirichlet.hpp"
+#include "partita/learn/distributions/exponential.hpp"
+#include "partita/learn/distributions/gamma.hpp"
+#include "partita/learn/distributions/gumbel.hpp"
+#include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+#include "python_peer.hpp"
+
+namespace {
+
+using namespace partita;
+using namespace partita::benchmark;
+using namespace partita::distributions;
+using at::Tensor;
+
+using Run = std::function<void()>;
+
+class Bench {
+ public:
+  /// @param ours called with validate_args.
+  void row(const std::string& what, const std::string& shape, const std::function<void(bool)>& ours,
+           const Run& operators, const std::string& python) {
+    const Run plain = [&] { ours(false); };
+    const Run checked = [&] { ours(true); };
+    std::function<double()> peer;
+    if (!python_.version().empty()) peer = [&] { return python_.take_turn(python); };
+    const Comparison beside_operators = compare({plain, operators});
+    const Comparison beside_python = compare_turns({[&] { return take_turn(checked); }, peer});
+    const auto microseconds = [](const Comparison& c) {
+      return fmt::format("{:.1f}", c.seconds * 1e6);
+    };
+    print_row({what, shape, microseconds(beside_operators), times(beside_operators.ratios[0]),
+               microseconds(beside_python), times(beside_python.ratios[0])});
+  }
+  PythonPeer& python() { return python_; }
+
+ private:
+  PythonPeer python_;
+};
+
+/// 256 draws from each of 256 distributions; their parameters are a (real), b and c (positive) and
+/// p (probabilities).
+void elementwise(Bench& bench) {
+  constexpr std::int64_t kBatch = 256;
+  const std::vector<std::int64_t> shape = {kBatch, kBatch};
+  const Tensor a = at::randn({kBatch});
+  const Tensor b = at::rand({kBatch}) * 3 + 0.5;
+  const Tensor p = at::rand({kBatch}) * 0.8 + 0.1;
+  bench.python().set_up(
+      "a = torch.randn(256); b = torch.rand(256) * 3 + 0.5; p = torch.rand(256) * 0.8 + 0.1; n = "
+      "(256,); real = torch.randn(256, 256); positive = real.exp(); bit = (real > 0).float()");
+  const Tensor real = at::randn(shape);
+  const Tensor positive = real.exp();
+  const Tensor bit = (real > 0).to(at::kFloat);
+  const Random random = Stream{.seed = 1, .id = 0};
+  const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{1});
+  const std::string size = "256 × 256";
+  const double half_log_two_pi = 0.5 * std::log(2 * std::numbers::pi);
+
+  bench.row(
+      "Normal, sample", size, [&](bool check) { Normal(a, b, check).sample({kBatch}, random); },
+      [&] { at::randn(shape, generator).mul_(b).add_(a); }, "D.Normal(a, b).sample(n)");
+  bench.row(
+      "Normal, log_prob", size, [&](bool check) { Normal(a, b, check).log_prob(real); },
+      [&] { (((real - a) / b).square() * -0.5 - b.log() - half_log_two_pi); },
+      "D.Normal(a, b).log_prob(real)");
+  bench.row(
+      "Exponential, sample", size,
+      [&](bool check) { Exponential(b, check).sample({kBatch}, random); },
+      [&] { at::empty(shape).exponential_(1, generator).div_(b); }, "D.Exponential(b).sample(n)");
+  bench.row(
+      "Exponential, log_prob", size, [&](bool check) { Exponential(b, check).log_prob(positive); },
+      [&] { b.log() - b* positive; }, "D.Exponential(b).log_prob(positive)");
+  bench.row(
+      "Bernoulli, sample", size, [&](bool check) { Bernoulli(p, check).sample({kBatch}, random); },
+      [&] { at::bernoulli(p.expand(shape), generator); }, "D.Bernoulli(p).sample(n)");
+  bench.row(
+      "Bernoulli, log_prob", size, [&](bool check) { Bernoulli(Logits(a), check).log_prob(bit); },
+      [&] {
+        at::binary_cross_entropy_with_logits(a.expand(shape), bit, {}, {}, at::Reduction::None)
+            .neg_();
+      },
+      "D.Bernoulli(logits=a).log_prob(bit)");
+  bench.row(
+      "Gumbel, sample", size, [&](bool check) { Gumbel(a, b, check).sample({kBatch}, random); },
+      [&] { at::rand(shape, generator).log_().neg_().log_().neg_().mul_(b).add_(a); },
+      "D.Gumbel(a, b).sample(n)");
+  bench.row(
+      "Gumbel, log_prob", size, [&](bool check) { Gumbel(a, b, check).log_prob(real); },
+      [&] {
+        const Tensor z = (a - real) / b;
+        z - z.exp() - b.log();
+      },
+      "D.Gumbel(a, b).log_prob(real)");
+
+  // Of concentrations 0.5 ... 3.5.
+  const Tensor c = at::rand({kBatch}) * 3 + 0.5;
+  const Tensor fraction = real.sigmoid();
+  bench.python().set_up(
+      "c = torch.rand(256) * 3 + 0.5; fraction = real.sigmoid(); mixture = "
+      "torch.rand(256, 256) * 3 + 0.5; simplex = real.softmax(-1)");
+  const Tensor mixture = at::rand(shape) * 3 + 0.5;
+  const Tensor simplex = real.softmax(-1);
+  bench.row(
+      "Gamma, sample", size, [&](bool check) { Gamma(c, b, check).sample({kBatch}, random); },
+      [&] { at::_standard_gamma(c.expand(shape), generator).div_(b); }, "D.Gamma(c, b).sample(n)");
+  bench.row(
+      "Gamma, log_prob", size, [&](bool check) { Gamma(c, b, check).log_prob(positive); },
+      [&] { (c - 1) * positive.log() - b* positive + (c * b.log() - c.lgamma()); },
+      "D.Gamma(c, b).log_prob(positive)");
+  bench.row(
+      "Beta, sample", size, [&](bool check) { Beta(b, c, check).sample({kBatch}, random); },
+      [&] {
+        const Tensor x = at::_standard_gamma(b.expand(shape), generator);
+        x / (x + at::_standard_gamma(c.expand(shape), generator));
+      },
+      "D.Beta(b, c).sample(n)");
+  bench.row(
+      "Beta, log_prob", size, [&](bool check) { Beta(b, c, check).log_prob(fraction); },
+      [&] {
+        (b - 1) * fraction.log() + (c - 1) * (1 - fraction).log() +
+            ((b + c).lgamma() - b.lgamma() - c.lgamma());
+      },
+      "D.Beta(b, c).log_prob(fraction)");
+  bench.row(
+      "Dirichlet, sample", "256 × 256 (K)",
+      [&](bool check) { Dirichlet(mixture, check).sample(random); },
+      [&] { at::_sample_dirichlet(mixture, generator); }, "D.Dirichlet(mixture).sample()");
+  bench.row(
+      "Dirichlet, log_prob", "256 × 256 (K)",
+      [&](bool check) { Dirichlet(mixture, check).log_prob(simplex); },
+      [&] {
+        ((mixture - 1) * simplex.log()).sum(-1) + mixture.sum(-1).lgamma() -
+            mixture.lgamma().sum(-1);
+      },
+      "D.Dirichlet(mixture).log_prob(simplex)");
+}
+
+/// 64 rows of V logits.
+void categories(Bench& bench, std::int64_t v) {
+  constexpr std::int64_t kRows = 64;
+  constexpr std::int64_t kMany = 1000;
+  constexpr double kTemperature = 0.5;
+  bench.python().set_up(
+      fmt::format("z = torch.randn(64, {}) * 2; t = torch.tensor(0.5); one = torch.randint({}, "
+                  "(64,)); many = torch.randint({}, (1000, 64)); relaxed = z.softmax(-1)",
+                  v, v, v));
+  const Tensor z = at::randn({kRows, v}) * 2;
+  const Tensor one = at::randint(v, {kRows}, at::kLong);
+  const Tensor many = at::randint(v, {kMany, kRows}, at::kLong);
+  const Tensor relaxed = z.softmax(-1);
+  const Random random = Stream{.seed = 2, .id = 0};
+  const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{2});
+  const std::string size = fmt::format("64 × {}", v);
+
+  bench.row(
+      "Categorical, sample", size,
+      [&](bool check) { Categorical(Logits(z), check).sample(random); },
+      [&] { at::multinomial(z.softmax(-1), 1, true, generator); },
+      "D.Categorical(logits=z).sample()");
+  bench.row(
+      "Categorical, sample 1,000", size,
+      [&](bool check) { Categorical(Logits(z), check).sample({kMany}, random); },
+      [&] { at::multinomial(z.softmax(-1), kMany, true, generator); },
+      "D.Categorical(logits=z).sample((1000,))");
+  bench.row(
+      "Categorical, log_prob", size,
+      [&](bool check) { Categorical(Logits(z), check).log_prob(one); },
+      [&] { z.log_softmax(-1).gather(-1, one.unsqueeze(-1)); },
+      "D.Categorical(logits=z).log_prob(one)");
+  bench.row(
+      "Categorical, log_prob of 1,000", size,
+      [&](bool check) { Categorical(Logits(z), check).log_prob(many); },
+      [&] { z.log_softmax(-1).gather(-1, many.t()); }, "D.Categorical(logits=z).log_prob(many)");
+  bench.row(
+      "RelaxedOneHotCategorical, sample", size,
+      [&](bool check) { RelaxedOneHotCategorical(kTemperature, Logits(z), check).sample(random); },
+      [&] {
+        const Tensor noise =
+            at::rand({kRows, v}, generator).clamp_min_(1e-10).log_().neg_().log_().neg_();
+        noise.add_(z).div_(kTemperature).softmax(-1);
+      },
+      "D.RelaxedOneHotCategorical(t, logits=z, validate_args=False).sample()");
+  bench.row(
+      "RelaxedOneHotCategorical, log_prob", size,
+      [&](bool check) {
+        RelaxedOneHotCategorical(kTemperature, Logits(z), check).log_prob(relaxed);
+      },
+      [&] {
+        const Tensor log_x = relaxed.log();
+        (z - kTemperature * log_x).log_softmax(-1).sum(-1) - log_x.sum(-1) +
+            (std::lgamma(static_cast<double>(v)) +
+             static_cast<double>(v - 1) * std::log(kTemperature));
+      },
+      "D.RelaxedOneHotCategorical(t, logits=z, validate_args=False).log_prob(relaxed)");
+}
+
+}  // namespace
+
+int main() {
+  const at::NoGradGuard no_grad;
+  at::set_num_threads(1);
+  at::manual_seed(1);
+  Bench bench;
+  if (bench.python().version().empty()) {
+    fmt::print("/usr/bin/python3 has no torch: its column is empty.\n\n");
+  }
+  print_header({"distribution", "batch × draws, or rows × V", "partita unchecked, µs",
+                "libtorch operators", "partita checked, µs", "torch.distributions"});
+  elementwise(bench);
+  for (const std::int64_t v : {1000, 50257}) categories(bench, v);
+}
