@@ -1,6 +1,7 @@
-// A user of the installed package's part for libtorch.
-#include <partita/learn/distributions/kl.hpp>
-#include <partita/learn/distributions/normal.hpp>
+// A user of the installed package's part for libtorch. Includes every public header of it.
+#include <partita/learn/distributions.hpp>
+#include <partita/learn/estimators.hpp>
+#include <partita/learn/losses/losses.hpp>
 
 #include <cmath>
 #include <cstdio>

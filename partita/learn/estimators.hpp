@@ -1,0 +1,12 @@
+// All gradient estimators; estimators/estimator.hpp has the table of them and how they are called.
+#pragma once
+
+#include "partita/learn/estimators/arm.hpp"
+#include "partita/learn/estimators/elbo.hpp"
+#include "partita/learn/estimators/enumeration.hpp"
+#include "partita/learn/estimators/pathwise.hpp"
+#include "partita/learn/estimators/policy_gradient.hpp"
+#include "partita/learn/estimators/rebar.hpp"
+#include "partita/learn/estimators/relaxation.hpp"
+#include "partita/learn/estimators/score_function.hpp"
+#include "partita/learn/estimators/unordered_set.hpp"
