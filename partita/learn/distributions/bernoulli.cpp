@@ -43,7 +43,7 @@ Tensor Bernoulli::enumerate_support(bool expand) const {
   return expand ? values.expand(concatenate({2}, batch_shape())) : values;
 }
 
-Tensor Bernoulli::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor Bernoulli::do_sample(IntArrayRef sample_shape, const Random& random) const {
   // 1 - e^-x = p at this x. An exponential keeps its relative precision near 0, which a uniform of
   // single precision does not: a probability of 1e-9 is still drawn once in 1e9.
   const Tensor threshold = -coin().log_failure_probs();

@@ -32,7 +32,7 @@ class Bernoulli : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<Bernoulli>(*this);
   }
-  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:

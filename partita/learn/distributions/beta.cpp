@@ -69,7 +69,7 @@ Tensor Beta::variance() const {
   return mean() * (concentration0() / total) / (total + 1);
 }
 
-Tensor Beta::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Beta::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Shape shape = extended_shape(sample_shape);
   const Tensor a = in_double(concentration1().expand(shape));
   const Tensor b = in_double(concentration0().expand(shape));
@@ -83,7 +83,8 @@ Tensor Beta::do_log_prob(const Tensor& value) const {
   const Tensor a = in_double(concentration1());
   const Tensor b = in_double(concentration0());
   const Tensor x = in_double(value);
-  return (times(a - 1, log_or_minus_infinity(x)) + times(b - 1, log1m_or_minus_infinity(x)) - log_beta(a, b))
+  return (times(a - 1, log_or_minus_infinity(x)) + times(b - 1, log1m_or_minus_infinity(x)) -
+          log_beta(a, b))
       .to(at::result_type(value, concentration1()));
 }
 

@@ -56,7 +56,7 @@ Tensor Binomial::enumerate_support(bool expand) const {
   return expand ? values.expand(concatenate({count}, batch_shape())) : values;
 }
 
-Tensor Binomial::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor Binomial::do_sample(IntArrayRef sample_shape, const Random& random) const {
   const Shape shape = extended_shape(sample_shape);
   return random.binomial(total_count().expand(shape), probs().expand(shape));
 }

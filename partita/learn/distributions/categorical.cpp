@@ -66,7 +66,7 @@ Tensor Categorical::enumerate_support(bool expand) const {
   return expand ? values.expand(concatenate({categories()}, batch_shape())) : values;
 }
 
-Tensor Categorical::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor Categorical::do_sample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor rows = parameter(0).reshape({c10::multiply_integers(batch_shape()), categories()});
   return random.categorical(is_logits_ ? rows : rows.log(), c10::multiply_integers(sample_shape))
       .view(extended_shape(sample_shape));

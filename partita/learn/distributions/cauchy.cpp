@@ -39,7 +39,7 @@ Tensor Cauchy::variance() const {
   return at::full_like(loc(), std::numeric_limits<double>::infinity());
 }
 
-Tensor Cauchy::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Cauchy::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   // tan(pi (u - 1/2)) for a uniform u = sigmoid(l), as a ratio of sines of which the upper is
   // precise near the center and the lower in the tails.
   const Tensor l = random.logistic(extended_shape(sample_shape), options());

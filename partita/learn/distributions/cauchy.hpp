@@ -27,7 +27,7 @@ class Cauchy : public Distribution {
 
  protected:
   std::shared_ptr<Distribution> clone() const override { return std::make_shared<Cauchy>(*this); }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;

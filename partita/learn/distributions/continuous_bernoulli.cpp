@@ -166,7 +166,7 @@ Tensor ContinuousBernoulli::variance() const {
       .to(parameter(0).scalar_type());
 }
 
-Tensor ContinuousBernoulli::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor ContinuousBernoulli::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor uniform = random.uniform(extended_shape(sample_shape), options().dtype(at::kDouble));
   return value_at(uniform, slope()).to(options());
 }

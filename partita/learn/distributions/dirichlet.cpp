@@ -71,7 +71,7 @@ Tensor Dirichlet::variance() const {
   return m * (1 - m) / (total + 1);
 }
 
-Tensor Dirichlet::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Dirichlet::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
   Tensor logs = random.log_standard_gamma(c.detach());
   if (at::GradMode::is_enabled() && c.requires_grad() && c.size(-1) > 1) {

@@ -34,7 +34,7 @@ class Dirichlet : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<Dirichlet>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 };
 

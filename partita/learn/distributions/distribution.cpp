@@ -155,13 +155,13 @@ void Distribution::check_value(const char* argument, const Tensor& value,
                                 valid)));
 }
 
-Tensor Distribution::sample(IntArrayRef sample_shape, Random random) const {
+Tensor Distribution::sample(IntArrayRef sample_shape, const Random& random) const {
   const at::NoGradGuard no_grad;
-  return do_sample(sample_shape, std::move(random));
+  return do_sample(sample_shape, random);
 }
 
-Tensor Distribution::rsample(IntArrayRef sample_shape, Random random) const {
-  return do_rsample(sample_shape, std::move(random));
+Tensor Distribution::rsample(IntArrayRef sample_shape, const Random& random) const {
+  return do_rsample(sample_shape, random);
 }
 
 Tensor Distribution::log_prob(const Tensor& value) const {
@@ -201,11 +201,11 @@ Tensor Distribution::do_log_survival(const Tensor& value) const {
   return at::log1p(-do_cdf(value));
 }
 
-Tensor Distribution::do_sample(IntArrayRef sample_shape, Random random) const {
-  return do_rsample(sample_shape, std::move(random));
+Tensor Distribution::do_sample(IntArrayRef sample_shape, const Random& random) const {
+  return do_rsample(sample_shape, random);
 }
 
-Tensor Distribution::do_rsample(IntArrayRef /*sample_shape*/, Random /*random*/) const {
+Tensor Distribution::do_rsample(IntArrayRef /*sample_shape*/, const Random& /*random*/) const {
   unavailable("rsample",
               "its draws have no gradient; use sample() with a score-function estimator");
 }

@@ -84,12 +84,12 @@ class Distribution {
   virtual bool has_rsample() const { return false; }
 
   /// Draws without gradient, [sample_shape, batch_shape, event_shape].
-  Tensor sample(IntArrayRef sample_shape, Random random) const;
-  Tensor sample(Random random) const { return sample({}, std::move(random)); }
+  Tensor sample(IntArrayRef sample_shape, const Random& random) const;
+  Tensor sample(const Random& random) const { return sample({}, random); }
   /// Draws whose gradient reaches the parameters, pathwise or implicit (Figurnov, Mohamed, Mnih
   /// 2018). @throws InvalidArgument if the distribution has none.
-  Tensor rsample(IntArrayRef sample_shape, Random random) const;
-  Tensor rsample(Random random) const { return rsample({}, std::move(random)); }
+  Tensor rsample(IntArrayRef sample_shape, const Random& random) const;
+  Tensor rsample(const Random& random) const { return rsample({}, random); }
 
   /// log density (or log probability) of `value`, [..., batch_shape].
   /// @throws InvalidArgument if `value` is not of the right shape or (validate_args) outside the
@@ -143,8 +143,8 @@ class Distribution {
   virtual std::shared_ptr<Distribution> clone() const = 0;
   /// Draws of shape [sample_shape, batch_shape, event_shape]. A distribution without rsample
   /// overrides do_sample, one with it do_rsample.
-  virtual Tensor do_sample(IntArrayRef sample_shape, Random random) const;
-  virtual Tensor do_rsample(IntArrayRef sample_shape, Random random) const;
+  virtual Tensor do_sample(IntArrayRef sample_shape, const Random& random) const;
+  virtual Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const;
   // The value has been checked.
   virtual Tensor do_log_prob(const Tensor& value) const = 0;
   virtual Tensor do_cdf(const Tensor& value) const;

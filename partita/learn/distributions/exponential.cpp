@@ -20,7 +20,7 @@ Exponential::Exponential(const TensorOrNumber& rate, bool validate_args)
 Tensor Exponential::entropy() const { return 1 - rate().log(); }
 Tensor Exponential::mode() const { return at::zeros_like(rate()); }
 
-Tensor Exponential::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Exponential::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return random.exponential(extended_shape(sample_shape), options()) / rate();
 }
 

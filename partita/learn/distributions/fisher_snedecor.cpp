@@ -45,7 +45,7 @@ Tensor FisherSnedecor::variance() const {
 
 // df1 / df2 X is the odds of a Beta(df1 / 2, df2 / 2).
 
-Tensor FisherSnedecor::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor FisherSnedecor::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Shape shape = extended_shape(sample_shape);
   const Tensor a = in_double(df1().expand(shape)) / 2;
   const Tensor b = in_double(df2().expand(shape)) / 2;

@@ -29,7 +29,7 @@ Tensor Gamma::entropy() const {
 
 Tensor Gamma::mode() const { return ((concentration() - 1) / rate()).clamp_min(0); }
 
-Tensor Gamma::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Gamma::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
   const Tensor log_draw = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c.detach()), c);
   return positive_draw((log_draw - in_double(rate()).log()).exp(), options());

@@ -35,7 +35,7 @@ class Gamma : public Distribution {
   Gamma(const char* name, std::vector<Parameter> parameters, bool validate_args)
       : Distribution(name, std::move(parameters), {}, validate_args) {}
   std::shared_ptr<Distribution> clone() const override { return std::make_shared<Gamma>(*this); }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;

@@ -48,7 +48,7 @@ Tensor Geometric::mode() const { return at::zeros(batch_shape(), options()); }
 
 Tensor Geometric::variance() const { return mean() / probs(); }
 
-Tensor Geometric::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor Geometric::do_sample(IntArrayRef sample_shape, const Random& random) const {
   // P(floor(E / l) >= k) = P(E >= k l) = e^(-k l) = (1 - p)^k.
   return (random.exponential(extended_shape(sample_shape), options()) / -coin().log_failure_probs())
       .floor();

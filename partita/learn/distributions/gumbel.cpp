@@ -28,7 +28,7 @@ Tensor Gumbel::variance() const {
   return scale().square() * (std::numbers::pi * std::numbers::pi / 6);
 }
 
-Tensor Gumbel::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Gumbel::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return loc() + scale() * random.gumbel(extended_shape(sample_shape), options());
 }
 

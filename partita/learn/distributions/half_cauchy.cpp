@@ -32,7 +32,7 @@ Tensor HalfCauchy::mode() const { return at::zeros_like(scale()); }
 
 Tensor HalfCauchy::variance() const { return mean(); }
 
-Tensor HalfCauchy::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor HalfCauchy::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   // tan(pi u / 2) of u = sigmoid(logistic), by the nearer of u's ends: both have all their digits.
   const Tensor logistic = random.logistic(extended_shape(sample_shape), options());
   const Tensor small = at::tan((-logistic.abs()).sigmoid() * (std::numbers::pi / 2));

@@ -31,7 +31,7 @@ Tensor HalfNormal::mode() const { return at::zeros_like(scale()); }
 
 Tensor HalfNormal::variance() const { return scale().square() * (1 - 2 / std::numbers::pi); }
 
-Tensor HalfNormal::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor HalfNormal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return scale() * random.normal(extended_shape(sample_shape), options()).abs();
 }
 

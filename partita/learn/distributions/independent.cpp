@@ -60,12 +60,12 @@ DistributionPtr Independent::expand(IntArrayRef batch_shape) const {
   return copy;
 }
 
-Tensor Independent::do_sample(IntArrayRef sample_shape, Random random) const {
-  return base_->do_sample(sample_shape, std::move(random));
+Tensor Independent::do_sample(IntArrayRef sample_shape, const Random& random) const {
+  return base_->do_sample(sample_shape, random);
 }
 
-Tensor Independent::do_rsample(IntArrayRef sample_shape, Random random) const {
-  return base_->do_rsample(sample_shape, std::move(random));
+Tensor Independent::do_rsample(IntArrayRef sample_shape, const Random& random) const {
+  return base_->do_rsample(sample_shape, random);
 }
 
 Tensor Independent::do_log_prob(const Tensor& value) const {

@@ -43,7 +43,7 @@ Tensor InverseGamma::variance() const {
   return ((rate() / (c - 1)).square() / (c - 2)).masked_fill(infinite, kInfinity);
 }
 
-Tensor InverseGamma::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor InverseGamma::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
   const Tensor log_draw = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c.detach()), c);
   return positive_draw((in_double(rate()).log() - log_draw).exp(), options());

@@ -54,7 +54,7 @@ Tensor Kumaraswamy::variance() const {
   return log_moment(concentration1(), concentration0(), 2).exp() - mean().square();
 }
 
-Tensor Kumaraswamy::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Kumaraswamy::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   // -log of a uniform probability to be larger is exponential, and has all its digits at both ends.
   const Tensor exponential = random.exponential(extended_shape(sample_shape), options());
   return (log1mexp(-exponential / concentration0()) / concentration1()).exp();

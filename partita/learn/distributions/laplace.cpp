@@ -25,7 +25,7 @@ Laplace::Laplace(const TensorOrNumber& loc, const TensorOrNumber& scale, bool va
 
 Tensor Laplace::entropy() const { return 1 + std::numbers::ln2 + scale().log(); }
 
-Tensor Laplace::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Laplace::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   // The difference of two exponentials: both tails in full, and no value favored near 0.
   const Shape pairs = concatenate(extended_shape(sample_shape), {2});
   const Tensor e = random.exponential(pairs, options());

@@ -32,7 +32,7 @@ Tensor LogNormal::variance() const {
   return at::expm1(square) * (2 * loc() + square).exp();
 }
 
-Tensor LogNormal::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor LogNormal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return (loc() + scale() * random.normal(extended_shape(sample_shape), options())).exp();
 }
 

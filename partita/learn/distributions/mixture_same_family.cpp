@@ -98,11 +98,11 @@ DistributionPtr MixtureSameFamily::expand(IntArrayRef batch_shape) const {
   return copy;
 }
 
-Tensor MixtureSameFamily::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor MixtureSameFamily::do_sample(IntArrayRef sample_shape, const Random& random) const {
   // The choice from a stream of its own, so that where the components begin does not
   // depend on how many there are.
   Tensor which = mixture_.sample(sample_shape, Random(random.fork()));
-  const Tensor draws = component_->do_sample(sample_shape, std::move(random));
+  const Tensor draws = component_->do_sample(sample_shape, random);
   for (std::size_t i = 0; i <= event_shape().size(); ++i) which = which.unsqueeze(-1);
   Shape shape = draws.sizes().vec();
   shape[shape.size() - event_shape().size() - 1] = 1;

@@ -34,7 +34,7 @@ class MixtureSameFamily : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<MixtureSameFamily>(*this);
   }
-  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;

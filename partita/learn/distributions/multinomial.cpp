@@ -45,7 +45,7 @@ Tensor Multinomial::variance() const {
   return total_count().unsqueeze(-1) * p * (1 - p);
 }
 
-Tensor Multinomial::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor Multinomial::do_sample(IntArrayRef sample_shape, const Random& random) const {
   // A binary tree over the categories: how many of a node's draws go to its left child is binomial.
   // That costs V binomials, whatever total_count is, in log V calls. A child of probability 0 gets
   // no draw, since its share is exactly 0 or its sibling's exactly 1.

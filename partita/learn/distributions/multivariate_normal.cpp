@@ -158,7 +158,7 @@ Tensor MultivariateNormal::variance() const {
   return scale_tril_.square().sum(-1).expand(extended_shape({}));
 }
 
-Tensor MultivariateNormal::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor MultivariateNormal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return loc() + times_vectors(scale_tril_, random.normal(extended_shape(sample_shape), options()));
 }
 
@@ -210,7 +210,7 @@ Tensor LowRankMultivariateNormal::variance() const {
   return cov_factor().square().sum(-1) + cov_diag();
 }
 
-Tensor LowRankMultivariateNormal::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor LowRankMultivariateNormal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   // One array of noise for both parts, so that the leading draws do not depend on their number.
   const std::int64_t size = event_shape()[0];
   const std::int64_t rank = factor_.size(-1);

@@ -68,7 +68,7 @@ class MultivariateNormal : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<MultivariateNormal>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:
@@ -107,7 +107,7 @@ class LowRankMultivariateNormal : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<LowRankMultivariateNormal>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:

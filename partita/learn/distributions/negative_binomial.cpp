@@ -43,7 +43,7 @@ Tensor NegativeBinomial::mode() const {
 
 Tensor NegativeBinomial::variance() const { return mean() / coin().failure_probs(); }
 
-Tensor NegativeBinomial::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor NegativeBinomial::do_sample(IntArrayRef sample_shape, const Random& random) const {
   // A Poisson whose rate is a Gamma; the latter from its own stream, so that where the former
   // begins does not depend on the number of draws.
   const Shape shape = extended_shape(sample_shape);

@@ -23,11 +23,11 @@ Tensor Normal::entropy() const {
   return 0.5 + 0.5 * std::log(2 * std::numbers::pi) + scale().log();
 }
 
-Tensor Normal::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor Normal::do_sample(IntArrayRef sample_shape, const Random& random) const {
   return random.normal(extended_shape(sample_shape), options()).mul_(scale()).add_(loc());
 }
 
-Tensor Normal::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Normal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return loc() + scale() * random.normal(extended_shape(sample_shape), options());
 }
 

@@ -42,18 +42,18 @@ Tensor OneHotCategorical::enumerate_support(bool expand) const {
   return expand ? values.expand(extended_shape({n})) : values;
 }
 
-Tensor OneHotCategorical::do_sample(IntArrayRef sample_shape, Random random) const {
-  return one_hot(categorical().sample(sample_shape, std::move(random)), event_shape()[0],
-                 options());
+Tensor OneHotCategorical::do_sample(IntArrayRef sample_shape, const Random& random) const {
+  return one_hot(categorical().sample(sample_shape, random), event_shape()[0], options());
 }
 
 Tensor OneHotCategorical::do_log_prob(const Tensor& value) const {
   return categorical().log_prob(value.argmax(-1));
 }
 
-Tensor OneHotCategoricalStraightThrough::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor OneHotCategoricalStraightThrough::do_rsample(IntArrayRef sample_shape,
+                                                    const Random& random) const {
   const Tensor p = probs();
-  return sample(sample_shape, std::move(random)) + (p - p.detach());
+  return sample(sample_shape, random) + (p - p.detach());
 }
 
 }  // namespace partita::distributions

@@ -33,7 +33,7 @@ class OneHotCategorical : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<OneHotCategorical>(*this);
   }
-  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:
@@ -58,7 +58,7 @@ class OneHotCategoricalStraightThrough : public OneHotCategorical {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<OneHotCategoricalStraightThrough>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
 };
 
 }  // namespace partita::distributions

@@ -41,7 +41,7 @@ Tensor Pareto::variance() const {
   return (scale().square() * a / ((a - 1).square() * (a - 2))).masked_fill(infinite, kInfinity);
 }
 
-Tensor Pareto::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Pareto::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return scale() * (random.exponential(extended_shape(sample_shape), options()) / alpha()).exp();
 }
 

@@ -115,7 +115,7 @@ Tensor PlackettLuce::mode() const {
   return order.narrow(-1, 0, event_shape()[0]);
 }
 
-Tensor PlackettLuce::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor PlackettLuce::do_sample(IntArrayRef sample_shape, const Random& random) const {
   const std::int64_t categories = parameter(0).size(-1);
   const std::int64_t k = event_shape()[0];
   const bool is_double = parameter(0).scalar_type() == at::kDouble;

@@ -44,7 +44,7 @@ class PlackettLuce : public Distribution {
   }
   /// By the Gumbel-top-k trick, one stream for each ranking (partita/gumbel/gumbel_top_k.hpp). For
   /// larger k the same numbers give the same leading places.
-  Tensor do_sample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:

@@ -136,7 +136,8 @@ TEST(PlackettLuce, Gradients) {
 }
 
 TEST(PlackettLuce, ModeIsSorted) {
-  EXPECT_TRUE(at::equal(PlackettLuce(vector({1, 4, 4, 9}), 3).mode(), at::tensor({3, 1, 2}, at::kLong)));
+  EXPECT_TRUE(
+      at::equal(PlackettLuce(vector({1, 4, 4, 9}), 3).mode(), at::tensor({3, 1, 2}, at::kLong)));
 }
 
 TEST(PlackettLuce, SaysWhatIsWrong) {

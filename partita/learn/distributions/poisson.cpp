@@ -12,7 +12,7 @@ Poisson::Poisson(const TensorOrNumber& rate, bool validate_args)
                    {{"rate", as_tensors({{"rate", rate}})[0], constraints::nonnegative()}}, {},
                    validate_args) {}
 
-Tensor Poisson::do_sample(IntArrayRef sample_shape, Random random) const {
+Tensor Poisson::do_sample(IntArrayRef sample_shape, const Random& random) const {
   return random.poisson(rate().expand(extended_shape(sample_shape)));
 }
 

@@ -55,7 +55,7 @@ Tensor LogitRelaxedBernoulli::standardized(const Tensor& value) const {
   return temperature() * value - finite_logits();
 }
 
-Tensor LogitRelaxedBernoulli::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor LogitRelaxedBernoulli::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor noise = random.logistic(extended_shape(sample_shape), options());
   return at::where(certain(), logits().detach(), (finite_logits() + noise) / temperature());
 }
@@ -96,8 +96,8 @@ LogitRelaxedBernoulli RelaxedBernoulli::base_dist() const {
           is_logits_ ? ProbsOrLogits(Logits(parameter(0))) : ProbsOrLogits(parameter(0)), false};
 }
 
-Tensor RelaxedBernoulli::do_rsample(IntArrayRef sample_shape, Random random) const {
-  return base_dist().do_rsample(sample_shape, std::move(random)).sigmoid();
+Tensor RelaxedBernoulli::do_rsample(IntArrayRef sample_shape, const Random& random) const {
+  return base_dist().do_rsample(sample_shape, random).sigmoid();
 }
 
 Tensor RelaxedBernoulli::do_log_prob(const Tensor& value) const {

@@ -30,7 +30,7 @@ class LogitRelaxedBernoulli : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<LogitRelaxedBernoulli>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;
@@ -71,7 +71,7 @@ class RelaxedBernoulli : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<RelaxedBernoulli>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;

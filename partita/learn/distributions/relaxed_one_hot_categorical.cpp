@@ -59,7 +59,7 @@ Tensor ExpRelaxedCategorical::scores(IntArrayRef sample_shape, const Random& ran
   return fill_absent((perturbed - largest) / temperature().unsqueeze(-1), -kInfinity);
 }
 
-Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return at::log_softmax(scores(sample_shape, random), -1);
 }
 
@@ -93,7 +93,7 @@ ExpRelaxedCategorical RelaxedOneHotCategorical::base_dist() const {
           is_logits_ ? ProbsOrLogits(Logits(parameter(0))) : ProbsOrLogits(parameter(0)), false};
 }
 
-Tensor RelaxedOneHotCategorical::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor RelaxedOneHotCategorical::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return at::softmax(base_dist().scores(sample_shape, random), -1);
 }
 

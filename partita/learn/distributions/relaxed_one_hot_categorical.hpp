@@ -40,7 +40,7 @@ class ExpRelaxedCategorical : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<ExpRelaxedCategorical>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:
@@ -83,7 +83,7 @@ class RelaxedOneHotCategorical : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<RelaxedOneHotCategorical>(*this);
   }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
  private:

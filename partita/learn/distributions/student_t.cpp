@@ -69,7 +69,7 @@ Tensor StudentT::variance() const {
       .masked_fill(df() <= 1, std::numeric_limits<double>::quiet_NaN());
 }
 
-Tensor StudentT::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor StudentT::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Shape shape = extended_shape(sample_shape);
   const Tensor v = in_double(df().expand(shape));
   const Tensor half = v / 2;

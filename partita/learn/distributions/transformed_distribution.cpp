@@ -63,12 +63,12 @@ DistributionPtr TransformedDistribution::expand(IntArrayRef batch_shape) const {
   return copy;
 }
 
-Tensor TransformedDistribution::do_sample(IntArrayRef sample_shape, Random random) const {
-  return transform_(base_->sample(sample_shape, std::move(random)));
+Tensor TransformedDistribution::do_sample(IntArrayRef sample_shape, const Random& random) const {
+  return transform_(base_->sample(sample_shape, random));
 }
 
-Tensor TransformedDistribution::do_rsample(IntArrayRef sample_shape, Random random) const {
-  return transform_(base_->rsample(sample_shape, std::move(random)));
+Tensor TransformedDistribution::do_rsample(IntArrayRef sample_shape, const Random& random) const {
+  return transform_(base_->rsample(sample_shape, random));
 }
 
 Tensor TransformedDistribution::do_log_prob(const Tensor& value) const {

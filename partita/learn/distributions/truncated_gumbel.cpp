@@ -85,7 +85,7 @@ Tensor TruncatedGumbel::from_exponential(const Tensor& exponential) const {
                    loc() - scale() * (log_exponential + at::log1p((-gap.clamp_min(0)).exp())));
 }
 
-Tensor TruncatedGumbel::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor TruncatedGumbel::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return from_exponential(random.exponential(extended_shape(sample_shape), options()));
 }
 

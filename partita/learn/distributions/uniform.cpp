@@ -36,7 +36,7 @@ Tensor Uniform::mode() const {
   return at::full_like(low(), std::numeric_limits<double>::quiet_NaN());
 }
 
-Tensor Uniform::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Uniform::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return low() + random.uniform(extended_shape(sample_shape), options()) * (high() - low());
 }
 

@@ -27,7 +27,7 @@ class Uniform : public Distribution {
 
  protected:
   std::shared_ptr<Distribution> clone() const override { return std::make_shared<Uniform>(*this); }
-  Tensor do_rsample(IntArrayRef sample_shape, Random random) const override;
+  Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;

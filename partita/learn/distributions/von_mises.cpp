@@ -44,7 +44,7 @@ Tensor VonMises::variance() const {
   return expected_versine(in_double(concentration())).to(loc().scalar_type());
 }
 
-Tensor VonMises::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor VonMises::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor k = in_double(concentration().expand(extended_shape(sample_shape)));
   const Tensor angle = implicit_draw(Law::kVonMises, random.von_mises(k.detach()), k);
   return wrapped(in_double(loc()) + angle).to(options());

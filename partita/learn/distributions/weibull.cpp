@@ -48,7 +48,7 @@ Tensor Weibull::variance() const {
          at::expm1((1 + 2 * inverse).lgamma() - 2 * log_mean);
 }
 
-Tensor Weibull::do_rsample(IntArrayRef sample_shape, Random random) const {
+Tensor Weibull::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor log_exponential = random.exponential(extended_shape(sample_shape), options()).log();
   return scale() * (log_exponential / concentration()).exp();
 }

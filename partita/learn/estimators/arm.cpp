@@ -37,7 +37,7 @@ Estimate pair_estimate(const Tensor& left, const Tensor& right, const Tensor& we
 
 Arm::Arm(ArmOptions options) : Estimator("Arm", options.samples) {}
 
-Estimate Arm::estimate(const Distribution& distribution, const Function& f, Random random) {
+Estimate Arm::estimate(const Distribution& distribution, const Function& f, const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables || variables->one_hot) does_not_fit(distribution, kBits);
   const Pair pair = draw_pair(variables->logits, samples(), random);
@@ -48,7 +48,8 @@ Estimate Arm::estimate(const Distribution& distribution, const Function& f, Rand
 
 DisArm::DisArm(ArmOptions options) : Estimator("DisArm", options.samples) {}
 
-Estimate DisArm::estimate(const Distribution& distribution, const Function& f, Random random) {
+Estimate DisArm::estimate(const Distribution& distribution, const Function& f,
+                          const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables || variables->one_hot) does_not_fit(distribution, kBits);
   const Pair pair = draw_pair(variables->logits, samples(), random);

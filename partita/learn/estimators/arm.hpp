@@ -20,7 +20,8 @@ class Arm : public Estimator {
   explicit Arm(ArmOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 };
 
 /// ARM with u integrated out given the pair of bits (b, b'):
@@ -32,7 +33,8 @@ class DisArm : public Estimator {
   explicit DisArm(ArmOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 };
 
 }  // namespace partita::estimators

@@ -18,6 +18,6 @@ enum class KlTerm {
 /// @param log_likelihood log p(x | z), a Function; its own parameters get their gradient too.
 /// @return the bound and its gradient, [batch] of q; the prior's batch broadcasts to it.
 Estimate elbo(const Distribution& q, const Distribution& prior, const Function& log_likelihood,
-              Estimator& estimator, Random random, KlTerm kl = KlTerm::analytic);
+              Estimator& estimator, const Random& random, KlTerm kl = KlTerm::analytic);
 
 }  // namespace partita::estimators

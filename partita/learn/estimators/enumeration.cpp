@@ -11,7 +11,7 @@ namespace partita::estimators {
 Enumeration::Enumeration() : Estimator("Enumeration", 1) {}
 
 Estimate Enumeration::estimate(const Distribution& distribution, const Function& f,
-                               Random /*random*/) {
+                               const Random& /*random*/) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
   const Tensor values = evaluate(f, support->all(), distribution);

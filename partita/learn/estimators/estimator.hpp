@@ -59,8 +59,8 @@ class Estimator {
 
   /// @throws InvalidArgument if the estimator does not fit the distribution (naming both), or if f
   ///         returns another shape than [samples, batch].
-  Estimate operator()(const Distribution& distribution, const Function& f, Random random) {
-    return estimate(distribution, f, std::move(random));
+  Estimate operator()(const Distribution& distribution, const Function& f, const Random& random) {
+    return estimate(distribution, f, random);
   }
 
   /// What the estimator itself learns (a baseline's weights, REBAR's temperature), for an
@@ -75,7 +75,8 @@ class Estimator {
   Estimator& operator=(const Estimator&) = default;
   Estimator& operator=(Estimator&&) = default;
 
-  virtual Estimate estimate(const Distribution& distribution, const Function& f, Random random) = 0;
+  virtual Estimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) = 0;
 
   std::int64_t samples() const { return samples_; }
   /// f(samples), [samples, batch].

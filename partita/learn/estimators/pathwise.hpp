@@ -17,7 +17,8 @@ class Pathwise : public Estimator {
   explicit Pathwise(PathwiseOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 };
 
 }  // namespace partita::estimators

@@ -80,7 +80,8 @@ std::vector<Tensor> Rebar::parameters() const {
 double Rebar::temperature() const { return std::exp(log_temperature_.item<double>()); }
 double Rebar::scale() const { return scale_.item<double>(); }
 
-Estimate Rebar::estimate(const Distribution& distribution, const Function& f, Random random) {
+Estimate Rebar::estimate(const Distribution& distribution, const Function& f,
+                         const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const at::AutoGradMode enable(true);
@@ -101,7 +102,8 @@ Relax::Relax(RelaxOptions options)
   if (!control_variate_) throw InvalidArgument("control_variate", "Relax: expected a function");
 }
 
-Estimate Relax::estimate(const Distribution& distribution, const Function& f, Random random) {
+Estimate Relax::estimate(const Distribution& distribution, const Function& f,
+                         const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const at::AutoGradMode enable(true);

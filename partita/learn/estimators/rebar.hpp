@@ -41,7 +41,8 @@ class Rebar : public Estimator {
   double scale() const;
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 
  private:
   Tensor log_temperature_;
@@ -67,7 +68,8 @@ class Relax : public Estimator {
   std::vector<Tensor> parameters() const override { return parameters_; }
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 
  private:
   Function control_variate_;

@@ -26,7 +26,8 @@ Tensor temperature_for(const char* name, const TensorOrNumber& argument,
 Concrete::Concrete(RelaxationOptions options)
     : Estimator("Concrete", options.samples), temperature_(std::move(options.temperature)) {}
 
-Estimate Concrete::estimate(const Distribution& distribution, const Function& f, Random random) {
+Estimate Concrete::estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
@@ -40,7 +41,7 @@ StraightThroughGumbel::StraightThroughGumbel(RelaxationOptions options)
       temperature_(std::move(options.temperature)) {}
 
 Estimate StraightThroughGumbel::estimate(const Distribution& distribution, const Function& f,
-                                         Random random) {
+                                         const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
@@ -55,12 +56,11 @@ StraightThrough::StraightThrough(StraightThroughOptions options)
     : Estimator("StraightThrough", options.samples) {}
 
 Estimate StraightThrough::estimate(const Distribution& distribution, const Function& f,
-                                   Random random) {
+                                   const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const Tensor probs = variables->probs();
-  const Tensor hard =
-      distribution.sample({samples()}, std::move(random)) + (probs - probs.detach());
+  const Tensor hard = distribution.sample({samples()}, random) + (probs - probs.detach());
   const Tensor mean = evaluate(f, hard, distribution).mean(0);
   return {mean, mean.detach()};
 }

@@ -24,7 +24,8 @@ class Concrete : public Estimator {
   explicit Concrete(RelaxationOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 
  private:
   TensorOrNumber temperature_;
@@ -37,7 +38,8 @@ class StraightThroughGumbel : public Estimator {
   explicit StraightThroughGumbel(RelaxationOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 
  private:
   TensorOrNumber temperature_;
@@ -54,7 +56,8 @@ class StraightThrough : public Estimator {
   explicit StraightThrough(StraightThroughOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 };
 
 }  // namespace partita::estimators

@@ -59,8 +59,8 @@ ScoreFunction::ScoreFunction(ScoreFunctionOptions options)
       advantage_(std::move(options.baseline)) {}
 
 Estimate ScoreFunction::estimate(const Distribution& distribution, const Function& f,
-                                 Random random) {
-  const Tensor z = distribution.sample({samples()}, std::move(random));
+                                 const Random& random) {
+  const Tensor z = distribution.sample({samples()}, random);
   const Tensor values = evaluate(f, z, distribution);
   if (const auto* control = std::get_if<baselines::ControlVariate>(&advantage_.baseline())) {
     return with_control_variate(distribution, z, values, *control);

@@ -22,7 +22,8 @@ class ScoreFunction : public Estimator {
   std::vector<Tensor> parameters() const override { return advantage_.parameters(); }
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 
  private:
   Estimate with_control_variate(const Distribution& distribution, const Tensor& z,

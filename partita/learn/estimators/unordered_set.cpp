@@ -61,7 +61,7 @@ UnorderedSet::UnorderedSet(UnorderedSetOptions options)
       baseline_(options.baseline) {}
 
 Estimate UnorderedSet::estimate(const Distribution& distribution, const Function& f,
-                                Random random) {
+                                const Random& random) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
   const Draw draw = draw_without_replacement(name(), *support, samples(), random);
@@ -80,7 +80,7 @@ SumAndSample::SumAndSample(SumAndSampleOptions options)
     : Estimator("SumAndSample", options.samples) {}
 
 Estimate SumAndSample::estimate(const Distribution& distribution, const Function& f,
-                                Random random) {
+                                const Random& random) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
   const Draw draw = draw_without_replacement(name(), *support, samples(), random);

@@ -25,7 +25,8 @@ class UnorderedSet : public Estimator {
   explicit UnorderedSet(UnorderedSetOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 
  private:
   bool baseline_;
@@ -44,7 +45,8 @@ class SumAndSample : public Estimator {
   explicit SumAndSample(SumAndSampleOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f, Random random) override;
+  Estimate estimate(const Distribution& distribution, const Function& f,
+                    const Random& random) override;
 };
 
 }  // namespace partita::estimators
