@@ -1,9 +1,13 @@
 #include "partita/learn/distributions/categorical.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
+#include <ATen/ExpandUtils.h>
+#include <fmt/format.h>
 
 #include <limits>
 
+#include "partita/base/error.hpp"
 #include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
@@ -28,6 +32,36 @@ Tensor look_up(const Tensor& table, const Tensor& value) {
   }
   places.push_back(value);
   return at::index(table, places);
+}
+
+/// The same for a contiguous table on the CPU that needs no gradient, less each row's offset:
+/// without an index for every dimension.
+Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& value) {
+  const IntArrayRef batch = offset.sizes();
+  const Tensor columns = value.expand(at::infer_size(value.sizes(), batch)).contiguous();
+  const std::int64_t rows = offset.numel();
+  const std::int64_t categories = table.size(-1);
+  Tensor out = at::empty(columns.sizes(), table.options());
+  const auto* chosen = columns.data_ptr<std::int64_t>();
+  bool proper = true;
+  AT_DISPATCH_FLOATING_TYPES(table.scalar_type(), "Categorical", [&] {
+    const auto* from = table.data_ptr<scalar_t>();
+    const auto* less = offset.data_ptr<scalar_t>();
+    auto* to = out.data_ptr<scalar_t>();
+    for (std::int64_t i = 0; i < out.numel(); i += rows) {
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const std::int64_t column = chosen[i + row];
+        const bool fits = 0 <= column && column < categories;
+        proper &= fits;
+        to[i + row] = from[row * categories + (fits ? column : 0)] - less[row];
+      }
+    }
+  });
+  if (!proper) {
+    throw InvalidArgument("value",
+                          fmt::format("Categorical: expected indices of 0 ... {}", categories - 1));
+  }
+  return out;
 }
 
 }  // namespace
@@ -73,9 +107,15 @@ Tensor Categorical::do_sample(IntArrayRef sample_shape, const Random& random) co
 }
 
 Tensor Categorical::do_log_prob(const Tensor& value) const {
-  const Tensor chosen = look_up(parameter(0), value.to(at::kLong));
-  return is_logits_ ? chosen - parameter(0).logsumexp(-1)
-                    : log_or_minus_infinity(chosen) - parameter(0).sum(-1).log();
+  const Tensor& table = parameter(0);
+  const Tensor index = value.to(at::kLong);
+  const Tensor total = is_logits_ ? log_sum_exp(table) : table.sum(-1).log();
+  const bool records = at::GradMode::is_enabled() && table.requires_grad();
+  const bool is_plain = table.is_cpu() && table.is_contiguous() && index.is_cpu() &&
+                        (table.scalar_type() == at::kFloat || table.scalar_type() == at::kDouble);
+  if (is_logits_ && !records && is_plain) return look_up_less(table, total, index);
+  const Tensor chosen = look_up(table, index);
+  return (is_logits_ ? chosen : log_or_minus_infinity(chosen)) - total;
 }
 
 }  // namespace partita::distributions

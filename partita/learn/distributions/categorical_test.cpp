@@ -1,6 +1,8 @@
 // Categorical and its one-hot forms.
 #include "partita/learn/distributions/categorical.hpp"
 
+#include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -62,6 +64,38 @@ TEST(Categorical, LogProbIsTheNormalizedLogit) {
       at::allclose(from_logits.log_prob(at::full({5, 1}, 3.0)), expected[3].expand({5, 2})));
   EXPECT_TRUE(at::allclose(from_logits.expand({3, 2})->log_prob(at::tensor({2, 3})),
                            at::stack({expected[2][0], expected[3][1]}).expand({3, 2})));
+}
+
+TEST(Categorical, ManyCategoriesAreScoredTheSameWithAndWithoutAGradient) {
+  constexpr std::int64_t kCategories = 300;
+  const Tensor z = at::linspace(-5, 5, 2 * 3 * kCategories, at::kDouble)
+                       .mul(40)
+                       .sin()
+                       .mul(3)
+                       .view({2, 3, kCategories});
+  z[1][2].slice(0, 10, 20).fill_(-kInfinity);
+  const Tensor expected = z.log_softmax(-1);
+  for (const Shape& shape : std::vector<Shape>{{5, 2, 3}, {2, 3}, {3}, {7, 1, 3}, {}}) {
+    const Tensor value = at::arange(c10::multiply_integers(shape), at::kLong)
+                             .mul(37)
+                             .remainder(kCategories)
+                             .view(shape);
+    const auto batch = at::infer_size(value.sizes(), {2, 3});
+    const Tensor wanted = expected.expand(concatenate(batch, {kCategories}))
+                              .gather(-1, value.expand(batch).unsqueeze(-1))
+                              .squeeze(-1);
+    const Tensor leaf = z.clone().requires_grad_();
+    for (const Tensor& logits : {z, z.transpose(0, 1).contiguous().transpose(0, 1), leaf}) {
+      const Tensor scored = Categorical(Logits(logits)).log_prob(value);
+      EXPECT_TRUE(at::allclose(scored, wanted, 1e-14, 1e-14)) << value.sizes();
+    }
+  }
+  for (const std::int64_t outside : {std::int64_t{-1}, kCategories}) {
+    EXPECT_EQ(message_of<InvalidArgument>([&] {
+                Categorical(Logits(z), false).log_prob(at::full({}, outside, at::kLong));
+              }),
+              "value: Categorical: expected indices of 0 ... 299");
+  }
 }
 
 TEST(Categorical, GradientsAreOfThePossibleAndFinite) {

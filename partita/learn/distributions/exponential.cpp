@@ -24,7 +24,9 @@ Tensor Exponential::do_rsample(IntArrayRef sample_shape, const Random& random) c
   return random.exponential(extended_shape(sample_shape), options()) / rate();
 }
 
-Tensor Exponential::do_log_prob(const Tensor& value) const { return rate().log() - rate() * value; }
+Tensor Exponential::do_log_prob(const Tensor& value) const {
+  return at::addcmul(rate().log(), rate(), value, -1);
+}
 
 Tensor Exponential::do_cdf(const Tensor& value) const { return -at::expm1(-rate() * value); }
 

@@ -29,6 +29,9 @@ Tensor log_sum_exp(const Tensor& x);
 /// weight * log_prob, where 0 * -inf = 0.
 Tensor times(const Tensor& weight, const Tensor& log_prob);
 
+/// Whether no element is NaN or infinite.
+bool all_finite(const Tensor& x);
+
 /// For sums of log-factorials: lgamma(1e6) in single precision is off by 0.5, whatever then
 /// cancels. (Python's Poisson(1e6).log_prob(1e6) is -7.0 in single precision and -7.83 in double.)
 Tensor in_double(const Tensor& x);

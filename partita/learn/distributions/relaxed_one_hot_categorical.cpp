@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <limits>
 
 #include "partita/learn/distributions/numeric.hpp"
@@ -46,17 +47,16 @@ Tensor ExpRelaxedCategorical::logits() const { return at::log_softmax(log_weight
 
 Tensor ExpRelaxedCategorical::scores(IntArrayRef sample_shape, const Random& random) const {
   const Tensor weights = log_weights();
-  const Tensor absent = weights == -kInfinity;
-  const bool any_absent = absent.any().item<bool>();
-  const auto fill_absent = [&](const Tensor& x, double value) {
-    return any_absent ? x.masked_fill(absent, value) : x;
-  };
-  const Tensor perturbed =
-      fill_absent(weights + random.gumbel(extended_shape(sample_shape), options()), 0);
   // A softmax does not see the constant, but division by a small temperature magnifies the rounding
   // of what is far from 0.
-  const Tensor largest = fill_absent(perturbed.detach(), -kInfinity).amax(-1, true);
-  return fill_absent((perturbed - largest) / temperature().unsqueeze(-1), -kInfinity);
+  Tensor perturbed = random.gumbel(extended_shape(sample_shape), options()).add_(weights);
+  if (all_finite(weights)) {
+    return perturbed.sub_(perturbed.detach().amax(-1, true)).div_(temperature().unsqueeze(-1));
+  }
+  const Tensor absent = weights == -kInfinity;
+  const Tensor largest = perturbed.detach().amax(-1, true);
+  return ((perturbed.masked_fill(absent, 0) - largest) / temperature().unsqueeze(-1))
+      .masked_fill(absent, -kInfinity);
 }
 
 Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, const Random& random) const {
@@ -65,20 +65,24 @@ Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, const Random&
 
 Tensor ExpRelaxedCategorical::log_density(const Tensor& finite) const {
   const Tensor weights = log_weights();
-  const Tensor shifted = weights - temperature().unsqueeze(-1) * finite;
-  const Tensor terms = at::log_softmax(shifted, -1);
+  const Tensor shifted = at::addcmul(weights, temperature().unsqueeze(-1), finite, -1);
+  if (all_finite(weights)) {
+    const auto k = static_cast<double>(weights.size(-1));
+    return (shifted.sum(-1) - k * log_sum_exp(shifted)) +
+           (std::lgamma(k) + (k - 1) * temperature().log());
+  }
   const Tensor absent = weights == -kInfinity;
   const Tensor count = weights.size(-1) - absent.sum(-1).to(weights.scalar_type());
-  return (absent.any().item<bool>() ? terms.masked_fill(absent, 0) : terms).sum(-1) +
-         count.lgamma() + (count - 1) * temperature().log();
+  return shifted.masked_fill(absent, 0).sum(-1) - count * log_sum_exp(shifted) + count.lgamma() +
+         (count - 1) * temperature().log();
 }
 
 Tensor ExpRelaxedCategorical::do_log_prob(const Tensor& value) const {
+  const Tensor weights = log_weights();
+  if (all_finite(value) && all_finite(weights)) return log_density(value);
   const Tensor at_end = value == -kInfinity;
-  const Tensor absent = log_weights() == -kInfinity;
-  if (!at_end.any().item<bool>() && !absent.any().item<bool>()) return log_density(value);
   return log_density(value.masked_fill(at_end, 0))
-      .masked_fill((absent != at_end).any(-1), -kInfinity);
+      .masked_fill(((weights == -kInfinity) != at_end).any(-1), -kInfinity);
 }
 
 RelaxedOneHotCategorical::RelaxedOneHotCategorical(const TensorOrNumber& temperature,
@@ -99,10 +103,11 @@ Tensor RelaxedOneHotCategorical::do_rsample(IntArrayRef sample_shape, const Rand
 
 Tensor RelaxedOneHotCategorical::do_log_prob(const Tensor& value) const {
   const ExpRelaxedCategorical base = base_dist();
-  const Tensor log_value = value.clamp_min(smallest_normal(value.scalar_type())).log();
+  const Tensor log_value = value.clamp_min(smallest_normal(value.scalar_type())).log_();
   const Tensor density = base.log_density(log_value);
-  const Tensor absent = base.log_weights() == -kInfinity;
-  if (!absent.any().item<bool>()) return density - log_value.sum(-1);
+  const Tensor weights = base.log_weights();
+  if (all_finite(weights)) return density - log_value.sum(-1);
+  const Tensor absent = weights == -kInfinity;
   return (density - log_value.masked_fill(absent, 0).sum(-1))
       .masked_fill(absent.logical_and(value != 0).any(-1), -kInfinity);
 }
