@@ -3,8 +3,8 @@
 // softmax/kernels.hpp). What is left of the uniform below one level's choice chooses at the next.
 //
 // For a few draws, the lanes of a chosen block and the logits of a chosen lane are cumulated when
-// they are needed: a hundred nanoseconds. For many, all are cumulated beforehand. The numbers that
-// are compared are the same.
+// they are needed: a hundred nanoseconds. For many, all are cumulated beforehand, and a choice
+// compares a vector of sums at a time. The numbers that are compared are the same.
 #include "partita/gumbel/categorical.hpp"
 
 #include <algorithm>
@@ -15,7 +15,8 @@
 #include <variant>
 
 #include "partita/base/error.hpp"
-#include "partita/random/philox.hpp"
+#include "partita/gumbel/categorical_kernels.hpp"
+#include "partita/random/fill.hpp"
 #include "partita/softmax/kernels.hpp"
 #include "partita/softmax/row_pass.hpp"
 
@@ -24,40 +25,27 @@ namespace partita {
 namespace {
 
 using kernels::kBlock;
+using kernels::kCell;
 using kernels::kLanes;
+using Total = kernels::LevelTotal;
 
-constexpr std::size_t kCell = kBlock / kLanes;  // logits of a lane
-constexpr std::size_t kTable =
-    kBlock + kLanes;  // running sums of a block's lanes, and their totals
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The tables cost as much as drawing one category in so many without them.
 constexpr std::size_t kColumnsADraw = 256;
 
-/// The sum of the weights at one level, in the units of their own level.
-struct Total {
-  Total() = default;
-  /// @param whole what the level above takes the sum for, in its units.
-  Total(double sum, double whole)
-      : scale(whole > 0 ? sum / whole : 0), largest_target(sum * (1 - 0x1p-53)) {}
-
-  double scale = 0;
-  double largest_target = 0;  // below the sum: rounding never leads past the last weight > 0
-};
-
 /// The last of n (a power of 2) running sums that is not above `target`, of which what lies beyond
 /// that sum is left. It is never that of a weight 0: the next one begins at the same place. Numbers
 /// >= 0 are compared by their bits, without a jump.
-template <std::size_t step>
 std::size_t choose(const double* starts, std::size_t n, const Total& total, double& target) {
   target = std::min(target * total.scale, total.largest_target);
   const auto bits = std::bit_cast<std::int64_t>(target);
   std::size_t i = 0;
   for (std::size_t half = n / 2; half > 0; half /= 2) {
     const std::size_t middle = i + half;
-    i = std::bit_cast<std::int64_t>(starts[middle * step]) <= bits ? middle : i;
+    i = std::bit_cast<std::int64_t>(starts[middle]) <= bits ? middle : i;
   }
-  target -= starts[i * step];
+  target -= starts[i];
   return i;
 }
 
@@ -80,26 +68,29 @@ class RowSampler {
     if (has_tables_) build_tables();
   }
 
-  std::int64_t draw(std::uint64_t bits) const {
-    double target = uniform_from_bits(bits);
-    const std::size_t b = choose<1>(block_starts_.data(), block_starts_.size(), total_, target);
-    std::size_t lane = 0;
-    std::size_t i = 0;
-    if (has_tables_) {
-      lane = choose<1>(&lane_starts_[b * kLanes], kLanes, lane_totals_[b], target);
-      i = choose<kLanes>(&cell_starts_[b * kTable + lane], kCell, cell_totals_[b * kLanes + lane],
-                         target);
-    } else {
-      std::array<double, kCell> starts;
-      const Total lanes = cumulate_lanes(b, starts.data());
-      lane = choose<1>(starts.data(), kLanes, lanes, target);
-      const Total cell = cumulate_cell(b, lane, starts.data());
-      i = choose<1>(starts.data(), kCell, cell, target);
+  /// out[i] = the category that uniforms[i] chooses.
+  void draw(std::span<const double> uniforms, std::int64_t* out) const {
+    if (!has_tables_) {
+      for (const double uniform : uniforms) *out++ = draw_one(uniform);
+      return;
     }
-    return static_cast<std::int64_t>(b * kBlock + i * kLanes + lane);
+    kernels::choose_categories(
+        {block_starts_.data(), block_starts_.size(), total_, lane_starts_.data(),
+         lane_totals_.data(), cell_starts_.data(), cell_totals_.data()},
+        uniforms.data(), uniforms.size(), out);
   }
 
  private:
+  std::int64_t draw_one(double target) const {
+    const std::size_t b = choose(block_starts_.data(), block_starts_.size(), total_, target);
+    std::array<double, kCell> starts;
+    const Total lanes = cumulate_lanes(b, starts.data());
+    const std::size_t lane = choose(starts.data(), kLanes, lanes, target);
+    const Total cell = cumulate_cell(b, lane, starts.data());
+    const std::size_t i = choose(starts.data(), kCell, cell, target);
+    return static_cast<std::int64_t>(b * kBlock + i * kLanes + lane);
+  }
+
   double lane_weight(std::size_t b, std::size_t lane) const {
     return static_cast<double>(pass_.lanes()[b * kLanes + lane]);
   }
@@ -133,20 +124,23 @@ class RowSampler {
     const std::size_t blocks = row_.blocks();
     lane_starts_.resize(blocks * kLanes);
     lane_totals_.resize(blocks);
-    cell_starts_.resize(blocks * kTable);
+    cell_starts_.resize(blocks * kBlock);
     cell_totals_.resize(blocks * kLanes);
     for (std::size_t b = 0; b < blocks; ++b) {
       if (pass_.block_weight()[b] == 0) continue;  // is never chosen
       lane_totals_[b] = cumulate_lanes(b, &lane_starts_[b * kLanes]);
       T buffer[kBlock];
       const auto z = row_.block(b, buffer);
-      double* starts = &cell_starts_[b * kTable];
-      kernels::lane_cumulate_exp(z.data(), z.size(), pass_.block_max()[b], starts);
-      const double* sums = starts + z.size();
+      double sums[kBlock + kLanes];
+      kernels::lane_cumulate_exp(z.data(), z.size(), pass_.block_max()[b], sums);
+      const std::size_t steps = z.size() / kLanes;
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        cell_totals_[b * kLanes + lane] = {sums[lane], lane_weight(b, lane)};
+        const std::size_t cell = b * kLanes + lane;
+        double* starts = &cell_starts_[cell * kCell];
+        for (std::size_t i = 0; i < steps; ++i) starts[i] = sums[i * kLanes + lane];
+        std::fill(starts + steps, starts + kCell, kInfinity);
+        cell_totals_[cell] = {sums[z.size() + lane], lane_weight(b, lane)};
       }
-      for (std::size_t i = z.size() + kLanes; i < kBlock; ++i) starts[i] = kInfinity;
     }
   }
 
@@ -158,7 +152,7 @@ class RowSampler {
   bool has_tables_ = false;
   std::vector<double> lane_starts_;  // [blocks, kLanes]
   std::vector<Total> lane_totals_;   // [blocks]
-  std::vector<double> cell_starts_;  // [blocks, kTable]
+  std::vector<double> cell_starts_;  // [blocks, kLanes, kCell]
   std::vector<Total> cell_totals_;   // [blocks, kLanes]
 };
 
@@ -186,19 +180,17 @@ void CategoricalSampler::draw(Stream stream, std::uint64_t first,
                               std::span<std::int64_t> out) const {
   std::visit(
       [&](const auto& sampler) {
-        constexpr std::size_t kWords = 64;  // made together: two loops overlap better than one
-        std::array<std::uint64_t, kWords> words;
+        if (out.size() == 1) {  // makes no more words than it needs
+          const double uniform = stream.uniform(first);
+          return sampler.draw({&uniform, 1}, out.data());
+        }
+        constexpr std::size_t kChunk = 256;
+        std::array<double, kChunk> uniforms;
         for (std::size_t done = 0; done < out.size();) {
-          const std::size_t skip = (first + done) % 4;
-          const std::size_t count = std::min(kWords - skip, out.size() - done);
-          for (std::size_t i = 0; i < skip + count; i += 4) {
-            const auto [a, b, c, d] = philox(stream, (first + done + i) / 4);
-            words[i] = a;
-            words[i + 1] = b;
-            words[i + 2] = c;
-            words[i + 3] = d;
-          }
-          for (std::size_t i = 0; i < count; ++i) out[done + i] = sampler.draw(words[skip + i]);
+          const std::size_t count = std::min(kChunk - first % 4, out.size() - done);
+          fill_uniform(stream, first, std::span(uniforms).first(count));
+          sampler.draw(std::span(uniforms).first(count), &out[done]);
+          first += count;
           done += count;
         }
       },

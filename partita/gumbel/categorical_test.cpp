@@ -9,6 +9,7 @@
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "statistics.hpp"
+#include "targets.hpp"
 
 namespace partita {
 namespace {
@@ -92,6 +93,18 @@ TYPED_TEST(CategoricalTest, DrawsDependOnTheirPositionAlone) {
       sampler.draw(stream, i, std::span(pieces).subspan(i, std::min<std::size_t>(7, kDraws - i)));
     }
     EXPECT_EQ(pieces, many) << v;
+  }
+}
+
+TEST(Categorical, DrawsAreTheSameOnEveryTarget) {
+  for (const std::size_t v : {17U, 1000U, 5000U}) {
+    const auto z = some_logits<float>(v, v + 2);
+    const Rows row(z.data(), 1, v);
+    const auto drawn = categorical(row, 3000, {59, v});
+    for (const std::int64_t target : testing::targets()) {
+      const testing::OnTarget on(target);
+      EXPECT_EQ(categorical(row, 3000, {59, v}), drawn) << hwy::TargetName(target) << ", " << v;
+    }
   }
 }
 
