@@ -64,9 +64,16 @@ Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, const Random&
 }
 
 Tensor ExpRelaxedCategorical::log_density(const Tensor& finite) const {
-  const Tensor weights = log_weights();
+  Tensor weights = log_weights();
+  const Tensor mean = weights.detach().mean(-1);
+  const bool has_all = all_finite(mean);
+  // What all logits have in common cancels below, at the cost of digits if it is large.
+  constexpr double kLarge = 64;
+  if (!has_all || (mean.abs() > kLarge).any().item<bool>()) {
+    weights = weights - weights.detach().amax(-1, true);
+  }
   const Tensor shifted = at::addcmul(weights, temperature().unsqueeze(-1), finite, -1);
-  if (all_finite(weights)) {
+  if (has_all) {
     const auto k = static_cast<double>(weights.size(-1));
     return (shifted.sum(-1) - k * log_sum_exp(shifted)) +
            (std::lgamma(k) + (k - 1) * temperature().log());

@@ -135,6 +135,22 @@ TEST(RelaxedOneHotCategorical, DrawsAreFiniteAndScored) {
   }
 }
 
+TEST(RelaxedOneHotCategorical, WhatLogitsHaveInCommonCancels) {
+  // Multiples of 1/16, so that single precision holds them with and without the offset.
+  constexpr std::int64_t kCategories = 5000;
+  const Tensor z = at::arange(kCategories, at::kFloat).mul(7).remainder(64).div(16);
+  const Tensor x = RelaxedOneHotCategorical(0.5, Logits(z)).sample(Stream{.seed = 9});
+  const double expected = RelaxedOneHotCategorical(0.5, Logits(z.to(at::kDouble)), false)
+                              .log_prob(x.to(at::kDouble))
+                              .item<double>();
+  // An ulp of each of the terms' sums, which are of 1e5.
+  for (const double offset : {0.0, 1e3, -1e3, 1e5}) {
+    EXPECT_NEAR(RelaxedOneHotCategorical(0.5, Logits(z + offset)).log_prob(x).item<double>(),
+                expected, 0.05)
+        << offset;
+  }
+}
+
 TEST(RelaxedOneHotCategorical, VerticesHaveANumber) {
   for (const auto type : {at::kDouble, at::kFloat}) {
     for (const double t : {0.1, 1., 5.}) {
