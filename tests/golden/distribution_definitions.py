@@ -106,6 +106,18 @@ def infinite_from(order, tail, moment):
     return moment() if tail > order else inf if tail > order - 1 else None
 
 
+def sum_below(name):
+    """The CDF of counts, by summation; None where that is long."""
+
+    def cdf(x, *p):
+        if x > 3000:
+            return None
+        terms = (DEFINITIONS[name].log_prob(mpf(k), *p) for k in range(int(x) + 1))
+        return mpmath.fsum(exp(t) for t in terms if t > -inf)
+
+    return cdf
+
+
 def gumbel_cdf(x, m, s):
     return exp(-exp(-(x - m) / s))
 
@@ -391,6 +403,8 @@ DEFINITIONS = {
         mode=lambda n, p: max(mpmath.floor((n - 1) * p / (1 - p)), mpf(0)),
         variance=lambda n, p: n * p / (1 - p) ** 2),
 }
+for counts in ("Binomial", "Geometric", "NegativeBinomial", "Poisson"):
+    DEFINITIONS[counts].methods["cdf"] = sum_below(counts)
 DEFINITIONS["Binomial"].methods["entropy"] = entropy_of(DEFINITIONS["Binomial"])
 
 

@@ -4,11 +4,23 @@
 
 #include <limits>
 
-#include "partita/learn/distributions/beta.hpp"
 #include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
+
+namespace {
+
+/// P(X > k) = P(B <= probs) of B ~ Beta(k + 1, n - k), and nothing is above k = n.
+Tensor tail_of_beta(Tail which, const Tensor& value, const Tensor& total_count, const Coin& coin) {
+  const Tensor k = in_double(value);
+  const Tensor all = k == total_count;
+  return beta_tail(which, coin, k + 1, (total_count - k).masked_fill(all, 1))
+      .masked_fill(all, which == Tail::kLogCdf ? -std::numeric_limits<double>::infinity() : 0)
+      .to(at::result_type(value, total_count));
+}
+
+}  // namespace
 
 Binomial::Binomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
                    bool validate_args)
@@ -64,21 +76,11 @@ Tensor Binomial::do_sample(IntArrayRef sample_shape, const Random& random) const
 Tensor Binomial::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
 
 Tensor Binomial::do_log_cdf(const Tensor& value) const {
-  return beta_tail(value, &Distribution::log_survival, 0);
+  return tail_of_beta(Tail::kLogSurvival, value, total_count(), coin());
 }
 
 Tensor Binomial::do_log_survival(const Tensor& value) const {
-  return beta_tail(value, &Distribution::log_cdf, -std::numeric_limits<double>::infinity());
-}
-
-Tensor Binomial::beta_tail(const Tensor& value, Tensor (Distribution::*tail)(const Tensor&) const,
-                           double at_total_count) const {
-  const Tensor k = in_double(value);
-  const Tensor all = k == total_count();
-  const Beta beta(k + 1, (total_count() - k).masked_fill(all, 1), /*validate_args=*/false);
-  return (beta.*tail)(probs())
-      .masked_fill(all, at_total_count)
-      .to(at::result_type(value, total_count()));
+  return tail_of_beta(Tail::kLogCdf, value, total_count(), coin());
 }
 
 Tensor Binomial::do_log_prob(const Tensor& value) const {

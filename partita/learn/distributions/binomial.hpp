@@ -42,10 +42,6 @@ class Binomial : public Distribution {
   Tensor do_log_survival(const Tensor& value) const override;
 
  private:
-  /// P(X > k) = P(B <= probs) of B ~ Beta(k + 1, total_count - k) (DLMF 8.17.5): the given tail of
-  /// B at probs, or the given value where k = total_count.
-  Tensor beta_tail(const Tensor& value, Tensor (Distribution::*tail)(const Tensor&) const,
-                   double at_total_count) const;
   Coin coin() const;
 
   bool is_logits_;

@@ -50,6 +50,17 @@ Tensor log_choose(const Tensor& n, const Tensor& k) {
   return at::lgamma(n + 1) - at::lgamma(k + 1) - at::lgamma(n - k + 1);
 }
 
+Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Tensor y = Coin{in_double(coin.parameter), coin.is_logits}.logits();
+  const Tensor never = y == -kInfinity;
+  const Tensor always = y == kInfinity;
+  const bool lower = which == Tail::kLogCdf;
+  return tail(Law::kLogitBeta, which, y.masked_fill(never.logical_or(always), 0), a, b)
+      .masked_fill(never, lower ? -kInfinity : 0)
+      .masked_fill(always, lower ? 0 : -kInfinity);
+}
+
 Tensor binomial_expectation(const Tensor& total_count, const Coin& coin,
                             const std::function<Tensor(const Tensor&, const Tensor&)>& f) {
   const Tensor n = in_double(total_count);

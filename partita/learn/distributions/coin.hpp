@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "partita/learn/distributions/distribution.hpp"
+#include "partita/learn/distributions/implicit.hpp"
 
 namespace partita::distributions {
 
@@ -32,6 +33,10 @@ std::vector<Parameter> counted_parameters(const TensorOrNumber& total_count,
 
 /// log C(n, k); 0 <= k <= n.
 Tensor log_choose(const Tensor& n, const Tensor& k);
+
+/// tail() of Beta(a, b) at the coin's probs, in double: the tails of counts are those of a Beta
+/// (DLMF 8.17.5, 8.17.24). By logits, so that probs close to 1 keep their digits.
+Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b);
 
 /// E[f(X, log P(X))] of X ~ Binomial(total_count, coin), summed over 0 ... the largest total_count;
 /// f maps [count, batch], in double, to the same.

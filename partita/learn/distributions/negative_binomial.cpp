@@ -4,7 +4,6 @@
 
 #include <limits>
 
-#include "partita/learn/distributions/beta.hpp"
 #include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/numeric.hpp"
 
@@ -22,6 +21,14 @@ std::vector<Parameter> parameters_of(const TensorOrNumber& total_count,
                           [](const Tensor& x) { return x < kInfinity; }};
   return counted_parameters(total_count, constraints::nonnegative(), parameter,
                             parameter.is_logits() ? logits : probs);
+}
+
+/// P(X > k) = P(B <= probs) of B ~ Beta(k + 1, r), and nothing is above 0 if r = 0.
+Tensor tail_of_beta(Tail which, const Tensor& value, const Tensor& total_count, const Coin& coin) {
+  const Tensor none = total_count == 0;
+  return beta_tail(which, coin, in_double(value) + 1, in_double(total_count).masked_fill(none, 1))
+      .masked_fill(none, which == Tail::kLogCdf ? -kInfinity : 0)
+      .to(at::result_type(value, total_count));
 }
 
 }  // namespace
@@ -54,20 +61,11 @@ Tensor NegativeBinomial::do_sample(IntArrayRef sample_shape, const Random& rando
 Tensor NegativeBinomial::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
 
 Tensor NegativeBinomial::do_log_cdf(const Tensor& value) const {
-  return beta_tail(value, &Distribution::log_survival, 0);
+  return tail_of_beta(Tail::kLogSurvival, value, total_count(), coin());
 }
 
 Tensor NegativeBinomial::do_log_survival(const Tensor& value) const {
-  return beta_tail(value, &Distribution::log_cdf, -kInfinity);
-}
-
-Tensor NegativeBinomial::beta_tail(const Tensor& value,
-                                   Tensor (Distribution::*tail)(const Tensor&) const,
-                                   double at_none) const {
-  const Tensor none = total_count() == 0;
-  const Beta beta(in_double(value) + 1, in_double(total_count()).masked_fill(none, 1),
-                  /*validate_args=*/false);
-  return (beta.*tail)(probs()).masked_fill(none, at_none).to(at::result_type(value, total_count()));
+  return tail_of_beta(Tail::kLogCdf, value, total_count(), coin());
 }
 
 Tensor NegativeBinomial::do_log_prob(const Tensor& value) const {

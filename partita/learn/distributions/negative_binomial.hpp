@@ -40,10 +40,6 @@ class NegativeBinomial : public Distribution {
   Tensor do_log_survival(const Tensor& value) const override;
 
  private:
-  /// P(X > k) = P(B <= probs) of B ~ Beta(k + 1, total_count): the given tail of B at probs, or the
-  /// given value where total_count = 0.
-  Tensor beta_tail(const Tensor& value, Tensor (Distribution::*tail)(const Tensor&) const,
-                   double at_none) const;
   Coin coin() const;
 
   bool is_logits_;
