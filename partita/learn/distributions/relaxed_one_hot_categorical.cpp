@@ -27,6 +27,11 @@ Shape event_shape_of(const ProbsOrLogits& parameter) {
   return value.dim() == 0 ? Shape{1} : Shape{value.size(-1)};
 }
 
+/// The largest |mean| of a distribution's weights; not finite if a category is absent.
+double mean_size(const Tensor& weights) {
+  return weights.numel() == 0 ? 0 : weights.detach().mean(-1).abs().max().item<double>();
+}
+
 }  // namespace
 
 ExpRelaxedCategorical::ExpRelaxedCategorical(const TensorOrNumber& temperature,
@@ -63,17 +68,13 @@ Tensor ExpRelaxedCategorical::do_rsample(IntArrayRef sample_shape, const Random&
   return at::log_softmax(scores(sample_shape, random), -1);
 }
 
-Tensor ExpRelaxedCategorical::log_density(const Tensor& finite) const {
+Tensor ExpRelaxedCategorical::log_density(const Tensor& finite, double offset) const {
   Tensor weights = log_weights();
-  const Tensor mean = weights.detach().mean(-1);
-  const bool has_all = all_finite(mean);
   // What all logits have in common cancels below, at the cost of digits if it is large.
   constexpr double kLarge = 64;
-  if (!has_all || (mean.abs() > kLarge).any().item<bool>()) {
-    weights = weights - weights.detach().amax(-1, true);
-  }
+  if (!(offset < kLarge)) weights = weights - weights.detach().amax(-1, true);
   const Tensor shifted = at::addcmul(weights, temperature().unsqueeze(-1), finite, -1);
-  if (has_all) {
+  if (std::isfinite(offset)) {
     const auto k = static_cast<double>(weights.size(-1));
     return (shifted.sum(-1) - k * log_sum_exp(shifted)) +
            (std::lgamma(k) + (k - 1) * temperature().log());
@@ -86,9 +87,10 @@ Tensor ExpRelaxedCategorical::log_density(const Tensor& finite) const {
 
 Tensor ExpRelaxedCategorical::do_log_prob(const Tensor& value) const {
   const Tensor weights = log_weights();
-  if (all_finite(value) && all_finite(weights)) return log_density(value);
+  const double offset = mean_size(weights);
+  if (std::isfinite(offset) && all_finite(value)) return log_density(value, offset);
   const Tensor at_end = value == -kInfinity;
-  return log_density(value.masked_fill(at_end, 0))
+  return log_density(value.masked_fill(at_end, 0), offset)
       .masked_fill(((weights == -kInfinity) != at_end).any(-1), -kInfinity);
 }
 
@@ -111,9 +113,10 @@ Tensor RelaxedOneHotCategorical::do_rsample(IntArrayRef sample_shape, const Rand
 Tensor RelaxedOneHotCategorical::do_log_prob(const Tensor& value) const {
   const ExpRelaxedCategorical base = base_dist();
   const Tensor log_value = value.clamp_min(smallest_normal(value.scalar_type())).log_();
-  const Tensor density = base.log_density(log_value);
   const Tensor weights = base.log_weights();
-  if (all_finite(weights)) return density - log_value.sum(-1);
+  const double offset = mean_size(weights);
+  const Tensor density = base.log_density(log_value, offset);
+  if (std::isfinite(offset)) return density - log_value.sum(-1);
   const Tensor absent = weights == -kInfinity;
   return (density - log_value.masked_fill(absent, 0).sum(-1))
       .masked_fill(absent.logical_and(value != 0).any(-1), -kInfinity);

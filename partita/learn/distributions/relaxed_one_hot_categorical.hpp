@@ -49,7 +49,8 @@ class ExpRelaxedCategorical : public Distribution {
   /// The logits as given, or the log of the probabilities as given.
   Tensor log_weights() const;
   /// do_log_prob of what is not -inf, over the categories that are not absent.
-  Tensor log_density(const Tensor& finite) const;
+  /// @param offset mean_size(log_weights())
+  Tensor log_density(const Tensor& finite, double offset) const;
   /// What a draw is the softmax of: (logits + G) / temperature, less a constant.
   Tensor scores(IntArrayRef sample_shape, const Random& random) const;
 
