@@ -210,13 +210,15 @@ void check_same_shape(const char* name, const Tensor& a, const char* other, cons
                                           to_string(b.sizes()), to_string(a.sizes())));
 }
 
+/// A parameter of elementwise draws, as they are made.
+Tensor prepared(const Tensor& parameter) {
+  return parameter.detach().to(at::kCPU, at::kDouble).contiguous();
+}
+
 /// out[i] = variate(draws of element i, parameters[i]...), made in double.
 template <class Variate, class... Tensors>
 Tensor elementwise(const std::pair<Stream, std::uint64_t>& source, const Variate& variate,
                    const Tensor& first, const Tensors&... others) {
-  const auto prepared = [](const Tensor& t) {
-    return t.detach().to(at::kCPU, at::kDouble).contiguous();
-  };
   const std::array<Tensor, 1 + sizeof...(others)> parameters = {prepared(first),
                                                                 prepared(others)...};
   Tensor out = at::empty(first.sizes(), at::kDouble);
@@ -234,16 +236,29 @@ Tensor elementwise(const std::pair<Stream, std::uint64_t>& source, const Variate
   return out.to(first.options());
 }
 
+/// The same by fill(stream, position, parameters, out).
+template <class Fill>
+Tensor filled(const Stream& source, const Fill& fill, const Tensor& parameter) {
+  const Tensor from = prepared(parameter);
+  Tensor out = at::empty(from.sizes(), from.options());
+  const std::span<const double> parameters(from.data_ptr<double>(),
+                                           static_cast<std::size_t>(from.numel()));
+  const std::span<double> draws(out.data_ptr<double>(), parameters.size());
+  at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    const auto first = static_cast<std::size_t>(begin);
+    const auto n = static_cast<std::size_t>(end - begin);
+    fill(source, first, parameters.subspan(first, n), draws.subspan(first, n));
+  });
+  return out.to(parameter.options());
+}
+
 }  // namespace
 
 Tensor Random::log_standard_gamma(const Tensor& concentration) const {
-  return elementwise(reserve(count(concentration.sizes()) * kElementPositions), log_gamma_variate,
-                     concentration);
+  return filled(fork(), fill_log_gamma, concentration);
 }
 
-Tensor Random::poisson(const Tensor& rate) const {
-  return elementwise(reserve(count(rate.sizes()) * kElementPositions), poisson_variate, rate);
-}
+Tensor Random::poisson(const Tensor& rate) const { return filled(fork(), fill_poisson, rate); }
 
 Tensor Random::binomial(const Tensor& total_count, const Tensor& probs) const {
   check_same_shape("probs", probs, "total_count", total_count);

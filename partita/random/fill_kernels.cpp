@@ -1,5 +1,6 @@
 #include "partita/random/fill_kernels.hpp"
 
+#include <limits>
 #include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
@@ -107,8 +108,9 @@ struct Uniform {
   }
 };
 
-/// -log(u) of the uniform that s stands for. With u = 2^k m and m about 1, m - 1 comes exactly from
-/// s, even where u itself is rounded; log m = log((1 + t) / (1 - t)) with t = (m - 1) / (m + 1).
+/// -log(u) of the uniform, or other positive number, that s stands for. With u = 2^k m and m about
+/// 1, m - 1 comes exactly from s, even where u itself is rounded; log m = log((1 + t) / (1 - t))
+/// with t = (m - 1) / (m + 1).
 template <class D, class V>
 HWY_INLINE V NegativeLog(D d, V s) {
   using T = hn::TFromD<D>;
@@ -226,6 +228,29 @@ void NormalF64(const std::uint64_t* r, const std::uint64_t* a, std::size_t n, do
   NormalT(r, a, n, out);
 }
 
+void LogGammaF64(const double* concentration, const double* normals, const double* uniforms,
+                 std::size_t n, double* out) {
+  const Tag<double> d;
+  const auto one = hn::Set(d, 1.0);
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    const auto a = hn::LoadU(d, concentration + i);
+    const auto x = hn::LoadU(d, normals + i);
+    const auto u = hn::LoadU(d, uniforms + i);
+    const auto boosted = hn::Add(a, hn::IfThenElseZero(hn::Lt(a, one), one));
+    const auto shift = hn::Sub(boosted, hn::Set(d, 1.0 / 3));
+    const auto v = hn::Add(one, hn::Div(x, hn::Sqrt(hn::Mul(hn::Set(d, 9.0), shift))));
+    const auto square = hn::Mul(x, x);
+    const auto bound = hn::NegMulAdd(hn::Set(d, kGammaSqueeze), hn::Mul(square, square), one);
+    const auto is_inside = hn::And(hn::Ge(a, hn::Zero(d)), hn::Le(a, hn::Set(d, 1e300)));
+    const auto accepts = hn::And(is_inside, hn::And(hn::Gt(v, hn::Zero(d)), hn::Lt(u, bound)));
+    const auto draw = hn::Mul(shift, hn::Mul(v, hn::Mul(v, v)));
+    const auto log_draw = hn::Neg(NegativeLog(d, draw));
+    hn::StoreU(
+        hn::IfThenElse(accepts, log_draw, hn::Set(d, std::numeric_limits<double>::quiet_NaN())), d,
+        out + i);
+  }
+}
+
 }  // namespace
 }  // namespace partita::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -243,6 +268,7 @@ HWY_EXPORT(LogisticF32);
 HWY_EXPORT(LogisticF64);
 HWY_EXPORT(NormalF32);
 HWY_EXPORT(NormalF64);
+HWY_EXPORT(LogGammaF64);
 
 void uniform_from_words(const std::uint64_t* words, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(UniformF32)(words, n, out);
@@ -275,6 +301,10 @@ void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, 
 void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
                        double* out) {
   HWY_DYNAMIC_DISPATCH(NormalF64)(radii, angles, n, out);
+}
+void log_gamma_from_draws(const double* concentration, const double* normals,
+                          const double* uniforms, std::size_t n, double* out) {
+  HWY_DYNAMIC_DISPATCH(LogGammaF64)(concentration, normals, uniforms, n, out);
 }
 
 }  // namespace partita::kernels

@@ -24,4 +24,13 @@ void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, 
 void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
                        double* out);
 
+/// The squeeze of Marsaglia and Tsang (2000) accepts if u < 1 - 0.0331 x^4.
+inline constexpr double kGammaSqueeze = 0.0331;
+
+/// The logarithms of their draws of Gamma(concentration[i]), or Gamma(concentration[i] + 1) if that
+/// is under 1, from normals and uniforms; NaN where the squeeze does not accept and where the
+/// concentration is not in [0, 1e300].
+void log_gamma_from_draws(const double* concentration, const double* normals,
+                          const double* uniforms, std::size_t n, double* out);
+
 }  // namespace partita::kernels

@@ -1,10 +1,15 @@
 #include "partita/random/variates.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <numbers>
+#include <optional>
+
+#include "partita/random/fill.hpp"
+#include "partita/random/fill_kernels.hpp"
 
 namespace partita {
 
@@ -64,17 +69,19 @@ double log_binomial(double k, double n, double p) {
 /// A point of Hörmann's transformed rejection: the candidate k = floor((2 a / s + b) u + center)
 /// with u uniform on (-1/2, 1/2), s = 1/2 - |u|, and a uniform v for its acceptance.
 struct Candidate {
-  Candidate(Draws& draws, double a, double b, double center)
-      : v(draws.uniform()), u(draws.uniform() - 0.5), s(0.5 - std::abs(u)) {
-    k = std::floor((2 * a / s + b) * u + center);
-    slope = a / (s * s) + b;
-  }
+  Candidate(double v_, double uniform, double a, double b, double center)
+      : v(v_),
+        u(uniform - 0.5),
+        s(0.5 - std::abs(u)),
+        k(std::floor((2 * a / s + b) * u + center)) {}
   double v;
   double u;
   double s;
   double k;
-  double slope;  // of k in u
 };
+
+/// d k / d u.
+double slope(const Candidate& it, double a, double b) { return a / (it.s * it.s) + b; }
 
 /// p <= 1/2.
 double binomial_of_small_probability(Draws& draws, double n, double p) {
@@ -93,14 +100,66 @@ double binomial_of_small_probability(Draws& draws, double n, double p) {
   const double v_r = 0.92 - 4.2 / b;
   const double alpha = (2.83 + 5.1 / b) * deviation;
   while (true) {
-    const Candidate it(draws, a, b, n * p + 0.5);
+    const double v = draws.uniform();
+    const Candidate it(v, draws.uniform(), a, b, n * p + 0.5);
     if (it.s >= 0.07 && it.v <= v_r) return it.k;
     if (it.k < 0 || it.k > n) continue;
     const double mode = std::floor((n + 1) * p);
-    if (std::log(it.v * alpha / it.slope) <= log_binomial(it.k, n, p) - log_binomial(mode, n, p)) {
+    if (std::log(it.v * alpha / slope(it, a, b)) <=
+        log_binomial(it.k, n, p) - log_binomial(mode, n, p)) {
       return it.k;
     }
   }
+}
+
+/// The logarithm of the draw that Marsaglia and Tsang make of a normal x and a uniform u; NaN if
+/// they reject. concentration >= 1.
+double attempt_log_gamma(double concentration, double x, double u) {
+  const double d = concentration - 1.0 / 3;
+  const double v = 1 + x / std::sqrt(9 * d);
+  if (!(v > 0)) return kNaN;
+  const double cube = v * v * v;
+  const double square = x * x;
+  // Their squeeze spares most draws a logarithm, and those of concentrations past 1e10 a difference
+  // that has no digits left.
+  const bool accepts = u < 1 - kernels::kGammaSqueeze * square * square ||
+                       std::log(u) < 0.5 * square + d * (1 - cube + std::log(cube));
+  return accepts ? std::log(d * cube) : kNaN;
+}
+
+/// A Poisson draw made of uniforms, the second only from kManyEvents on, where they may be
+/// rejected.
+std::optional<double> attempt_poisson(double rate, double v, double u) {
+  if (!(rate >= 0)) return kNaN;
+  if (rate == kInfinity) return kInfinity;
+  if (rate < kManyEvents) {
+    double count = 0;
+    double probability = std::exp(-rate);
+    for (double sum = probability; v > sum; ++count) {
+      probability *= rate / (count + 1);
+      if (sum + probability == sum) break;  // v is between the sum of all and 1
+      sum += probability;
+    }
+    return count;
+  }
+  const double b = 0.931 + 2.53 * std::sqrt(rate);
+  const double a = -0.059 + 0.02483 * b;
+  const Candidate it(v, u, a, b, rate + 0.43);
+  if (it.s >= 0.07 && v <= 0.9277 - 3.6224 / (b - 2)) return it.k;
+  if (it.k < 0 || (it.s < 0.013 && v > it.s)) return std::nullopt;
+  const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4);
+  const bool accepts = std::log(v * inverse_alpha / slope(it, a, b)) <= log_poisson(it.k, rate);
+  return accepts ? std::optional(it.k) : std::nullopt;
+}
+
+// Of fill_log_gamma and fill_poisson: as many elements at a time, and what a redrawn one reads at
+// most.
+constexpr std::size_t kBlock = 256;
+static_assert(kBlock % kernels::kWordStep == 0);
+constexpr std::uint64_t kRedrawn = 1U << 16U;
+
+Stream sibling(const Stream& stream, std::uint64_t offset) {
+  return {.seed = stream.seed, .id = stream.id + offset};
 }
 
 }  // namespace
@@ -113,40 +172,79 @@ double log_gamma_variate(Draws& draws, double concentration) {
     boost = -draws.exponential() / concentration;
     concentration += 1;
   }
-  const double d = concentration - 1.0 / 3;
-  const double c = 1 / std::sqrt(9 * d);
   while (true) {
     const double x = draws.normal();
-    const double v = 1 + c * x;
-    if (v <= 0) continue;
-    const double cube = v * v * v;
-    const double square = x * x;
-    const double u = draws.uniform();
-    // Their squeeze spares most draws the logarithms.
-    if (u < 1 - 0.0331 * square * square ||
-        std::log(u) < 0.5 * square + d * (1 - cube + std::log(cube))) {
-      return std::log(d * cube) + boost;
+    const double log_draw = attempt_log_gamma(concentration, x, draws.uniform());
+    if (!std::isnan(log_draw)) return log_draw + boost;
+  }
+}
+
+void fill_log_gamma(const Stream& stream, std::uint64_t position,
+                    std::span<const double> concentration, std::span<double> out) {
+  std::array<double, kBlock> a;
+  std::array<double, kBlock> normals;
+  std::array<double, kBlock> uniforms;
+  std::array<double, kBlock> exponentials;
+  std::array<double, kBlock> log_draws;
+  a.fill(1);
+  normals.fill(0);
+  uniforms.fill(0);
+  for (std::size_t done = 0; done < out.size(); done += kBlock) {
+    const std::size_t n = std::min(kBlock, out.size() - done);
+    const std::uint64_t first = position + done;
+    std::copy_n(&concentration[done], n, a.data());
+    fill_normal(stream, first, std::span(normals).first(n));
+    fill_uniform(sibling(stream, 1), first, std::span(uniforms).first(n));
+    if (std::any_of(a.data(), a.data() + n, [](double c) { return c < 1; })) {
+      fill_exponential(sibling(stream, 2), first, std::span(exponentials).first(n));
+    }
+    const std::size_t steps = (n + kernels::kWordStep - 1) / kernels::kWordStep;
+    kernels::log_gamma_from_draws(a.data(), normals.data(), uniforms.data(),
+                                  steps * kernels::kWordStep, log_draws.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      const bool is_small = a[i] < 1;
+      double log_draw = log_draws[i];
+      if (std::isnan(log_draw) && a[i] >= 0) {
+        log_draw = attempt_log_gamma(is_small ? a[i] + 1 : a[i], normals[i], uniforms[i]);
+      }
+      if (std::isnan(log_draw)) {
+        Draws draws(sibling(stream, 3), (first + i) * kRedrawn);
+        out[done + i] = log_gamma_variate(draws, a[i]);
+      } else {
+        out[done + i] = is_small ? log_draw - exponentials[i] / a[i] : log_draw;
+      }
     }
   }
 }
 
 double poisson_variate(Draws& draws, double rate) {
-  if (!(rate >= 0)) return kNaN;
-  if (rate == kInfinity) return kInfinity;
-  if (rate < kManyEvents) {
-    double count = 0;
-    for (double time = draws.exponential(); time < rate; time += draws.exponential()) ++count;
-    return count;
-  }
-  const double b = 0.931 + 2.53 * std::sqrt(rate);
-  const double a = -0.059 + 0.02483 * b;
-  const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4);
-  const double v_r = 0.9277 - 3.6224 / (b - 2);
   while (true) {
-    const Candidate it(draws, a, b, rate + 0.43);
-    if (it.s >= 0.07 && it.v <= v_r) return it.k;
-    if (it.k < 0 || (it.s < 0.013 && it.v > it.s)) continue;
-    if (std::log(it.v * inverse_alpha / it.slope) <= log_poisson(it.k, rate)) return it.k;
+    const double v = draws.uniform();
+    if (const auto count = attempt_poisson(rate, v, draws.uniform())) return *count;
+  }
+}
+
+void fill_poisson(const Stream& stream, std::uint64_t position, std::span<const double> rate,
+                  std::span<double> out) {
+  std::array<double, kBlock> first_uniforms;
+  std::array<double, kBlock> second_uniforms{};
+  for (std::size_t done = 0; done < out.size(); done += kBlock) {
+    const std::size_t n = std::min(kBlock, out.size() - done);
+    const std::uint64_t first = position + done;
+    const auto rates = rate.subspan(done, n);
+    fill_uniform(stream, first, std::span(first_uniforms).first(n));
+    if (std::any_of(rates.begin(), rates.end(), [](double r) { return r >= kManyEvents; })) {
+      fill_uniform(sibling(stream, 1), first, std::span(second_uniforms).first(n));
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto count = attempt_poisson(rates[i], first_uniforms[i], second_uniforms[i]);
+      if (count) {
+        out[done + i] = *count;
+      } else {
+        Draws draws(sibling(stream, 2), (first + i) * kRedrawn);
+        out[done + i] = poisson_variate(draws, rates[i]);
+      }
+    }
   }
 }
 

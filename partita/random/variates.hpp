@@ -8,6 +8,9 @@
 // A parameter outside its range gives NaN.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "partita/random/stream.hpp"
 
 namespace partita {
@@ -18,8 +21,17 @@ namespace partita {
 double log_gamma_variate(Draws& draws, double concentration);
 
 /// Poisson of the given rate >= 0: from 10 on by Hörmann (1993), "The transformed rejection method
-/// for generating Poisson random variables" (PTRS); below, by counting exponential arrivals.
+/// for generating Poisson random variables" (PTRS); below, by inversion, where
+/// probabilities are right to 2e-16.
 double poisson_variate(Draws& draws, double rate);
+
+// Many of them: out[i] is the draw at position + i, a function of that position and parameter i
+// alone, so a range may be split as one likes. Read streams of the same seed, of four ids from
+// stream.id on.
+void fill_log_gamma(const Stream& stream, std::uint64_t position,
+                    std::span<const double> concentration, std::span<double> out);
+void fill_poisson(const Stream& stream, std::uint64_t position, std::span<const double> rate,
+                  std::span<double> out);
 
 /// Successes in `total_count` trials of probability `probs`: from a mean of 10 successes (or
 /// failures) on by Hörmann (1993), "The generation of binomial random variates" (BTRS); below, by

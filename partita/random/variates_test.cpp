@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <numbers>
+#include <span>
 #include <vector>
 
 #include "statistics.hpp"
@@ -84,10 +86,61 @@ TEST(LogGammaVariate, HasItsLimitsWhereTheDrawsUnderflowOrAreLarge) {
             kFalseAlarm);
 }
 
+TEST(FillLogGamma, HasItsLaw) {
+  std::uint64_t id = 400;
+  std::vector<double> draws(kDraws);
+  for (const double a : {0.05, 0.5, 0.999, 1.0, 1.5, 10.0, 1000.0}) {
+    fill_log_gamma({.seed = 31, .id = id += 10}, 3, std::vector<double>(kDraws, a), draws);
+    EXPECT_GT(ks_p_value(draws, [&](double x) { return 1 - gamma_q(a, std::exp(x)); }), kFalseAlarm)
+        << a;
+    EXPECT_LT(ks_p_value(draws, [&](double x) { return 1 - gamma_q(a * 1.05, std::exp(x)); }),
+              kFalseAlarm)
+        << a;
+  }
+  // Normal, but for a skewness of 2e-4: 1e-5 in the CDF.
+  fill_log_gamma({.seed = 31, .id = id += 10}, 0, std::vector<double>(kDraws, 1e8), draws);
+  for (double& x : draws) x = std::expm1(x - std::log(1e8)) * 1e4;
+  EXPECT_GT(ks_p_value(draws, [](double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }),
+            kFalseAlarm);
+  fill_log_gamma({.seed = 31, .id = id += 10}, 0, std::vector<double>(kDraws, 1e20), draws);
+  for (const double x : draws) ASSERT_NEAR(x, std::log(1e20), 1e-9);
+}
+
+TEST(FillVariates, DoNotDependOnHowARangeIsSplit) {
+  const Stream stream{.seed = 32, .id = 5};
+  std::vector<double> concentrations(3000);
+  for (std::size_t i = 0; i < concentrations.size(); ++i) {
+    concentrations[i] = 0.1 * static_cast<double>(i % 300);
+  }
+  concentrations[7] = kInfinity;
+  concentrations[8] = 1e308;
+  const std::span<const double> all(concentrations);
+  std::vector<double> counts(all.size());
+  fill_poisson(stream, 11, all, counts);
+  std::vector<double> whole(all.size());
+  fill_log_gamma(stream, 11, all, whole);
+  for (const std::size_t step : {1U, 3U, 255U, 256U, 257U, 2999U}) {
+    std::vector<double> parts(all.size());
+    std::vector<double> count_parts(all.size());
+    for (std::size_t i = 0; i < all.size(); i += step) {
+      const std::size_t n = std::min<std::size_t>(step, all.size() - i);
+      fill_log_gamma(stream, 11 + i, all.subspan(i, n), std::span(parts).subspan(i, n));
+      fill_poisson(stream, 11 + i, all.subspan(i, n), std::span(count_parts).subspan(i, n));
+    }
+    EXPECT_EQ(whole, parts) << step;
+    EXPECT_EQ(counts, count_parts) << step;
+  }
+  EXPECT_EQ(counts[0], 0);
+  EXPECT_EQ(counts[7], kInfinity);
+  EXPECT_EQ(whole[0], -kInfinity);
+  EXPECT_EQ(whole[7], kInfinity);
+  EXPECT_NEAR(whole[8], std::log(1e308), 1e-9);
+}
+
 TEST(PoissonVariate, HasItsLaw) {
   std::uint64_t id = 100;
   for (const double rate : {0.01, 0.7, 3.0, 9.99, 10.0, 12.5, 40.0, 1234.5, 1e6}) {
-    const auto draws = sample([&](Draws& d) { return poisson_variate(d, rate); }, ++id);
+    auto draws = sample([&](Draws& d) { return poisson_variate(d, rate); }, ++id);
     const auto p_value = [&](double of) {
       return p_value_of_counts(draws, rate, std::sqrt(rate), [&](double k) {
         return k * std::log(of) - of - std::lgamma(k + 1);
@@ -95,6 +148,8 @@ TEST(PoissonVariate, HasItsLaw) {
     };
     EXPECT_GT(p_value(rate), kFalseAlarm) << rate;
     EXPECT_LT(p_value(rate + 0.05 * std::sqrt(rate)), kFalseAlarm) << rate;
+    fill_poisson({.seed = 31, .id = 1000 + 10 * id}, 5, std::vector<double>(kDraws, rate), draws);
+    EXPECT_GT(p_value(rate), kFalseAlarm) << rate;
   }
 }
 
@@ -193,8 +248,14 @@ TEST(Variates, AreCertainWhereTheirLawIs) {
 
 TEST(Variates, AreNaNOutsideTheirRange) {
   Draws draws(Stream{.seed = 5, .id = 6});
-  for (const double bad : {-1.0, -kInfinity, kNaN}) {
+  for (const double bad : {-1.0, -0.1, -kInfinity, kNaN}) {
     EXPECT_TRUE(std::isnan(log_gamma_variate(draws, bad)));
+    std::vector<double> filled(40);
+    fill_log_gamma({.seed = 5}, 0, std::vector<double>(40, bad), filled);
+    const auto is_nan = [](double x) { return std::isnan(x); };
+    EXPECT_TRUE(std::all_of(filled.begin(), filled.end(), is_nan));
+    fill_poisson({.seed = 5}, 0, std::vector<double>(40, bad), filled);
+    EXPECT_TRUE(std::all_of(filled.begin(), filled.end(), is_nan));
     EXPECT_TRUE(std::isnan(poisson_variate(draws, bad)));
     EXPECT_TRUE(std::isnan(von_mises_variate(draws, bad)));
     EXPECT_TRUE(std::isnan(binomial_variate(draws, bad, 0.5)));
