@@ -22,6 +22,7 @@
 #include "partita/learn/distributions/gamma.hpp"
 #include "partita/learn/distributions/gumbel.hpp"
 #include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/poisson.hpp"
 #include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
 #include "python_peer.hpp"
 
@@ -153,6 +154,22 @@ void elementwise(Bench& bench) {
             mixture.lgamma().sum(-1);
       },
       "D.Dirichlet(mixture).log_prob(simplex)");
+
+  // Of rates 0.5 ... 3.5.
+  bench.python().set_up("counts = torch.poisson(b.expand(256, 256))");
+  const Tensor counts = at::poisson(b.expand(shape).contiguous());
+  bench.row(
+      "Poisson, sample", size, [&](bool check) { Poisson(b, check).sample({kBatch}, random); },
+      [&] { at::poisson(b.expand(shape), generator); }, "D.Poisson(b).sample(n)");
+  bench.row(
+      "Poisson, log_prob", size, [&](bool check) { Poisson(b, check).log_prob(counts); },
+      [&] { counts* b.log() - b - (counts + 1).lgamma(); }, "D.Poisson(b).log_prob(counts)");
+  const Tensor high = 10 * b + 10;
+  bench.python().set_up("high = 10 * b + 10");
+  bench.row(
+      "Poisson, sample of 15 ... 45", size,
+      [&](bool check) { Poisson(high, check).sample({kBatch}, random); },
+      [&] { at::poisson(high.expand(shape), generator); }, "D.Poisson(high).sample(n)");
 }
 
 /// 64 rows of V logits.

@@ -8,6 +8,7 @@
 
 #include "partita/learn/distributions/dirichlet.hpp"
 #include "partita/learn/distributions/fisher_snedecor.hpp"
+#include "partita/learn/distributions/implicit.hpp"
 #include "partita/learn/distributions/student_t.hpp"
 #include "partita/learn/distributions/test_support.hpp"
 
@@ -119,8 +120,10 @@ TEST(Dirichlet, OfTwoClassesIsBeta) {
   const Tensor a = at::full({100}, 0.3, at::kDouble).set_requires_grad(true);
   const Tensor b = at::full({100}, 2.0, at::kDouble).set_requires_grad(true);
   const Tensor c = at::stack({a, b}, -1).detach().set_requires_grad(true);
-  Dirichlet(c).rsample(Stream{.seed = 8}).select(-1, 0).sum().backward();
-  Beta(a, b).rsample(Stream{.seed = 8}).sum().backward();
+  const Tensor x = Dirichlet(c).rsample(Stream{.seed = 8});
+  x.select(-1, 0).sum().backward();
+  const Tensor log_odds = (x.select(-1, 0) / x.select(-1, 1)).log().detach();
+  implicit_draw(Law::kLogitBeta, log_odds, a, b).sigmoid().sum().backward();
   EXPECT_TRUE(at::allclose(c.grad().select(-1, 0), a.grad(), 1e-10, 1e-14));
   EXPECT_TRUE(at::allclose(c.grad().select(-1, 1), b.grad(), 1e-10, 1e-14));
 }

@@ -1,8 +1,11 @@
 #include "partita/learn/distributions/dirichlet.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
+#include <array>
 #include <limits>
+#include <numeric>
 
 #include "partita/learn/distributions/implicit.hpp"
 #include "partita/learn/distributions/numeric.hpp"
@@ -12,12 +15,44 @@ namespace partita::distributions {
 namespace {
 
 Parameter parameter_of(const TensorOrNumber& concentration) {
-  return {"concentration", as_tensors({{"concentration", concentration}})[0],
-          constraints::independent(constraints::positive(), 1)};
+  return {"concentration",
+          as_tensors({{"concentration", concentration}})[0],
+          {constraints::positive().description, 1, false,
+           [](const Tensor& x) { return x.size(-1) == 0 ? (x > 0).all(-1) : x.amin(-1) > 0; }}};
 }
 
 IntArrayRef last_dimension(const Tensor& concentration) {
   return concentration.sizes().slice(concentration.dim() == 0 ? 0 : concentration.dim() - 1);
+}
+
+/// x.sum(-1), which makes a copy in double first.
+Tensor sum_in_double(const Tensor& x) {
+  const bool has_gradient = at::GradMode::is_enabled() && x.requires_grad();
+  if (has_gradient || !x.is_cpu() || !x.is_contiguous() || x.scalar_type() != at::kFloat) {
+    return x.sum(-1, /*keepdim=*/false, at::kDouble);
+  }
+  const std::int64_t n = x.size(-1);
+  Tensor sums = at::empty(x.sizes().slice(0, static_cast<std::size_t>(x.dim() - 1)), at::kDouble);
+  const auto* from = x.data_ptr<float>();
+  auto* to = sums.data_ptr<double>();
+  at::parallel_for(
+      0, sums.numel(), 1 + 10'000 / (n + 1), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          std::array<double, 8> lanes{};
+          const auto step = static_cast<std::int64_t>(lanes.size());
+          const float* const entries = from + row * n;
+          std::int64_t i = 0;
+          for (; i + step <= n; i += step) {
+            for (std::int64_t j = 0; j < step; ++j) {
+              lanes[static_cast<std::size_t>(j)] += static_cast<double>(entries[i + j]);
+            }
+          }
+          double sum = std::accumulate(lanes.begin(), lanes.end(), 0.0);
+          for (; i < n; ++i) sum += static_cast<double>(entries[i]);
+          to[row] = sum;
+        }
+      });
+  return sums;
 }
 
 /// Where the last dimension has its maximum.
@@ -72,8 +107,8 @@ Tensor Dirichlet::variance() const {
 }
 
 Tensor Dirichlet::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
-  Tensor logs = random.log_standard_gamma(c.detach());
+  const Tensor c = in_double(unexpanded(concentration(), 1)).expand(extended_shape(sample_shape));
+  Tensor logs = random.log_standard_gamma(c);
   if (at::GradMode::is_enabled() && c.requires_grad() && c.size(-1) > 1) {
     // x_i is Beta(c_i, total - c_i): with the rest of the concentrations held, and what x_i gives
     // or takes shared by the others in proportion, d logit(x_i) / d c_i is that of the beta, and x
@@ -86,10 +121,16 @@ Tensor Dirichlet::do_rsample(IntArrayRef sample_shape, const Random& random) con
 }
 
 Tensor Dirichlet::do_log_prob(const Tensor& value) const {
-  const Tensor c = in_double(concentration());
-  return (times(c - 1, log_or_minus_infinity(in_double(value))).sum(-1) + at::lgamma(c.sum(-1)) -
-          at::lgamma(c).sum(-1))
-      .to(at::result_type(value, concentration()));
+  const Tensor own = unexpanded(concentration(), 1);
+  const at::ScalarType type =
+      value.scalar_type() == at::kFloat ? log_gamma_type({own}) : at::kDouble;
+  const Tensor c = own.to(type);
+  const Tensor x = expanded_with(value, concentration()).to(type);
+  const Tensor log_normalizer = sum_in_double(at::lgamma(c)) - at::lgamma(sum_in_double(c));
+  const Tensor terms = all_at_least(x, smallest_normal(type))
+                           ? (c - 1) * x.log()
+                           : times(c - 1, log_or_minus_infinity(x));
+  return (sum_in_double(terms) - log_normalizer).to(at::result_type(value, concentration()));
 }
 
 }  // namespace partita::distributions

@@ -49,9 +49,8 @@ Tensor FisherSnedecor::do_rsample(IntArrayRef sample_shape, const Random& random
   const Shape shape = extended_shape(sample_shape);
   const Tensor a = in_double(df1().expand(shape)) / 2;
   const Tensor b = in_double(df2().expand(shape)) / 2;
-  const Tensor logs = random.log_standard_gamma(at::stack({a, b}, -1).detach());
-  const Tensor log_odds =
-      implicit_draw(Law::kLogitBeta, logs.select(-1, 0) - logs.select(-1, 1), a, b);
+  const Tensor log_odds = implicit_draw(
+      Law::kLogitBeta, random.log_standard_gamma(a).sub_(random.log_standard_gamma(b)), a, b);
   return positive_draw((log_odds + (b / a).log()).exp(), options());
 }
 

@@ -30,17 +30,27 @@ Tensor Gamma::entropy() const {
 Tensor Gamma::mode() const { return ((concentration() - 1) / rate()).clamp_min(0); }
 
 Tensor Gamma::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
-  const Tensor log_draw = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c.detach()), c);
-  return positive_draw((log_draw - in_double(rate()).log()).exp(), options());
+  const Tensor c = in_double(unexpanded(concentration())).expand(extended_shape(sample_shape));
+  const Tensor log_draw = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c), c);
+  return positive_draw((log_draw - in_double(unexpanded(rate())).log()).exp(), options());
 }
 
 Tensor Gamma::do_log_prob(const Tensor& value) const {
-  const Tensor c = in_double(concentration());
-  const Tensor r = in_double(rate());
+  const at::ScalarType result = at::result_type(value, parameter(0));
+  Tensor c = unexpanded(concentration());
+  Tensor r = unexpanded(rate());
+  const bool is_single = value.scalar_type() == at::kFloat && r.scalar_type() == at::kFloat;
+  const at::ScalarType type = is_single ? log_gamma_type({c}) : at::kDouble;
+  // With the logarithm of r x, what cancels does not grow with the scale.
+  const Tensor y = r.to(type) * expanded_with(value, parameter(0)).to(type);
+  if (all_at_least(y, smallest_normal(type))) {
+    c = c.to(type);
+    return at::addcmul(r.to(type).log() - at::lgamma(c), c - 1, y.log()).sub_(y).to(result);
+  }
+  c = in_double(c);
+  r = in_double(r);
   const Tensor x = in_double(value);
-  return (c * r.log() + times(c - 1, log_or_minus_infinity(x)) - r * x - at::lgamma(c))
-      .to(at::result_type(value, parameter(0)));
+  return (c * r.log() + times(c - 1, log_or_minus_infinity(x)) - r * x - at::lgamma(c)).to(result);
 }
 
 Tensor Gamma::do_cdf(const Tensor& value) const {

@@ -144,7 +144,9 @@ at::ScalarType type_of(const at::TensorOptions& options) {
 }  // namespace
 
 Tensor implicit_draw(Law law, const Tensor& y, const Tensor& a, const Tensor& b) {
-  return value(law, -1, y, a, b);
+  const bool has_gradient =
+      at::GradMode::is_enabled() && (a.requires_grad() || (b.defined() && b.requires_grad()));
+  return has_gradient ? value(law, -1, y, a, b) : y;
 }
 
 Tensor tail(Law law, Tail which, const Tensor& y, const Tensor& a, const Tensor& b) {

@@ -1,9 +1,11 @@
 #include "partita/learn/distributions/numeric.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <limits>
 #include <numbers>
 #include <vector>
@@ -120,5 +122,33 @@ bool all_finite(const Tensor& x) {
 }
 
 Tensor in_double(const Tensor& x) { return x.to(at::kDouble); }
+
+bool all_at_least(const Tensor& x, double least) {
+  return x.is_cpu() && (x.numel() == 0 || x.detach().amin().item<double>() >= least);
+}
+
+bool all_at_most(const Tensor& x, double greatest) {
+  return x.is_cpu() && (x.numel() == 0 || x.detach().amax().item<double>() <= greatest);
+}
+
+at::ScalarType log_gamma_type(std::initializer_list<Tensor> arguments) {
+  constexpr double kLargest = 16;
+  const bool is_single = std::all_of(arguments.begin(), arguments.end(), [](const Tensor& t) {
+    return t.scalar_type() == at::kFloat && all_at_most(t, kLargest);
+  });
+  return is_single ? at::kFloat : at::kDouble;
+}
+
+Tensor unexpanded(const Tensor& parameter, std::int64_t event_dim) {
+  Tensor own = parameter;
+  for (std::int64_t d = 0; d < own.dim() - event_dim; ++d) {
+    if (own.stride(d) == 0 && own.size(d) > 1) own = own.narrow(d, 0, 1);
+  }
+  return own;
+}
+
+Tensor expanded_with(const Tensor& value, const Tensor& parameter) {
+  return value.expand(at::infer_size(value.sizes(), parameter.sizes()));
+}
 
 }  // namespace partita::distributions

@@ -17,10 +17,14 @@ Tensor Poisson::do_sample(IntArrayRef sample_shape, const Random& random) const 
 }
 
 Tensor Poisson::do_log_prob(const Tensor& value) const {
-  const Tensor k = in_double(value);
-  const Tensor r = in_double(rate());
-  return (times(k, log_or_minus_infinity(r)) - r - at::lgamma(k + 1))
-      .to(at::result_type(value, rate()));
+  const Tensor own = unexpanded(rate());
+  const at::ScalarType type = log_gamma_type({value, own});
+  const Tensor k = expanded_with(value, rate()).to(type);
+  const Tensor r = own.to(type);
+  Tensor log_weight = all_at_least(r, smallest_normal(type))
+                          ? at::addcmul(-r, k, r.log())
+                          : times(k, log_or_minus_infinity(r)) - r;
+  return log_weight.sub_(at::lgamma(k + 1)).to(at::result_type(value, rate()));
 }
 
 // P(X <= k) = P(G > rate) of G ~ Gamma(k + 1, 1) (DLMF 8.4.10).

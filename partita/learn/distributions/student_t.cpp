@@ -73,10 +73,8 @@ Tensor StudentT::do_rsample(IntArrayRef sample_shape, const Random& random) cons
   const Shape shape = extended_shape(sample_shape);
   const Tensor v = in_double(df().expand(shape));
   const Tensor half = v / 2;
-  const Tensor logs =
-      random.log_standard_gamma(half.detach().unsqueeze(-1).expand(concatenate(shape, {2})));
-  const Tensor y =
-      implicit_draw(Law::kLogitBeta, logs.select(-1, 0) - logs.select(-1, 1), half, half);
+  const Tensor log_odds = random.log_standard_gamma(half).sub_(random.log_standard_gamma(half));
+  const Tensor y = implicit_draw(Law::kLogitBeta, log_odds, half, half);
   return finite_draw(in_double(loc()) + in_double(scale()) * v.sqrt() * (y / 2).sinh(), options());
 }
 
