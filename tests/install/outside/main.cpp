@@ -4,13 +4,16 @@
 #include <partita/base/parallel.hpp>
 #include <partita/base/progress.hpp>
 #include <partita/base/rows.hpp>
+#include <partita/gumbel/categorical.hpp>
 #include <partita/gumbel/gumbel.hpp>
 #include <partita/gumbel/gumbel_top_k.hpp>
 #include <partita/io/archive.hpp>
 #include <partita/io/file.hpp>
 #include <partita/io/npy.hpp>
 #include <partita/io/text.hpp>
+#include <partita/random/fill.hpp>
 #include <partita/random/stream.hpp>
+#include <partita/random/variates.hpp>
 #include <partita/report/figure.hpp>
 #include <partita/report/page.hpp>
 #include <partita/search/ancestral.hpp>
