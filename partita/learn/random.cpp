@@ -38,16 +38,7 @@ at::ScalarType arithmetic_type(const at::TensorOptions& options) {
 
 /// The number before 1 in the type that is asked for.
 double largest_uniform(const at::TensorOptions& options) {
-  switch (at::typeMetaToScalarType(options.dtype())) {
-    case at::kDouble:
-      return 1 - 0x1p-53;
-    case at::kHalf:
-      return 1 - 0x1p-11;
-    case at::kBFloat16:
-      return 1 - 0x1p-8;
-    default:
-      return 1 - 0x1p-24;
-  }
+  return 1 - epsilon(at::typeMetaToScalarType(options.dtype())) / 2;
 }
 
 /// Draws of (0, most], in the type that is asked for: rounding to it must not reach 0 or exceed
@@ -287,15 +278,12 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
   const Tensor out = at::empty({count, logits.size(0)}, at::kLong);
   const std::span<std::int64_t> all(out.data_ptr<std::int64_t>(),
                                     static_cast<std::size_t>(out.numel()));
-  // About what a core does in the time that it takes to start another thread.
-  constexpr std::int64_t kAlone = 1'000'000;
-  const bool is_much = logits.numel() + 64 * out.numel() > kAlone;
   struct Workspace {
     CategoricalSampler sampler;
     std::vector<std::int64_t> drawn;
   };
   const auto draws = static_cast<std::size_t>(count);
-  for_each_row<Workspace>(rows.rows(), {.threads = is_much ? at::get_num_threads() : 1},
+  for_each_row<Workspace>(rows.rows(), {.threads = threads_for(logits.numel() + 64 * out.numel())},
                           [&](std::size_t row, Workspace& workspace) {
                             auto& [sampler, drawn] = workspace;
                             sampler.reset(rows, row, draws);

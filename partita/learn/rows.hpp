@@ -1,6 +1,7 @@
 // A tensor's memory as the Rows that the core's functions take. Not installed.
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
@@ -8,6 +9,13 @@
 #include "partita/learn/tensor.hpp"
 
 namespace partita {
+
+/// How many threads the core may use for as much work as a pass over so many logits: torch's,
+/// unless one is done in the time that it takes to start another.
+inline int threads_for(std::int64_t logits) {
+  constexpr std::int64_t kAlone = 1'000'000;
+  return logits > kAlone ? at::get_num_threads() : 1;
+}
 
 /// A view of a matrix on the CPU, of any strides; the tensor must outlive it.
 /// @throws InvalidArgument if its type is none of the four that Rows know.

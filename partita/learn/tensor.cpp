@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <limits>
+
 #include "partita/base/error.hpp"
 
 namespace partita {
@@ -42,6 +44,35 @@ Shape concatenate(IntArrayRef a, IntArrayRef b) {
 }
 
 std::string to_string(IntArrayRef shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+double epsilon(at::ScalarType type) {
+  switch (type) {
+    case at::kDouble:
+      return std::numeric_limits<double>::epsilon();
+    case at::kFloat:
+      return std::numeric_limits<float>::epsilon();
+    case at::kHalf:
+      return 0x1p-10;
+    default:
+      return 0x1p-7;  // bfloat16
+  }
+}
+
+double smallest_normal(at::ScalarType type) {
+  switch (type) {
+    case at::kDouble:
+      return std::numeric_limits<double>::min();
+    case at::kHalf:
+      return 0x1p-14;
+    default:
+      return std::numeric_limits<float>::min();  // and bfloat16, which has its exponents
+  }
+}
+
+Tensor one_hot(const Tensor& index, std::int64_t categories, const at::TensorOptions& options) {
+  return at::zeros(concatenate(index.sizes(), {categories}), options)
+      .scatter_(-1, index.unsqueeze(-1), 1);
+}
 
 Tensor sum_rightmost(const Tensor& value, std::int64_t dims) {
   return dims == 0 ? value : value.flatten(value.dim() - dims).sum(-1);

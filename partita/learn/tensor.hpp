@@ -44,6 +44,14 @@ Shape concatenate(IntArrayRef a, IntArrayRef b);
 /// "[2, 3]"
 std::string to_string(IntArrayRef shape);
 
+/// The distance from 1 to the next larger number of a floating-point type.
+double epsilon(at::ScalarType type);
+/// The smallest positive normal number of a floating-point type.
+double smallest_normal(at::ScalarType type);
+
+/// Vectors of one 1, at `index` [...], and 0 elsewhere: [..., categories].
+Tensor one_hot(const Tensor& index, std::int64_t categories, const at::TensorOptions& options);
+
 /// Sums the last `dims` dimensions out.
 Tensor sum_rightmost(const Tensor& value, std::int64_t dims);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <type_traits>
 
 #include "partita/random/fill_kernels.hpp"
 #include "partita/random/philox.hpp"
@@ -16,8 +17,9 @@ constexpr std::size_t kChunk = 512;
 constexpr std::size_t kStep = 2 * kernels::kWordStep;
 
 /// Runs kernel(words, n, out) over the words from `position` on, n a multiple of kStep.
-template <class T, class Kernel>
-void fill(const Stream& stream, std::uint64_t position, std::span<T> out, const Kernel& kernel) {
+template <class T>
+void fill(const Stream& stream, std::uint64_t position, std::span<T> out,
+          void (*kernel)(const std::uint64_t* words, std::size_t n, std::type_identity_t<T>* out)) {
   std::array<std::uint64_t, kChunk> words;
   std::array<T, kChunk> draws;
   for (std::size_t done = 0; done < out.size();) {
@@ -56,51 +58,41 @@ void normal_pairs(const std::uint64_t* words, std::size_t n, T* out) {
   kernels::normal_from_words(radii.data(), angles.data(), n / 2, out);
 }
 
-using Words = const std::uint64_t*;
-
 }  // namespace
 
 void fill_uniform(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, float* to) { kernels::uniform_from_words(w, n, to); });
+  fill(stream, position, out, kernels::uniform_from_words);
 }
 void fill_uniform(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, double* to) { kernels::uniform_from_words(w, n, to); });
+  fill(stream, position, out, kernels::uniform_from_words);
 }
 
 void fill_exponential(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, float* to) { kernels::exponential_from_words(w, n, to); });
+  fill(stream, position, out, kernels::exponential_from_words);
 }
 void fill_exponential(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, double* to) { kernels::exponential_from_words(w, n, to); });
+  fill(stream, position, out, kernels::exponential_from_words);
 }
 
 void fill_normal(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out, normal_pairs<float>);
+  fill(stream, position, out, normal_pairs);
 }
 void fill_normal(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out, normal_pairs<double>);
+  fill(stream, position, out, normal_pairs);
 }
 
 void fill_gumbel(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, float* to) { kernels::gumbel_from_words(w, n, to); });
+  fill(stream, position, out, kernels::gumbel_from_words);
 }
 void fill_gumbel(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, double* to) { kernels::gumbel_from_words(w, n, to); });
+  fill(stream, position, out, kernels::gumbel_from_words);
 }
 
 void fill_logistic(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, float* to) { kernels::logistic_from_words(w, n, to); });
+  fill(stream, position, out, kernels::logistic_from_words);
 }
 void fill_logistic(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out,
-       [](Words w, std::size_t n, double* to) { kernels::logistic_from_words(w, n, to); });
+  fill(stream, position, out, kernels::logistic_from_words);
 }
 
 }  // namespace partita

@@ -8,18 +8,10 @@
 
 namespace partita::distributions {
 
-namespace {
-
-std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
-  const auto t = as_tensors({{parameter.name(), parameter.value()}});
-  return {{parameter.name(), t[0],
-           parameter.is_logits() ? constraints::real() : constraints::unit_interval()}};
-}
-
-}  // namespace
-
 Bernoulli::Bernoulli(const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("Bernoulli", parameters_of(parameter), {}, validate_args),
+    : Distribution("Bernoulli",
+                   {parameter.argument(constraints::unit_interval(), constraints::real())}, {},
+                   validate_args),
       is_logits_(parameter.is_logits()) {}
 
 Coin Bernoulli::coin() const { return {parameter(0), is_logits_}; }
@@ -37,10 +29,7 @@ Tensor Bernoulli::mode() const {
 Tensor Bernoulli::variance() const { return probs() * coin().failure_probs(); }
 
 Tensor Bernoulli::enumerate_support(bool expand) const {
-  Shape shape(batch_shape().size() + 1, 1);
-  shape[0] = 2;
-  const Tensor values = at::arange(2, options()).view(shape);
-  return expand ? values.expand(concatenate({2}, batch_shape())) : values;
+  return over_batch(at::arange(2, options()), expand);
 }
 
 Tensor Bernoulli::do_sample(IntArrayRef sample_shape, const Random& random) const {

@@ -11,14 +11,6 @@ namespace partita::distributions {
 
 namespace {
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& concentration1,
-                                     const TensorOrNumber& concentration0) {
-  const auto t =
-      as_tensors({{"concentration1", concentration1}, {"concentration0", concentration0}});
-  return {{"concentration1", t[0], constraints::positive()},
-          {"concentration0", t[1], constraints::positive()}};
-}
-
 Tensor log_beta(const Tensor& a, const Tensor& b) {
   return at::lgamma(a) + at::lgamma(b) - at::lgamma(a + b);
 }
@@ -42,7 +34,10 @@ Tensor tail_of_fraction(Tail which, const Tensor& x, const Tensor& a, const Tens
 
 Beta::Beta(const TensorOrNumber& concentration1, const TensorOrNumber& concentration0,
            bool validate_args)
-    : Distribution("Beta", parameters_of(concentration1, concentration0), {}, validate_args) {}
+    : Distribution("Beta",
+                   {{"concentration1", concentration1, constraints::positive()},
+                    {"concentration0", concentration0, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor Beta::entropy() const {
   const Tensor a = in_double(concentration1());

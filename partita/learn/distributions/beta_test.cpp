@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 TEST(Beta, Draws) {
   testing::expect_draws_follow_cdf(Beta(number(2), 3));

@@ -25,9 +25,8 @@ Tensor tail_of_beta(Tail which, const Tensor& value, const Tensor& total_count, 
 Binomial::Binomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
                    bool validate_args)
     : Distribution("Binomial",
-                   counted_parameters(
-                       total_count, constraints::nonnegative_integer(), parameter,
-                       parameter.is_logits() ? constraints::real() : constraints::unit_interval()),
+                   counted_arguments(total_count, constraints::nonnegative_integer(), parameter,
+                                     constraints::unit_interval(), constraints::real()),
                    {}, validate_args),
       is_logits_(parameter.is_logits()) {}
 
@@ -62,10 +61,7 @@ Tensor Binomial::enumerate_support(bool expand) const {
     unavailable("enumerate_support", "total_count differs over the batch");
   }
   const std::int64_t count = 1 + total_count().max().item<std::int64_t>();
-  Shape shape(batch_shape().size() + 1, 1);
-  shape[0] = count;
-  const Tensor values = at::arange(count, options()).view(shape);
-  return expand ? values.expand(concatenate({count}, batch_shape())) : values;
+  return over_batch(at::arange(count, options()), expand);
 }
 
 Tensor Binomial::do_sample(IntArrayRef sample_shape, const Random& random) const {

@@ -14,12 +14,6 @@ namespace partita::distributions {
 
 namespace {
 
-std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
-  const auto t = as_tensors({{parameter.name(), parameter.value()}});
-  return {{parameter.name(), t[0],
-           parameter.is_logits() ? constraints::logits() : constraints::simplex()}};
-}
-
 /// table[..., value] for a table of [batch, V], the value broadcast against the batch. (gather()
 /// would expand the table to the value's shape, and its backward would write all of that.)
 Tensor look_up(const Tensor& table, const Tensor& value) {
@@ -67,7 +61,9 @@ Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& val
 }  // namespace
 
 Categorical::Categorical(const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("Categorical", parameters_of(parameter), {}, validate_args),
+    : Distribution("Categorical",
+                   {parameter.argument(constraints::simplex(), constraints::logits())}, {},
+                   validate_args),
       is_logits_(parameter.is_logits()) {}
 
 Tensor Categorical::probs() const {
@@ -94,10 +90,7 @@ Tensor Categorical::mean() const {
 Tensor Categorical::mode() const { return parameter(0).argmax(-1); }
 
 Tensor Categorical::enumerate_support(bool expand) const {
-  Shape shape(batch_shape().size() + 1, 1);
-  shape[0] = categories();
-  const Tensor values = at::arange(categories(), options()).view(shape);
-  return expand ? values.expand(concatenate({categories()}, batch_shape())) : values;
+  return over_batch(at::arange(categories(), options()), expand);
 }
 
 Tensor Categorical::do_sample(IntArrayRef sample_shape, const Random& random) const {

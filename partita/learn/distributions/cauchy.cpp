@@ -12,11 +12,6 @@ namespace {
 
 constexpr double kPi = std::numbers::pi;
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
-  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
-}
-
 /// P(Z <= z) of Cauchy(0, 1): the angle of the point (-z, 1), precise as z goes to -inf.
 Tensor standard_cdf(const Tensor& z) { return at::atan2(at::ones_like(z), -z) / kPi; }
 
@@ -27,7 +22,9 @@ Tensor standard_log_cdf(const Tensor& z) {
 }  // namespace
 
 Cauchy::Cauchy(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
-    : Distribution("Cauchy", parameters_of(loc, scale), {}, validate_args) {}
+    : Distribution("Cauchy",
+                   {{"loc", loc, constraints::real()}, {"scale", scale, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor Cauchy::entropy() const { return std::log(4 * kPi) + scale().log(); }
 

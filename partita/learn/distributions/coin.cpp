@@ -31,19 +31,20 @@ Tensor Coin::log_prob(const Tensor& successes, const Tensor& failures) const {
   return times(successes, log_probs()) + times(failures, log_failure_probs());
 }
 
-std::vector<Parameter> counted_parameters(const TensorOrNumber& total_count,
-                                          const Constraint& total_count_constraint,
-                                          const ProbsOrLogits& parameter,
-                                          const Constraint& parameter_constraint) {
+std::vector<Argument> counted_arguments(const TensorOrNumber& total_count,
+                                        const Constraint& total_count_constraint,
+                                        const ProbsOrLogits& parameter, const Constraint& probs,
+                                        const Constraint& logits) {
   TensorOrNumber count = total_count;
-  if (!count.is_number() && !count.tensor().is_floating_point()) {
-    count = count.tensor().to(parameter.value().is_number()
-                                  ? at::typeMetaToScalarType(at::get_default_dtype())
-                                  : parameter.value().tensor().scalar_type());
+  if (!count.is_number()) {
+    const TensorOrNumber& p = parameter.value();
+    if (!p.is_number() && p.tensor().is_floating_point()) {
+      count = count.tensor().to(p.tensor().options());
+    } else if (!count.tensor().is_floating_point()) {
+      count = count.tensor().to(at::typeMetaToScalarType(at::get_default_dtype()));
+    }
   }
-  const auto t = as_tensors({{parameter.name(), parameter.value()}, {"total_count", count}});
-  return {{"total_count", t[1].to(t[0].options()), total_count_constraint},
-          {parameter.name(), t[0], parameter_constraint}};
+  return {{"total_count", count, total_count_constraint}, parameter.argument(probs, logits)};
 }
 
 Tensor log_choose(const Tensor& n, const Tensor& k) {

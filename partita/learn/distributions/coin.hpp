@@ -26,10 +26,10 @@ struct Coin {
 
 /// total_count (of integers or of floating-point numbers, as in Python) and `probs` or `logits`,
 /// the former in the latter's type.
-std::vector<Parameter> counted_parameters(const TensorOrNumber& total_count,
-                                          const Constraint& total_count_constraint,
-                                          const ProbsOrLogits& parameter,
-                                          const Constraint& parameter_constraint);
+std::vector<Argument> counted_arguments(const TensorOrNumber& total_count,
+                                        const Constraint& total_count_constraint,
+                                        const ProbsOrLogits& parameter, const Constraint& probs,
+                                        const Constraint& logits);
 
 /// log C(n, k); 0 <= k <= n.
 Tensor log_choose(const Tensor& n, const Tensor& k);

@@ -11,12 +11,6 @@ namespace partita::distributions {
 
 namespace {
 
-std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
-  const auto t = as_tensors({{parameter.name(), parameter.value()}});
-  return {{parameter.name(), t[0],
-           parameter.is_logits() ? constraints::real() : constraints::unit_interval()}};
-}
-
 // The density is exp(s (x - 1/2) - h(s)), with s = logits and the even h(s) = log(sinh(s / 2) /
 // (s / 2)). Up to |s| = kNear its power series, B_2k / (2k (2k)!) s^2k (DLMF 4.19.7), whose next
 // term is below 1e-17; beyond, exponentials of -|s|, which then cancel little.
@@ -108,7 +102,9 @@ Tensor value_at(const Tensor& p, const Tensor& s) {
 }  // namespace
 
 ContinuousBernoulli::ContinuousBernoulli(const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("ContinuousBernoulli", parameters_of(parameter), {}, validate_args),
+    : Distribution("ContinuousBernoulli",
+                   {parameter.argument(constraints::unit_interval(), constraints::real())}, {},
+                   validate_args),
       is_logits_(parameter.is_logits()) {}
 
 Tensor ContinuousBernoulli::probs() const {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 TEST(ContinuousBernoulli, Draws) {
   for (const double logits : {-30.0, -1.0, 0.0, 1e-3, 0.4, 800.0}) {

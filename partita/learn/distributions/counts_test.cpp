@@ -26,7 +26,7 @@ using testing::to_vector;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double value) { return at::scalar_tensor(value, at::kDouble); }
+using testing::number;
 Tensor vector(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
 /// mean() and variance() are those of exp(log_prob) over 0 ... size - 1, which sums to 1; so is the

@@ -14,9 +14,9 @@ namespace partita::distributions {
 
 namespace {
 
-Parameter parameter_of(const TensorOrNumber& concentration) {
+Argument argument_of(const TensorOrNumber& concentration) {
   return {"concentration",
-          as_tensors({{"concentration", concentration}})[0],
+          concentration,
           {constraints::positive().description, 1, false,
            [](const Tensor& x) { return x.size(-1) == 0 ? (x > 0).all(-1) : x.amin(-1) > 0; }}};
 }
@@ -79,7 +79,7 @@ Tensor log_sum_of_others(const Tensor& log_x) {
 }  // namespace
 
 Dirichlet::Dirichlet(const TensorOrNumber& concentration, bool validate_args)
-    : Distribution("Dirichlet", {parameter_of(concentration)},
+    : Distribution("Dirichlet", {argument_of(concentration)},
                    last_dimension(concentration.tensor()), validate_args) {}
 
 Tensor Dirichlet::entropy() const {

@@ -43,6 +43,17 @@ Shape broadcast_batch(const char* name, const std::vector<Parameter>& parameters
   return batch;
 }
 
+std::vector<Parameter> parameters_of(const std::vector<Argument>& arguments) {
+  std::vector<std::pair<const char*, TensorOrNumber>> values;
+  for (const Argument& each : arguments) values.emplace_back(each.name, each.value);
+  const std::vector<Tensor> tensors = as_tensors(values);
+  std::vector<Parameter> parameters;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    parameters.push_back({arguments[i].name, tensors[i], arguments[i].constraint});
+  }
+  return parameters;
+}
+
 /// valid.all(), which on the CPU takes longer than the comparison that made `valid`.
 bool all_true(const Tensor& valid) {
   if (!valid.is_cpu() || !valid.is_contiguous() || valid.numel() == 0) {
@@ -74,11 +85,11 @@ std::string first_invalid(const Tensor& value, const Tensor& valid) {
 
 }  // namespace
 
-Distribution::Distribution(const char* name, std::vector<Parameter> parameters,
+Distribution::Distribution(const char* name, const std::vector<Argument>& arguments,
                            IntArrayRef event_shape, bool validate_args)
     : event_shape_(event_shape.vec()),
       name_(name),
-      parameters_(std::move(parameters)),
+      parameters_(parameters_of(arguments)),
       validate_args_(validate_args) {
   for (const Parameter& parameter : parameters_) {
     if (parameter.value.dim() < parameter.constraint.event_dim) {
@@ -126,8 +137,7 @@ void Distribution::unavailable(const char* method, const char* why) const {
                                             why == nullptr ? "" : why));
 }
 
-void Distribution::check_value(const char* argument, const Tensor& value,
-                               const Constraint& support) const {
+void Distribution::check_shape(const char* argument, const Tensor& value) const {
   const Shape expected = concatenate(batch_shape_, event_shape_);
   const IntArrayRef actual = value.sizes();
   const std::size_t shared = std::min(actual.size(), expected.size());
@@ -142,7 +152,10 @@ void Distribution::check_value(const char* argument, const Tensor& value,
         argument, fmt::format("{}: expected a shape that broadcasts with {}, got {}", to_string(),
                               partita::to_string(expected), partita::to_string(actual)));
   }
-  if (!validate_args_) return;
+}
+
+void Distribution::check_within(const char* argument, const Tensor& value,
+                                const Constraint& support) const {
   const Tensor valid = support.check(value);
   if (all_true(valid)) return;
   // A value of fewer dimensions than the batch was checked against every member of it.
@@ -155,6 +168,16 @@ void Distribution::check_value(const char* argument, const Tensor& value,
                                 valid)));
 }
 
+Tensor Distribution::over_batch(const Tensor& values, bool expand) const {
+  const Tensor column = values.view(concatenate(values.sizes(), Shape(batch_shape_.size(), 1)));
+  return expand ? column.expand(concatenate(values.sizes(), batch_shape_)) : column;
+}
+
+void Distribution::check_value(const Tensor& value) const {
+  check_shape("value", value);
+  if (validate_args_) check_within("value", value, support());
+}
+
 Tensor Distribution::sample(IntArrayRef sample_shape, const Random& random) const {
   const at::NoGradGuard no_grad;
   return do_sample(sample_shape, random);
@@ -165,27 +188,28 @@ Tensor Distribution::rsample(IntArrayRef sample_shape, const Random& random) con
 }
 
 Tensor Distribution::log_prob(const Tensor& value) const {
-  check_value("value", value, support());
+  check_value(value);
   return do_log_prob(value);
 }
 
 Tensor Distribution::cdf(const Tensor& value) const {
-  check_value("value", value, support());
+  check_value(value);
   return do_cdf(value);
 }
 
 Tensor Distribution::log_cdf(const Tensor& value) const {
-  check_value("value", value, support());
+  check_value(value);
   return do_log_cdf(value);
 }
 
 Tensor Distribution::log_survival(const Tensor& value) const {
-  check_value("value", value, support());
+  check_value(value);
   return do_log_survival(value);
 }
 
 Tensor Distribution::icdf(const Tensor& probability) const {
-  check_value("probability", probability, constraints::unit_interval());
+  check_shape("probability", probability);
+  if (validate_args_) check_within("probability", probability, constraints::unit_interval());
   return do_icdf(probability);
 }
 

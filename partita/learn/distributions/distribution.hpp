@@ -40,6 +40,15 @@ struct Logits {
   TensorOrNumber value;
 };
 
+/// What a constructor is given for a parameter: its name in Python, a tensor or a number, and what
+/// it must satisfy. The constraint's event_dim tells how many of the last dimensions are not batch
+/// dimensions.
+struct Argument {
+  const char* name;
+  TensorOrNumber value;
+  Constraint constraint;
+};
+
 /// Python's pair of arguments (probs=None, logits=None), of which one is given.
 class ProbsOrLogits {
  public:
@@ -51,14 +60,16 @@ class ProbsOrLogits {
   const TensorOrNumber& value() const { return value_; }
   bool is_logits() const { return is_logits_; }
   const char* name() const { return is_logits_ ? "logits" : "probs"; }
+  Argument argument(const Constraint& probs, const Constraint& logits) const {
+    return {name(), value_, is_logits_ ? logits : probs};
+  }
 
  private:
   TensorOrNumber value_;
   bool is_logits_ = false;
 };
 
-/// A distribution's parameter: its name in Python, its values and what they must satisfy. The
-/// constraint's event_dim tells how many of the last dimensions are not batch dimensions.
+/// A distribution's parameter: an argument whose values have become a tensor.
 struct Parameter {
   const char* name;
   Tensor value;
@@ -124,9 +135,10 @@ class Distribution {
   bool validate_args() const { return validate_args_; }
 
  protected:
-  /// Broadcasts the parameters against each other and, if `validate_args`, checks them.
+  /// Takes the arguments as tensors of one floating-point type (as_tensors), broadcasts them
+  /// against each other and, if `validate_args`, checks them.
   /// @throws InvalidArgument naming the parameter, with the offending value and its place.
-  Distribution(const char* name, std::vector<Parameter> parameters, IntArrayRef event_shape,
+  Distribution(const char* name, const std::vector<Argument>& arguments, IntArrayRef event_shape,
                bool validate_args);
   Distribution(const Distribution&) = default;
   Distribution(Distribution&&) = default;
@@ -138,7 +150,8 @@ class Distribution {
   Shape extended_shape(IntArrayRef sample_shape) const;
   /// "Bernoulli has no rsample: ...", for what a distribution does not have.
   [[noreturn]] void unavailable(const char* method, const char* why = nullptr) const;
-  void check_value(const char* argument, const Tensor& value, const Constraint& support) const;
+  /// enumerate_support() of a univariate distribution: its values [C] as [C, batch_shape].
+  Tensor over_batch(const Tensor& values, bool expand) const;
 
   virtual std::shared_ptr<Distribution> clone() const = 0;
   /// Draws of shape [sample_shape, batch_shape, event_shape]. A distribution without rsample
@@ -156,6 +169,10 @@ class Distribution {
   Shape event_shape_;
 
  private:
+  void check_value(const Tensor& value) const;
+  void check_shape(const char* argument, const Tensor& value) const;
+  void check_within(const char* argument, const Tensor& value, const Constraint& support) const;
+
   // These ask their base without checking the value a second time.
   friend class Independent;
   friend class MixtureSameFamily;

@@ -19,7 +19,7 @@ using partita::testing::message_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 /// d f / d x at x by automatic differentiation.
 double slope(const std::function<Tensor(const Tensor&)>& f, double x) {

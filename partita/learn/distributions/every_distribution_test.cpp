@@ -21,7 +21,7 @@ struct Case {
   Tensor value;
 };
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 Tensor vector(const std::vector<double>& x) { return at::tensor(x, at::kDouble); }
 
 template <class D>

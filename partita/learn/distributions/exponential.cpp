@@ -6,16 +6,10 @@
 
 namespace partita::distributions {
 
-namespace {
-
-std::vector<Parameter> parameters_of(const TensorOrNumber& rate) {
-  return {{"rate", as_tensors({{"rate", rate}})[0], constraints::positive()}};
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Exponential::Exponential(const TensorOrNumber& rate, bool validate_args)
-    : Distribution("Exponential", parameters_of(rate), {}, validate_args) {}
+    : Distribution("Exponential", {{"rate", rate, constraints::positive()}}, {}, validate_args) {}
 
 Tensor Exponential::entropy() const { return 1 - rate().log(); }
 Tensor Exponential::mode() const { return at::zeros_like(rate()); }

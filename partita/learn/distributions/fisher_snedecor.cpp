@@ -14,16 +14,13 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& df1, const TensorOrNumber& df2) {
-  const auto t = as_tensors({{"df1", df1}, {"df2", df2}});
-  return {{"df1", t[0], constraints::positive()}, {"df2", t[1], constraints::positive()}};
-}
-
 }  // namespace
 
 FisherSnedecor::FisherSnedecor(const TensorOrNumber& df1, const TensorOrNumber& df2,
                                bool validate_args)
-    : Distribution("FisherSnedecor", parameters_of(df1, df2), {}, validate_args) {}
+    : Distribution("FisherSnedecor",
+                   {{"df1", df1, constraints::positive()}, {"df2", df2, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor FisherSnedecor::mean() const {
   const Tensor infinite = df2() <= 2;

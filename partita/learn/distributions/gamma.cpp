@@ -7,19 +7,11 @@
 
 namespace partita::distributions {
 
-namespace {
-
-std::vector<Parameter> parameters_of(const TensorOrNumber& concentration,
-                                     const TensorOrNumber& rate) {
-  const auto t = as_tensors({{"concentration", concentration}, {"rate", rate}});
-  return {{"concentration", t[0], constraints::positive()},
-          {"rate", t[1], constraints::positive()}};
-}
-
-}  // namespace
-
 Gamma::Gamma(const TensorOrNumber& concentration, const TensorOrNumber& rate, bool validate_args)
-    : Gamma("Gamma", parameters_of(concentration, rate), validate_args) {}
+    : Gamma("Gamma",
+            {{"concentration", concentration, constraints::positive()},
+             {"rate", rate, constraints::positive()}},
+            validate_args) {}
 
 Tensor Gamma::entropy() const {
   const Tensor c = in_double(concentration());
@@ -66,8 +58,7 @@ Tensor Gamma::do_log_survival(const Tensor& value) const {
 }
 
 Chi2::Chi2(const TensorOrNumber& df, bool validate_args)
-    : Gamma("Chi2", {{"df", as_tensors({{"df", df}})[0], constraints::positive()}}, validate_args) {
-}
+    : Gamma("Chi2", {{"df", df, constraints::positive()}}, validate_args) {}
 
 Tensor Chi2::rate() const { return at::full_like(df(), 0.5); }
 

@@ -32,8 +32,8 @@ class Gamma : public Distribution {
 
  protected:
   /// For a class that has other parameters and overrides concentration() and rate().
-  Gamma(const char* name, std::vector<Parameter> parameters, bool validate_args)
-      : Distribution(name, std::move(parameters), {}, validate_args) {}
+  Gamma(const char* name, const std::vector<Argument>& arguments, bool validate_args)
+      : Distribution(name, arguments, {}, validate_args) {}
   std::shared_ptr<Distribution> clone() const override { return std::make_shared<Gamma>(*this); }
   Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;

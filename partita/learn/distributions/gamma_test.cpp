@@ -19,7 +19,7 @@ using partita::testing::message_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 TEST(Gamma, Draws) {
   for (const double concentration : {0.05, 0.7, 1.0, 3.5, 2000.0}) {

@@ -11,21 +11,21 @@ namespace partita::distributions {
 
 namespace {
 
-std::vector<Parameter> parameters_of(const ProbsOrLogits& parameter) {
-  const auto t = as_tensors({{parameter.name(), parameter.value()}});
-  if (parameter.is_logits()) {
-    const Tensor lowest = at::full({}, -std::numeric_limits<double>::infinity(), t[0].options());
-    return {{"logits", t[0], constraints::greater_than(lowest, "-inf")}};
-  }
-  return {{"probs", t[0], {"a number in (0, 1]", 0, false, [](const Tensor& p) {
-                             return (p > 0).logical_and(p <= 1);
-                           }}}};
+Constraint success_probs() {
+  return {"a number in (0, 1]", 0, false,
+          [](const Tensor& p) { return (p > 0).logical_and(p <= 1); }};
+}
+
+Constraint success_logits() {
+  return {"a number > -inf", 0, false,
+          [](const Tensor& x) { return x > -std::numeric_limits<double>::infinity(); }};
 }
 
 }  // namespace
 
 Geometric::Geometric(const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("Geometric", parameters_of(parameter), {}, validate_args),
+    : Distribution("Geometric", {parameter.argument(success_probs(), success_logits())}, {},
+                   validate_args),
       is_logits_(parameter.is_logits()) {}
 
 Coin Geometric::coin() const { return {parameter(0), is_logits_}; }

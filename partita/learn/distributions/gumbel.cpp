@@ -8,17 +8,10 @@
 
 namespace partita::distributions {
 
-namespace {
-
-std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
-  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
-}
-
-}  // namespace
-
 Gumbel::Gumbel(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
-    : Distribution("Gumbel", parameters_of(loc, scale), {}, validate_args) {}
+    : Distribution("Gumbel",
+                   {{"loc", loc, constraints::real()}, {"scale", scale, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor Gumbel::entropy() const { return scale().log() + (1 + std::numbers::egamma); }
 

@@ -12,15 +12,10 @@ namespace {
 
 constexpr double kTwoOverPi = 2 / std::numbers::pi;
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"scale", scale}});
-  return {{"scale", t[0], constraints::positive()}};
-}
-
 }  // namespace
 
 HalfCauchy::HalfCauchy(const TensorOrNumber& scale, bool validate_args)
-    : Distribution("HalfCauchy", parameters_of(scale), {}, validate_args) {}
+    : Distribution("HalfCauchy", {{"scale", scale, constraints::positive()}}, {}, validate_args) {}
 
 Tensor HalfCauchy::entropy() const { return (2 * std::numbers::pi * scale()).log(); }
 

@@ -13,15 +13,10 @@ namespace {
 // log(2 / pi) / 2
 constexpr double kHalfLogTwoOverPi = -0.22579135264472743236;
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"scale", scale}});
-  return {{"scale", t[0], constraints::positive()}};
-}
-
 }  // namespace
 
 HalfNormal::HalfNormal(const TensorOrNumber& scale, bool validate_args)
-    : Distribution("HalfNormal", parameters_of(scale), {}, validate_args) {}
+    : Distribution("HalfNormal", {{"scale", scale, constraints::positive()}}, {}, validate_args) {}
 
 Tensor HalfNormal::entropy() const { return 0.5 - kHalfLogTwoOverPi + scale().log(); }
 

@@ -17,7 +17,7 @@ using partita::testing::message_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 /// Within a few roundings of `expected`.
 void expect_equal(const Tensor& actual, double expected) {

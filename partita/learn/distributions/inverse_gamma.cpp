@@ -13,18 +13,14 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& concentration,
-                                     const TensorOrNumber& rate) {
-  const auto t = as_tensors({{"concentration", concentration}, {"rate", rate}});
-  return {{"concentration", t[0], constraints::positive()},
-          {"rate", t[1], constraints::positive()}};
-}
-
 }  // namespace
 
 InverseGamma::InverseGamma(const TensorOrNumber& concentration, const TensorOrNumber& rate,
                            bool validate_args)
-    : Distribution("InverseGamma", parameters_of(concentration, rate), {}, validate_args) {}
+    : Distribution("InverseGamma",
+                   {{"concentration", concentration, constraints::positive()},
+                    {"rate", rate, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor InverseGamma::entropy() const {
   const Tensor c = in_double(concentration());

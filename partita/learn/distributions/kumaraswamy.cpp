@@ -17,20 +17,14 @@ Tensor log_moment(const Tensor& a, const Tensor& b, double n) {
   return c.lgamma() + (1 + b).lgamma() - (c + b).lgamma();
 }
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& concentration1,
-                                     const TensorOrNumber& concentration0) {
-  const auto t =
-      as_tensors({{"concentration1", concentration1}, {"concentration0", concentration0}});
-  return {{"concentration1", t[0], constraints::positive()},
-          {"concentration0", t[1], constraints::positive()}};
-}
-
 }  // namespace
 
 Kumaraswamy::Kumaraswamy(const TensorOrNumber& concentration1, const TensorOrNumber& concentration0,
                          bool validate_args)
-    : Distribution("Kumaraswamy", parameters_of(concentration1, concentration0), {},
-                   validate_args) {}
+    : Distribution("Kumaraswamy",
+                   {{"concentration1", concentration1, constraints::positive()},
+                    {"concentration0", concentration0, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor Kumaraswamy::entropy() const {
   const Tensor& a = concentration1();

@@ -8,11 +8,6 @@ namespace partita::distributions {
 
 namespace {
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
-  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
-}
-
 /// log P(Z <= z) of Laplace(0, 1).
 Tensor standard_log_cdf(const Tensor& z) {
   return at::where(z < 0, z - std::numbers::ln2, at::log1p(-0.5 * (-z.clamp_min(0)).exp()));
@@ -21,7 +16,9 @@ Tensor standard_log_cdf(const Tensor& z) {
 }  // namespace
 
 Laplace::Laplace(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
-    : Distribution("Laplace", parameters_of(loc, scale), {}, validate_args) {}
+    : Distribution("Laplace",
+                   {{"loc", loc, constraints::real()}, {"scale", scale, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor Laplace::entropy() const { return 1 + std::numbers::ln2 + scale().log(); }
 

@@ -11,15 +11,12 @@ namespace {
 
 constexpr double kHalfLogTwoPi = 0.91893853320467274178;
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
-  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
-}
-
 }  // namespace
 
 LogNormal::LogNormal(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
-    : Distribution("LogNormal", parameters_of(loc, scale), {}, validate_args) {}
+    : Distribution("LogNormal",
+                   {{"loc", loc, constraints::real()}, {"scale", scale, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor LogNormal::entropy() const { return 0.5 + kHalfLogTwoPi + scale().log() + loc(); }
 

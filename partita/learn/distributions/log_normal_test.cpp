@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 TEST(LogNormal, Draws) { testing::expect_draws_follow_cdf(LogNormal(number(1.5), 0.3)); }
 

@@ -10,9 +10,8 @@ namespace partita::distributions {
 Multinomial::Multinomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
                          bool validate_args)
     : Distribution("Multinomial",
-                   counted_parameters(
-                       total_count, constraints::nonnegative_integer(), parameter,
-                       parameter.is_logits() ? constraints::logits() : constraints::simplex()),
+                   counted_arguments(total_count, constraints::nonnegative_integer(), parameter,
+                                     constraints::simplex(), constraints::logits()),
                    {}, validate_args),
       is_logits_(parameter.is_logits()) {
   event_shape_ = {this->parameter(1).size(-1)};

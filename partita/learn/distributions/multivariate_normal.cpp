@@ -85,9 +85,8 @@ const char* name_of(Covariance::Form form) {
   }
 }
 
-std::vector<Parameter> parameters_of(const Tensor& loc, const Covariance& covariance) {
+std::vector<Argument> arguments_of(const Tensor& loc, const Covariance& covariance) {
   const char* name = name_of(covariance.form());
-  as_tensors({{"loc", loc}, {name, covariance.value()}});  // for their check
   const std::int64_t size = event_size("MultivariateNormal", loc);
   check_event("MultivariateNormal", name, covariance.value(), {size, size});
   return {{"loc", loc, constraints::real_vector()},
@@ -112,10 +111,9 @@ Tensor scale_tril_of(const Covariance& covariance) {
   }
 }
 
-std::vector<Parameter> parameters_of(const Tensor& loc, const Tensor& cov_factor,
-                                     const Tensor& cov_diag) {
+std::vector<Argument> arguments_of(const Tensor& loc, const Tensor& cov_factor,
+                                   const Tensor& cov_diag) {
   constexpr const char* kName = "LowRankMultivariateNormal";
-  as_tensors({{"loc", loc}, {"cov_factor", cov_factor}, {"cov_diag", cov_diag}});
   const std::int64_t size = event_size(kName, loc);
   check_event(kName, "cov_diag", cov_diag, {size});
   check_event(kName, "cov_factor", cov_factor,
@@ -129,7 +127,7 @@ std::vector<Parameter> parameters_of(const Tensor& loc, const Tensor& cov_factor
 
 MultivariateNormal::MultivariateNormal(const Tensor& loc, const Covariance& covariance,
                                        bool validate_args)
-    : Distribution("MultivariateNormal", parameters_of(loc, covariance), {}, validate_args),
+    : Distribution("MultivariateNormal", arguments_of(loc, covariance), {}, validate_args),
       form_(covariance.form()),
       scale_tril_(scale_tril_of(covariance)) {
   event_shape_ = {loc.size(-1)};
@@ -172,7 +170,7 @@ Tensor MultivariateNormal::do_log_prob(const Tensor& value) const {
 
 LowRankMultivariateNormal::LowRankMultivariateNormal(const Tensor& loc, const Tensor& cov_factor,
                                                      const Tensor& cov_diag, bool validate_args)
-    : Distribution("LowRankMultivariateNormal", parameters_of(loc, cov_factor, cov_diag), {},
+    : Distribution("LowRankMultivariateNormal", arguments_of(loc, cov_factor, cov_diag), {},
                    validate_args),
       factor_(cov_factor / cov_diag.sqrt().unsqueeze(-1)) {
   event_shape_ = {loc.size(-1)};

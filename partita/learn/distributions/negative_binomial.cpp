@@ -13,14 +13,12 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& total_count,
-                                     const ProbsOrLogits& parameter) {
-  const Constraint probs{"a number in [0, 1)", 0, false,
-                         [](const Tensor& p) { return (p >= 0).logical_and(p < 1); }};
-  const Constraint logits{"a number < +inf", 0, false,
-                          [](const Tensor& x) { return x < kInfinity; }};
-  return counted_parameters(total_count, constraints::nonnegative(), parameter,
-                            parameter.is_logits() ? logits : probs);
+std::vector<Argument> arguments_of(const TensorOrNumber& total_count,
+                                   const ProbsOrLogits& parameter) {
+  return counted_arguments(
+      total_count, constraints::nonnegative(), parameter,
+      {"a number in [0, 1)", 0, false, [](const Tensor& p) { return (p >= 0).logical_and(p < 1); }},
+      {"a number < +inf", 0, false, [](const Tensor& x) { return x < kInfinity; }});
 }
 
 /// P(X > k) = P(B <= probs) of B ~ Beta(k + 1, r), and nothing is above 0 if r = 0.
@@ -35,7 +33,7 @@ Tensor tail_of_beta(Tail which, const Tensor& value, const Tensor& total_count, 
 
 NegativeBinomial::NegativeBinomial(const TensorOrNumber& total_count,
                                    const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("NegativeBinomial", parameters_of(total_count, parameter), {}, validate_args),
+    : Distribution("NegativeBinomial", arguments_of(total_count, parameter), {}, validate_args),
       is_logits_(parameter.is_logits()) {}
 
 Coin NegativeBinomial::coin() const { return {parameter(1), is_logits_}; }

@@ -7,17 +7,10 @@
 
 namespace partita::distributions {
 
-namespace {
-
-std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"loc", loc}, {"scale", scale}});
-  return {{"loc", t[0], constraints::real()}, {"scale", t[1], constraints::positive()}};
-}
-
-}  // namespace
-
 Normal::Normal(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
-    : Distribution("Normal", parameters_of(loc, scale), {}, validate_args) {}
+    : Distribution("Normal",
+                   {{"loc", loc, constraints::real()}, {"scale", scale, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor Normal::entropy() const {
   return 0.5 + 0.5 * std::log(2 * std::numbers::pi) + scale().log();

@@ -22,11 +22,9 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 /// The core's log_sum_exp: one pass where libtorch's operators make five.
 Tensor log_sum_exp_of_rows(const Tensor& x) {
   const Tensor matrix = x.detach().reshape({-1, x.size(-1)});
-  constexpr std::int64_t kAlone = 1'000'000;  // logits that are not worth another thread
   std::vector<RowError> improper;
   const std::vector<double> sums = partita::log_sum_exp(
-      rows_of("x", matrix),
-      {.threads = matrix.numel() > kAlone ? at::get_num_threads() : 1, .errors = &improper});
+      rows_of("x", matrix), {.threads = threads_for(matrix.numel()), .errors = &improper});
   const Tensor out = at::empty({matrix.size(0)}, at::TensorOptions(at::kDouble));
   std::copy(sums.begin(), sums.end(), out.data_ptr<double>());
   for (const RowError& error : improper) {
@@ -54,30 +52,6 @@ struct LogSumExp : torch::autograd::Function<LogSumExp> {
 };
 
 }  // namespace
-
-double epsilon(at::ScalarType type) {
-  switch (type) {
-    case at::kDouble:
-      return std::numeric_limits<double>::epsilon();
-    case at::kFloat:
-      return std::numeric_limits<float>::epsilon();
-    case at::kHalf:
-      return 0x1p-10;
-    default:
-      return 0x1p-7;  // bfloat16
-  }
-}
-
-double smallest_normal(at::ScalarType type) {
-  switch (type) {
-    case at::kDouble:
-      return std::numeric_limits<double>::min();
-    case at::kHalf:
-      return 0x1p-14;
-    default:
-      return std::numeric_limits<float>::min();  // and bfloat16, which has its exponents
-  }
-}
 
 Tensor log1mexp(const Tensor& x) {
   const Tensor near = x > -std::numbers::ln2;

@@ -4,18 +4,10 @@
 
 namespace partita::distributions {
 
-namespace {
-
-Tensor one_hot(const Tensor& index, std::int64_t categories, const at::TensorOptions& options) {
-  return at::zeros(concatenate(index.sizes(), {categories}), options)
-      .scatter_(-1, index.unsqueeze(-1), 1);
-}
-
-}  // namespace
-
 OneHotCategorical::OneHotCategorical(const char* name, const ProbsOrLogits& parameter,
                                      bool validate_args)
-    : Distribution(name, Categorical(parameter, false).parameters(), {}, validate_args),
+    : Distribution(name, {parameter.argument(constraints::simplex(), constraints::logits())}, {},
+                   validate_args),
       is_logits_(parameter.is_logits()) {
   event_shape_ = {this->parameter(0).size(-1)};
 }

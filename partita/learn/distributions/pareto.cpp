@@ -17,15 +17,13 @@ Tensor log_ratio(const Tensor& value, const Tensor& scale) {
   return at::log1p((value - scale) / scale);
 }
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& scale, const TensorOrNumber& alpha) {
-  const auto t = as_tensors({{"scale", scale}, {"alpha", alpha}});
-  return {{"scale", t[0], constraints::positive()}, {"alpha", t[1], constraints::positive()}};
-}
-
 }  // namespace
 
 Pareto::Pareto(const TensorOrNumber& scale, const TensorOrNumber& alpha, bool validate_args)
-    : Distribution("Pareto", parameters_of(scale, alpha), {}, validate_args) {}
+    : Distribution(
+          "Pareto",
+          {{"scale", scale, constraints::positive()}, {"alpha", alpha, constraints::positive()}},
+          {}, validate_args) {}
 
 Tensor Pareto::entropy() const { return (scale() / alpha()).log() + 1 + alpha().reciprocal(); }
 

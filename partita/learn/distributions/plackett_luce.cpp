@@ -32,12 +32,11 @@ Shape event_shape_of(const ProbsOrLogits& scores, std::optional<std::int64_t> k)
   return {k.value_or(categories)};
 }
 
-std::vector<Parameter> parameters_of(const ProbsOrLogits& scores, std::int64_t k) {
+std::vector<Argument> arguments_of(const ProbsOrLogits& scores, std::int64_t k) {
   const char* name = scores.is_logits() ? "logits" : "scores";
-  const auto t = as_tensors({{name, scores.value()}});
   const double lowest = scores.is_logits() ? -kInfinity : 0;
   return {{name,
-           t[0],
+           scores.value(),
            {fmt::format("{} in [{}, +inf), {} or more of them > {}", name, lowest, k, lowest), 1,
             false, [=](const Tensor& x) {
               const Tensor in_range = (x >= lowest).logical_and(x < kInfinity).all(-1);
@@ -66,7 +65,7 @@ Tensor rankings(std::int64_t categories, std::int64_t k) {
 
 PlackettLuce::PlackettLuce(const ProbsOrLogits& scores, std::optional<std::int64_t> k,
                            bool validate_args)
-    : Distribution("PlackettLuce", parameters_of(scores, event_shape_of(scores, k)[0]),
+    : Distribution("PlackettLuce", arguments_of(scores, event_shape_of(scores, k)[0]),
                    event_shape_of(scores, k), validate_args),
       is_logits_(scores.is_logits()) {}
 

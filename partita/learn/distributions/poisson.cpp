@@ -8,9 +8,7 @@
 namespace partita::distributions {
 
 Poisson::Poisson(const TensorOrNumber& rate, bool validate_args)
-    : Distribution("Poisson",
-                   {{"rate", as_tensors({{"rate", rate}})[0], constraints::nonnegative()}}, {},
-                   validate_args) {}
+    : Distribution("Poisson", {{"rate", rate, constraints::nonnegative()}}, {}, validate_args) {}
 
 Tensor Poisson::do_sample(IntArrayRef sample_shape, const Random& random) const {
   return random.poisson(rate().expand(extended_shape(sample_shape)));

@@ -34,10 +34,7 @@ Tensor Rademacher::mode() const {
 Tensor Rademacher::variance() const { return at::ones(batch_shape(), options_); }
 
 Tensor Rademacher::enumerate_support(bool expand) const {
-  Shape shape(batch_shape().size() + 1, 1);
-  shape[0] = 2;
-  const Tensor values = at::arange(-1, 2, 2, options_).view(shape);
-  return expand ? values.expand(concatenate({2}, batch_shape())) : values;
+  return over_batch(at::arange(-1, 2, 2, options_), expand);
 }
 
 Tensor Rademacher::do_sample(IntArrayRef sample_shape, const Random& random) const {

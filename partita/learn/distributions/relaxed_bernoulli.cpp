@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::distributions {
@@ -12,12 +13,10 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& temperature,
-                                     const ProbsOrLogits& parameter) {
-  const auto t = as_tensors({{"temperature", temperature}, {parameter.name(), parameter.value()}});
-  return {{parameter.name(), t[1],
-           parameter.is_logits() ? constraints::real() : constraints::unit_interval()},
-          {"temperature", t[0], constraints::positive()}};
+std::vector<Argument> arguments_of(const TensorOrNumber& temperature,
+                                   const ProbsOrLogits& parameter) {
+  return {parameter.argument(constraints::unit_interval(), constraints::real()),
+          {"temperature", temperature, constraints::positive()}};
 }
 
 /// 0 where `condition` holds, else -inf.
@@ -29,17 +28,13 @@ Tensor log_of(const Tensor& condition, const at::TensorOptions& options) {
 
 LogitRelaxedBernoulli::LogitRelaxedBernoulli(const TensorOrNumber& temperature,
                                              const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("LogitRelaxedBernoulli", parameters_of(temperature, parameter), {},
+    : Distribution("LogitRelaxedBernoulli", arguments_of(temperature, parameter), {},
                    validate_args),
       is_logits_(parameter.is_logits()) {}
 
-Tensor LogitRelaxedBernoulli::probs() const {
-  return is_logits_ ? parameter(0).sigmoid() : parameter(0);
-}
+Tensor LogitRelaxedBernoulli::probs() const { return Coin{parameter(0), is_logits_}.probs(); }
 
-Tensor LogitRelaxedBernoulli::logits() const {
-  return is_logits_ ? parameter(0) : at::logit(parameter(0));
-}
+Tensor LogitRelaxedBernoulli::logits() const { return Coin{parameter(0), is_logits_}.logits(); }
 
 Tensor LogitRelaxedBernoulli::certain() const {
   const Tensor& p = parameter(0);
@@ -88,7 +83,7 @@ Tensor LogitRelaxedBernoulli::do_icdf(const Tensor& probability) const {
 
 RelaxedBernoulli::RelaxedBernoulli(const TensorOrNumber& temperature,
                                    const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("RelaxedBernoulli", parameters_of(temperature, parameter), {}, validate_args),
+    : Distribution("RelaxedBernoulli", arguments_of(temperature, parameter), {}, validate_args),
       is_logits_(parameter.is_logits()) {}
 
 LogitRelaxedBernoulli RelaxedBernoulli::base_dist() const {

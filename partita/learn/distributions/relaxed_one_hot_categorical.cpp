@@ -13,12 +13,12 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& temperature,
-                                     const ProbsOrLogits& parameter) {
-  const auto t = as_tensors({{"temperature", temperature}, {parameter.name(), parameter.value()}});
-  return {{parameter.name(), t[1],
-           parameter.is_logits() ? constraints::logits() : constraints::simplex()},
-          {"temperature", t[0].numel() == 1 ? t[0].reshape({}) : t[0], constraints::positive()}};
+std::vector<Argument> arguments_of(const TensorOrNumber& temperature,
+                                   const ProbsOrLogits& parameter) {
+  const bool is_single = !temperature.is_number() && temperature.tensor().numel() == 1;
+  return {parameter.argument(constraints::simplex(), constraints::logits()),
+          {"temperature", is_single ? temperature.tensor().reshape({}) : temperature,
+           constraints::positive()}};
 }
 
 /// [K], of a parameter that may turn out to have no dimension at all (which the base rejects).
@@ -36,7 +36,7 @@ double mean_size(const Tensor& weights) {
 
 ExpRelaxedCategorical::ExpRelaxedCategorical(const TensorOrNumber& temperature,
                                              const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("ExpRelaxedCategorical", parameters_of(temperature, parameter),
+    : Distribution("ExpRelaxedCategorical", arguments_of(temperature, parameter),
                    event_shape_of(parameter), validate_args),
       is_logits_(parameter.is_logits()) {}
 
@@ -97,7 +97,7 @@ Tensor ExpRelaxedCategorical::do_log_prob(const Tensor& value) const {
 RelaxedOneHotCategorical::RelaxedOneHotCategorical(const TensorOrNumber& temperature,
                                                    const ProbsOrLogits& parameter,
                                                    bool validate_args)
-    : Distribution("RelaxedOneHotCategorical", parameters_of(temperature, parameter),
+    : Distribution("RelaxedOneHotCategorical", arguments_of(temperature, parameter),
                    event_shape_of(parameter), validate_args),
       is_logits_(parameter.is_logits()) {}
 

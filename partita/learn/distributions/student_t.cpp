@@ -13,14 +13,6 @@ namespace partita::distributions {
 
 namespace {
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& df, const TensorOrNumber& loc,
-                                     const TensorOrNumber& scale) {
-  const auto t = as_tensors({{"df", df}, {"loc", loc}, {"scale", scale}});
-  return {{"df", t[0], constraints::positive()},
-          {"loc", t[1], constraints::real()},
-          {"scale", t[2], constraints::positive()}};
-}
-
 /// log Gamma(z + 1/2) - log Gamma(z) - log(z) / 2, which lgamma cannot tell for large z; there
 /// by its expansion in 1 / z (from DLMF 5.11.8), off by 2e-3 / z^9.
 Tensor log_gamma_half_step(const Tensor& z) {
@@ -47,7 +39,11 @@ Tensor digamma_half_step(const Tensor& z) {
 
 StudentT::StudentT(const TensorOrNumber& df, const TensorOrNumber& loc, const TensorOrNumber& scale,
                    bool validate_args)
-    : Distribution("StudentT", parameters_of(df, loc, scale), {}, validate_args) {}
+    : Distribution("StudentT",
+                   {{"df", df, constraints::positive()},
+                    {"loc", loc, constraints::real()},
+                    {"scale", scale, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor StudentT::entropy() const {
   // log B(df / 2, 1 / 2) + log(df) / 2 = log(2 pi) / 2 - (the half step).

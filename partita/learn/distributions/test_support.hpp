@@ -23,6 +23,8 @@ inline at::Generator torch_generator(std::uint64_t seed) {
   return at::make_generator<at::CPUGeneratorImpl>(seed);
 }
 
+inline Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+
 inline std::vector<double> to_vector(const Tensor& tensor) {
   const Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
   const std::span<const double> values(flat.data_ptr<double>(),

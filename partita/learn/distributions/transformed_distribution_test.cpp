@@ -19,7 +19,7 @@ using partita::testing::message_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 TransformedDistribution logistic(const Tensor& loc, const Tensor& scale) {
   return {Uniform(number(0), 1), {SigmoidTransform().inv(), AffineTransform(loc, scale)}};

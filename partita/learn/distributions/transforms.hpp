@@ -12,9 +12,9 @@
 // Transforms are values: cheap to copy, and never change.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -76,11 +76,9 @@ class AnyTransform {
  public:
   AnyTransform(TransformPtr transform)  // NOLINT(google-explicit-constructor)
       : transform_(std::move(transform)) {}
-  template <class T>
-  requires std::is_base_of_v<Transform, std::remove_cvref_t<T>> AnyTransform(
-      T&& transform)  // NOLINT(google-explicit-constructor,
-                      // bugprone-forwarding-reference-overload)
-      : transform_(std::make_shared<std::remove_cvref_t<T>>(std::forward<T>(transform))) {}
+  template <std::derived_from<Transform> T>
+  AnyTransform(const T& transform)  // NOLINT(google-explicit-constructor)
+      : transform_(std::make_shared<T>(transform)) {}
 
   const TransformPtr& ptr() const { return transform_; }
 

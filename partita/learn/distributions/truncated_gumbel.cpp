@@ -13,14 +13,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& loc, const TensorOrNumber& scale,
-                                     const TensorOrNumber& maximum) {
-  const auto t = as_tensors({{"loc", loc}, {"scale", scale}, {"maximum", maximum}});
-  const Constraint not_minus_infinity =
-      constraints::greater_than(at::full({}, -kInfinity, t[0].options()), "-inf");
-  return {{"loc", t[0], not_minus_infinity},
-          {"scale", t[1], constraints::positive()},
-          {"maximum", t[2], not_minus_infinity}};
+Constraint not_minus_infinity() {
+  return {"a number > -inf", 0, false, [](const Tensor& x) { return x > -kInfinity; }};
 }
 
 /// (x - bound) / scale; without gradient, but of the right sign, where the bound is +inf.
@@ -55,7 +49,11 @@ Tensor mean_from_series(const Tensor& c) {
 
 TruncatedGumbel::TruncatedGumbel(const TensorOrNumber& loc, const TensorOrNumber& scale,
                                  const TensorOrNumber& maximum, bool validate_args)
-    : Distribution("TruncatedGumbel", parameters_of(loc, scale, maximum), {}, validate_args) {}
+    : Distribution("TruncatedGumbel",
+                   {{"loc", loc, not_minus_infinity()},
+                    {"scale", scale, constraints::positive()},
+                    {"maximum", maximum, not_minus_infinity()}},
+                   {}, validate_args) {}
 
 Constraint TruncatedGumbel::support() const {
   return constraints::interval(at::full({}, -kInfinity, options()), maximum(), "(-inf, maximum]");

@@ -19,7 +19,7 @@ using partita::testing::message_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 TEST(TruncatedGumbelTensor, Draws) {
   // The bound far below loc, around it, far above and absent.

@@ -9,17 +9,10 @@
 
 namespace partita::distributions {
 
-namespace {
-
-std::vector<Parameter> parameters_of(const TensorOrNumber& low, const TensorOrNumber& high) {
-  const auto t = as_tensors({{"low", low}, {"high", high}});
-  return {{"low", t[0], constraints::real()}, {"high", t[1], constraints::real()}};
-}
-
-}  // namespace
-
 Uniform::Uniform(const TensorOrNumber& low, const TensorOrNumber& high, bool validate_args)
-    : Distribution("Uniform", parameters_of(low, high), {}, validate_args) {
+    : Distribution("Uniform",
+                   {{"low", low, constraints::real()}, {"high", high, constraints::real()}}, {},
+                   validate_args) {
   if (!validate_args) return;
   const Tensor empty = (this->low() >= this->high()).reshape({-1});
   if (!empty.any().item<bool>()) return;

@@ -14,12 +14,6 @@ namespace {
 
 constexpr double kPi = std::numbers::pi;
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& loc,
-                                     const TensorOrNumber& concentration) {
-  const auto t = as_tensors({{"loc", loc}, {"concentration", concentration}});
-  return {{"loc", t[0], constraints::real()}, {"concentration", t[1], constraints::positive()}};
-}
-
 /// The same angle in [-pi, pi).
 Tensor wrapped(const Tensor& angle) { return at::remainder(angle + kPi, 2 * kPi) - kPi; }
 
@@ -33,7 +27,10 @@ Tensor log_normalizer(const Tensor& k) { return std::log(2 * kPi) + at::special_
 
 VonMises::VonMises(const TensorOrNumber& loc, const TensorOrNumber& concentration,
                    bool validate_args)
-    : Distribution("VonMises", parameters_of(loc, concentration), {}, validate_args) {}
+    : Distribution("VonMises",
+                   {{"loc", loc, constraints::real()},
+                    {"concentration", concentration, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor VonMises::entropy() const {
   const Tensor k = in_double(concentration());

@@ -10,7 +10,7 @@
 namespace partita::distributions {
 namespace {
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 TEST(VonMises, Draws) {
   testing::expect_draws_follow_cdf(VonMises(number(0), 1e-3), 100'000);

@@ -13,18 +13,14 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-std::vector<Parameter> parameters_of(const TensorOrNumber& scale,
-                                     const TensorOrNumber& concentration) {
-  const auto t = as_tensors({{"scale", scale}, {"concentration", concentration}});
-  return {{"scale", t[0], constraints::positive()},
-          {"concentration", t[1], constraints::positive()}};
-}
-
 }  // namespace
 
 Weibull::Weibull(const TensorOrNumber& scale, const TensorOrNumber& concentration,
                  bool validate_args)
-    : Distribution("Weibull", parameters_of(scale, concentration), {}, validate_args) {}
+    : Distribution("Weibull",
+                   {{"scale", scale, constraints::positive()},
+                    {"concentration", concentration, constraints::positive()}},
+                   {}, validate_args) {}
 
 Tensor Weibull::entropy() const {
   return std::numbers::egamma * (1 - concentration().reciprocal()) +

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+using testing::number;
 
 void expect_equal(const Tensor& actual, double expected) {
   EXPECT_NEAR(actual.item<double>(), expected, 4e-15 * std::abs(expected));

@@ -41,8 +41,7 @@ Tensor DiscreteVariables::perturbed(IntArrayRef sample_shape, const Random& rand
 
 Tensor DiscreteVariables::hard(const Tensor& perturbed) const {
   if (!one_hot) return (perturbed > 0).to(perturbed.scalar_type());
-  return at::zeros(perturbed.sizes(), perturbed.options())
-      .scatter_(-1, perturbed.detach().argmax(-1, true), 1);
+  return partita::one_hot(perturbed.detach().argmax(-1), perturbed.size(-1), perturbed.options());
 }
 
 Tensor DiscreteVariables::perturbed_given(const Tensor& hard, const Random& random) const {

@@ -61,10 +61,8 @@ Tensor FiniteSupport::at(const Tensor& numbers) const {
     rest = rest.div(values_, "floor");
   }
   const Tensor digit = at::stack(digits, -1);
-  const Tensor values = table_.defined()
-                            ? table_.index_select(0, digit.flatten())
-                            : at::zeros(concatenate(digit.sizes(), {values_}), options_)
-                                  .scatter_(-1, digit.unsqueeze(-1), 1);
+  const Tensor values = table_.defined() ? table_.index_select(0, digit.flatten())
+                                         : one_hot(digit, values_, options_);
   return values.reshape(concatenate(numbers.sizes(), event_shape_));
 }
 

@@ -9,7 +9,9 @@
 #include <string>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/constraint.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 
 namespace partita::losses {
 
@@ -114,12 +116,6 @@ Tensor reduce(const Tensor& loss, Reduction reduction) {
   return loss;
 }
 
-/// weight * log_prob, where 0 * -inf is 0 and the gradient stays finite.
-Tensor weighted(const Tensor& weight, const Tensor& log_prob) {
-  const Tensor nothing = (weight == 0).logical_and(log_prob == -kInfinity);
-  return weight * log_prob.masked_fill(nothing, 0);
-}
-
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction) {
@@ -127,7 +123,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduc
   check_target(logits, target);
   const Tensor log_p = logits.log_softmax(-1);
   const Tensor loss = is_classes(target) ? -log_p.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-                                         : -weighted(target, log_p).sum(-1);
+                                         : -distributions::times(target, log_p).sum(-1);
   return reduce(loss, reduction);
 }
 
@@ -138,9 +134,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
   check_same_shape(target, "logits", logits);
   check_elements("logits", logits, constraints::real());
   check_elements("target", target, constraints::unit_interval());
-  return reduce(
-      -weighted(target, at::log_sigmoid(logits)) - weighted(1 - target, at::log_sigmoid(-logits)),
-      reduction);
+  return reduce(-distributions::Coin{logits, /*is_logits=*/true}.log_prob(target, 1 - target),
+                reduction);
 }
 
 Tensor gaussian_nll(const Tensor& mean, const Tensor& target, const TensorOrNumber& variance,
