@@ -1,14 +1,36 @@
 // The subcommands of `partita`. Each adds itself to the command line, in a file of its own.
+//
+// There are two programs. `partita` links no libtorch, whose libraries take half a second to load.
+// The subcommands that need it live in `partita-learn`, which stands beside it and which `partita`
+// becomes when one of them is asked for; nobody needs to know.
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <array>
 
 namespace partita::app {
+
+/// A subcommand as both programs list it.
+struct LearnCommand {
+  const char* name;
+  const char* description;
+};
+
+inline constexpr LearnCommand kGradients{
+    "gradients", "Compare gradient estimators by bias, variance and how they optimize"};
+
+/// Those of partita-learn.
+inline constexpr std::array kLearnCommands{kGradients};
+
+/// Adds this program's subcommands: defined in partita_commands.cpp and in learn_commands.cpp.
+/// @param argv of main
+void add_commands(CLI::App& app, char** argv);
 
 void add_sample(CLI::App& app);
 void add_lm(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_demo(CLI::App& app);
-void add_gradients(CLI::App& app);  // built with PARTITA_LEARN
+
+void add_gradients(CLI::App& app);
 
 }  // namespace partita::app

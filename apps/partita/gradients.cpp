@@ -29,8 +29,7 @@ void run(GradientsOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_gradients(CLI::App& app) {
-  auto* command = app.add_subcommand(
-      "gradients", "Compare gradient estimators by bias, variance and how they optimize");
+  auto* command = app.add_subcommand(kGradients.name, kGradients.description);
   auto options = std::make_shared<GradientsOptions>();
   auto common = std::make_shared<CommonOptions>();
   command

@@ -1,4 +1,5 @@
-// partita: the command. Parses, calls the library, prints; see the files of its subcommands.
+// The main of both programs, `partita` and `partita-learn` (see commands.hpp): parses the command
+// line and turns what goes wrong into one line and a status.
 //
 // Exit status: 0 done, 1 failed (bad data, input or output), 2 wrongly asked. A failure is one line
 // on standard error.
@@ -62,13 +63,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "partita " PARTITA_VERSION);
   app.require_subcommand(1);
   app.footer("partita COMMAND --help shows a command's options, with an example.");
-  partita::app::add_sample(app);
-  partita::app::add_lm(app);
-  partita::app::add_generate(app);
-  partita::app::add_demo(app);
-#ifdef PARTITA_LEARN
-  partita::app::add_gradients(app);
-#endif
+  partita::app::add_commands(app, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
