@@ -194,6 +194,12 @@ void categories(Bench& bench, std::int64_t v) {
       [&](bool check) { Categorical(Logits(z), check).sample(random); },
       [&] { at::multinomial(z.softmax(-1), 1, true, generator); },
       "D.Categorical(logits=z).sample()");
+  // What at::multinomial does unless told otherwise; for one draw the law is the same.
+  bench.row(
+      "Categorical, sample (without replacement)", size,
+      [&](bool check) { Categorical(Logits(z), check).sample(random); },
+      [&] { at::multinomial(z.softmax(-1), 1, false, generator); },
+      "torch.multinomial(z.softmax(-1), 1)");
   bench.row(
       "Categorical, sample 1,000", size,
       [&](bool check) { Categorical(Logits(z), check).sample({kMany}, random); },

@@ -275,25 +275,16 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
   const Tensor on_cpu = logits.detach().to(at::kCPU);
   const Rows rows = rows_of("logits", on_cpu);
   const Stream source = fork();
-  const Tensor out = at::empty({count, logits.size(0)}, at::kLong);
-  const std::span<std::int64_t> all(out.data_ptr<std::int64_t>(),
-                                    static_cast<std::size_t>(out.numel()));
-  struct Workspace {
-    CategoricalSampler sampler;
-    std::vector<std::int64_t> drawn;
-  };
   const auto draws = static_cast<std::size_t>(count);
-  for_each_row<Workspace>(rows.rows(), {.threads = threads_for(logits.numel() + 64 * out.numel())},
-                          [&](std::size_t row, Workspace& workspace) {
-                            auto& [sampler, drawn] = workspace;
-                            sampler.reset(rows, row, draws);
-                            drawn.resize(draws);
-                            sampler.draw({.seed = source.seed, .id = row}, 0, drawn);
-                            for (std::size_t i = 0; i < draws; ++i) {
-                              all[i * rows.rows() + row] = drawn[i];
-                            }
-                          });
-  return out.to(logits.device());
+  const Tensor out = at::empty({logits.size(0), count}, at::kLong);
+  auto* const drawn = out.data_ptr<std::int64_t>();
+  for_each_row<CategoricalSampler>(
+      rows.rows(), {.threads = threads_for(logits.numel() + 64 * out.numel())},
+      [&](std::size_t row, CategoricalSampler& sampler) {
+        sampler.reset(rows, row, draws);
+        sampler.draw({.seed = source.seed, .id = row}, 0, {drawn + row * draws, draws});
+      });
+  return out.t().to(logits.device());
 }
 
 Tensor Random::gumbel_max(const Tensor& logits, std::int64_t count) const {

@@ -60,9 +60,9 @@ class Random {
   /// Von Mises around 0, in [-pi, pi]; concentration >= 0.
   Tensor von_mises(const Tensor& concentration) const;
 
-  /// `count` independent categories from each row's softmax, [count, rows], int64: by the core's
-  /// CategoricalSampler from a fork(), or, if the source is a generator on another device, there by
-  /// the arg max of logits and Gumbel noise.
+  /// `count` independent categories from each row's softmax, [count, rows], int64 (in memory a
+  /// row's draws stand together): by the core's CategoricalSampler from a fork(), or, if the source
+  /// is a generator on another device, there by the arg max of logits and Gumbel noise.
   /// @param logits [rows, V], finite or -inf.
   /// @throws InvalidArgument naming the row that holds NaN or +inf, or nothing but -inf (on the
   ///         CPU).
