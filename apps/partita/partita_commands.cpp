@@ -12,6 +12,7 @@
 namespace partita::app {
 namespace {
 
+#ifdef PARTITA_LEARN
 [[noreturn]] void become_learn(char** argv) {
   const std::string program =
       std::filesystem::read_symlink("/proc/self/exe").replace_filename("partita-learn");
@@ -26,10 +27,11 @@ void add_learn(CLI::App& app, const LearnCommand& learn, char** argv) {
   command->prefix_command();
   command->callback([argv] { become_learn(argv); });
 }
+#endif
 
 }  // namespace
 
-void add_commands(CLI::App& app, char** argv) {
+void add_commands(CLI::App& app, [[maybe_unused]] char** argv) {
   add_sample(app);
   add_lm(app);
   add_generate(app);
