@@ -67,10 +67,12 @@ class Walk {
       if (step > 0) decoder_.reorder(parents_);
       parents_.clear();
       children_.clear();
-      const MutableRows rows = decoder_.next(std::span(rows_.prefix).first(rows_.count));
-      softmax(rows, rows);
+      const Rows logits = decoder_.next(std::span(rows_.prefix).first(rows_.count));
+      const std::size_t vocabulary = logits.columns();
+      probabilities_.resize(logits.rows() * vocabulary);
+      softmax(logits, {probabilities_.data(), logits.rows(), vocabulary});
       for (std::size_t row = 0; row < rows_.count; ++row) {
-        categorical_.reset({rows.row_data<double>(row), rows.columns()});
+        categorical_.reset(std::span(probabilities_).subspan(row * vocabulary, vocabulary));
         advance(row, step);
       }
       std::swap(rows_, children_);
@@ -144,6 +146,7 @@ class Walk {
   Prefixes rows_;
   Prefixes children_;
   std::vector<std::size_t> parents_;
+  std::vector<double> probabilities_;
   Categorical categorical_;
   std::vector<Draw> draws_;
 };

@@ -49,6 +49,14 @@ class Best {
   std::vector<Candidate> heap_;
 };
 
+template <class T>
+void offer_children(std::span<const T> logits, double location, std::size_t source, Best& best) {
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] == -std::numeric_limits<T>::infinity()) continue;
+    best.offer({location + static_cast<double>(logits[i]), source, static_cast<Token>(i)});
+  }
+}
+
 void step(std::vector<Prefix>& beam, Rows logits, std::size_t k, Token end_token,
           std::size_t longest) {
   Best best(k);
@@ -58,11 +66,12 @@ void step(std::vector<Prefix>& beam, Rows logits, std::size_t k, Token end_token
       best.offer({prefix.log_prob, source, -1});
       continue;
     }
-    const std::span row(logits.row_data<double>(prefix.row), logits.columns());
     const double location = prefix.log_prob - log_sum_exp(logits.slice(prefix.row, 1)).front();
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (row[i] == -std::numeric_limits<double>::infinity()) continue;
-      best.offer({location + row[i], source, static_cast<Token>(i)});
+    const std::size_t n = logits.columns();
+    if (logits.dtype() == DType::f32) {
+      offer_children(std::span(logits.row_data<float>(prefix.row), n), location, source, best);
+    } else {
+      offer_children(std::span(logits.row_data<double>(prefix.row), n), location, source, best);
     }
   }
   std::vector<Prefix> kept;

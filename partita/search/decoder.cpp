@@ -12,9 +12,6 @@
 namespace partita {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kUnwritten = std::numeric_limits<double>::quiet_NaN();
-
 /// For messages: "[3, 1, 4]", or the end of a long one.
 std::string describe(std::span<const Token> prefix) {
   constexpr std::size_t kShown = 12;
@@ -24,48 +21,64 @@ std::string describe(std::span<const Token> prefix) {
 
 enum class RowKind { good, invalid, impossible };
 
-RowKind classify(std::span<const double> row) {
+template <class T>
+RowKind classify(std::span<const T> row) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
   bool valid = true;
   bool possible = false;
-  for (const double z : row) {
+  for (const T z : row) {
     valid &= z < kInfinity;  // NaN is not, either
     possible |= z > -kInfinity;
   }
   return !valid ? RowKind::invalid : possible ? RowKind::good : RowKind::impossible;
 }
 
-[[noreturn]] void refuse(std::span<const double> row, std::span<const Token> prefix) {
-  const auto bad = std::find_if(row.begin(), row.end(), [](double z) { return !(z < kInfinity); });
-  throw InvalidArgument(
-      "model", fmt::format("{} as the logit of token {} after the prefix {}",
-                           std::isnan(*bad) ? "NaN" : "+inf", bad - row.begin(), describe(prefix)));
+template <class T>
+void check_row(std::span<const T> row, std::span<const Token> prefix) {
+  const RowKind kind = classify(row);
+  if (kind == RowKind::impossible) {
+    throw InvalidArgument("model", fmt::format("every token is impossible (-inf) after the prefix "
+                                               "{}",
+                                               describe(prefix)));
+  }
+  if (kind == RowKind::invalid) {
+    const auto bad = std::find_if(row.begin(), row.end(),
+                                  [](T z) { return !(z < std::numeric_limits<T>::infinity()); });
+    throw InvalidArgument("model", fmt::format("{} as the logit of token {} after the prefix {}",
+                                               std::isnan(*bad) ? "NaN" : "+inf", bad - row.begin(),
+                                               describe(prefix)));
+  }
 }
 
 }  // namespace
 
-MutableRows Decoder::next(std::span<const Sequence> prefixes) {
+template <class T>
+Rows Decoder::ask(std::span<const Sequence> prefixes, std::vector<T>& buffer) {
   const std::size_t vocabulary = model_->vocabulary_size();
-  buffer_.assign(prefixes.size() * vocabulary, kUnwritten);  // what a model forgets is seen as NaN
-  const MutableRows logits(buffer_.data(), prefixes.size(), vocabulary);
-  model_->next_logits(prefixes, state_.get(), logits);
-  const bool filtered = !filter_.is_identity();
+  // What a model forgets to write is seen as NaN.
+  buffer.assign(prefixes.size() * vocabulary, std::numeric_limits<T>::quiet_NaN());
+  model_->next_logits(prefixes, state_.get(), {buffer.data(), prefixes.size(), vocabulary});
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
-    const std::span<double> row(logits.row_data<double>(i), vocabulary);
-    const RowKind kind = classify(row);
-    if (kind == RowKind::invalid) refuse(row, prefixes[i]);
-    if (kind == RowKind::impossible) {
-      throw InvalidArgument("model",
-                            fmt::format("every token is impossible (-inf) after the prefix {}",
-                                        describe(prefixes[i])));
-    }
-    if (!filtered) continue;
+    check_row(std::span<const T>(buffer).subspan(i * vocabulary, vocabulary), prefixes[i]);
+  }
+  return {buffer.data(), prefixes.size(), vocabulary};
+}
+
+Rows Decoder::next(std::span<const Sequence> prefixes) {
+  const bool single = model_->logits_dtype() == DType::f32;
+  const Rows logits = single ? ask(prefixes, floats_) : ask(prefixes, doubles_);
+  if (filter_.is_identity()) return logits;
+  if (single) doubles_.assign(floats_.begin(), floats_.end());
+  const std::size_t vocabulary = logits.columns();
+  for (std::size_t i = 0; i < prefixes.size(); ++i) {
+    const std::span<double> row(&doubles_[i * vocabulary], vocabulary);
     filter_.apply(row);
-    if (classify(row) != RowKind::good) {
+    if (classify(std::span<const double>(row)) != RowKind::good) {
       throw InvalidArgument("filter", fmt::format("allows no possible token after the prefix {}",
                                                   describe(prefixes[i])));
     }
   }
-  return logits;
+  return {doubles_.data(), prefixes.size(), vocabulary};
 }
 
 void check_search(const SequenceModel& model, const SearchOptions& options) {
@@ -74,6 +87,10 @@ void check_search(const SequenceModel& model, const SearchOptions& options) {
   if (model.end_token() < -1 || model.end_token() >= static_cast<std::int64_t>(vocabulary)) {
     throw InvalidArgument("model", fmt::format("end_token() is {}, expected -1 (none) or 0..{}",
                                                model.end_token(), vocabulary - 1));
+  }
+  const DType dtype = model.logits_dtype();
+  if (dtype != DType::f64 && dtype != DType::f32) {
+    throw InvalidArgument("model", "logits_dtype() is neither f64 nor f32");
   }
   if (options.max_length == 0) throw InvalidArgument("max_length", "expected 1 or more, got 0");
   if (options.threads < 1) {

@@ -25,19 +25,25 @@ class Decoder {
   Decoder(const SequenceModel& model, const SearchOptions& options)
       : model_(&model), filter_(options.filter), state_(model.start()) {}
 
-  /// The filtered logits after each prefix, f64: valid until the next call.
-  /// @throws InvalidArgument if the model gives a row with NaN, +inf or nothing but -inf.
-  MutableRows next(std::span<const Sequence> prefixes);
+  /// The logits after each prefix, as the model gives them (f64 or f32), or filtered (f64): valid
+  /// until the next call.
+  /// @throws InvalidArgument if the model gives a row with NaN, +inf or nothing but -inf, or logits
+  ///         in another format.
+  Rows next(std::span<const Sequence> prefixes);
 
   void reorder(std::span<const std::size_t> rows) {
     if (state_) state_->reorder(rows);
   }
 
  private:
+  template <class T>
+  Rows ask(std::span<const Sequence> prefixes, std::vector<T>& buffer);
+
   const SequenceModel* model_;
   Filter filter_;
   std::unique_ptr<DecodingState> state_;
-  std::vector<double> buffer_;
+  std::vector<double> doubles_;
+  std::vector<float> floats_;
 };
 
 /// @throws InvalidArgument naming the option or prompt token that is out of range.

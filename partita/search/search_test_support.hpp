@@ -28,13 +28,19 @@ struct HashLogits {
   std::size_t vocabulary = 3;
   double scale = 1.5;
   std::uint64_t seed = 1;
+  DType dtype = DType::f64;
 
   static std::uint64_t grow(std::uint64_t hash, Token token) {
     return Stream{hash, 77}.bits(static_cast<std::uint64_t>(token));
   }
-  void write(std::uint64_t hash, std::span<double> row) const {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      row[i] = scale * Stream{seed, hash}.normal(i) + 3;  // 3: not normalized
+  void write(std::uint64_t hash, MutableRows out, std::size_t row) const {
+    for (std::size_t i = 0; i < out.columns(); ++i) {
+      const double z = scale * Stream{seed, hash}.normal(i) + 3;  // 3: not normalized
+      if (dtype == DType::f32) {
+        out.row_data<float>(row)[i] = static_cast<float>(z);
+      } else {
+        out.row_data<double>(row)[i] = z;
+      }
     }
   }
 };
@@ -45,12 +51,13 @@ class StatelessModel : public SequenceModel {
   explicit StatelessModel(HashLogits logits = {}) : logits_(logits) {}
   std::size_t vocabulary_size() const override { return logits_.vocabulary; }
   Token end_token() const override { return static_cast<Token>(logits_.vocabulary) - 1; }
+  DType logits_dtype() const override { return logits_.dtype; }
   void next_logits(std::span<const Sequence> prefixes, DecodingState* /*state*/,
                    MutableRows out) const override {
     for (std::size_t i = 0; i < prefixes.size(); ++i) {
       std::uint64_t hash = 0;
       for (const Token token : prefixes[i]) hash = HashLogits::grow(hash, token);
-      logits_.write(hash, {out.row_data<double>(i), out.columns()});
+      logits_.write(hash, out, i);
     }
   }
 
@@ -86,7 +93,7 @@ class StatefulModel : public StatelessModel {
         rows.hash[i] = HashLogits::grow(rows.hash[i], prefixes[i][t]);
       }
       rows.read[i] = prefixes[i];
-      logits_.write(rows.hash[i], {out.row_data<double>(i), out.columns()});
+      logits_.write(rows.hash[i], out, i);
     }
   }
 
@@ -116,7 +123,13 @@ inline std::vector<double> next_log_probs(const SequenceModel& model, const Sequ
                                           const Filter& filter = {}) {
   std::vector<double> row(model.vocabulary_size());
   const auto state = model.start();
-  model.next_logits({&prefix, 1}, state.get(), {row.data(), 1, row.size()});
+  if (model.logits_dtype() == DType::f32) {
+    std::vector<float> single(row.size());
+    model.next_logits({&prefix, 1}, state.get(), {single.data(), 1, single.size()});
+    row.assign(single.begin(), single.end());
+  } else {
+    model.next_logits({&prefix, 1}, state.get(), {row.data(), 1, row.size()});
+  }
   filter.apply(row);
   double sum = 0;
   for (const double z : row) sum += std::exp(z);

@@ -18,7 +18,7 @@
 // TorchScript: derive from SequenceModel and from DecodingState; the state holds the cache tensors,
 //   reorder() is cache.index_select(batch_dimension, rows), and next_logits() runs the module on
 //   the tokens it has not seen and copies its last-step logits into `logits` (torch::from_blob on
-//   logits.data(), kDouble, {n, V}).
+//   logits.data(), kFloat, {n, V}, with logits_dtype() f32).
 // llama.cpp: the state owns a llama_context of as many sequences as rows; reorder() is
 //   llama_kv_cache_seq_cp / seq_rm, next_logits() fills one llama_batch with the new tokens, calls
 //   llama_decode, and copies llama_get_logits_ith() of each row.
@@ -66,6 +66,10 @@ class SequenceModel {
   /// The token that ends a sequence, or -1 if only the maximum length does.
   virtual Token end_token() const = 0;
 
+  /// The format in which next_logits() writes: f64 (the default), or f32, which a large vocabulary
+  /// wants: half the memory, and probabilities as good as single precision makes them (1e-6).
+  virtual DType logits_dtype() const { return DType::f64; }
+
   /// A state for the prefixes of one search; null (the default) for a stateless model.
   virtual std::unique_ptr<DecodingState> start() const { return nullptr; }
 
@@ -73,7 +77,7 @@ class SequenceModel {
   /// that cannot come. They need not be normalized.
   /// @param prefixes never hold the end token, unless a prompt does.
   /// @param state    what start() gave, brought up to date as promised above; or null.
-  /// @param logits   [prefixes.size(), vocabulary_size()], f64, contiguous:
+  /// @param logits   [prefixes.size(), vocabulary_size()], contiguous, of logits_dtype():
   ///                 double* row = logits.row_data<double>(i).
   /// Called from several threads at once, with a state each, if SearchOptions::threads asks so.
   virtual void next_logits(std::span<const Sequence> prefixes, DecodingState* state,

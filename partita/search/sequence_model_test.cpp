@@ -62,7 +62,8 @@ void expect_equal(const Everything& a, const Everything& b) {
 RC_GTEST_PROP(SequenceModel, StateBatchAndThreadsChangeNothing, ()) {
   const HashLogits logits{.vocabulary = *rc::gen::inRange<std::size_t>(2, 9),
                           .scale = *rc::gen::element(0.1, 1.0, 20.0),
-                          .seed = *rc::gen::inRange<std::uint64_t>(0, 1000)};
+                          .seed = *rc::gen::inRange<std::uint64_t>(0, 1000),
+                          .dtype = *rc::gen::element(DType::f64, DType::f32)};
   SearchOptions options{.max_length = *rc::gen::inRange<std::size_t>(1, 7)};
   options.filter.top_k = *rc::gen::inRange<std::size_t>(0, 4);
   const auto k = *rc::gen::inRange<std::size_t>(1, 30);
@@ -76,6 +77,23 @@ RC_GTEST_PROP(SequenceModel, StateBatchAndThreadsChangeNothing, ()) {
   options.batch = *rc::gen::inRange<std::size_t>(1, 100);
   options.threads = *rc::gen::inRange(1, 4);
   expect_equal(plain, search_all(StatefulModel(logits), prompts, k, options));
+}
+
+TEST(SequenceModel, SinglePrecisionGivesTheSameLogProbs) {
+  const SearchOptions options{.max_length = 5};
+  const Support support(StatelessModel({.vocabulary = 5}), options);
+  const Everything single = search_all(StatelessModel({.vocabulary = 5, .dtype = DType::f32}),
+                                       std::vector<Sequence>(1), 30, options);
+  const auto check = [&](const auto& hypotheses) {
+    ASSERT_GE(hypotheses.size(), 30U);
+    for (const Hypothesis& h : hypotheses) {
+      EXPECT_NEAR(h.log_prob, support.leaves[support.find(h)].log_prob, 1e-5);
+    }
+  };
+  check(single.ancestral);
+  check(single.beam.front());
+  check(single.stochastic.front().sequences);
+  check(single.unique);
 }
 
 TEST(SequenceModel, NoMaximumLength) {
@@ -141,6 +159,11 @@ TEST(BadModel, UnwrittenRowIsSeen) {
                      MutableRows /*logits*/) const override {}
   };
   EXPECT_EQ(error_of(Lazy(), 0), "model: NaN as the logit of token 0 after the prefix []");
+}
+
+TEST(BadModel, LogitsOfAnotherFormat) {
+  EXPECT_EQ(error_of(StatelessModel({.dtype = DType::bf16}), 0),
+            "model: logits_dtype() is neither f64 nor f32");
 }
 
 TEST(BadModel, FilterThatLeavesNothing) {

@@ -111,6 +111,15 @@ TEST_P(Law, OfTheSearch) {
   expect_exact(samples);
 }
 
+TEST_P(Law, InSinglePrecision) {
+  const StatelessModel single({.vocabulary = 3, .dtype = DType::f32});
+  std::vector<OrderedSample> samples;
+  for (const auto& beam : many_beams(single, GetParam(), kRepetitions, options)) {
+    samples.push_back(as_indices(support, beam));
+  }
+  expect_exact(samples);
+}
+
 TEST_P(Law, OfThePlainSearch) {
   std::vector<OrderedSample> samples;
   Draws draws({3, 0});

@@ -15,7 +15,7 @@ constexpr double kNone = -std::numeric_limits<double>::infinity();
 /// A prefix some of whose sequences have not been returned.
 struct Node {
   Prefix prefix;
-  std::vector<double> logits;  // after it; empty until it is first visited
+  std::vector<std::byte> logits;  // after it; empty until it is first visited
   PerturbedChildren children;
 };
 
@@ -81,10 +81,11 @@ std::optional<PerturbedHypothesis> UniqueSampler::next() {
       } else {
         decoder.emplace(model, state_->options);
       }
-      const MutableRows row = decoder->next({&node->prefix.tokens, 1});
-      const auto* logits = row.row_data<double>(0);
-      node->logits.assign(logits, logits + row.columns());
-      node->children.open(node->prefix, {node->logits.data(), 1, node->logits.size()});
+      const Rows row = decoder->next({&node->prefix.tokens, 1});
+      const auto* logits = static_cast<const std::byte*>(row.data());
+      node->logits.assign(logits, logits + row.columns() * element_size(row.dtype()));
+      node->children.open(node->prefix,
+                          {node->logits.data(), row.dtype(), 1, row.columns(), row.row_stride()});
     }
     // There is one: a node without further children does not wait.
     Prefix child = *node->children.next(node->prefix, model.end_token(), longest);
