@@ -1,0 +1,68 @@
+// A text as a sequence of word numbers: read once, from a file, a gzip file or standard input, then
+// at hand from any position on, however large it is.
+//
+//   partita::Corpus corpus("novels.txt.gz", {.min_count = 5});
+//   std::vector<partita::WordId> ids(1000);
+//   corpus.read(5000, ids);                    // positions 5000 ... 5999
+//   for (auto id : ids) {
+//     if (id == partita::Corpus::kLineEnd) … else corpus.vocabulary().word(id);
+//   }
+//
+// Words are what stands between white space: that of Python's str.split(), which is Unicode's and
+// the ASCII separators 0x1C ... 0x1F. So a no-break or thin space ends a word as any other does,
+// and no word can hold a space that another program's reader of word vectors would split it at. A
+// line may be of any length, and a word is never cut. Words that are not in the vocabulary leave no
+// trace: their neighbors become neighbors of each other, as in word2vec.
+//
+// The numbers lie in an unnamed file in the directory for temporary files (TMPDIR), 4 bytes a word;
+// memory holds the vocabulary alone.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "partita/base/progress.hpp"
+#include "partita/embedding/vocabulary.hpp"
+
+namespace partita {
+
+class Corpus {
+ public:
+  /// Stands between two lines, of which each holds a word or more.
+  static constexpr WordId kLineEnd = 0xFFFFFFFFU;
+
+  /// Reads a UTF-8 text; gzip is recognized by its first bytes, and "-" is standard input.
+  /// @throws IoError
+  /// @throws DataError naming the line: invalid UTF-8, a NUL byte, a word longer than 2^20 bytes; a
+  ///         damaged gzip file; no words; or no word as frequent as min_count
+  /// @throws InvalidArgument if min_count is 0
+  explicit Corpus(const std::filesystem::path& path, const VocabularyOptions& options = {},
+                  const Progress& progress = {});
+  ~Corpus();
+  Corpus(Corpus&&) noexcept;
+  Corpus& operator=(Corpus&&) noexcept;
+
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+
+  /// Positions: words of the vocabulary, and line ends between them.
+  std::uint64_t size() const { return size_; }
+
+  /// The ids at positions first ... first + out.size() - 1. Safe from many threads.
+  /// @throws InvalidArgument beyond size(); IoError
+  void read(std::uint64_t first, std::span<WordId> out) const;
+
+  /// The same for the same words in the same order (CRC-32).
+  std::uint32_t checksum() const { return checksum_; }
+
+ private:
+  class Spool;
+
+  std::unique_ptr<Spool> spool_;
+  Vocabulary vocabulary_;
+  std::uint64_t size_ = 0;
+  std::uint32_t checksum_ = 0;
+};
+
+}  // namespace partita
