@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "partita/base/error.hpp"
@@ -17,7 +19,7 @@ namespace partita {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::string_view kAccepted = "float16, float32 or float64 (<f2, <f4, <f8)";
+constexpr std::string_view kAccepted = "floating-point numbers or integers";
 
 /// What the header says, before anything is made of it.
 struct Description {
@@ -153,11 +155,14 @@ std::string element_name(std::string_view descr) {
   return fmt::format("{}{} ({})", kind->second, bytes * 8, printable);
 }
 
-DType dtype_from(std::string_view name, std::string_view descr) {
-  if (descr == "<f2") return DType::f16;
-  if (descr == "<f4") return DType::f32;
-  if (descr == "<f8") return DType::f64;
-  if (descr == ">f2" || descr == ">f4" || descr == ">f8") {
+ElementType type_from(std::string_view name, std::string_view descr) {
+  static const std::map<std::string_view, ElementType> types = {
+      {"|b1", ElementType::boolean}, {"|i1", ElementType::i8},  {"<i2", ElementType::i16},
+      {"<i4", ElementType::i32},     {"<i8", ElementType::i64}, {"|u1", ElementType::u8},
+      {"<u2", ElementType::u16},     {"<u4", ElementType::u32}, {"<u8", ElementType::u64},
+      {"<f2", ElementType::f16},     {"<f4", ElementType::f32}, {"<f8", ElementType::f64}};
+  if (const auto found = types.find(descr); found != types.end()) return found->second;
+  if (descr.starts_with('>') && types.contains(fmt::format("<{}", descr.substr(1)))) {
     throw DataError(name,
                     fmt::format("elements are big-endian ({}), expected little-endian: save with "
                                 "array.astype('<{}')",
@@ -225,43 +230,25 @@ void save(const std::filesystem::path& path, std::string_view descr, std::span<c
 
 }  // namespace
 
-NpyHeader parse_npy(std::string_view name, std::string_view bytes) {
+ArrayView parse_npy_array(std::string_view name, std::string_view bytes) {
   std::size_t data_offset = 0;
   const std::string_view text = header_text(name, bytes, data_offset);
-  const Description found = HeaderParser(name, text).parse();
-  const DType dtype = dtype_from(name, found.descr);
-  const auto shape =
-      fmt::format("({}{})", fmt::join(found.shape, ", "), found.shape.size() == 1 ? "," : "");
-  if (found.shape.empty() || found.shape.size() > 2) {
-    throw DataError(
-        name, fmt::format("shape {}: {} dimensions, expected 2 (rows, categories) or 1",
-                          found.shape.size() > 8 ? "of an array" : shape, found.shape.size()));
-  }
-  const std::uint64_t rows = found.shape.size() == 1 ? 1 : found.shape.front();
-  const std::uint64_t columns = found.shape.back();
-  if (rows == 0 || columns == 0) {
-    throw DataError(
-        name, fmt::format("shape {}: no elements, expected 1 row and 1 category or more", shape));
-  }
-  if (found.fortran_order && rows > 1 && columns > 1) {  // otherwise the two orders are the same
+  Description found = HeaderParser(name, text).parse();
+  const ElementType type = type_from(name, found.descr);
+  const auto long_dimensions =
+      std::count_if(found.shape.begin(), found.shape.end(), [](std::uint64_t n) { return n != 1; });
+  if (found.fortran_order && long_dimensions > 1) {  // otherwise the two orders are the same
     throw DataError(name,
                     "Fortran order (column by column), expected C order: save with "
                     "numpy.ascontiguousarray(array)");
   }
-  const auto elements = product(rows, columns);
-  const auto expected = elements ? product(*elements, element_size(dtype)) : std::nullopt;
-  if (!expected) throw DataError(name, fmt::format("shape {}: impossibly large", shape));
-  const std::uint64_t actual = bytes.size() - data_offset;
-  if (actual < *expected) {
-    throw DataError(name, fmt::format("cut short: {} bytes of data, expected {} for shape {}",
-                                      actual, *expected, shape));
-  }
-  if (actual > *expected) {
-    throw DataError(name,
-                    fmt::format("{} bytes too many: {} bytes of data, expected {} for shape {}",
-                                actual - *expected, actual, *expected, shape));
-  }
-  return {dtype, static_cast<std::size_t>(rows), static_cast<std::size_t>(columns), data_offset};
+  return checked_array(std::string(name), type, std::move(found.shape), bytes.substr(data_offset));
+}
+
+NpyHeader parse_npy(std::string_view name, std::string_view bytes) {
+  const ArrayView array = parse_npy_array(name, bytes);
+  const MatrixShape matrix = array.matrix_shape();
+  return {matrix.dtype, matrix.rows, matrix.columns, bytes.size() - array.bytes.size()};
 }
 
 NpyFile::NpyFile(const std::filesystem::path& path)

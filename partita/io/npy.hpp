@@ -16,9 +16,16 @@
 #include <string_view>
 
 #include "partita/base/rows.hpp"
+#include "partita/io/array.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita {
+
+/// The array of a whole .npy file; `name` is the file's path, for errors.
+/// @throws DataError, in one line with what was found and what was expected: an empty or cut file,
+///         bytes after the data, another file format, elements that are neither floats nor integers
+///         nor booleans, big-endian numbers, Fortran order.
+ArrayView parse_npy_array(std::string_view name, std::string_view bytes);
 
 /// The header of a .npy file that Partita can use, and where its data begin.
 struct NpyHeader {
@@ -30,9 +37,7 @@ struct NpyHeader {
 
 /// Reads the header and checks the number of bytes after it: `bytes` is a whole file, and `name`
 /// its path, for errors. A 1-D array is one row.
-/// @throws DataError, in one line with what was found and what was expected: an empty or cut file,
-///         bytes after the data, another file format, integers or other elements that are not
-///         floats, big-endian numbers, Fortran order, an empty array, 0 or 3 and more dimensions.
+/// @throws DataError as parse_npy_array and ArrayView::matrix_shape do
 NpyHeader parse_npy(std::string_view name, std::string_view bytes);
 
 /// A .npy file of float16, float32 or float64, with one or two dimensions, mapped into memory.

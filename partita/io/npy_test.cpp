@@ -104,10 +104,9 @@ TEST(Npy, EachReasonIsItsOwn) {
             "a.npy: cut short: 47 bytes of data, expected 48 for shape (3, 4)");
   EXPECT_EQ(refusal(npy(dictionary("<f4", "(3, 4)"), 50)),
             "a.npy: 2 bytes too many: 50 bytes of data, expected 48 for shape (3, 4)");
-  EXPECT_EQ(
-      refusal(npy(dictionary("<i8", "(3,)"), 24)),
-      "a.npy: elements are int64 (<i8), expected float16, float32 or float64 (<f2, <f4, <f8)");
-  EXPECT_THAT(refusal(npy(dictionary("|b1", "(3,)"), 3)), HasSubstr("elements are bool (|b1)"));
+  EXPECT_EQ(refusal(npy(dictionary("<i8", "(3,)"), 24)),
+            "a.npy: elements are int64, expected float16, float32 or float64");
+  EXPECT_THAT(refusal(npy(dictionary("|b1", "(3,)"), 3)), HasSubstr("elements are bool, expected"));
   EXPECT_THAT(refusal(npy(dictionary("<c16", "(3,)"), 48)),
               HasSubstr("elements are complex128 (<c16)"));
   EXPECT_THAT(refusal(npy(dictionary("|O", "(3,)"), 24)), HasSubstr("elements are |O"));

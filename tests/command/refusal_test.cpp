@@ -103,7 +103,7 @@ TEST_F(Refusal, LogitsFilesThatAreNone) {
   EXPECT_THAT(sample(good.substr(0, 60)), HasSubstr("cut short in the header"));
   EXPECT_THAT(sample(good + "x"), HasSubstr("1 bytes too many"));
   EXPECT_THAT(sample(replaced("<f4", "<i4")),
-              HasSubstr("elements are int32 (<i4), expected float16, float32 or float64"));
+              HasSubstr("elements are int32, expected float16, float32 or float64"));
   EXPECT_THAT(sample(replaced("<f4", ">f4")), HasSubstr("big-endian"));
   EXPECT_THAT(sample(replaced("False", "True ")),
               HasSubstr("Fortran order (column by column), expected C order"));

@@ -1,0 +1,259 @@
+#include "partita/io/array_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/csv.hpp"
+#include "partita/io/file.hpp"
+#include "partita/io/npy.hpp"
+#include "temporary_directory.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::TemporaryDirectory;
+
+template <class T>
+void put(std::string& out, T value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <class... T>
+std::string bytes_of(T... values) {
+  std::string out;
+  (put(out, values), ...);
+  return out;
+}
+
+/// A .npy file of any element type.
+std::string npy(const std::string& descr, const std::string& shape, const std::string& data) {
+  std::string header =
+      "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }";
+  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::string out = "\x93NUMPY";
+  out += {'\x01', '\0', static_cast<char>(header.size()), '\0'};
+  return out + header + data;
+}
+
+std::string deflated(const std::string& bytes) {
+  z_stream stream{};
+  ::deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  std::string out(bytes.size() + 100, '\0');
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(::deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  ::deflateEnd(&stream);
+  return out;
+}
+
+struct Member {
+  std::string name;
+  std::string bytes;
+  bool compressed = false;
+};
+
+/// A zip archive, with sizes and offsets in zip64 fields if asked, as numpy.savez forces them.
+std::string zip(const std::vector<Member>& members, bool zip64 = false) {
+  std::string out;
+  std::string directory;
+  for (const auto& [name, bytes, compressed] : members) {
+    const std::string packed = compressed ? deflated(bytes) : bytes;
+    const auto crc = static_cast<std::uint32_t>(
+        ::crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+    const auto size32 = static_cast<std::uint32_t>(zip64 ? 0xFFFFFFFF : bytes.size());
+    const auto packed32 = static_cast<std::uint32_t>(zip64 ? 0xFFFFFFFF : packed.size());
+    const std::uint64_t at = out.size();
+    const std::string extra =
+        zip64 ? bytes_of<std::uint16_t, std::uint16_t, std::uint64_t, std::uint64_t>(
+                    1, 16, bytes.size(), packed.size())
+              : "";
+    const auto common =
+        bytes_of<std::uint16_t, std::uint16_t, std::uint16_t, std::uint32_t, std::uint32_t,
+                 std::uint32_t, std::uint32_t, std::uint16_t, std::uint16_t>(
+            45, 0, compressed ? 8 : 0, 0, crc, packed32, size32,
+            static_cast<std::uint16_t>(name.size()), static_cast<std::uint16_t>(extra.size()));
+    out += bytes_of<std::uint32_t>(0x04034b50) + common + name + extra + packed;
+    directory +=
+        bytes_of<std::uint32_t, std::uint16_t>(0x02014b50, 45) + common +
+        bytes_of<std::uint16_t, std::uint16_t, std::uint16_t, std::uint32_t, std::uint32_t>(
+            0, 0, 0, 0, static_cast<std::uint32_t>(at)) +
+        name + extra;
+  }
+  const std::uint64_t start = out.size();
+  const auto count = static_cast<std::uint16_t>(members.size());
+  out += directory;
+  if (zip64) {
+    const std::uint64_t end = out.size();
+    out += bytes_of<std::uint32_t, std::uint64_t, std::uint16_t, std::uint16_t, std::uint32_t,
+                    std::uint32_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>(
+        0x06064b50, 44, 45, 45, 0, 0, count, count, directory.size(), start);
+    out +=
+        bytes_of<std::uint32_t, std::uint32_t, std::uint64_t, std::uint32_t>(0x07064b50, 0, end, 1);
+  }
+  return out + bytes_of<std::uint32_t, std::uint16_t, std::uint16_t, std::uint16_t, std::uint16_t,
+                        std::uint32_t, std::uint32_t, std::uint16_t>(
+                   0x06054b50, 0, 0, zip64 ? 0xFFFF : count, zip64 ? 0xFFFF : count,
+                   static_cast<std::uint32_t>(directory.size()),
+                   static_cast<std::uint32_t>(zip64 ? 0xFFFFFFFF : start), 0);
+}
+
+std::string safetensors(const std::string& header, const std::string& data) {
+  return bytes_of<std::uint64_t>(header.size()) + header + data;
+}
+
+const std::string kLogits = npy("<f4", "(2, 3)", bytes_of(1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F));
+const std::string kLabels = npy("<i8", "(2,)", bytes_of<std::int64_t, std::int64_t>(2, 0));
+
+class ArrayFiles : public ::testing::Test {
+ protected:
+  std::string file(const std::string& name, const std::string& bytes) const {
+    write_file(directory_ / name, bytes);
+    return directory_ / name;
+  }
+  /// What is wrong with a file, without its path.
+  std::string refusal(const std::string& name, const std::string& bytes,
+                      const std::string& array = "") const {
+    const std::string path = file(name, bytes);
+    const std::string line = message_of<DataError>([&] {
+      const ArrayFile opened(path + array);
+      (void)opened.integers();
+    });
+    EXPECT_EQ(line.substr(0, path.size()), path);
+    const std::size_t start = line.find_first_not_of(": ", path.size());
+    return start == std::string::npos ? line : line.substr(start);
+  }
+  TemporaryDirectory directory_;
+};
+
+void expect_logits(const ArrayFile& opened) {
+  const Rows rows = opened.rows();
+  ASSERT_EQ(rows.rows(), 2U);
+  ASSERT_EQ(rows.columns(), 3U);
+  ASSERT_EQ(rows.dtype(), DType::f32);
+  EXPECT_EQ(rows.row_data<float>(0)[0], 1);
+  EXPECT_EQ(rows.row_data<float>(1)[2], 6);
+}
+
+TEST_F(ArrayFiles, EveryFormatGivesTheSame) {
+  expect_logits(ArrayFile(file("a.npy", kLogits)));
+  EXPECT_THAT(ArrayFile(file("b.npy", kLabels)).integers(), ElementsAre(2, 0));
+  for (const bool compressed : {false, true}) {
+    for (const bool zip64 : {false, true}) {
+      const std::string path =
+          file("c.npz",
+               zip({{"logits.npy", kLogits, compressed}, {"y.npy", kLabels, compressed}}, zip64));
+      expect_logits(ArrayFile(path + ":logits"));
+      EXPECT_THAT(ArrayFile(path + ":y").integers(), ElementsAre(2, 0));
+    }
+  }
+  expect_logits(ArrayFile(file("one.npz", zip({{"logits.npy", kLogits}}))));
+
+  const std::string path = file(
+      "d.safetensors",
+      safetensors(
+          R"({"__metadata__":{"by":"test"},"y":{"dtype":"I64","shape":[2],"data_offsets":[24,40]},"logits":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}})",
+          kLogits.substr(kLogits.size() - 24) + kLabels.substr(kLabels.size() - 16)));
+  expect_logits(ArrayFile(path + ":logits"));  // the header leaves it misaligned
+  EXPECT_THAT(ArrayFile(path + ":y").integers(), ElementsAre(2, 0));
+
+  const ArrayFile csv(file("e.csv", "a,b,c\r\n1, 2,3\r\n# note\r\n\r\n4,5e0,+6"));
+  ASSERT_EQ(csv.rows().rows(), 2U);
+  EXPECT_EQ(csv.rows().row_data<double>(1)[1], 5);
+  EXPECT_EQ(csv.rows().row_data<double>(1)[2], 6);
+  EXPECT_THAT(ArrayFile(file("f.csv", "label\n2\n0\n")).integers(), ElementsAre(2, 0));
+  expect_logits(ArrayFile(file("a:b.npy", kLogits)));
+}
+
+TEST_F(ArrayFiles, EveryIntegerType) {
+  const auto of = [&](const std::string& descr, const std::string& data) {
+    return ArrayFile(file("a.npy", npy(descr, "(2, 1)", data))).integers();
+  };
+  EXPECT_THAT(of("|b1", bytes_of<char, char>(1, 0)), ElementsAre(1, 0));
+  EXPECT_THAT(of("|i1", bytes_of<char, char>(-1, 2)), ElementsAre(-1, 2));
+  EXPECT_THAT(of("|u1", bytes_of<char, char>(-1, 2)), ElementsAre(255, 2));
+  EXPECT_THAT(of("<i2", bytes_of<std::int16_t, std::int16_t>(-300, 2)), ElementsAre(-300, 2));
+  EXPECT_THAT(of("<u2", bytes_of<std::uint16_t, std::uint16_t>(65535, 2)), ElementsAre(65535, 2));
+  EXPECT_THAT(of("<i4", bytes_of(-70000, 2)), ElementsAre(-70000, 2));
+  EXPECT_THAT(of("<u4", bytes_of(4000000000U, 2U)), ElementsAre(4000000000, 2));
+  EXPECT_THAT(of("<u8", bytes_of<std::uint64_t, std::uint64_t>(7, 2)), ElementsAre(7, 2));
+  EXPECT_EQ(refusal("a.npy", npy("<u8", "(1,)", bytes_of(~std::uint64_t{0}))),
+            "element 0: 18446744073709551615 is 2^63 or more");
+}
+
+TEST_F(ArrayFiles, WhatIsWrongIsSaidInOneLine) {
+  EXPECT_EQ(refusal("a.npy", npy("<f4", "(1,)", bytes_of(1.0F))),
+            "elements are float32, expected integers");
+  EXPECT_EQ(refusal("a.npy", npy("<i4", "(1, 2)", bytes_of(1, 2))),
+            "shape (1, 2), expected (n,) or (n, 1) integers with n of 1 or more");
+  EXPECT_THAT(refusal("a.npy", npy("<i4", "(0,)", "")), HasSubstr("with n of 1 or more"));
+  EXPECT_EQ(refusal("a.npy", kLabels, ":y"), "holds a single array, and none named y");
+  EXPECT_EQ(refusal("a.txt", "1"), "unknown format: expected .npy, .npz, .safetensors or .csv");
+
+  const std::string two = zip({{"logits.npy", kLogits}, {"y.npy", kLabels}});
+  EXPECT_THAT(refusal("a.npz", two), HasSubstr("holds several arrays (logits, y): name one, as "));
+  EXPECT_EQ(refusal("a.npz", two, ":z"), "no array z, expected logits, y");
+  EXPECT_EQ(refusal("a.npz", zip({{"readme.txt", "hello"}})), "holds no arrays");
+  EXPECT_EQ(refusal("a.npz", ""), "the file is empty, expected a .npz archive");
+  EXPECT_EQ(refusal("a.npz", "hello, world"), "not a .npz file (wrong first bytes)");
+  for (std::size_t n = 2; n < two.size(); n += 7) {
+    EXPECT_EQ(refusal("a.npz", two.substr(0, n), ":y"),
+              "cut short: the directory at the end of the archive is missing");
+  }
+  std::string flipped = zip({{"y.npy", kLabels, false}});
+  flipped[140] ^= 1;
+  EXPECT_EQ(refusal("a.npz", flipped), "y: damaged: wrong checksum");
+  std::string squashed = zip({{"y.npy", kLabels, true}});
+  squashed[60] ^= 0x55;
+  EXPECT_THAT(refusal("a.npz", squashed), HasSubstr("y: damaged: "));
+
+  const std::string header = R"({"y":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}})";
+  EXPECT_EQ(refusal("a.safetensors", ""), "the file is empty, expected .safetensors");
+  EXPECT_THAT(refusal("a.safetensors", safetensors(header, "12345678")),
+              HasSubstr("y: cut short: 8 bytes of data in the file, expected 16 or more"));
+  EXPECT_THAT(refusal("a.safetensors", safetensors(header, "").substr(0, 30)),
+              HasSubstr("cut short in the header"));
+  EXPECT_THAT(refusal("a.safetensors", safetensors("{]", "")), HasSubstr("damaged header"));
+  EXPECT_THAT(
+      refusal("a.safetensors",
+              safetensors(R"({"y":{"dtype":"F8","shape":[2],"data_offsets":[0,2]}})", "ab")),
+      HasSubstr("elements are \"F8\", expected floating-point numbers or integers"));
+  EXPECT_THAT(
+      refusal("a.safetensors",
+              safetensors(R"({"y":{"dtype":"I64","shape":[-2],"data_offsets":[0,16]}})", "")),
+      HasSubstr("damaged header"));
+
+  EXPECT_EQ(refusal("a.csv", ""), "no numbers, expected lines of comma-separated values");
+  EXPECT_EQ(refusal("a.csv", "1\n2\nx\n"), "line 3: field 1: expected a number, got x");
+  EXPECT_EQ(refusal("a.csv", "1,2\n3,4\n5\n"),
+            "line 3: 1 fields, expected 2 as in the lines before");
+  EXPECT_EQ(refusal("a.csv", "1,2\n,4\n"), "line 2: field 1: expected a number, got nothing");
+  EXPECT_EQ(refusal("a.csv", "1,2\n"), "2 numbers a line, expected one integer");
+  EXPECT_EQ(refusal("a.csv", "1\n2.5\n"), "element 1: expected an integer, got 2.5");
+}
+
+TEST_F(ArrayFiles, CsvKnowsWhatIsNotFinite) {
+  const CsvTable table = parse_csv("a.csv", "inf,-inf,nan\n");
+  ASSERT_EQ(table.columns, 3U);
+  EXPECT_EQ(table.values[0], INFINITY);
+  EXPECT_EQ(table.values[1], -INFINITY);
+  EXPECT_TRUE(std::isnan(table.values[2]));
+}
+
+}  // namespace
+}  // namespace partita
