@@ -1,0 +1,105 @@
+#include "partita/random/bootstrap.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "partita/base/error.hpp"
+#include "partita/base/parallel.hpp"
+#include "partita/random/variates.hpp"
+
+namespace partita {
+namespace {
+
+constexpr unsigned kIndexBits = 12;
+constexpr std::size_t kBlock = std::size_t{1} << kIndexBits;  // counts of a block stay in cache
+constexpr std::size_t kIndicesAWord = 64 / kIndexBits;
+
+/// `n` draws out of a whole block: several indices out of each 64 bits, none of them biased.
+void count_block(Draws& draws, std::uint64_t n, std::uint32_t* counts) {
+  for (; n >= kIndicesAWord; n -= kIndicesAWord) {
+    std::uint64_t word = draws.bits();
+    for (std::size_t i = 0; i < kIndicesAWord; ++i, word >>= kIndexBits) {
+      ++counts[word % kBlock];
+    }
+  }
+  for (; n > 0; --n) ++counts[draws.bits() % kBlock];
+}
+
+/// `n` draws out of fewer rows.
+void count_rest(Draws& draws, std::uint64_t n, std::span<std::uint32_t> counts) {
+  __extension__ using Wide = unsigned __int128;
+  for (; n > 0; --n) {
+    ++counts[static_cast<std::size_t>(static_cast<Wide>(draws.bits()) * counts.size() >> 64U)];
+  }
+}
+
+double quantile(const std::vector<double>& sorted, double p) {
+  if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const double at = p * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  const double share = at - static_cast<double>(below);
+  if (sorted[below] == sorted[above]) return sorted[below];  // both may be infinite
+  return sorted[below] + share * (sorted[above] - sorted[below]);
+}
+
+}  // namespace
+
+void resample(const Stream& stream, std::span<std::uint32_t> counts) {
+  std::fill(counts.begin(), counts.end(), 0U);
+  Draws draws(stream);
+  std::uint64_t left = counts.size();
+  while (!counts.empty()) {
+    if (counts.size() <= kBlock) {
+      counts.size() == kBlock ? count_block(draws, left, counts.data())
+                              : count_rest(draws, left, counts);
+      return;
+    }
+    // How many of the draws that are left fall into this block.
+    const auto here = static_cast<std::uint64_t>(
+        binomial_variate(draws, static_cast<double>(left),
+                         static_cast<double>(kBlock) / static_cast<double>(counts.size())));
+    count_block(draws, here, counts.data());
+    counts = counts.subspan(kBlock);
+    left -= here;
+  }
+}
+
+std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
+                                const BootstrapOptions& options) {
+  if (rows == 0) throw InvalidArgument("rows", "expected 1 or more, got 0");
+  if (options.resamples < 2) {
+    throw InvalidArgument("resamples",
+                          fmt::format("expected 2 or more, got {}", options.resamples));
+  }
+  if (!(options.level > 0 && options.level < 1)) {
+    throw InvalidArgument(
+        "level", fmt::format("expected more than 0 and less than 1, got {}", options.level));
+  }
+  std::vector<std::vector<double>> values(outputs, std::vector<double>(options.resamples));
+  parallel_for(options.resamples, options.threads, [&](std::size_t first, std::size_t last) {
+    std::vector<std::uint32_t> counts(rows);
+    std::vector<double> out(outputs);
+    for (std::size_t r = first; r < last; ++r) {
+      resample({options.stream.seed, options.stream.id + r}, counts);
+      statistic(counts, out);
+      for (std::size_t i = 0; i < outputs; ++i) values[i][r] = out[i];
+    }
+  });
+  std::vector<Interval> intervals;
+  for (auto& of_one : values) {
+    intervals.push_back(percentile_interval(std::move(of_one), options.level));
+  }
+  return intervals;
+}
+
+Interval percentile_interval(std::vector<double> values, double level) {
+  std::erase_if(values, [](double value) { return std::isnan(value); });
+  std::sort(values.begin(), values.end());
+  return {quantile(values, (1 - level) / 2), quantile(values, (1 + level) / 2)};
+}
+
+}  // namespace partita
