@@ -1,0 +1,20 @@
+// Compressed bytes, as `gzip` writes them.
+//
+//   std::string bytes = partita::read_file("images.gz");
+//   if (partita::is_gzip(bytes)) bytes = partita::gunzip("images.gz", bytes);
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace partita {
+
+/// Whether bytes begin as a gzip file does.
+bool is_gzip(std::string_view bytes);
+
+/// What a gzip file holds, all of its members in a row. `name` is its path, for errors.
+/// @throws DataError with the offset in the compressed bytes: cut short, damaged, followed by
+///         something else
+std::string gunzip(std::string_view name, std::string_view bytes);
+
+}  // namespace partita

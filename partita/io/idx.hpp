@@ -1,0 +1,67 @@
+// IDX, the format of MNIST and of the sets made to take its place: arrays of bytes, gzip or not.
+//
+//   partita::LabeledImages train = partita::load_labeled_images("mnist", "train");
+//   std::span<const std::uint8_t> first = train.image(0);     // rows * columns pixels, 0 to 255
+//   int label = train.labels[0];
+//
+//   partita::IdxArray any = partita::load_idx("images-idx3-ubyte.gz");   // any.shape, any.bytes
+//
+// The format (http://yann.lecun.com/exdb/mnist): two zero bytes, the element type (8: unsigned
+// bytes), the number of dimensions, each dimension as a big-endian 32-bit number, the elements in
+// row-major order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace partita {
+
+/// An array of unsigned bytes.
+struct IdxArray {
+  std::vector<std::size_t> shape;   ///< 1 to 8 dimensions, each at least 1
+  std::vector<std::uint8_t> bytes;  ///< in row-major order
+};
+
+/// Reads the contents of an IDX file that is not compressed; `name` is its path, for errors.
+/// @throws DataError, in one line with the byte: empty, cut short, bytes after the data, another
+///         format, elements that are not unsigned bytes, a dimension of 0
+IdxArray parse_idx(std::string_view name, std::string_view bytes);
+
+/// The same from a file, which may be compressed by gzip.
+/// @throws IoError, DataError
+IdxArray load_idx(const std::filesystem::path& path);
+
+/// Writes an IDX file, not compressed; see write_file.
+/// @throws InvalidArgument unless bytes.size() is the product of shape, which parse_idx can read
+/// @throws IoError
+void save_idx(const std::filesystem::path& path, const IdxArray& array);
+
+/// Gray images of one size, each with a class.
+struct LabeledImages {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::vector<std::uint8_t> pixels = {};  ///< [size(), rows, columns]
+  std::vector<std::uint8_t> labels = {};
+
+  std::size_t size() const { return labels.size(); }
+  std::span<const std::uint8_t> image(std::size_t i) const {
+    return std::span(pixels).subspan(i * rows * columns, rows * columns);
+  }
+};
+
+/// Reads `SPLIT-images-idx3-ubyte` and `SPLIT-labels-idx1-ubyte` of a directory, or the same names
+/// with .gz behind; a dot may stand before idx, as some copies have it. MNIST's splits are "train"
+/// and "t10k".
+/// @throws IoError if a file is missing (it names the directory and the file)
+/// @throws DataError if a file is damaged, or images and labels differ in number
+LabeledImages load_labeled_images(const std::filesystem::path& directory, std::string_view split);
+
+/// Whether a directory has the images of a split.
+bool has_labeled_images(const std::filesystem::path& directory, std::string_view split);
+
+}  // namespace partita
