@@ -1,0 +1,59 @@
+#include "partita/learn/training/batches.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "partita/base/error.hpp"
+
+namespace partita::training {
+
+Stream step_stream(const Stream& base, std::uint64_t step) {
+  return {.seed = base.bits(0), .id = step};
+}
+
+Batches::Batches(std::int64_t examples, std::int64_t batch_size, Stream stream)
+    : examples_(static_cast<std::uint64_t>(examples)),
+      batch_size_(static_cast<std::uint64_t>(batch_size)),
+      stream_(stream) {
+  if (examples < 1) {
+    throw InvalidArgument("examples", fmt::format("expected 1 or more, got {}", examples));
+  }
+  if (batch_size < 1) {
+    throw InvalidArgument("batch_size", fmt::format("expected 1 or more, got {}", batch_size));
+  }
+}
+
+/// Fisher and Yates (Durstenfeld 1964).
+void Batches::shuffle(std::uint64_t epoch) {
+  if (!order_.empty() && epoch == epoch_) return;
+  epoch_ = epoch;
+  order_.resize(examples_);
+  std::iota(order_.begin(), order_.end(), 0);
+  Draws draws(step_stream(stream_, epoch));
+  for (std::uint64_t left = examples_; left > 1; --left) {
+    const auto chosen = static_cast<std::uint64_t>(draws.uniform() * static_cast<double>(left));
+    std::swap(order_[left - 1], order_[std::min(chosen, left - 1)]);  // a product rounds
+  }
+}
+
+Tensor Batches::at(std::uint64_t step) {
+  Tensor rows = at::empty({batch_size()}, at::kLong);
+  const std::span<std::int64_t> out(rows.data_ptr<std::int64_t>(), batch_size_);
+  for (std::uint64_t done = 0; done < batch_size_;) {
+    const std::uint64_t position = step * batch_size_ + done;
+    shuffle(position / examples_);
+    const std::uint64_t first = position % examples_;
+    const std::uint64_t count = std::min(batch_size_ - done, examples_ - first);
+    std::copy_n(order_.begin() + static_cast<std::ptrdiff_t>(first), count,
+                out.begin() + static_cast<std::ptrdiff_t>(done));
+    done += count;
+  }
+  return rows;
+}
+
+}  // namespace partita::training

@@ -1,0 +1,43 @@
+// Which examples a step trains on, and the numbers that it draws, as functions of the step alone:
+// that is what lets a run be resumed at any step with nothing but its weights.
+//
+//   training::Batches batches(images.size(0), 64, {.seed = 1});
+//   Tensor x = images.index_select(0, batches.at(step));
+//   Random random = training::step_stream({.seed = 1, .id = 1}, step);
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "partita/learn/tensor.hpp"
+#include "partita/random/stream.hpp"
+
+namespace partita::training {
+
+/// The stream of a step: another one for each step of each `base`.
+Stream step_stream(const Stream& base, std::uint64_t step);
+
+/// Examples in random order: permutation after permutation of all of them, in batches of one size,
+/// which do not end where a permutation does. In each stretch of `examples` from the first, every
+/// example occurs once.
+class Batches {
+ public:
+  /// @throws InvalidArgument unless examples and batch_size are positive.
+  Batches(std::int64_t examples, std::int64_t batch_size, Stream stream);
+
+  /// int64 [batch_size], on the CPU. Steps in order are cheap; any order gives the same.
+  Tensor at(std::uint64_t step);
+
+  std::int64_t batch_size() const { return static_cast<std::int64_t>(batch_size_); }
+
+ private:
+  void shuffle(std::uint64_t epoch);
+
+  std::uint64_t examples_;
+  std::uint64_t batch_size_;
+  Stream stream_;
+  std::uint64_t epoch_ = 0;
+  std::vector<std::int64_t> order_ = {};  // of epoch_; empty before the first
+};
+
+}  // namespace partita::training

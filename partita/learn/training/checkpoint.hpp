@@ -1,0 +1,41 @@
+// The state of a training run in a file. Not installed: loop.hpp saves and resumes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "partita/learn/training/loop.hpp"
+
+namespace partita::training {
+
+/// What the loop knows beside its parts.
+struct LoopState {
+  std::uint64_t steps = 0;  // done
+  double seconds = 0;
+  bool stopped_early = false;
+  std::uint64_t summed = 0;  // steps since the last entry, of which `sums` are the losses
+  Values sums = {};
+  double least = std::numeric_limits<double>::infinity();  // evaluation
+  std::uint64_t since_least = 0;                           // evaluations
+  std::vector<std::string> best = {};  // the parts at the least, as archives; empty before one
+  std::vector<LogEntry> history = {};
+};
+
+/// @throws IoError
+void save_checkpoint(const std::filesystem::path& path, const std::string& run,
+                     const LoopState& state, std::span<const Part> parts);
+
+/// Reads it back into the parts.
+/// @throws IoError, DataError
+LoopState load_checkpoint(const std::filesystem::path& path, const std::string& run,
+                          std::span<const Part> parts);
+
+/// The modules of the parts in memory, to go back to.
+std::vector<std::string> snapshot(std::span<const Part> parts);
+void restore(const std::vector<std::string>& best, std::span<const Part> parts);
+
+}  // namespace partita::training

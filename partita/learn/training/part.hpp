@@ -1,0 +1,38 @@
+// A part of what is trained: a network with its optimizer. A model has one of them, or several that
+// take turns, as a generator and its discriminator do.
+//
+//   auto network = std::make_shared<torch::nn::LinearImpl>(2, 1);
+//   training::Part part{"network", network,
+//                       std::make_shared<torch::optim::Adam>(network->parameters())};
+//   training::descend(part, losses::gaussian_nll(network->forward(x), y));
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/optim/optimizer.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "partita/learn/tensor.hpp"
+
+namespace partita::training {
+
+struct Part {
+  std::string name;  ///< unlike those of the model's other parts
+  /// All that the part has learned lies in the parameters and buffers of its module.
+  std::shared_ptr<torch::nn::Module> module;
+  std::shared_ptr<torch::optim::Optimizer> optimizer = nullptr;  ///< none: not descended
+  /// Gradients whose norm, over all parameters, is larger are scaled down to it (Pascanu, Mikolov,
+  /// Bengio 2013).
+  double clip_norm = std::numeric_limits<double>::infinity();
+};
+
+/// One step of the part's optimizer down the gradient of a loss. The gradient is taken in the
+/// part's parameters alone: other networks that the loss goes through are left as they are, their
+/// .grad() too.
+/// @param loss of one element, on the part's device.
+/// @throws InvalidArgument if the part has no optimizer.
+void descend(const Part& part, const Tensor& loss);
+
+}  // namespace partita::training
