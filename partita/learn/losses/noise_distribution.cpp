@@ -1,0 +1,67 @@
+#include "partita/learn/losses/noise_distribution.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <vector>
+
+#include "partita/base/error.hpp"
+
+namespace partita::losses {
+
+NoiseDistribution::NoiseDistribution(std::span<const double> weights)
+    : table_(std::make_shared<const AliasTable>(weights)) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): from_blob takes no const memory
+  auto* memory = const_cast<double*>(table_->log_probs().data());
+  log_prob_ = at::from_blob(
+      memory, {size()}, [table = table_](void*) {}, at::kDouble);
+}
+
+NoiseDistribution NoiseDistribution::uniform(std::int64_t categories) {
+  if (categories < 1) {
+    throw InvalidArgument("categories", fmt::format("expected 1 or more, got {}", categories));
+  }
+  return NoiseDistribution(std::vector<double>(static_cast<std::size_t>(categories), 1.0));
+}
+
+NoiseDistribution NoiseDistribution::unigram(std::span<const std::uint64_t> counts, double alpha) {
+  if (!std::isfinite(alpha)) {
+    throw InvalidArgument("alpha", fmt::format("expected a finite number, got {}", alpha));
+  }
+  std::vector<double> weights;
+  weights.reserve(counts.size());
+  for (const std::uint64_t count : counts) {
+    weights.push_back(count == 0 ? 0 : std::pow(static_cast<double>(count), alpha));
+  }
+  return NoiseDistribution(weights);
+}
+
+Tensor NoiseDistribution::draw(IntArrayRef shape, const Random& random) const {
+  constexpr std::int64_t kGrain = 4096;
+  const Stream stream = random.fork();
+  Tensor out = at::empty(shape, at::kLong);
+  const std::span<std::int64_t> all(out.data_ptr<std::int64_t>(),
+                                    static_cast<std::size_t>(out.numel()));
+  at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    table_->fill(
+        stream, static_cast<std::uint64_t>(begin),
+        all.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+  });
+  return out;
+}
+
+Tensor NoiseDistribution::log_prob(const Tensor& categories, at::ScalarType dtype) const {
+  return log_expected_count(categories, 1, dtype);
+}
+
+Tensor NoiseDistribution::log_expected_count(const Tensor& categories, std::int64_t k,
+                                             at::ScalarType dtype) const {
+  // As the table rounds its logarithms, so that log V - log V is 0.
+  const auto log_k = static_cast<double>(std::log(static_cast<long double>(k)));
+  const Tensor log_q = log_prob_.index_select(0, categories.flatten().to(at::kCPU));
+  return (log_q + log_k).to(dtype).view(categories.sizes()).to(categories.device());
+}
+
+}  // namespace partita::losses

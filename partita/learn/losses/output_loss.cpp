@@ -1,0 +1,121 @@
+#include "partita/learn/losses/output_loss.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "partita/base/error.hpp"
+#include "partita/learn/losses/sampled_scores.hpp"
+
+namespace partita::losses {
+
+namespace {
+
+void check_layer(const OutputLayer& output) {
+  const auto& [weight, bias] = output;
+  if (weight.dim() != 2 || weight.size(0) == 0 || !weight.is_floating_point()) {
+    throw InvalidArgument(
+        "weight", fmt::format("expected floating-point [V, d], got {} {}",
+                              at::toString(weight.scalar_type()), to_string(weight.sizes())));
+  }
+  if (bias.defined() &&
+      (bias.sizes() != weight.sizes().slice(0, 1) || bias.scalar_type() != weight.scalar_type())) {
+    throw InvalidArgument(
+        "bias", fmt::format("expected {} [{}], a number for each row of weight, got {} {}",
+                            at::toString(weight.scalar_type()), weight.size(0),
+                            at::toString(bias.scalar_type()), to_string(bias.sizes())));
+  }
+}
+
+void check(const OutputBatch& batch, const OutputLayer& output) {
+  check_layer(output);
+  const Tensor& hidden = batch.hidden;
+  const Tensor& weight = output.weight;
+  if (hidden.dim() != 2 || hidden.size(0) == 0 || hidden.size(1) != weight.size(1) ||
+      hidden.scalar_type() != weight.scalar_type()) {
+    throw InvalidArgument(
+        "hidden", fmt::format("expected {} [B, {}], as weight has it, got {} {}",
+                              at::toString(weight.scalar_type()), weight.size(1),
+                              at::toString(hidden.scalar_type()), to_string(hidden.sizes())));
+  }
+  check_indices("targets", batch.targets, hidden.size(0), weight.size(0));
+}
+
+void check_losses(const Tensor& losses) {
+  const Tensor bad = losses.detach().isnan();
+  if (!bad.any().item<bool>()) return;
+  throw InvalidArgument("hidden", fmt::format("row {}: with this output layer its loss is NaN",
+                                              bad.nonzero()[0].item<std::int64_t>()));
+}
+
+Tensor scores(const Tensor& hidden, const Tensor& weight, const Tensor& bias) {
+  return bias.defined() ? at::addmm(bias, hidden, weight.t()) : hidden.mm(weight.t());
+}
+
+/// log Z of each row of `hidden`, [B]: blocks of outputs, with a running maximum.
+Tensor log_partition(const Tensor& hidden, const OutputLayer& output) {
+  constexpr std::int64_t kScoresAtOnce = 1 << 22;
+  const std::int64_t outputs = output.weight.size(0);
+  const std::int64_t step = std::max<std::int64_t>(1, kScoresAtOnce / hidden.size(0));
+  Tensor log_z =
+      at::full({hidden.size(0)}, -std::numeric_limits<double>::infinity(), hidden.options());
+  for (std::int64_t first = 0; first < outputs; first += step) {
+    const std::int64_t count = std::min(step, outputs - first);
+    const Tensor bias = output.bias.defined() ? output.bias.narrow(0, first, count) : Tensor();
+    log_z = at::logaddexp(
+        log_z, scores(hidden, output.weight.narrow(0, first, count), bias).logsumexp(-1));
+  }
+  return log_z;
+}
+
+}  // namespace
+
+Tensor OutputLoss::operator()(const OutputBatch& batch, const OutputLayer& output,
+                              const Random& random, Reduction reduction) const {
+  check(batch, output);
+  const Tensor each = losses(batch, output, random);
+  check_losses(each);
+  return reduction == Reduction::none  ? each
+         : reduction == Reduction::sum ? each.sum()
+                                       : each.mean();
+}
+
+Tensor FullSoftmaxLoss::losses(const OutputBatch& batch, const OutputLayer& output,
+                               const Random& /*random*/) const {
+  return at::cross_entropy_loss(scores(batch.hidden, output.weight, output.bias), batch.targets, {},
+                                at::Reduction::None);
+}
+
+double Evaluation::mean_log_likelihood() const {
+  return log_likelihood.mean(at::kDouble).item<double>();
+}
+
+double Evaluation::perplexity() const { return std::exp(-mean_log_likelihood()); }
+
+double Evaluation::mean_log_z() const { return log_z.mean(at::kDouble).item<double>(); }
+
+double Evaluation::log_z_deviation() const {
+  return log_z.numel() < 2 ? 0 : log_z.to(at::kDouble).std().item<double>();
+}
+
+Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output) {
+  check(batch, output);
+  const at::NoGradGuard no_grad;
+  constexpr std::int64_t kRowsAtOnce = 1024;
+  std::vector<Tensor> log_z;
+  for (const Tensor& rows : batch.hidden.split(kRowsAtOnce)) {
+    log_z.push_back(log_partition(rows, output));
+  }
+  Tensor target = (batch.hidden * output.weight.index_select(0, batch.targets)).sum(-1);
+  if (output.bias.defined()) target = target + output.bias.index_select(0, batch.targets);
+  Evaluation out;
+  out.log_z = at::cat(log_z);
+  out.log_likelihood = target - out.log_z;
+  check_losses(out.log_likelihood);
+  return out;
+}
+
+}  // namespace partita::losses

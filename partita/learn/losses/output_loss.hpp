@@ -1,0 +1,89 @@
+// Losses of a softmax over V outputs, for models whose V is huge: what they share, and the loss
+// that they all stand in for, the full softmax.
+//
+//   losses::OutputLayer output{weight, bias};           // [V, d] and [V], requiring gradients
+//   const losses::NceLoss nce(losses::NoiseDistribution::unigram(counts), {.noise = 25});
+//   for (std::uint64_t step = 0; ...; ++step) {
+//     Tensor hidden = model(words);                     // [B, d]
+//     nce({hidden, targets}, output, Stream{seed, step}).backward();
+//     optimizer.step();                                 // weight's gradient is sparse: B (1 + k)
+//     rows
+//   }
+//   auto test = losses::evaluate({hidden, targets}, output);   // normalized, whatever the loss was
+//   test.perplexity();  test.log_z_deviation();
+//
+// The score of output w for a row is s = hidden . weight[w] + bias[w]; its unnormalized probability
+// u = exp(s), Z = sum_w u(w). A sampled loss looks at the target and at k draws of noise per row:
+//
+//   NceLoss               sigmoid(s - log k q): is it data or noise?       (nce.hpp)
+//   NegativeSamplingLoss  the same without the correction by log k q       (nce.hpp)
+//   SampledSoftmaxLoss    softmax over target and noise, corrected         (sampled_softmax.hpp)
+//   FullSoftmaxLoss       softmax over all V: maximum likelihood           (here)
+#pragma once
+
+#include <cstdint>
+
+#include "partita/learn/losses/losses.hpp"
+#include "partita/learn/random.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita::losses {
+
+/// The last layer of a model.
+struct OutputLayer {
+  Tensor weight;     ///< output embedding, [V, d], floating-point
+  Tensor bias = {};  ///< [V], or none
+};
+
+/// What the last layer is to predict, and from what.
+struct OutputBatch {
+  Tensor hidden;         ///< [B, d], of the type and on the device of the output layer
+  Tensor targets;        ///< int64 [B], each in [0, V)
+  Tensor contexts = {};  ///< int64 [B], needed by an NceLoss with a log Z for each context alone
+};
+
+/// A loss of hidden states and targets under an output layer.
+class OutputLoss {
+ public:
+  virtual ~OutputLoss() = default;
+
+  /// @param random where noise comes from. From a stream, a row's noise (unless shared) depends on
+  ///               the stream and on the row's place in the batch alone.
+  /// @return the mean over rows, in nats; or [B] with Reduction::none.
+  /// @throws InvalidArgument naming what does not fit together (shapes, types, a target outside
+  ///         [0, V)), and the row whose loss is NaN.
+  Tensor operator()(const OutputBatch& batch, const OutputLayer& output, const Random& random,
+                    Reduction reduction = Reduction::mean) const;
+
+ private:
+  /// The loss of each row, [B], of a checked batch.
+  virtual Tensor losses(const OutputBatch& batch, const OutputLayer& output,
+                        const Random& random) const = 0;
+};
+
+/// -log (u(target) / Z), with the sum over all V: O(B V d) a step, and gradients in all rows of the
+/// output layer. Draws nothing.
+class FullSoftmaxLoss : public OutputLoss {
+  Tensor losses(const OutputBatch& batch, const OutputLayer& output,
+                const Random& random) const override;
+};
+
+/// How a model predicts when it is normalized.
+struct Evaluation {
+  Tensor log_likelihood;  ///< log (u(target) / Z) of each row, [B]
+  Tensor log_z;           ///< log Z of each row, [B]
+
+  double mean_log_likelihood() const;
+  /// exp(-mean_log_likelihood())
+  double perplexity() const;
+  double mean_log_z() const;
+  /// Standard deviation of log Z over the rows; 0 for one row.
+  double log_z_deviation() const;
+};
+
+/// The exact, normalized log-likelihood of the targets: a pass over all V outputs, a block at a
+/// time, so that memory does not grow with B V. No gradients.
+/// @throws InvalidArgument as OutputLoss does.
+Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output);
+
+}  // namespace partita::losses

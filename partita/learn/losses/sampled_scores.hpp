@@ -1,0 +1,47 @@
+// The scores of a batch's targets and noise, with gradients that touch no other row of the output
+// layer. Internal to losses/.
+#pragma once
+
+#include <cstdint>
+
+#include "partita/learn/losses/noise_distribution.hpp"
+#include "partita/learn/losses/output_loss.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita::losses {
+
+struct SampledScores {
+  Tensor target;  ///< [B]
+  Tensor noise;   ///< [B, k]
+};
+
+/// hidden . weight[w] + bias[w] for each row's target and noise. The gradients in weight and bias
+/// are sparse tensors; second derivatives (create_graph) make them dense.
+/// @param noise int64 [k], shared by all rows, or [B, k].
+SampledScores sampled_scores(const OutputBatch& batch, const OutputLayer& output,
+                             const Tensor& noise);
+
+/// Noise for a batch, on its device: int64 [k] if shared, else [B, k].
+/// @throws InvalidArgument if the noise is not over the output layer's V categories.
+Tensor draw_noise(const NoiseDistribution& noise, std::int64_t k, bool shared,
+                  const OutputBatch& batch, const OutputLayer& output, const Random& random);
+
+/// Which of the noise is the target of its row, bool [B, k].
+Tensor accidental_hits(const Tensor& targets, const Tensor& noise);
+
+/// log(k q) of targets, each of which must be possible as noise.
+/// @throws InvalidArgument naming the row whose target has q = 0.
+Tensor log_expected_targets(const NoiseDistribution& noise, std::int64_t k,
+                            const OutputBatch& batch);
+
+/// @throws InvalidArgument unless `index` is int64 [rows] in [0, range).
+void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
+                   std::int64_t range);
+
+/// @throws InvalidArgument unless k >= 1.
+void check_noise_count(std::int64_t k);
+
+/// table[index], where the gradient in table is a sparse tensor. @param table [n] or [n, d].
+Tensor sparse_rows(const Tensor& table, const Tensor& index);
+
+}  // namespace partita::losses
