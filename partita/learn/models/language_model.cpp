@@ -1,0 +1,34 @@
+#include "partita/learn/models/language_model.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include "partita/base/error.hpp"
+#include "partita/learn/models/layers.hpp"
+
+namespace partita {
+
+Tensor LanguageModel::logits(const Tensor& hidden) const {
+  return at::linear(hidden, output_weight_, output_bias_);
+}
+
+void check_language_model(std::int64_t vocabulary, std::int64_t dim, std::int64_t layers,
+                          double dropout) {
+  const auto check = [](const char* name, std::int64_t value) {
+    if (value < 1) throw InvalidArgument(name, fmt::format("expected 1 or more, got {}", value));
+  };
+  check("vocabulary", vocabulary);
+  check("dim", dim);
+  check("layers", layers);
+  if (!(dropout >= 0 && dropout < 1)) {
+    throw InvalidArgument("dropout", fmt::format("expected 0 <= p < 1, got {}", dropout));
+  }
+}
+
+Tensor drop(const Tensor& x, double p, const std::optional<Random>& random) {
+  if (!random || p == 0) return x;
+  const Tensor kept = random->uniform(x.sizes(), x.options()) >= p;
+  return x * kept.to(x.scalar_type()).mul_(1 / (1 - p));
+}
+
+}  // namespace partita

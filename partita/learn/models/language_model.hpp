@@ -1,0 +1,137 @@
+// Neural language models: from the tokens of a sequence to logits for the one that follows.
+//
+//   auto model = std::make_shared<LstmLanguageModel>(
+//       LstmOptions{.vocabulary = 96, .dim = 256}, Random(Stream{.seed = 1}));
+//   Tensor hidden = model->hidden(tokens);              // [B, T, dim], tokens int64 [B, T]
+//   Tensor logits = model->logits(hidden);              // [B, T, V]
+//
+//   LanguageModel::Cache cache;                         // what was computed for the tokens so far
+//   model->hidden(prompt, cache);                       // [B, T, dim]
+//   model->hidden(next_token, cache);                   // [B, 1, dim]: reads one token, not T + 1
+//
+// The two halves are apart because a loss over a large vocabulary (NceLoss, SampledSoftmaxLoss)
+// wants the hidden states and the output's weights, and never all of the logits.
+// neural_sequence_model.hpp makes one of these what a search takes.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "partita/learn/random.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita {
+
+class LanguageModel : public torch::nn::Module {
+ public:
+  /// What a model remembers of the tokens that it has read: tensors whose first dimension is the
+  /// row. Empty: nothing read.
+  using Cache = std::vector<Tensor>;
+
+  /// @param tokens  int64 [B, n] in [0, vocabulary()), which follow those that `cache` remembers.
+  /// @param cache   of B rows; taken on by n tokens.
+  /// @param dropout where the masks come from; none: nothing is dropped (evaluation).
+  /// @return [B, n, dim()]; that at position t is a function of tokens 0 ... t.
+  virtual Tensor hidden(const Tensor& tokens, Cache& cache,
+                        const std::optional<Random>& dropout = {}) const = 0;
+
+  /// Of whole sequences.
+  Tensor hidden(const Tensor& tokens, const std::optional<Random>& dropout = {}) const {
+    Cache cache;
+    return hidden(tokens, cache, dropout);
+  }
+
+  /// hidden W' + b: [..., dim()] -> [..., vocabulary()].
+  Tensor logits(const Tensor& hidden) const;
+
+  std::int64_t vocabulary() const { return output_weight_.size(0); }
+  std::int64_t dim() const { return output_weight_.size(1); }
+  const Tensor& output_weight() const { return output_weight_; }  ///< [V, dim]
+  const Tensor& output_bias() const { return output_bias_; }      ///< [V]
+
+ protected:
+  LanguageModel() = default;
+
+  /// The last layer: `weight` is registered by the caller (it may be the input's too).
+  void set_output(Tensor weight, Tensor bias) {
+    output_weight_ = std::move(weight);
+    output_bias_ = std::move(bias);
+  }
+
+ private:
+  Tensor output_weight_;
+  Tensor output_bias_;
+};
+
+struct LstmOptions {
+  std::int64_t vocabulary = 0;
+  std::int64_t dim = 256;  ///< of embeddings and of each layer's state
+  std::int64_t layers = 1;
+  double dropout = 0;  ///< of embeddings and of every layer's output (Zaremba et al. 2014)
+  bool tied = true;    ///< one matrix for input and output (Press, Wolf 2017)
+};
+
+/// Long short-term memory (Hochreiter, Schmidhuber 1997; with forget gates, Gers et al. 2000), the
+/// equations of torch.nn.LSTM.
+class LstmLanguageModel final : public LanguageModel {
+ public:
+  /// Initial weights are uniform in +-1 / sqrt(dim).
+  /// @throws InvalidArgument naming the option that is out of range.
+  LstmLanguageModel(const LstmOptions& options, const Random& random);
+
+  using LanguageModel::hidden;
+  Tensor hidden(const Tensor& tokens, Cache& cache,
+                const std::optional<Random>& dropout = {}) const override;
+
+  const LstmOptions& options() const { return options_; }
+
+ private:
+  LstmOptions options_;
+  Tensor embedding_;
+  std::vector<std::vector<Tensor>> layers_;  // as at::lstm takes them
+};
+
+struct TransformerOptions {
+  std::int64_t vocabulary = 0;
+  std::int64_t dim = 256;  ///< a multiple of 2 * heads
+  std::int64_t layers = 4;
+  std::int64_t heads = 4;
+  double dropout = 0;  ///< of embeddings and of each residual branch
+  bool tied = true;
+};
+
+/// A decoder of pre-normalized blocks (Vaswani et al. 2017; Radford et al. 2019) with rotary
+/// positions (Su et al. 2021), so that no length is built in. The cache is the keys and values.
+class TransformerLanguageModel final : public LanguageModel {
+ public:
+  /// Initial weights are normal of standard deviation 0.02; those that end a residual branch, 0.02
+  /// / sqrt(2 layers).
+  /// @throws InvalidArgument naming the option that is out of range.
+  TransformerLanguageModel(const TransformerOptions& options, const Random& random);
+
+  using LanguageModel::hidden;
+  Tensor hidden(const Tensor& tokens, Cache& cache,
+                const std::optional<Random>& dropout = {}) const override;
+
+  const TransformerOptions& options() const { return options_; }
+
+ private:
+  struct Affine {
+    Tensor weight;
+    Tensor bias;
+  };
+  struct Block {
+    Affine attention_norm, query_key_value, attention_out, feed_norm, feed_in, feed_out;
+  };
+  Tensor attend(const Block& block, const Tensor& x, std::int64_t past, Tensor* keys_values) const;
+
+  TransformerOptions options_;
+  Tensor embedding_;
+  std::vector<Block> blocks_;
+  Affine final_norm_;
+};
+
+}  // namespace partita
