@@ -7,7 +7,7 @@
 #include "partita/learn/distributions.hpp"
 #include "partita/learn/estimators.hpp"
 
-int main() {
+int main() {  // NOLINT(bugprone-exception-escape): an error ends the example
   using namespace partita::estimators;
   using partita::Tensor;
   using partita::distributions::Bernoulli;
@@ -29,7 +29,7 @@ int main() {
     const Independent coins(Bernoulli(Logits(logits)), 1);
     const auto [surrogate, value] = (*estimator)(coins, f, partita::Stream{.seed = 1});
     surrogate.backward();
-    const Tensor g = logits.grad();
+    const Tensor& g = logits.grad();
     std::printf("%-14s E[f] %.4f   gradient %7.4f %7.4f %7.4f\n", estimator->name(),
                 value.item<double>(), g[0].item<double>(), g[1].item<double>(),
                 g[2].item<double>());

@@ -57,7 +57,7 @@ at::Tensor fit(const at::Tensor& x, std::int64_t outputs,
                                                                    .line_search_fn("strong_wolfe"));
   optimizer.step([&] {
     optimizer.zero_grad();
-    const at::Tensor objective = loss(x.matmul(w.t()) + b) + w.square().sum() / 2;
+    at::Tensor objective = loss(x.matmul(w.t()) + b) + w.square().sum() / 2;
     objective.backward();
     return objective;
   });

@@ -224,8 +224,9 @@ void add_variance_curves(const Problem& problem, const Variant& variant,
                          const std::vector<Entry>& entries, const GradientsOptions& options,
                          VariantResult& result, Tasks& tasks) {
   for (const auto& [name, closed_form] : problem.closed_forms) {
-    const auto entry = std::find_if(entries.begin(), entries.end(),
-                                    [&](const Entry& each) { return each.name == name; });
+    const auto entry =
+        std::find_if(entries.begin(), entries.end(),
+                     [&wanted = name](const Entry& each) { return each.name == wanted; });
     if (entry == entries.end()) continue;
     VarianceCurve curve{.estimator = name};
     for (int i = 0; i < kThetas; ++i) {

@@ -26,7 +26,7 @@ constexpr double kLargeReward = 1;
 
 /// P(next | state, action), [states, actions, states].
 Tensor transitions() {
-  const Tensor p = at::zeros({kStates, kActions, kStates}, at::kDouble);
+  Tensor p = at::zeros({kStates, kActions, kStates}, at::kDouble);
   for (std::int64_t s = 0; s < kStates; ++s) {
     p[s][0][std::max<std::int64_t>(s - 1, 0)] = 1;
     p[s][1][s] += 1 - kAgainstTheCurrent;
@@ -37,7 +37,7 @@ Tensor transitions() {
 
 /// [states, actions]
 Tensor rewards() {
-  const Tensor r = at::zeros({kStates, kActions}, at::kDouble);
+  Tensor r = at::zeros({kStates, kActions}, at::kDouble);
   r[0][0] = kSmallReward;
   r[kStates - 1][1] = kLargeReward;
   return r;
@@ -119,9 +119,9 @@ Contender contender(const PolicyGradientOptions& options, const States& states) 
 
 std::vector<Entry> policy_gradients(double discount) {
   std::vector<Entry> entries;
-  const auto add = [&](std::string name, bool reward_to_go, const auto& baseline) {
+  const auto add = [&](const std::string& name, bool reward_to_go, const auto& baseline) {
     entries.push_back(
-        {.name = std::move(name), .samples = {kTrajectories}, .make = [=](const ContenderOptions&) {
+        {.name = name, .samples = {kTrajectories}, .make = [=](const ContenderOptions&) {
            const auto states = std::make_shared<Tensor>();
            return contender(
                {.discount = discount, .reward_to_go = reward_to_go, .baseline = baseline(states)},

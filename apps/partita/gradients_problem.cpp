@@ -48,8 +48,8 @@ Contender contender(const Expectation& expectation, E estimator) {
 
 /// An entry whose estimator is make(options).
 template <class Make>
-Entry entry(std::string name, const Expectation& expectation, const Make& make) {
-  return {.name = std::move(name), .samples = {1}, .make = [=](const ContenderOptions& options) {
+Entry entry(const std::string& name, const Expectation& expectation, const Make& make) {
+  return {.name = name, .samples = {1}, .make = [=](const ContenderOptions& options) {
             return contender(expectation, make(options));
           }};
 }
@@ -80,7 +80,7 @@ std::vector<Entry> score_functions(const Expectation& expectation) {
           needs(2, with("score-leave-one-out", [] { return baselines::LeaveOneOut{}; })),
           with("score-learned",
                [] {
-                 const Tensor b = at::zeros({}, at::kDouble).set_requires_grad(true);
+                 Tensor b = at::zeros({}, at::kDouble).set_requires_grad(true);
                  return baselines::Learned{.function = [b] { return b; }, .parameters = {b}};
                }),
           needs(3, with("score-control-variate", [] { return baselines::ControlVariate{}; }))};
@@ -221,8 +221,8 @@ Problem categorical_problem() {
                                              1);
       },
       [targets](const Tensor& z) { return (z - targets).square().sum(-1); }};
-  const double offset = targets.square().sum().item<double>();
-  const double slope = (1 - 2 * targets).sum().item<double>();
+  const auto offset = targets.square().sum().item<double>();
+  const auto slope = (1 - 2 * targets).sum().item<double>();
   const auto from = [&](double eta, double step_size) {
     Variant variant{
         .name = fmt::format("η = {:g}", eta),

@@ -60,7 +60,7 @@ Tensor Binomial::enumerate_support(bool expand) const {
   if (!has_enumerate_support()) {
     unavailable("enumerate_support", "total_count differs over the batch");
   }
-  const std::int64_t count = 1 + total_count().max().item<std::int64_t>();
+  const auto count = 1 + total_count().max().item<std::int64_t>();
   return over_batch(at::arange(count, options()), expand);
 }
 

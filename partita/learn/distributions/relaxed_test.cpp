@@ -140,9 +140,9 @@ TEST(RelaxedOneHotCategorical, WhatLogitsHaveInCommonCancels) {
   constexpr std::int64_t kCategories = 5000;
   const Tensor z = at::arange(kCategories, at::kFloat).mul(7).remainder(64).div(16);
   const Tensor x = RelaxedOneHotCategorical(0.5, Logits(z)).sample(Stream{.seed = 9});
-  const double expected = RelaxedOneHotCategorical(0.5, Logits(z.to(at::kDouble)), false)
-                              .log_prob(x.to(at::kDouble))
-                              .item<double>();
+  const auto expected = RelaxedOneHotCategorical(0.5, Logits(z.to(at::kDouble)), false)
+                            .log_prob(x.to(at::kDouble))
+                            .item<double>();
   // An ulp of each of the terms' sums, which are of 1e5.
   for (const double offset : {0.0, 1e3, -1e3, 1e5}) {
     EXPECT_NEAR(RelaxedOneHotCategorical(0.5, Logits(z + offset)).log_prob(x).item<double>(),

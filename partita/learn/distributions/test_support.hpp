@@ -115,7 +115,7 @@ inline void expect_gradient(const std::function<Tensor(const std::vector<Tensor>
   f(leaves).sum().backward();
   for (std::size_t which = 0; which < point.size(); ++which) {
     for (std::int64_t i = 0; i < point[which].numel(); ++i) {
-      const double center = point[which].flatten()[i].item<double>();
+      const auto center = point[which].flatten()[i].item<double>();
       const double step = 6e-6 * std::max(1.0, std::abs(center));  // cube root of epsilon
       const auto value_at = [&](double x) {
         std::vector<Tensor> moved;
@@ -124,7 +124,7 @@ inline void expect_gradient(const std::function<Tensor(const std::vector<Tensor>
         return f(moved).sum().item<double>();
       };
       const double expected = (value_at(center + step) - value_at(center - step)) / (2 * step);
-      const double actual = leaves[which].grad().flatten()[i].item<double>();
+      const auto actual = leaves[which].grad().flatten()[i].item<double>();
       EXPECT_NEAR(actual, expected, tolerance * std::max(1.0, std::abs(expected)))
           << "argument " << which << ", element " << i;
     }

@@ -19,7 +19,7 @@ TEST(DiscreteVariables, ConditionalDrawsHaveTheLawOfFreeOnes) {
     const Tensor conditional = variables.perturbed_given(hard, random);
     EXPECT_TRUE(at::equal(variables.hard(conditional), hard));
     for (std::int64_t i = 0; i < variables.logits.size(-1); ++i) {
-      const double logit = variables.logits[i].item<double>();
+      const auto logit = variables.logits[i].item<double>();
       const auto draws = distributions::testing::to_vector(conditional.select(-1, i));
       EXPECT_GT(partita::testing::ks_p_value(draws, [&](double x) { return cdf(x - logit); }),
                 partita::testing::kFalseAlarm);

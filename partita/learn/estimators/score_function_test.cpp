@@ -112,8 +112,8 @@ TEST(ScoreFunction, MovingAverageIsOfEarlierCallsOnly) {
                         testing::estimates(problem, none, 100).gradient));
   testing::estimates(problem, estimator, 100, 2);
   // Means m1 and m2 of the calls so far, decayed: (m1 / 4 + m2 / 2) / (3 / 4).
-  const double m1 = testing::estimates(problem, none, 100, 1).value.mean().item<double>();
-  const double m2 = testing::estimates(problem, none, 100, 2).value.mean().item<double>();
+  const auto m1 = testing::estimates(problem, none, 100, 1).value.mean().item<double>();
+  const auto m2 = testing::estimates(problem, none, 100, 2).value.mean().item<double>();
   const double baseline = (m1 + 2 * m2) / 3;
   auto shifted = problem;
   shifted.f = [&](const Tensor& b, const Tensor& theta) { return problem.f(b, theta) - baseline; };

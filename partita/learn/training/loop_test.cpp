@@ -311,7 +311,7 @@ TEST(Descend, ScalesLongGradientsDown) {
         "network", network,
         std::make_shared<torch::optim::SGD>(network->parameters(), torch::optim::SGDOptions(1)),
         clip_norm};
-    const double before = network->weight.item<double>();
+    const auto before = network->weight.item<double>();
     // Gradients: slope in the weight, 0.75 slope in the bias: a norm of 1.25 slope.
     descend(part, (network->weight.sum() + 0.75 * network->bias.sum()) * slope);
     return before - network->weight.item<double>();
