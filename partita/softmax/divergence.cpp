@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
+#include "partita/softmax/expectation.hpp"
 #include "partita/softmax/row_pass.hpp"
 
 namespace partita {
@@ -10,36 +11,6 @@ namespace partita {
 using kernels::kBlock;
 
 namespace {
-
-constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-
-/// log p_i = (z_i - max) - log_sum.
-struct Normalizer {
-  double max;
-  double log_sum;
-};
-
-Normalizer normalize(RowPass<double>& pass, const RowReader<double>& row) {
-  pass.sum_exp_accurate(row);
-  if (pass.max() == kMinusInfinity) row.fail("every category is impossible (all -inf)");
-  return {pass.max(), pass.log_sum(row)};
-}
-
-/// An expectation under a row's distribution: sum_block(b, z, weight) is what block b adds to the
-/// sum over i of weight_i times something, with weights in proportion to the probabilities.
-template <class SumBlock>
-double expectation(const RowReader<double>& row, const Normalizer& n, const SumBlock& sum_block) {
-  double buffer[kBlock];
-  double weights[kBlock];
-  double sum = 0;
-  double total = 0;
-  for (std::size_t b = 0; b < row.blocks(); ++b) {
-    const auto z = row.block(b, buffer);
-    total += kernels::exp_accurate(z.data(), z.size(), n.max, weights).high;
-    sum += sum_block(b, z, weights);
-  }
-  return sum / total;
-}
 
 std::vector<double> compare(Rows p_logits, Rows q_logits, const RowOptions& options,
                             bool relative) {
@@ -79,15 +50,7 @@ std::vector<double> entropy(Rows logits, const RowOptions& options) {
   std::vector<double> result(logits.rows(), std::numeric_limits<double>::quiet_NaN());
   for_each_row<RowPass<double>>(logits.rows(), options, [&](std::size_t r, RowPass<double>& pass) {
     const RowReader<double> row(logits, r);
-    const Normalizer p = normalize(pass, row);
-    // Two terms that are never negative: nothing cancels.
-    result[r] = p.log_sum + expectation(row, p, [&](std::size_t, auto z, const double* weight) {
-                  double sum = 0;
-                  for (std::size_t i = 0; i < z.size(); ++i) {
-                    if (weight[i] > 0) sum += weight[i] * (p.max - z[i]);
-                  }
-                  return sum;
-                });
+    result[r] = row_entropy(row, normalize(pass, row));
   });
   return result;
 }

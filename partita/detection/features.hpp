@@ -1,0 +1,33 @@
+// Feature rows as columns of Eigen matrices. Not installed.
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "partita/base/parallel.hpp"
+#include "partita/base/rows.hpp"
+
+namespace partita {
+
+/// Feature rows [first, first + count) in double, one a column: [columns, count].
+Eigen::MatrixXd feature_columns(Rows features, std::size_t first, std::size_t count);
+
+enum class Need : std::uint8_t { finite, direction };  ///< direction: finite and not all zero
+
+/// 0 for a row that is as needed. Another is a row error of argument `name`, and NaN here.
+std::vector<double> check_features(const char* name, Rows features, Need need,
+                                   const RowOptions& options);
+
+/// Calls body(first, count) for blocks of at most `size` rows, which stay the same whatever the
+/// number of threads: sums inside a block, too.
+template <class Body>
+void for_each_block(std::size_t rows, std::size_t size, int threads, const Body& body) {
+  parallel_for((rows + size - 1) / size, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t b = begin; b < end; ++b) body(b * size, std::min(size, rows - b * size));
+  });
+}
+
+}  // namespace partita

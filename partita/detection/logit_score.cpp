@@ -1,0 +1,82 @@
+#include "partita/detection/logit_score.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <span>
+#include <type_traits>
+
+#include "partita/base/error.hpp"
+#include "partita/softmax/expectation.hpp"
+#include "partita/softmax/row_pass.hpp"
+
+namespace partita {
+
+namespace {
+
+/// Scores rows one after the other, in arithmetic of T.
+template <class T>
+class RowScorer {
+ public:
+  double operator()(LogitScore score, Rows logits, std::size_t r, double temperature) {
+    const RowReader<T> row(logits, r);
+    if (score == LogitScore::max_logit) return largest(row);
+    if (temperature == 1) return score_softmax(score, row);
+    // (z - max z) / temperature does not overflow, whatever the size of the logits.
+    const double max = largest(row);
+    tempered_.resize(row.columns());
+    row.gather(0, 1, tempered_.size(), tempered_.data());
+    for (T& z : tempered_) z = static_cast<T>((static_cast<double>(z) - max) / temperature);
+    const double relative =
+        score_softmax(score, RowReader<T>(Rows(std::span<const T>(tempered_)), 0));
+    return score == LogitScore::energy ? max + temperature * relative : relative;
+  }
+
+ private:
+  double largest(const RowReader<T>& row) {
+    pass_.find_max(row);
+    check_possible(row);
+    return pass_.max();
+  }
+
+  double score_softmax(LogitScore score, const RowReader<T>& row) {
+    if constexpr (std::is_same_v<T, double>) {
+      if (score == LogitScore::entropy) return -row_entropy(row, normalize(pass_, row));
+      pass_.sum_exp_accurate(row);
+    } else {
+      pass_.sum_exp(row);  // its logarithm is good to the digits of float
+    }
+    check_possible(row);
+    const double log_sum = pass_.log_sum(row);  // of exp(z - max)
+    return score == LogitScore::energy ? pass_.max() + log_sum : -log_sum;
+  }
+
+  void check_possible(const RowReader<T>& row) const {
+    if (std::isinf(pass_.max())) row.fail("every category is impossible (all -inf)");
+  }
+
+  RowPass<T> pass_;
+  std::vector<T> tempered_;
+};
+
+}  // namespace
+
+std::vector<double> logit_scores(LogitScore score, Rows logits, double temperature,
+                                 const RowOptions& options) {
+  if (!(temperature > 0 && std::isfinite(temperature))) {
+    throw InvalidArgument("temperature",
+                          fmt::format("expected a positive finite number, got {}", temperature));
+  }
+  std::vector<double> result(logits.rows(), std::numeric_limits<double>::quiet_NaN());
+  const bool wide = temperature != 1 || score == LogitScore::entropy;
+  with_arithmetic_type(logits.dtype(), wide ? DType::f64 : logits.dtype(), [&](auto zero) {
+    using Scorer = RowScorer<decltype(zero)>;
+    for_each_row<Scorer>(logits.rows(), options, [&](std::size_t r, Scorer& scorer) {
+      result[r] = scorer(score, logits, r, temperature);
+    });
+  });
+  return result;
+}
+
+}  // namespace partita

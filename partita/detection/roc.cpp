@@ -1,0 +1,113 @@
+#include "partita/detection/roc.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <limits>
+
+#include "partita/base/error.hpp"
+
+namespace partita {
+
+namespace {
+
+std::vector<double> descending(const char* name, std::span<const double> scores) {
+  if (scores.empty()) throw InvalidArgument(name, "no scores");
+  const auto nan = std::find_if(scores.begin(), scores.end(), [](double s) { return s != s; });
+  if (nan != scores.end()) {
+    throw InvalidArgument(name, fmt::format("score {} is NaN", nan - scores.begin()));
+  }
+  std::vector<double> out(scores.begin(), scores.end());
+  std::sort(out.begin(), out.end(), std::greater<>());
+  return out;
+}
+
+void check_tpr(double tpr) {
+  if (!(tpr > 0 && tpr <= 1)) {
+    throw InvalidArgument("tpr", fmt::format("expected above 0 and at most 1, got {}", tpr));
+  }
+}
+
+double share(std::size_t part, std::size_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+}  // namespace
+
+RocCurve roc_curve(std::span<const double> positive, std::span<const double> negative) {
+  const std::vector<double> p = descending("positive", positive);
+  const std::vector<double> n = descending("negative", negative);
+  RocCurve curve{{std::numeric_limits<double>::infinity(), 0, 0}};
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < p.size() || j < n.size()) {
+    const double threshold = j == n.size() || (i < p.size() && p[i] > n[j]) ? p[i] : n[j];
+    while (i < p.size() && p[i] == threshold) ++i;
+    while (j < n.size() && n[j] == threshold) ++j;
+    curve.push_back({threshold, i, j});
+  }
+  return curve;
+}
+
+RocCurve mirrored(const RocCurve& curve) {
+  const OperatingPoint all = curve.back();
+  RocCurve out{curve.front()};
+  out.reserve(curve.size());
+  // Of the other side is what lies at or under a score: all but the point before.
+  for (std::size_t i = curve.size() - 1; i > 0; --i) {
+    out.push_back({-curve[i].threshold, all.false_positives - curve[i - 1].false_positives,
+                   all.true_positives - curve[i - 1].true_positives});
+  }
+  return out;
+}
+
+double auroc(const RocCurve& curve) {
+  // Twice the area, in units of one positive times one negative: a whole number.
+  std::uint64_t twice = 0;
+  for (std::size_t i = 1; i < curve.size(); ++i) {
+    twice += (curve[i].false_positives - curve[i - 1].false_positives) *
+             (curve[i].true_positives + curve[i - 1].true_positives);
+  }
+  return static_cast<double>(twice) / 2 /
+         (static_cast<double>(curve.back().true_positives) *
+          static_cast<double>(curve.back().false_positives));
+}
+
+double average_precision(const RocCurve& curve) {
+  double sum = 0;
+  for (std::size_t i = 1; i < curve.size(); ++i) {
+    const auto [threshold, tp, fp] = curve[i];
+    sum += static_cast<double>(tp - curve[i - 1].true_positives) * share(tp, tp + fp);
+  }
+  return sum / static_cast<double>(curve.back().true_positives);
+}
+
+double fpr_at_tpr(const RocCurve& curve, double tpr) {
+  check_tpr(tpr);
+  const OperatingPoint all = curve.back();
+  const auto first = std::partition_point(curve.begin(), curve.end(), [&](const auto& point) {
+    return share(point.true_positives, all.true_positives) < tpr;
+  });
+  return share(first->false_positives, all.false_positives);
+}
+
+double detection_accuracy(const RocCurve& curve) {
+  const OperatingPoint all = curve.back();
+  double best = 0;
+  for (const auto& [threshold, tp, fp] : curve) {
+    best = std::max(best, share(tp, all.true_positives) - share(fp, all.false_positives));
+  }
+  return (1 + best) / 2;
+}
+
+double threshold_at_tpr(std::span<const double> positive, double tpr) {
+  check_tpr(tpr);
+  const std::vector<double> scores = descending("positive", positive);
+  std::size_t accepted = 1;
+  while (share(accepted, scores.size()) < tpr) ++accepted;
+  return scores[accepted - 1];
+}
+
+}  // namespace partita
