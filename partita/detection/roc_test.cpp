@@ -87,12 +87,10 @@ RC_GTEST_PROP(Roc, OnlyTheOrderOfTheScoresMatters, ()) {
   const auto in = tied(*rc::gen::nonEmpty<std::vector<int>>());
   const auto out = tied(*rc::gen::nonEmpty<std::vector<int>>());
   const RocCurve curve = roc_curve(in, out);
+  constexpr auto kEnds = [](double s) { return std::abs(s) == 6 ? s * kInfinity : s; };
   for (const auto map :
        {+[](double s) { return std::exp(100 * s); }, +[](double s) { return 1e-300 * s - 1e-290; },
-        +[](double s) { return -std::log1p(std::exp(-s)); },
-        +[](double s) { return s == -6  ? -kInfinity
-                               : s == 6 ? kInfinity
-                                        : s; }}) {
+        +[](double s) { return -std::log1p(std::exp(-s)); }, +kEnds}) {
     const auto mapped = [&](Scores scores) {
       std::transform(scores.begin(), scores.end(), scores.begin(), map);
       return scores;

@@ -68,17 +68,20 @@ void resample(const Stream& stream, std::span<std::uint32_t> counts) {
   }
 }
 
+void BootstrapOptions::check() const {
+  if (resamples < 2) {
+    throw InvalidArgument("resamples", fmt::format("expected 2 or more, got {}", resamples));
+  }
+  if (!(level > 0 && level < 1)) {
+    throw InvalidArgument("level",
+                          fmt::format("expected more than 0 and less than 1, got {}", level));
+  }
+}
+
 std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
                                 const BootstrapOptions& options) {
   if (rows == 0) throw InvalidArgument("rows", "expected 1 or more, got 0");
-  if (options.resamples < 2) {
-    throw InvalidArgument("resamples",
-                          fmt::format("expected 2 or more, got {}", options.resamples));
-  }
-  if (!(options.level > 0 && options.level < 1)) {
-    throw InvalidArgument(
-        "level", fmt::format("expected more than 0 and less than 1, got {}", options.level));
-  }
+  options.check();
   std::vector<std::vector<double>> values(outputs, std::vector<double>(options.resamples));
   parallel_for(options.resamples, options.threads, [&](std::size_t first, std::size_t last) {
     std::vector<std::uint32_t> counts(rows);

@@ -37,6 +37,9 @@ struct BootstrapOptions {
   double level = 0.95;           ///< share of the resamples that lie inside, in (0, 1)
   Stream stream = {};            ///< of the first resample; those that follow have the next ids
   int threads = 1;               ///< >= 1
+
+  /// @throws InvalidArgument naming the first option that is out of its range.
+  void check() const;
 };
 
 /// Writes the statistics of the rows given by counts to `out`; called from several threads.

@@ -1,0 +1,42 @@
+// The figures by which detectors of unknown inputs are compared, with bootstrap intervals.
+//
+//   using partita::Positive;
+//   auto m = partita::detection_metrics(in, out, Positive::in);        // scores, larger where
+//   known auto i = partita::detection_intervals(in, out, Positive::in, {.stream = {.seed = 1}});
+//   std::cout << m.auroc << " [" << i.auroc.low << ", " << i.auroc.high << "]\n";
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "partita/random/bootstrap.hpp"
+
+namespace partita {
+
+/// The side whose rate is true and whose rate is false depends on it; papers differ.
+enum class Positive : std::uint8_t { in, out };
+
+/// Definitions in partita/detection/roc.hpp.
+template <class Value>
+struct DetectionFigures {
+  Value auroc;               ///< the same for either side
+  Value aupr_in;             ///< average precision with in as positive
+  Value aupr_out;            ///< average precision with out as positive
+  Value fpr_at_95_tpr;       ///< of the side that was named positive
+  Value detection_accuracy;  ///< the same for either side
+};
+using DetectionMetrics = DetectionFigures<double>;
+using DetectionIntervals = DetectionFigures<Interval>;
+
+/// @param in, out scores of known and of unknown inputs, larger where known
+/// @throws InvalidArgument if a side is empty or holds a NaN
+DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
+                                   Positive positive);
+
+/// Percentile intervals from resamples of `in` and, by itself, of `out`: their sizes stay what they
+/// are. Resample r draws from the streams 2r and 2r + 1 after options.stream.
+/// @throws InvalidArgument as above, and if an option is out of its range
+DetectionIntervals detection_intervals(std::span<const double> in, std::span<const double> out,
+                                       Positive positive, const BootstrapOptions& options);
+
+}  // namespace partita
