@@ -1,0 +1,32 @@
+// Sums over rows that do not depend on the number of threads: rows are summed in chunks of a fixed
+// size, and the chunks in their order. Not installed.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "partita/base/parallel.hpp"
+
+namespace partita {
+
+/// add(row, sum) adds a row's share to a Sum, which is zero at first and adds up with +=.
+/// @param chunk rows that are summed one after the other
+template <class Sum, class Add>
+Sum sum_over_rows(std::size_t rows, int threads, const Add& add, const Sum& zero = {},
+                  std::size_t chunk = 256) {
+  const std::size_t chunks = (rows + chunk - 1) / chunk;
+  std::vector<Sum> sums(chunks, zero);
+  parallel_for(chunks, threads, [&](std::size_t first, std::size_t last) {
+    for (std::size_t c = first; c < last; ++c) {
+      Sum sum = zero;
+      for (std::size_t row = c * chunk; row < std::min(rows, (c + 1) * chunk); ++row) add(row, sum);
+      sums[c] = std::move(sum);
+    }
+  });
+  Sum total = zero;
+  for (const Sum& sum : sums) total += sum;
+  return total;
+}
+
+}  // namespace partita

@@ -1,0 +1,213 @@
+#include "partita/calibration/temperature.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "partita/base/error.hpp"
+#include "partita/calibration/row_chunks.hpp"
+#include "partita/softmax/row_pass.hpp"
+#include "partita/softmax/tempered.hpp"
+
+namespace partita {
+namespace {
+
+constexpr int kMostIterations = 200;
+/// Of beta |N'|, the mean entropy's distance from N, in nats.
+constexpr double kTolerance = 1e-12;
+/// Single precision leaves N' with an error of some 1e-7 of the logits, less over many rows.
+constexpr double kRelativeStepForDouble = 1e-5;
+
+/// N and its derivatives.
+struct Likelihood {
+  double value = 0;
+  double first = 0;
+  double second = 0;
+
+  Likelihood& operator+=(const Likelihood& other) {
+    value += other.value;
+    first += other.first;
+    second += other.second;
+    return *this;
+  }
+};
+
+/// What does not change with beta: each row's largest logit, and how far its label is below it.
+class Objective {
+ public:
+  Objective(Rows logits, std::span<const std::int64_t> labels, const RowOptions& options)
+      : logits_(logits), threads_(options.threads), max_(logits.rows()), gap_(logits.rows()) {
+    check_labels(logits, labels);
+    with_arithmetic_type(logits.dtype(), logits.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      for_each_row<RowPass<T>>(logits.rows(), options, [&](std::size_t r, RowPass<T>& pass) {
+        const RowReader<T> row(logits, r);
+        pass.find_max(row);
+        if (std::isinf(pass.max())) row.fail("every category is impossible (all -inf)");
+        const auto label = static_cast<std::size_t>(labels[r]);
+        max_[r] = pass.max();
+        gap_[r] = pass.max() - static_cast<double>(row.at(label));
+        if (std::isinf(gap_[r])) {
+          throw InvalidArgument("labels", fmt::format("label {} is impossible (probability 0): no "
+                                                      "temperature makes it likely",
+                                                      label));
+        }
+      });
+    });
+    double total = 0;
+    for (const double gap : gap_) total += gap;
+    mean_gap_ = total / static_cast<double>(gap_.size());
+  }
+
+  template <class T>
+  Likelihood at(double beta) const {
+    const double used = static_cast<double>(static_cast<T>(beta));
+    const auto rows = static_cast<double>(logits_.rows());
+    const Likelihood sum =
+        sum_over_rows<Likelihood>(logits_.rows(), threads_, [&](std::size_t r, Likelihood& out) {
+          const TemperedRow q = tempered_row<T>(logits_, r, max_[r], beta);
+          out += {q.log_sum, q.mean, q.variance};
+        });
+    return {sum.value / rows + used * mean_gap_, sum.first / rows + mean_gap_, sum.second / rows};
+  }
+
+  /// How far labels are below the largest logit of their rows; 0 if every label has that.
+  double mean_gap() const { return mean_gap_; }
+
+  bool every_row_is_constant() const {
+    for (std::size_t r = 0; r < logits_.rows(); ++r) {
+      const RowReader<double> row(logits_, r);
+      for (std::size_t c = 0; c < logits_.columns(); ++c) {
+        const double z = row.at(c);
+        if (z != max_[r] && !std::isinf(z)) return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  Rows logits_;
+  int threads_;
+  std::vector<double> max_;
+  std::vector<double> gap_;
+  double mean_gap_ = 0;
+};
+
+/// Where N' changes its sign: between `low` and `high`.
+struct Bracket {
+  double low = 0;
+  double high = std::numeric_limits<double>::infinity();
+
+  void shrink(double beta, double first) { (first > 0 ? high : low) = beta; }
+
+  /// Newton's step if it stays inside and is not too long to be trusted, or else one that is.
+  double next(double beta, const Likelihood& n) const {
+    constexpr double kLongest = 8;
+    const double newton = beta - n.first / n.second;
+    const double least = std::max(low, beta / kLongest);
+    const double most = std::min(high, beta * kLongest);
+    if (newton > least && newton < most) return newton;
+    if (std::isinf(high)) return beta * kLongest;
+    if (low == 0) return beta / kLongest;
+    return std::sqrt(low) * std::sqrt(high);
+  }
+};
+
+}  // namespace
+
+std::string_view name_of(FitStatus status) {
+  switch (status) {
+    case FitStatus::converged:
+      return "converged";
+    case FitStatus::zero_temperature:
+      return "zero-temperature";
+    case FitStatus::infinite_temperature:
+      return "infinite-temperature";
+    case FitStatus::undetermined:
+      return "undetermined";
+    case FitStatus::not_attained:
+      return "not-attained";
+    case FitStatus::iteration_limit:
+      break;
+  }
+  return "iteration-limit";
+}
+
+void check_labels(Rows logits, std::span<const std::int64_t> labels) {
+  if (logits.rows() == 0 || logits.columns() == 0) {
+    throw InvalidArgument(
+        "logits", fmt::format("expected 1 row and 1 category or more, got [{}, {}]", logits.rows(),
+                              logits.columns()));
+  }
+  if (labels.size() != logits.rows()) {
+    throw InvalidArgument("labels", fmt::format("expected one for each of {} rows, got {}",
+                                                logits.rows(), labels.size()));
+  }
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    if (labels[r] < 0 || std::cmp_greater_equal(labels[r], logits.columns())) {
+      throw InvalidArgument("labels", fmt::format("row {}: expected 0..{}, got {}", r,
+                                                  logits.columns() - 1, labels[r]));
+    }
+  }
+}
+
+TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels,
+                               const RowOptions& options, const Progress& progress) {
+  const Objective objective(logits, labels, {.threads = options.threads});
+  TemperatureFit fit;
+  if (objective.every_row_is_constant()) {
+    fit.status = FitStatus::undetermined;
+    return fit;
+  }
+  if (objective.mean_gap() == 0) {
+    fit.status = FitStatus::zero_temperature;
+    return fit;
+  }
+  bool in_double = logits.dtype() == DType::f64;
+  bool limit_known = false;
+  Bracket bracket;
+  double beta = 1;
+  while (fit.iterations < kMostIterations) {
+    const Likelihood n = in_double ? objective.at<double>(beta) : objective.at<float>(beta);
+    ++fit.iterations;
+    if (progress) progress({static_cast<std::uint64_t>(fit.iterations), 0, "passes"});
+    if (n.first > 0 && !limit_known) {
+      // N' grows with beta: only here can it be positive at 0, too.
+      constexpr double kAlmostZero = 1e-200;
+      constexpr double kRounding = 1e-14;
+      if (objective.at<double>(kAlmostZero).first >= -kRounding * objective.mean_gap()) {
+        fit.status = FitStatus::infinite_temperature;
+        return fit;
+      }
+    }
+    limit_known = true;
+    bracket.shrink(beta, n.first);
+    const double next = bracket.next(beta, n);
+    const bool no_further = std::abs(next - beta) <= 4e-16 * beta;
+    if (in_double && (beta * std::abs(n.first) <= kTolerance || no_further)) {
+      fit.temperature = 1 / beta;
+      fit.nll = n.value;
+      fit.gradient_residual = std::abs(n.first);
+      return fit;
+    }
+    if (!in_double && std::abs(next - beta) < kRelativeStepForDouble * beta) {
+      in_double = true;
+      bracket = {};  // single precision may have put an end on the wrong side
+    }
+    beta = next;
+  }
+  fit.status = FitStatus::iteration_limit;
+  return fit;
+}
+
+double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,
+                       const RowOptions& options) {
+  if (!(temperature > 0 && std::isfinite(temperature))) {
+    throw InvalidArgument("temperature", fmt::format("expected more than 0, got {}", temperature));
+  }
+  return Objective(logits, labels, {.threads = options.threads}).at<double>(1 / temperature).value;
+}
+
+}  // namespace partita

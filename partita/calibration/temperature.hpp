@@ -1,0 +1,74 @@
+// Temperature scaling: one number T that divides a network's logits, so that its probabilities say
+// how often it is right (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks",
+// ICML 2017, arXiv 1706.04599).
+//
+//   partita::TemperatureFit fit = partita::fit_temperature(logits, labels, {.threads = 2});
+//   if (fit.status == partita::FitStatus::converged) use(fit.temperature);
+//
+// With beta = 1/T, what is minimized is the mean negative log-likelihood
+//
+//   N(beta) = mean over rows of LSE(beta z) - beta z_y,
+//
+// which is convex in beta (not in T). N' = mean(E_q z) - mean(z_y) and N'' = mean(Var_q z) with
+// q = softmax(beta z): all three come from one pass over the rows. Where N' = 0 the average logit
+// of the labels is the one that q expects, and the mean entropy of q equals N; among all
+// distributions with that average, q has the largest entropy.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+
+#include "partita/base/parallel.hpp"
+#include "partita/base/progress.hpp"
+#include "partita/base/rows.hpp"
+
+namespace partita {
+
+/// How a fit ended.
+enum class FitStatus : std::uint8_t {
+  converged,
+  /// Every label has its row's largest logit: the likelihood rises as T goes to 0, for ever.
+  zero_temperature,
+  /// On average the labels' logits are no larger than their rows': it rises as T goes to infinity.
+  infinite_temperature,
+  /// All logits of a row are equal, in every row: T changes nothing.
+  undetermined,
+  /// The maximum of the likelihood lies at infinity (vector and matrix scaling).
+  not_attained,
+  iteration_limit
+};
+
+/// "converged", "zero-temperature", ...
+std::string_view name_of(FitStatus status);
+
+struct TemperatureFit {
+  FitStatus status = FitStatus::converged;
+  double temperature = std::numeric_limits<double>::quiet_NaN();  ///< NaN unless converged
+  double nll = std::numeric_limits<double>::quiet_NaN();          ///< N, in nats
+  double gradient_residual = 0;  ///< |N'| at the end: |mean E_q z - mean z_y|
+  int iterations = 0;            ///< passes over the rows for N, N' and N''
+};
+
+/// Newton's method on beta within a bracket that only shrinks.
+/// @param logits logits or log-probabilities [n, K]; -inf is an impossible category. Memory that is
+///        mapped from a file is read once an iteration.
+/// @param labels [n], of 0..K-1
+/// @throws InvalidArgument if there are fewer or more labels than rows, a label is out of range
+///         or impossible in its row, or a row has NaN or +inf, or no category that is possible
+/// The result is the same for any number of threads. f32 and 16-bit logits are summed in single
+/// precision until beta is good to five digits, and in double then.
+TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels,
+                               const RowOptions& options = {}, const Progress& progress = {});
+
+/// N at another temperature. @param temperature > 0 @throws InvalidArgument as fit_temperature
+double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,
+                       const RowOptions& options = {});
+
+/// @throws InvalidArgument naming the first row whose label is not of 0..columns-1, or `labels` if
+///         there are not as many as rows
+void check_labels(Rows logits, std::span<const std::int64_t> labels);
+
+}  // namespace partita

@@ -1,0 +1,172 @@
+#include "partita/calibration/temperature.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "calibration_test_support.hpp"
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/softmax/divergence.hpp"
+#include "partita/softmax/softmax.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Labeled;
+using testing::make_labeled;
+using testing::message_of;
+
+/// N' in long double.
+long double slope(const Labeled& data, long double beta) {
+  long double total = 0;
+  for (std::size_t r = 0; r < data.rows; ++r) {
+    long double sum = 0;
+    long double first = 0;
+    const double* z = &data.logits[r * data.classes];
+    const double max = *std::max_element(z, z + data.classes);
+    for (std::size_t k = 0; k < data.classes; ++k) {
+      const long double e = std::exp(beta * (static_cast<long double>(z[k]) - max));
+      sum += e;
+      first += e * z[k];
+    }
+    total += first / sum - z[data.labels[r]];
+  }
+  return total / static_cast<long double>(data.rows);
+}
+
+long double bisected_temperature(const Labeled& data, long double guess) {
+  long double low = 0.5L / guess;
+  long double high = 2 / guess;
+  for (int i = 0; i < 60; ++i) {
+    const long double middle = std::sqrt(low * high);
+    (slope(data, middle) > 0 ? high : low) = middle;
+  }
+  return 1 / low;
+}
+
+TEST(Temperature, IsWhereTheSlopeIsZero) {
+  for (const double truth : {0.05, 0.7, 1.0, 2.5, 60.0, 1e6}) {
+    for (const std::size_t classes : {2U, 10U, 130U}) {
+      const Labeled data = make_labeled(500, classes, truth, 1);
+      const TemperatureFit fit = fit_temperature(data.view(), data.labels);
+      ASSERT_EQ(fit.status, FitStatus::converged) << truth << " " << classes;
+      const auto exact = static_cast<double>(bisected_temperature(data, truth));
+      EXPECT_NEAR(fit.temperature / exact, 1, 1e-11) << truth << " " << classes;
+      EXPECT_NEAR(fit.temperature / truth, 1, 0.4);
+      EXPECT_LT(fit.iterations, 25);
+    }
+  }
+}
+
+TEST(Temperature, IdentitiesOfTheOptimum) {
+  const Labeled data = make_labeled(3000, 20, 2, 2);
+  const TemperatureFit fit = fit_temperature(data.view(), data.labels);
+  std::vector<double> scaled = data.logits;
+  for (double& z : scaled) z /= fit.temperature;
+  const Rows rows{scaled.data(), data.rows, data.classes};
+  const auto h = entropy(rows);
+  const auto lse = log_sum_exp(rows);
+  double mean_entropy = 0;
+  double nll = 0;
+  double label_logit = 0;
+  double expected_logit = 0;
+  for (std::size_t r = 0; r < data.rows; ++r) {
+    const double* z = &data.logits[r * data.classes];
+    const auto y = static_cast<std::size_t>(data.labels[r]);
+    mean_entropy += h[r] / static_cast<double>(data.rows);
+    nll += (lse[r] - scaled[r * data.classes + y]) / static_cast<double>(data.rows);
+    label_logit += z[y] / static_cast<double>(data.rows);
+    for (std::size_t k = 0; k < data.classes; ++k) {
+      expected_logit +=
+          std::exp(scaled[r * data.classes + k] - lse[r]) * z[k] / static_cast<double>(data.rows);
+    }
+  }
+  EXPECT_NEAR(label_logit, expected_logit, 1e-10);
+  EXPECT_NEAR(mean_entropy, nll, 1e-10);
+  EXPECT_NEAR(fit.nll, nll, 1e-12);
+  EXPECT_LT(fit.gradient_residual, 1e-10);
+  EXPECT_LE(fit.nll, temperature_nll(data.view(), data.labels, 1));
+  for (const double nearby : {0.999, 1.001}) {
+    EXPECT_LT(fit.nll, temperature_nll(data.view(), data.labels, fit.temperature * nearby));
+  }
+}
+
+TEST(Temperature, EveryFormatAndThreadCount) {
+  const Labeled data = make_labeled(3000, 100, 1.5, 3);
+  const std::vector<float> single(data.logits.begin(), data.logits.end());
+  const std::vector<double> rounded(single.begin(), single.end());
+  std::vector<bfloat16> half;
+  std::vector<double> half_rounded;
+  for (const float z : single) {
+    half.emplace_back(z);
+    half_rounded.push_back(static_cast<double>(static_cast<float>(half.back())));
+  }
+  const auto fit = [&](const auto& z, int threads) {
+    return fit_temperature({z.data(), data.rows, data.classes}, data.labels, {.threads = threads});
+  };
+  EXPECT_NEAR(fit(single, 1).temperature, fit(rounded, 1).temperature, 1e-11);
+  EXPECT_NEAR(fit(half, 1).temperature, fit(half_rounded, 1).temperature, 1e-11);
+  for (const int threads : {2, 3, 7}) {
+    EXPECT_EQ(fit(single, threads).temperature, fit(single, 1).temperature);
+    EXPECT_EQ(fit(rounded, threads).nll, fit(rounded, 1).nll);
+  }
+  // Log-probabilities are logits: T is the same.
+  std::vector<double> log_prob(rounded.size());
+  log_softmax({rounded.data(), data.rows, data.classes},
+              {log_prob.data(), data.rows, data.classes});
+  EXPECT_NEAR(fit(log_prob, 1).temperature, fit(rounded, 1).temperature, 1e-11);
+}
+
+TEST(Temperature, Boundaries) {
+  const auto status = [](const std::vector<double>& z, const std::vector<std::int64_t>& y) {
+    const TemperatureFit fit = fit_temperature({z.data(), y.size(), z.size() / y.size()}, y);
+    EXPECT_TRUE(std::isnan(fit.temperature));
+    return fit.status;
+  };
+  EXPECT_EQ(status({2, 1, 0, 3}, {0, 1}), FitStatus::zero_temperature);
+  EXPECT_EQ(status({2, 2, 0, 3}, {1, 1}), FitStatus::zero_temperature);  // a tie and a constant row
+  EXPECT_EQ(status({2, 1, 0, 3}, {1, 0}), FitStatus::infinite_temperature);
+  EXPECT_EQ(status({2, 0, 1, 3, 1, 2}, {2, 2}), FitStatus::infinite_temperature);  // N'(0) = 0
+  EXPECT_EQ(status({2, 2, 3, 3}, {1, 0}), FitStatus::undetermined);
+  EXPECT_EQ(status({2, 2, -INFINITY, 3, 3, 3}, {1, 0}), FitStatus::undetermined);
+  EXPECT_EQ(status({5, 7}, {0, 0}), FitStatus::undetermined);  // one class
+  // Just inside the two ends.
+  const std::vector<double> almost{1e-3, 0, 0, 1};
+  const std::vector<std::int64_t> y{1, 1};
+  const TemperatureFit fit = fit_temperature({almost.data(), 2, 2}, y);
+  EXPECT_EQ(fit.status, FitStatus::converged);
+  EXPECT_LT(fit.temperature, 0.2);
+}
+
+TEST(Temperature, ImpossibleCategoriesCountForNothing) {
+  Labeled data = make_labeled(500, 4, 2, 4);
+  const TemperatureFit without = fit_temperature(data.view(), data.labels);
+  std::vector<double> wide;
+  for (std::size_t r = 0; r < data.rows; ++r) {
+    wide.insert(wide.end(), &data.logits[r * 4], &data.logits[r * 4] + 4);
+    wide.push_back(-INFINITY);
+  }
+  const TemperatureFit with = fit_temperature({wide.data(), data.rows, 5}, data.labels);
+  EXPECT_NEAR(with.temperature, without.temperature, 1e-12);
+}
+
+TEST(Temperature, Refusals) {
+  std::vector<double> z{1, 2, 3, 4, 5, -INFINITY};
+  const auto refusal = [&](const std::vector<std::int64_t>& y) {
+    return message_of<InvalidArgument>([&] { fit_temperature({z.data(), 2, 3}, y); });
+  };
+  EXPECT_EQ(refusal({0}), "labels: expected one for each of 2 rows, got 1");
+  EXPECT_EQ(refusal({0, 3}), "labels: row 1: expected 0..2, got 3");
+  EXPECT_EQ(refusal({-1, 0}), "labels: row 0: expected 0..2, got -1");
+  EXPECT_EQ(refusal({0, 2}),
+            "labels: row 1: label 2 is impossible (probability 0): no temperature makes it likely");
+  z[4] = NAN;
+  EXPECT_EQ(refusal({0, 0}), "logits: row 1: NaN at column 1");
+}
+
+}  // namespace
+}  // namespace partita

@@ -1,0 +1,46 @@
+// A row of logits at an inverse temperature beta: q = softmax(beta z), and what a fit of beta needs
+// to know about it, all in one pass.
+//
+//   partita::TemperedRow q = partita::tempered_row(logits, row, max_of_row, 0.5, workspace);
+//   q.log_sum;    // log sum_i exp(beta (z_i - max))
+//   q.mean;       // E_q[z - max]
+//   q.variance;   // Var_q[z]
+//
+// Not installed.
+#pragma once
+
+#include <cstddef>
+
+#include "partita/base/rows.hpp"
+
+namespace partita {
+
+struct TemperedRow {
+  double log_sum;
+  double mean;
+  double variance;
+};
+
+/// @param max  the row's largest logit; finite
+/// @param beta > 0. As it goes to 0, q becomes uniform over the categories that are possible.
+/// T is the arithmetic: float (16-bit formats and f32) or double (any format). In float, terms have
+/// a relative error of some 1e-7 of |beta (z - max)|.
+template <class T>
+TemperedRow tempered_row(Rows logits, std::size_t row, double max, double beta);
+
+namespace kernels {
+
+/// Sums of e^x, x e^x and x^2 e^x, where x = beta (z - max).
+struct TemperedSums {
+  double exp = 0;
+  double x_exp = 0;
+  double x2_exp = 0;
+};
+
+/// Over z[0, n), a block as in kernels.hpp. What is impossible (-inf) or less likely than the
+/// smallest normal number counts as that number, beside a term of 1 in the row.
+TemperedSums tempered_sums(const float* z, std::size_t n, float max, float beta);
+TemperedSums tempered_sums(const double* z, std::size_t n, double max, double beta);
+
+}  // namespace kernels
+}  // namespace partita
