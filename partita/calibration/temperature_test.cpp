@@ -95,6 +95,75 @@ TEST(Temperature, IdentitiesOfTheOptimum) {
   }
 }
 
+/// Solves A x = b in place, by elimination with pivots.
+std::vector<double> solve(std::vector<std::vector<double>> a, std::vector<double> b) {
+  const std::size_t n = b.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    std::size_t pivot = i;
+    for (std::size_t j = i; j < n; ++j)
+      pivot = std::abs(a[j][i]) > std::abs(a[pivot][i]) ? j : pivot;
+    std::swap(a[i], a[pivot]);
+    std::swap(b[i], b[pivot]);
+    for (std::size_t j = i + 1; j < n; ++j) {
+      const double factor = a[j][i] / a[i][i];
+      for (std::size_t k = i; k < n; ++k) a[j][k] -= factor * a[i][k];
+      b[j] -= factor * b[i];
+    }
+  }
+  for (std::size_t i = n; i-- > 0;) {
+    for (std::size_t k = i + 1; k < n; ++k) b[i] -= a[i][k] * b[k];
+    b[i] /= a[i][i];
+  }
+  return b;
+}
+
+TEST(Temperature, HasTheLargestEntropyThatItsConstraintAllows) {
+  // Maximizes the entropy of all rows' q at once, subject to sum_k q_ik = 1 for each row and to
+  // sum_ik q_ik z_ik = sum_i z_iy, over the numbers q themselves: Newton's method for equality
+  // constraints (Boyd and Vandenberghe, 10.3), which knows nothing of exponentials.
+  const Labeled data = make_labeled(12, 4, 2, 5);
+  const std::size_t n = data.rows;
+  const std::size_t k = data.classes;
+  double target = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    target += data.logits[i * k + static_cast<std::size_t>(data.labels[i])];
+  std::vector<double> q(n * k, 1.0 / static_cast<double>(k));
+  for (int step = 0; step < 100; ++step) {
+    // Of f = sum q log q the gradient is 1 + log q, the Hessian diag(1/q). With A the n + 1
+    // constraints: A diag(q) A' v = A q - b - A (q (1 + log q)), dq = -q (1 + log q + A' v).
+    std::vector<std::vector<double>> matrix(n + 1, std::vector<double>(n + 1));
+    std::vector<double> right(n + 1);
+    const auto gradient = [&](std::size_t i) { return 1 + std::log(q[i]); };
+    right[n] = -target;
+    for (std::size_t i = 0; i < n; ++i) right[i] = -1;
+    for (std::size_t i = 0; i < n * k; ++i) {
+      const std::size_t row = i / k;
+      const double z = data.logits[i];
+      matrix[row][row] += q[i];
+      matrix[row][n] += q[i] * z;
+      matrix[n][row] += q[i] * z;
+      matrix[n][n] += q[i] * z * z;
+      right[row] += q[i] - q[i] * gradient(i);
+      right[n] += (q[i] - q[i] * gradient(i)) * z;
+    }
+    const std::vector<double> v = solve(matrix, right);
+    double length = 1;
+    std::vector<double> change(n * k);
+    for (std::size_t i = 0; i < n * k; ++i) {
+      change[i] = -q[i] * (gradient(i) + v[i / k] + v[n] * data.logits[i]);
+      if (change[i] < 0) length = std::min(length, 0.9 * q[i] / -change[i]);  // q stays above 0
+    }
+    for (std::size_t i = 0; i < n * k; ++i) q[i] += length * change[i];
+  }
+  const TemperatureFit fit = fit_temperature(data.view(), data.labels);
+  ASSERT_EQ(fit.status, FitStatus::converged);
+  std::vector<double> scaled = data.logits;
+  for (double& z : scaled) z /= fit.temperature;
+  std::vector<double> p(q.size());
+  softmax({scaled.data(), n, k}, {p.data(), n, k});
+  for (std::size_t i = 0; i < q.size(); ++i) EXPECT_NEAR(q[i], p[i], 1e-10);
+}
+
 TEST(Temperature, EveryFormatAndThreadCount) {
   const Labeled data = make_labeled(3000, 100, 1.5, 3);
   const std::vector<float> single(data.logits.begin(), data.logits.end());

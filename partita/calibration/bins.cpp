@@ -1,0 +1,46 @@
+#include "partita/calibration/bins.hpp"
+
+#include <algorithm>
+
+#include "partita/base/error.hpp"
+
+namespace partita {
+namespace {
+
+void check_count(std::size_t count) {
+  if (count == 0) throw InvalidArgument("bins", "expected 1 or more, got 0");
+}
+
+}  // namespace
+
+std::size_t Bins::of(double p) const {
+  // Where bins are of equal width the guess is right, or one off by rounding.
+  const auto count = static_cast<double>(size());
+  auto b = static_cast<std::size_t>(std::clamp(p * count, 0.0, count - 1));
+  while (b > 0 && p <= upper[b - 1]) --b;
+  while (b + 1 < size() && p > upper[b]) ++b;
+  return b;
+}
+
+Bins equal_width_bins(std::size_t count) {
+  check_count(count);
+  Bins bins;
+  for (std::size_t b = 1; b <= count; ++b) {
+    bins.upper.push_back(static_cast<double>(b) / static_cast<double>(count));
+  }
+  return bins;
+}
+
+Bins equal_mass_bins(std::span<const double> sorted, std::size_t count) {
+  check_count(count);
+  if (sorted.empty()) throw InvalidArgument("values", "expected 1 or more, got 0");
+  Bins bins;
+  for (std::size_t b = 1; b < count; ++b) {
+    const std::size_t rank = (sorted.size() * b + count - 1) / count;
+    bins.upper.push_back(sorted[std::max<std::size_t>(rank, 1) - 1]);
+  }
+  bins.upper.push_back(1);
+  return bins;
+}
+
+}  // namespace partita

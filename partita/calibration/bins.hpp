@@ -1,0 +1,33 @@
+// Bins of probabilities, as calibration errors and histogram binning use them: (lo, hi], with 0 in
+// the first and 1 in the last.
+//
+//   partita::Bins bins = partita::equal_width_bins(15);
+//   bins.of(0.2);        // 2: (2/15, 3/15]
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace partita {
+
+/// Bin b holds what is above upper[b - 1] and at most upper[b]; some may hold nothing.
+struct Bins {
+  std::vector<double> upper;  ///< ascending; the last is 1
+
+  std::size_t size() const { return upper.size(); }
+  double lower(std::size_t b) const { return b == 0 ? 0 : upper[b - 1]; }
+
+  /// The bin of a probability; what rounding put above 1 is in the last.
+  std::size_t of(double p) const;
+};
+
+/// b / count. @throws InvalidArgument if count = 0
+Bins equal_width_bins(std::size_t count);
+
+/// Bins that hold the same number of the values, or nearly: bin b ends at the value of rank
+/// ceil(n (b + 1) / count). Values that are equal share a bin, in whatever order they come.
+/// @param sorted ascending. @throws InvalidArgument if count = 0 or there are no values
+Bins equal_mass_bins(std::span<const double> sorted, std::size_t count);
+
+}  // namespace partita

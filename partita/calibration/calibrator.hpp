@@ -1,0 +1,124 @@
+// Calibrators: what is fitted on held-out logits and labels, kept as JSON, and then applied to
+// other logits of the same network.
+//
+//   partita::Calibrator calibrator =
+//       partita::fit_calibrator(partita::CalibrationMethod::temperature, logits, labels);
+//   if (calibrator.report().status == partita::FitStatus::converged)
+//     partita::write_file("calibrator.json", calibrator.to_json());
+//
+//   auto calibrator = partita::Calibrator::from_json(partita::read_file("calibrator.json"), "…");
+//   calibrator.transform(logits, {log_prob.data(), n, classes});
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "partita/base/parallel.hpp"
+#include "partita/base/progress.hpp"
+#include "partita/base/rows.hpp"
+#include "partita/calibration/bins.hpp"
+#include "partita/calibration/isotonic.hpp"
+#include "partita/calibration/temperature.hpp"
+
+namespace partita {
+
+enum class CalibrationMethod : std::uint8_t { temperature, vector, matrix, isotonic, histogram };
+
+/// "temperature", ...
+std::string_view name_of(CalibrationMethod method);
+
+/// softmax(z / temperature): see temperature.hpp.
+struct TemperatureScaling {
+  double temperature = 1;
+};
+
+/// softmax(weights * z + bias), element by element: see linear_scaling.hpp.
+struct VectorScaling {
+  std::vector<double> weights;
+  std::vector<double> bias;
+};
+
+/// softmax(W z + bias).
+struct MatrixScaling {
+  std::vector<double> weights;  ///< [K, K]; row k makes logit k
+  std::vector<double> bias;
+};
+
+/// A curve for each class, from its probability against all others; the results are divided by
+/// their sum (Zadrozny and Elkan 2002). Two classes have one curve, that of class 1. Where all are
+/// 0, every class has 1/K.
+struct IsotonicCalibration {
+  std::vector<IsotonicCurve> curves;
+};
+
+/// How often a bin's rows were right; a bin that was empty keeps its middle.
+struct BinnedCurve {
+  Bins bins;
+  std::vector<double> values;
+
+  double operator()(double p) const { return values[bins.of(p)]; }
+};
+
+/// As IsotonicCalibration, with steps (Zadrozny and Elkan 2001).
+struct HistogramBinning {
+  std::vector<BinnedCurve> curves;
+};
+
+/// How a fit went. Methods without a search take one iteration, and leave no gradient.
+struct FitReport {
+  FitStatus status = FitStatus::converged;
+  int iterations = 1;
+  double gradient_residual = 0;
+};
+
+class Calibrator {
+ public:
+  using Parameters = std::variant<TemperatureScaling, VectorScaling, MatrixScaling,
+                                  IsotonicCalibration, HistogramBinning>;
+
+  /// @param parameters in the order of CalibrationMethod, fit for `classes`
+  Calibrator(std::size_t classes, Parameters parameters, FitReport report = {});
+
+  CalibrationMethod method() const { return static_cast<CalibrationMethod>(parameters_.index()); }
+  std::size_t classes() const { return classes_; }
+  const Parameters& parameters() const { return parameters_; }
+  const FitReport& report() const { return report_; }
+
+  /// Writes calibrated log-probabilities; -inf where a probability is 0.
+  /// @param log_probabilities same shape as logits, may be the same memory
+  /// @throws InvalidArgument if shapes differ, the columns are not classes(), or a row is bad
+  void transform(Rows logits, MutableRows log_probabilities, const RowOptions& options = {}) const;
+
+  /// One row of logits into its log-probabilities, in place. @throws InvalidArgument
+  void transform_row(std::span<double> row) const;
+
+  /// One object; numbers have all their digits.
+  std::string to_json() const;
+  /// @param name stands for the path in errors. @throws DataError for what to_json() did not write
+  static Calibrator from_json(std::string_view text, std::string_view name);
+
+ private:
+  std::size_t classes_;
+  Parameters parameters_;
+  FitReport report_;
+};
+
+struct CalibrationOptions {
+  std::size_t bins = 15;    ///< of histogram binning
+  bool equal_mass = false;  ///< its bins hold equally many rows
+};
+
+/// Fits any method. Unless the status is `converged` the calibrator must not be used: it has no
+/// parameters (transform() would give NaN, or throw).
+/// @throws InvalidArgument as fit_temperature
+Calibrator fit_calibrator(CalibrationMethod method, Rows logits,
+                          std::span<const std::int64_t> labels,
+                          const CalibrationOptions& calibration = {},
+                          const RowOptions& options = {}, const Progress& progress = {});
+
+}  // namespace partita

@@ -1,0 +1,192 @@
+#include "partita/calibration/calibrator.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "calibration_test_support.hpp"
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/calibration/metrics.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Labeled;
+using testing::make_labeled;
+using testing::message_of;
+
+constexpr CalibrationMethod kMethods[] = {CalibrationMethod::temperature, CalibrationMethod::vector,
+                                          CalibrationMethod::matrix, CalibrationMethod::isotonic,
+                                          CalibrationMethod::histogram};
+
+std::vector<double> transformed(const Calibrator& calibrator, const Labeled& data,
+                                int threads = 1) {
+  std::vector<double> out(data.logits.size());
+  calibrator.transform(data.view(), {out.data(), data.rows, data.classes}, {.threads = threads});
+  return out;
+}
+
+TEST(Isotonic, EqualsScikitLearn) {
+  const auto golden = nlohmann::json::parse(read_file(PARTITA_GOLDEN_CALIBRATION));
+  for (const auto& set : golden.at("isotonic")) {
+    const auto x = set.at("x").get<std::vector<double>>();
+    const auto y = set.at("y").get<std::vector<double>>();
+    const IsotonicCurve curve = fit_isotonic(x, y);
+    const auto at = set.at("at").get<std::vector<double>>();
+    const auto value = set.at("value").get<std::vector<double>>();
+    for (std::size_t i = 0; i < at.size(); ++i) EXPECT_NEAR(curve(at[i]), value[i], 1e-14) << at[i];
+  }
+}
+
+TEST(Isotonic, Refusals) {
+  const std::vector<double> x{1, NAN};
+  EXPECT_EQ(message_of<InvalidArgument>([&] { fit_isotonic(x, x); }), "x: nan is not finite");
+  EXPECT_EQ(message_of<InvalidArgument>([] { fit_isotonic({}, {}); }),
+            "y: expected as many as x, and 1 or more, got 0 and 0");
+}
+
+TEST(Calibrator, EveryMethodGivesProbabilitiesAndSurvivesItsFile) {
+  for (const std::size_t classes : {2U, 6U}) {
+    const Labeled data = make_labeled(3000, classes, 3, 31);
+    const double before = evaluate_calibration(data.view(), data.labels).metrics.ece;
+    for (const CalibrationMethod method : kMethods) {
+      const Calibrator calibrator = fit_calibrator(method, data.view(), data.labels);
+      ASSERT_EQ(calibrator.report().status, FitStatus::converged) << name_of(method);
+      EXPECT_EQ(calibrator.method(), method);
+      EXPECT_GE(calibrator.report().iterations, 1);
+      EXPECT_LT(calibrator.report().gradient_residual, 1e-6) << name_of(method);
+      const auto out = transformed(calibrator, data);
+      for (std::size_t r = 0; r < data.rows; ++r) {
+        double total = 0;
+        for (std::size_t k = 0; k < classes; ++k) total += std::exp(out[r * classes + k]);
+        ASSERT_NEAR(total, 1, 1e-12);
+      }
+      const Evaluation after = evaluate_calibration(data.view(), data.labels, {}, &calibrator);
+      EXPECT_LT(after.metrics.ece, before / 2) << name_of(method);
+      const Calibrator again = Calibrator::from_json(calibrator.to_json(), "c.json");
+      EXPECT_EQ(transformed(again, data), out) << name_of(method);
+      EXPECT_EQ(again.to_json(), calibrator.to_json());
+      const Calibrator threads =
+          fit_calibrator(method, data.view(), data.labels, {}, {.threads = 3});
+      EXPECT_EQ(threads.to_json(), calibrator.to_json());
+      EXPECT_EQ(transformed(calibrator, data, 3), out);
+    }
+  }
+}
+
+/// Logits whose labels come from softmax((z - b) / w) of each class's own w and b.
+Labeled distorted(std::size_t rows, const std::vector<double>& weights,
+                  const std::vector<double>& bias, std::uint64_t seed) {
+  Labeled data = make_labeled(rows, weights.size(), 1, seed);
+  for (std::size_t i = 0; i < data.logits.size(); ++i) {
+    const std::size_t k = i % weights.size();
+    data.logits[i] = (data.logits[i] - bias[k]) / weights[k];
+  }
+  return data;
+}
+
+TEST(Calibrator, VectorScalingFindsWhatWasDone) {
+  const std::vector<double> weights{0.5, 2, 1};
+  const std::vector<double> bias{1, -1.5, 0.5};
+  const Labeled data = distorted(40000, weights, bias, 32);
+  const Calibrator calibrator = fit_calibrator(CalibrationMethod::vector, data.view(), data.labels);
+  ASSERT_EQ(calibrator.report().status, FitStatus::converged);
+  const auto& found = std::get<VectorScaling>(calibrator.parameters());
+  for (std::size_t k = 0; k < 3; ++k) {
+    EXPECT_NEAR(found.weights[k] / weights[k], 1, 0.05);  // of a standard error of some .01
+    EXPECT_NEAR(found.bias[k], bias[k], 0.15);
+  }
+}
+
+TEST(Calibrator, LargerFamiliesFitAtLeastAsWell) {
+  const Labeled data = distorted(2000, {0.7, 1.5, 1, 1.2}, {1, -1, 0, 0.2}, 33);
+  double last = evaluate_calibration(data.view(), data.labels).metrics.nll;
+  for (const CalibrationMethod method :
+       {CalibrationMethod::temperature, CalibrationMethod::vector, CalibrationMethod::matrix}) {
+    const Calibrator calibrator = fit_calibrator(method, data.view(), data.labels);
+    const double nll = evaluate_calibration(data.view(), data.labels, {}, &calibrator).metrics.nll;
+    EXPECT_LT(nll, last) << name_of(method);
+    last = nll;
+  }
+}
+
+TEST(Calibrator, HistogramBinsByHand) {
+  std::vector<double> z;
+  const std::vector<double> p{0.1, 0.2, 0.9, 0.95};
+  for (const double one : p) {
+    z.push_back(std::log(1 - one));
+    z.push_back(std::log(one));
+  }
+  const std::vector<std::int64_t> y{0, 1, 1, 1};
+  const Calibrator calibrator =
+      fit_calibrator(CalibrationMethod::histogram, {z.data(), 4, 2}, y, {.bins = 3});
+  const auto& curve = std::get<HistogramBinning>(calibrator.parameters()).curves.at(0);
+  EXPECT_DOUBLE_EQ(curve(0.15), 0.5);
+  EXPECT_DOUBLE_EQ(curve(0.5), 0.5);  // empty: its middle
+  EXPECT_DOUBLE_EQ(curve(0.99), 1);
+  const Calibrator mass = fit_calibrator(CalibrationMethod::histogram, {z.data(), 4, 2}, y,
+                                         {.bins = 2, .equal_mass = true});
+  EXPECT_DOUBLE_EQ(std::get<HistogramBinning>(mass.parameters()).curves.at(0)(0.3), 1);
+}
+
+TEST(Calibrator, WhereThereIsNoMaximumItSaysSo) {
+  const std::vector<double> z{2, 1, 0, 0, 3, 1, 1, 1, 0};
+  const auto status = [&](CalibrationMethod method, const std::vector<std::int64_t>& y) {
+    return fit_calibrator(method, {z.data(), 3, 3}, y).report().status;
+  };
+  // No label 2, then labels that a matrix can separate.
+  EXPECT_EQ(status(CalibrationMethod::vector, {0, 1, 0}), FitStatus::not_attained);
+  EXPECT_EQ(status(CalibrationMethod::matrix, {0, 1, 0}), FitStatus::not_attained);
+  EXPECT_EQ(status(CalibrationMethod::matrix, {0, 1, 2}), FitStatus::not_attained);
+}
+
+TEST(Calibrator, Refusals) {
+  const Labeled data = make_labeled(20, 3, 1, 34);
+  const Calibrator calibrator(4, TemperatureScaling{2});
+  std::vector<double> out(data.logits.size());
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              calibrator.transform(data.view(), {out.data(), 20, 3});
+            }),
+            "logits: expected 4 classes as the calibrator has, got 3");
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              fit_calibrator(CalibrationMethod::isotonic, {data.logits.data(), 20, 1},
+                             std::vector<std::int64_t>(20));
+            }),
+            "logits: 1 class: every probability is 1, there is nothing to calibrate");
+  std::vector<double> impossible = data.logits;
+  impossible[4] = -INFINITY;
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              fit_calibrator(CalibrationMethod::vector, {impossible.data(), 20, 3}, data.labels);
+            }),
+            "logits: row 1: -inf at column 1");
+}
+
+TEST(Calibrator, FilesThatAreNone) {
+  const auto refusal = [](const std::string& text) {
+    return message_of<DataError>([&] { Calibrator::from_json(text, "c.json"); });
+  };
+  const std::string good = Calibrator(3, VectorScaling{{1, 1, 1}, {0, 0, 0}}).to_json();
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    return refusal(text.replace(text.find(from), from.size(), to));
+  };
+  EXPECT_EQ(refusal(""), "c.json: not a calibrator: expected an object in JSON");
+  EXPECT_EQ(refusal(good.substr(0, good.size() / 2)),
+            "c.json: not a calibrator: expected an object in JSON");
+  EXPECT_EQ(refusal("{}"), "c.json: not a calibrator: format: expected a text");
+  EXPECT_THAT(replaced("\"classes\": 3", "\"classes\": 4"),
+              HasSubstr("weights: expected 4 numbers"));
+  EXPECT_THAT(replaced("\"classes\": 3", "\"classes\": 1e300"), HasSubstr("classes: expected"));
+  EXPECT_THAT(replaced("\"vector\"", "\"magic\""), HasSubstr("method: expected temperature"));
+  EXPECT_THAT(replaced("\"version\": 1", "\"version\": 2"), HasSubstr("version 2, expected 1"));
+  EXPECT_THAT(replaced("\"converged\"", "\"not-attained\""), HasSubstr("did not converge"));
+}
+
+}  // namespace
+}  // namespace partita

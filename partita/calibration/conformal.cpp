@@ -1,0 +1,113 @@
+#include "partita/calibration/conformal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "partita/base/error.hpp"
+#include "partita/calibration/log_softmax_row.hpp"
+#include "partita/calibration/temperature.hpp"
+#include "partita/softmax/row_pass.hpp"
+
+namespace partita {
+namespace {
+
+/// The classes of a row from the most to the least likely, and the score of each.
+class RankedRow {
+ public:
+  void read(Rows logits, std::size_t r, const ConformalOptions& options, double u) {
+    const std::size_t classes = logits.columns();
+    row_.resize(classes);
+    RowReader<double>(logits, r).gather(0, 1, classes, row_.data());
+    softmax_(row_);
+    const auto p = softmax_.probabilities();
+    order.resize(classes);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(),
+              [&](auto a, auto b) { return row_[a] > row_[b] || (row_[a] == row_[b] && a < b); });
+    scores.clear();
+    double before = 0;
+    for (std::size_t rank = 0; rank < classes; ++rank) {
+      const double here = p[order[rank]];
+      scores.push_back(options.score == ConformalScore::lac ? 1 - here : before + u * here);
+      if (options.score == ConformalScore::raps && rank >= options.free_rank) {
+        scores.back() += options.penalty * static_cast<double>(rank + 1 - options.free_rank);
+      }
+      before += here;
+    }
+  }
+
+  std::vector<std::size_t> order;
+  std::vector<double> scores;  // in this order, ascending
+
+ private:
+  std::vector<double> row_;
+  LogSoftmaxRow softmax_;
+};
+
+double noise_of(const ConformalOptions& options, const Stream& stream) {
+  return options.randomized ? stream.uniform(0) : 1;
+}
+
+}  // namespace
+
+double conformal_quantile(std::vector<double> scores, double alpha) {
+  if (!(alpha > 0 && alpha < 1)) {
+    throw InvalidArgument("alpha",
+                          fmt::format("expected more than 0 and less than 1, got {}", alpha));
+  }
+  // (n + 1)(1 - alpha), but for the rounding of 1 - alpha: 0.1 must not make 90 of 99 into 91.
+  const double rank = static_cast<double>(scores.size() + 1) * (1 - alpha);
+  const double nearest = std::round(rank);
+  const double whole = std::abs(rank - nearest) < 1e-9 ? nearest : std::ceil(rank);
+  if (whole > static_cast<double>(scores.size())) return std::numeric_limits<double>::infinity();
+  const auto at = scores.begin() + static_cast<std::ptrdiff_t>(std::max(whole, 1.0)) - 1;
+  std::nth_element(scores.begin(), at, scores.end());
+  return *at;
+}
+
+ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labels,
+                                 const ConformalOptions& conformal, const RowOptions& options) {
+  check_labels(logits, labels);
+  if (!(conformal.penalty >= 0)) {
+    throw InvalidArgument("penalty", fmt::format("expected 0 or more, got {}", conformal.penalty));
+  }
+  std::vector<double> scores(logits.rows());
+  for_each_row<RankedRow>(
+      logits.rows(), {.threads = options.threads}, [&](std::size_t r, RankedRow& row) {
+        row.read(logits, r, conformal, noise_of(conformal, Streams(conformal.stream)[r]));
+        const auto label = static_cast<std::size_t>(labels[r]);
+        const auto rank = std::find(row.order.begin(), row.order.end(), label) - row.order.begin();
+        scores[r] = row.scores[static_cast<std::size_t>(rank)];
+      });
+  return {conformal, logits.columns(), conformal_quantile(std::move(scores), conformal.alpha)};
+}
+
+PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits, Streams streams,
+                            const RowOptions& options) {
+  if (logits.columns() != predictor.classes) {
+    throw InvalidArgument("logits", fmt::format("expected {} classes as the predictor has, got {}",
+                                                predictor.classes, logits.columns()));
+  }
+  streams.check_covers(logits.rows());
+  std::vector<std::vector<std::int64_t>> sets(logits.rows());
+  for_each_row<RankedRow>(logits.rows(), options, [&](std::size_t r, RankedRow& row) {
+    row.read(logits, r, predictor.options, noise_of(predictor.options, streams[r]));
+    for (std::size_t i = 0; i < row.order.size(); ++i) {
+      if (row.scores[i] <= predictor.threshold) {
+        sets[r].push_back(static_cast<std::int64_t>(row.order[i]));
+      }
+    }
+  });
+  PredictionSets out{{}, {0}};
+  for (const auto& set : sets) {
+    out.classes.insert(out.classes.end(), set.begin(), set.end());
+    out.start.push_back(out.classes.size());
+  }
+  return out;
+}
+
+}  // namespace partita

@@ -1,0 +1,90 @@
+#include "partita/calibration/conformal.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "calibration_test_support.hpp"
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::Labeled;
+using testing::make_labeled;
+using testing::message_of;
+
+TEST(Conformal, Quantile) {
+  std::vector<double> scores;
+  for (int i = 1; i <= 99; ++i) scores.push_back(i);
+  EXPECT_EQ(conformal_quantile(scores, 0.1), 90);  // ceil(100 * .9)
+  EXPECT_EQ(conformal_quantile(scores, 0.095), 91);
+  EXPECT_EQ(conformal_quantile(scores, 0.01), 99);
+  EXPECT_EQ(conformal_quantile(scores, 0.009), INFINITY);
+  EXPECT_EQ(conformal_quantile({}, 0.5), INFINITY);
+  EXPECT_EQ(message_of<InvalidArgument>([] { conformal_quantile({1}, 0); }),
+            "alpha: expected more than 0 and less than 1, got 0");
+}
+
+TEST(Conformal, SetsByHand) {
+  const std::vector<double> p{0.5, 0.3, 0.15, 0.05};
+  std::vector<double> z;
+  for (const double value : p) z.push_back(std::log(value));
+  const auto set = [&](ConformalScore score, double threshold) {
+    ConformalOptions options{.score = score, .randomized = false, .penalty = 0.1, .free_rank = 2};
+    const PredictionSets sets =
+        predict_sets({options, 4, threshold}, {z.data(), 1, 4}, Stream{.seed = 1});
+    return std::vector<std::int64_t>(sets.classes);
+  };
+  EXPECT_THAT(set(ConformalScore::lac, 0.71), ElementsAre(0, 1));  // 1 - p <= .71
+  EXPECT_THAT(set(ConformalScore::aps, 0.81), ElementsAre(0, 1));  // .5, .8, .95, 1
+  EXPECT_THAT(set(ConformalScore::aps, 0.96), ElementsAre(0, 1, 2));
+  EXPECT_THAT(set(ConformalScore::raps, 0.96), ElementsAre(0, 1));  // .5, .8, 1.05, 1.2
+  EXPECT_THAT(set(ConformalScore::raps, 1.06), ElementsAre(0, 1, 2));
+  EXPECT_THAT(set(ConformalScore::lac, INFINITY), ElementsAre(0, 1, 2, 3));
+}
+
+TEST(Conformal, CoversAsPromised) {
+  // Coverage of m new rows, given n held-out ones, is beta-binomial with mean between 1 - alpha and
+  // 1 - alpha + 1/(n + 1): for n = m = 2000 a standard deviation of .0095. Five of them.
+  constexpr std::size_t kRows = 2000;
+  const Labeled held_out = make_labeled(kRows, 12, 2, 11);  // at the wrong temperature
+  const Labeled fresh = make_labeled(kRows, 12, 2, 12);
+  for (const ConformalScore score :
+       {ConformalScore::lac, ConformalScore::aps, ConformalScore::raps}) {
+    const auto predictor = fit_conformal(held_out.view(), held_out.labels,
+                                         {.score = score, .alpha = 0.1, .stream = {13, 0}});
+    const PredictionSets sets = predict_sets(predictor, fresh.view(), Stream{13, kRows});
+    int covered = 0;
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const auto set = sets.of(r);
+      covered += std::find(set.begin(), set.end(), fresh.labels[r]) != set.end() ? 1 : 0;
+    }
+    EXPECT_NEAR(covered / static_cast<double>(kRows), 0.9, 0.048);
+    const PredictionSets again =
+        predict_sets(predictor, fresh.view(), Stream{13, kRows}, {.threads = 3});
+    EXPECT_EQ(again.classes, sets.classes);
+    EXPECT_EQ(again.start, sets.start);
+  }
+}
+
+TEST(Conformal, Refusals) {
+  const Labeled data = make_labeled(10, 3, 1, 14);
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              fit_conformal(data.view(), data.labels,
+                            {.score = ConformalScore::raps, .penalty = -1});
+            }),
+            "penalty: expected 0 or more, got -1");
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              predict_sets({{}, 4, 1}, data.view(), Stream{.seed = 1});
+            }),
+            "logits: expected 4 classes as the predictor has, got 3");
+}
+
+}  // namespace
+}  // namespace partita

@@ -1,0 +1,36 @@
+// Vector and matrix scaling (Guo et al. 2017, section 4.2): logits w z + b with a weight for each
+// class, or W z + b with a matrix, fitted by maximum likelihood. calibrator.hpp makes calibrators
+// of them.
+//
+//   partita::LinearFit fit = partita::fit_linear_scaling(logits, labels, false);
+//
+// Matrix scaling has K^2 + K parameters: with few rows for so many it overfits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "partita/base/parallel.hpp"
+#include "partita/base/progress.hpp"
+#include "partita/base/rows.hpp"
+#include "partita/calibration/temperature.hpp"
+
+namespace partita {
+
+struct LinearFit {
+  FitStatus status = FitStatus::converged;
+  std::vector<double> weights;   ///< [K], or [K, K] of which row k makes logit k
+  std::vector<double> bias;      ///< [K], adding up to 0
+  double gradient_residual = 0;  ///< largest |derivative| of the mean NLL at the end
+  int iterations = 0;
+};
+
+/// Minimizes the mean NLL, which is convex, by L-BFGS (libLBFGS) from w = 1 (W = I), b = 0.
+/// The likelihood has no maximum if a class has no label, or if the scaled logits are right about
+/// every row: the status is not_attained then, and the weights are not to be used.
+/// @param logits finite. @throws InvalidArgument as fit_temperature, and for -inf
+LinearFit fit_linear_scaling(Rows logits, std::span<const std::int64_t> labels, bool matrix,
+                             const RowOptions& options = {}, const Progress& progress = {});
+
+}  // namespace partita

@@ -1,0 +1,259 @@
+#include "partita/calibration/metrics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "partita/calibration/bins.hpp"
+#include "partita/calibration/log_softmax_row.hpp"
+#include "partita/calibration/row_chunks.hpp"
+#include "partita/softmax/row_pass.hpp"
+
+namespace partita {
+namespace {
+
+/// What the metrics of a row's prediction need.
+struct Prediction {
+  double confidence;
+  double right;  // 1 or 0
+  double nll;
+  double brier;
+};
+
+/// Sums over the rows of a bin.
+struct BinSum {
+  double count = 0;
+  double confidence = 0;
+  double right = 0;
+
+  void add(double weight, double conf, double is_right) {
+    count += weight;
+    confidence += weight * conf;
+    right += weight * is_right;
+  }
+  BinSum& operator+=(const BinSum& other) {
+    add(1, other.confidence, other.right);
+    count += other.count - 1;
+    return *this;
+  }
+  /// n_b |acc_b - conf_b|
+  double gap() const { return std::abs(right - confidence); }
+};
+
+/// The bins of each class, [K, bins].
+struct ClassBins {
+  std::vector<BinSum> sums;
+
+  ClassBins& operator+=(const ClassBins& other) {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += other.sums[i];
+    return *this;
+  }
+};
+
+struct Workspace {
+  std::vector<double> row;
+  LogSoftmaxRow softmax;
+};
+
+/// A row's prediction, and what it adds to the bins of each class.
+Prediction predict(std::span<const double> log_prob, std::span<const double> p, std::size_t label) {
+  const auto top = static_cast<std::size_t>(std::max_element(log_prob.begin(), log_prob.end()) -
+                                            log_prob.begin());
+  double squares = 0;
+  for (const double value : p) squares += value * value;
+  squares += (1 - p[label]) * (1 - p[label]) - p[label] * p[label];
+  return {p[top], top == label ? 1.0 : 0.0, -log_prob[label], squares};
+}
+
+/// Everything about the rows: predictions sorted by confidence, and classwise_ece.
+struct Pass {
+  std::vector<Prediction> predictions;
+  double classwise_ece = 0;
+};
+
+Pass pass_over(Rows logits, std::span<const std::int64_t> labels,
+               const EvaluationOptions& evaluation, const Calibrator* calibrator,
+               const RowOptions& options) {
+  const std::size_t classes = logits.columns();
+  const Bins bins = equal_width_bins(evaluation.bins);
+  Pass pass;
+  pass.predictions.resize(logits.rows());
+  const ClassBins zero{std::vector<BinSum>(classes * bins.size())};
+  constexpr std::size_t kChunks = 64;  // each has its own bins of all classes
+  const ClassBins total = sum_over_rows<ClassBins>(
+      logits.rows(), options.threads,
+      [&](std::size_t r, ClassBins& sum) {
+        Workspace work;
+        work.row.resize(classes);
+        RowReader<double>(logits, r).gather(0, 1, classes, work.row.data());
+        try {
+          if (calibrator != nullptr) {
+            calibrator->transform_row(work.row);
+            work.softmax.exponentiate(work.row);
+          } else {
+            work.softmax(work.row);
+          }
+        } catch (const InvalidArgument& error) {
+          throw InvalidArgument(error.argument(),
+                                "row " + std::to_string(r) + ": " + error.reason());
+        }
+        const auto p = work.softmax.probabilities();
+        const auto label = static_cast<std::size_t>(labels[r]);
+        pass.predictions[r] = predict(work.row, p, label);
+        for (std::size_t k = 0; k < classes; ++k) {
+          sum.sums[k * bins.size() + bins.of(p[k])].add(1, p[k], k == label ? 1 : 0);
+        }
+      },
+      zero, std::max<std::size_t>(256, (logits.rows() + kChunks - 1) / kChunks));
+  for (const BinSum& sum : total.sums) pass.classwise_ece += sum.gap();
+  pass.classwise_ece /= static_cast<double>(logits.rows()) * static_cast<double>(classes);
+  std::sort(pass.predictions.begin(), pass.predictions.end(), [](const auto& a, const auto& b) {
+    return a.confidence < b.confidence || (a.confidence == b.confidence && a.right < b.right);
+  });
+  return pass;
+}
+
+/// The sums of bins out of sorted predictions, each counted `count(i)` times.
+template <class Count>
+std::vector<BinSum> sum_bins(std::span<const Prediction> sorted, const Bins& bins,
+                             const Count& count) {
+  std::vector<BinSum> sums(bins.size());
+  std::size_t b = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    while (b + 1 < bins.size() && sorted[i].confidence > bins.upper[b]) ++b;
+    sums[b].add(count(i), sorted[i].confidence, sorted[i].right);
+  }
+  return sums;
+}
+
+/// Bins of equal mass of the rows as they are counted: see equal_mass_bins.
+template <class Count>
+std::vector<BinSum> sum_equal_mass(std::span<const Prediction> sorted, std::size_t bins,
+                                   const Count& count) {
+  std::vector<BinSum> sums(bins);
+  const std::size_t n = sorted.size();
+  std::size_t b = 0;
+  std::size_t seen = 0;  // how many rows stand before
+  double last = -1;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto weight = static_cast<std::size_t>(count(i));
+    if (weight == 0) continue;
+    // The bin ends with the value of rank ceil(n (b + 1) / bins).
+    if (sorted[i].confidence != last) {
+      while (b + 1 < bins && seen >= (n * (b + 1) + bins - 1) / bins) ++b;
+    }
+    last = sorted[i].confidence;
+    sums[b].add(static_cast<double>(weight), last, sorted[i].right);
+    seen += weight;
+  }
+  return sums;
+}
+
+double ece_of(std::span<const BinSum> sums, double rows) {
+  double total = 0;
+  for (const BinSum& sum : sums) total += sum.gap();
+  return total / rows;
+}
+
+double mce_of(std::span<const BinSum> sums) {
+  double most = 0;
+  for (const BinSum& sum : sums) {
+    if (sum.count > 0) most = std::max(most, sum.gap() / sum.count);
+  }
+  return most;
+}
+
+double debiased_ece_of(std::span<const BinSum> sums, double rows) {
+  double total = 0;
+  for (const BinSum& sum : sums) {
+    if (sum.count < 2) continue;
+    const double accuracy = sum.right / sum.count;
+    const double gap = sum.gap() / sum.count;
+    total += sum.count * (gap * gap - accuracy * (1 - accuracy) / (sum.count - 1));
+  }
+  return std::sqrt(std::max(0.0, total / rows));
+}
+
+/// All metrics but classwise_ece, and the accuracy of each bin of the diagram, of the rows as they
+/// are counted.
+template <class Count>
+std::vector<BinSum> measure(std::span<const Prediction> sorted, const EvaluationOptions& evaluation,
+                            const Bins& bins, const Count& count, Metrics& out) {
+  const auto rows = static_cast<double>(sorted.size());
+  double nll = 0;
+  double brier = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const double weight = count(i);
+    if (weight > 0) nll += weight * sorted[i].nll;
+    brier += weight * sorted[i].brier;
+  }
+  const auto mass = sum_equal_mass(sorted, evaluation.bins, count);
+  const auto sums = evaluation.equal_mass ? mass : sum_bins(sorted, bins, count);
+  BinSum all;
+  for (const BinSum& sum : sums) all += sum;
+  out.accuracy = all.right / rows;
+  out.confidence = all.confidence / rows;
+  out.nll = nll / rows;
+  out.ece = ece_of(sums, rows);
+  out.mce = mce_of(sums);
+  out.adaptive_ece = ece_of(mass, rows);
+  out.debiased_ece = debiased_ece_of(sums, rows);
+  out.brier = brier / rows;
+  return sums;
+}
+
+}  // namespace
+
+Evaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+                                const EvaluationOptions& evaluation, const Calibrator* calibrator,
+                                const RowOptions& options) {
+  check_labels(logits, labels);
+  const Pass pass = pass_over(logits, labels, evaluation, calibrator, options);
+  const std::span<const Prediction> sorted = pass.predictions;
+  std::vector<double> confidences;
+  for (const Prediction& prediction : sorted) confidences.push_back(prediction.confidence);
+  const Bins bins = evaluation.equal_mass ? equal_mass_bins(confidences, evaluation.bins)
+                                          : equal_width_bins(evaluation.bins);
+
+  Evaluation out{};
+  out.metrics.classwise_ece = pass.classwise_ece;
+  const auto once = [](std::size_t) { return 1.0; };
+  for (const BinSum& sum : measure(sorted, evaluation, bins, once, out.metrics)) {
+    const std::size_t b = out.bins.size();
+    out.bins.push_back({bins.lower(b), bins.upper[b], static_cast<std::size_t>(sum.count),
+                        sum.confidence / sum.count, sum.right / sum.count, std::nullopt});
+  }
+  if (evaluation.resamples == 0) return out;
+
+  constexpr std::size_t kMetrics = 8;
+  const auto statistic = [&](std::span<const std::uint32_t> counts, std::span<double> to) {
+    Metrics m{};
+    const auto count = [&](std::size_t i) { return static_cast<double>(counts[i]); };
+    const auto sums = measure(sorted, evaluation, bins, count, m);
+    const double metrics[] = {m.accuracy, m.confidence,   m.nll,   m.ece,
+                              m.mce,      m.adaptive_ece, m.brier, m.debiased_ece};
+    std::copy(std::begin(metrics), std::end(metrics), to.begin());
+    for (std::size_t b = 0; b < sums.size(); ++b) to[kMetrics + b] = sums[b].right / sums[b].count;
+  };
+  const auto intervals = bootstrap(sorted.size(), kMetrics + bins.size(), statistic,
+                                   {.resamples = evaluation.resamples,
+                                    .level = evaluation.level,
+                                    .stream = evaluation.stream,
+                                    .threads = options.threads});
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  out.intervals = {.accuracy = intervals[0],
+                   .confidence = intervals[1],
+                   .nll = intervals[2],
+                   .ece = intervals[3],
+                   .mce = intervals[4],
+                   .classwise_ece = {kNone, kNone},
+                   .adaptive_ece = intervals[5],
+                   .brier = intervals[6],
+                   .debiased_ece = intervals[7]};
+  for (std::size_t b = 0; b < out.bins.size(); ++b) {
+    if (out.bins[b].count > 0) out.bins[b].accuracy_interval = intervals[kMetrics + b];
+  }
+  return out;
+}
+
+}  // namespace partita

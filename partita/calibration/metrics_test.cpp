@@ -1,0 +1,198 @@
+#include "partita/calibration/metrics.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "calibration_test_support.hpp"
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "partita/softmax/softmax.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::Labeled;
+using testing::make_labeled;
+using testing::message_of;
+
+/// Rows of two classes that predict class 0 with these confidences (.5 or more).
+struct Binary {
+  std::vector<double> logits;
+  std::vector<std::int64_t> labels;
+
+  Binary(const std::vector<double>& confidence, const std::vector<int>& right) {
+    for (std::size_t i = 0; i < confidence.size(); ++i) {
+      logits.push_back(std::log(confidence[i]));
+      logits.push_back(std::log(1 - confidence[i]));
+      labels.push_back(1 - right[i]);
+    }
+  }
+  Rows view() const { return {logits.data(), labels.size(), 2}; }
+};
+
+TEST(Bins, AreOpenBelowAndClosedAbove) {
+  const Bins bins = equal_width_bins(10);
+  EXPECT_EQ(bins.of(0), 0U);
+  EXPECT_EQ(bins.of(1), 9U);
+  EXPECT_EQ(bins.of(1 + 1e-15), 9U);
+  for (std::size_t b = 1; b < 10; ++b) {
+    const double edge = static_cast<double>(b) / 10;
+    EXPECT_EQ(bins.of(edge), b - 1);
+    EXPECT_EQ(bins.of(std::nextafter(edge, 1)), b);
+  }
+  for (const std::size_t count : {1U, 3U, 15U, 1000U}) {
+    const Bins some = equal_width_bins(count);
+    for (int i = 0; i <= 3000; ++i) {
+      const double p = i / 3000.0;
+      const std::size_t b = some.of(p);
+      EXPECT_LE(p, some.upper[b]);
+      EXPECT_TRUE(b == 0 || p > some.lower(b)) << p;
+    }
+  }
+}
+
+TEST(Bins, OfEqualMassKeepTiesTogether) {
+  EXPECT_THAT(equal_mass_bins(std::vector<double>{.1, .2, .3, .4, .5, .6}, 3).upper,
+              ElementsAre(.2, .4, 1));
+  EXPECT_THAT(equal_mass_bins(std::vector<double>{.1, .2, .2, .2, .5, .6}, 3).upper,
+              ElementsAre(.2, .2, 1));
+  EXPECT_THAT(equal_mass_bins(std::vector<double>{.1, .2}, 4).upper, ElementsAre(.1, .1, .2, 1));
+}
+
+TEST(Metrics, ByHand) {
+  // Confidences .95 and 1, of which the first is right: one bin of ten holds both.
+  const Binary two({.95, 1}, {1, 0});
+  const Evaluation e = evaluate_calibration(two.view(), two.labels, {.bins = 10});
+  EXPECT_NEAR(e.metrics.ece, .475, 1e-12);
+  EXPECT_NEAR(e.metrics.mce, .475, 1e-12);
+  EXPECT_NEAR(e.metrics.accuracy, .5, 0);
+  EXPECT_NEAR(e.metrics.confidence, .975, 1e-12);
+  EXPECT_EQ(e.metrics.nll, INFINITY);  // a label of probability 0 is not made likelier
+  EXPECT_NEAR(e.metrics.adaptive_ece, (.05 + 1) / 2, 1e-12);  // a row a bin
+  EXPECT_NEAR(e.metrics.brier, (2 * .05 * .05 + 2) / 2, 1e-12);
+  EXPECT_EQ(e.bins[9].count, 2U);
+  EXPECT_TRUE(std::isnan(e.bins[0].accuracy));
+  // n = 2, acc = .5, gap = .475: .475^2 - .5 * .5 / 1 < 0.
+  EXPECT_EQ(e.metrics.debiased_ece, 0);
+
+  const Binary four({.6, .7, .9, .9}, {1, 0, 1, 1});
+  const Evaluation f = evaluate_calibration(four.view(), four.labels, {.bins = 2});
+  EXPECT_NEAR(f.metrics.ece, std::abs(.75 - .775), 1e-12);
+  // Class 1: p = .4, .3, .1, .1 in (0, .5], of which one label: |1 - .9| / 4, as class 0.
+  EXPECT_NEAR(f.metrics.classwise_ece, .1 / 4, 1e-12);
+  const Evaluation g =
+      evaluate_calibration(four.view(), four.labels, {.bins = 2, .equal_mass = true});
+  EXPECT_NEAR(g.metrics.ece, (std::abs(1 - 1.3) + std::abs(2 - 1.8)) / 4, 1e-12);
+  EXPECT_NEAR(g.metrics.mce, .15, 1e-12);
+  EXPECT_NEAR(g.metrics.debiased_ece,
+              std::sqrt(std::max(0.0, (2 * (.15 * .15 - .25) + 2 * .01) / 4)), 1e-12);
+  EXPECT_EQ(g.bins[0].count, 2U);
+
+  const Evaluation many = evaluate_calibration(four.view(), four.labels, {.bins = 1000});
+  EXPECT_NEAR(many.metrics.ece, (.4 + .7 + .1 + .1) / 4, 1e-12);
+}
+
+TEST(Metrics, EqualScikitLearn) {
+  const auto golden = nlohmann::json::parse(read_file(PARTITA_GOLDEN_CALIBRATION));
+  for (const auto& set : golden.at("scores")) {
+    const auto logits = set.at("logits").get<std::vector<double>>();
+    const auto labels = set.at("labels").get<std::vector<std::int64_t>>();
+    const Evaluation e =
+        evaluate_calibration({logits.data(), labels.size(), logits.size() / labels.size()}, labels);
+    EXPECT_NEAR(e.metrics.nll, set.at("log_loss").get<double>(), 1e-13);
+    EXPECT_NEAR(e.metrics.brier, set.at("brier").get<double>(), 1e-14);
+  }
+}
+
+TEST(Metrics, DebiasedSquareIsUnbiased) {
+  // Three rows in one bin of confidence .8, each right with probability .6: over all 8 outcomes the
+  // square before it is cut at 0 averages (.8 - .6)^2; the plain square (.8 - acc)^2 does not.
+  double mean = 0;
+  double plain = 0;
+  for (int outcome = 0; outcome < 8; ++outcome) {
+    const std::vector<int> right{outcome & 1, outcome >> 1 & 1, outcome >> 2 & 1};
+    const int count = right[0] + right[1] + right[2];
+    const double chance = std::pow(.6, count) * std::pow(.4, 3 - count);
+    const Binary rows({.8, .8, .8}, right);
+    const double debiased =
+        evaluate_calibration(rows.view(), rows.labels, {.bins = 1}).metrics.debiased_ece;
+    const double accuracy = count / 3.0;
+    const double square = (accuracy - .8) * (accuracy - .8) - accuracy * (1 - accuracy) / 2;
+    EXPECT_NEAR(debiased, std::sqrt(std::max(0.0, square)), 1e-12);
+    mean += chance * square;
+    plain += chance * (accuracy - .8) * (accuracy - .8);
+  }
+  EXPECT_NEAR(mean, .04, 1e-12);
+  EXPECT_GT(plain, .1);
+}
+
+TEST(Metrics, AreThoseOfProbabilitiesHoweverTheyAreGiven) {
+  const Labeled data = make_labeled(2000, 30, 1.7, 21);
+  const EvaluationOptions options{.resamples = 50, .stream = {22, 0}};
+  const Evaluation one = evaluate_calibration(data.view(), data.labels, options);
+  const Evaluation two =
+      evaluate_calibration(data.view(), data.labels, options, nullptr, {.threads = 3});
+  std::vector<double> log_prob(data.logits.size());
+  log_softmax(data.view(), {log_prob.data(), data.rows, data.classes});
+  const Evaluation three =
+      evaluate_calibration({log_prob.data(), data.rows, data.classes}, data.labels, options);
+  const Calibrator identity(30, TemperatureScaling{1});
+  const Evaluation four = evaluate_calibration(data.view(), data.labels, options, &identity);
+  for (const Evaluation* other : {&two, &three, &four}) {
+    EXPECT_NEAR(other->metrics.nll, one.metrics.nll, 1e-12);
+    EXPECT_NEAR(other->metrics.ece, one.metrics.ece, 1e-12);
+    EXPECT_NEAR(other->metrics.classwise_ece, one.metrics.classwise_ece, 1e-12);
+    EXPECT_NEAR(other->metrics.brier, one.metrics.brier, 1e-12);
+    EXPECT_NEAR(other->intervals->ece.low, one.intervals->ece.low, 1e-12);
+    EXPECT_NEAR(other->bins[14].accuracy_interval->high, one.bins[14].accuracy_interval->high,
+                1e-12);
+  }
+  EXPECT_EQ(two.metrics.nll, one.metrics.nll);  // to the last bit
+  EXPECT_EQ(two.metrics.classwise_ece, one.metrics.classwise_ece);
+  EXPECT_EQ(two.intervals->nll.high, one.intervals->nll.high);
+}
+
+TEST(Metrics, IntervalsAreAsWideAsTheyShouldBe) {
+  const Labeled data = make_labeled(4000, 5, 1, 23);
+  const Evaluation e =
+      evaluate_calibration(data.view(), data.labels, {.resamples = 1000, .stream = {24, 0}});
+  const double accuracy = e.metrics.accuracy;
+  const double half = 1.96 * std::sqrt(accuracy * (1 - accuracy) / 4000);
+  EXPECT_NEAR(e.intervals->accuracy.low, accuracy - half, 0.2 * half);
+  EXPECT_NEAR(e.intervals->accuracy.high, accuracy + half, 0.2 * half);
+  EXPECT_LT(e.intervals->nll.low, e.metrics.nll);
+  EXPECT_GT(e.intervals->nll.high, e.metrics.nll);
+  EXPECT_LT(e.metrics.ece, 0.03);  // labels come from these very probabilities
+  EXPECT_LT(e.metrics.debiased_ece, 0.03);
+  for (const ReliabilityBin& bin : e.bins) {
+    if (bin.count < 50) continue;
+    EXPECT_LE(bin.accuracy_interval->low, bin.accuracy);
+    EXPECT_GE(bin.accuracy_interval->high, bin.accuracy);
+  }
+}
+
+TEST(Metrics, Refusals) {
+  std::vector<double> z{1, 2, NAN, 3};
+  const std::vector<std::int64_t> y{0, 1};
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              evaluate_calibration({z.data(), 2, 2}, y);
+            }),
+            "logits: row 1: NaN, +inf or nothing but -inf");
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              evaluate_calibration({z.data(), 1, 2}, y);
+            }),
+            "labels: expected one for each of 1 rows, got 2");
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              evaluate_calibration({z.data(), 1, 2}, std::span(y).first(1), {.bins = 0});
+            }),
+            "bins: expected 1 or more, got 0");
+}
+
+}  // namespace
+}  // namespace partita
