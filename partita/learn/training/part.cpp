@@ -23,7 +23,9 @@ void descend(const Part& part, const Tensor& loss) {
       torch::autograd::grad({loss}, parameters, /*grad_outputs=*/{}, /*retain_graph=*/c10::nullopt,
                             /*create_graph=*/false, /*allow_unused=*/true);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    parameters[i].mutable_grad() = std::move(gradients[i]);
+    Tensor& gradient = gradients[i];
+    if (gradient.defined() && gradient.is_sparse()) gradient = gradient.to_dense();
+    parameters[i].mutable_grad() = std::move(gradient);
   }
   if (std::isfinite(part.clip_norm)) torch::nn::utils::clip_grad_norm_(parameters, part.clip_norm);
   part.optimizer->step();

@@ -30,7 +30,7 @@ struct Part {
 
 /// One step of the part's optimizer down the gradient of a loss. The gradient is taken in the
 /// part's parameters alone: other networks that the loss goes through are left as they are, their
-/// .grad() too.
+/// .grad() too. A sparse gradient is made dense: Adam takes no other.
 /// @param loss of one element, on the part's device.
 /// @throws InvalidArgument if the part has no optimizer.
 void descend(const Part& part, const Tensor& loss);

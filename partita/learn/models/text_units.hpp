@@ -1,0 +1,66 @@
+// What a token of a text is: a character or a word.
+//
+//   TextUnits units = TextUnits::learn(UnitKind::word, lines, {.vocabulary = 10000});
+//   Sequence tokens = units.encode("the old whale");
+//   std::string text = units.decode(tokens);
+//
+// The last token is the end of a line, which no text contains.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "partita/io/archive.hpp"
+#include "partita/search/sequence_model.hpp"
+
+namespace partita {
+
+enum class UnitKind : std::uint8_t {
+  character,  ///< Unicode code points
+  word,       ///< what stands between spaces; the most frequent ones, and "<unk>"
+};
+
+/// "char", "word"
+const char* name_of(UnitKind kind);
+/// @throws InvalidArgument for any other name.
+UnitKind unit_kind(std::string_view name);
+
+struct UnitOptions {
+  /// The most frequent words, the others becoming "<unk>"; 0: all. Characters are all kept.
+  std::size_t vocabulary = 0;
+};
+
+/// Immutable; copies share what was learned.
+class TextUnits {
+ public:
+  /// @param lines UTF-8.
+  /// @throws InvalidArgument if there are no lines or one is not UTF-8.
+  static TextUnits learn(UnitKind kind, std::span<const std::string> lines,
+                         const UnitOptions& options = {});
+  UnitKind kind() const;
+  std::size_t size() const;  ///< the end's included
+  Token end_token() const { return static_cast<Token>(size()) - 1; }
+
+  /// The tokens of a text, without the end.
+  /// @throws InvalidArgument if it is not UTF-8, or holds a character that was never seen.
+  Sequence encode(std::string_view text) const;
+  /// The text of tokens, none of which is the end.
+  std::string decode(std::span<const Token> tokens) const;
+
+  void write(ArchiveWriter& out) const;
+  /// @throws DataError
+  static TextUnits read(ArchiveReader& in);
+
+  struct Codec;
+  explicit TextUnits(std::shared_ptr<const Codec> codec) : codec_(std::move(codec)) {}
+
+ private:
+  std::shared_ptr<const Codec> codec_;
+};
+
+}  // namespace partita

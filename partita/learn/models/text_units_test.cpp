@@ -1,0 +1,93 @@
+#include "partita/learn/models/text_units.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::message_of;
+
+const std::vector<std::string> kLines = {"the whale", "the old whale swims", "an old sea",
+                                         "déjà vu"};
+
+TextUnits reread(const TextUnits& units) {
+  ArchiveWriter out("units", 1);
+  units.write(out);
+  const std::string bytes = out.bytes();
+  ArchiveReader in = ArchiveReader::from_bytes("memory", bytes, "units", 1);
+  TextUnits copy = TextUnits::read(in);
+  in.finish();
+  return copy;
+}
+
+struct EveryUnit : ::testing::TestWithParam<UnitKind> {
+  TextUnits units = TextUnits::learn(GetParam(), kLines, {.vocabulary = 30});
+};
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryUnit, ::testing::Values(UnitKind::character, UnitKind::word),
+                         [](const auto& kind) { return std::string(name_of(kind.param)); });
+
+TEST_P(EveryUnit, DecodesWhatItEncodes) {
+  EXPECT_EQ(units.kind(), GetParam());
+  for (const std::string& line : kLines) {
+    const Sequence tokens = units.encode(line);
+    EXPECT_EQ(units.decode(tokens), line);
+    for (const Token token : tokens) {
+      EXPECT_GE(token, 0);
+      EXPECT_LT(token, units.end_token());
+    }
+  }
+  EXPECT_TRUE(units.encode("").empty());
+  EXPECT_EQ(units.decode({}), "");
+}
+
+TEST_P(EveryUnit, IsTheSameFromAFile) {
+  const TextUnits copy = reread(units);
+  EXPECT_EQ(copy.kind(), units.kind());
+  EXPECT_EQ(copy.size(), units.size());
+  for (const std::string& line : kLines) EXPECT_EQ(copy.encode(line), units.encode(line));
+}
+
+TEST_P(EveryUnit, RefusesWhatIsNotUtf8) {
+  EXPECT_EQ(message_of<InvalidArgument>([&] { units.encode("ab\xff"); }),
+            "text: invalid UTF-8 at byte 3");
+  const std::vector<std::string> bad{"fine", "not \xc3"};
+  EXPECT_EQ(message_of<InvalidArgument>([&] { TextUnits::learn(GetParam(), bad); }),
+            "lines: line 2: invalid UTF-8 at byte 5");
+  EXPECT_EQ(message_of<InvalidArgument>([] { TextUnits::learn(GetParam(), {}); }),
+            "lines: expected at least one, got none");
+}
+
+TEST(TextUnits, Characters) {
+  const TextUnits units = TextUnits::learn(UnitKind::character, kLines);
+  EXPECT_EQ(units.size(), 18U + 1);  // " adehijlmnostuvwàé" and the end
+  EXPECT_EQ(message_of<InvalidArgument>([&] { units.encode("Whale"); }),
+            "text: the model never saw the character 'W'");
+}
+
+TEST(TextUnits, WordsByFrequency) {
+  const TextUnits all = TextUnits::learn(UnitKind::word, kLines);
+  EXPECT_EQ(all.size(), 8U + 2);  // <unk> and the end
+  EXPECT_THAT(all.encode("the whale  old\tsubmarine"), ElementsAre(0, 1, 2, 8));
+  EXPECT_EQ(all.decode(Sequence{0, 8}), "the <unk>");
+
+  const TextUnits two = TextUnits::learn(UnitKind::word, kLines, {.vocabulary = 2});
+  EXPECT_EQ(two.size(), 2U + 2);
+  EXPECT_EQ(two.decode(two.encode("the old whale")), "the <unk> whale");
+}
+
+TEST(TextUnits, Names) {
+  EXPECT_EQ(unit_kind("word"), UnitKind::word);
+  EXPECT_EQ(message_of<InvalidArgument>([] { unit_kind("syllable"); }),
+            "units: expected char or word, got syllable");
+}
+
+}  // namespace
+}  // namespace partita

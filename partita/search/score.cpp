@@ -1,0 +1,100 @@
+#include "partita/search/score.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "partita/base/error.hpp"
+#include "partita/search/decoder.hpp"
+#include "partita/softmax/softmax.hpp"
+
+namespace partita {
+namespace {
+
+template <class T>
+TokenScore score(std::span<const T> logits, double log_sum_exp, Token token) {
+  const auto best = std::max_element(logits.begin(), logits.end());
+  return {.log_prob = static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum_exp,
+          .confidence = std::exp(static_cast<double>(*best) - log_sum_exp),
+          .correct = best - logits.begin() == token};
+}
+
+TokenScore score(Rows logits, std::size_t row, Token token) {
+  const double lse = log_sum_exp(logits.slice(row, 1)).front();
+  const std::size_t n = logits.columns();
+  return logits.dtype() == DType::f32
+             ? score(std::span(logits.row_data<float>(row), n), lse, token)
+             : score(std::span(logits.row_data<double>(row), n), lse, token);
+}
+
+/// The sequences of a batch, one token of each at a time.
+void score_batch(const SequenceModel& model, const SearchOptions& options,
+                 std::span<const Sequence* const> sequences,
+                 std::span<std::vector<TokenScore>* const> out) {
+  const Token end = model.end_token();
+  const auto targets = [&](std::size_t i) { return sequences[i]->size() + (end >= 0 ? 1 : 0); };
+  std::vector<std::size_t> active;  // sequences that have tokens left, in the model's rows
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (targets(i) > 0) active.push_back(i);
+  }
+  std::vector<Sequence> prefixes(active.size());
+  Decoder decoder(model, options);
+  for (std::size_t t = 0; !active.empty(); ++t) {
+    const Rows logits = decoder.next(prefixes);
+    std::vector<std::size_t> still;
+    std::vector<std::size_t> rows;
+    for (std::size_t row = 0; row < active.size(); ++row) {
+      const std::size_t i = active[row];
+      const Token token = t < sequences[i]->size() ? (*sequences[i])[t] : end;
+      out[i]->push_back(score(logits, row, token));
+      if (t + 1 == targets(i)) continue;
+      prefixes[still.size()] = {sequences[i]->begin(),
+                                sequences[i]->begin() + static_cast<std::ptrdiff_t>(t + 1)};
+      still.push_back(i);
+      rows.push_back(row);
+    }
+    prefixes.resize(still.size());
+    active = std::move(still);
+    if (!active.empty()) decoder.reorder(rows);
+  }
+}
+
+}  // namespace
+
+std::vector<std::vector<TokenScore>> score_sequences(const SequenceModel& model,
+                                                     std::span<const Sequence> sequences,
+                                                     const SearchOptions& options) {
+  check_search(model, options);
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    for (const Token token : sequences[i]) {
+      if (token < 0 || token >= static_cast<std::int64_t>(model.vocabulary_size()) ||
+          token == model.end_token()) {
+        throw InvalidArgument(
+            "sequences", fmt::format("sequence {}: {} is the end token, or not in 0..{}", i, token,
+                                     model.vocabulary_size() - 1));
+      }
+    }
+  }
+  // Those of about one length go together, so that a batch is full to its end.
+  std::vector<std::size_t> order(sequences.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return sequences[a].size() > sequences[b].size();
+  });
+  std::vector<std::vector<TokenScore>> scores(sequences.size());
+  std::vector<const Sequence*> sorted;
+  std::vector<std::vector<TokenScore>*> sorted_scores;
+  for (const std::size_t i : order) {
+    sorted.push_back(&sequences[i]);
+    sorted_scores.push_back(&scores[i]);
+  }
+  for_each_batch(model, options, sequences.size(), 1, [&](std::size_t first, std::size_t last) {
+    score_batch(model, options, std::span(sorted).subspan(first, last - first),
+                std::span(sorted_scores).subspan(first, last - first));
+  });
+  return scores;
+}
+
+}  // namespace partita
