@@ -1,0 +1,98 @@
+// A classifier that is unsure about what is none of its classes: Lee, Lee, Lee, Shin (2018),
+// "Training confidence-calibrated classifiers for detecting out-of-distribution samples" (arXiv
+// 1711.09325). Three ways to train it, one step each: by cross-entropy; by the confidence loss with
+// given examples of the unknown; or jointly with a GAN whose generator finds such examples along
+// the border of the known ones.
+//
+//   models::ConfidentClassifier model(models::small_vgg(shape, 5), models::dcgan_generator(shape),
+//                                     models::dcgan_discriminator(shape), {.beta = 1});
+//   training::train(model.parts(), options, [&](std::uint64_t step) {
+//     const Tensor rows = batches.at(step);
+//     return model.joint_step(x.index_select(0, rows), y.index_select(0, rows),
+//                             training::step_stream(stream, step));
+//   });
+//   Tensor logits = model.logits(images);
+#pragma once
+
+#include <torch/nn/modules/container/sequential.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "partita/learn/random.hpp"
+#include "partita/learn/tensor.hpp"
+#include "partita/learn/training/loop.hpp"
+
+namespace partita::models {
+
+/// What a generator minimizes to pass its samples for real, with D(x) = sigmoid(discriminator(x)).
+enum class GeneratorLoss : std::uint8_t {
+  saturating,      ///< E log(1 - D(G(z))), the two players' game of Goodfellow et al. (2014)
+  non_saturating,  ///< -E log D(G(z)): the same fixed point, and a gradient while D still wins
+};
+
+struct ConfidentClassifierOptions {
+  double beta = 1;                                               ///< weight of the KL terms, >= 0
+  GeneratorLoss generator_loss = GeneratorLoss::non_saturating;  // as in the authors' code
+  std::int64_t noise = 100;  ///< columns of the generator's input, standard normal
+  double learning_rate = 2e-4;
+  double beta1 = 0.5;    // Adam's, as its beta2 0.999
+  double clip_norm = 0;  ///< of each network's gradient; 0: not clipped
+};
+
+/// -E log D(x) - E log(1 - D(G(z))) from the discriminator's logits: what it minimizes.
+Tensor discriminator_loss(const Tensor& real_logits, const Tensor& fake_logits);
+
+/// What the generator minimizes to deceive, from the discriminator's logits of its samples.
+Tensor generator_loss(const Tensor& fake_logits, GeneratorLoss loss);
+
+class ConfidentClassifier {
+ public:
+  /// For cross_entropy_step and confidence_step.
+  /// @param classifier examples [N, ...] to logits [N, K].
+  explicit ConfidentClassifier(torch::nn::Sequential classifier,
+                               const ConfidentClassifierOptions& options = {});
+  /// @param generator [N, noise] to examples. @param discriminator examples to logits [N, 1].
+  ConfidentClassifier(torch::nn::Sequential classifier, torch::nn::Sequential generator,
+                      torch::nn::Sequential discriminator,
+                      const ConfidentClassifierOptions& options = {});
+
+  /// "classifier", and with a GAN "generator" and "discriminator": what training::train() saves.
+  std::span<const training::Part> parts() const { return parts_; }
+
+  // One step on examples x [N, ...] with known classes y, int64 [N].
+
+  /// Down E[-log p(y | x)]. Losses: cross_entropy.
+  training::Losses cross_entropy_step(const Tensor& x, const Tensor& y);
+
+  /// Down the confidence loss with given examples of the unknown. Losses: cross_entropy, kl.
+  training::Losses confidence_step(const Tensor& x, const Tensor& y, const Tensor& unknown);
+
+  /// Down the joint confidence loss (equation 4), the three networks in turn, each given the
+  /// others:
+  ///   discriminator: -log D(x) - log(1 - D(G(z)))
+  ///   generator:     its GeneratorLoss + beta KL(U || p(. | G(z)))
+  ///   classifier:    -log p(y | x) + beta KL(U || p(. | G(z'))), with fresh z'
+  /// Losses: cross_entropy, kl, discriminator, generator.
+  /// @throws InvalidArgument if the model has no GAN.
+  training::Losses joint_step(const Tensor& x, const Tensor& y, const Random& random);
+
+  /// Logits of examples, without a gradient.
+  Tensor logits(const Tensor& x);
+
+  /// Samples of the generator, without a gradient. @throws InvalidArgument if there is none.
+  Tensor generate(std::int64_t count, const Random& random);
+
+ private:
+  void check_gan() const;
+  Tensor samples(std::int64_t count, const Random& random);
+
+  torch::nn::Sequential classifier_;
+  torch::nn::Sequential generator_{nullptr};
+  torch::nn::Sequential discriminator_{nullptr};
+  ConfidentClassifierOptions options_;
+  std::vector<training::Part> parts_;
+};
+
+}  // namespace partita::models
