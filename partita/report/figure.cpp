@@ -43,12 +43,28 @@ bool drawable(double value, const Axis& axis) {
   return std::isfinite(value) && (!axis.logarithmic || value > 0);
 }
 
-void check(const Figure& figure) {
-  if (figure.series.empty() || figure.series.size() > kMostSeries) {
-    throw InvalidArgument("series",
-                          fmt::format("expected 1..{}, got {}", kMostSeries, figure.series.size()));
+void check(const Heatmap& map, const Figure& figure) {
+  if (map.values.empty() || map.values.size() != map.rows * map.columns) {
+    throw InvalidArgument(
+        "heatmap", fmt::format("{} values for {} x {}", map.values.size(), map.rows, map.columns));
   }
-  bool any = false;
+  if (!(map.low < map.high)) {
+    throw InvalidArgument("heatmap",
+                          fmt::format("expected low < high, got {} and {}", map.low, map.high));
+  }
+  if (!figure.x.min || !figure.x.max || !figure.y.min || !figure.y.max) {
+    throw InvalidArgument("heatmap", "needs the ends of both axes");
+  }
+}
+
+void check(const Figure& figure) {
+  const std::size_t least = figure.heatmap ? 0 : 1;
+  if (figure.series.size() < least || figure.series.size() > kMostSeries) {
+    throw InvalidArgument(
+        "series", fmt::format("expected {}..{}, got {}", least, kMostSeries, figure.series.size()));
+  }
+  if (figure.heatmap) check(*figure.heatmap, figure);
+  bool any = figure.heatmap.has_value();
   for (const Series& s : figure.series) {
     if (s.x.size() != s.y.size() || (!s.error.empty() && s.error.size() != s.x.size())) {
       throw InvalidArgument("series", fmt::format("{}: {} x, {} y and {} errors", quoted(s.name),
@@ -97,6 +113,29 @@ std::string data_script(std::size_t index, const Figure& figure, double shift) {
                        s.y[i] + error);
   }
   return out += "END_OF_DATA\n";
+}
+
+/// A heatmap's data, colors and part of the plot command; `plot` is what begins that.
+std::string heatmap_script(const Figure& figure, std::string& plot) {
+  const Heatmap& map = *figure.heatmap;
+  const auto middle = [](std::size_t i, std::size_t count, const Axis& axis) {
+    return *axis.min +
+           (static_cast<double>(i) + 0.5) * (*axis.max - *axis.min) / static_cast<double>(count);
+  };
+  std::string out = fmt::format(
+      "set palette defined (0 '{}', 1 '{}')\nset cbrange [{:.17g}:{:.17g}]\nunset colorbox\n"
+      "set grid noxtics noytics\n$heatmap << END_OF_DATA\n",
+      map.low_color, map.high_color, map.low, map.high);
+  for (std::size_t i = 0; i < map.values.size(); ++i) {
+    out += fmt::format("{:.17g} {:.17g} {:.17g}\n", middle(i % map.columns, map.columns, figure.x),
+                       middle(i / map.columns, map.rows, figure.y), map.values[i]);
+  }
+  out += "END_OF_DATA\n";
+  if (figure.series.empty() && figure.x.label.empty() && figure.y.label.empty()) {
+    out += "unset border\nunset tics\nset margins 0, 0, 0, 0\n";
+  }
+  plot += "$heatmap using 1:2:3 with image notitle";
+  return out;
 }
 
 std::string plot_clause(std::size_t index, const Series& s) {
@@ -151,11 +190,12 @@ std::string script_of(const Figure& figure) {
   out += axis_script('y', figure.y);
   double shift = -0.4 + bar_width / 2;
   std::string plot = "plot ";
+  if (figure.heatmap) out += heatmap_script(figure, plot);
   for (std::size_t i = 0; i < figure.series.size(); ++i) {
     const bool bar = is_bars(figure.series[i]);
     out += data_script(i, figure, bar ? shift : 0);
     if (bar) shift += bar_width;
-    plot += (i == 0 ? "" : ", ") + plot_clause(i, figure.series[i]);
+    plot += (i == 0 && !figure.heatmap ? "" : ", ") + plot_clause(i, figure.series[i]);
   }
   return out + plot + '\n';
 }
@@ -180,6 +220,9 @@ std::string inline_svg(std::string svg, const Figure& figure) {
     name_color(svg, kFirstSeries + i, fmt::format("var(--series-{})", i + 1));
   }
   replace_all(svg, "color=\"black\"", "");
+  // A heatmap: its cells stay cells when they are drawn larger.
+  replace_all(svg, "preserveAspectRatio='none'",
+              "preserveAspectRatio='none' style='image-rendering:pixelated'");
   replace_all(svg, "fill=\"black\"", "fill=\"currentColor\"");
 
   const std::string unique = fmt::format("f{:x}-", std::hash<std::string>{}(svg));

@@ -41,17 +41,34 @@ struct Axis {
   std::vector<std::string> categories = {};  ///< names of the places 0, 1, 2 ... instead of numbers
 };
 
+/// Values over a rectangle as shades between two colors, under the series: a field over the plane,
+/// or the pixels of a picture.
+struct Heatmap {
+  std::size_t columns = 0;
+  std::size_t rows = 0;
+  std::vector<double> values = {};  ///< [rows, columns], the lowest row first
+  double low = 0;                   ///< value of the first color; what is below has it, too
+  double high = 1;                  ///< value of the second one
+  std::string low_color = "#ffffff";
+  std::string high_color = "#6f7a85";
+};
+
 struct Figure {
   std::string title = {};  ///< for screen readers; the page's caption is what is seen
   Axis x = {};
   Axis y = {};
-  std::vector<Series> series = {};  ///< 1 to 6
-  int width = 480;                  ///< in CSS pixels at full size; scales with the page
+  std::vector<Series> series = {};  ///< 1 to 6; or none over a heatmap
+  /// Fills the ranges of the axes, whose min and max must be given. Without labels of the axes, and
+  /// without series, it is a picture and no axes are drawn.
+  std::optional<Heatmap> heatmap = {};
+  int width = 480;  ///< in CSS pixels at full size; scales with the page
   int height = 320;
 };
 
 /// An <svg> element. It names no file or address and holds no script.
-/// @throws InvalidArgument if a series has fewer y (or errors) than x, or nothing that can be drawn
+/// @throws InvalidArgument if a series has fewer y (or errors) than x, or nothing that can be
+/// drawn;
+///         if a heatmap has not rows * columns values, or no range to fill
 /// @throws IoError if gnuplot is not installed or fails
 std::string to_svg(const Figure& figure);
 

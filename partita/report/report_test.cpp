@@ -84,6 +84,37 @@ TEST(Figure, PointsThatAreNotFiniteAreLeftOut) {
   EXPECT_THROW(to_svg(figure), InvalidArgument);
 }
 
+TEST(Figure, HeatmapsLieUnderTheSeries) {
+  Figure figure{.title = "t",
+                .x = {.label = "x", .min = 0, .max = 3},
+                .y = {.label = "y", .min = 0, .max = 2},
+                .series = {{.name = "s", .x = {1}, .y = {1}, .mark = Mark::points}},
+                .heatmap = Heatmap{.columns = 3, .rows = 2, .values = {0, 0.5, 1, 1, 0.5, 0}}};
+  const std::string svg = to_svg(figure);
+  const std::size_t image = svg.find("<image");
+  ASSERT_NE(image, std::string::npos);
+  EXPECT_LT(image, svg.find("gnuplot_plot_2"));  // the series
+  EXPECT_THAT(svg, HasSubstr("image-rendering:pixelated"));
+  EXPECT_THAT(svg, HasSubstr("href='data:image/png;base64,"));
+  EXPECT_THAT(svg, HasSubstr(">x<"));
+
+  Figure picture = figure;
+  picture.series.clear();
+  picture.x.label.clear();
+  picture.y.label.clear();
+  EXPECT_THAT(to_svg(picture), Not(HasSubstr("<text")));
+
+  const auto refusal = [&] { return message_of<InvalidArgument>([&] { to_svg(figure); }); };
+  figure.heatmap->rows = 3;
+  EXPECT_EQ(refusal(), "heatmap: 6 values for 3 x 3");
+  figure.heatmap->rows = 2;
+  figure.heatmap->low = 1;
+  EXPECT_EQ(refusal(), "heatmap: expected low < high, got 1 and 1");
+  figure.heatmap->low = 0;
+  figure.y.max.reset();
+  EXPECT_EQ(refusal(), "heatmap: needs the ends of both axes");
+}
+
 TEST(Figure, WithoutGnuplotTheErrorNamesThePackage) {
   const char* const found = std::getenv("PATH");
   const std::string path = found == nullptr ? "" : found;
