@@ -1,0 +1,359 @@
+#include "partita/embedding/trainer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "partita/base/error.hpp"
+#include "partita/base/parallel.hpp"
+#include "partita/embedding/checkpoint.hpp"
+#include "partita/embedding/row_copies.hpp"
+#include "partita/embedding/window_trainer.hpp"
+#include "partita/random/fill.hpp"
+
+namespace partita {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kChunk = 8192;        // positions: the work that a thread takes at a time
+constexpr std::size_t kParts = 8;             // of a chunk in deterministic training, one copy each
+constexpr double kLeastRate = 1e-4;           // of the first learning rate
+constexpr double kBetweenUpdates = 0.1;       // seconds
+constexpr std::size_t kPrefetchDistance = 2;  // windows
+constexpr double kNoisePower = 0.75;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void check(const EmbeddingOptions& options) {
+  const auto in_range = [](std::string_view name, std::uint64_t value, std::uint64_t most) {
+    if (value < 1 || value > most) {
+      throw InvalidArgument(name, fmt::format("expected 1..{}, got {}", most, value));
+    }
+  };
+  in_range("dim", options.dim, 65'536);
+  in_range("window", options.window, 1000);
+  in_range("negative", options.negative, 1000);
+  in_range("epochs", options.epochs, 1'000'000);
+  if (options.threads < 1) {
+    throw InvalidArgument("threads", fmt::format("expected 1 or more, got {}", options.threads));
+  }
+  if (!(options.sample >= 0 && std::isfinite(options.sample))) {
+    throw InvalidArgument("sample", fmt::format("expected 0 or more, got {}", options.sample));
+  }
+  if (options.alpha && !(*options.alpha > 0 && std::isfinite(*options.alpha))) {
+    throw InvalidArgument("alpha", fmt::format("expected above 0, got {}", *options.alpha));
+  }
+}
+
+EmbeddingOptions completed(EmbeddingOptions options) {
+  check(options);
+  if (!options.alpha) options.alpha = options.model == EmbeddingModel::cbow ? 0.15 : 0.025;
+  if (options.loss == EmbeddingLoss::full && options.deterministic) {
+    options.deterministic = false;
+    options.threads = 1;
+  }
+  return options;
+}
+
+std::vector<double> noise_weights(const Vocabulary& vocabulary) {
+  std::vector<double> weights;
+  weights.reserve(vocabulary.size());
+  for (const std::uint64_t count : vocabulary.counts()) {
+    weights.push_back(std::pow(static_cast<double>(count), kNoisePower));
+  }
+  return weights;
+}
+
+const Corpus& with_two_words(const Corpus& corpus) {
+  if (corpus.vocabulary().size() < 2) {
+    throw InvalidArgument("corpus",
+                          "one word in the vocabulary, expected two or more: there is "
+                          "nothing to predict");
+  }
+  return corpus;
+}
+
+}  // namespace
+
+class EmbeddingTrainer::State {
+ public:
+  State(const Corpus& corpus, const EmbeddingOptions& options)
+      : corpus_(with_two_words(corpus)),
+        options_(completed(options)),
+        noise_(noise_weights(corpus.vocabulary())),
+        sampler_(corpus, noise_,
+                 {.window = options_.window,
+                  .negative = options_.loss == EmbeddingLoss::full ? 0 : options_.negative,
+                  .sample = options_.sample,
+                  .seed = options_.seed}),
+        weights_{{corpus.vocabulary().size(), options_.dim},
+                 {corpus.vocabulary().size(), options_.dim},
+                 std::vector<float>(corpus.vocabulary().size())},
+        chunks_of_epoch_((corpus.size() + kChunk - 1) / kChunk) {
+    initialize();
+  }
+
+  void resume(const std::filesystem::path& path) {
+    const TrainingPosition position = load_checkpoint(path, corpus_, options_, weights_);
+    next_chunk_ = position.next_chunk;
+    loss_ = position.loss;
+  }
+
+  void train(const TrainingRun& run) {
+    Reporter reporter(*this, run);
+    while (next_chunk_ < chunks()) {
+      if (options_.deterministic) {
+        train_deterministic(reporter);
+      } else {
+        train_in_parallel(reporter);
+      }
+      if (!std::isfinite(loss_.sum)) {
+        throw Error("the weights are no longer finite: lower alpha");
+      }
+      if (next_chunk_ < chunks() && !run.checkpoint.empty()) {
+        save_checkpoint(run.checkpoint, corpus_, options_, weights_, {next_chunk_, loss_});
+        reporter.checkpointed();
+      }
+    }
+    reporter.finish();
+  }
+
+  const EmbeddingWeights& weights() const { return weights_; }
+  const LossSum& loss() const { return loss_; }
+
+ private:
+  /// What one thread needs.
+  struct Worker {
+    Worker(const EmbeddingOptions& options, std::size_t stride, std::span<const float> log_noise)
+        : trainer(options, stride, log_noise) {}
+
+    WindowTrainer trainer;
+    WindowBatch batch;
+  };
+
+  /// Tells the caller how far training is, and when a checkpoint is due.
+  class Reporter {
+   public:
+    Reporter(const State& state, const TrainingRun& run)
+        : state_(state), run_(run), began_at_(state.words_before(state.next_chunk_)) {}
+
+    bool checkpoint_is_due() const {
+      return !run_.checkpoint.empty() && seconds_since(checkpointed_) >= run_.checkpoint_seconds;
+    }
+    void checkpointed() { checkpointed_ = Clock::now(); }
+
+    void update(std::uint64_t chunk, const LossSum& loss) {
+      if (!std::isfinite(loss.sum)) throw Error("the weights are no longer finite: lower alpha");
+      recent_ += loss;
+      if (run_.progress && seconds_since(updated_) >= kBetweenUpdates) report(chunk);
+    }
+    void finish() {
+      if (run_.progress) report(state_.chunks());
+    }
+
+   private:
+    void report(std::uint64_t chunk) {
+      updated_ = Clock::now();
+      const std::uint64_t words = state_.words_before(chunk);
+      const std::uint64_t total = state_.words_before(state_.chunks());
+      const double rate = static_cast<double>(words - began_at_) /
+                          std::max(seconds_since(start_), std::numeric_limits<double>::min());
+      if (recent_.predictions > 0) {
+        mean_ = recent_.sum / static_cast<double>(recent_.predictions);
+      }
+      recent_ = {};
+      run_.progress({.words = words,
+                     .total = total,
+                     .words_per_second = rate,
+                     .seconds_left = rate > 0 ? static_cast<double>(total - words) / rate
+                                              : std::numeric_limits<double>::infinity(),
+                     .learning_rate = state_.learning_rate(
+                         chunk / state_.chunks_of_epoch_, chunk % state_.chunks_of_epoch_ * kChunk),
+                     .loss = mean_});
+    }
+
+    const State& state_;
+    const TrainingRun& run_;
+    std::uint64_t began_at_;  // words
+    Clock::time_point start_ = Clock::now();
+    Clock::time_point updated_ = Clock::now();
+    Clock::time_point checkpointed_ = Clock::now();
+    LossSum recent_;
+    double mean_ = 0;
+  };
+
+  std::uint64_t chunks() const { return chunks_of_epoch_ * options_.epochs; }
+
+  /// Words passed before a chunk: its share of the positions, some of which are line ends.
+  std::uint64_t words_before(std::uint64_t chunk) const {
+    const std::uint64_t epoch = chunk / chunks_of_epoch_;
+    const std::uint64_t position = chunk % chunks_of_epoch_ * kChunk;
+    const auto words = static_cast<double>(corpus_.vocabulary().total());
+    return epoch * corpus_.vocabulary().total() +
+           static_cast<std::uint64_t>(words * static_cast<double>(position) /
+                                      static_cast<double>(corpus_.size()));
+  }
+
+  double learning_rate(std::uint64_t epoch, std::uint64_t position) const {
+    const double done = (static_cast<double>(epoch) +
+                         static_cast<double>(position) / static_cast<double>(corpus_.size())) /
+                        static_cast<double>(options_.epochs);
+    return *options_.alpha * std::max(kLeastRate, 1 - done);
+  }
+
+  void initialize() {
+    const Vocabulary& vocabulary = corpus_.vocabulary();
+    const auto dim = static_cast<float>(options_.dim);
+    for (WordId id = 0; id < vocabulary.size(); ++id) {
+      const std::span row(weights_.inputs.row(id), options_.dim);
+      fill_uniform({options_.seed, kWeightStream}, id * options_.dim, row);
+      for (float& x : row) x = (x - 0.5F) / dim;
+    }
+    log_noise_.resize(vocabulary.size());
+    for (WordId id = 0; id < vocabulary.size(); ++id) {
+      log_noise_[id] = static_cast<float>(noise_.log_prob(id) +
+                                          std::log(static_cast<double>(options_.negative)));
+      if (options_.loss != EmbeddingLoss::negative_sampling) {
+        weights_.biases[id] = static_cast<float>(std::log(
+            static_cast<double>(vocabulary.count(id)) / static_cast<double>(vocabulary.total())));
+      }
+    }
+  }
+
+  /// The windows with centers at [first, last) of an epoch.
+  template <class RowSource>
+  LossSum train_range(RowSource& rows, Worker& worker, std::uint64_t epoch, std::uint64_t first,
+                      std::uint64_t last) const {
+    WindowBatch& batch = worker.batch;
+    sampler_.sample(epoch, first, last, batch);
+    const std::size_t k = batch.windows.empty() ? 0 : batch.negatives.size() / batch.windows.size();
+    const auto prefetch = [&](std::size_t i) {
+      if (i >= batch.windows.size()) return;
+      rows.prefetch_input(batch.words[batch.windows[i].last - 1]);  // the others were met before
+      rows.prefetch_output(batch.words[batch.windows[i].center]);
+      for (std::size_t j = 0; j < k; ++j) rows.prefetch_output(batch.negatives[i * k + j]);
+    };
+    LossSum loss;
+    for (std::size_t i = 0; i < batch.windows.size(); ++i) {
+      prefetch(i + kPrefetchDistance);
+      const Window& window = batch.windows[i];
+      loss += worker.trainer.train(rows, batch.words, window,
+                                   std::span(batch.negatives).subspan(i * k, k),
+                                   static_cast<float>(learning_rate(epoch, window.position)));
+    }
+    return loss;
+  }
+
+  Worker make_worker() const { return {options_, weights_.inputs.stride(), log_noise_}; }
+
+  /// Hogwild, until a checkpoint is due or all is done. Chunks are handed out in order, and what is
+  /// handed out is finished: so the next one is all there is to know.
+  void train_in_parallel(Reporter& reporter) {
+    std::atomic<std::uint64_t> next = next_chunk_;
+    std::atomic<bool> stop = false;
+    std::mutex mutex;
+    LossSum unreported;
+    const auto work = [&](bool reports) {
+      Worker worker = make_worker();
+      SharedRows rows(weights_);
+      while (!stop) {
+        const std::uint64_t chunk = next++;
+        if (chunk >= chunks()) break;
+        const std::uint64_t first = chunk % chunks_of_epoch_ * kChunk;
+        const LossSum loss = train_range(rows, worker, chunk / chunks_of_epoch_, first,
+                                         std::min(corpus_.size(), first + kChunk));
+        const std::scoped_lock lock(mutex);
+        loss_ += loss;
+        unreported += loss;
+        if (reports) {
+          reporter.update(chunk + 1, std::exchange(unreported, {}));
+          if (reporter.checkpoint_is_due()) stop = true;
+        }
+      }
+    };
+    const auto threads = static_cast<std::size_t>(options_.threads);
+    parallel_for(threads, options_.threads, [&](std::size_t thread, std::size_t) {
+      try {
+        work(thread == 0);
+      } catch (...) {
+        stop = true;
+        throw;
+      }
+    });
+    next_chunk_ = std::min<std::uint64_t>(next, chunks());
+  }
+
+  void train_deterministic(Reporter& reporter) {
+    constexpr std::uint64_t kPart = kChunk / kParts;
+    std::vector<Worker> workers;
+    std::vector<CopiedRows> copies;
+    for (std::size_t part = 0; part < kParts; ++part) {
+      workers.push_back(make_worker());
+      copies.emplace_back(weights_, kPart + 2 * options_.window, kPart * (1 + options_.negative));
+    }
+    do {
+      const std::uint64_t epoch = next_chunk_ / chunks_of_epoch_;
+      const std::uint64_t begin = next_chunk_ % chunks_of_epoch_ * kChunk;
+      std::array<LossSum, kParts> losses{};
+      parallel_for(kParts, options_.threads, [&](std::size_t first_part, std::size_t last_part) {
+        for (std::size_t part = first_part; part < last_part; ++part) {
+          const std::uint64_t first = std::min(corpus_.size(), begin + part * kPart);
+          const std::uint64_t last = std::min(corpus_.size(), first + kPart);
+          copies[part].clear();
+          losses[part] = train_range(copies[part], workers[part], epoch, first, last);
+          copies[part].subtract_shared();
+        }
+      });
+      const auto threads = static_cast<std::size_t>(options_.threads);
+      parallel_for(threads, options_.threads, [&](std::size_t thread, std::size_t) {
+        add_changes(copies, weights_, thread, threads);
+      });
+      LossSum loss;
+      for (const LossSum& part : losses) loss += part;
+      loss_ += loss;
+      ++next_chunk_;
+      reporter.update(next_chunk_, loss);
+    } while (next_chunk_ < chunks() && !reporter.checkpoint_is_due());
+  }
+
+  const Corpus& corpus_;
+  EmbeddingOptions options_;
+  AliasTable noise_;
+  WindowSampler sampler_;
+  EmbeddingWeights weights_;
+  std::uint64_t chunks_of_epoch_;
+  std::vector<float> log_noise_;  // log(K q)
+  std::uint64_t next_chunk_ = 0;
+  LossSum loss_;
+};
+
+EmbeddingTrainer::EmbeddingTrainer(const Corpus& corpus, const EmbeddingOptions& options)
+    : state_(std::make_unique<State>(corpus, options)) {}
+EmbeddingTrainer::~EmbeddingTrainer() = default;
+
+void EmbeddingTrainer::resume(const std::filesystem::path& checkpoint) {
+  state_->resume(checkpoint);
+}
+void EmbeddingTrainer::train(const TrainingRun& run) { state_->train(run); }
+
+Rows EmbeddingTrainer::vectors() const { return state_->weights().inputs.view(); }
+Rows EmbeddingTrainer::output_vectors() const { return state_->weights().outputs.view(); }
+std::span<const float> EmbeddingTrainer::output_biases() const { return state_->weights().biases; }
+
+double EmbeddingTrainer::loss() const {
+  const LossSum& loss = state_->loss();
+  return loss.sum / static_cast<double>(std::max<std::uint64_t>(1, loss.predictions));
+}
+std::uint64_t EmbeddingTrainer::predictions() const { return state_->loss().predictions; }
+
+}  // namespace partita

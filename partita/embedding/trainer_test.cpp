@@ -1,0 +1,460 @@
+#include "partita/embedding/trainer.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/embedding/window_trainer.hpp"
+#include "partita/io/file.hpp"
+#include "partita/random/fill.hpp"
+#include "temporary_directory.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using testing::message_of;
+using ::testing::StartsWith;
+using testing::TemporaryDirectory;
+
+constexpr EmbeddingModel kModels[] = {EmbeddingModel::skip_gram, EmbeddingModel::cbow};
+constexpr EmbeddingLoss kLosses[] = {EmbeddingLoss::negative_sampling, EmbeddingLoss::nce,
+                                     EmbeddingLoss::full};
+
+Corpus corpus_of(const std::string& text) {
+  const TemporaryDirectory directory;
+  write_file(directory / "text", text);
+  return Corpus(directory / "text", {.min_count = 1});
+}
+
+/// Lines about one of `topics` topics, each with ten words of its own (a0 ... a9, b0 ...), and one
+/// word that all share.
+std::string topics_text(std::size_t lines, std::size_t topics = 3) {
+  std::string text;
+  std::uint64_t position = 0;
+  const auto below = [&](std::uint64_t n) { return Stream{11}.bits(position++) % n; };
+  for (std::size_t line = 0; line < lines; ++line) {
+    const auto topic = static_cast<char>('a' + below(topics));
+    for (int i = 0; i < 12; ++i) {
+      text += i % 6 == 5 ? "the " : fmt::format("{}{} ", topic, below(10));
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::vector<float> values(Rows rows) {
+  std::vector<float> all;
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    const float* const row = rows.row_data<float>(i);
+    all.insert(all.end(), row, row + rows.columns());
+  }
+  return all;
+}
+
+double cosine(Rows rows, WordId a, WordId b) {
+  double dot = 0;
+  double aa = 0;
+  double bb = 0;
+  for (std::size_t c = 0; c < rows.columns(); ++c) {
+    const double x = rows.row_data<float>(a)[c];
+    const double y = rows.row_data<float>(b)[c];
+    dot += x * y;
+    aa += x * x;
+    bb += y * y;
+  }
+  return dot / std::sqrt(aa * bb);
+}
+
+/// Mean cosine of words of one topic, less that of words of different ones.
+double separation(const Corpus& corpus, Rows vectors) {
+  double same = 0;
+  double different = 0;
+  double same_pairs = 0;
+  double different_pairs = 0;
+  const Vocabulary& words = corpus.vocabulary();
+  for (WordId a = 0; a < words.size(); ++a) {
+    for (WordId b = 0; b < a; ++b) {
+      if (words.word(a) == "the" || words.word(b) == "the") continue;
+      const bool one_topic = words.word(a)[0] == words.word(b)[0];
+      (one_topic ? same : different) += cosine(vectors, a, b);
+      (one_topic ? same_pairs : different_pairs) += 1;
+    }
+  }
+  return same / same_pairs - different / different_pairs;
+}
+
+// ---------------------------------------------------------------- one step against the formulas
+
+struct SmallModel {
+  std::size_t dim;
+  std::vector<std::vector<double>> inputs;
+  std::vector<std::vector<double>> outputs;
+  std::vector<double> biases;
+};
+
+/// The losses of trainer.hpp, written as they stand there.
+double loss_of(const SmallModel& model, const EmbeddingOptions& options,
+               const std::vector<WordId>& context, WordId center,
+               const std::vector<WordId>& negatives, const std::vector<double>& log_noise) {
+  const auto log1pexp = [](double x) {
+    return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+  };
+  std::vector<std::vector<double>> predictors;
+  std::vector<double> mean(model.dim);
+  for (const WordId c : context) {
+    predictors.push_back(model.inputs[c]);
+    for (std::size_t d = 0; d < model.dim; ++d) {
+      mean[d] += model.inputs[c][d] / static_cast<double>(context.size());
+    }
+  }
+  if (options.model == EmbeddingModel::cbow) predictors = {mean};
+  double loss = 0;
+  for (const auto& v : predictors) {
+    const auto score = [&](WordId w) {
+      double sum = options.loss == EmbeddingLoss::negative_sampling ? 0 : model.biases[w];
+      for (std::size_t d = 0; d < model.dim; ++d) sum += model.outputs[w][d] * v[d];
+      return sum;
+    };
+    if (options.loss == EmbeddingLoss::full) {
+      double z = 0;
+      for (WordId w = 0; w < model.outputs.size(); ++w) z += std::exp(score(w));
+      loss += std::log(z) - score(center);
+      continue;
+    }
+    const bool nce = options.loss == EmbeddingLoss::nce;
+    const auto delta = [&](WordId w) { return score(w) - (nce ? log_noise[w] : 0); };
+    loss += log1pexp(-delta(center));
+    for (const WordId n : negatives) {
+      if (nce || n != center) loss += log1pexp(delta(n));
+    }
+  }
+  return loss;
+}
+
+TEST(WindowTrainer, AStepIsTheGradientOfTheLoss) {
+  constexpr std::size_t kWords = 9;
+  constexpr std::size_t kDim = 5;
+  constexpr float kRate = 0.125F;
+  const std::vector<WordId> words = {4, 1, 6, 1, 8, 2};  // 1 stands twice
+  const Window window{0, 2, 0, 6};
+  const std::vector<WordId> context = {4, 1, 1, 8, 2};
+  const std::vector<WordId> negatives = {3, 6, 3, 7};  // the center, and one drawn twice
+  std::vector<float> log_noise(kWords);
+  fill_normal({1, 9}, 0, log_noise);
+  for (const EmbeddingModel kind : kModels) {
+    for (const EmbeddingLoss loss : kLosses) {
+      const EmbeddingOptions options{.model = kind, .loss = loss, .dim = kDim, .negative = 4};
+      EmbeddingWeights weights{{kWords, kDim}, {kWords, kDim}, std::vector<float>(kWords)};
+      fill_normal({1, 5}, 0, weights.biases);
+      SmallModel model{kDim, {}, {}, {weights.biases.begin(), weights.biases.end()}};
+      for (std::size_t i = 0; i < kWords; ++i) {
+        fill_normal({1, 1}, i * kDim, std::span(weights.inputs.row(i), kDim));
+        fill_normal({1, 2}, i * kDim, std::span(weights.outputs.row(i), kDim));
+        model.inputs.emplace_back(weights.inputs.row(i), weights.inputs.row(i) + kDim);
+        model.outputs.emplace_back(weights.outputs.row(i), weights.outputs.row(i) + kDim);
+      }
+      SharedRows rows(weights);
+      WindowTrainer trainer(options, weights.inputs.stride(), log_noise);
+      const LossSum got = trainer.train(rows, words, window, negatives, kRate);
+
+      const auto f = [&] {
+        return loss_of(model, options, context, words[window.center], negatives,
+                       {log_noise.begin(), log_noise.end()});
+      };
+      EXPECT_NEAR(got.sum, f(), 2e-6 * f());
+      EXPECT_EQ(got.predictions, kind == EmbeddingModel::cbow ? 1 : context.size());
+      const auto check = [&](double& parameter, float after, std::string_view what) {
+        constexpr double kStep = 1e-5;
+        const double before = parameter;
+        parameter = before + kStep;
+        const double above = f();
+        parameter = before - kStep;
+        const double below = f();
+        parameter = before;
+        const double gradient = (above - below) / (2 * kStep);
+        EXPECT_NEAR(after, before - static_cast<double>(kRate) * gradient, 3e-6)
+            << what << ", model " << static_cast<int>(kind) << ", loss " << static_cast<int>(loss);
+      };
+      for (std::size_t i = 0; i < kWords; ++i) {
+        for (std::size_t d = 0; d < kDim; ++d) {
+          check(model.inputs[i][d], weights.inputs.row(i)[d], fmt::format("input {}", i));
+          check(model.outputs[i][d], weights.outputs.row(i)[d], fmt::format("output {}", i));
+        }
+        if (loss != EmbeddingLoss::negative_sampling) {
+          check(model.biases[i], weights.biases[i], fmt::format("bias {}", i));
+        }
+        for (std::size_t d = kDim; d < weights.inputs.stride(); ++d) {
+          EXPECT_EQ(weights.inputs.row(i)[d], 0.0F);
+          EXPECT_EQ(weights.outputs.row(i)[d], 0.0F);
+        }
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- whole runs
+
+TEST(Trainer, EveryModelAndLossFindsTheTopics) {
+  const Corpus corpus = corpus_of(topics_text(1500));
+  for (const EmbeddingModel model : kModels) {
+    for (const EmbeddingLoss loss : kLosses) {
+      for (const bool deterministic : {false, true}) {
+        EmbeddingTrainer trainer(corpus, {.model = model,
+                                          .loss = loss,
+                                          .dim = 16,
+                                          .sample = 0,
+                                          .epochs = 20,
+                                          .alpha = 0.05,
+                                          .deterministic = deterministic});
+        trainer.train();
+        EXPECT_GT(separation(corpus, trainer.vectors()), 0.5)
+            << "model " << static_cast<int>(model) << ", loss " << static_cast<int>(loss)
+            << (deterministic ? ", deterministic" : "");
+      }
+    }
+  }
+}
+
+// With Z fixed at 1, NCE's optimum is normalized by itself (D5 of the lecture's table).
+TEST(Trainer, NceNormalizesItself) {
+  const Corpus corpus = corpus_of(topics_text(3000));
+  EmbeddingTrainer trainer(corpus, {.loss = EmbeddingLoss::nce,
+                                    .dim = 16,
+                                    .negative = 20,
+                                    .sample = 0,
+                                    .epochs = 20,
+                                    .alpha = 0.05});
+  trainer.train();
+  const Rows v = trainer.vectors();
+  const Rows u = trainer.output_vectors();
+  for (std::size_t c = 0; c < v.rows(); ++c) {
+    double z = 0;
+    for (std::size_t w = 0; w < u.rows(); ++w) {
+      double score = trainer.output_biases()[w];
+      for (std::size_t d = 0; d < v.columns(); ++d) {
+        score += static_cast<double>(v.row_data<float>(c)[d]) * u.row_data<float>(w)[d];
+      }
+      z += std::exp(score);
+    }
+    EXPECT_NEAR(std::log(z), 0, 0.15) << corpus.vocabulary().word(static_cast<WordId>(c));
+  }
+}
+
+std::vector<float> trained(const Corpus& corpus, EmbeddingOptions options) {
+  EmbeddingTrainer trainer(corpus, options);
+  trainer.train();
+  return values(trainer.vectors());
+}
+
+TEST(Trainer, OneThreadIsReproducibleForASeed) {
+  const Corpus corpus = corpus_of(topics_text(3000));
+  for (const EmbeddingLoss loss : kLosses) {
+    const std::vector<float> first = trained(corpus, {.loss = loss, .dim = 20, .seed = 1});
+    EXPECT_EQ(trained(corpus, {.loss = loss, .dim = 20, .seed = 1}), first);
+    EXPECT_NE(trained(corpus, {.loss = loss, .dim = 20, .seed = 2}), first);
+  }
+}
+
+TEST(Trainer, DeterministicTrainingDoesNotDependOnThreads) {
+  const Corpus corpus = corpus_of(topics_text(3000));
+  for (const EmbeddingModel model : kModels) {
+    for (const EmbeddingLoss loss : kLosses) {
+      EmbeddingOptions options{.model = model, .loss = loss, .dim = 20, .deterministic = true};
+      const std::vector<float> one = trained(corpus, options);
+      for (const int threads : {2, 3, 8, 11}) {
+        options.threads = threads;
+        EXPECT_EQ(trained(corpus, options), one) << threads;
+      }
+    }
+  }
+}
+
+TEST(Trainer, HogwildFindsTheTopicsToo) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "Hogwild is a data race, on purpose";
+#endif
+  const Corpus corpus = corpus_of(topics_text(6000));
+  EmbeddingTrainer trainer(corpus,
+                           {.dim = 16, .sample = 0, .epochs = 5, .alpha = 0.05, .threads = 4});
+  trainer.train();
+  EXPECT_GT(separation(corpus, trainer.vectors()), 0.5);
+}
+
+// word2vec PR 39: with one thread, epochs but the first were lost. gensim 2880: words behind the
+// 10,000th of a line were lost.
+TEST(Trainer, EveryEpochTrainsEveryWord) {
+  for (const std::size_t n : {2U, 100U, 8192U, 25'000U}) {
+    std::string line;
+    for (std::size_t i = 0; i < n; ++i) line += fmt::format("w{} ", i % 50);
+    const Corpus corpus = corpus_of(line);
+    for (const bool deterministic : {false, true}) {
+      EmbeddingTrainer trainer(
+          corpus,
+          {.dim = 4, .window = 1, .sample = 0, .epochs = 7, .deterministic = deterministic});
+      std::uint64_t words = 0;
+      trainer.train({.progress = [&](const TrainingUpdate& at) { words = at.words; }});
+      EXPECT_EQ(trainer.predictions(), 7 * 2 * (n - 1));  // each word and its two neighbors
+      EXPECT_EQ(words, 7 * n);
+    }
+  }
+}
+
+// gensim 2735: summed in single precision, the loss stops growing at 2^27.
+TEST(Trainer, AverageLossIsRightBeyond2To27) {
+  std::string line;
+  for (int i = 0; i < 20'000; ++i) line += fmt::format("w{} ", (i * 7919) % 1000);
+  const Corpus corpus = corpus_of(line);
+  // With next to no learning, all scores stay 0: each prediction costs 101 log 2, less the noise
+  // words that are the center.
+  EmbeddingTrainer trainer(corpus,
+                           {.dim = 1, .negative = 100, .sample = 0, .epochs = 20, .alpha = 1e-30});
+  trainer.train();
+  const double per_prediction = std::log(2.0) * (1 + 100 * (1 - 1.0 / 1000));
+  EXPECT_GT(trainer.loss() * static_cast<double>(trainer.predictions()), 0x1p27);
+  EXPECT_NEAR(trainer.loss(), per_prediction, 1e-3 * per_prediction);
+}
+
+// fastText 500: the time left was wrong.
+TEST(Trainer, ProgressAddsUp) {
+  const Corpus corpus = corpus_of(topics_text(20'000));
+  std::vector<TrainingUpdate> seen;
+  EmbeddingTrainer trainer(corpus, {.dim = 100, .sample = 0, .epochs = 3, .alpha = 0.04});
+  trainer.train({.progress = [&](const TrainingUpdate& at) { seen.push_back(at); }});
+  ASSERT_GE(seen.size(), 2U);
+  const double total = 3.0 * static_cast<double>(corpus.vocabulary().total());
+  for (const TrainingUpdate& at : seen) {
+    EXPECT_EQ(static_cast<double>(at.total), total);
+    const double left = total - static_cast<double>(at.words);
+    EXPECT_NEAR(at.seconds_left * at.words_per_second, left, 1e-6 * total);
+    EXPECT_NEAR(at.learning_rate, 0.04 * std::max(1e-4, left / total), 1e-4 * 0.04);
+    EXPECT_GT(at.loss, 0);
+  }
+  EXPECT_EQ(static_cast<double>(seen.back().words), total);
+  EXPECT_EQ(seen.back().seconds_left, 0);
+  EXPECT_LT(seen.back().loss, seen.front().loss);
+}
+
+// ---------------------------------------------------------------- checkpoints
+
+struct Interrupted {};
+
+/// Trains with a checkpoint at every chance until `share` of the work is done, and then breaks off.
+void train_a_part(const Corpus& corpus, const EmbeddingOptions& options, const std::string& path,
+                  double share) {
+  EmbeddingTrainer trainer(corpus, options);
+  try {
+    trainer.train({.progress =
+                       [&](const TrainingUpdate& at) {
+                         const auto done = static_cast<double>(at.words);
+                         if (done > share * static_cast<double>(at.total)) throw Interrupted();
+                       },
+                   .checkpoint = path,
+                   .checkpoint_seconds = 0});
+  } catch (const Interrupted&) {
+  }
+}
+
+TEST(Trainer, AResumedRunEndsInTheSameBits) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "checkpoint";
+  const Corpus corpus = corpus_of(topics_text(30'000));
+  for (const EmbeddingLoss loss : {EmbeddingLoss::negative_sampling, EmbeddingLoss::nce}) {
+    for (const bool deterministic : {false, true}) {
+      EmbeddingOptions options{.loss = loss, .dim = 100, .deterministic = deterministic};
+      EmbeddingTrainer whole(corpus, options);
+      whole.train();
+      train_a_part(corpus, options, path, 0.4);
+      if (deterministic) options.threads = 2;
+      EmbeddingTrainer resumed(corpus, options);
+      resumed.resume(path);
+      EXPECT_GT(resumed.predictions(), 0U);
+      EXPECT_LT(resumed.predictions(), whole.predictions());
+      const std::uint64_t before = resumed.predictions();
+      double rate = 0;
+      resumed.train({.progress = [&](const TrainingUpdate& at) { rate = at.words_per_second; }});
+      EXPECT_GT(rate, 0);
+      EXPECT_EQ(values(resumed.vectors()), values(whole.vectors()));
+      EXPECT_EQ(values(resumed.output_vectors()), values(whole.output_vectors()));
+      EXPECT_EQ(resumed.loss(), whole.loss());
+      EXPECT_EQ(resumed.predictions(), whole.predictions());
+      EXPECT_LT(before, whole.predictions());
+      std::filesystem::remove(path);
+    }
+  }
+}
+
+TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "checkpoint";
+  const Corpus corpus = corpus_of(topics_text(20'000));
+  const EmbeddingOptions options{.dim = 100};
+  train_a_part(corpus, options, path, 0.2);
+  ASSERT_TRUE(std::filesystem::exists(path));
+  const auto refusal = [&](const Corpus& of, const EmbeddingOptions& with) {
+    EmbeddingTrainer trainer(of, with);
+    return message_of<DataError>([&] { trainer.resume(path); });
+  };
+  EXPECT_THAT(refusal(corpus, {.dim = 50}),
+              EndsWith("checkpoint: the checkpoint is of another run: dim was 100, and is 50"));
+  EXPECT_THAT(refusal(corpus, {.dim = 100, .seed = 5}), EndsWith("seed was 0, and is 5"));
+  EXPECT_THAT(refusal(corpus, {.dim = 100, .deterministic = true}), HasSubstr("deterministic was"));
+  EXPECT_THAT(refusal(corpus_of(topics_text(100)), options), HasSubstr("the corpus' length was"));
+
+  const std::string good = read_file(path);
+  for (const std::size_t cut :
+       {std::size_t{0}, std::size_t{4}, std::size_t{100}, good.size() - 1}) {
+    write_file(path, std::string_view(good).substr(0, cut));
+    EXPECT_THAT(refusal(corpus, options), StartsWith(path + ": ")) << cut;
+  }
+  std::string damaged = good;
+  damaged[good.size() - 1000] ^= 1;
+  write_file(path, damaged);
+  EXPECT_THAT(refusal(corpus, options), EndsWith("damaged: the checksum does not match"));
+  write_file(path, "this is no checkpoint at all, but it is long enough to be one");
+  EXPECT_THAT(refusal(corpus, options), StartsWith(path + ": "));
+}
+
+// ---------------------------------------------------------------- refusals
+
+TEST(Trainer, OptionsOutOfRangeAreNamed) {
+  const Corpus corpus = corpus_of("a b a b");
+  const auto refusal = [&](const EmbeddingOptions& options) {
+    return message_of<InvalidArgument>([&] { EmbeddingTrainer trainer(corpus, options); });
+  };
+  EXPECT_EQ(refusal({.dim = 0}), "dim: expected 1..65536, got 0");
+  EXPECT_EQ(refusal({.window = 1001}), "window: expected 1..1000, got 1001");
+  EXPECT_EQ(refusal({.negative = 0}), "negative: expected 1..1000, got 0");
+  EXPECT_EQ(refusal({.sample = -1}), "sample: expected 0 or more, got -1");
+  EXPECT_EQ(refusal({.epochs = 0}), "epochs: expected 1..1000000, got 0");
+  EXPECT_EQ(refusal({.alpha = 0.0}), "alpha: expected above 0, got 0");
+  EXPECT_EQ(refusal({.threads = 0}), "threads: expected 1 or more, got 0");
+}
+
+TEST(Trainer, OneWordRepeatedAMillionTimesIsRefused) {
+  std::string text;
+  for (int i = 0; i < 1'000'000; ++i) text += "word ";
+  const Corpus corpus = corpus_of(text);
+  EXPECT_EQ(
+      message_of<InvalidArgument>([&] { EmbeddingTrainer trainer(corpus, {}); }),
+      "corpus: one word in the vocabulary, expected two or more: there is nothing to predict");
+}
+
+TEST(Trainer, DivergenceIsAnErrorAndNotAFileOfNans) {
+  const Corpus corpus = corpus_of(topics_text(3000));
+  EmbeddingTrainer trainer(corpus, {.dim = 8, .sample = 0, .epochs = 50, .alpha = 1e30});
+  EXPECT_EQ(message_of<Error>([&] { trainer.train(); }),
+            "the weights are no longer finite: lower alpha");
+}
+
+}  // namespace
+}  // namespace partita
