@@ -97,7 +97,8 @@ TEST(Windows, DoNotDependOnTheRangesTheyAreAskedFor) {
 TEST(Windows, WithoutSubsamplingEveryWordOfALongLineIsACenterOnce) {
   for (const std::size_t line : {2U, 3U, 25'000U}) {  // the last longer than any peer's limit
     const Corpus corpus = corpus_of(zipf_text(50'000, 100, line));
-    const WindowSampler sampler(corpus, noise_of(corpus), {.sample = 0});
+    const AliasTable noise = noise_of(corpus);
+    const WindowSampler sampler(corpus, noise, {.sample = 0});
     const auto all = spelled(sampler, 0, 0, corpus.size(), 5);
     EXPECT_EQ(all.size(), corpus.vocabulary().total() - (50'000 % line == 1 ? 1 : 0));
     std::vector<WordId> ids(corpus.size());
@@ -108,7 +109,8 @@ TEST(Windows, WithoutSubsamplingEveryWordOfALongLineIsACenterOnce) {
 
 TEST(Windows, StayInTheirLineAndAreNeighbors) {
   const Corpus corpus = corpus_of("a b c d\ne\nf g\n h i j k l m n o p");
-  const WindowSampler sampler(corpus, noise_of(corpus), {.window = 3, .sample = 0});
+  const AliasTable noise = noise_of(corpus);
+  const WindowSampler sampler(corpus, noise, {.window = 3, .sample = 0});
   std::vector<WordId> ids(corpus.size());
   corpus.read(0, ids);
   std::size_t windows = 0;
@@ -134,7 +136,8 @@ TEST(Windows, StayInTheirLineAndAreNeighbors) {
 
 TEST(Windows, SizesAreUniform) {
   const Corpus corpus = corpus_of(zipf_text(70'000, 50, 70'000));
-  const WindowSampler sampler(corpus, noise_of(corpus), {.window = 7, .sample = 0});
+  const AliasTable noise = noise_of(corpus);
+  const WindowSampler sampler(corpus, noise, {.window = 7, .sample = 0});
   std::vector<double> observed(7);
   for (const Spelled& w : spelled(sampler, 0, 7, corpus.size() - 7, 5)) {
     ASSERT_EQ(w.left.size(), w.right.size());
@@ -169,7 +172,8 @@ TEST(Windows, NoiseIsTheAliasTables) {
 
 TEST(Windows, SubsamplingKeepsWordsWithTheirProbability) {
   const Corpus corpus = corpus_of(zipf_text(200'000, 60, 200'000));
-  const WindowSampler sampler(corpus, noise_of(corpus), {.sample = 1e-3});
+  const AliasTable noise = noise_of(corpus);
+  const WindowSampler sampler(corpus, noise, {.sample = 1e-3});
   std::map<WordId, double> kept;
   for (const Spelled& w : spelled(sampler, 0, 0, corpus.size(), 5)) ++kept[w.center];
   for (WordId id = 0; id < corpus.vocabulary().size(); ++id) {
