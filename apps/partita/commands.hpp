@@ -30,6 +30,7 @@ void add_sample(CLI::App& app);
 void add_lm(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_demo(CLI::App& app);
+void add_calibrate(CLI::App& app);
 
 void add_gradients(CLI::App& app);
 

@@ -36,6 +36,7 @@ void add_commands(CLI::App& app, [[maybe_unused]] char** argv) {
   add_lm(app);
   add_generate(app);
   add_demo(app);
+  add_calibrate(app);
 #ifdef PARTITA_LEARN
   for (const LearnCommand& learn : kLearnCommands) add_learn(app, learn, argv);
 #endif
