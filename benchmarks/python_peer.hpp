@@ -47,6 +47,12 @@ class PythonPeer {
   /// Statements that the following turns build on.
   void set_up(const std::string& statements) { request("exec " + statements); }
 
+  /// A number.
+  double value(const std::string& expression) {
+    const std::string text = request("value " + expression);
+    return text.empty() ? 0 : std::stod(text);
+  }
+
   /// Mean seconds of an expression, as take_turn().
   double take_turn(const std::string& expression) {
     return std::stod(request("time " + expression));
@@ -70,6 +76,9 @@ for line in sys.stdin:
     if kind == 'exec':
         exec(text, names)
         print('done', flush=True)
+        continue
+    if kind == 'value':
+        print(float(eval(text, names)), flush=True)
         continue
     run = eval('lambda: ' + text, names)
     run()

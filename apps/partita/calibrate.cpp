@@ -140,6 +140,9 @@ auto naming_files(const InputOptions& input, const Work& work) {
 
 CalibrationResult fit(const FitOptions& options) {
   const LogitsInput input(options.input, options.common.threads);
+  if (input.rows().columns() < 2) {
+    throw DataError(options.input.logits, "1 class: there is nothing to calibrate");
+  }
   const std::vector<std::int64_t> labels = read_labels(options.input, input.rows());
   const bool split = options.split < 1;
   std::optional<std::pair<Part, Part>> parts;
@@ -151,6 +154,7 @@ CalibrationResult fit(const FitOptions& options) {
 
   CalibrationResult result;
   result.logits = options.input.logits;
+  result.split = split;
   result.fitted_rows = fitted.labels.size();
   result.evaluated_rows = evaluated.labels.size();
   result.classes = input.rows().columns();

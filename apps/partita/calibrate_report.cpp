@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,20 +15,22 @@ namespace partita::app {
 namespace {
 
 /// Accuracy against confidence, with the diagonal and the ends of the bootstrap bands.
-CaptionedFigure reliability(const Evaluation& evaluation, const std::string& when,
-                            std::size_t resamples) {
+CaptionedFigure reliability(const Evaluation& evaluation, const std::string& when) {
   Series measured{.name = "accuracy", .mark = Mark::line_and_points};
-  Series low{.name = resamples > 0 ? "95 % band" : "", .mark = Mark::line, .dashed = true};
-  Series high{.mark = Mark::line, .dashed = true};
+  Series band{.name = "95 % band", .mark = Mark::line, .dashed = true};  // there and back
+  std::vector<double> high;
   for (const ReliabilityBin& bin : evaluation.bins) {
     if (bin.count == 0) continue;
     measured.x.push_back(bin.confidence);
     measured.y.push_back(bin.accuracy);
     if (!bin.accuracy_interval) continue;
-    low.x.push_back(bin.confidence);
-    low.y.push_back(bin.accuracy_interval->low);
-    high.x.push_back(bin.confidence);
-    high.y.push_back(bin.accuracy_interval->high);
+    band.x.push_back(bin.confidence);
+    band.y.push_back(bin.accuracy_interval->low);
+    high.push_back(bin.accuracy_interval->high);
+  }
+  for (std::size_t i = high.size(); i-- > 0;) {
+    band.x.push_back(band.x[i]);
+    band.y.push_back(high[i]);
   }
   Figure figure{
       .title = "Reliability diagram" + when,
@@ -36,10 +39,7 @@ CaptionedFigure reliability(const Evaluation& evaluation, const std::string& whe
       .series = {std::move(measured),
                  {.name = "perfect", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true}},
       .height = 400};
-  if (!low.x.empty()) {
-    figure.series.push_back(std::move(low));
-    figure.series.push_back(std::move(high));
-  }
+  if (!band.x.empty()) figure.series.push_back(std::move(band));
   return {to_svg(figure), fmt::format("Reliability{}: ECE {:.4f}. Under the diagonal the "
                                       "network is surer than it is right.",
                                       when, evaluation.metrics.ece)};
@@ -84,8 +84,10 @@ Table bins_table(const Evaluation& evaluation, const std::string& when) {
                           {"95 % band", Align::right}}};
   for (const ReliabilityBin& bin : evaluation.bins) {
     if (bin.count == 0) continue;
-    const bool outside = bin.accuracy_interval && (bin.confidence < bin.accuracy_interval->low ||
-                                                   bin.confidence > bin.accuracy_interval->high);
+    constexpr std::size_t kEnough = 10;  // rows for a band that says something
+    const bool outside = bin.count >= kEnough && bin.accuracy_interval &&
+                         (bin.confidence < bin.accuracy_interval->low ||
+                          bin.confidence > bin.accuracy_interval->high);
     table.rows.push_back(
         {fmt::format("({:.3f}, {:.3f}]", bin.lower, bin.upper), grouped(bin.count),
          fmt::format("{:.4f}", bin.confidence), Cell(fmt::format("{:.4f}", bin.accuracy), outside),
@@ -99,12 +101,19 @@ Table bins_table(const Evaluation& evaluation, const std::string& when) {
 void add_temperature(Page& page, const CalibrationResult& result, double best) {
   const double nll = *std::min_element(result.curve.nll.begin(), result.curve.nll.end());
   const double top = *std::max_element(result.curve.nll.begin(), result.curve.nll.end());
+  std::vector<double> ticks;
+  for (const double t : {0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0}) {
+    if (t >= result.curve.temperature.front() && t <= result.curve.temperature.back()) {
+      ticks.push_back(t);
+    }
+  }
   const Figure figure{
       .title = "Negative log-likelihood against temperature",
       .x = {.label = "temperature T",
             .logarithmic = true,
             .min = result.curve.temperature.front(),
-            .max = result.curve.temperature.back()},
+            .max = result.curve.temperature.back(),
+            .ticks = ticks},
       .y = {.label = "NLL of the fitted rows"},
       .series = {{.x = result.curve.temperature, .y = result.curve.nll, .mark = Mark::line},
                  {.name = fmt::format("best: {:.4f}", best),
@@ -119,9 +128,9 @@ void add_temperature(Page& page, const CalibrationResult& result, double best) {
 }  // namespace
 
 std::string calibration_report(const CalibrationResult& result) {
-  Page page(result.after ? "Calibration" : "Calibration of " + result.logits,
-            fmt::format("{}: {} rows of {} classes.", result.logits, grouped(result.evaluated_rows),
-                        grouped(result.classes)));
+  Page page("Calibration", fmt::format("{}: {} rows of {} classes.",
+                                       std::filesystem::path(result.logits).filename().string(),
+                                       grouped(result.evaluated_rows), grouped(result.classes)));
   const std::string before = result.after ? " before" : "";
   if (result.calibrator) {
     const FitReport& report = result.calibrator->report();
@@ -132,17 +141,16 @@ std::string calibration_report(const CalibrationResult& result) {
         t != nullptr ? fmt::format(", T = {:.6f}", t->temperature) : "",
         grouped(result.fitted_rows), name_of(report.status), report.iterations,
         report.iterations == 1 ? "" : "s", report.gradient_residual,
-        result.fitted_rows == result.evaluated_rows
-            ? "The same rows are evaluated, which flatters methods with many parameters."
-            : "Other rows are evaluated."));
+        !result.split ? "The same rows are evaluated, which flatters methods with many parameters."
+                      : "Other rows are evaluated."));
   }
   page.table(metrics_table(result));
   page.heading("Reliability");
-  std::vector<CaptionedFigure> diagrams = {reliability(result.before, before, result.resamples)};
+  std::vector<CaptionedFigure> diagrams = {reliability(result.before, before)};
   std::vector<CaptionedFigure> histograms = {histogram(result.before, before)};
   std::vector<Table> tables = {bins_table(result.before, before)};
   if (result.after) {
-    diagrams.push_back(reliability(*result.after, " after", result.resamples));
+    diagrams.push_back(reliability(*result.after, " after"));
     histograms.push_back(histogram(*result.after, " after"));
     tables.push_back(bins_table(*result.after, " after"));
   }
@@ -155,7 +163,8 @@ std::string calibration_report(const CalibrationResult& result) {
   page.heading("Bins");
   page.paragraph(
       "Each bin is open below and closed above. An accuracy is marked where the bin's mean "
-      "confidence lies outside of its band.");
+      "confidence lies outside of its band (and the bin has 10 rows or more). Intervals of ece and "
+      "mce may lie above the value itself: resampling adds to the noise that both measure.");
   page.tables(tables);
   page.note(fmt::format("partita calibrate, seed {}, {} resamples", result.seed, result.resamples));
   return page.html();

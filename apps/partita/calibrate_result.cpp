@@ -95,9 +95,9 @@ std::string result_text(const CalibrationResult& result) {
       out += fmt::format("temperature {:.10g}\n", t->temperature);
     }
   }
-  out += fmt::format("{} rows{}\n  {:<14} {:<30}{}\n", grouped(result.evaluated_rows),
-                     result.resamples > 0 ? ", with 95 % bootstrap intervals" : "", "",
-                     result.after ? "before" : "", result.after ? " after" : "");
+  out += fmt::format("{} rows{}\n", grouped(result.evaluated_rows),
+                     result.resamples > 0 ? ", with 95 % bootstrap intervals" : "");
+  if (result.after) out += fmt::format("  {:<14} {:<30} after\n", "", "before");
   each_metric([&](const char* name, const auto& get) {
     out += fmt::format("  {:<14} {:<30}", name, cell(result.before, get));
     if (result.after) out += fmt::format(" {}", cell(*result.after, get));

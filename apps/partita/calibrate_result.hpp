@@ -22,6 +22,7 @@ struct NllCurve {
 
 struct CalibrationResult {
   std::string logits;  ///< name of the file
+  bool split = false;  ///< other rows are evaluated than are fitted
   std::size_t fitted_rows = 0;
   std::size_t evaluated_rows = 0;
   std::size_t classes = 0;

@@ -102,10 +102,14 @@ struct Bracket {
 
   void shrink(double beta, double first) { (first > 0 ? high : low) = beta; }
 
-  /// Newton's step if it stays inside and is not too long to be trusted, or else one that is.
+  /// Newton's step on log beta, in which N is less crooked than in beta, if it stays inside and is
+  /// not too long to be trusted; or else one that is. Of the second derivative
+  /// beta^2 N'' + beta N' the last term is left out where it is negative.
   double next(double beta, const Likelihood& n) const {
     constexpr double kLongest = 8;
-    const double newton = beta - n.first / n.second;
+    const double slope = beta * n.first;
+    const double curvature = beta * beta * n.second + std::max(0.0, slope);
+    const double newton = beta * std::exp(-slope / curvature);
     const double least = std::max(low, beta / kLongest);
     const double most = std::min(high, beta * kLongest);
     if (newton > least && newton < most) return newton;

@@ -52,7 +52,7 @@ struct TemperatureFit {
   int iterations = 0;            ///< passes over the rows for N, N' and N''
 };
 
-/// Newton's method on beta within a bracket that only shrinks.
+/// Newton's method on log beta, within a bracket that only shrinks.
 /// @param logits logits or log-probabilities [n, K]; -inf is an impossible category. Memory that is
 ///        mapped from a file is read once an iteration.
 /// @param labels [n], of 0..K-1
