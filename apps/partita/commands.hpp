@@ -19,8 +19,11 @@ struct LearnCommand {
 inline constexpr LearnCommand kGradients{
     "gradients", "Compare gradient estimators by bias, variance and how they optimize"};
 
+inline constexpr LearnCommand kNce{
+    "nce", "Train without the sum over the vocabulary: NCE beside the full softmax"};
+
 /// Those of partita-learn.
-inline constexpr std::array kLearnCommands{kGradients};
+inline constexpr std::array kLearnCommands{kGradients, kNce};
 
 /// Adds this program's subcommands: defined in partita_commands.cpp and in learn_commands.cpp.
 /// @param argv of main
@@ -33,5 +36,6 @@ void add_demo(CLI::App& app);
 void add_calibrate(CLI::App& app);
 
 void add_gradients(CLI::App& app);
+void add_nce(CLI::App& app);
 
 }  // namespace partita::app

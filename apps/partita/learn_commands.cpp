@@ -3,6 +3,9 @@
 
 namespace partita::app {
 
-void add_commands(CLI::App& app, char** /*argv*/) { add_gradients(app); }
+void add_commands(CLI::App& app, char** /*argv*/) {
+  add_gradients(app);
+  add_nce(app);
+}
 
 }  // namespace partita::app
