@@ -34,6 +34,7 @@ void add_lm(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_calibrate(CLI::App& app);
+void add_detect(CLI::App& app);
 
 void add_gradients(CLI::App& app);
 void add_nce(CLI::App& app);

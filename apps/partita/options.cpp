@@ -26,7 +26,12 @@ std::optional<Number> parsed(const std::string& text) {
   return value;
 }
 
-/// A number for which `good` holds; CLI11 puts the option's name before the message.
+bool is_probability(double p) { return p > 0 && p <= 1; }
+
+}  // namespace
+
+// CLI11 puts the option's name before the messages.
+
 CLI::Validator number(const std::function<bool(double)>& good, const std::string& range) {
   return {[=](std::string& text) {
             const auto value = parsed<double>(text);
@@ -35,10 +40,6 @@ CLI::Validator number(const std::function<bool(double)>& good, const std::string
           },
           "NUMBER"};
 }
-
-bool is_probability(double p) { return p > 0 && p <= 1; }
-
-}  // namespace
 
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
   return {[=](std::string& text) {

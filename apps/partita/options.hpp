@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "partita/softmax/filter.hpp"
@@ -31,5 +32,8 @@ void add_common(CLI::App& app, CommonOptions& options);
 
 /// A whole number of [least, most], for options of other subcommands.
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
+
+/// A number for which `good` holds: "expected a number RANGE, got ...".
+CLI::Validator number(const std::function<bool(double)>& good, const std::string& range);
 
 }  // namespace partita::app

@@ -37,6 +37,7 @@ void add_commands(CLI::App& app, [[maybe_unused]] char** argv) {
   add_generate(app);
   add_demo(app);
   add_calibrate(app);
+  add_detect(app);
 #ifdef PARTITA_LEARN
   for (const LearnCommand& learn : kLearnCommands) add_learn(app, learn, argv);
 #endif
