@@ -2,7 +2,8 @@
 //
 // There are two programs. `partita` links no libtorch, whose libraries take half a second to load.
 // The subcommands that need it live in `partita-learn`, which stands beside it and which `partita`
-// becomes when one of them is asked for; nobody needs to know.
+// becomes when one of them is asked for, or when lm or generate meet a neural model (neural.hpp);
+// nobody needs to know.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -26,8 +27,7 @@ inline constexpr LearnCommand kNce{
 inline constexpr std::array kLearnCommands{kGradients, kNce};
 
 /// Adds this program's subcommands: defined in partita_commands.cpp and in learn_commands.cpp.
-/// @param argv of main
-void add_commands(CLI::App& app, char** argv);
+void add_commands(CLI::App& app);
 
 void add_sample(CLI::App& app);
 void add_lm(CLI::App& app);

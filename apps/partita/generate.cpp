@@ -10,19 +10,21 @@
 
 #include "commands.hpp"
 #include "options.hpp"
+#include "partita/base/error.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
 #include "partita/search/estimators.hpp"
-#include "partita/search/ngram.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
 #include "terminal.hpp"
+#include "text_generator.hpp"
 
 namespace partita::app {
 namespace {
 
 struct GenerateOptions {
-  std::string model;
+  ModelFile model;
+  std::string prompt;
   std::size_t k = 1;
   std::string method = "stochastic-beam";
   SearchOptions search;
@@ -45,9 +47,10 @@ Generated without_noise(const std::vector<Hypothesis>& sequences) {
   return out;
 }
 
-Generated draw_unique(const NgramModel& model, const GenerateOptions& options, Stream stream) {
+Generated draw_unique(const SequenceModel& model, const Sequence& prompt,
+                      const GenerateOptions& options, Stream stream) {
   Generated out;
-  UniqueSampler sampler(model, stream, options.search);
+  UniqueSampler sampler(model, stream, options.search, prompt);
   while (out.sequences.size() < options.k) {
     auto next = sampler.next();
     if (!next) break;
@@ -59,21 +62,25 @@ Generated draw_unique(const NgramModel& model, const GenerateOptions& options, S
   return out;
 }
 
-Generated generate(const NgramModel& model, const GenerateOptions& options) {
+Generated generate(const SequenceModel& model, const Sequence& prompt,
+                   const GenerateOptions& options) {
   const Stream stream{options.common.seed, 0};
   if (options.method == "ancestral")
-    return without_noise(ancestral_samples(model, options.k, stream, options.search));
-  if (options.method == "beam") return without_noise(beam_search(model, options.k, options.search));
-  if (options.method == "unique") return draw_unique(model, options, stream);
-  StochasticBeam beam = stochastic_beam_search(model, options.k, stream, options.search);
+    return without_noise(ancestral_samples(model, options.k, stream, options.search, prompt));
+  if (options.method == "beam")
+    return without_noise(beam_search(model, {&prompt, 1}, options.k, options.search).front());
+  if (options.method == "unique") return draw_unique(model, prompt, options, stream);
+  StochasticBeam beam = std::move(
+      stochastic_beam_search(model, {&prompt, 1}, options.k, stream, options.search).front());
   return {std::move(beam.sequences), std::move(beam.weights), beam.threshold};
 }
 
-Json to_json(const Generated& generated, const NgramModel& model, const GenerateOptions& options) {
+Json to_json(const Generated& generated, const TextGenerator& generator,
+             const GenerateOptions& options) {
   Json sequences = Json::array();
   for (std::size_t i = 0; i < generated.sequences.size(); ++i) {
     const PerturbedHypothesis& sequence = generated.sequences[i];
-    sequences.push_back({{"text", model.decode(sequence.tokens)},
+    sequences.push_back({{"text", generator.decode(sequence.tokens)},
                          {"log_prob", sequence.log_prob},
                          {"gumbel", sequence.perturbed},
                          {"weight", generated.weights[i]}});
@@ -84,7 +91,7 @@ Json to_json(const Generated& generated, const NgramModel& model, const Generate
           {"method", options.method}};
 }
 
-std::string to_text(const Generated& generated, const NgramModel& model) {
+std::string to_text(const Generated& generated, const TextGenerator& generator) {
   const auto number = [](double value) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.4g}", value);
   };
@@ -93,7 +100,7 @@ std::string to_text(const Generated& generated, const NgramModel& model) {
     const PerturbedHypothesis& sequence = generated.sequences[i];
     out += fmt::format("{:>9}  {:>9}  {:>9}  {}{}\n", number(sequence.log_prob),
                        number(sequence.perturbed), number(generated.weights[i]),
-                       model.decode(sequence.tokens), sequence.finished ? "" : "...");
+                       generator.decode(sequence.tokens), sequence.finished ? "" : "...");
   }
   if (!std::isnan(generated.kappa)) out += fmt::format("kappa {:.4g}\n", generated.kappa);
   return out;
@@ -101,16 +108,23 @@ std::string to_text(const Generated& generated, const NgramModel& model) {
 
 void run(GenerateOptions& options) {
   options.search.threads = options.common.threads;
-  const NgramModel model = NgramModel::load(options.model);
-  const Generated generated = generate(model, options);
+  const TextGenerator generator = open_model(options.model);
+  const Sequence prompt = [&] {
+    try {
+      return generator.encode(options.prompt);
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument("--prompt", error.reason());
+    }
+  }();
+  const Generated generated = generate(*generator.model, prompt, options);
   if (generated.sequences.size() < options.k) {
     note(fmt::format("{} sequences: the model has no more under these options",
                      generated.sequences.size()));
   }
   if (options.common.json) {
-    print_json(to_json(generated, model, options));
+    print_json(to_json(generated, generator, options));
   } else {
-    print(to_text(generated, model));
+    print(to_text(generated, generator));
   }
 }
 
@@ -119,9 +133,13 @@ void run(GenerateOptions& options) {
 void add_generate(CLI::App& app) {
   auto* command = app.add_subcommand("generate", "Draw or search sequences from a language model");
   auto options = std::make_shared<GenerateOptions>();
-  command->add_option("--model", options->model, "a model from `partita lm train`")
+  command
+      ->add_option("--model", options->model.path,
+                   "from `partita lm train`, or a TorchScript module (tokens -> logits)")
       ->option_text("FILE")
       ->required();
+  command->add_option("--prompt", options->prompt, "continue this text (it is not repeated)")
+      ->option_text("TEXT");
   add_k(*command, options->k, "sequences");
   command
       ->add_option("--method", options->method,
@@ -131,6 +149,7 @@ void add_generate(CLI::App& app) {
   add_filter(*command, options->search.filter);
   add_max_length(*command, options->search.max_length);
   add_common(*command, options->common);
+  add_model_options(*command, options->model);
   command->footer(
       "Example:\n"
       "  partita generate --model words.model -k 25 --method stochastic-beam --seed 1 --json\n"

@@ -3,7 +3,9 @@
 
 namespace partita::app {
 
-void add_commands(CLI::App& app, char** /*argv*/) {
+void add_commands(CLI::App& app) {
+  add_lm(app);
+  add_generate(app);
   add_gradients(app);
   add_nce(app);
 }

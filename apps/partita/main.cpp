@@ -52,8 +52,10 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
                           rest.empty() ? "none" : rest.front());
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) !=
-      nullptr) {  // "-k: 1 required N missing"
-    message = message.substr(0, message.find(':')) + ": expected a value";
+      nullptr) {  // "-k: 1 required N missing", "-k: At Most 1 required but received 2"
+    const bool several = message.find("received") != std::string::npos;
+    message = message.substr(0, message.find(':')) +
+              (several ? ": given more than once" : ": expected a value");
   }
   return fmt::format("{} (see {} --help)", message, typed(command));
 }
@@ -63,7 +65,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "partita " PARTITA_VERSION);
   app.require_subcommand(1);
   app.footer("partita COMMAND --help shows a command's options, with an example.");
-  partita::app::add_commands(app, argv);
+  partita::app::add_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

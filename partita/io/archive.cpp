@@ -69,6 +69,15 @@ void ArchiveWriter::save(const std::filesystem::path& path) const {
   write_file(path, {head, payload_, {reinterpret_cast<const char*>(&crc), sizeof crc}});
 }
 
+std::string_view archive_kind(std::string_view bytes) {
+  const std::size_t length_at = kMagic.size() + sizeof(std::uint32_t);
+  const std::size_t kind_at = length_at + sizeof(std::uint32_t);
+  if (bytes.substr(0, kMagic.size()) != kMagic || bytes.size() < kind_at) return {};
+  std::uint32_t length = 0;
+  std::memcpy(&length, bytes.data() + length_at, sizeof length);
+  return length > kLongestKind ? std::string_view() : bytes.substr(kind_at, length);
+}
+
 ArchiveReader::ArchiveReader(std::string name, std::optional<MappedFile> file) noexcept
     : name_(std::move(name)), file_(std::move(file)) {}
 

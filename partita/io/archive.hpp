@@ -89,6 +89,9 @@ class ArchiveWriter {
   std::string payload_;
 };
 
+/// The kind that a file of these bytes says it is; empty if it is no archive. Nothing is verified.
+std::string_view archive_kind(std::string_view bytes);
+
 /// Reads an archive back, in the order in which it was written. The frame (magic, kind, version,
 /// lengths, checksum) is verified before anything is handed out; every read is checked against what
 /// is left, so no damage makes it allocate more than the file holds. All errors are DataErrors.

@@ -137,5 +137,15 @@ TEST(Archive, TheWriterChecksItsArguments) {
   EXPECT_THROW(ArchiveWriter("kind", 0), InvalidArgument);
 }
 
+TEST(Archive, KindOfAFile) {
+  ArchiveWriter out("some-kind", 3);
+  out.u32(5);
+  const std::string bytes = out.bytes();
+  EXPECT_EQ(archive_kind(bytes), "some-kind");
+  EXPECT_EQ(archive_kind(std::string_view(bytes).substr(0, 15)), "");
+  EXPECT_EQ(archive_kind(std::string_view(bytes).substr(1)), "");
+  EXPECT_EQ(archive_kind(""), "");
+}
+
 }  // namespace
 }  // namespace partita

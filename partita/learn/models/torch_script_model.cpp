@@ -45,6 +45,10 @@ TorchScriptModel::TorchScriptModel(const std::filesystem::path& path,
   const Token any = std::max(options.start_token, 0);
   vocabulary_size_ =
       static_cast<std::size_t>(last_logits(at::full({1, 1}, any, at::kLong)).size(1));
+  if (options.vocabulary_size != 0 && options.vocabulary_size != vocabulary_size_) {
+    throw DataError(path_, fmt::format("gives logits for {} tokens, expected {}", vocabulary_size_,
+                                       options.vocabulary_size));
+  }
   const auto check = [&](const char* name, Token token) {
     if (token < -1 || token >= static_cast<std::int64_t>(vocabulary_size_)) {
       throw InvalidArgument(

@@ -27,6 +27,7 @@ namespace partita {
 struct TorchScriptOptions {
   Token end_token = -1;    ///< -1: only the maximum length ends a sequence
   Token start_token = -1;  ///< put before every prefix; -1: nothing is, and prompts hold a token
+  std::size_t vocabulary_size = 0;  ///< what it must be; 0: whatever the module gives
   std::string device = "cpu";
 };
 

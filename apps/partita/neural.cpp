@@ -1,0 +1,210 @@
+#include "neural.hpp"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "partita/io/text.hpp"
+#include "partita/learn/losses/nce.hpp"
+#include "partita/learn/losses/sampled_softmax.hpp"
+#include "partita/learn/models/text_training.hpp"
+#include "partita/learn/models/torch_script_model.hpp"
+#include "terminal.hpp"
+
+namespace partita::app {
+namespace {
+
+std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const TextUnits& units,
+                                            const std::vector<std::string>& lines) {
+  if (options.loss == "full") return std::make_unique<losses::FullSoftmaxLoss>();
+  const auto noise = losses::NoiseDistribution::unigram(token_counts(units, lines), 1);
+  if (options.loss == "nce") {
+    return std::make_unique<losses::NceLoss>(
+        noise, losses::NceOptions{.noise = options.noise, .shared_noise = true});
+  }
+  return std::make_unique<losses::SampledSoftmaxLoss>(
+      noise, losses::SampledSoftmaxOptions{.noise = options.noise, .shared_noise = true});
+}
+
+NetworkOptions network_of(const LmTrainOptions& options) {
+  if (options.kind == "lstm") {
+    return LstmOptions{.dim = options.dim,
+                       .layers = options.layers == 0 ? 1 : options.layers,
+                       .dropout = options.dropout};
+  }
+  return TransformerOptions{.dim = options.dim,
+                            .layers = options.layers == 0 ? 4 : options.layers,
+                            .heads = options.heads,
+                            .dropout = options.dropout};
+}
+
+/// What a checkpoint is a checkpoint of.
+std::string description(const LmTrainOptions& options) {
+  return fmt::format(
+      "lm {} of {} {}: {} {}, loss {} {}, epochs {}, batch {} x {}, rate {}, "
+      "held out {}, seed {}",
+      options.kind, options.units, options.vocabulary, options.dim, options.layers, options.loss,
+      options.noise, options.epochs, options.batch, options.length, options.learning_rate,
+      options.held_out, options.common.seed);
+}
+
+/// The texts of a TorchScript module's tokens.
+class TokenList {
+ public:
+  TokenList(const std::string& path, bool words) : words_(words) {
+    const std::string bytes = read_file(path);
+    if (const auto bad = find_invalid_utf8(bytes)) {
+      throw DataError(path, fmt::format("invalid UTF-8 at byte {}", *bad + 1));
+    }
+    for (std::string_view rest = bytes; !rest.empty();) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      const auto [place, is_new] = index_.emplace(line, static_cast<Token>(tokens_.size()));
+      if (!is_new) {
+        throw DataError(path, fmt::format("line {}: the token of line {} again", tokens_.size() + 1,
+                                          place->second + 1));
+      }
+      tokens_.emplace_back(line);
+    }
+  }
+
+  std::size_t size() const { return tokens_.size(); }
+
+  Token find(std::string_view text) const {
+    const auto found = index_.find(std::string(text));
+    if (found == index_.end()) {
+      throw InvalidArgument("text", fmt::format("'{}' is not in the vocabulary", text));
+    }
+    return found->second;
+  }
+
+  Sequence encode(std::string_view text) const {
+    Sequence out;
+    if (words_) {
+      while (!text.empty()) {
+        const std::string_view word = text.substr(0, text.find(' '));
+        text.remove_prefix(std::min(text.size(), word.size() + 1));
+        if (!word.empty()) out.push_back(find(word));
+      }
+      return out;
+    }
+    for (const char32_t c : decode_utf8(text)) out.push_back(find(encode_utf8({&c, 1})));
+    return out;
+  }
+
+  std::string decode(std::span<const Token> tokens) const {
+    std::string out;
+    for (const Token token : tokens) {
+      if (words_ && !out.empty()) out += ' ';
+      out += tokens_.at(static_cast<std::size_t>(token));
+    }
+    return out;
+  }
+
+ private:
+  bool words_;
+  std::vector<std::string> tokens_ = {};
+  std::unordered_map<std::string, Token> index_ = {};
+};
+
+TextGenerator open_torch_script(const ModelFile& file) {
+  if (file.vocabulary.empty()) {
+    throw InvalidArgument("--vocabulary", file.path +
+                                              " is a TorchScript module, which does not say what "
+                                              "its tokens are: expected a file of them");
+  }
+  const auto tokens = std::make_shared<TokenList>(file.vocabulary, file.units == "word");
+  const auto named = [&](const char* option, const std::string& text) {
+    if (text.empty()) return Token{-1};
+    try {
+      return tokens->find(text);
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(option, error.reason());
+    }
+  };
+  const auto model = std::make_shared<TorchScriptModel>(
+      file.path, TorchScriptOptions{.end_token = named("--end-token", file.end_token),
+                                    .start_token = named("--start-token", file.start_token),
+                                    .vocabulary_size = tokens->size(),
+                                    .device = file.device});
+  return {.kind = "torchscript",
+          .model = model,
+          .encode = [tokens](std::string_view text) { return tokens->encode(text); },
+          .decode = [tokens](std::span<const Token> each) { return tokens->decode(each); }};
+}
+
+}  // namespace
+
+void train_neural(const LmTrainOptions& options) {
+  at::set_num_threads(options.common.threads);
+  const TextLines text = read_lines(options.text);
+  for (const std::string& line : text.notes) note(line);
+  TextUnits units =
+      TextUnits::learn(unit_kind(options.units), text.lines, {.vocabulary = options.vocabulary});
+  const auto loss = loss_of(options, units, text.lines);
+  TextModel model =
+      TextModel::make(std::move(units), network_of(options), Stream{options.common.seed, 0});
+  std::size_t parameters = 0;
+  for (const Tensor& each : model.network->parameters()) {
+    parameters += static_cast<std::size_t>(each.numel());
+  }
+  const TextTrainingResult result = [&] {
+    Meter meter("training");
+    return train(
+        model, text.lines, *loss,
+        {.epochs = options.epochs,
+         .batch = options.batch,
+         .length = options.length,
+         .learning_rate = options.learning_rate,
+         .held_out = options.held_out,
+         .seed = options.common.seed,
+         .patience = options.patience,
+         .device = options.device},
+        {.checkpoint = options.checkpoint, .run = description(options), .log = options.log},
+        meter.progress());
+  }();
+  model.save(options.output);
+  const double words_a_second =
+      static_cast<double>(result.tokens) * options.epochs / result.loop.seconds;
+  const bool held_out = result.held_out.tokens > 0;
+  if (options.common.json) {
+    print_json({{"model", options.output},
+                {"kind", options.kind},
+                {"units", options.units},
+                {"vocabulary", model.units.size()},
+                {"parameters", parameters},
+                {"lines", text.lines.size()},
+                {"tokens", result.tokens},
+                {"steps", result.loop.steps},
+                {"seconds", result.loop.seconds},
+                {"tokens_per_second", words_a_second},
+                {"held_out_tokens", result.held_out.tokens},
+                {"held_out_perplexity", held_out ? Json(result.held_out.perplexity) : Json()}});
+  } else {
+    note(fmt::format("wrote {}: {} of {} parameters and {} tokens{}", options.output, options.kind,
+                     grouped(parameters), grouped(model.units.size()),
+                     held_out
+                         ? fmt::format(", perplexity {:.3f} on {} held-out tokens",
+                                       result.held_out.perplexity, grouped(result.held_out.tokens))
+                         : std::string()));
+  }
+}
+
+TextGenerator open_neural(const ModelFile& file) {
+  if (read_file(file.path).substr(0, 2) == "PK") return open_torch_script(file);
+  const auto model = std::make_shared<TextModel>(TextModel::load(file.path));
+  model->network->to(at::Device(file.device));
+  return {.kind = std::holds_alternative<LstmOptions>(model->options) ? "lstm" : "transformer",
+          .model = std::make_shared<NeuralSequenceModel>(model->sequences()),
+          .encode = [model](std::string_view text) { return model->units.encode(text); },
+          .decode = [model](std::span<const Token> each) { return model->units.decode(each); }};
+}
+
+}  // namespace partita::app

@@ -1,0 +1,50 @@
+#include "text_generator.hpp"
+
+#include "neural.hpp"
+#include "partita/io/archive.hpp"
+#include "partita/io/file.hpp"
+#include "partita/search/ngram.hpp"
+
+namespace partita::app {
+namespace {
+
+/// A zip archive, as TorchScript's files are.
+bool is_zip(std::string_view bytes) { return bytes.substr(0, 4) == "PK\x03\x04"; }
+
+}  // namespace
+
+void add_model_options(CLI::App& app, ModelFile& file) {
+  const std::string group = "Of neural models";
+  app.add_option("--device", file.device, "cpu or cuda (cpu)")->option_text("NAME")->group(group);
+  const std::string script = "Of a TorchScript module";
+  app.add_option("--vocabulary", file.vocabulary, "its tokens, one a line")
+      ->option_text("FILE")
+      ->group(script);
+  app.add_option("--units", file.units,
+                 "char: text is its tokens joined, each a character of a prompt; word: joined by "
+                 "spaces (char)")
+      ->option_text("UNITS")
+      ->check(CLI::IsMember({"char", "word"}))
+      ->group(script);
+  app.add_option("--start-token", file.start_token,
+                 "token of the vocabulary that it reads before a text begins (none)")
+      ->option_text("TOKEN")
+      ->group(script);
+  app.add_option("--end-token", file.end_token, "token that ends a text (none)")
+      ->option_text("TOKEN")
+      ->group(script);
+}
+
+TextGenerator open_model(const ModelFile& file) {
+  const MappedFile mapped(file.path);
+  if (is_zip(mapped.bytes()) || archive_kind(mapped.bytes()) == "language-model") {
+    return open_neural(file);
+  }
+  const auto model = std::make_shared<NgramModel>(NgramModel::load(file.path));
+  return {.kind = "ngram",
+          .model = model,
+          .encode = [model](std::string_view text) { return model->encode(text); },
+          .decode = [model](std::span<const Token> tokens) { return model->decode(tokens); }};
+}
+
+}  // namespace partita::app

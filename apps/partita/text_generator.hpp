@@ -1,0 +1,39 @@
+// A language model from a file, with the text of its tokens: what generate and lm evaluate work on.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "partita/search/sequence_model.hpp"
+
+namespace partita::app {
+
+/// Where the model is; and for a TorchScript module, which knows nothing of text, what its tokens
+/// are.
+struct ModelFile {
+  std::string path;
+  std::string vocabulary;  ///< one token a line
+  std::string units = "char";
+  std::string start_token;
+  std::string end_token;
+  std::string device = "cpu";
+};
+
+/// --vocabulary, --units, --start-token, --end-token, --device
+void add_model_options(CLI::App& app, ModelFile& file);
+
+struct TextGenerator {
+  std::string kind;  ///< "ngram", "lstm", "transformer", "torchscript"
+  std::shared_ptr<const SequenceModel> model;
+  std::function<Sequence(std::string_view)> encode;  ///< without the end; InvalidArgument
+  std::function<std::string(std::span<const Token>)> decode;
+};
+
+/// @throws IoError, DataError
+TextGenerator open_model(const ModelFile& file);
+
+}  // namespace partita::app

@@ -1,0 +1,154 @@
+// partita lm and partita generate with neural models and TorchScript modules.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <sys/wait.h>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "command.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+constexpr int kFailed = 1;
+constexpr int kWronglyAsked = 2;
+
+std::string module(const std::string& name) { return PARTITA_GOLDEN_TORCHSCRIPT "/" + name; }
+
+class NeuralLm : public CommandTest {
+ protected:
+  std::vector<std::string> train(const std::string& kind, const std::string& output,
+                                 const std::vector<std::string>& more = {},
+                                 const std::string& epochs = "4") const {
+    std::vector<std::string> arguments = {"lm",     "train",    "--kind",    kind,        "--dim",
+                                          "16",     "--epochs", epochs,      "--threads", "1",
+                                          "--seed", "3",        word_list(), "-o",        output};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  /// The tokens a ... f and the end, of tests/golden/make_torchscript.py's modules.
+  std::string tokens() const { return file("tokens.txt", "a\nb\nc\nd\ne\nf\n</s>\n"); }
+  std::vector<std::string> generate_script(const std::string& name,
+                                           const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> arguments = {"generate", "--model",       module(name), "--vocabulary",
+                                          tokens(),   "--start-token", "</s>",       "--end-token",
+                                          "</s>",     "--max-length",  "6"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+};
+
+TEST_F(NeuralLm, TrainsGeneratesEvaluates) {
+  for (const std::string kind : {"lstm", "transformer"}) {
+    const std::string model = path(kind);
+    const Json trained = json_of(train(kind, model, {"--layers", "1", "--heads", "2"}));
+    EXPECT_THAT(keys(trained),
+                ElementsAre("model", "kind", "units", "vocabulary", "parameters", "lines", "tokens",
+                            "steps", "seconds", "tokens_per_second", "held_out_tokens",
+                            "held_out_perplexity"));
+    EXPECT_EQ(trained["kind"], kind);
+    for (const std::string method : {"stochastic-beam", "unique", "ancestral", "beam"}) {
+      const Json drawn = json_of({"generate", "--model", model, "-k", "7", "--method", method,
+                                  "--max-length", "8", "--seed", "2"});
+      ASSERT_EQ(drawn["sequences"].size(), 7U) << kind << ' ' << method;
+    }
+    const Json evaluated = json_of({"lm", "evaluate", model, word_list()});
+    EXPECT_THAT(keys(evaluated), ElementsAre("model", "kind", "lines", "tokens", "nll",
+                                             "perplexity", "accuracy", "confidence", "ece"));
+    EXPECT_EQ(evaluated["kind"], kind);
+    EXPECT_LT(evaluated["perplexity"].get<double>(), trained["vocabulary"].get<double>());
+  }
+}
+
+TEST_F(NeuralLm, SameSeedSameBytes) {
+  ASSERT_EQ(run_partita(train("lstm", path("a"))).status, 0);
+  ASSERT_EQ(run_partita(train("lstm", path("b"))).status, 0);
+  EXPECT_EQ(read_file(path("a")), read_file(path("b")));
+}
+
+// Killed at any moment and given again: the model of a run that was not.
+TEST_F(NeuralLm, KilledAndResumed) {
+  const std::vector<std::string> more = {"--checkpoint", path("checkpoint")};
+  ASSERT_EQ(run_partita(train("lstm", path("whole"), {}, "60")).status, 0);
+  for (const int milliseconds : {700, 900, 1100}) {
+    const int child = start_partita(train("lstm", path("resumed"), more, "60"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+  }
+  const Outcome last = run_partita(train("lstm", path("resumed"), more, "60"));
+  ASSERT_EQ(last.status, 0) << last.err;
+  EXPECT_EQ(read_file(path("resumed")), read_file(path("whole")));
+  // Its checkpoint is of this run, and of no other.
+  EXPECT_THAT(refusal(train("lstm", path("x"), {"--checkpoint", path("checkpoint")}), kFailed),
+              HasSubstr("checkpoint: "));
+}
+
+TEST_F(NeuralLm, TrainsByNoise) {
+  for (const std::string loss : {"nce", "sampled"}) {
+    const Json trained =
+        json_of(train("lstm", path("m"), {"--units", "word", "--loss", loss, "--noise", "5"}));
+    EXPECT_EQ(trained["units"], "word");
+  }
+}
+
+TEST_F(NeuralLm, TorchScript) {
+  const Json drawn = json_of(generate_script("recurrent.ts", {"-k", "5", "--seed", "1"}));
+  ASSERT_EQ(drawn["sequences"].size(), 5U);
+  for (const Json& each : drawn["sequences"]) {
+    EXPECT_EQ(each["text"].get<std::string>().find_first_not_of("abcdef"), std::string::npos);
+  }
+  // The same module, giving only the last token's logits, in double.
+  const Json last = json_of(generate_script("last_only.ts", {"-k", "5", "--seed", "1"}));
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(last["sequences"][i]["text"], drawn["sequences"][i]["text"]);
+  }
+  const Json prompted =
+      json_of(generate_script("recurrent.ts", {"-k", "1", "--method", "beam", "--prompt", "fbb"}));
+  EXPECT_EQ(prompted["sequences"].size(), 1U);
+}
+
+TEST_F(NeuralLm, Refusals) {
+  EXPECT_THAT(refusal({"generate", "--model", module("recurrent.ts")}, kWronglyAsked),
+              EndsWith("does not say what its tokens are: expected a file of them"));
+  EXPECT_THAT(refusal(generate_script("flat.ts"), kFailed), HasSubstr("flat.ts: expected logits"));
+  EXPECT_THAT(refusal(generate_script("fussy.ts"), kFailed),
+              EndsWith("fussy.ts: gives logits for 4 tokens, expected 7"));
+  EXPECT_EQ(refusal(generate_script("recurrent.ts", {"--prompt", "axe"}), kWronglyAsked),
+            "--prompt: 'x' is not in the vocabulary");
+  const std::string twice = file("twice.txt", "a\nb\na\n");
+  EXPECT_THAT(
+      refusal({"generate", "--model", module("recurrent.ts"), "--vocabulary", twice}, kFailed),
+      EndsWith("twice.txt: line 3: the token of line 1 again"));
+  EXPECT_EQ(
+      refusal({"lm", "train", "--units", "word", word_list(), "-o", path("x")}, kWronglyAsked),
+      "--units: an n-gram model is one of characters (char), got word");
+  EXPECT_THAT(refusal(train("lstm", path("x"), {}, "0"), kWronglyAsked),
+              EndsWith("epochs: expected a positive number, got 0"));
+  EXPECT_FALSE(std::filesystem::exists(path("x")));
+
+  ASSERT_EQ(run_partita(train("lstm", path("good"))).status, 0);
+  const std::string bytes = read_file(path("good"));
+  for (const std::size_t length : {bytes.size() - 1, bytes.size() / 2, std::size_t{40}}) {
+    const std::string cut = file("cut", bytes.substr(0, length));
+    EXPECT_THAT(refusal({"generate", "--model", cut}, kFailed), HasSubstr("cut: ")) << length;
+  }
+  const std::string other = file("other.txt", "\xC3\xA9t\xC3\xA9\n");
+  EXPECT_THAT(refusal({"lm", "evaluate", path("good"), other}, kFailed),
+              HasSubstr("other.txt: line 1: the model never saw the character"));
+}
+
+}  // namespace
+}  // namespace partita::testing
