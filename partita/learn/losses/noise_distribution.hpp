@@ -5,8 +5,8 @@
 //   Tensor words = noise.draw({64, 25}, Stream{seed, step});               // int64 [64, 25]
 //   Tensor log_q = noise.log_prob(words, at::kFloat);
 //
-// A draw takes constant time, by an alias table (partita/random/alias_table.hpp), and log q is that
-// of the weights, with no table of a limited number of places between them.
+// A draw takes constant time, by an alias table (partita/random/alias_table.hpp), and log q is the
+// logarithm of the very probability that words are drawn with.
 #pragma once
 
 #include <cstdint>
