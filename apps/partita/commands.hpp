@@ -22,9 +22,11 @@ inline constexpr LearnCommand kGradients{
 
 inline constexpr LearnCommand kNce{
     "nce", "Train without the sum over the vocabulary: NCE beside the full softmax"};
+inline constexpr LearnCommand kOpenset{
+    "openset", "Train classifiers to be unsure about the unknown, and score examples by them"};
 
 /// Those of partita-learn.
-inline constexpr std::array kLearnCommands{kGradients, kNce};
+inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset};
 
 /// Adds this program's subcommands: defined in partita_commands.cpp and in learn_commands.cpp.
 void add_commands(CLI::App& app);
@@ -38,5 +40,6 @@ void add_detect(CLI::App& app);
 
 void add_gradients(CLI::App& app);
 void add_nce(CLI::App& app);
+void add_openset(CLI::App& app);
 
 }  // namespace partita::app

@@ -8,6 +8,7 @@ void add_commands(CLI::App& app) {
   add_generate(app);
   add_gradients(app);
   add_nce(app);
+  add_openset(app);
 }
 
 }  // namespace partita::app
