@@ -37,6 +37,7 @@ void add_generate(CLI::App& app);
 void add_demo(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_detect(CLI::App& app);
+void add_embed(CLI::App& app);
 
 void add_gradients(CLI::App& app);
 void add_nce(CLI::App& app);

@@ -56,6 +56,7 @@ void add_commands(CLI::App& app) {
   add_demo(app);
   add_calibrate(app);
   add_detect(app);
+  add_embed(app);
 #ifdef PARTITA_LEARN
   for (const LearnCommand& learn : kLearnCommands) add_learn(app, learn);
 #endif

@@ -72,15 +72,12 @@ std::string read_all(const Descriptor& file, const fs::path& path, std::size_t s
   return bytes;
 }
 
-void write_all(const Descriptor& file, const fs::path& path,
-               std::initializer_list<std::string_view> pieces) {
-  for (std::string_view rest : pieces) {
-    while (!rest.empty()) {
-      const ssize_t put = ::write(file.get(), rest.data(), rest.size());
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) fail(path, "write");
-      rest.remove_prefix(static_cast<std::size_t>(put));
-    }
+void write_all(const Descriptor& file, const fs::path& path, std::string_view rest) {
+  while (!rest.empty()) {
+    const ssize_t put = ::write(file.get(), rest.data(), rest.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail(path, "write");
+    rest.remove_prefix(static_cast<std::size_t>(put));
   }
 }
 
@@ -137,6 +134,12 @@ std::string read_file(const fs::path& path) {
 void write_file(const fs::path& path, std::string_view bytes) { write_file(path, {bytes}); }
 
 void write_file(const fs::path& path, std::initializer_list<std::string_view> pieces) {
+  write_file(path, [&](const Sink& sink) {
+    for (const std::string_view piece : pieces) sink(piece);
+  });
+}
+
+void write_file(const fs::path& path, const std::function<void(const Sink& sink)>& produce) {
   std::error_code unresolved;
   const fs::path resolved = fs::weakly_canonical(path, unresolved);  // through links
   const fs::path& target = unresolved ? path : resolved;
@@ -146,7 +149,7 @@ void write_file(const fs::path& path, std::initializer_list<std::string_view> pi
   if (exists && !S_ISREG(old.st_mode)) {
     Descriptor device(::open(target.c_str(), O_WRONLY | O_CLOEXEC));
     if (!device.ok()) fail(path, "write");
-    write_all(device, path, pieces);
+    produce([&](std::string_view bytes) { write_all(device, path, bytes); });
     if (device.close() != 0) fail(path, "write");
     return;
   }
@@ -156,7 +159,7 @@ void write_file(const fs::path& path, std::initializer_list<std::string_view> pi
   Beside beside(target, 0666);
   Descriptor file(beside.fd());
   if (exists && ::fchmod(file.get(), old.st_mode & 07777U) != 0) fail(path, "write");
-  write_all(file, path, pieces);
+  produce([&](std::string_view bytes) { write_all(file, path, bytes); });
   if (::fsync(file.get()) != 0) fail(path, "write");
   if (file.close() != 0) fail(path, "write");
   beside.rename();

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -30,6 +31,14 @@ void write_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// The same, with the bytes in several pieces (a header and its data).
 void write_file(const std::filesystem::path& path, std::initializer_list<std::string_view> pieces);
+
+/// Takes the next bytes of a file that is being written.
+using Sink = std::function<void(std::string_view bytes)>;
+
+/// The same, with bytes that never are in memory together: `produce` is called once and hands them
+/// to its sink. If it throws, the old file stays.
+void write_file(const std::filesystem::path& path,
+                const std::function<void(const Sink& sink)>& produce);
 
 /// A file's bytes, mapped read-only for as long as this lives. A pipe is read into memory. Another
 /// process must not shorten the file meanwhile; one that replaces it, as write_file does, is fine.

@@ -208,13 +208,8 @@ std::string_view header_text(std::string_view name, std::string_view bytes, std:
   return bytes.substr(start_of_text, static_cast<std::size_t>(length));
 }
 
-template <class T>
-void save(const std::filesystem::path& path, std::string_view descr, std::span<const T> values,
-          std::size_t rows, std::size_t columns) {
-  if (product(rows, columns) != values.size()) {
-    throw InvalidArgument(
-        "values", fmt::format("expected {} x {} of them, got {}", rows, columns, values.size()));
-  }
+/// All that stands before the data.
+std::string file_header(std::string_view descr, std::size_t rows, std::size_t columns) {
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}, {}), }}",
                                    descr, rows, columns);
   constexpr std::size_t kBeforeText = 10;
@@ -224,8 +219,18 @@ void save(const std::filesystem::path& path, std::string_view descr, std::span<c
   std::string start(kMagic);
   start += {'\x01', '\x00', static_cast<char>(header.size() & 0xFFU),
             static_cast<char>(header.size() >> 8U)};
-  write_file(path,
-             {start, header, {reinterpret_cast<const char*>(values.data()), values.size_bytes()}});
+  return start + header;
+}
+
+template <class T>
+void save(const std::filesystem::path& path, std::string_view descr, std::span<const T> values,
+          std::size_t rows, std::size_t columns) {
+  if (product(rows, columns) != values.size()) {
+    throw InvalidArgument(
+        "values", fmt::format("expected {} x {} of them, got {}", rows, columns, values.size()));
+  }
+  write_file(path, {file_header(descr, rows, columns),
+                    {reinterpret_cast<const char*>(values.data()), values.size_bytes()}});
 }
 
 }  // namespace
@@ -276,6 +281,19 @@ void save_npy(const std::filesystem::path& path, std::span<const double> values,
 void save_npy(const std::filesystem::path& path, std::span<const std::int64_t> values,
               std::size_t rows, std::size_t columns) {
   save(path, "<i8", values, rows, columns);
+}
+
+void save_npy(const std::filesystem::path& path, Rows matrix) {
+  if (matrix.dtype() != DType::f32 || matrix.column_stride() != 1) {
+    throw InvalidArgument("matrix", "expected rows of contiguous float");
+  }
+  write_file(path, [&](const Sink& sink) {
+    sink(file_header("<f4", matrix.rows(), matrix.columns()));
+    for (std::size_t i = 0; i < matrix.rows(); ++i) {
+      const float* const row = matrix.row_data<float>(i);
+      sink({reinterpret_cast<const char*>(row), matrix.columns() * sizeof(float)});
+    }
+  });
 }
 
 }  // namespace partita

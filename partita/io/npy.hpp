@@ -64,4 +64,8 @@ void save_npy(const std::filesystem::path& path, std::span<const double> values,
 void save_npy(const std::filesystem::path& path, std::span<const std::int64_t> values,
               std::size_t rows, std::size_t columns);
 
+/// Writes rows of contiguous floats as float32, without a second copy of them.
+/// @throws InvalidArgument for other rows; IoError
+void save_npy(const std::filesystem::path& path, Rows matrix);
+
 }  // namespace partita
