@@ -22,15 +22,15 @@ namespace {
 struct MapOptions {
   std::string vectors;
   std::string report;
-  std::size_t words = 400;
+  std::size_t words = 200;
   std::size_t skip = 100;
   CommonOptions common;
 };
 
 /// Words at their places; gnuplot cannot put so many labels.
 std::string picture(const std::vector<std::string>& words, const std::vector<Place>& places) {
-  constexpr double kSize = 960;
-  constexpr double kMargin = 40;
+  constexpr double kSize = 480;  // a figure's width on the page
+  constexpr double kMargin = 24;
   Place low = places[0];
   Place high = places[0];
   for (const Place& p : places) {
@@ -40,7 +40,7 @@ std::string picture(const std::vector<std::string>& words, const std::vector<Pla
   const double extent = std::max({high.x - low.x, high.y - low.y, 1e-300});
   const double scale = (kSize - 2 * kMargin) / extent;
   std::string svg = fmt::format(
-      R"(<svg viewBox="0 0 {0} {1:.0f}" role="img" aria-label="Map of words" font-size="11" )"
+      R"(<svg viewBox="0 0 {0} {1:.0f}" role="img" aria-label="Map of words" font-size="8" )"
       R"(text-anchor="middle" fill="currentColor">)",
       kSize, (high.y - low.y) * scale + 2 * kMargin);
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -69,7 +69,7 @@ void run(const MapOptions& options) {
   Page page("Map of words", fmt::format("{}: {} words of {} numbers", options.vectors,
                                         grouped(vectors.words.size()), vectors.dim));
   page.figures({{picture(words, places),
-                 fmt::format("The words from the {}th to the {}th most frequent, by t-SNE "
+                 fmt::format("Words {} to {} by frequency, placed by t-SNE "
                              "(perplexity {:.3g}) from their principal components. Near words are "
                              "neighbors by cosine; far distances mean little.",
                              skipped + 1, skipped + shown, perplexity)}});
@@ -96,7 +96,7 @@ void add_embed_map(CLI::App& embed) {
   command->add_option("--report", options->report, "where to write the page")
       ->option_text("FILE")
       ->required();
-  command->add_option("--words", options->words, "how many words (400)")
+  command->add_option("--words", options->words, "how many words (200)")
       ->option_text("N")
       ->check(whole_number(10, 5000));
   command->add_option("--skip", options->skip, "leave out the N most frequent ones (100)")
