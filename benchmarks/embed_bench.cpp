@@ -75,26 +75,23 @@ int main(int argc, char** argv) {
   run(fmt::format("gzip -dcf '{}' > '{}'", argv[1], text));
   const Corpus corpus(text);
   const auto words = static_cast<double>(corpus.vocabulary().total());
-  std::ofstream(folder / "peer.py")  // named gensim.py it would import itself << kGensim;
+  std::ofstream(folder / "peer.py") << kGensim;  // as gensim.py, it would import itself
 
-      std::vector<Contender>
-          contenders = {
-              {"partita", [&](int dim, int epochs, int threads, const std::string& output) {
-                 const auto start = std::chrono::steady_clock::now();
-                 EmbeddingTrainer trainer(corpus, {.dim = static_cast<std::size_t>(dim),
-                                                   .sample = 1e-4,
-                                                   .epochs = static_cast<std::uint64_t>(epochs),
-                                                   .threads = threads});
-                 trainer.train();
-                 const auto seconds = std::chrono::steady_clock::now() - start;
-                 save_word_vectors(
-                     output,
-                     [&](std::size_t i) {
-                       return corpus.vocabulary().word(static_cast<WordId>(i));
-                     },
-                     trainer.vectors());
-                 return std::chrono::duration<double>(seconds).count();
-               }}};
+  std::vector<Contender> contenders = {
+      {"partita", [&](int dim, int epochs, int threads, const std::string& output) {
+         const auto start = std::chrono::steady_clock::now();
+         EmbeddingTrainer trainer(corpus, {.dim = static_cast<std::size_t>(dim),
+                                           .sample = 1e-4,
+                                           .epochs = static_cast<std::uint64_t>(epochs),
+                                           .threads = threads});
+         trainer.train();
+         const auto seconds = std::chrono::steady_clock::now() - start;
+         save_word_vectors(
+             output,
+             [&](std::size_t i) { return corpus.vocabulary().word(static_cast<WordId>(i)); },
+             trainer.vectors());
+         return std::chrono::duration<double>(seconds).count();
+       }}};
   if (available("command -v fasttext")) {
     contenders.push_back(
         {"fastText", [&](int dim, int epochs, int threads, const std::string& output) {
