@@ -29,7 +29,7 @@ struct MapOptions {
 
 /// Words at their places; gnuplot cannot put so many labels.
 std::string picture(const std::vector<std::string>& words, const std::vector<Place>& places) {
-  constexpr double kSize = 480;  // a figure's width on the page
+  constexpr double kSize = 800;
   constexpr double kMargin = 24;
   Place low = places[0];
   Place high = places[0];
@@ -40,7 +40,7 @@ std::string picture(const std::vector<std::string>& words, const std::vector<Pla
   const double extent = std::max({high.x - low.x, high.y - low.y, 1e-300});
   const double scale = (kSize - 2 * kMargin) / extent;
   std::string svg = fmt::format(
-      R"(<svg viewBox="0 0 {0} {1:.0f}" role="img" aria-label="Map of words" font-size="8" )"
+      R"(<svg viewBox="0 0 {0} {1:.0f}" role="img" aria-label="Map of words" font-size="11" )"
       R"(text-anchor="middle" fill="currentColor">)",
       kSize, (high.y - low.y) * scale + 2 * kMargin);
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -68,11 +68,13 @@ void run(const MapOptions& options) {
 
   Page page("Map of words", fmt::format("{}: {} words of {} numbers", options.vectors,
                                         grouped(vectors.words.size()), vectors.dim));
-  page.figures({{picture(words, places),
-                 fmt::format("Words {} to {} by frequency, placed by t-SNE "
-                             "(perplexity {:.3g}) from their principal components. Near words are "
-                             "neighbors by cosine; far distances mean little.",
-                             skipped + 1, skipped + shown, perplexity)}});
+  page.figures({{.svg = picture(words, places),
+                 .caption = fmt::format(
+                     "Words {} to {} by frequency, placed by t-SNE "
+                     "(perplexity {:.3g}) from their principal components. Near words are "
+                     "neighbors by cosine; far distances mean little.",
+                     skipped + 1, skipped + shown, perplexity),
+                 .wide = true}});
   write_file(options.report, page.html());
   if (options.common.json) {
     Json json = Json::array();

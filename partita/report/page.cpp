@@ -46,6 +46,7 @@ td { border-bottom: 1px solid var(--grid); }
 .right { text-align: right; }
 mark { background: var(--mark); color: inherit; border-radius: .2em; padding: .05em .3em; margin: 0 -.3em; }
 figure { margin: 0; flex: 1 1 20rem; max-width: 30rem; min-width: 0; }
+figure.wide { flex-basis: 100%; max-width: none; }
 figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
 figcaption { color: var(--soft); font-size: .9rem; line-height: 1.45; margin-top: .4rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--grid); padding-top: .6rem; }
@@ -108,8 +109,9 @@ void Page::tables(const std::vector<Table>& tables) {
 void Page::figures(const std::vector<CaptionedFigure>& figures) {
   body_ += "<div class=\"side\">\n";
   for (const CaptionedFigure& figure : figures) {
-    body_ += fmt::format("<figure>\n{}\n<figcaption>{}</figcaption></figure>\n", figure.svg,
-                         escape_html(figure.caption));
+    body_ +=
+        fmt::format("<figure{}>\n{}\n<figcaption>{}</figcaption></figure>\n",
+                    figure.wide ? " class=\"wide\"" : "", figure.svg, escape_html(figure.caption));
   }
   body_ += "</div>\n";
 }

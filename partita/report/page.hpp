@@ -45,6 +45,7 @@ struct Table {
 struct CaptionedFigure {
   std::string svg = {};  ///< from to_svg(); taken as it is
   std::string caption = {};
+  bool wide = false;  ///< as wide as the page
 };
 
 /// Collects a page from top to bottom. All text is escaped.
