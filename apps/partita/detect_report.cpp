@@ -11,11 +11,11 @@
 #include "partita/detection/roc.hpp"
 #include "partita/report/figure.hpp"
 #include "partita/report/page.hpp"
+#include "score_curves.hpp"
 
 namespace partita::app {
 namespace {
 
-constexpr std::size_t kMostPoints = 600;  // of a curve: more than a figure has pixels
 constexpr std::size_t kBins = 40;
 
 std::string file_name(const std::string& path) {
@@ -30,30 +30,6 @@ struct Sides {
 
 Sides sides(const EvaluateDetectionOptions& options) {
   return options.logits.empty() ? Sides{"in", "out"} : Sides{"correct", "wrong"};
-}
-
-/// The points to draw: all, or evenly many of them with both ends.
-RocCurve thinned(const RocCurve& curve) {
-  if (curve.size() <= kMostPoints) return curve;
-  RocCurve out;
-  for (std::size_t i = 0; i < kMostPoints; ++i) {
-    out.push_back(curve[i * (curve.size() - 1) / (kMostPoints - 1)]);
-  }
-  return out;
-}
-
-double share(std::size_t part, std::size_t whole) {
-  return static_cast<double>(part) / static_cast<double>(whole);
-}
-
-Series roc_series(const RocCurve& curve, std::string name) {
-  const OperatingPoint all = curve.back();
-  Series series{.name = std::move(name), .mark = Mark::line};
-  for (const OperatingPoint& point : thinned(curve)) {
-    series.x.push_back(share(point.false_positives, all.false_positives));
-    series.y.push_back(share(point.true_positives, all.true_positives));
-  }
-  return series;
 }
 
 Series precision_recall_series(const RocCurve& curve, std::string name) {
@@ -132,22 +108,6 @@ std::pair<double, double> range(const std::vector<double>& in, const std::vector
   return {low - around, high + around};
 }
 
-Series histogram(std::string name, const std::vector<double>& scores, double low, double high) {
-  std::vector<std::size_t> counts(kBins);
-  for (const double s : scores) {
-    const double at = (s - low) / (high - low) * static_cast<double>(kBins);
-    ++counts[static_cast<std::size_t>(std::clamp(at, 0.0, static_cast<double>(kBins - 1)))];
-  }
-  Series series{.name = std::move(name), .mark = Mark::line};
-  for (std::size_t b = 0; b < kBins; ++b) {  // each bin as a step
-    for (const std::size_t edge : {b, b + 1}) {
-      series.x.push_back(low + (high - low) * static_cast<double>(edge) / kBins);
-      series.y.push_back(100 * share(counts[b], scores.size()));
-    }
-  }
-  return series;
-}
-
 CaptionedFigure histogram_figure(const DetectionResult& result,
                                  const EvaluateDetectionOptions& options) {
   const bool msp = options.score.score == "msp";
@@ -156,15 +116,16 @@ CaptionedFigure histogram_figure(const DetectionResult& result,
   const auto [low, high] = range(in, out);
   const Sides names = sides(options);
   const double threshold = shown({threshold_at_tpr(result.in, 0.95)}, msp).front();
-  Figure figure{
-      .title = "Scores of both sides",
-      .x = {.label = msp ? "largest probability" : "score, " + options.score.score,
-            .min = low,
-            .max = high},
-      .y = {.label = "% of the side's rows", .min = 0},
-      .series = {histogram(names.in, in, low, high), histogram(names.out, out, low, high)}};
+  Figure figure{.title = "Scores of both sides",
+                .x = {.label = msp ? "largest probability" : "score, " + options.score.score,
+                      .min = low,
+                      .max = high},
+                .y = {.label = "% of the side's rows", .min = 0},
+                .series = {histogram(names.in, in, low, high, kBins),
+                           histogram(names.out, out, low, high, kBins)}};
   double top = 0;
-  for (const Series& series : figure.series) {
+  for (Series& series : figure.series) {
+    for (double& y : series.y) y *= 100;
     top = std::max(top, *std::max_element(series.y.begin(), series.y.end()));
   }
   figure.series.push_back({.name = fmt::format("95 % of {}", names.in),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/text.hpp"
 #include "partita/learn/losses/nce.hpp"
@@ -198,7 +199,9 @@ void train_neural(const LmTrainOptions& options) {
 }
 
 TextGenerator open_neural(const ModelFile& file) {
-  if (read_file(file.path).substr(0, 2) == "PK") return open_torch_script(file);
+  if (archive_kind(MappedFile(file.path).bytes()) != TextModel::kArchive) {
+    return open_torch_script(file);
+  }
   const auto model = std::make_shared<TextModel>(TextModel::load(file.path));
   model->network->to(at::Device(file.device));
   return {.kind = std::holds_alternative<LstmOptions>(model->options) ? "lstm" : "transformer",

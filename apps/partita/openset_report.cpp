@@ -9,12 +9,12 @@
 
 #include "partita/report/figure.hpp"
 #include "partita/report/page.hpp"
+#include "score_curves.hpp"
 
 namespace partita::app {
 namespace {
 
 constexpr std::size_t kBins = 20;
-constexpr std::size_t kCurvePoints = 200;
 constexpr int kMapSide = 440;
 
 /// Confidence over the plane, with the points that were learned from.
@@ -68,24 +68,6 @@ void add_maps(Page& page, const OpensetResult& result) {
   page.figures(figures);
 }
 
-/// Shares of the examples in equal bins of confidence.
-Series histogram(const OpensetConfidence& set, double least) {
-  Series series{.name = set.set, .mark = Mark::line};
-  std::vector<double> counts(kBins);
-  for (const double value : set.values) {
-    const double place = (value - least) / (1 - least) * kBins;
-    ++counts[std::min(kBins - 1, static_cast<std::size_t>(std::max(0.0, place)))];
-  }
-  const double width = (1 - least) / kBins;
-  for (std::size_t b = 0; b < kBins; ++b) {
-    const double share = counts[b] / static_cast<double>(set.values.size());
-    const double left = least + width * static_cast<double>(b);
-    series.x.insert(series.x.end(), {left, left + width});  // a step
-    series.y.insert(series.y.end(), {share, share});
-  }
-  return series;
-}
-
 void add_histograms(Page& page, const OpensetResult& result) {
   page.heading("How sure it is");
   page.paragraph(
@@ -98,28 +80,11 @@ void add_histograms(Page& page, const OpensetResult& result) {
                   .x = {.label = "largest probability", .min = least, .max = 1},
                   .y = {.label = "share of the set", .min = 0}};
     for (const OpensetConfidence& set : variant.confidence) {
-      figure.series.push_back(histogram(set, least));
+      figure.series.push_back(histogram(set.set, set.values, least, 1, kBins));
     }
     figures.push_back({to_svg(figure), variant.name + "."});
   }
   page.figures(figures);
-}
-
-/// No more points than can be seen.
-Series roc_series(const std::string& name, const RocCurve& curve) {
-  Series series{.name = name, .mark = Mark::line};
-  const auto positives = static_cast<double>(curve.back().true_positives);
-  const auto negatives = static_cast<double>(curve.back().false_positives);
-  double seen = -1;
-  for (const OperatingPoint& point : curve) {
-    const double x = static_cast<double>(point.false_positives) / negatives;
-    const double y = static_cast<double>(point.true_positives) / positives;
-    if (x + y - seen < 2.0 / kCurvePoints && &point != &curve.back()) continue;
-    seen = x + y;
-    series.x.push_back(x);
-    series.y.push_back(y);
-  }
-  return series;
 }
 
 void add_roc_curves(Page& page, const OpensetResult& result) {
@@ -135,7 +100,7 @@ void add_roc_curves(Page& page, const OpensetResult& result) {
                   .x = {.label = "unknown accepted", .min = 0, .max = 1},
                   .y = {.label = "known accepted", .min = 0, .max = 1}};
     for (const OpensetVariant& variant : result.variants) {
-      figure.series.push_back(roc_series(variant.name, variant.detection[d].curve));
+      figure.series.push_back(roc_series(variant.detection[d].curve, variant.name));
     }
     figures.push_back({to_svg(figure), "Unknown: " + first[d].set + "."});
   }

@@ -42,11 +42,8 @@ Tensor NceLoss::log_z_of(const OutputBatch& batch) const {
 
 Tensor NceLoss::losses(const OutputBatch& batch, const OutputLayer& output,
                        const Random& random) const {
-  const std::int64_t k = options_.noise;
-  const Tensor noise = draw_noise(noise_, k, options_.shared_noise, batch, output, random);
-  auto [target, others] = sampled_scores(batch, output, noise);
-  target = target - log_expected_targets(noise_, k, batch);
-  others = others - noise_.log_expected_count(noise, k, others.scalar_type());
+  auto [drawn, target, others] =
+      corrected_scores(noise_, options_.noise, options_.shared_noise, batch, output, random);
   if (options_.log_z.defined()) {
     const Tensor log_z = log_z_of(batch);
     target = target - log_z;
@@ -54,7 +51,7 @@ Tensor NceLoss::losses(const OutputBatch& batch, const OutputLayer& output,
   }
   return data_or_noise(
       target, others,
-      options_.mask_accidental_hits ? accidental_hits(batch.targets, noise) : Tensor());
+      options_.mask_accidental_hits ? accidental_hits(batch.targets, drawn) : Tensor());
 }
 
 NegativeSamplingLoss::NegativeSamplingLoss(NoiseDistribution noise, NegativeSamplingOptions options)

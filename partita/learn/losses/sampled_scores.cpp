@@ -260,6 +260,17 @@ SampledScores shared_scores(const OutputBatch& batch, const OutputLayer& output,
   return {target, others};
 }
 
+/// log(k q) of targets, each of which must be possible as noise.
+Tensor log_expected_targets(const NoiseDistribution& noise, std::int64_t k,
+                            const OutputBatch& batch) {
+  Tensor log_kq = noise.log_expected_count(batch.targets, k, batch.hidden.scalar_type());
+  const Tensor impossible = log_kq.isinf();
+  if (!impossible.any().item<bool>()) return log_kq;
+  const auto row = impossible.nonzero()[0].item<std::int64_t>();
+  throw InvalidArgument("targets", fmt::format("row {}: category {} has probability 0 as noise",
+                                               row, batch.targets[row].item<std::int64_t>()));
+}
+
 }  // namespace
 
 void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
@@ -294,16 +305,6 @@ Tensor accidental_hits(const Tensor& targets, const Tensor& noise) {
   return noise == targets.unsqueeze(1);
 }
 
-Tensor log_expected_targets(const NoiseDistribution& noise, std::int64_t k,
-                            const OutputBatch& batch) {
-  Tensor log_kq = noise.log_expected_count(batch.targets, k, batch.hidden.scalar_type());
-  const Tensor impossible = log_kq.isinf();
-  if (!impossible.any().item<bool>()) return log_kq;
-  const auto row = impossible.nonzero()[0].item<std::int64_t>();
-  throw InvalidArgument("targets", fmt::format("row {}: category {} has probability 0 as noise",
-                                               row, batch.targets[row].item<std::int64_t>()));
-}
-
 Tensor sparse_rows(const Tensor& table, const Tensor& index) {
   return SparseRows::apply(table, index);
 }
@@ -320,6 +321,15 @@ SampledScores sampled_scores(const OutputBatch& batch, const OutputLayer& output
                                  index)
           : gathered_scores(batch.hidden, output, index);
   return {scores.select(1, 0), scores.narrow(1, 1, noise.size(1))};
+}
+
+CorrectedScores corrected_scores(const NoiseDistribution& noise, std::int64_t k, bool shared,
+                                 const OutputBatch& batch, const OutputLayer& output,
+                                 const Random& random) {
+  const Tensor drawn = draw_noise(noise, k, shared, batch, output, random);
+  const auto [target, others] = sampled_scores(batch, output, drawn);
+  return {drawn, target - log_expected_targets(noise, k, batch),
+          others - noise.log_expected_count(drawn, k, others.scalar_type())};
 }
 
 }  // namespace partita::losses

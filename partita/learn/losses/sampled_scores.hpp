@@ -26,13 +26,21 @@ SampledScores sampled_scores(const OutputBatch& batch, const OutputLayer& output
 Tensor draw_noise(const NoiseDistribution& noise, std::int64_t k, bool shared,
                   const OutputBatch& batch, const OutputLayer& output, const Random& random);
 
+/// Noise for a batch, and the scores less log(k q), of targets and of noise: what NCE compares with
+/// 0 and sampled softmax with each other.
+struct CorrectedScores {
+  Tensor drawn;   ///< int64 [k] if shared, else [B, k]
+  Tensor target;  ///< [B]
+  Tensor noise;   ///< [B, k]
+};
+
+/// @throws InvalidArgument as draw_noise; and naming the row whose target has q = 0.
+CorrectedScores corrected_scores(const NoiseDistribution& noise, std::int64_t k, bool shared,
+                                 const OutputBatch& batch, const OutputLayer& output,
+                                 const Random& random);
+
 /// Which of the noise is the target of its row, bool [B, k].
 Tensor accidental_hits(const Tensor& targets, const Tensor& noise);
-
-/// log(k q) of targets, each of which must be possible as noise.
-/// @throws InvalidArgument naming the row whose target has q = 0.
-Tensor log_expected_targets(const NoiseDistribution& noise, std::int64_t k,
-                            const OutputBatch& batch);
 
 /// @throws InvalidArgument unless `index` is int64 [rows] in [0, range).
 void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
