@@ -8,14 +8,36 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/sampled_scores.hpp"
 
 namespace partita::losses {
 
 namespace {
 
+void check_tails(const OutputLayer& output) {
+  const auto tails = static_cast<std::int64_t>(output.tails.size());
+  if (tails > 0 && output.weight.size(0) <= tails) {
+    throw InvalidArgument("weight", fmt::format("expected a row for some output and for each of {} "
+                                                "tails, got {}",
+                                                tails, to_string(output.weight.sizes())));
+  }
+  for (std::size_t i = 0; i < output.tails.size(); ++i) {
+    const auto& [projection, weight] = output.tails[i];
+    if (projection.dim() == 2 && projection.size(1) == output.weight.size(1) && weight.dim() == 2 &&
+        weight.size(0) > 0 && weight.size(1) == projection.size(0)) {
+      continue;
+    }
+    throw InvalidArgument(
+        "tails", fmt::format("{}: expected projection [h, {}] and weight [n, h], got {} and {}", i,
+                             output.weight.size(1), to_string(projection.sizes()),
+                             to_string(weight.sizes())));
+  }
+}
+
 void check_layer(const OutputLayer& output) {
-  const auto& [weight, bias] = output;
+  const Tensor& weight = output.weight;
+  const Tensor& bias = output.bias;
   if (weight.dim() != 2 || weight.size(0) == 0 || !weight.is_floating_point()) {
     throw InvalidArgument(
         "weight", fmt::format("expected floating-point [V, d], got {} {}",
@@ -28,6 +50,7 @@ void check_layer(const OutputLayer& output) {
                             at::toString(weight.scalar_type()), weight.size(0),
                             at::toString(bias.scalar_type()), to_string(bias.sizes())));
   }
+  check_tails(output);
 }
 
 void check(const OutputBatch& batch, const OutputLayer& output) {
@@ -41,7 +64,7 @@ void check(const OutputBatch& batch, const OutputLayer& output) {
                               at::toString(weight.scalar_type()), weight.size(1),
                               at::toString(hidden.scalar_type()), to_string(hidden.sizes())));
   }
-  check_indices("targets", batch.targets, hidden.size(0), weight.size(0));
+  check_indices("targets", batch.targets, hidden.size(0), output.outputs());
 }
 
 void check_losses(const Tensor& losses) {
@@ -73,8 +96,18 @@ Tensor log_partition(const Tensor& hidden, const OutputLayer& output) {
 
 }  // namespace
 
+std::int64_t OutputLayer::outputs() const {
+  std::int64_t count = weight.size(0) - static_cast<std::int64_t>(tails.size());
+  for (const Tail& tail : tails) count += tail.weight.size(0);
+  return count;
+}
+
 Tensor OutputLoss::operator()(const OutputBatch& batch, const OutputLayer& output,
                               const Random& random, Reduction reduction) const {
+  if (adaptive() == output.tails.empty()) {
+    throw InvalidArgument("output", adaptive() ? "has no tails: this loss is one of adaptive layers"
+                                               : "has tails, which AdaptiveSoftmaxLoss is for");
+  }
   check(batch, output);
   const Tensor each = losses(batch, output, random);
   check_losses(each);
@@ -105,17 +138,28 @@ Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output) {
   check(batch, output);
   const at::NoGradGuard no_grad;
   constexpr std::int64_t kRowsAtOnce = 1024;
+  Evaluation out;
+  if (!output.tails.empty()) {
+    out.log_likelihood = adaptive_log_likelihood(batch, output);
+    out.log_z = at::zeros_like(out.log_likelihood);
+    check_losses(out.log_likelihood);
+    return out;
+  }
   std::vector<Tensor> log_z;
   for (const Tensor& rows : batch.hidden.split(kRowsAtOnce)) {
     log_z.push_back(log_partition(rows, output));
   }
   Tensor target = (batch.hidden * output.weight.index_select(0, batch.targets)).sum(-1);
   if (output.bias.defined()) target = target + output.bias.index_select(0, batch.targets);
-  Evaluation out;
   out.log_z = at::cat(log_z);
   out.log_likelihood = target - out.log_z;
   check_losses(out.log_likelihood);
   return out;
+}
+
+Tensor logits(const Tensor& hidden, const OutputLayer& output) {
+  return output.tails.empty() ? at::linear(hidden, output.weight, output.bias)
+                              : adaptive_log_probs(hidden, output);
 }
 
 }  // namespace partita::losses

@@ -19,9 +19,13 @@
 //   NegativeSamplingLoss  the same without the correction by log k q       (nce.hpp)
 //   SampledSoftmaxLoss    softmax over target and noise, corrected         (sampled_softmax.hpp)
 //   FullSoftmaxLoss       softmax over all V: maximum likelihood           (here)
+//
+// AdaptiveSoftmaxLoss (adaptive_softmax.hpp) goes the other way: its output layer has rare outputs
+// in clusters of their own, so that the exact softmax is short.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/random.hpp"
@@ -29,10 +33,21 @@
 
 namespace partita::losses {
 
+/// A cluster of n rare outputs of an adaptive layer (adaptive_softmax.hpp).
+struct Tail {
+  Tensor projection;  ///< [h, d]
+  Tensor weight;      ///< [n, h]: the outputs' scores are weight projection hidden
+};
+
 /// The last layer of a model.
 struct OutputLayer {
-  Tensor weight;     ///< output embedding, [V, d], floating-point
-  Tensor bias = {};  ///< [V], or none
+  /// Output embedding, [V, d], floating-point. With tails, of the frequent outputs and of each tail
+  /// as a whole: [V - sum of the tails' n + tails, d].
+  Tensor weight;
+  Tensor bias = {};              ///< a number for each row of weight, or none
+  std::vector<Tail> tails = {};  ///< none: a full softmax
+
+  std::int64_t outputs() const;  ///< V
 };
 
 /// What the last layer is to predict, and from what.
@@ -56,6 +71,8 @@ class OutputLoss {
                     Reduction reduction = Reduction::mean) const;
 
  private:
+  /// Whether it is a loss of layers with tails, or of those without.
+  virtual bool adaptive() const { return false; }
   /// The loss of each row, [B], of a checked batch.
   virtual Tensor losses(const OutputBatch& batch, const OutputLayer& output,
                         const Random& random) const = 0;
@@ -71,7 +88,7 @@ class FullSoftmaxLoss : public OutputLoss {
 /// How a model predicts when it is normalized.
 struct Evaluation {
   Tensor log_likelihood;  ///< log (u(target) / Z) of each row, [B]
-  Tensor log_z;           ///< log Z of each row, [B]
+  Tensor log_z;           ///< log Z of each row, [B]; with tails 0
 
   double mean_log_likelihood() const;
   /// exp(-mean_log_likelihood())
@@ -85,5 +102,9 @@ struct Evaluation {
 /// time, so that memory does not grow with B V. No gradients.
 /// @throws InvalidArgument as OutputLoss does.
 Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output);
+
+/// What a softmax makes probabilities of: the scores, or with tails log-probabilities.
+/// @param hidden [..., d] @return [..., V]
+Tensor logits(const Tensor& hidden, const OutputLayer& output);
 
 }  // namespace partita::losses

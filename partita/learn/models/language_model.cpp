@@ -8,8 +8,14 @@
 
 namespace partita {
 
-Tensor LanguageModel::logits(const Tensor& hidden) const {
-  return at::linear(hidden, output_weight_, output_bias_);
+void LanguageModel::set_output(losses::OutputLayer adaptive) {
+  output_ = std::move(adaptive);
+  register_parameter("output_weight", output_.weight);
+  register_parameter("output_bias", output_.bias);
+  for (std::size_t i = 0; i < output_.tails.size(); ++i) {
+    register_parameter(fmt::format("tail_projection_{}", i), output_.tails[i].projection);
+    register_parameter(fmt::format("tail_weight_{}", i), output_.tails[i].weight);
+  }
 }
 
 void check_language_model(std::int64_t vocabulary, std::int64_t dim, std::int64_t layers,

@@ -9,8 +9,8 @@
 //   model->hidden(prompt, cache);                       // [B, T, dim]
 //   model->hidden(next_token, cache);                   // [B, 1, dim]: reads one token, not T + 1
 //
-// The two halves are apart because a loss over a large vocabulary (NceLoss, SampledSoftmaxLoss)
-// wants the hidden states and the output's weights, and never all of the logits.
+// The two halves are apart because a loss over a large vocabulary (NceLoss, SampledSoftmaxLoss,
+// AdaptiveSoftmaxLoss) wants the hidden states and the output layer, and never all of the logits.
 // neural_sequence_model.hpp makes one of these what a search takes.
 #pragma once
 
@@ -20,6 +20,7 @@
 #include <optional>
 #include <vector>
 
+#include "partita/learn/losses/output_loss.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
 
@@ -44,26 +45,24 @@ class LanguageModel : public torch::nn::Module {
     return hidden(tokens, cache, dropout);
   }
 
-  /// hidden W' + b: [..., dim()] -> [..., vocabulary()].
-  Tensor logits(const Tensor& hidden) const;
+  /// What a softmax makes probabilities of: [..., dim()] -> [..., vocabulary()].
+  Tensor logits(const Tensor& hidden) const { return losses::logits(hidden, output_); }
 
-  std::int64_t vocabulary() const { return output_weight_.size(0); }
-  std::int64_t dim() const { return output_weight_.size(1); }
-  const Tensor& output_weight() const { return output_weight_; }  ///< [V, dim]
-  const Tensor& output_bias() const { return output_bias_; }      ///< [V]
+  std::int64_t vocabulary() const { return output_.outputs(); }
+  std::int64_t dim() const { return output_.weight.size(1); }
+  const losses::OutputLayer& output() const { return output_; }
+  at::Device device() const { return output_.weight.device(); }
 
  protected:
   LanguageModel() = default;
 
   /// The last layer: `weight` is registered by the caller (it may be the input's too).
-  void set_output(Tensor weight, Tensor bias) {
-    output_weight_ = std::move(weight);
-    output_bias_ = std::move(bias);
-  }
+  void set_output(Tensor weight, Tensor bias) { output_ = {std::move(weight), std::move(bias)}; }
+  /// An adaptive one, which is registered here.
+  void set_output(losses::OutputLayer adaptive);
 
  private:
-  Tensor output_weight_;
-  Tensor output_bias_;
+  losses::OutputLayer output_;
 };
 
 struct LstmOptions {
@@ -72,6 +71,9 @@ struct LstmOptions {
   std::int64_t layers = 1;
   double dropout = 0;  ///< of embeddings and of every layer's output (Zaremba et al. 2014)
   bool tied = true;    ///< one matrix for input and output (Press, Wolf 2017)
+  /// Of an adaptive output (losses/adaptive_softmax.hpp), which is tied to nothing. None: a full
+  /// one.
+  std::vector<std::int64_t> cutoffs = {};
 };
 
 /// Long short-term memory (Hochreiter, Schmidhuber 1997; with forget gates, Gers et al. 2000), the
@@ -101,6 +103,7 @@ struct TransformerOptions {
   std::int64_t heads = 4;
   double dropout = 0;  ///< of embeddings and of each residual branch
   bool tied = true;
+  std::vector<std::int64_t> cutoffs = {};  ///< as LstmOptions'
 };
 
 /// A decoder of pre-normalized blocks (Vaswani et al. 2017; Radford et al. 2019) with rotary

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/models/language_model.hpp"
 #include "partita/learn/models/layers.hpp"
 
@@ -10,7 +11,7 @@ namespace partita {
 
 LstmLanguageModel::LstmLanguageModel(const LstmOptions& options, const Random& random)
     : options_(options) {
-  const auto& [vocabulary, dim, layers, dropout, tied] = options;
+  const auto& [vocabulary, dim, layers, dropout, tied, cutoffs] = options;
   check_language_model(vocabulary, dim, layers, dropout);
   const double bound = 1 / std::sqrt(static_cast<double>(dim));
   const auto parameter = [&](const std::string& name, IntArrayRef shape) {
@@ -23,6 +24,10 @@ LstmLanguageModel::LstmLanguageModel(const LstmOptions& options, const Random& r
                        parameter(named("weight_hh"), {4 * dim, dim}),
                        parameter(named("bias_ih"), {4 * dim}),
                        parameter(named("bias_hh"), {4 * dim})});
+  }
+  if (!cutoffs.empty()) {
+    set_output(losses::adaptive_layer(vocabulary, dim, cutoffs, random));
+    return;
   }
   set_output(tied ? embedding_ : parameter("output_weight", {vocabulary, dim}),
              register_parameter("output_bias", at::zeros({vocabulary})));

@@ -76,7 +76,7 @@ void NeuralSequenceModel::next_logits(std::span<const Sequence> prefixes, Decodi
   if (first) {
     for (auto& rows : rows_by_length(prefixes)) groups.push_back({std::move(rows), {}});
   }
-  const auto device = model_->output_weight().device();
+  const auto device = model_->device();
   for (Group& group : groups) {
     const Tensor tokens = first ? tokens_of(prefixes, group.rows, start_token_)
                                 : last_tokens_of(prefixes, group.rows);

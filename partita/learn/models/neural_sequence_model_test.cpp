@@ -111,6 +111,30 @@ TEST_P(EveryKind, SearchesGiveTheLogProbsOfWholeSequences) {
   }
 }
 
+// An adaptive output's probabilities are exact: what a search says is what training measures.
+TEST(NeuralSequenceModel, AdaptiveOutput) {
+  const auto network = std::make_shared<LstmLanguageModel>(
+      LstmOptions{.vocabulary = 9, .dim = 16, .cutoffs = {2, 5}}, Stream{.seed = 3});
+  const at::NoGradGuard no_grad;
+  for (Tensor& parameter : network->parameters()) parameter.mul_(3);
+  const NeuralSequenceModel model(network, 0);
+  const SearchOptions options{.max_length = 3};
+  const Support support(model, options);
+  EXPECT_NEAR(std::accumulate(support.p.begin(), support.p.end(), 0.0), 1, 1e-5);
+  for (const auto& h : ancestral_samples(model, 100, {4, 0}, options)) {
+    EXPECT_NEAR(h.log_prob, log_prob_at_once(*network, h, 0), 1e-5);
+    EXPECT_NEAR(h.log_prob, support.leaves[support.find(h)].log_prob, 1e-5);
+  }
+  const Tensor tokens = at::tensor({0, 3, 8, 1}, at::kLong).unsqueeze(0);
+  const Tensor targets = at::tensor({3, 8, 1, 7}, at::kLong);
+  const Tensor hidden = network->hidden(tokens)[0];
+  const Tensor log_p = network->logits(hidden);
+  EXPECT_LT(log_p.logsumexp(-1).abs().max().item<double>(), 1e-6);
+  const auto evaluation = losses::evaluate({hidden, targets}, network->output());
+  const Tensor each = log_p.gather(1, targets.unsqueeze(1)).squeeze(1);
+  EXPECT_LT((evaluation.log_likelihood - each).abs().max().item<double>(), 1e-6);
+}
+
 TEST(NeuralSequenceModel, Refusals) {
   const auto network = some_model(false, 4);
   EXPECT_EQ(message_of<InvalidArgument>([] { NeuralSequenceModel(nullptr, 0); }),

@@ -47,6 +47,7 @@ void TextModel::save(const std::filesystem::path& path) const {
         out.u32(static_cast<std::uint32_t>(each.layers));
         out.f64(each.dropout);
         out.u8(each.tied ? 1 : 0);
+        out.array(each.cutoffs);
       },
       options);
   const auto* const transformer = std::get_if<TransformerOptions>(&options);
@@ -68,6 +69,7 @@ TextModel TextModel::load(const std::filesystem::path& path) {
         each.layers = size_from(in, "layers");
         each.dropout = in.f64();
         each.tied = in.u8() != 0;
+        each.cutoffs = in.array<std::int64_t>();
       },
       options);
   auto* const transformer = std::get_if<TransformerOptions>(&options);

@@ -138,13 +138,9 @@ struct HiddenAndTargets {
 
 HiddenAndTargets predict(const LanguageModel& network, const Pieces::Batch& batch,
                          const std::optional<Random>& dropout) {
-  const auto device = network.output_weight().device();
+  const auto device = network.device();
   const Tensor hidden = network.hidden(batch.inputs.to(device), dropout);
   return {hidden.flatten(0, 1).index_select(0, batch.places.to(device)), batch.targets.to(device)};
-}
-
-losses::OutputLayer output_of(const LanguageModel& network) {
-  return {network.output_weight(), network.output_bias()};
 }
 
 TextEvaluation evaluate(const LanguageModel& network, const Pieces& pieces, std::int64_t batch) {
@@ -158,7 +154,7 @@ TextEvaluation evaluate(const LanguageModel& network, const Pieces& pieces, std:
     const std::size_t count = std::min(all.size() - at, static_cast<std::size_t>(batch));
     const auto [hidden, targets] =
         predict(network, pieces.batch(std::span(all).subspan(at, count)), {});
-    sum += losses::evaluate({hidden, targets}, output_of(network))
+    sum += losses::evaluate({hidden, targets}, network.output())
                .log_likelihood.to(at::kDouble)
                .sum()
                .item<double>();
@@ -234,7 +230,7 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
     const auto [hidden, targets] = predict(network, batches.at(n), dropout);
     // Not the batch's own mean, in which the tokens of a batch of short pieces would weigh more.
     const Tensor value =
-        loss({hidden, targets}, output_of(network), noise, losses::Reduction::sum) / batch_tokens;
+        loss({hidden, targets}, network.output(), noise, losses::Reduction::sum) / batch_tokens;
     training::descend(parts[0], value);
     return {{"loss", value}};
   };

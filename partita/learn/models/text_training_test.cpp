@@ -8,11 +8,13 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
+#include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
 #include "partita/search/ancestral.hpp"
@@ -59,11 +61,13 @@ double log_likelihood_of_the_law(const std::vector<std::string>& lines) {
   return sum / tokens;
 }
 
-TextModel small_model(const std::vector<std::string>& lines, bool transformer = false) {
+TextModel small_model(const std::vector<std::string>& lines, bool transformer = false,
+                      const std::vector<std::int64_t>& cutoffs = {}) {
   const TextUnits units = TextUnits::learn(UnitKind::character, lines);
-  const NetworkOptions options =
-      transformer ? NetworkOptions(TransformerOptions{.dim = 16, .layers = 1, .heads = 2})
-                  : NetworkOptions(LstmOptions{.dim = 16});
+  const NetworkOptions options = transformer
+                                     ? NetworkOptions(TransformerOptions{
+                                           .dim = 16, .layers = 1, .heads = 2, .cutoffs = cutoffs})
+                                     : NetworkOptions(LstmOptions{.dim = 16, .cutoffs = cutoffs});
   return TextModel::make(units, options, Stream{.seed = 2});
 }
 
@@ -79,13 +83,17 @@ TEST(TextTraining, FindsTheLaw) {
   // Of three tokens most noise is the target itself, and to leave it out makes a bias.
   const losses::SampledSoftmaxOptions exact{.noise = 10, .mask_accidental_hits = false};
   for (const bool transformer : {false, true}) {
-    for (const char* loss : {"full", "nce", "sampled"}) {
-      TextModel model = small_model(lines, transformer);
+    for (const char* loss : {"full", "adaptive", "nce", "sampled"}) {
+      const bool adaptive = std::string(loss) == "adaptive";
+      TextModel model =
+          small_model(lines, transformer,
+                      adaptive ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{});
       const TextTrainingOptions options{
           .epochs = 4, .batch = 32, .learning_rate = 1e-2, .held_out = 0, .seed = 3};
       const std::string which = loss;
       const TextTrainingResult result =
           which == "full" ? train(model, lines, losses::FullSoftmaxLoss(), options, {})
+          : adaptive      ? train(model, lines, losses::AdaptiveSoftmaxLoss(), options, {})
           : which == "nce"
               ? train(model, lines, losses::NceLoss(noise(model), {.noise = 10}), options, {})
               : train(model, lines, losses::SampledSoftmaxLoss(noise(model), exact), options, {});
@@ -157,8 +165,9 @@ TEST(TextTraining, Resumes) {
 TEST(TextModel, IsTheSameFromAFile) {
   const TemporaryDirectory directory;
   const std::vector<std::string> lines = chain(20);
-  for (const bool transformer : {false, true}) {
-    const TextModel model = small_model(lines, transformer);
+  for (const auto& [transformer, cutoffs] :
+       {std::pair<bool, std::vector<std::int64_t>>{false, {}}, {true, {}}, {false, {1, 2}}}) {
+    const TextModel model = small_model(lines, transformer, cutoffs);
     model.save(directory / "a.model");
     const TextModel loaded = TextModel::load(directory / "a.model");
     EXPECT_EQ(evaluate(loaded, lines).log_likelihood, evaluate(model, lines).log_likelihood);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/models/language_model.hpp"
 #include "partita/learn/models/layers.hpp"
 
@@ -35,7 +36,7 @@ Tensor rotate(const Tensor& x, std::int64_t first) {
 TransformerLanguageModel::TransformerLanguageModel(const TransformerOptions& options,
                                                    const Random& random)
     : options_(options) {
-  const auto& [vocabulary, dim, layers, heads, dropout, tied] = options;
+  const auto& [vocabulary, dim, layers, heads, dropout, tied, cutoffs] = options;
   check_language_model(vocabulary, dim, layers, dropout);
   if (heads < 1 || dim % (2 * heads) != 0) {
     throw InvalidArgument(
@@ -67,6 +68,10 @@ TransformerLanguageModel::TransformerLanguageModel(const TransformerOptions& opt
                        .feed_out = affine(named("feed_out"), dim, 4 * dim, last)});
   }
   final_norm_ = norm("final_norm");
+  if (!cutoffs.empty()) {
+    set_output(losses::adaptive_layer(vocabulary, dim, cutoffs, random));
+    return;
+  }
   set_output(tied ? embedding_ : weight("output_weight", {vocabulary, dim}, kScale),
              register_parameter("output_bias", at::zeros({vocabulary})));
 }
