@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -20,7 +20,8 @@ struct TextUnits::Codec {
   Codec& operator=(const Codec&) = delete;
   virtual ~Codec() = default;
   virtual UnitKind kind() const = 0;
-  virtual std::size_t tokens() const = 0;  // without the end
+  virtual std::size_t size() const = 0;
+  virtual Token end() const = 0;
   virtual Sequence encode(std::string_view text) const = 0;
   virtual std::string decode(std::span<const Token> tokens) const = 0;
   virtual void write(ArchiveWriter& out) const = 0;
@@ -30,37 +31,49 @@ namespace {
 
 constexpr const char* kUnknown = "<unk>";
 
+/// The end and what a text is made of, in order.
 class Characters final : public TextUnits::Codec {
  public:
-  /// @param characters ascending
-  explicit Characters(std::u32string characters) : characters_(std::move(characters)) {}
+  /// @param characters all different
+  explicit Characters(std::u32string characters) : characters_(std::move(characters)) {
+    for (std::size_t i = 0; i < characters_.size(); ++i) {
+      index_.emplace(characters_[i], static_cast<Token>(i + kFirst));
+    }
+  }
+
+  bool different() const { return index_.size() == characters_.size(); }
 
   UnitKind kind() const override { return UnitKind::character; }
-  std::size_t tokens() const override { return characters_.size(); }
+  std::size_t size() const override { return characters_.size() + kFirst; }
+  Token end() const override { return 0; }
 
   Sequence encode(std::string_view text) const override {
     Sequence out;
     for (const char32_t c : decode_utf8(text)) {
-      const auto place = std::lower_bound(characters_.begin(), characters_.end(), c);
-      if (place == characters_.end() || *place != c) {
+      const auto place = index_.find(c);
+      if (place == index_.end()) {
         throw InvalidArgument("text", fmt::format("the model never saw the character '{}'",
                                                   encode_utf8(std::u32string_view(&c, 1))));
       }
-      out.push_back(static_cast<Token>(place - characters_.begin()));
+      out.push_back(place->second);
     }
     return out;
   }
 
   std::string decode(std::span<const Token> tokens) const override {
     std::u32string out;
-    for (const Token token : tokens) out += characters_.at(static_cast<std::size_t>(token));
+    for (const Token token : tokens) {
+      out += characters_.at(static_cast<std::size_t>(token) - kFirst);
+    }
     return encode_utf8(out);
   }
 
   void write(ArchiveWriter& out) const override { out.string(encode_utf8(characters_)); }
 
  private:
+  static constexpr std::size_t kFirst = 1;  // after the end
   std::u32string characters_;
+  std::unordered_map<char32_t, Token> index_ = {};
 };
 
 /// Calls use(word) for what stands between spaces and tabs.
@@ -77,19 +90,22 @@ void for_each_word(std::string_view text, const Use& use) {
 
 class Words final : public TextUnits::Codec {
  public:
-  /// @param words all different; <unk> comes after them.
+  /// @param words all different
   explicit Words(std::vector<std::string> words) : words_(std::move(words)) {
-    for (std::size_t i = 0; i < words_.size(); ++i) index_.emplace(words_[i], i);
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      index_.emplace(words_[i], static_cast<Token>(i + kFirst));
+    }
   }
 
   UnitKind kind() const override { return UnitKind::word; }
-  std::size_t tokens() const override { return words_.size() + 1; }
+  std::size_t size() const override { return words_.size() + kFirst; }
+  Token end() const override { return 0; }
 
   Sequence encode(std::string_view text) const override {
     Sequence out;
     for_each_word(text, [&](std::string_view word) {
       const auto found = index_.find(std::string(word));
-      out.push_back(static_cast<Token>(found == index_.end() ? words_.size() : found->second));
+      out.push_back(found == index_.end() ? kUnknownToken : found->second);
     });
     return out;
   }
@@ -97,8 +113,9 @@ class Words final : public TextUnits::Codec {
   std::string decode(std::span<const Token> tokens) const override {
     std::string out;
     for (const Token token : tokens) {
-      const auto i = static_cast<std::size_t>(token);
-      out += (out.empty() ? "" : " ") + (i == words_.size() ? kUnknown : words_.at(i));
+      out += out.empty() ? "" : " ";
+      out +=
+          token == kUnknownToken ? kUnknown : words_.at(static_cast<std::size_t>(token) - kFirst);
     }
     return out;
   }
@@ -109,16 +126,42 @@ class Words final : public TextUnits::Codec {
   }
 
  private:
+  static constexpr Token kUnknownToken = 1;
+  static constexpr std::size_t kFirst = 2;  // after the end and <unk>
   std::vector<std::string> words_;
-  std::unordered_map<std::string, std::size_t> index_;
+  std::unordered_map<std::string, Token> index_ = {};
+};
+
+/// With an end after its pieces if there is none among them.
+class Pieces final : public TextUnits::Codec {
+ public:
+  explicit Pieces(SentencePieces pieces) : pieces_(std::move(pieces)) {}
+
+  UnitKind kind() const override { return UnitKind::sentencepiece; }
+  std::size_t size() const override { return pieces_.size() + (pieces_.end_token() ? 0 : 1); }
+  Token end() const override {
+    return pieces_.end_token().value_or(static_cast<Token>(pieces_.size()));
+  }
+  Sequence encode(std::string_view text) const override { return pieces_.encode(text); }
+  std::string decode(std::span<const Token> tokens) const override {
+    return pieces_.decode(tokens);
+  }
+  void write(ArchiveWriter& out) const override { out.string(pieces_.bytes()); }
+
+ private:
+  SentencePieces pieces_;
 };
 
 TextUnits characters_of(std::span<const std::string> lines) {
-  std::set<char32_t> seen;
+  std::map<char32_t, std::uint64_t> counts;
   for (const std::string& line : lines) {
-    for (const char32_t c : decode_utf8(line)) seen.insert(c);
+    for (const char32_t c : decode_utf8(line)) ++counts[c];
   }
-  return TextUnits(std::make_shared<Characters>(std::u32string(seen.begin(), seen.end())));
+  std::u32string characters;
+  for (const auto& [c, count] : counts) characters += c;
+  std::stable_sort(characters.begin(), characters.end(),
+                   [&](char32_t a, char32_t b) { return counts[a] > counts[b]; });
+  return TextUnits(std::make_shared<Characters>(std::move(characters)));
 }
 
 TextUnits words_of(std::span<const std::string> lines, std::size_t most) {
@@ -136,14 +179,18 @@ TextUnits words_of(std::span<const std::string> lines, std::size_t most) {
 
 }  // namespace
 
-const char* name_of(UnitKind kind) { return kind == UnitKind::character ? "char" : "word"; }
+const char* name_of(UnitKind kind) {
+  return kind == UnitKind::character ? "char" : kind == UnitKind::word ? "word" : "sentencepiece";
+}
 
 UnitKind unit_kind(std::string_view name) {
-  for (const UnitKind kind : {UnitKind::character, UnitKind::word}) {
+  for (const UnitKind kind : {UnitKind::character, UnitKind::word, UnitKind::sentencepiece}) {
     if (name == name_of(kind)) return kind;
   }
-  throw InvalidArgument("units", fmt::format("expected char or word, got {}", name));
+  throw InvalidArgument("units", fmt::format("expected char, word or sentencepiece, got {}", name));
 }
+
+TextUnits::TextUnits(SentencePieces pieces) : codec_(std::make_shared<Pieces>(std::move(pieces))) {}
 
 TextUnits TextUnits::learn(UnitKind kind, std::span<const std::string> lines,
                            const UnitOptions& options) {
@@ -154,11 +201,16 @@ TextUnits TextUnits::learn(UnitKind kind, std::span<const std::string> lines,
                             fmt::format("line {}: invalid UTF-8 at byte {}", i + 1, *bad + 1));
     }
   }
-  return kind == UnitKind::character ? characters_of(lines) : words_of(lines, options.vocabulary);
+  if (kind == UnitKind::character) return characters_of(lines);
+  if (kind == UnitKind::word) return words_of(lines, options.vocabulary);
+  constexpr std::size_t kUsual = 8000;
+  return TextUnits(
+      SentencePieces::train(lines, options.vocabulary == 0 ? kUsual : options.vocabulary));
 }
 
 UnitKind TextUnits::kind() const { return codec_->kind(); }
-std::size_t TextUnits::size() const { return codec_->tokens() + 1; }
+std::size_t TextUnits::size() const { return codec_->size(); }
+Token TextUnits::end_token() const { return codec_->end(); }
 std::string TextUnits::decode(std::span<const Token> tokens) const {
   return codec_->decode(tokens);
 }
@@ -186,11 +238,16 @@ TextUnits TextUnits::read(ArchiveReader& in) {
   if (kind == UnitKind::character) {
     const std::string bytes = in.string();
     if (find_invalid_utf8(bytes)) in.damaged("characters that are not UTF-8");
-    const std::u32string characters = decode_utf8(bytes);
-    const auto unordered = std::adjacent_find(characters.begin(), characters.end(),
-                                              [](char32_t a, char32_t b) { return a >= b; });
-    if (unordered != characters.end()) in.damaged("characters out of order");
-    return TextUnits(std::make_shared<Characters>(characters));
+    auto characters = std::make_shared<Characters>(decode_utf8(bytes));
+    if (!characters->different()) in.damaged("a character twice");
+    return TextUnits(std::move(characters));
+  }
+  if (kind == UnitKind::sentencepiece) {
+    try {
+      return TextUnits(SentencePieces("units", in.string()));
+    } catch (const DataError& error) {
+      in.damaged(error.what());
+    }
   }
   const std::uint64_t count = in.u64();
   std::vector<std::string> words;

@@ -1,10 +1,13 @@
-// What a token of a text is: a character or a word.
+// What a token of a text is: a character, a word, or a piece of SentencePiece's.
 //
 //   TextUnits units = TextUnits::learn(UnitKind::word, lines, {.vocabulary = 10000});
 //   Sequence tokens = units.encode("the old whale");
 //   std::string text = units.decode(tokens);
 //
-// The last token is the end of a line, which no text contains.
+// One token is the end of a line, which no text contains. Learned tokens stand by falling
+// frequency, as an adaptive softmax wants them, behind the end (0) and "<unk>" (1), except
+// characters, of which none is unknown; those of SentencePiece by the probability that it gives
+// them.
 #pragma once
 
 #include <cstddef>
@@ -16,22 +19,25 @@
 #include <vector>
 
 #include "partita/io/archive.hpp"
+#include "partita/learn/models/sentence_pieces.hpp"
 #include "partita/search/sequence_model.hpp"
 
 namespace partita {
 
 enum class UnitKind : std::uint8_t {
-  character,  ///< Unicode code points
-  word,       ///< what stands between spaces; the most frequent ones, and "<unk>"
+  character,      ///< Unicode code points
+  word,           ///< what stands between spaces; the most frequent ones, and "<unk>"
+  sentencepiece,  ///< sentence_pieces.hpp
 };
 
-/// "char", "word"
+/// "char", "word", "sentencepiece"
 const char* name_of(UnitKind kind);
 /// @throws InvalidArgument for any other name.
 UnitKind unit_kind(std::string_view name);
 
 struct UnitOptions {
-  /// The most frequent words, the others becoming "<unk>"; 0: all. Characters are all kept.
+  /// The most frequent words, the others becoming "<unk>"; 0: all. How many pieces SentencePiece
+  /// may have; 0: 8000. Characters are all kept.
   std::size_t vocabulary = 0;
 };
 
@@ -39,17 +45,20 @@ struct UnitOptions {
 class TextUnits {
  public:
   /// @param lines UTF-8.
-  /// @throws InvalidArgument if there are no lines or one is not UTF-8.
+  /// @throws InvalidArgument if there are no lines or one is not UTF-8; as SentencePieces::train.
   static TextUnits learn(UnitKind kind, std::span<const std::string> lines,
                          const UnitOptions& options = {});
+  /// Those of a model that was trained elsewhere.
+  explicit TextUnits(SentencePieces pieces);
+
   UnitKind kind() const;
   std::size_t size() const;  ///< the end's included
-  Token end_token() const { return static_cast<Token>(size()) - 1; }
+  Token end_token() const;
 
   /// The tokens of a text, without the end.
   /// @throws InvalidArgument if it is not UTF-8, or holds a character that was never seen.
   Sequence encode(std::string_view text) const;
-  /// The text of tokens, none of which is the end.
+  /// The text of tokens of 0 ... size() - 1, none of which is the end.
   std::string decode(std::span<const Token> tokens) const;
 
   void write(ArchiveWriter& out) const;

@@ -8,11 +8,14 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "sentence_pieces_test_support.hpp"
 
 namespace partita {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::has_sentencepiece;
 using testing::message_of;
 
 const std::vector<std::string> kLines = {"the whale", "the old whale swims", "an old sea",
@@ -29,9 +32,17 @@ TextUnits reread(const TextUnits& units) {
 }
 
 struct EveryUnit : ::testing::TestWithParam<UnitKind> {
-  TextUnits units = TextUnits::learn(GetParam(), kLines, {.vocabulary = 30});
+  void SetUp() override {
+    if (GetParam() == UnitKind::sentencepiece && !has_sentencepiece()) {
+      GTEST_SKIP() << "built without SentencePiece";
+    }
+    units = TextUnits::learn(GetParam(), kLines, {.vocabulary = 30});
+  }
+  TextUnits units{nullptr};
 };
-INSTANTIATE_TEST_SUITE_P(Kinds, EveryUnit, ::testing::Values(UnitKind::character, UnitKind::word),
+INSTANTIATE_TEST_SUITE_P(Kinds, EveryUnit,
+                         ::testing::Values(UnitKind::character, UnitKind::word,
+                                           UnitKind::sentencepiece),
                          [](const auto& kind) { return std::string(name_of(kind.param)); });
 
 TEST_P(EveryUnit, DecodesWhatItEncodes) {
@@ -41,7 +52,8 @@ TEST_P(EveryUnit, DecodesWhatItEncodes) {
     EXPECT_EQ(units.decode(tokens), line);
     for (const Token token : tokens) {
       EXPECT_GE(token, 0);
-      EXPECT_LT(token, units.end_token());
+      EXPECT_LT(token, static_cast<Token>(units.size()));
+      EXPECT_NE(token, units.end_token());
     }
   }
   EXPECT_TRUE(units.encode("").empty());
@@ -68,6 +80,10 @@ TEST_P(EveryUnit, RefusesWhatIsNotUtf8) {
 TEST(TextUnits, Characters) {
   const TextUnits units = TextUnits::learn(UnitKind::character, kLines);
   EXPECT_EQ(units.size(), 18U + 1);  // " adehijlmnostuvwàé" and the end
+  EXPECT_EQ(units.end_token(), 0);
+  // By falling frequency; those of one frequency by code point.
+  EXPECT_EQ(units.encode(" ela").front(), 1);
+  EXPECT_THAT(units.encode("àé"), ElementsAre(17, 18));
   EXPECT_EQ(message_of<InvalidArgument>([&] { units.encode("Whale"); }),
             "text: the model never saw the character 'W'");
 }
@@ -75,18 +91,30 @@ TEST(TextUnits, Characters) {
 TEST(TextUnits, WordsByFrequency) {
   const TextUnits all = TextUnits::learn(UnitKind::word, kLines);
   EXPECT_EQ(all.size(), 8U + 2);  // <unk> and the end
-  EXPECT_THAT(all.encode("the whale  old\tsubmarine"), ElementsAre(0, 1, 2, 8));
-  EXPECT_EQ(all.decode(Sequence{0, 8}), "the <unk>");
+  EXPECT_THAT(all.encode("the whale  old\tsubmarine"), ElementsAre(2, 3, 4, 1));
+  EXPECT_EQ(all.decode(Sequence{2, 1}), "the <unk>");
+  EXPECT_EQ(all.end_token(), 0);
 
   const TextUnits two = TextUnits::learn(UnitKind::word, kLines, {.vocabulary = 2});
   EXPECT_EQ(two.size(), 2U + 2);
   EXPECT_EQ(two.decode(two.encode("the old whale")), "the <unk> whale");
 }
 
+// Its end is the model's own.
+TEST(TextUnits, OfAModelFromElsewhere) {
+  if (!has_sentencepiece()) GTEST_SKIP() << "built without SentencePiece";
+  const std::string path = PARTITA_GOLDEN_SENTENCEPIECE "/bpe.model";
+  const TextUnits units(SentencePieces(path, read_file(path)));
+  EXPECT_EQ(units.kind(), UnitKind::sentencepiece);
+  EXPECT_EQ(units.size(), 28U);
+  EXPECT_EQ(units.end_token(), 2);
+  EXPECT_EQ(reread(units).encode("whales"), units.encode("whales"));
+}
+
 TEST(TextUnits, Names) {
   EXPECT_EQ(unit_kind("word"), UnitKind::word);
   EXPECT_EQ(message_of<InvalidArgument>([] { unit_kind("syllable"); }),
-            "units: expected char or word, got syllable");
+            "units: expected char, word or sentencepiece, got syllable");
 }
 
 }  // namespace
