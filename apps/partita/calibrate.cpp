@@ -105,20 +105,6 @@ std::pair<Part, Part> split_rows(Rows rows, std::span<const std::int64_t> labels
   return {copy_rows(rows, labels, all.first(fitted)), copy_rows(rows, labels, all.subspan(fitted))};
 }
 
-/// N at temperatures from a quarter of the best (or of 1) to four times the largest.
-NllCurve nll_curve(const Part& fitted, double best, int threads) {
-  constexpr int kPoints = 25;
-  const double low = std::log(std::min(best, 1.0) / 2);
-  const double high = std::log(std::max(best, 1.0) * 2);
-  NllCurve curve;
-  for (int i = 0; i < kPoints; ++i) {
-    const double t = std::exp(low + (high - low) * i / (kPoints - 1));
-    curve.temperature.push_back(t);
-    curve.nll.push_back(temperature_nll(fitted.rows, fitted.labels, t, {.threads = threads}));
-  }
-  return curve;
-}
-
 EvaluationOptions evaluation_options(const MeasureOptions& measure, std::uint64_t seed) {
   return {.bins = measure.bins,
           .equal_mass = measure.equal_mass,
@@ -174,7 +160,7 @@ CalibrationResult fit(const FitOptions& options) {
       evaluate_calibration(evaluated.rows, evaluated.labels, evaluation, &*result.calibrator, rows);
   const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters());
   if (t != nullptr && !options.measure.report.empty()) {
-    result.curve = nll_curve(fitted, t->temperature, options.common.threads);
+    result.curve = nll_curve(fitted.rows, fitted.labels, t->temperature, options.common.threads);
   }
   return result;
 }

@@ -166,7 +166,8 @@ std::string calibration_report(const CalibrationResult& result) {
       "confidence lies outside of its band (and the bin has 10 rows or more). Intervals of ece and "
       "mce may lie above the value itself: resampling adds to the noise that both measure.");
   page.tables(tables);
-  page.note(fmt::format("partita calibrate, seed {}, {} resamples", result.seed, result.resamples));
+  page.note(
+      fmt::format("{}, seed {}, {} resamples", result.command, result.seed, result.resamples));
   return page.html();
 }
 

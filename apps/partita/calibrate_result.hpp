@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,12 @@ struct NllCurve {
   std::vector<double> nll;
 };
 
+/// N of the rows at temperatures around the best.
+NllCurve nll_curve(Rows rows, std::span<const std::int64_t> labels, double best, int threads);
+
 struct CalibrationResult {
   std::string logits;  ///< name of the file
+  std::string command = "partita calibrate";
   bool split = false;  ///< other rows are evaluated than are fitted
   std::size_t fitted_rows = 0;
   std::size_t evaluated_rows = 0;

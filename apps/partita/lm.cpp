@@ -1,20 +1,20 @@
-// partita lm: language models from a text file, and how well they predict another.
+// partita lm: language models from a text file.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "commands.hpp"
+#include "lm_evaluate.hpp"
 #include "neural.hpp"
 #include "options.hpp"
 #include "partita/base/error.hpp"
-#include "partita/calibration/bins.hpp"
 #include "partita/io/text.hpp"
 #include "partita/search/ngram.hpp"
-#include "partita/search/score.hpp"
 #include "terminal.hpp"
 
 namespace partita::app {
@@ -54,6 +54,19 @@ void run_train(const LmTrainOptions& options) {
   }
 }
 
+constexpr std::array kUnits = {"char", "word", "sentencepiece"};
+
+bool is_file(const std::string& units) {
+  return std::find(kUnits.begin(), kUnits.end(), units) == kUnits.end();
+}
+
+std::string unknown_units(const std::string& text) {
+  return !is_file(text) || std::filesystem::exists(text)
+             ? std::string()
+             : "expected char, word, sentencepiece or the file of a SentencePiece model, got " +
+                   text;
+}
+
 void add_train(CLI::App& app) {
   auto* command = app.add_subcommand("train", "Train a language model on the lines of a text file");
   auto options = std::make_shared<LmTrainOptions>();
@@ -63,9 +76,12 @@ void add_train(CLI::App& app) {
   command->add_option("--kind", options->kind, "kind of model: ngram, lstm, transformer (ngram)")
       ->option_text("KIND")
       ->check(CLI::IsMember({"ngram", "lstm", "transformer"}));
-  command->add_option("--units", options->units, "what a token is: char, word (char)")
+  command
+      ->add_option("--units", options->units,
+                   "what a token is: char, word, sentencepiece (pieces learned from the text), or "
+                   "the file of a SentencePiece model (char)")
       ->option_text("UNITS")
-      ->check(CLI::IsMember({"char", "word"}));
+      ->check(CLI::Validator([](std::string& text) { return unknown_units(text); }, "UNITS"));
   command
       ->add_option("--order", options->order,
                    "n of the n-grams, 1..16: they see n - 1 characters of context (6)")
@@ -80,7 +96,8 @@ void add_train(CLI::App& app) {
   const auto add = [&](const char* name, auto& value, const char* what, const char* unit) {
     return command->add_option(name, value, what)->option_text(unit)->group(group);
   };
-  add("--vocabulary", options->vocabulary, "keep the N most frequent words (all)", "N")
+  add("--vocabulary", options->vocabulary,
+      "keep the N most frequent words (all); or learn N pieces, for sentencepiece (8000)", "N")
       ->check(whole_number(1, 10'000'000));
   add("--dim", options->dim, "numbers that stand for a token, and in each layer (256)", "N")
       ->check(whole_number(1, 1U << 16U));
@@ -90,9 +107,16 @@ void add_train(CLI::App& app) {
       ->check(whole_number(1, 1000));
   add("--dropout", options->dropout, "in [0, 1) (0)", "P");
   add("--loss", options->loss,
-      "full: softmax over all tokens; nce, sampled: against noise, for large vocabularies (full)",
+      "full: softmax over all tokens; and for large vocabularies adaptive: an exact one with rare "
+      "tokens apart; nce, sampled: against noise (full)",
       "NAME")
-      ->check(CLI::IsMember({"full", "nce", "sampled"}));
+      ->check(CLI::IsMember({"full", "adaptive", "nce", "sampled"}));
+  add("--cutoffs", options->cutoffs,
+      "of adaptive: tokens from the N-th on stand apart, those from the next N on by themselves "
+      "again (a twentieth and a fifth of all)",
+      "N,...")
+      ->delimiter(',')
+      ->check(whole_number(1, 1U << 31U));
   add("--noise", options->noise, "draws of noise a token, for nce and sampled (100)", "N")
       ->check(whole_number(1, 1'000'000));
   add("--epochs", options->epochs, "passes over the text (10)", "N");
@@ -112,102 +136,14 @@ void add_train(CLI::App& app) {
       "Example:\n"
       "  partita lm train --kind ngram --order 6 words.txt -o words.model\n"
       "  partita lm train --kind lstm --epochs 5 words.txt -o words.model --seed 1\n"
+      "  partita lm train --kind lstm --units word --loss adaptive novels.txt -o novels.model\n"
       "\n"
       "Counting n-grams draws no numbers and runs on one thread. A neural model is the same for a "
       "seed\nand a number of threads.");
-  command->callback([options] { run_train(*options); });
-}
-
-struct EvaluateOptions {
-  ModelFile model;
-  std::string text;
-  CommonOptions common;
-};
-
-/// Of next-token predictions: sum over bins of their share times |accuracy - confidence|.
-double expected_calibration_error(const std::vector<TokenScore>& scores) {
-  const Bins bins = equal_width_bins(15);
-  std::vector<double> gap(bins.size());
-  for (const TokenScore& score : scores) {
-    gap[bins.of(score.confidence)] += (score.correct ? 1 : 0) - score.confidence;
-  }
-  double sum = 0;
-  for (const double each : gap) sum += std::abs(each);
-  return sum / static_cast<double>(scores.size());
-}
-
-void run_evaluate(const EvaluateOptions& options) {
-  const TextGenerator generator = open_model(options.model);
-  const TextLines text = read_lines(options.text);
-  for (const std::string& line : text.notes) note(line);
-  std::vector<Sequence> sequences;
-  for (std::size_t i = 0; i < text.lines.size(); ++i) {
-    try {
-      sequences.push_back(generator.encode(text.lines[i]));
-    } catch (const InvalidArgument& error) {
-      throw DataError(options.text,
-                      fmt::format("line {}: {}", text.line_number[i], error.reason()));
-    }
-  }
-  std::vector<TokenScore> scores;
-  for (const auto& sequence :
-       score_sequences(*generator.model, sequences, {.threads = options.common.threads})) {
-    scores.insert(scores.end(), sequence.begin(), sequence.end());
-  }
-  if (scores.empty()) throw DataError(options.text, "no tokens to predict");
-  double log_prob = 0;
-  double confidence = 0;
-  double correct = 0;
-  for (const TokenScore& score : scores) {
-    log_prob += score.log_prob;
-    confidence += score.confidence;
-    correct += score.correct ? 1 : 0;
-  }
-  const auto n = static_cast<double>(scores.size());
-  const double nll = -log_prob / n;
-  const double ece = expected_calibration_error(scores);
-  if (options.common.json) {
-    print_json({{"model", options.model.path},
-                {"kind", generator.kind},
-                {"lines", sequences.size()},
-                {"tokens", scores.size()},
-                {"nll", nll},
-                {"perplexity", std::exp(nll)},
-                {"accuracy", correct / n},
-                {"confidence", confidence / n},
-                {"ece", ece}});
-  } else {
-    print(
-        fmt::format("{} lines, {} tokens, their ends included\n"
-                    "perplexity   {:.4f}   ({:.4f} nats a token)\n"
-                    "accuracy     {:.4f}   of the most likely next token\n"
-                    "confidence   {:.4f}   its mean probability\n"
-                    "ECE          {:.4f}   (15 bins)\n",
-                    grouped(sequences.size()), grouped(scores.size()), std::exp(nll), nll,
-                    correct / n, confidence / n, ece));
-  }
-}
-
-void add_evaluate(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("evaluate",
-                         "Perplexity of a text, and how well the next token's probabilities are "
-                         "calibrated");
-  auto options = std::make_shared<EvaluateOptions>();
-  command->add_option("MODEL", options->model.path, "from lm train, or a TorchScript module")
-      ->option_text("FILE")
-      ->required();
-  command->add_option("TEXT", options->text, "UTF-8 text, as for training")
-      ->option_text("FILE")
-      ->required();
-  add_common(*command, options->common);
-  add_model_options(*command, options->model);
-  command->footer(
-      "Example:\n"
-      "  partita lm evaluate words.model other-words.txt --json\n"
-      "\n"
-      "Every line is predicted from its beginning, token by token, its end included.");
-  command->callback([options] { run_evaluate(*options); });
+  command->callback([options] {
+    options->units_file = is_file(options->units);
+    run_train(*options);
+  });
 }
 
 }  // namespace
@@ -216,7 +152,7 @@ void add_lm(CLI::App& app) {
   auto* command = app.add_subcommand("lm", "Language models");
   command->require_subcommand(1);
   add_train(*command);
-  add_evaluate(*command);
+  add_lm_evaluate(*command);
 }
 
 }  // namespace partita::app

@@ -2,8 +2,11 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -13,8 +16,10 @@
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/text.hpp"
+#include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
+#include "partita/learn/models/sentence_pieces.hpp"
 #include "partita/learn/models/text_training.hpp"
 #include "partita/learn/models/torch_script_model.hpp"
 #include "terminal.hpp"
@@ -25,6 +30,7 @@ namespace {
 std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const TextUnits& units,
                                             const std::vector<std::string>& lines) {
   if (options.loss == "full") return std::make_unique<losses::FullSoftmaxLoss>();
+  if (options.loss == "adaptive") return std::make_unique<losses::AdaptiveSoftmaxLoss>();
   const auto noise = losses::NoiseDistribution::unigram(token_counts(units, lines), 1);
   if (options.loss == "nce") {
     return std::make_unique<losses::NceLoss>(
@@ -34,33 +40,52 @@ std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const
       noise, losses::SampledSoftmaxOptions{.noise = options.noise, .shared_noise = true});
 }
 
-NetworkOptions network_of(const LmTrainOptions& options) {
+TextUnits units_of(const LmTrainOptions& options, const std::vector<std::string>& lines) {
+  if (options.units_file) {
+    return TextUnits(SentencePieces(options.units, read_file(options.units)));
+  }
+  try {
+    return TextUnits::learn(unit_kind(options.units), lines, {.vocabulary = options.vocabulary});
+  } catch (const InvalidArgument& error) {
+    if (error.argument() != "vocabulary") throw;
+    throw InvalidArgument("--vocabulary", error.reason());
+  }
+}
+
+NetworkOptions network_of(const LmTrainOptions& options, const TextUnits& units) {
+  std::vector<std::int64_t> cutoffs;
+  if (options.loss == "adaptive") {
+    cutoffs = options.cutoffs.empty()
+                  ? losses::default_cutoffs(static_cast<std::int64_t>(units.size()))
+                  : options.cutoffs;
+  }
   if (options.kind == "lstm") {
     return LstmOptions{.dim = options.dim,
                        .layers = options.layers == 0 ? 1 : options.layers,
-                       .dropout = options.dropout};
+                       .dropout = options.dropout,
+                       .cutoffs = cutoffs};
   }
   return TransformerOptions{.dim = options.dim,
                             .layers = options.layers == 0 ? 4 : options.layers,
                             .heads = options.heads,
-                            .dropout = options.dropout};
+                            .dropout = options.dropout,
+                            .cutoffs = cutoffs};
 }
 
 /// What a checkpoint is a checkpoint of.
 std::string description(const LmTrainOptions& options) {
   return fmt::format(
-      "lm {} of {} {}: {} {}, loss {} {}, epochs {}, batch {} x {}, rate {}, "
+      "lm {} of {} {}: {} {}, loss {} {} {}, epochs {}, batch {} x {}, rate {}, "
       "held out {}, seed {}",
       options.kind, options.units, options.vocabulary, options.dim, options.layers, options.loss,
-      options.noise, options.epochs, options.batch, options.length, options.learning_rate,
-      options.held_out, options.common.seed);
+      options.noise, fmt::join(options.cutoffs, ","), options.epochs, options.batch, options.length,
+      options.learning_rate, options.held_out, options.common.seed);
 }
 
-/// The texts of a TorchScript module's tokens.
+/// The texts of a TorchScript module's tokens, one a line.
 class TokenList {
  public:
-  TokenList(const std::string& path, bool words) : words_(words) {
-    const std::string bytes = read_file(path);
+  TokenList(const std::string& path, std::string_view bytes, bool words) : words_(words) {
     if (const auto bad = find_invalid_utf8(bytes)) {
       throw DataError(path, fmt::format("invalid UTF-8 at byte {}", *bad + 1));
     }
@@ -78,12 +103,9 @@ class TokenList {
 
   std::size_t size() const { return tokens_.size(); }
 
-  Token find(std::string_view text) const {
+  std::optional<Token> find(std::string_view text) const {
     const auto found = index_.find(std::string(text));
-    if (found == index_.end()) {
-      throw InvalidArgument("text", fmt::format("'{}' is not in the vocabulary", text));
-    }
-    return found->second;
+    return found == index_.end() ? std::nullopt : std::optional<Token>(found->second);
   }
 
   Sequence encode(std::string_view text) const {
@@ -92,11 +114,11 @@ class TokenList {
       while (!text.empty()) {
         const std::string_view word = text.substr(0, text.find(' '));
         text.remove_prefix(std::min(text.size(), word.size() + 1));
-        if (!word.empty()) out.push_back(find(word));
+        if (!word.empty()) out.push_back(known(word));
       }
       return out;
     }
-    for (const char32_t c : decode_utf8(text)) out.push_back(find(encode_utf8({&c, 1})));
+    for (const char32_t c : decode_utf8(text)) out.push_back(known(encode_utf8({&c, 1})));
     return out;
   }
 
@@ -110,29 +132,30 @@ class TokenList {
   }
 
  private:
+  Token known(std::string_view text) const {
+    if (const auto token = find(text)) return *token;
+    throw InvalidArgument("text", fmt::format("'{}' is not in the vocabulary", text));
+  }
+
   bool words_;
   std::vector<std::string> tokens_ = {};
   std::unordered_map<std::string, Token> index_ = {};
 };
 
-TextGenerator open_torch_script(const ModelFile& file) {
-  if (file.vocabulary.empty()) {
-    throw InvalidArgument("--vocabulary", file.path +
-                                              " is a TorchScript module, which does not say what "
-                                              "its tokens are: expected a file of them");
-  }
-  const auto tokens = std::make_shared<TokenList>(file.vocabulary, file.units == "word");
-  const auto named = [&](const char* option, const std::string& text) {
-    if (text.empty()) return Token{-1};
-    try {
-      return tokens->find(text);
-    } catch (const InvalidArgument& error) {
-      throw InvalidArgument(option, error.reason());
-    }
+/// A module whose tokens are those of a TokenList or of SentencePieces.
+/// @param start, end what they are unless the options say so; -1: none
+template <class Vocabulary>
+TextGenerator open_torch_script(const ModelFile& file, Vocabulary vocabulary, Token start,
+                                Token end) {
+  const auto tokens = std::make_shared<const Vocabulary>(std::move(vocabulary));
+  const auto named = [&](const char* option, const std::string& text, Token otherwise) {
+    if (text.empty()) return otherwise;
+    if (const std::optional<Token> token = tokens->find(text)) return *token;
+    throw InvalidArgument(option, fmt::format("'{}' is not in the vocabulary", text));
   };
   const auto model = std::make_shared<TorchScriptModel>(
-      file.path, TorchScriptOptions{.end_token = named("--end-token", file.end_token),
-                                    .start_token = named("--start-token", file.start_token),
+      file.path, TorchScriptOptions{.end_token = named("--end-token", file.end_token, end),
+                                    .start_token = named("--start-token", file.start_token, start),
                                     .vocabulary_size = tokens->size(),
                                     .device = file.device});
   return {.kind = "torchscript",
@@ -141,17 +164,33 @@ TextGenerator open_torch_script(const ModelFile& file) {
           .decode = [tokens](std::span<const Token> each) { return tokens->decode(each); }};
 }
 
+TextGenerator open_torch_script(const ModelFile& file) {
+  if (file.vocabulary.empty()) {
+    throw InvalidArgument("--vocabulary", file.path +
+                                              " is a TorchScript module, which does not say what "
+                                              "its tokens are: expected a file of them");
+  }
+  std::string bytes = read_file(file.vocabulary);
+  // The scores of a SentencePiece model are numbers with bytes of 0, which no text has.
+  if (bytes.find('\0') == std::string::npos) {
+    return open_torch_script(file, TokenList(file.vocabulary, bytes, file.units == "word"), -1, -1);
+  }
+  SentencePieces pieces(file.vocabulary, std::move(bytes));
+  const Token start = pieces.start_token().value_or(-1);
+  const Token end = pieces.end_token().value_or(-1);
+  return open_torch_script(file, std::move(pieces), start, end);
+}
+
 }  // namespace
 
 void train_neural(const LmTrainOptions& options) {
   at::set_num_threads(options.common.threads);
   const TextLines text = read_lines(options.text);
   for (const std::string& line : text.notes) note(line);
-  TextUnits units =
-      TextUnits::learn(unit_kind(options.units), text.lines, {.vocabulary = options.vocabulary});
+  TextUnits units = units_of(options, text.lines);
   const auto loss = loss_of(options, units, text.lines);
-  TextModel model =
-      TextModel::make(std::move(units), network_of(options), Stream{options.common.seed, 0});
+  const NetworkOptions network = network_of(options, units);
+  TextModel model = TextModel::make(std::move(units), network, Stream{options.common.seed, 0});
   std::size_t parameters = 0;
   for (const Tensor& each : model.network->parameters()) {
     parameters += static_cast<std::size_t>(each.numel());

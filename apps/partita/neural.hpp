@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "options.hpp"
 #include "text_generator.hpp"
@@ -15,6 +16,7 @@ struct LmTrainOptions {
   std::string text;
   std::string kind = "ngram";
   std::string units = "char";
+  bool units_file = false;  // units is the file of a SentencePiece model
   std::string output;
   int order = 6;
   // Of the neural kinds.
@@ -25,6 +27,7 @@ struct LmTrainOptions {
   double dropout = 0;
   std::string loss = "full";
   std::int64_t noise = 100;
+  std::vector<std::int64_t> cutoffs;  // none: the usual ones
   double epochs = 10;
   std::int64_t batch = 64;
   std::int64_t length = 64;

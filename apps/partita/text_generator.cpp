@@ -17,7 +17,8 @@ void add_model_options(CLI::App& app, ModelFile& file) {
   const std::string group = "Of neural models";
   app.add_option("--device", file.device, "cpu or cuda (cpu)")->option_text("NAME")->group(group);
   const std::string script = "Of a TorchScript module";
-  app.add_option("--vocabulary", file.vocabulary, "its tokens, one a line")
+  app.add_option("--vocabulary", file.vocabulary,
+                 "its tokens, one a line; or a SentencePiece model")
       ->option_text("FILE")
       ->group(script);
   app.add_option("--units", file.units,
@@ -26,11 +27,13 @@ void add_model_options(CLI::App& app, ModelFile& file) {
       ->option_text("UNITS")
       ->check(CLI::IsMember({"char", "word"}))
       ->group(script);
-  app.add_option("--start-token", file.start_token,
-                 "token of the vocabulary that it reads before a text begins (none)")
+  app.add_option(
+         "--start-token", file.start_token,
+         "token of the vocabulary that it reads before a text begins (none; SentencePiece's <s>)")
       ->option_text("TOKEN")
       ->group(script);
-  app.add_option("--end-token", file.end_token, "token that ends a text (none)")
+  app.add_option("--end-token", file.end_token,
+                 "token that ends a text (none; SentencePiece's </s>)")
       ->option_text("TOKEN")
       ->group(script);
 }

@@ -16,7 +16,7 @@ namespace partita::app {
 /// are.
 struct ModelFile {
   std::string path;
-  std::string vocabulary;  ///< one token a line
+  std::string vocabulary;  ///< one token a line, or a SentencePiece model
   std::string units = "char";
   std::string start_token;
   std::string end_token;

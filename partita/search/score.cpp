@@ -30,13 +30,14 @@ TokenScore score(Rows logits, std::size_t row, Token token) {
 }
 
 /// The sequences of a batch, one token of each at a time.
-void score_batch(const SequenceModel& model, const SearchOptions& options,
-                 std::span<const Sequence* const> sequences,
-                 std::span<std::vector<TokenScore>* const> out) {
+/// @param which of the sequences
+void score_batch(const SequenceModel& model, const SearchOptions& options, const SeeLogits& see,
+                 std::span<const Sequence> sequences, std::span<const std::size_t> which,
+                 std::span<std::vector<TokenScore>> out) {
   const Token end = model.end_token();
-  const auto targets = [&](std::size_t i) { return sequences[i]->size() + (end >= 0 ? 1 : 0); };
+  const auto targets = [&](std::size_t i) { return sequences[i].size() + (end >= 0 ? 1 : 0); };
   std::vector<std::size_t> active;  // sequences that have tokens left, in the model's rows
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
+  for (const std::size_t i : which) {
     if (targets(i) > 0) active.push_back(i);
   }
   std::vector<Sequence> prefixes(active.size());
@@ -47,11 +48,12 @@ void score_batch(const SequenceModel& model, const SearchOptions& options,
     std::vector<std::size_t> rows;
     for (std::size_t row = 0; row < active.size(); ++row) {
       const std::size_t i = active[row];
-      const Token token = t < sequences[i]->size() ? (*sequences[i])[t] : end;
-      out[i]->push_back(score(logits, row, token));
+      const Token token = t < sequences[i].size() ? sequences[i][t] : end;
+      out[i].push_back(score(logits, row, token));
+      if (see) see(i, t, logits.slice(row, 1));
       if (t + 1 == targets(i)) continue;
-      prefixes[still.size()] = {sequences[i]->begin(),
-                                sequences[i]->begin() + static_cast<std::ptrdiff_t>(t + 1)};
+      prefixes[still.size()] = {sequences[i].begin(),
+                                sequences[i].begin() + static_cast<std::ptrdiff_t>(t + 1)};
       still.push_back(i);
       rows.push_back(row);
     }
@@ -65,7 +67,8 @@ void score_batch(const SequenceModel& model, const SearchOptions& options,
 
 std::vector<std::vector<TokenScore>> score_sequences(const SequenceModel& model,
                                                      std::span<const Sequence> sequences,
-                                                     const SearchOptions& options) {
+                                                     const SearchOptions& options,
+                                                     const SeeLogits& see) {
   check_search(model, options);
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     for (const Token token : sequences[i]) {
@@ -84,15 +87,9 @@ std::vector<std::vector<TokenScore>> score_sequences(const SequenceModel& model,
     return sequences[a].size() > sequences[b].size();
   });
   std::vector<std::vector<TokenScore>> scores(sequences.size());
-  std::vector<const Sequence*> sorted;
-  std::vector<std::vector<TokenScore>*> sorted_scores;
-  for (const std::size_t i : order) {
-    sorted.push_back(&sequences[i]);
-    sorted_scores.push_back(&scores[i]);
-  }
   for_each_batch(model, options, sequences.size(), 1, [&](std::size_t first, std::size_t last) {
-    score_batch(model, options, std::span(sorted).subspan(first, last - first),
-                std::span(sorted_scores).subspan(first, last - first));
+    score_batch(model, options, see, sequences, std::span(order).subspan(first, last - first),
+                scores);
   });
   return scores;
 }

@@ -6,6 +6,8 @@
 //   for (const auto& score : scores[0]) nll -= score.log_prob;      // of the first sentence
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -22,6 +24,10 @@ struct TokenScore {
   bool operator==(const TokenScore&) const = default;
 };
 
+/// Looks at the logits behind a score: of the token at `position` of a sequence, [1, V], the filter
+/// applied. Calls for one sequence come one after the other; those for others from other threads.
+using SeeLogits = std::function<void(std::size_t sequence, std::size_t position, Rows logits)>;
+
 /// The scores of each sequence's tokens, and of the end token after them if the model has one.
 /// Incremental models read each token once; sequences of a batch are read side by side.
 /// @param options filter, batch and threads; max_length is not looked at.
@@ -29,6 +35,7 @@ struct TokenScore {
 ///         model gives NaN, +inf or nothing but -inf.
 std::vector<std::vector<TokenScore>> score_sequences(const SequenceModel& model,
                                                      std::span<const Sequence> sequences,
-                                                     const SearchOptions& options = {});
+                                                     const SearchOptions& options = {},
+                                                     const SeeLogits& see = {});
 
 }  // namespace partita

@@ -9,6 +9,7 @@
 #include "partita/base/error.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/search_test_support.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 namespace {
@@ -67,6 +68,26 @@ TEST(Score, StateBatchAndThreadsChangeNothing) {
   for (const std::size_t batch : {0, 1, 7}) {
     EXPECT_EQ(score_sequences(StatefulModel(logits), sequences, {.threads = 3, .batch = batch}),
               plain);
+  }
+}
+
+// What is shown for each token are the logits that its score is made of.
+TEST(Score, ShowsTheLogits) {
+  const StatelessModel model({.vocabulary = 5});
+  const std::vector<Sequence> sequences{{0, 1}, {}, {3, 2, 2}};
+  std::vector<std::vector<double>> seen(sequences.size());
+  const auto see = [&](std::size_t sequence, std::size_t position, Rows logits) {
+    ASSERT_EQ(logits.columns(), 5U);
+    ASSERT_EQ(position, seen[sequence].size());
+    const Sequence& tokens = sequences[sequence];
+    const std::size_t token =
+        position < tokens.size() ? static_cast<std::size_t>(tokens[position]) : 4;
+    seen[sequence].push_back(logits.row_data<double>(0)[token] - log_sum_exp(logits).front());
+  };
+  const auto scores = score_sequences(model, sequences, {.threads = 2, .batch = 1}, see);
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    ASSERT_EQ(seen[i].size(), scores[i].size());
+    for (std::size_t t = 0; t < seen[i].size(); ++t) EXPECT_EQ(seen[i][t], scores[i][t].log_prob);
   }
 }
 

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include <sys/wait.h>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <string>
@@ -64,9 +64,14 @@ TEST_F(NeuralLm, TrainsGeneratesEvaluates) {
       ASSERT_EQ(drawn["sequences"].size(), 7U) << kind << ' ' << method;
     }
     const Json evaluated = json_of({"lm", "evaluate", model, word_list()});
-    EXPECT_THAT(keys(evaluated), ElementsAre("model", "kind", "lines", "tokens", "nll",
-                                             "perplexity", "accuracy", "confidence", "ece"));
+    EXPECT_THAT(keys(evaluated),
+                ElementsAre("model", "kind", "lines", "tokens", "nll", "perplexity", "accuracy",
+                            "confidence", "ece", "temperature", "ece_at_temperature",
+                            "nll_at_temperature", "calibration_tokens", "bins", "seed"));
     EXPECT_EQ(evaluated["kind"], kind);
+    EXPECT_EQ(evaluated["calibration_tokens"], evaluated["tokens"]);
+    EXPECT_EQ(evaluated["bins"].size(), 15U);
+    EXPECT_LE(evaluated["nll_at_temperature"].get<double>(), evaluated["nll"].get<double>() + 1e-9);
     EXPECT_LT(evaluated["perplexity"].get<double>(), trained["vocabulary"].get<double>());
   }
 }
@@ -104,6 +109,90 @@ TEST_F(NeuralLm, TrainsByNoise) {
   }
 }
 
+TEST_F(NeuralLm, AdaptiveSoftmax) {
+  const std::string model = path("m");
+  const Json trained =
+      json_of(train("lstm", model, {"--units", "word", "--loss", "adaptive", "--held-out", "0.2"}));
+  EXPECT_GT(trained["held_out_perplexity"].get<double>(), 1);
+  EXPECT_EQ(json_of({"generate", "--model", model, "-k", "3"})["sequences"].size(), 3U);
+  ASSERT_EQ(
+      run_partita(train("lstm", path("n"), {"--loss", "adaptive", "--cutoffs", "3,6"})).status, 0);
+  EXPECT_EQ(refusal(train("lstm", path("x"), {"--loss", "adaptive", "--cutoffs", "3,1000"}),
+                    kWronglyAsked)
+                .substr(0, 9),
+            "cutoffs: ");
+  EXPECT_THAT(refusal(train("lstm", path("x"), {"--cutoffs", "0"}), kWronglyAsked),
+              HasSubstr("--cutoffs"));
+}
+
+// Perplexity and calibration of every kind, as text, and as a page.
+TEST_F(NeuralLm, EvaluatesEveryKind) {
+  ASSERT_EQ(run_partita(train("lstm", path("lstm"))).status, 0);
+  const std::string abc = file("abc.txt", "abc\nfade\nbee\ncab\n");
+  const std::vector<std::vector<std::string>> models = {
+      {model(), word_list()},
+      {path("lstm"), word_list()},
+      {module("recurrent.ts"), abc, "--vocabulary", tokens(), "--start-token", "</s>",
+       "--end-token", "</s>"}};
+  for (std::vector<std::string> arguments : models) {
+    arguments.insert(arguments.begin(), {"lm", "evaluate"});
+    const Json json = json_of(arguments);
+    EXPECT_NEAR(std::log(json["perplexity"].get<double>()), json["nll"].get<double>(), 1e-9);
+    const std::string page = path("page.html");
+    arguments.insert(arguments.end(), {"--report", page});
+    const Outcome outcome = run_partita(arguments);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("\nECE  "));
+    EXPECT_THAT(outcome.out, HasSubstr("\nbest T  "));
+    EXPECT_THAT(read_file(page), HasSubstr("Reliability diagram"));
+  }
+  // A line is as likely as generate says.
+  const Json one =
+      json_of({"lm", "evaluate", module("recurrent.ts"), file("one.txt", "ab\n"), "--vocabulary",
+               tokens(), "--start-token", "</s>", "--end-token", "</s>"});
+  const Json all = json_of(generate_script("recurrent.ts", {"-k", "400", "--seed", "1"}));
+  double log_prob = 0;
+  for (const Json& each : all["sequences"]) {
+    if (each["text"] == "ab") log_prob = each["log_prob"].get<double>();
+  }
+  ASSERT_LT(log_prob, 0);
+  EXPECT_NEAR(-3 * one["nll"].get<double>(), log_prob, 1e-4);
+}
+
+#ifdef PARTITA_SENTENCEPIECE
+TEST_F(NeuralLm, SentencePiece) {
+  const std::string golden = PARTITA_GOLDEN_SENTENCEPIECE "/";
+  for (const std::string& units : {std::string("sentencepiece"), golden + "unigram.model"}) {
+    const std::string text = file("text.txt", "whale whales\nharbour\nswims swimming\nwhale\n");
+    const std::string model = path("m");
+    const Json trained = json_of({"lm", "train", "--kind", "lstm", "--units", units, "--vocabulary",
+                                  "40", "--dim", "8", "--epochs", "2", text, "-o", model});
+    EXPECT_EQ(trained["units"], units);
+    EXPECT_LE(trained["vocabulary"].get<int>(), 40);
+    EXPECT_EQ(json_of({"generate", "--model", model, "-k", "4"})["sequences"].size(), 4U);
+    EXPECT_GT(json_of({"lm", "evaluate", model, text})["perplexity"].get<double>(), 1);
+  }
+  EXPECT_THAT(refusal(train("lstm", path("x"), {"--units", "sentencepiece", "--vocabulary", "3"}),
+                      kWronglyAsked),
+              HasSubstr("--vocabulary: 3: Vocabulary size is smaller than required_chars"));
+  EXPECT_THAT(refusal(train("lstm", path("x"), {"--units", word_list()}), kFailed),
+              EndsWith("expected a SentencePiece model"));
+
+  // A TorchScript module with the pieces of its training.
+  const std::vector<std::string> drawn = {
+      "generate", "--model",      module("recurrent.ts"), "-k", "5", "--max-length",
+      "6",        "--vocabulary", golden + "seven.model"};
+  for (const Json& each : json_of(drawn)["sequences"]) {
+    EXPECT_EQ(each["text"].get<std::string>().find_first_not_of("abc "), std::string::npos);
+  }
+  std::vector<std::string> other = drawn;
+  other.back() = golden + "bpe.model";
+  EXPECT_THAT(refusal(other, kFailed), EndsWith("gives logits for 7 tokens, expected 28"));
+  other.back() = file("cut.model", read_file(golden + "bpe.model").substr(0, 200));
+  EXPECT_THAT(refusal(other, kFailed), EndsWith("cut.model: expected a SentencePiece model"));
+}
+#endif
+
 TEST_F(NeuralLm, TorchScript) {
   const Json drawn = json_of(generate_script("recurrent.ts", {"-k", "5", "--seed", "1"}));
   ASSERT_EQ(drawn["sequences"].size(), 5U);
@@ -135,6 +224,10 @@ TEST_F(NeuralLm, Refusals) {
   EXPECT_EQ(
       refusal({"lm", "train", "--units", "word", word_list(), "-o", path("x")}, kWronglyAsked),
       "--units: an n-gram model is one of characters (char), got word");
+  EXPECT_THAT(
+      refusal({"lm", "train", "--units", "syllable", word_list(), "-o", path("x")}, kWronglyAsked),
+      HasSubstr("--units: expected char, word, sentencepiece or the file of a SentencePiece "
+                "model, got syllable"));
   EXPECT_THAT(refusal(train("lstm", path("x"), {}, "0"), kWronglyAsked),
               EndsWith("epochs: expected a positive number, got 0"));
   EXPECT_FALSE(std::filesystem::exists(path("x")));

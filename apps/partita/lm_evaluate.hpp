@@ -1,0 +1,10 @@
+// partita lm evaluate.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace partita::app {
+
+void add_lm_evaluate(CLI::App& app);
+
+}  // namespace partita::app
