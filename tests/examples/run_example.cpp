@@ -7,7 +7,8 @@
 namespace partita::testing {
 
 std::string run_example(const std::string& argument) {
-  std::FILE* const pipe = ::popen(("'" EXAMPLE "' '" + argument + "'").c_str(), "r");
+  const std::string arguments = argument.empty() ? "" : " '" + argument + "'";
+  std::FILE* const pipe = ::popen(("'" EXAMPLE "'" + arguments).c_str(), "r");
   if (pipe == nullptr) throw std::runtime_error("cannot run " EXAMPLE);
   std::string printed;
   char buffer[4096];

@@ -5,7 +5,7 @@
 
 namespace partita::testing {
 
-/// Standard output of EXAMPLE with one argument. @throws std::runtime_error if it fails.
-std::string run_example(const std::string& argument);
+/// Standard output of EXAMPLE with at most one argument. @throws std::runtime_error if it fails.
+std::string run_example(const std::string& argument = {});
 
 }  // namespace partita::testing

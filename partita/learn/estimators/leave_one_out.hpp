@@ -1,5 +1,8 @@
-// Probabilities of unordered samples without replacement, for UnorderedSet. Internal to
-// estimators/.
+// Probabilities of unordered samples without replacement: for UnorderedSet, and for estimates from
+// what a stochastic beam search found (examples/sequence_estimators.cpp).
+//
+//   auto weights = leave_one_out_ratios(log_prob, log_rest).first;      // [rows, k]
+//   Tensor mean = (weights * f).sum(-1);                                // estimates E f, unbiased
 #pragma once
 
 #include "partita/learn/tensor.hpp"
