@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "partita/base/error.hpp"
 
@@ -24,13 +27,14 @@ enum class RowKind { good, invalid, impossible };
 template <class T>
 RowKind classify(std::span<const T> row) {
   constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  bool valid = true;
-  bool possible = false;
+  using Flag = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;  // fills vectors
+  Flag invalid = 0;
+  Flag possible = 0;
   for (const T z : row) {
-    valid &= z < kInfinity;  // NaN is not, either
-    possible |= z > -kInfinity;
+    invalid |= z < kInfinity ? Flag{0} : Flag{1};  // NaN is not, either
+    possible |= z > -kInfinity ? Flag{1} : Flag{0};
   }
-  return !valid ? RowKind::invalid : possible ? RowKind::good : RowKind::impossible;
+  return invalid != 0 ? RowKind::invalid : possible != 0 ? RowKind::good : RowKind::impossible;
 }
 
 template <class T>

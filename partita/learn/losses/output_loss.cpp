@@ -162,4 +162,12 @@ Tensor logits(const Tensor& hidden, const OutputLayer& output) {
                               : adaptive_log_probs(hidden, output);
 }
 
+void logits_out(Tensor& out, const Tensor& hidden, const OutputLayer& output) {
+  if (output.tails.empty() && output.bias.defined()) {
+    at::addmm_out(out, output.bias, hidden, output.weight.t());
+  } else {
+    out.copy_(logits(hidden, output));
+  }
+}
+
 }  // namespace partita::losses

@@ -106,5 +106,7 @@ Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output);
 /// What a softmax makes probabilities of: the scores, or with tails log-probabilities.
 /// @param hidden [..., d] @return [..., V]
 Tensor logits(const Tensor& hidden, const OutputLayer& output);
+/// The same, written to `out`: [B, V] of [B, d]. No gradients.
+void logits_out(Tensor& out, const Tensor& hidden, const OutputLayer& output);
 
 }  // namespace partita::losses

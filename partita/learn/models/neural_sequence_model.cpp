@@ -43,6 +43,10 @@ struct NeuralState final : DecodingState {
   }
 };
 
+bool is_packed(MutableRows rows) {
+  return rows.row_stride() == static_cast<std::ptrdiff_t>(rows.columns());
+}
+
 }  // namespace
 
 NeuralSequenceModel::NeuralSequenceModel(std::shared_ptr<const LanguageModel> model,
@@ -80,8 +84,17 @@ void NeuralSequenceModel::next_logits(std::span<const Sequence> prefixes, Decodi
   for (Group& group : groups) {
     const Tensor tokens = first ? tokens_of(prefixes, group.rows, start_token_)
                                 : last_tokens_of(prefixes, group.rows);
-    const Tensor hidden = model_->hidden(tokens.to(device), group.cache);
-    write_rows(model_->logits(hidden.select(1, hidden.size(1) - 1)), group.rows, logits);
+    const Tensor read = model_->hidden(tokens.to(device), group.cache);
+    const Tensor hidden = read.select(1, read.size(1) - 1);
+    if (groups.size() == 1 && device.is_cpu() && is_packed(logits)) {
+      // Over large vocabularies a copy would cost as much as all of the search.
+      Tensor out = at::from_blob(logits.row_data<float>(0),
+                                 {static_cast<std::int64_t>(logits.rows()), model_->vocabulary()},
+                                 at::kFloat);
+      losses::logits_out(out, hidden, model_->output());
+    } else {
+      write_rows(model_->logits(hidden), group.rows, logits);
+    }
   }
 }
 
