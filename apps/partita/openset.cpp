@@ -45,6 +45,7 @@ Json variant_json(const OpensetVariant& variant, const OpensetOptions& options) 
   if (is_toy(options)) {
     json["confidence_around_classes"] = variant.confidence_around_classes;
     json["confidence_off_classes"] = variant.confidence_off_classes;
+    if (!variant.generated.x.empty()) json["generated_outside"] = variant.generated_outside;
   }
   json["steps"] = variant.steps;
   json["seconds"] = variant.seconds;

@@ -25,7 +25,8 @@ enum Purpose : std::uint64_t { kTrainStream = 100, kTestStream, kUnknownStream, 
 constexpr std::int64_t kToyTrain = 1000;  // points of each class
 constexpr std::int64_t kToyTest = 1000;
 constexpr std::int64_t kToyOutSet = 2000;
-constexpr double kOffClasses = 4;  // standard deviations from each mean
+constexpr double kOutside = 2;  // standard deviations from each mean; 14 % of a class are there
+constexpr double kOffClasses = 4;
 constexpr double kBorderEnd = 6;
 constexpr std::size_t kRenderedTest = 2000;
 
@@ -206,6 +207,8 @@ OpensetData directory_data(const OpensetOptions& options) {
 }  // namespace
 
 Tensor toy_off_classes(const Tensor& points) { return toy_distance(points) > kOffClasses; }
+
+Tensor toy_outside(const Tensor& points) { return toy_distance(points) > kOutside; }
 
 Tensor toy_border(const Tensor& points) {
   const Tensor distance = toy_distance(points);

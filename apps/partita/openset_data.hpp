@@ -30,8 +30,10 @@ struct OpensetData {
 OpensetData toy_data(std::uint64_t seed);
 /// Points of no class: "far" from them, or along their "border".
 Tensor toy_out_set(const std::string& name, std::uint64_t seed);
-/// Whether points [N, 2] are more than four standard deviations away from each mean: as a draw of a
-/// class is once in 3000 times.
+/// Whether points [N, 2] are more than two standard deviations away from each mean, as 14 % of a
+/// class are.
+Tensor toy_outside(const Tensor& points);
+/// More than four, as a draw of a class is once in 3000 times.
 Tensor toy_off_classes(const Tensor& points);
 /// Of these, the ones that are no more than six away from one.
 Tensor toy_border(const Tensor& points);

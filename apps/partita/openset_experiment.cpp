@@ -29,6 +29,7 @@ enum Purpose : std::uint64_t { kWeights, kBatches, kOutBatches, kNoise, kShown }
 constexpr std::int64_t kToyNoise = 8;
 constexpr std::int64_t kToyHidden = 128;
 constexpr std::int64_t kImageNoise = 100;
+constexpr double kHeldBeta = 10;            // what takes the generator off the known ones
 constexpr std::int64_t kMapSide = 97;       // points of a side
 constexpr std::int64_t kShownPoints = 400;  // of each kind on a map
 constexpr std::int64_t kShownImages = 8;    // samples in a row, and rows
@@ -56,6 +57,7 @@ std::vector<Way> ways(const OpensetOptions& options) {
     if (is_toy(options)) {
       all.push_back({"confidence, far", "confidence", "far"});
       all.push_back({"confidence, border", "confidence", "border"});
+      all.push_back({"classifier held", "held", "border"});
       all.push_back({"joint", "joint", ""});
     }
     std::erase_if(all, [&](const Way& way) { return way.name == asked.name; });
@@ -115,13 +117,12 @@ class Trainee {
         x_(data.train.x.to(device_)),
         y_(data.train.y.to(device_)) {
     classifier_->to(device_);
-    if (way_.loss == "confidence") {
+    if (!way_.out_set.empty() || way_.loss == "confidence") {
       given_ = is_toy(options) ? toy_out_set(way_.out_set, options.seed) : data.out_set;
       out_batches_.emplace(given_.size(0), options.batch, stream(kOutBatches));
       given_ = given_.to(device_);
     }
-    model_ =
-        way_.loss == "joint" ? with_gan() : models::ConfidentClassifier(classifier_, settings());
+    model_ = has_gan() ? with_gan() : models::ConfidentClassifier(classifier_, settings());
   }
 
   training::LoopResult train(const std::string& checkpoint, const std::string& log) {
@@ -168,9 +169,10 @@ class Trainee {
 
  private:
   Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
+  bool has_gan() const { return way_.loss == "joint" || way_.loss == "held"; }
 
   models::ConfidentClassifierOptions settings() const {
-    return {.beta = options_.beta,
+    return {.beta = way_.loss == "held" ? kHeldBeta : options_.beta,
             .generator_loss = options_.generator_loss == "saturating"
                                   ? models::GeneratorLoss::saturating
                                   : models::GeneratorLoss::non_saturating,
@@ -207,9 +209,9 @@ class Trainee {
     const Tensor y = y_.index_select(0, rows);
     if (way_.loss == "cross-entropy" || number < options_.warm_up)
       return model_->cross_entropy_step(x, y);
-    if (way_.loss == "joint") {
-      return model_->joint_step(x, y, training::step_stream(stream(kNoise), number));
-    }
+    const Random random = training::step_stream(stream(kNoise), number);
+    if (way_.loss == "joint") return model_->joint_step(x, y, random);
+    if (way_.loss == "held" && 2 * number >= options_.steps) return model_->gan_step(x, random);
     const Tensor unknown = given_.index_select(0, out_batches_->at(number).to(device_));
     return model_->confidence_step(x, y, unknown);
   }
@@ -227,9 +229,8 @@ class Trainee {
 
   /// What a report shows of this one alone.
   void show(OpensetVariant& variant) {
-    const bool joint = way_.loss == "joint";
     if (!is_toy(options_)) {
-      if (joint) {
+      if (has_gan()) {
         variant.samples =
             sample_grid(model_->generate(kShownImages * kShownImages, stream(kShown)).cpu());
       }
@@ -246,7 +247,11 @@ class Trainee {
     variant.confidence_around_classes = mean_where(toy_border(plane));
     variant.confidence_off_classes = mean_where(toy_off_classes(plane));
     if (given_.defined()) variant.given = points_of(given_);
-    if (joint) variant.generated = points_of(model_->generate(kShownPoints, stream(kShown)));
+    if (has_gan()) {
+      const Tensor generated = model_->generate(kShownPoints, stream(kShown)).cpu();
+      variant.generated = points_of(generated);
+      variant.generated_outside = toy_outside(generated).to(at::kDouble).mean().item<double>();
+    }
   }
 
   const OpensetOptions& options_;

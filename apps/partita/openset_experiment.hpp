@@ -79,7 +79,8 @@ struct OpensetVariant {
   double confidence_off_classes = 0;     // and over all the rest of the map
   Points given = {};                     // toy: examples of the unknown that it was given
   Points generated = {};                 // toy: by the generator
-  Grid samples = {};                     // images: by the generator
+  double generated_outside = 0;  // toy: the share of them two standard deviations from the means
+  Grid samples = {};             // images: by the generator
 };
 
 struct OpensetResult {

@@ -48,6 +48,12 @@ CaptionedFigure map_figure(const OpensetResult& result, const OpensetVariant& va
   std::string caption =
       fmt::format("{}: mean confidence {:.3f} around the classes, {:.3f} off them.", variant.name,
                   variant.confidence_around_classes, variant.confidence_off_classes);
+  if (!variant.generated.x.empty()) {
+    caption += fmt::format(
+        " {:.0f} % of the generated points are two standard deviations or more from the means (14 "
+        "% of the known).",
+        100 * variant.generated_outside);
+  }
   if (variant.name == "confidence, far") caption += " The given points lie outside of the picture.";
   return {to_svg(figure), caption};
 }
@@ -59,8 +65,9 @@ void add_maps(Page& page, const OpensetResult& result) {
       "Two Gaussians are learned. Around the classes is where the nearer mean is four to six "
       "standard deviations away, off the classes all that is more than four away: a classifier "
       "should be unsure there. The given points are those of the confidence loss, the generated "
-      "ones "
-      "those of the GAN.");
+      "ones those of the GAN: against a classifier that was given the border and is held since, "
+      "it seeks the places next to the known where that classifier is unsure (equation 3 of the "
+      "paper, with β = 10); in joint training it may just as well settle among the known.");
   std::vector<CaptionedFigure> figures;
   for (const OpensetVariant& variant : result.variants) {
     figures.push_back(map_figure(result, variant));
@@ -187,11 +194,9 @@ std::string openset_report(const OpensetResult& result, const OpensetOptions& op
                         options.beta, options.seed));
   page.paragraph(
       "Cross-entropy asks nothing of a classifier away from its classes. The confidence loss adds "
-      "β "
-      "times KL(U‖p), from the uniform distribution to the prediction, on examples of the unknown: "
-      "given ones, or, in joint training, those of a GAN's generator, which is led to the border "
-      "of "
-      "the known (Lee, Lee, Lee, Shin 2018).");
+      "β times KL(U‖p), from the uniform distribution to the prediction, on examples of the "
+      "unknown: given ones, or, in joint training, those of a GAN's generator, which seeks the "
+      "border of the known (Lee, Lee, Lee, Shin 2018).");
   if (is_toy(options)) add_maps(page, result);
   add_samples(page, result);
   add_histograms(page, result);

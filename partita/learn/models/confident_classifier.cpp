@@ -92,7 +92,7 @@ Losses ConfidentClassifier::confidence_step(const Tensor& x, const Tensor& y,
   return {{"cross_entropy", cross_entropy}, {"kl", kl}};
 }
 
-Losses ConfidentClassifier::joint_step(const Tensor& x, const Tensor& y, const Random& random) {
+Losses ConfidentClassifier::gan_step(const Tensor& x, const Random& random) {
   check_gan();
   const Tensor fake = samples(x.size(0), random);
   const Tensor discriminator =
@@ -102,10 +102,13 @@ Losses ConfidentClassifier::joint_step(const Tensor& x, const Tensor& y, const R
   const Tensor deception = generator_loss(discriminator_->forward(fake), options_.generator_loss);
   const Tensor unsure = losses::kl_from_uniform(classifier_->forward(fake));
   training::descend(parts_[kGenerator], deception + options_.beta * unsure);
+  return {{"discriminator", discriminator}, {"generator", deception}};
+}
 
+Losses ConfidentClassifier::joint_step(const Tensor& x, const Tensor& y, const Random& random) {
+  const Losses gan = gan_step(x, random);
   Losses all = confidence_step(x, y, generate(x.size(0), random));
-  all.emplace_back("discriminator", discriminator);
-  all.emplace_back("generator", deception);
+  all.insert(all.end(), gan.begin(), gan.end());
   return all;
 }
 

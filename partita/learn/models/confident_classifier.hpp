@@ -69,10 +69,15 @@ class ConfidentClassifier {
   /// Down the confidence loss with given examples of the unknown. Losses: cross_entropy, kl.
   training::Losses confidence_step(const Tensor& x, const Tensor& y, const Tensor& unknown);
 
-  /// Down the joint confidence loss (equation 4), the three networks in turn, each given the
-  /// others:
+  /// Down the GAN's losses against a classifier that is held (equation 3):
   ///   discriminator: -log D(x) - log(1 - D(G(z)))
   ///   generator:     its GeneratorLoss + beta KL(U || p(. | G(z)))
+  /// Losses: discriminator, generator.
+  /// @throws InvalidArgument if the model has no GAN.
+  training::Losses gan_step(const Tensor& x, const Random& random);
+
+  /// Down the joint confidence loss (equation 4), the three networks in turn, each given the
+  /// others: gan_step(), then
   ///   classifier:    -log p(y | x) + beta KL(U || p(. | G(z'))), with fresh z'
   /// Losses: cross_entropy, kl, discriminator, generator.
   /// @throws InvalidArgument if the model has no GAN.

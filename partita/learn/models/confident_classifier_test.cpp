@@ -142,6 +142,20 @@ TEST(ConfidentClassifier, StepsOfTheClassifierAlone) {
   expect_close(weights(two)["classifier"], expected);
 }
 
+TEST(ConfidentClassifier, AGanStepHoldsTheClassifier) {
+  ConfidentClassifier held = model({.beta = 3});
+  const auto before = weights(held);
+  const Losses told = held.gan_step(points(6, 1), Stream{.seed = 5});
+  EXPECT_THAT(names(told), ElementsAre("discriminator", "generator"));
+  const auto after = weights(held);
+  for (std::size_t i = 0; i < before.at("classifier").size(); ++i) {
+    EXPECT_TRUE(at::equal(before.at("classifier")[i], after.at("classifier")[i]));
+  }
+  for (const char* moved : {"generator", "discriminator"}) {
+    EXPECT_FALSE(at::equal(before.at(moved).front(), after.at(moved).front())) << moved;
+  }
+}
+
 /// The three steps written out once more, from equation 4 of the paper: each moves its own network
 /// by its own loss, given what the others are by then.
 TEST(ConfidentClassifier, EachJointStepMovesItsOwnNetwork) {
