@@ -131,6 +131,7 @@ std::string calibration_report(const CalibrationResult& result) {
   Page page("Calibration", fmt::format("{}: {} rows of {} classes.",
                                        std::filesystem::path(result.logits).filename().string(),
                                        grouped(result.evaluated_rows), grouped(result.classes)));
+  if (!result.preface.empty()) page.paragraph(result.preface);
   const std::string before = result.after ? " before" : "";
   if (result.calibrator) {
     const FitReport& report = result.calibrator->report();

@@ -179,9 +179,13 @@ void run(const EvaluateOptions& options) {
   const SequenceModel& model = *generator.model;
   Sampler sampler(text, model.end_token(), model.vocabulary_size(), options.common.seed);
   const Prediction prediction = predict(model, text, options.common.threads, sampler);
-  const CalibrationResult calibration =
-      calibrate(options, sampler.sample(), model.vocabulary_size());
+  CalibrationResult calibration = calibrate(options, sampler.sample(), model.vocabulary_size());
   const double perplexity = std::exp(prediction.nll);
+  calibration.preface = fmt::format(
+      "A language model ({}) on {}: perplexity {:.4f} over {} tokens, the ends of {} lines "
+      "included. Each row is a token that was predicted, each class one that it could have been.",
+      generator.kind, std::filesystem::path(options.text).filename().string(), perplexity,
+      grouped(text.tokens), grouped(text.sequences.size()));
   const Metrics& metrics = calibration.before.metrics;
   std::optional<double> temperature;
   if (calibration.calibrator) {
