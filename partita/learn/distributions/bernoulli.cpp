@@ -1,12 +1,51 @@
 #include "partita/learn/distributions/bernoulli.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <limits>
 
 #include "partita/learn/distributions/coin.hpp"
 
 namespace partita::distributions {
+
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// v log p + (1 - v) log(1 - p) by the logit z, and its gradient, (v - p, z): of each kernel that
+/// runs over many bits (the pixels of images) one, where operators would make three.
+struct LogProb : torch::autograd::Function<LogProb> {
+  static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+  static Tensor forward(AutogradContext* ctx, const Tensor& logits, const Tensor& value) {
+    // v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are exactly 0 or the logit that
+    // counts.
+    const double most = logits.scalar_type() == at::kHalf ? 6e4 : 1e38;
+    const Tensor z = logits.clamp(-most, most);  // 0 * inf
+    Tensor log_p = (value * z).sub_(z.relu()).add_(at::log_sigmoid(z.abs()));
+    log_p.masked_fill_(log_p <= -most, -kInfinity);
+    ctx->save_for_backward({logits, value, log_p});
+    return log_p;
+  }
+
+  /// Of operators, so that it has a gradient itself. What is impossible has none.
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor& logits = saved[0];
+    const Tensor& value = saved[1];
+    const Tensor gradient = gradients[0].masked_fill(saved[2] == -kInfinity, 0);
+    Tensor of_value;
+    if (value.requires_grad()) {
+      of_value = at::sum_to(gradient * logits.masked_fill(logits.isinf(), 0), value.sizes());
+    }
+    return {at::sum_to(gradient * (value - logits.sigmoid()), logits.sizes()), of_value};
+  }
+};
+
+}  // namespace
 
 Bernoulli::Bernoulli(const ProbsOrLogits& parameter, bool validate_args)
     : Distribution("Bernoulli",
@@ -42,14 +81,7 @@ Tensor Bernoulli::do_sample(IntArrayRef sample_shape, const Random& random) cons
 
 Tensor Bernoulli::do_log_prob(const Tensor& value) const {
   if (!is_logits_) return coin().log_prob(value, 1 - value);
-  // v log p + (1 - v) log(1 - p) = v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are
-  // exactly 0 or the logit that counts. With |z| as 2 max(z, 0) - z its gradient at 0 is right,
-  // too.
-  const double most = parameter(0).scalar_type() == at::kHalf ? 6e4 : 1e38;
-  const Tensor z = parameter(0).clamp(-most, most);  // 0 * inf
-  const Tensor positive = z.relu();
-  const Tensor log_p = value * z - positive + at::log_sigmoid(2 * positive - z);
-  return log_p.masked_fill(log_p <= -most, -std::numeric_limits<double>::infinity());
+  return LogProb::apply(parameter(0), value);
 }
 
 }  // namespace partita::distributions
