@@ -1,8 +1,11 @@
-// The evidence lower bound, E_q[log p(x | z)] - KL(q || prior) <= log p(x), by any estimator.
+// Lower bounds of the evidence log p(x), by any estimator.
 //
 //   Pathwise pathwise;
-//   auto [surrogate, value] = elbo(q, prior, log_likelihood, pathwise, random);
-//   (-surrogate.mean()).backward();            // encoder's and decoder's gradients
+//   auto bound = elbo(q, prior, log_likelihood, pathwise, random);
+//   (-bound.surrogate.mean()).backward();      // encoder's and decoder's gradients
+//
+// Bounds are there to be raised: it is -surrogate that an optimizer descends, and then the loss of
+// the estimator itself (Estimator::parameters) falls, too.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -15,9 +18,29 @@ enum class KlTerm {
              ///< relaxed ones
 };
 
+struct Elbo {
+  Tensor surrogate;  ///< [batch], as an Estimate's
+  Tensor value;      ///< [batch]
+  /// KL(q || prior), [batch], with its gradient; undefined if sampled. Without it, value +
+  /// divergence is the reconstruction, E_q[log p(x | z)].
+  Tensor divergence = {};
+};
+
+/// The evidence lower bound, E_q[log p(x | z)] - KL(q || prior) <= log p(x).
 /// @param log_likelihood log p(x | z), a Function; its own parameters get their gradient too.
-/// @return the bound and its gradient, [batch] of q; the prior's batch broadcasts to it.
-Estimate elbo(const Distribution& q, const Distribution& prior, const Function& log_likelihood,
-              Estimator& estimator, const Random& random, KlTerm kl = KlTerm::analytic);
+/// @return [batch] of q; the prior's batch broadcasts to it.
+Elbo elbo(const Distribution& q, const Distribution& prior, const Function& log_likelihood,
+          Estimator& estimator, const Random& random, KlTerm kl = KlTerm::analytic);
+
+/// The importance-weighted bound E[log 1/k sum_i p(x | z_i) prior(z_i) / q(z_i)] over independent
+/// z_1 ... z_k ~ q: the evidence lower bound for k = 1, and larger for larger k (Burda, Grosse,
+/// Salakhutdinov 2016, "Importance weighted autoencoders"). Samples of the estimator are of all k.
+/// @param q of batch shape [batch, k]: the same distribution k times along the last dimension. Its
+///          samples must be in its support: no relaxed ones.
+/// @param log_likelihood as for elbo(): [n, batch, event] -> [n, batch].
+/// @return [batch]
+Estimate importance_weighted(const Distribution& q, const Distribution& prior,
+                             const Function& log_likelihood, Estimator& estimator,
+                             const Random& random);
 
 }  // namespace partita::estimators

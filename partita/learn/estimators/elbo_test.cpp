@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/kl.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
+#include "partita/learn/estimators/rebar.hpp"
 #include "partita/learn/estimators/score_function.hpp"
 #include "partita/learn/estimators/test_support.hpp"
 
@@ -63,8 +65,9 @@ TEST(Elbo, BoundsTheEvidenceWithTheGapAndGradientOfTheDivergence) {
 
       const Tensor rows = point.unsqueeze(1).expand({2, kRows, 2}).clone().set_requires_grad(true);
       const Normal q(rows[0], rows[1].exp());
-      const auto [surrogate, value] =
+      const auto [surrogate, value, divergence] =
           elbo(q, model.prior(), model.log_likelihood(), *estimator, Stream{1}, kl);
+      EXPECT_EQ(divergence.defined(), kl == KlTerm::analytic);
       surrogate.sum().backward();
 
       const Tensor exact = model.log_evidence() - gap.detach();
@@ -86,15 +89,90 @@ TEST(Elbo, TrainsTheDecoderToo) {
   const Tensor w = at::scalar_tensor(1.5, at::kDouble).set_requires_grad(true);
   Pathwise pathwise({.samples = 3});
   const Normal q = model.posterior();
-  const auto [surrogate, value] = elbo(
+  const Elbo bound = elbo(
       q, model.prior(),
       [&](const Tensor& z) { return Normal(w * z, model.s).log_prob(model.x.expand_as(z)); },
       pathwise, Stream{.seed = 7});
-  surrogate.sum().backward();
+  bound.surrogate.sum().backward();
   // d/dw of the mean of log N(x; w z, s): z (x - w z) / s^2.
   const Tensor z = q.rsample({3}, Stream{.seed = 7});
   const Tensor expected = (z * (model.x - 1.5 * z)).mean(0).sum() / (model.s * model.s);
   EXPECT_NEAR(w.grad().item<double>(), expected.item<double>(), 1e-12);
+}
+
+TEST(Elbo, RaisingItLowersTheEstimatorsOwnLoss) {
+  const Tensor logits = testing::numbers({0.4, -1});
+  const auto gradient = [&](const auto& backward) {
+    Rebar rebar({.temperature = 0.7});
+    backward(
+        distributions::Bernoulli(distributions::Logits(logits.clone().set_requires_grad(true))),
+        rebar);
+    return rebar.parameters()[0].grad().item<double>();
+  };
+  const Function log_likelihood = [](const Tensor& b) { return -3 * (b - 0.3).square(); };
+  const double descended = gradient([&](const distributions::Bernoulli& q, Rebar& rebar) {
+    const Function cost = [&](const Tensor& b) { return -log_likelihood(b); };
+    rebar(q, cost, Stream{2}).surrogate.mean().backward();
+  });
+  const double raised = gradient([&](const distributions::Bernoulli& q, Rebar& rebar) {
+    const distributions::Bernoulli prior(testing::numbers({0.5, 0.5}));
+    (-elbo(q, prior, log_likelihood, rebar, Stream{2}).surrogate.mean()).backward();
+  });
+  EXPECT_NE(descended, 0);
+  EXPECT_DOUBLE_EQ(raised, descended);
+}
+
+/// q of batch [x, k].
+Normal copies(const Tensor& loc, const Tensor& scale, std::int64_t k) {
+  return {loc.unsqueeze(-1).expand({loc.size(0), k}), scale.unsqueeze(-1).expand({loc.size(0), k})};
+}
+
+TEST(ImportanceWeighted, RisesFromTheElboToTheEvidence) {
+  const LinearGaussian model;
+  const Tensor loc = testing::numbers({0.3, -0.5});
+  const Tensor scale = testing::numbers({0.6, 1.2});
+  // w z of a z [n, x] for each x.
+  const auto bound = [&](const Tensor& at, const Tensor& deviation, std::int64_t k) {
+    Pathwise pathwise({.samples = 200'000 / k});
+    return importance_weighted(copies(at, deviation, k), Normal(0, 1), model.log_likelihood(),
+                               pathwise, Stream{3})
+        .value;
+  };
+  const Tensor evidence = model.log_evidence();
+  const Tensor gap = distributions::kl_divergence(Normal(loc, scale), model.posterior());
+  EXPECT_TRUE(at::allclose(bound(loc, scale, 1), evidence - gap, 0.02));
+  Tensor last = evidence - gap;
+  for (const std::int64_t k : {2, 8, 64}) {
+    const Tensor next = bound(loc, scale, k);
+    EXPECT_TRUE((next > last + 0.01).all().item<bool>()) << k << ": " << next - last;
+    EXPECT_TRUE((next < evidence + 0.01).all().item<bool>()) << k;
+    last = next;
+  }
+  // At the posterior all weights are the evidence.
+  const Normal posterior = model.posterior();
+  EXPECT_TRUE(at::allclose(bound(posterior.loc(), posterior.scale(), 5), evidence, 1e-12, 1e-12));
+}
+
+TEST(ImportanceWeighted, PathwiseAndScoreFunctionAgreeOnItsGradient) {
+  const LinearGaussian model;
+  constexpr std::int64_t kRows = 200'000;
+  const auto mean_gradient = [&](Estimator& estimator) {
+    const Tensor loc =
+        testing::numbers({0.3, -0.5}).expand({kRows, 2}).clone().set_requires_grad(true);
+    const Tensor each = loc.unsqueeze(-1).expand({kRows, 2, 3});
+    const Normal q(each, 0.8);
+    importance_weighted(q, Normal(0, 1), model.log_likelihood(), estimator, Stream{4})
+        .surrogate.sum()
+        .backward();
+    return std::pair(loc.grad().mean(0), testing::standard_error(loc.grad()));
+  };
+  Pathwise pathwise;
+  ScoreFunction score_function({.samples = 2, .baseline = baselines::LeaveOneOut{}});
+  const auto [path, path_error] = mean_gradient(pathwise);
+  const auto [score, score_error] = mean_gradient(score_function);
+  const Tensor error = (path_error.square() + score_error.square()).sqrt();
+  EXPECT_TRUE(((path - score).abs() < kFiveSigma * error).all().item<bool>()) << path << score;
+  EXPECT_TRUE((2 * kFiveSigma * error < path.abs()).all().item<bool>()) << error << path;
 }
 
 }  // namespace

@@ -98,7 +98,12 @@ Estimate Rebar::estimate(const Distribution& distribution, const Function& f,
 Relax::Relax(RelaxOptions options)
     : Estimator("Relax", options.samples),
       control_variate_(std::move(options.control_variate)),
-      parameters_(std::move(options.parameters)) {
+      parameters_(std::move(options.parameters)),
+      temperature_(options.temperature) {
+  if (temperature_ && !(*temperature_ > 0)) {
+    throw InvalidArgument("temperature",
+                          fmt::format("Relax: expected a number > 0, got {}", *temperature_));
+  }
   if (!control_variate_) throw InvalidArgument("control_variate", "Relax: expected a function");
 }
 
@@ -108,8 +113,13 @@ Estimate Relax::estimate(const Distribution& distribution, const Function& f,
   if (!variables) does_not_fit(distribution, kDiscrete);
   const at::AutoGradMode enable(true);
   const Coupled draws = draw(*variables, samples(), random);
-  const std::vector<Tensor> control =
-      evaluate(control_variate_, at::cat({draws.free, draws.conditional}), distribution).chunk(2);
+  const Tensor perturbed = at::cat({draws.free, draws.conditional});
+  Tensor both = evaluate(control_variate_, perturbed, distribution);
+  if (temperature_) {
+    const Tensor temperature = at::full({}, *temperature_, perturbed.options());
+    both = both + evaluate(f, variables->relaxed(perturbed, temperature), distribution);
+  }
+  const std::vector<Tensor> control = both.chunk(2);
   return controlled("control_variate", draws, evaluate(f, draws.hard, distribution), control[0],
                     control[1], *variables, distribution, parameters_);
 }

@@ -14,6 +14,8 @@
 // theta. REBAR's c is scale * f(relaxed z), RELAX's any function.
 #pragma once
 
+#include <optional>
+
 #include "partita/learn/estimators/estimator.hpp"
 
 namespace partita::estimators {
@@ -55,11 +57,15 @@ struct RelaxOptions {
   /// c: perturbed logits [samples, batch, event] -> [samples, batch], differentiable.
   Function control_variate = {};
   std::vector<Tensor> parameters = {};  ///< of c; none to leave it fixed
+  /// > 0: c is control_variate and f of the relaxation at this temperature together, so that what
+  /// is learned only corrects REBAR's (section 3.3). f must be differentiable then, and is
+  /// evaluated three times.
+  std::optional<double> temperature = {};
 };
 
-/// Grathwohl, Choi, Wu, Roeder, Duvenaud (2018), "Backpropagation through the void". f is evaluated
-/// at hard samples only and need not be differentiable. Perturbed logits are normalized: those of
-/// one-hot vectors are log-probabilities plus Gumbel noise.
+/// Grathwohl, Choi, Wu, Roeder, Duvenaud (2018), "Backpropagation through the void". Without
+/// a temperature f is evaluated at hard samples only and need not be differentiable. Perturbed
+/// logits are normalized: those of one-hot vectors are log-probabilities plus Gumbel noise.
 class Relax : public Estimator {
  public:
   explicit Relax(RelaxOptions options);
@@ -74,6 +80,7 @@ class Relax : public Estimator {
  private:
   Function control_variate_;
   std::vector<Tensor> parameters_;
+  std::optional<double> temperature_;
 };
 
 }  // namespace partita::estimators

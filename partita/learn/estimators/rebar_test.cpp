@@ -114,7 +114,26 @@ TEST(Relax, WithRebarsControlVariateIsRebar) {
   EXPECT_NEAR(scale.grad().item<double>() / rebar.parameters()[1].grad().item<double>(), 1, 1e-12);
 }
 
+TEST(Relax, WithATemperatureAddsItsControlVariateToRebars) {
+  const auto problem = testing::categorical();
+  Rebar rebar({.samples = 2, .temperature = 0.7, .tune = false});
+  Relax nothing_more({.samples = 2,
+                      .control_variate = [](const Tensor& z) { return at::zeros_like(z.sum(-1)); },
+                      .temperature = 0.7});
+  EXPECT_TRUE(at::allclose(testing::estimates(problem, rebar, 20).gradient,
+                           testing::estimates(problem, nothing_more, 20).gradient, 1e-12));
+
+  Relax both({.control_variate = [](const Tensor& z) { return 0.3 * z.sin().sum(-1); },
+              .temperature = 0.7});
+  const Tensor gradient = testing::estimates(problem, both, kDraws).gradient;
+  const Tensor error = (gradient.mean(0) - problem.gradient).abs();
+  EXPECT_TRUE((error < testing::kFiveSigma * testing::standard_error(gradient)).all().item<bool>())
+      << error;
+}
+
 TEST(Rebar, NamesWhatIsWrong) {
+  EXPECT_THROW(Relax({.control_variate = [](const Tensor& z) { return z; }, .temperature = 0}),
+               InvalidArgument);
   EXPECT_THROW(Rebar({.temperature = 0}), InvalidArgument);
   EXPECT_THROW(Relax({}), InvalidArgument);
   const distributions::Bernoulli coin{
