@@ -67,12 +67,13 @@ void set_weights(nn::Sequential& network, const Random& random,
 
 }  // namespace
 
-nn::Sequential mlp(const std::vector<std::int64_t>& sizes) {
+nn::Sequential mlp(const std::vector<std::int64_t>& sizes, Activation activation) {
   if (sizes.size() < 2) throw InvalidArgument("sizes", "expected two or more");
   for (const std::int64_t size : sizes) check_positive("sizes", size);
   nn::Sequential network;
   for (std::size_t i = 1; i < sizes.size(); ++i) {
-    if (i > 1) network->push_back(nn::ReLU());
+    if (i > 1 && activation == Activation::relu) network->push_back(nn::ReLU());
+    if (i > 1 && activation == Activation::tanh) network->push_back(nn::Tanh());
     network->push_back(nn::Linear(sizes[i - 1], sizes[i]));
   }
   return network;
@@ -115,6 +116,14 @@ nn::Sequential dcgan_discriminator(const ImageShape& shape, std::int64_t width) 
 void initialize(nn::Sequential& network, const Random& random) {
   set_weights(network, random, [](const Tensor& weight) {
     return std::sqrt(2 / static_cast<double>(weight[0].numel()));  // [out, in, rows, columns]
+  });
+}
+
+void initialize_glorot(nn::Sequential& network, const Random& random) {
+  set_weights(network, random, [](const Tensor& weight) {
+    const std::int64_t fan_in = weight[0].numel();
+    const std::int64_t fan_out = weight.numel() / weight.size(1);
+    return std::sqrt(2 / static_cast<double>(fan_in + fan_out));
   });
 }
 

@@ -25,9 +25,12 @@ struct ImageShape {
   std::int64_t channels = 1;
 };
 
-/// Linear layers with ReLUs between them: [N, sizes.front()] to [N, sizes.back()].
+enum class Activation : std::uint8_t { relu, tanh };
+
+/// Linear layers with activations between them: [..., sizes.front()] to [..., sizes.back()].
 /// @throws InvalidArgument unless there are two sizes or more, all positive.
-torch::nn::Sequential mlp(const std::vector<std::int64_t>& sizes);
+torch::nn::Sequential mlp(const std::vector<std::int64_t>& sizes,
+                          Activation activation = Activation::relu);
 
 /// Two blocks of two 3 x 3 convolutions and a maximum over 2 x 2, of `width` and 2 width channels,
 /// then a hidden layer of 4 width: images to logits [N, classes]. A small network in the manner of
@@ -50,6 +53,8 @@ torch::nn::Sequential dcgan_discriminator(const ImageShape& shape, std::int64_t 
 /// Sets the weights of linear and convolutional layers to N(0, 2 / fan-in) draws (He, Zhang, Ren,
 /// Sun 2015), those of normalization layers to 1, and biases to 0.
 void initialize(torch::nn::Sequential& network, const Random& random);
+/// The same with N(0, 2 / (fan-in + fan-out)) draws, for tanh (Glorot, Bengio 2010).
+void initialize_glorot(torch::nn::Sequential& network, const Random& random);
 /// The same with N(0, 0.02^2) draws, as DCGAN has it.
 void initialize_dcgan(torch::nn::Sequential& network, const Random& random);
 

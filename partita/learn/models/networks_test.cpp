@@ -59,6 +59,12 @@ TEST(Networks, FirstWeightsHaveTheirDeviations) {
   expect_deviation(named["11.weight"], std::sqrt(2.0 / (32 * 2 * 2)));
   EXPECT_EQ(named["2.bias"].abs().max().item<double>(), 0);
 
+  torch::nn::Sequential tanh = mlp({300, 100, 2}, Activation::tanh);
+  initialize_glorot(tanh, kStream);
+  expect_deviation(tanh->named_parameters()["0.weight"], std::sqrt(2.0 / 400));
+  initialize_glorot(vgg, kStream);
+  expect_deviation(vgg->named_parameters()["2.weight"], std::sqrt(2.0 / (2 * 16 * 9)));
+
   torch::nn::Sequential generator = dcgan_generator({.rows = 8, .columns = 8}, 20, 16);
   initialize_dcgan(generator, kStream);
   const auto parameters = generator->named_parameters();
