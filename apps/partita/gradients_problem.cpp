@@ -4,18 +4,15 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <memory>
 #include <utility>
 
+#include "estimator_named.hpp"
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/normal.hpp"
-#include "partita/learn/estimators/arm.hpp"
-#include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
-#include "partita/learn/estimators/rebar.hpp"
-#include "partita/learn/estimators/relaxation.hpp"
 #include "partita/learn/estimators/score_function.hpp"
-#include "partita/learn/estimators/unordered_set.hpp"
 
 namespace partita::app {
 namespace {
@@ -36,14 +33,12 @@ struct Expectation {
   Function f;
 };
 
-template <class E>
-Contender contender(const Expectation& expectation, E estimator) {
-  auto shared = std::make_shared<E>(std::move(estimator));
+Contender contender(const Expectation& expectation, const std::shared_ptr<Estimator>& estimator) {
   return {[=](const Tensor& theta, const Random& random) {
             const DistributionPtr distribution = expectation.distribution(theta);
-            (*shared)(*distribution, expectation.f, random).surrogate.sum().backward();
+            (*estimator)(*distribution, expectation.f, random).surrogate.sum().backward();
           },
-          shared->parameters()};
+          estimator->parameters()};
 }
 
 /// An entry whose estimator is make(options).
@@ -72,7 +67,8 @@ Entry tempered(Entry entry) {
 std::vector<Entry> score_functions(const Expectation& expectation) {
   const auto with = [&](std::string name, const auto& baseline) {
     return entry(std::move(name), expectation, [=](const ContenderOptions& options) {
-      return estimators::ScoreFunction({.samples = options.samples, .baseline = baseline()});
+      return std::make_shared<estimators::ScoreFunction>(
+          estimators::ScoreFunctionOptions{.samples = options.samples, .baseline = baseline()});
     });
   };
   return {with("score", [] { return baselines::None{}; }),
@@ -86,62 +82,29 @@ std::vector<Entry> score_functions(const Expectation& expectation) {
           needs(3, with("score-control-variate", [] { return baselines::ControlVariate{}; }))};
 }
 
-/// RELAX's control variate: a network with a hidden layer, that reads one row's perturbed logits.
-estimators::RelaxOptions small_network(std::int64_t inputs, std::int64_t samples) {
-  constexpr std::int64_t kHidden = 8;
-  const Random random(Stream{.seed = 1});
-  const auto weight = [&](IntArrayRef shape, double scale) {
-    return (scale * random.normal(shape, at::kDouble)).set_requires_grad(true);
-  };
-  const Tensor in = weight({inputs, kHidden}, 1);
-  const Tensor bias = weight({kHidden}, 1);
-  const Tensor out = weight({kHidden}, 0.1);
-  return {.samples = samples,
-          .control_variate =
-              [=](const Tensor& z) {
-                const Tensor rows = inputs == 1 ? z.unsqueeze(-1) : z;
-                return (rows.matmul(in) + bias).tanh().matmul(out);
-              },
-          .parameters = {in, bias, out}};
-}
-
 /// Everything for one bit or several, whose f is differentiable.
 std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
+  constexpr std::int64_t kHidden = 8;  // of RELAX's control variate
   std::vector<Entry> entries = score_functions(expectation);
-  const auto add = [&](Entry each) { entries.push_back(std::move(each)); };
-  add(tempered(entry("concrete", expectation, [](const ContenderOptions& o) {
-    return estimators::Concrete({.samples = o.samples, .temperature = o.temperature});
-  })));
-  add(tempered(entry("straight-through-gumbel", expectation, [](const ContenderOptions& o) {
-    return estimators::StraightThroughGumbel({.samples = o.samples, .temperature = o.temperature});
-  })));
-  add(entry("straight-through", expectation, [](const ContenderOptions& o) {
-    return estimators::StraightThrough({.samples = o.samples});
-  }));
-  add(evaluates(3, tempered(entry("rebar", expectation, [](const ContenderOptions& o) {
-                  return estimators::Rebar(
-                      {.samples = o.samples, .temperature = o.temperature, .tune = o.tune});
-                }))));
-  add(entry("relax", expectation, [bits](const ContenderOptions& o) {
-    return estimators::Relax(small_network(bits, o.samples));
-  }));
-  add(evaluates(2, entry("arm", expectation, [](const ContenderOptions& o) {
-                  return estimators::Arm({.samples = o.samples});
-                })));
-  add(evaluates(2, entry("disarm", expectation, [](const ContenderOptions& o) {
-                  return estimators::DisArm({.samples = o.samples});
-                })));
-  add(needs(2, entry("unordered-set", expectation, [](const ContenderOptions& o) {
-              return estimators::UnorderedSet({.samples = o.samples});
-            })));
-  add(entry("unordered-set-plain", expectation, [](const ContenderOptions& o) {
-    return estimators::UnorderedSet({.samples = o.samples, .baseline = false});
-  }));
-  add(entry("sum-and-sample", expectation, [](const ContenderOptions& o) {
-    return estimators::SumAndSample({.samples = o.samples});
-  }));
-  add(entry("enumeration", expectation,
-            [](const ContenderOptions&) { return estimators::Enumeration(); }));
+  const auto named = [&](const std::string& name) {
+    return needs(least_samples(name), entry(name, expectation, [=](const ContenderOptions& o) {
+                   return make_estimator(name,
+                                         {.samples = o.samples,
+                                          .temperature = o.temperature,
+                                          .tune = o.tune,
+                                          .relax = control_network(bits, kHidden, at::kDouble)});
+                 }));
+  };
+  entries.push_back(tempered(named("concrete")));
+  entries.push_back(tempered(named("straight-through-gumbel")));
+  entries.push_back(named("straight-through"));
+  entries.push_back(evaluates(3, tempered(named("rebar"))));
+  entries.push_back(named("relax"));
+  for (const char* name : {"arm", "disarm"}) entries.push_back(evaluates(2, named(name)));
+  for (const char* name :
+       {"unordered-set", "unordered-set-plain", "sum-and-sample", "enumeration"}) {
+    entries.push_back(named(name));
+  }
   entries.back().evaluations_each = std::int64_t{1} << bits;
   return entries;
 }
@@ -159,7 +122,8 @@ Problem gaussian_problem() {
                                 [](const Tensor& z) { return z.square(); }};
   std::vector<Entry> entries = score_functions(expectation);
   entries.push_back(entry("pathwise", expectation, [](const ContenderOptions& o) {
-    return estimators::Pathwise({.samples = o.samples});
+    return std::make_shared<estimators::Pathwise>(
+        estimators::PathwiseOptions{.samples = o.samples});
   }));
   const auto from = [&](double theta) {
     return Variant{

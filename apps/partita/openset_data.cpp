@@ -12,6 +12,7 @@
 #include <optional>
 #include <string_view>
 
+#include "image_sets.hpp"
 #include "partita/base/error.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/training/rendered.hpp"
@@ -20,6 +21,7 @@ namespace partita::app {
 namespace {
 
 // Streams of one seed, one a purpose.
+// (load_image_sets() draws digits from 100 and 101.)
 enum Purpose : std::uint64_t { kTrainStream = 100, kTestStream, kUnknownStream, kOutSetStream };
 
 constexpr std::int64_t kToyTrain = 1000;  // points of each class
@@ -28,7 +30,7 @@ constexpr std::int64_t kToyOutSet = 2000;
 constexpr double kOutside = 2;  // standard deviations from each mean; 14 % of a class are there
 constexpr double kOffClasses = 4;
 constexpr double kBorderEnd = 6;
-constexpr std::size_t kRenderedTest = 2000;
+constexpr std::size_t kRenderedLetters = 2000;
 
 const at::TensorOptions& single() {
   static const at::TensorOptions options(at::kFloat);
@@ -128,13 +130,11 @@ OpensetData rendered_data(const OpensetOptions& options) {
     digits[d] = static_cast<std::uint8_t>(d);
     data.classes.emplace_back(1, training::kDigits[d]);
   }
-  data.train = labeled(
-      training::render_characters(training::kDigits, options.train_images, stream(kTrainStream)),
-      digits);
-  data.test = labeled(
-      training::render_characters(training::kDigits, kRenderedTest, stream(kTestStream)), digits);
+  const ImageSets sets = load_image_sets(kRendered, options.train_images, options.seed);
+  data.train = labeled(sets.train, digits);
+  data.test = labeled(sets.test, digits);
   data.unknown.emplace_back(
-      "letters", image_tensor(training::render_characters(training::kCapitals, kRenderedTest,
+      "letters", image_tensor(training::render_characters(training::kCapitals, kRenderedLetters,
                                                           stream(kUnknownStream))));
   data.out_set = image_tensor(training::render_characters(training::kCapitals, options.train_images,
                                                           stream(kOutSetStream)));
@@ -178,8 +178,7 @@ OpensetData directory_data(const OpensetOptions& options) {
       throw InvalidArgument("--unknown", fmt::format("class {} is known, too", c));
     }
   }
-  const LabeledImages train = load_labeled_images(options.data, "train");
-  const LabeledImages test = load_labeled_images(options.data, "t10k");
+  const auto [train, test] = load_image_sets(options.data, options.train_images, options.seed);
   const auto chosen = [&](const LabeledImages& all, const std::vector<std::uint8_t>& classes,
                           const char* option) {
     LabeledImages images = with_classes(all, classes, options.train_images);
@@ -192,7 +191,6 @@ OpensetData directory_data(const OpensetOptions& options) {
   for (const std::uint8_t c : known) data.classes.push_back(fmt::to_string(c));
   data.train = labeled(chosen(train, known, "--known"), known);
   data.test = labeled(chosen(test, known, "--known"), known);
-  check_size(options.data, data.test.x, data.train.x);
   data.unknown.emplace_back("classes " + (options.unknown.empty() ? "5-9" : options.unknown),
                             image_tensor(chosen(test, unknown, "--unknown")));
   for (const std::string& directory : options.evaluate) {
@@ -239,7 +237,7 @@ OpensetData toy_data(std::uint64_t seed) {
 }
 
 OpensetData image_data(const OpensetOptions& options) {
-  return options.data == "rendered" ? rendered_data(options) : directory_data(options);
+  return options.data == kRendered ? rendered_data(options) : directory_data(options);
 }
 
 Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows,

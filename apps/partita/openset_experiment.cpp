@@ -93,15 +93,10 @@ OpensetDetection detection(const std::string& set, const char* name, LogitScore 
   return {set, name, detection_metrics(known, unknown, Positive::in), roc_curve(known, unknown)};
 }
 
-/// Samples side by side, the first above on the left.
+/// Samples side by side.
 Grid sample_grid(const Tensor& images) {
-  const std::int64_t rows = images.size(2);
-  const std::int64_t columns = images.size(3);
-  const Tensor grid = images.view({kShownImages, kShownImages, rows, columns})
-                          .permute({0, 2, 1, 3})
-                          .reshape({kShownImages * rows, kShownImages * columns});
-  return {static_cast<std::size_t>(kShownImages * columns),
-          static_cast<std::size_t>(kShownImages * rows), numbers(grid.flip(0))};
+  return tile(numbers(images), static_cast<std::size_t>(images.size(2)),
+              static_cast<std::size_t>(images.size(3)), kShownImages);
 }
 
 /// A classifier in training, with what it is trained on where it is trained.

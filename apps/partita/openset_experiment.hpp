@@ -8,6 +8,7 @@
 
 #include "partita/detection/metrics.hpp"
 #include "partita/detection/roc.hpp"
+#include "pictures.hpp"
 
 namespace partita::app {
 
@@ -42,13 +43,6 @@ struct OpensetOptions {
 struct Points {
   std::vector<double> x;
   std::vector<double> y;
-};
-
-/// Values over a square of the plane, or the pixels of a picture: row by row, from below.
-struct Grid {
-  std::size_t columns = 0;
-  std::size_t rows = 0;
-  std::vector<double> values = {};
 };
 
 /// How a set of unknown examples is told from the known ones by one score.

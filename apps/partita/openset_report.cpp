@@ -165,17 +165,7 @@ void add_samples(Page& page, const OpensetResult& result) {
   for (const OpensetVariant& variant : result.variants) {
     if (variant.samples.values.empty()) continue;
     page.heading("What the generator draws");
-    page.figures({{to_svg({.title = "Samples of the generator",
-                           .x = {.min = 0, .max = 1},
-                           .y = {.min = 0, .max = 1},
-                           .heatmap = Heatmap{.columns = variant.samples.columns,
-                                              .rows = variant.samples.rows,
-                                              .values = variant.samples.values,
-                                              .low = -1,
-                                              .low_color = "#000000",
-                                              .high_color = "#ffffff"},
-                           .width = kMapSide,
-                           .height = kMapSide}),
+    page.figures({{picture_svg(variant.samples, "Samples of the generator", -1, 1, kMapSide),
                    "Samples of the generator after " + variant.name + " training."}});
   }
 }

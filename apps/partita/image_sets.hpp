@@ -1,0 +1,24 @@
+// Images to train and to test on: of a directory, or rendered by the program itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "partita/io/idx.hpp"
+
+namespace partita::app {
+
+struct ImageSets {
+  LabeledImages train;
+  LabeledImages test;
+};
+
+inline constexpr const char* kRendered = "rendered";
+
+/// @param data     kRendered: digits in this machine's fonts; else a directory of IDX files.
+/// @param rendered digits to train on, where they are rendered.
+/// @throws IoError, DataError; also if the two sets differ in size of images
+ImageSets load_image_sets(const std::string& data, std::size_t rendered, std::uint64_t seed);
+
+}  // namespace partita::app
