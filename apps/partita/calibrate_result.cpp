@@ -25,7 +25,7 @@ void each_metric(const Use& use) {
 /// "0.05372 (0.05002, 0.05811)"
 template <class Get>
 std::string cell(const Evaluation& evaluation, const Get& get) {
-  const std::string value = fmt::format("{:.5f}", get(evaluation.metrics));
+  std::string value = fmt::format("{:.5f}", get(evaluation.metrics));
   if (!evaluation.intervals) return value;
   const Interval interval = get(*evaluation.intervals);
   if (std::isnan(interval.low)) return value;
