@@ -51,9 +51,9 @@ class VaeCommand : public CommandTest {
   }
 
   /// A small model of images(), trained quickly.
-  Arguments train(const Arguments& more) const {
+  Arguments train(const Arguments& more, const std::string& epochs = "3") const {
     Arguments all = {"vae",       "train", "--data",  images(), "--hidden",        "8",
-                     "--epochs",  "3",     "--batch", "20",     "--learning-rate", "1e-2",
+                     "--epochs",  epochs,  "--batch", "20",     "--learning-rate", "1e-2",
                      "--threads", "1"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
@@ -100,8 +100,9 @@ TEST_F(VaeCommand, TrainsWithBothAblationsAndReports) {
 TEST_F(VaeCommand, EveryEstimatorIsThereByName) {
   for (const char* name :
        {"concrete", "st-gumbel", "reinforce-loo", "rebar", "relax", "unordered-set"}) {
-    const Json json = json_of(train({"--latent", "concrete", "--latent-dim", "2", "--categories",
-                                     "3", "--epochs", "1", "--estimator", name}));
+    const Json json = json_of(train(
+        {"--latent", "concrete", "--latent-dim", "2", "--categories", "3", "--estimator", name},
+        "1"));
     EXPECT_EQ(json["estimator"], name);
     EXPECT_LT(json["variants"][0]["elbo"], 0);
   }
@@ -148,9 +149,10 @@ TEST_F(VaeCommand, SamplesAreAFunctionOfTheSeed) {
 /// disturbed.
 TEST_F(VaeCommand, AKilledRunGoesOnAndEndsWithTheSameBytes) {
   const auto arguments = [&](const std::string& name) {
-    return train({"--latent", "concrete", "--latent-dim", "2", "--estimator", "rebar", "--epochs",
-                  "60", "-o", path(name + ".model"), "--checkpoint", path(name + ".checkpoint"),
-                  "--checkpoint-seconds", "0.05"});
+    return train({"--latent", "concrete", "--latent-dim", "2", "--estimator", "rebar", "-o",
+                  path(name + ".model"), "--checkpoint", path(name + ".checkpoint"),
+                  "--checkpoint-seconds", "0.05"},
+                 "60");
   };
   ASSERT_EQ(run_partita(arguments("whole")).status, 0);
   const int process = start_partita(arguments("killed"));

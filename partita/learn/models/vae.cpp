@@ -30,7 +30,7 @@ using distributions::Logits;
 using distributions::Normal;
 using distributions::OneHotCategorical;
 
-constexpr std::int64_t kSamplesAtOnce = 500;
+constexpr std::int64_t kSamplesAtOnce = 100;
 
 void check_positive(const char* argument, std::int64_t value) {
   if (value < 1) throw InvalidArgument(argument, fmt::format("expected 1 or more, got {}", value));

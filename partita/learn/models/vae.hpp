@@ -97,7 +97,7 @@ struct VaeEvaluation {
 };
 
 /// How well a model explains examples x [N, inputs]. The samples of example i are a function of the
-/// stream and of i. No more than batch * 500 samples are decoded at once, however many there are.
+/// stream and of i. No more than batch * 100 samples are decoded at once, however many there are.
 /// @throws InvalidArgument if an option is below 1, or x has another number of columns.
 VaeEvaluation evaluate(Vae& vae, const Tensor& x, const VaeEvaluationOptions& options = {},
                        const Progress& progress = {});
