@@ -24,11 +24,13 @@ inline constexpr LearnCommand kNce{
     "nce", "Train without the sum over the vocabulary: NCE beside the full softmax"};
 inline constexpr LearnCommand kOpenset{
     "openset", "Train classifiers to be unsure about the unknown, and score examples by them"};
+inline constexpr LearnCommand kSeqgan{
+    "seqgan", "Train generators of sequences against a discriminator, by policy gradient"};
 inline constexpr LearnCommand kVae{
     "vae", "Variational auto-encoders: train, evaluate, sample, reconstruct, traverse"};
 
 /// Those of partita-learn.
-inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset, kVae};
+inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset, kSeqgan, kVae};
 
 /// Adds this program's subcommands: defined in partita_commands.cpp and in learn_commands.cpp.
 void add_commands(CLI::App& app);
@@ -44,6 +46,7 @@ void add_embed(CLI::App& app);
 void add_gradients(CLI::App& app);
 void add_nce(CLI::App& app);
 void add_openset(CLI::App& app);
+void add_seqgan(CLI::App& app);
 void add_vae(CLI::App& app);
 
 }  // namespace partita::app

@@ -9,6 +9,7 @@ void add_commands(CLI::App& app) {
   add_gradients(app);
   add_nce(app);
   add_openset(app);
+  add_seqgan(app);
   add_vae(app);
 }
 

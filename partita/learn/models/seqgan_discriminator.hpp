@@ -1,0 +1,69 @@
+// Tells real sequences from generated ones: the convolutional network of SeqGAN, after Kim (2014),
+// "Convolutional neural networks for sentence classification", and Zhang, LeCun (2015).
+//
+//   auto discriminator = std::make_shared<models::SequenceDiscriminator>(
+//       models::SequenceDiscriminatorOptions{.vocabulary = 5000}, Random(Stream{.seed = 1}));
+//   Tensor logits = discriminator->logits(tokens);             // [B], int64 [B, T]
+//   Tensor p = discriminator->probability(tokens);             // of being real, without gradient
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "partita/learn/random.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita::models {
+
+struct ConvolutionFilters {
+  std::int64_t width;  ///< elements that a filter sees
+  std::int64_t count;
+};
+
+struct SequenceDiscriminatorOptions {
+  std::int64_t vocabulary = 0;  ///< of tokens; 0: elements are vectors of `features` numbers
+  std::int64_t features = 64;   ///< of an element, or of a token's embedding
+  std::vector<ConvolutionFilters> filters = {{1, 32}, {2, 32}, {3, 32}, {4, 32}, {5, 32}};
+  double dropout = 0.25;  ///< before the last layer, in [0, 1)
+};
+
+/// Embedding, convolutions of several widths with ReLU, the maximum of each over the sequence, a
+/// highway layer (Srivastava, Greff, Schmidhuber 2015), dropout, a linear layer.
+class SequenceDiscriminator final : public torch::nn::Module {
+ public:
+  /// Initial embeddings are uniform in +-1, weights normal of standard deviation 0.1, the highway's
+  /// gate begins at a bias of -2.
+  /// @throws InvalidArgument naming the option that is out of range.
+  SequenceDiscriminator(const SequenceDiscriminatorOptions& options, const Random& random);
+
+  /// Of being real: int64 [B, T], or [B, T, features], to [B].
+  /// @param dropout where the mask comes from; none: nothing is dropped.
+  /// @throws InvalidArgument if a filter is wider than the sequences.
+  Tensor logits(const Tensor& sequences, const std::optional<Random>& dropout = {}) const;
+
+  /// logits() of any number of sequences, without gradient: log D - log(1 - D).
+  Tensor log_odds(const Tensor& sequences) const;
+  /// D, the probability of being real, as log_odds().
+  Tensor probability(const Tensor& sequences) const { return log_odds(sequences).sigmoid(); }
+
+  /// Half the square norm of the last layer, which the paper's code regularizes.
+  Tensor penalty() const;
+
+  const SequenceDiscriminatorOptions& options() const { return options_; }
+
+ private:
+  struct Affine {
+    Tensor weight;
+    Tensor bias;
+  };
+
+  SequenceDiscriminatorOptions options_;
+  Tensor embedding_;  // undefined for vectors
+  std::vector<Affine> convolutions_;
+  Affine transform_, gate_, output_;
+};
+
+}  // namespace partita::models
