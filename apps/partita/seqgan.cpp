@@ -191,7 +191,7 @@ void add_training(SeqganCommand& command) {
   command.count("--d-steps", &O::d_steps, "sets for the discriminator an iteration");
   command.count("--d-epochs", &O::d_epochs, "passes over a set");
   command.count("--negatives", &O::negatives, "generated sequences of a set, and as many real");
-  command.rate("--g-rate", &O::g_rate, "Adam's for the generator");
+  command.rate("--g-rate", &O::g_rate, "Adam's for the generator; falls to a tenth");
   command.rate("--d-rate", &O::d_rate, "Adam's for the discriminator");
   command
       .add("--penalty", &O::penalty, "on the square of the discriminator's last layer (0.2)", "X")

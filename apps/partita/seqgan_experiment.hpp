@@ -11,8 +11,8 @@ namespace partita::app {
 
 struct SeqganOptions {
   // What is learned.
-  std::int64_t vocabulary = 500;  // oracle
-  std::int64_t sequences = 2000;  // oracle: to learn from, and as many held out
+  std::int64_t vocabulary = 100;  // oracle
+  std::int64_t sequences = 5000;  // oracle: to learn from, and as many held out
   std::string corpus;             // text
   std::int64_t length = 20;
   double held_out = 0.05;  // text: share of the lines
@@ -23,20 +23,20 @@ struct SeqganOptions {
   double dropout = 0.25;
   // Training.
   std::int64_t batch = 64;
-  double mle_epochs = 60;
+  double mle_epochs = 40;
   std::uint64_t patience = 5;
   double mle_rate = 1e-2;
   double final_teacher = 0.5;  // oracle: of scheduled sampling
-  std::uint64_t pretraining = 20;
-  std::uint64_t iterations = 200;
-  std::uint64_t evaluate_every = 10;
-  std::string reward = "probability";
-  std::int64_t rollouts = 8;
+  std::uint64_t pretraining = 30;
+  std::uint64_t iterations = 100;
+  std::uint64_t evaluate_every = 5;
+  std::string reward = "log-odds";
+  std::int64_t rollouts = 4;
   double update_rate = 0.8;
-  std::int64_t g_steps = 1;
+  std::int64_t g_steps = 4;
   std::int64_t d_steps = 1;
   std::int64_t d_epochs = 1;
-  std::int64_t negatives = 640;
+  std::int64_t negatives = 1280;
   double g_rate = 1e-3;
   double d_rate = 1e-3;
   double penalty = 0.2;

@@ -178,7 +178,10 @@ SeqganOptions seqgan_paper_preset() {
   paper.patience = 0;
   paper.pretraining = 50;
   paper.iterations = 200;
+  paper.final_teacher = 0.76;  // falls by 0.002 in each of 120 passes
+  paper.reward = "probability";
   paper.rollouts = 16;
+  paper.g_steps = 1;
   paper.d_steps = 5;
   paper.d_epochs = 3;
   paper.negatives = 10'000;

@@ -42,6 +42,12 @@ std::shared_ptr<torch::optim::Adam> adam(const torch::nn::Module& module, double
                                               torch::optim::AdamOptions(learning_rate));
 }
 
+/// From `first` to a tenth of it, linearly.
+void set_learning_rate(torch::optim::Optimizer& optimizer, double first, double done) {
+  static_cast<torch::optim::AdamOptions&>(optimizer.param_groups().front().options())
+      .lr(first * (1 - 0.9 * done));
+}
+
 /// A stream of its own for part `number` of what draws from `stream`.
 Stream part_of(const Stream& stream, std::uint64_t number) { return {stream.bits(number), 0}; }
 
@@ -113,8 +119,7 @@ training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePoli
   training::Batches batches(real.size(0), options.batch, {options.seed, kOrder});
   const auto step = [&](std::uint64_t n) -> Losses {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
-    static_cast<torch::optim::AdamOptions&>(optimizer->param_groups().front().options())
-        .lr(options.learning_rate * (1 - 0.9 * done));
+    set_learning_rate(*optimizer, options.learning_rate, done);
     const Tensor y = real.index_select(0, batches.at(n).to(real.device()));
     const double teacher = 1 - (1 - options.final_teacher) * done;
     const Tensor log_prob =
@@ -177,8 +182,12 @@ training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps, trainin
 training::LoopResult SeqGan::train(std::uint64_t iterations, training::LoopOptions loop,
                                    const training::Evaluate& evaluate, const Progress& progress) {
   loop.steps = iterations;
-  return training::train(
-      parts_, loop, [&](std::uint64_t n) { return iteration(n); }, evaluate, progress);
+  const auto step = [&](std::uint64_t n) {
+    const double done = static_cast<double>(n) / static_cast<double>(iterations);
+    set_learning_rate(*parts_[kGenerator].optimizer, options_.generator_learning_rate, done);
+    return iteration(n);
+  };
+  return training::train(parts_, loop, step, evaluate, progress);
 }
 
 Losses SeqGan::iteration(std::uint64_t number) {

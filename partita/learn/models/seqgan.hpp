@@ -69,7 +69,7 @@ struct SeqGanOptions {
   std::int64_t d_steps = 5;               ///< sets of generated sequences an iteration
   std::int64_t d_epochs = 3;              ///< passes over each of them
   std::int64_t negatives = 1000;          ///< generated sequences of a set, and as many real ones
-  double generator_learning_rate = 1e-2;  ///< of Adam
+  double generator_learning_rate = 1e-2;  ///< of Adam; in train() falls to a tenth, linearly
   double discriminator_learning_rate = 1e-4;  ///< of Adam
   double penalty = 0.2;                       ///< weight of the discriminator's penalty()
   double clip_norm = 5;                       ///< of either network's gradient

@@ -46,7 +46,7 @@ TokenPolicy::TokenPolicy(std::shared_ptr<LanguageModel> model, const TokenPolicy
 }
 
 SequencePolicy::State TokenPolicy::start(std::int64_t rows) const {
-  const auto options = model_->output_weight().options().requires_grad(false);
+  const at::TensorOptions options(model_->device());
   LanguageModel::Cache cache;
   const Tensor first = at::full({rows, 1}, options_.start_token, options.dtype(at::kLong));
   State state = {at::zeros({rows}, options.dtype(at::kBool)),
