@@ -26,7 +26,7 @@ struct SeqganOptions {
   double mle_epochs = 40;
   std::uint64_t patience = 5;
   double mle_rate = 1e-2;
-  double final_teacher = 0.5;  // oracle: of scheduled sampling
+  double final_teacher = 0.9;  // oracle: of scheduled sampling
   std::uint64_t pretraining = 30;
   std::uint64_t iterations = 100;
   std::uint64_t evaluate_every = 5;

@@ -15,8 +15,8 @@ namespace {
 
 using models::TokenPolicy;
 
-constexpr double kLeastTemperature = 0.5;
-constexpr double kTemperatureStep = 0.05;
+constexpr double kLeastTemperature = 0.7;
+constexpr double kTemperatureStep = 0.02;
 
 class OracleExperiment {
  public:

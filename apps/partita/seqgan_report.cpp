@@ -63,11 +63,9 @@ void add_learning_curves(Page& page, const SeqganOracleResult& result) {
                        .x = {.label = "iterations"},
                        .y = {.label = "NLL under the oracle"},
                        .series = {series_of(*gan, "oracle_nll", "SeqGAN")}};
-    for (const char* name : {"MLE", "scheduled sampling"}) {
-      adversarial.series.push_back(
-          level(name, quality_of(result, name).oracle_nll, adversarial.series.front()));
-    }
-    figures.push_back({to_svg(adversarial), "SeqGAN; dashed: where the others ended."});
+    adversarial.series.push_back(
+        level("MLE", quality_of(result, "MLE").oracle_nll, adversarial.series.front()));
+    figures.push_back({to_svg(adversarial), "SeqGAN; dashed: where maximum likelihood ended."});
   }
   page.figures(figures);
 }
@@ -77,7 +75,7 @@ void add_diversity(Page& page, const SeqganOracleResult& result) {
   page.paragraph(
       "A generator can draw better sequences by drawing fewer kinds of them. What it leaves out "
       "shows in the NLL that it gives to held-out data of the oracle. Lower is better on both "
-      "axes. The line is maximum likelihood at temperatures from 1 down to 0.5: a method has "
+      "axes. The line is maximum likelihood at temperatures from 1 down to 0.7: a method has "
       "learned more than to be cautious where it stands below the line.");
   Series tempered{.name = "MLE at falling temperature"};
   for (const SeqganQuality& q : result.temperatures) {
