@@ -28,9 +28,10 @@ inline constexpr LearnCommand kSeqgan{
     "seqgan", "Train generators of sequences against a discriminator, by policy gradient"};
 inline constexpr LearnCommand kVae{
     "vae", "Variational auto-encoders: train, evaluate, sample, reconstruct, traverse"};
+inline constexpr LearnCommand kTour{"tour", "Run every claim of the toolkit, and show it"};
 
 /// Those of partita-learn.
-inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset, kSeqgan, kVae};
+inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset, kSeqgan, kVae, kTour};
 
 /// Adds this program's subcommands: defined in partita_commands.cpp and in learn_commands.cpp.
 void add_commands(CLI::App& app);
@@ -48,5 +49,6 @@ void add_nce(CLI::App& app);
 void add_openset(CLI::App& app);
 void add_seqgan(CLI::App& app);
 void add_vae(CLI::App& app);
+void add_tour(CLI::App& app);
 
 }  // namespace partita::app

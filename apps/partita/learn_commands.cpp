@@ -11,6 +11,7 @@ void add_commands(CLI::App& app) {
   add_openset(app);
   add_seqgan(app);
   add_vae(app);
+  add_tour(app);
 }
 
 }  // namespace partita::app

@@ -31,7 +31,10 @@ body {
 }
 h1 { font-size: clamp(1.6rem, 5vw, 2.2rem); line-height: 1.2; margin: 0 0 .3rem; letter-spacing: -.01em; }
 h2 { font-size: 1.3rem; line-height: 1.3; margin: 2.6rem 0 .6rem; }
+h3 { font-size: 1.05rem; line-height: 1.4; margin: 2rem 0 .3rem; max-width: 44rem; }
 p { max-width: 44rem; margin: .6rem 0; }
+.formula { overflow-x: auto; overflow-y: hidden; padding: .3rem 0; font-size: 1.1rem; }
+.formula math { margin: 0; width: max-content; }
 .subtitle { color: var(--soft); font-size: 1.05rem; }
 .note { color: var(--soft); font-size: .875rem; }
 .side { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; align-items: flex-start; margin: 1.2rem 0; }
@@ -50,6 +53,7 @@ figure.wide { flex-basis: 100%; max-width: none; }
 figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
 figcaption { color: var(--soft); font-size: .9rem; line-height: 1.45; margin-top: .4rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--grid); padding-top: .6rem; }
+@media (max-width: 40rem) { td:first-child { white-space: normal; min-width: 9rem; } }
 @media print { body { max-width: none; padding: 0; } figure, table { break-inside: avoid; } }
 )";
 
@@ -94,6 +98,15 @@ Page::Page(std::string_view title, std::string_view subtitle) : title_(title) {
 
 void Page::heading(std::string_view text) {
   body_ += fmt::format("<h2>{}</h2>\n", escape_html(text));
+}
+
+void Page::subheading(std::string_view text) {
+  body_ += fmt::format("<h3>{}</h3>\n", escape_html(text));
+}
+
+void Page::formula(std::string_view mathml) {
+  body_ += fmt::format(
+      "<div class=\"formula\" tabindex=\"0\"><math display=\"block\">{}</math></div>\n", mathml);
 }
 
 void Page::paragraph(std::string_view text) {

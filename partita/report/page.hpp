@@ -54,7 +54,11 @@ class Page {
   explicit Page(std::string_view title, std::string_view subtitle = {});
 
   void heading(std::string_view text);
+  void subheading(std::string_view text);
   void paragraph(std::string_view text);
+  /// A displayed formula: what stands inside of a <math> element, taken as it is. One that is wider
+  /// than the screen scrolls on its own.
+  void formula(std::string_view mathml);
   void table(const Table& table) { tables({table}); }
   /// Side by side where the paper is wide enough. @throws InvalidArgument if a row's length is
   /// wrong.
