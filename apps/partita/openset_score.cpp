@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "partita/io/array_file.hpp"
 #include "partita/io/idx.hpp"
 #include "partita/io/npy.hpp"
+#include "partita/learn/models/odin.hpp"
 #include "partita/learn/tensor.hpp"
 #include "terminal.hpp"
 
@@ -28,7 +30,8 @@ struct ScoreOptions {
   std::string model;
   std::string data;
   std::string score = "msp";
-  double temperature = 1;
+  std::optional<double> temperature;  // none: of odin its own, of the others 1
+  std::optional<double> epsilon;      // of odin
   std::string output;
   std::string logits;
   std::string device = "cpu";
@@ -82,20 +85,42 @@ Tensor read_images(const std::string& path, const OpensetArchitecture& expected)
   return x;
 }
 
+/// A block of examples at a time, since each takes a gradient.
+std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at::Device device,
+                         const ScoreOptions& options) {
+  constexpr std::int64_t kBlock = 256;
+  OdinOptions odin;
+  odin.temperature = options.temperature.value_or(odin.temperature);
+  odin.epsilon = options.epsilon.value_or(odin.epsilon);
+  const Classifier classify = [&](const Tensor& rows) { return classifier->forward(rows); };
+  std::vector<Tensor> blocks;
+  for (const Tensor& block : x.split(kBlock)) {
+    blocks.push_back(odin_scores(classify, block.to(device), odin).to(at::kCPU, at::kDouble));
+  }
+  const Tensor all = at::cat(blocks);
+  return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
+}
+
 void score(const ScoreOptions& options, const CommonOptions& common) {
+  if (options.epsilon && options.score != "odin") {
+    throw InvalidArgument("--epsilon", "is for --score odin");
+  }
   at::set_num_threads(common.threads);
   OpensetModel model = load_openset_model(options.model);
   const Tensor x = model.architecture.images
                        ? read_images(options.data, model.architecture)
                        : read_points(options.data, model.architecture.columns);
-  model.classifier->to(device_of(options.device));
+  const at::Device device = device_of(options.device);
+  model.classifier->to(device);
   const Tensor logits = logits_of(model.classifier, x);
   const auto rows = static_cast<std::size_t>(logits.size(0));
   const auto classes = static_cast<std::size_t>(logits.size(1));
   const std::span<const float> values(logits.data_ptr<float>(), rows * classes);
   const std::vector<double> scores =
-      logit_scores(score_named(options.score), {values.data(), rows, classes}, options.temperature,
-                   {.threads = common.threads});
+      options.score == "odin"
+          ? odin(model.classifier, x, device, options)
+          : logit_scores(score_named(options.score), {values.data(), rows, classes},
+                         options.temperature.value_or(1), {.threads = common.threads});
   if (!options.output.empty()) save_npy(options.output, std::span(scores), rows, 1);
   if (!options.logits.empty()) save_npy(options.logits, values, rows, classes);
   const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
@@ -133,11 +158,18 @@ void add_openset_score(CLI::App& openset) {
   command
       ->add_option("--score", options->score,
                    "msp: log of the largest probability; max-logit; entropy: negated; energy: "
-                   "log-sum-exp (msp)")
+                   "log-sum-exp; odin: msp of an input moved toward its class (msp)")
       ->option_text("NAME")
-      ->check(CLI::IsMember({"msp", "max-logit", "entropy", "energy"}));
-  command->add_option("--temperature", options->temperature, "divide the logits by T > 0 (1)")
+      ->check(CLI::IsMember({"msp", "max-logit", "entropy", "energy", "odin"}));
+  command
+      ->add_option("--temperature", options->temperature,
+                   "divide the logits by T > 0 (1; 1000 for odin)")
       ->option_text("T");
+  command
+      ->add_option("--epsilon", options->epsilon,
+                   "how far odin moves each number of an input; pixels go from -1 to 1 (0.0014)")
+      ->option_text("E")
+      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
   command->add_option("-o,--output", options->output, "write the scores, one a row, as .npy")
       ->option_text("FILE");
   command->add_option("--logits", options->logits, "write the logits as .npy")->option_text("FILE");

@@ -211,6 +211,15 @@ TEST_F(Openset, RefusesOtherRunsCheckpointsAndDamagedFiles) {
   EXPECT_THAT(refusal(toy("1"), kFailed), HasSubstr("cut short"));
   const std::string points = file("points.csv", "0,1\n2,3\n");
   EXPECT_EQ(json_of({"openset", "score", path("model"), points})["rows"], 2);
+  // ODIN of no step is the log of the tempered probability.
+  const auto mean = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"openset", "score", path("model"), points, "--temperature", "10"});
+    return json_of(more)["mean"].get<double>();
+  };
+  EXPECT_NEAR(mean({"--score", "odin", "--epsilon", "0"}), mean({}), 1e-6);
+  EXPECT_GT(mean({"--score", "odin", "--epsilon", "0.1"}), mean({}));
+  EXPECT_THAT(refusal({"openset", "score", path("model"), points, "--epsilon", "1"}, kWronglyAsked),
+              HasSubstr("--epsilon: is for --score odin"));
   EXPECT_EQ(refusal({"openset", "score", path("model"), file("three.csv", "0,1,2\n")}, kFailed),
             path("three.csv") + ": rows of 3 columns, expected 2");
   EXPECT_THAT(refusal({"openset", "score", file("bad", "nothing"), points}, kFailed),
