@@ -1,4 +1,5 @@
 # An include never points up: cmake -DROOT=… -P floors.cmake
+cmake_minimum_required(VERSION 3.22)
 set(base_on "")
 set(softmax_on base)
 set(random_on base)
