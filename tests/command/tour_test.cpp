@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "command.hpp"
@@ -23,22 +23,33 @@ class Tour : public CommandTest {
   }
 };
 
-TEST_F(Tour, EveryClaimHoldsAndIsOnThePage) {
-  for (const char* seed : {"0", "1", "2"}) {
-    const Json json = json_of(tour({"--threads", "2", "--seed", seed}));
-    EXPECT_EQ(json, Json::parse(read_file(path("out") + "/tour.json")));
-    const std::string page = read_file(path("out") + "/index.html");
-    std::set<std::string> rows;
-    for (const Json& claim : json["claims"]) {
-      const std::string row = claim["row"];
-      EXPECT_TRUE(rows.insert(row).second) << row << " twice";
-      EXPECT_TRUE(claim["passed"].get<bool>()) << seed << ": " << claim;
-      EXPECT_FALSE(claim["measurements"].empty()) << row;
-      EXPECT_THAT(page, HasSubstr("<h3>" + row + ". "));
-    }
-    EXPECT_THAT(page, HasSubstr("<math display=\"block\">"));
-    EXPECT_THAT(page, Not(HasSubstr("<math display=\"block\"></math>")));
+/// A1 ... A7, B1 ... B4 and so on, in this order.
+std::vector<std::string> rows_of_the_lecture() {
+  std::vector<std::string> rows;
+  for (const auto& [letter, last] :
+       {std::pair{'A', 7}, {'B', 4}, {'C', 5}, {'D', 8}, {'E', 9}, {'F', 5}, {'G', 7}}) {
+    for (int i = 1; i <= last; ++i) rows.push_back(letter + std::to_string(i));
   }
+  return rows;
+}
+
+// One seed: a run takes half a minute. `partita tour --quick --seed N` ends with exit code 1 where
+// a claim does not hold.
+TEST_F(Tour, EveryClaimOfTheLectureHoldsAndIsOnThePage) {
+  const Json json = json_of(tour({"--threads", "2"}));
+  EXPECT_EQ(json, Json::parse(read_file(path("out") + "/tour.json")));
+  const std::string page = read_file(path("out") + "/index.html");
+  std::vector<std::string> rows;
+  for (const Json& claim : json["claims"]) {
+    const std::string row = claim["row"];
+    rows.push_back(row);
+    EXPECT_TRUE(claim["passed"].get<bool>()) << claim;
+    EXPECT_FALSE(claim["measurements"].empty()) << row;
+    EXPECT_THAT(page, HasSubstr("<h3>" + row + ". "));
+  }
+  EXPECT_EQ(rows, rows_of_the_lecture());
+  EXPECT_THAT(page, HasSubstr("<math display=\"block\">"));
+  EXPECT_THAT(page, Not(HasSubstr("<math display=\"block\"></math>")));
 }
 
 TEST_F(Tour, OneChapterAndTheSameNumbersAgain) {

@@ -202,7 +202,7 @@ Finding beyond(const TourContext& context) {
   for (const auto method : {CalibrationMethod::vector, CalibrationMethod::matrix,
                             CalibrationMethod::isotonic, CalibrationMethod::histogram}) {
     const Calibrator calibrator = fit_calibrator(method, fitted.rows(), fitted.labels);
-    finding.measurements.push_back(at_most(
+    finding.checks.push_back(at_most(
         std::string(name_of(method)) + " calibration: ECE of fresh rows, over before",
         evaluate_calibration(fresh.rows(), fresh.labels, {}, &calibrator).metrics.ece / before,
         0.5));
@@ -222,9 +222,9 @@ Finding beyond(const TourContext& context) {
       const auto set = sets.of(i);
       covered += std::find(set.begin(), set.end(), fresh.labels[i]) != set.end() ? 1 : 0;
     }
-    finding.measurements.push_back(equal(std::string(name) + " sets at 90 %: coverage",
-                                         covered / static_cast<double>(n), 1 - kAlpha,
-                                         testing::kFiveSigma * deviation));
+    finding.checks.push_back(equal(std::string(name) + " sets at 90 %: coverage",
+                                   covered / static_cast<double>(n), 1 - kAlpha,
+                                   testing::kFiveSigma * deviation));
   }
   return finding;
 }

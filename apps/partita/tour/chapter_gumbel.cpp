@@ -201,8 +201,8 @@ Finding bias_of_relaxations(const TourContext& context) {
     spread.x.push_back(tau);
     spread.y.push_back(q.deviation);
     if (tau == 1.0) {
-      finding.measurements.push_back(at_least("Concrete at τ = 1: bias, in standard errors",
-                                              standard_errors(q), testing::kFiveSigma));
+      finding.checks.push_back(at_least("Concrete at τ = 1: bias, in standard errors",
+                                        standard_errors(q), testing::kFiveSigma));
     }
   }
   ScoreFunction score({.samples = 2, .baseline = baselines::LeaveOneOut{}});
@@ -216,8 +216,8 @@ Finding bias_of_relaxations(const TourContext& context) {
                                                               {"unordered set", &set}};
   for (const auto& [name, estimator] : unbiased_ones) {
     const Quality q = quality(*estimator, context.stream(id++), n);
-    finding.measurements.push_back(at_most(std::string(name) + ": bias, in standard errors",
-                                           standard_errors(q), testing::kFiveSigma));
+    finding.checks.push_back(at_most(std::string(name) + ": bias, in standard errors",
+                                     standard_errors(q), testing::kFiveSigma));
     series.push_back({.name = name,
                       .x = {bias.x.front(), bias.x.back()},
                       .y = {q.deviation, q.deviation},

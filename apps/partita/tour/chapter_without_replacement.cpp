@@ -93,10 +93,10 @@ Finding ordered_samples(const TourContext& context) {
       total += ordered_probability(phi, drawn);
       expected.push_back(static_cast<double>(n) * ordered_probability(phi, drawn));
     }
-    finding.measurements.push_back(
+    finding.checks.push_back(
         not_rejected(k == 2 ? "all ordered pairs of five, χ²" : "all ordered triples of five, χ²",
                      chi_square_p_value(observed, expected)));
-    finding.measurements.push_back(equal("their probabilities' sum", total, 1, 1e-12));
+    finding.checks.push_back(equal("their probabilities' sum", total, 1, 1e-12));
   }
   return finding;
 }
@@ -110,18 +110,17 @@ Finding truncated(const TourContext& context) {
     for (std::size_t i = 0; i < n; ++i) {
       draws[i] = truncated_gumbel(stream.exponential(i), location, 0.5);
     }
-    finding.measurements.push_back(not_rejected(
+    finding.checks.push_back(not_rejected(
         location < 0   ? "φ − T = −3.5, Kolmogorov-Smirnov"
         : location > 0 ? "φ − T = 2.5"
                        : "φ − T = −0.5",
         ks_p_value(draws, [&](double g) { return truncated_gumbel_cdf(g, location, 0.5); })));
   }
   // Where e^(φ-T) overflows or vanishes, the limits are known: T - E e^(T-φ), and φ - log E.
-  finding.measurements.push_back(equal("at φ − T = 700, E = 2: the distance below T, over E e⁻⁷⁰⁰",
-                                       -truncated_gumbel(2, 700, 0) / (2 * std::exp(-700.0)), 1,
-                                       1e-12));
-  finding.measurements.push_back(equal("at φ − T = −700, E = 2: φ − log E",
-                                       truncated_gumbel(2, -700, 0), -700 - std::log(2.0), 0));
+  finding.checks.push_back(equal("at φ − T = 700, E = 2: the distance below T, over E e⁻⁷⁰⁰",
+                                 -truncated_gumbel(2, 700, 0) / (2 * std::exp(-700.0)), 1, 1e-12));
+  finding.checks.push_back(equal("at φ − T = −700, E = 2: φ − log E", truncated_gumbel(2, -700, 0),
+                                 -700 - std::log(2.0), 0));
   return finding;
 }
 
@@ -313,9 +312,9 @@ Finding estimates(const TourContext& context) {
         c[i] += static_cast<double>(samples[i * k + j].tokens.size()) / static_cast<double>(k);
       }
     }
-    if (k == 4) finding.measurements.push_back(unbiased("mean length from 4 sequences", a, truth));
+    if (k == 4) finding.checks.push_back(unbiased("mean length from 4 sequences", a, truth));
     if (k == 15) {
-      finding.measurements.push_back(
+      finding.checks.push_back(
           equal("from all 15: largest error", root_mean_square(a, truth), 0, 1e-12));
     } else {
       for (const auto& [series, values] : {std::pair{&plain, &a}, {&normalized, &b}}) {
@@ -326,8 +325,8 @@ Finding estimates(const TourContext& context) {
     ancestral.x.push_back(static_cast<double>(k));
     ancestral.y.push_back(root_mean_square(c, truth));
   }
-  finding.measurements.push_back(at_most("error at k = 12, normalized over independent samples",
-                                         normalized.y.back() / ancestral.y[3], 0.5));
+  finding.checks.push_back(at_most("error at k = 12, normalized over independent samples",
+                                   normalized.y.back() / ancestral.y[3], 0.5));
   finding.figures.push_back({to_svg({.title = "Error of the mean length",
                                      .x = {.label = "sequences drawn"},
                                      .y = {.label = "root mean square error", .logarithmic = true},

@@ -43,7 +43,7 @@ Json to_json(std::span<const ChapterResult> results, const TourOptions& options)
   for (const ChapterResult& chapter : results) {
     for (const ClaimResult& result : chapter.claims) {
       Json measurements = Json::array();
-      for (const Measurement& m : result.finding.measurements) {
+      for (const Check& m : result.finding.checks) {
         Json json = {{"what", m.what},
                      {"measured", m.measured},
                      {"relation", name_of(m.relation)},
@@ -69,7 +69,7 @@ std::string to_text(std::span<const ChapterResult> results) {
       out += fmt::format("{}  {:<5}  {}\n", result.claim->row, result.passed() ? "holds" : "FAILS",
                          result.claim->sentence);
       if (!result.error.empty()) out += fmt::format("           {}\n", result.error);
-      for (const Measurement& m : result.finding.measurements) {
+      for (const Check& m : result.finding.checks) {
         if (m.passed()) continue;
         out += fmt::format("           {}: {:.6g}, expected {} {:.6g}\n", m.what, m.measured,
                            name_of(m.relation), m.expected);

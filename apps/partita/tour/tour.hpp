@@ -49,7 +49,7 @@ inline MutableRows row_to(std::span<double> row) { return {row.data(), 1, row.si
 enum class Relation : std::uint8_t { equal, at_most, at_least };
 
 /// A number and what it must be.
-struct Measurement {
+struct Check {
   std::string what;
   double measured;
   Relation relation;
@@ -60,18 +60,18 @@ struct Measurement {
 };
 
 /// |measured - expected| <= tolerance.
-Measurement equal(std::string what, double measured, double expected, double tolerance);
-Measurement at_most(std::string what, double measured, double bound);
-Measurement at_least(std::string what, double measured, double bound);
+Check equal(std::string what, double measured, double expected, double tolerance);
+Check at_most(std::string what, double measured, double bound);
+Check at_least(std::string what, double measured, double bound);
 /// A p-value of a statistical test: at least 1e-6, so that a correct program fails at one seed in a
 /// million.
-Measurement not_rejected(std::string what, double p_value);
+Check not_rejected(std::string what, double p_value);
 /// A mean of independent numbers against its expectation, in standard errors: at most 4.9, which is
 /// the same one in a million.
-Measurement unbiased(std::string what, std::span<const double> sample, double expected);
+Check unbiased(std::string what, std::span<const double> sample, double expected);
 
 struct Finding {
-  std::vector<Measurement> measurements;
+  std::vector<Check> checks;
   std::vector<CaptionedFigure> figures = {};
 };
 
@@ -88,7 +88,10 @@ struct Chapter {
 };
 
 Chapter softmax_chapter();
+Chapter open_set_chapter();
 Chapter calibration_chapter();
+Chapter noise_contrastive_chapter();
+Chapter gradients_chapter();
 Chapter gumbel_chapter();
 Chapter without_replacement_chapter();
 

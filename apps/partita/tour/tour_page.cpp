@@ -20,7 +20,7 @@ std::string number(double x) {
                                                   : fmt::format("{:.6g}", x);
 }
 
-std::string expected(const Measurement& m) {
+std::string expected(const Check& m) {
   switch (m.relation) {
     case Relation::at_most:
       return "≤ " + number(m.expected);
@@ -35,7 +35,7 @@ std::string expected(const Measurement& m) {
 
 Table table(const Finding& finding) {
   Table table{.columns = {{""}, {"measured", Align::right}, {"expected", Align::right}, {""}}};
-  for (const Measurement& m : finding.measurements) {
+  for (const Check& m : finding.checks) {
     table.rows.push_back(
         {m.what, number(m.measured), expected(m), m.passed() ? Cell("✓") : Cell("fails", true)});
   }

@@ -8,7 +8,7 @@
 
 namespace partita::app {
 
-bool Measurement::passed() const {
+bool Check::passed() const {
   switch (relation) {
     case Relation::equal:
       return std::abs(measured - expected) <= tolerance;
@@ -20,37 +20,42 @@ bool Measurement::passed() const {
   return false;
 }
 
-Measurement equal(std::string what, double measured, double expected, double tolerance) {
+Check equal(std::string what, double measured, double expected, double tolerance) {
   return {std::move(what), measured, Relation::equal, expected, tolerance};
 }
 
-Measurement at_most(std::string what, double measured, double bound) {
+Check at_most(std::string what, double measured, double bound) {
   return {std::move(what), measured, Relation::at_most, bound, 0};
 }
 
-Measurement at_least(std::string what, double measured, double bound) {
+Check at_least(std::string what, double measured, double bound) {
   return {std::move(what), measured, Relation::at_least, bound, 0};
 }
 
-Measurement not_rejected(std::string what, double p_value) {
+Check not_rejected(std::string what, double p_value) {
   return at_least(std::move(what) + ", p-value", p_value, testing::kFalseAlarm);
 }
 
-Measurement unbiased(std::string what, std::span<const double> sample, double expected) {
+Check unbiased(std::string what, std::span<const double> sample, double expected) {
   return at_most(std::move(what) + ", standard errors from the truth",
                  testing::z_score(sample, expected), testing::kFiveSigma);
 }
 
 bool ClaimResult::passed() const {
-  if (!error.empty() || finding.measurements.empty()) return false;
-  for (const Measurement& m : finding.measurements) {
+  if (!error.empty() || finding.checks.empty()) return false;
+  for (const Check& m : finding.checks) {
     if (!m.passed()) return false;
   }
   return true;
 }
 
 std::vector<Chapter> tour_chapters() {
-  return {softmax_chapter(), calibration_chapter(), gumbel_chapter(),
+  return {softmax_chapter(),
+          open_set_chapter(),
+          calibration_chapter(),
+          noise_contrastive_chapter(),
+          gradients_chapter(),
+          gumbel_chapter(),
           without_replacement_chapter()};
 }
 
