@@ -542,8 +542,8 @@ Finding seqgan(const TourContext& context) {
 
 constexpr Claim kClaims[] = {
     {"E1",
-     "The score function's gradient is right on average with any baseline, and baselines take most "
-     "of its variance away.",
+     "The score function's gradient is right on average with any baseline, and a baseline lowers "
+     "its variance.",
      score_function},
     {"E2", "Where samples are a smooth function of noise, the gradient moves inside.", pathwise},
     {"E3",

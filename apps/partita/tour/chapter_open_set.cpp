@@ -198,7 +198,7 @@ Finding border(const TourContext& context) {
   finding.figures.front().caption =
       "cross-entropy: the larger of two probabilities over the plane, white where unsure";
   finding.figures.back().caption =
-      "joint training: in the plane its generator settles in the gap, not all along the border";
+      "joint training: in the plane its generator settles among the known, not along the border";
   return finding;
 }
 
