@@ -28,7 +28,7 @@ struct CalibrationResult {
   std::string logits;  ///< name of the file
   std::string command = "partita calibrate";
   std::string preface;  ///< what a reader of the report should know first
-  bool split = false;  ///< other rows are evaluated than are fitted
+  bool split = false;   ///< other rows are evaluated than are fitted
   std::size_t fitted_rows = 0;
   std::size_t evaluated_rows = 0;
   std::size_t classes = 0;

@@ -16,6 +16,7 @@
 #include "gradients_problem.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/parallel.hpp"
+#include "tensors.hpp"
 #include "terminal.hpp"
 
 namespace partita::app {
@@ -30,11 +31,6 @@ constexpr std::int64_t kAverageRows = 200;  // that fill a moving average
 constexpr double kLearningRate = 0.02;
 constexpr std::int64_t kCurvePoints = 50;
 constexpr int kThetas = 13;
-
-std::vector<double> to_vector(const Tensor& tensor) {
-  const Tensor values = tensor.detach().to(at::kDouble).contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
-}
 
 Tensor rows_of(const Tensor& theta, std::int64_t rows) {
   return theta.expand({rows, theta.size(0)}).clone().set_requires_grad(true);

@@ -9,6 +9,7 @@
 
 #include "nce_experiment.hpp"
 #include "partita/learn/random.hpp"
+#include "tensors.hpp"
 
 namespace partita::app {
 namespace {
@@ -28,11 +29,6 @@ void minimize(const Tensor& at, const std::function<Tensor()>& f) {
     value.backward();
     return value;
   });
-}
-
-std::vector<double> to_vector(const Tensor& t) {
-  const Tensor values = t.detach().contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 
 Tensor random_start(std::int64_t n, double scale, std::uint64_t seed, std::uint64_t id) {

@@ -91,6 +91,7 @@ std::string summary_text(const OpensetResult& result, const OpensetOptions& opti
 void train(OpensetOptions& options, const CommonOptions& common) {
   options.seed = common.seed;
   options.threads = common.threads;
+  options.compare = !options.report.empty();
   const OpensetResult result = run_openset(options);
   if (!options.report.empty()) write_file(options.report, openset_report(result, options));
   if (common.json) {

@@ -19,6 +19,7 @@
 #include "partita/learn/models/networks.hpp"
 #include "partita/learn/training/batches.hpp"
 #include "partita/learn/training/loop.hpp"
+#include "tensors.hpp"
 #include "terminal.hpp"
 
 namespace partita::app {
@@ -48,11 +49,11 @@ Way asked_for(const OpensetOptions& options) {
   return {is_toy(options) ? "confidence, " + out_set : options.loss, options.loss, out_set};
 }
 
-/// What a report shows beside what was asked for, which comes last.
+/// What is trained: what was asked for comes last.
 std::vector<Way> ways(const OpensetOptions& options) {
   const Way asked = asked_for(options);
   std::vector<Way> all;
-  if (!options.report.empty()) {
+  if (options.compare) {
     all = {{"cross-entropy", "cross-entropy", ""}};
     if (is_toy(options)) {
       all.push_back({"confidence, far", "confidence", "far"});
@@ -71,19 +72,13 @@ Rows rows_of(const Tensor& logits) {
           static_cast<std::size_t>(logits.size(1))};
 }
 
-std::vector<double> numbers(const Tensor& tensor) {
-  const Tensor flat = tensor.to(at::kCPU, at::kDouble).contiguous();
-  const auto* data = flat.data_ptr<double>();
-  return {data, data + flat.numel()};
-}
-
 std::vector<double> confidence_of(const Tensor& logits) {
-  return numbers(std::get<0>(logits.softmax(-1).max(-1)));
+  return to_vector(std::get<0>(logits.softmax(-1).max(-1)));
 }
 
 Points points_of(const Tensor& x) {
   const Tensor shown = x.slice(0, 0, kShownPoints);
-  return {numbers(shown.select(1, 0)), numbers(shown.select(1, 1))};
+  return {to_vector(shown.select(1, 0)), to_vector(shown.select(1, 1))};
 }
 
 OpensetDetection detection(const std::string& set, const char* name, LogitScore score,
@@ -95,7 +90,7 @@ OpensetDetection detection(const std::string& set, const char* name, LogitScore 
 
 /// Samples side by side.
 Grid sample_grid(const Tensor& images) {
-  return tile(numbers(images), static_cast<std::size_t>(images.size(2)),
+  return tile(to_vector(images), static_cast<std::size_t>(images.size(2)),
               static_cast<std::size_t>(images.size(3)), kShownImages);
 }
 
@@ -238,7 +233,7 @@ class Trainee {
       return sure.masked_select(where).mean().item<double>();
     };
     variant.map = {static_cast<std::size_t>(kMapSide), static_cast<std::size_t>(kMapSide),
-                   numbers(sure)};
+                   to_vector(sure)};
     variant.confidence_around_classes = mean_where(toy_border(plane));
     variant.confidence_off_classes = mean_where(toy_off_classes(plane));
     if (given_.defined()) variant.given = points_of(given_);

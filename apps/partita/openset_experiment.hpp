@@ -35,6 +35,7 @@ struct OpensetOptions {
   double checkpoint_seconds = 30;
   std::string log;
   std::string report;
+  bool compare = false;  // also train what it is compared with
   std::uint64_t seed = 0;
   int threads = 1;
 };
@@ -88,7 +89,7 @@ inline constexpr double kToyHalfSide = 12;
 
 inline bool is_toy(const OpensetOptions& options) { return options.data == "toy"; }
 
-/// Trains what was asked for; with a report also what it is compared with. Writes the model.
+/// Trains what was asked for, and writes the model.
 OpensetResult run_openset(const OpensetOptions& options);
 
 }  // namespace partita::app

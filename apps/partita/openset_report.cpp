@@ -17,47 +17,6 @@ namespace {
 constexpr std::size_t kBins = 20;
 constexpr int kMapSide = 440;
 
-/// Confidence over the plane, with the points that were learned from.
-CaptionedFigure map_figure(const OpensetResult& result, const OpensetVariant& variant) {
-  const auto axis = [](const char* label) {
-    return Axis{.label = label, .min = -kToyHalfSide, .max = kToyHalfSide};
-  };
-  Figure figure{.title = "Confidence over the plane: " + variant.name,
-                .x = axis("x₁"),
-                .y = axis("x₂"),
-                .heatmap = Heatmap{.columns = variant.map.columns,
-                                   .rows = variant.map.rows,
-                                   .values = variant.map.values,
-                                   .low = 1 / static_cast<double>(result.classes.size())},
-                .width = kMapSide,
-                .height = kMapSide};
-  const auto add = [&](const std::string& name, const Points& points) {
-    Series series{.name = name, .mark = Mark::points};
-    for (std::size_t i = 0; i < points.x.size(); ++i) {
-      if (std::max(std::abs(points.x[i]), std::abs(points.y[i])) > kToyHalfSide) continue;
-      series.x.push_back(points.x[i]);
-      series.y.push_back(points.y[i]);
-    }
-    if (!series.x.empty()) figure.series.push_back(std::move(series));
-  };
-  for (std::size_t k = 0; k < result.training.size(); ++k) {
-    add(result.classes[k], result.training[k]);
-  }
-  add("given", variant.given);
-  add("generated", variant.generated);
-  std::string caption =
-      fmt::format("{}: mean confidence {:.3f} around the classes, {:.3f} off them.", variant.name,
-                  variant.confidence_around_classes, variant.confidence_off_classes);
-  if (!variant.generated.x.empty()) {
-    caption += fmt::format(
-        " {:.0f} % of the generated points are two standard deviations or more from the means (14 "
-        "% of the known).",
-        100 * variant.generated_outside);
-  }
-  if (variant.name == "confidence, far") caption += " The given points lie outside of the picture.";
-  return {to_svg(figure), caption};
-}
-
 void add_maps(Page& page, const OpensetResult& result) {
   page.heading("Confidence over the plane");
   page.paragraph(
@@ -70,7 +29,7 @@ void add_maps(Page& page, const OpensetResult& result) {
       "paper, with β = 10); in joint training it may just as well settle among the known.");
   std::vector<CaptionedFigure> figures;
   for (const OpensetVariant& variant : result.variants) {
-    figures.push_back(map_figure(result, variant));
+    figures.push_back(openset_map(result, variant));
   }
   page.figures(figures);
 }
@@ -177,6 +136,46 @@ std::string data_text(const OpensetOptions& options) {
 }
 
 }  // namespace
+
+CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& variant) {
+  const auto axis = [](const char* label) {
+    return Axis{.label = label, .min = -kToyHalfSide, .max = kToyHalfSide};
+  };
+  Figure figure{.title = "Confidence over the plane: " + variant.name,
+                .x = axis("x₁"),
+                .y = axis("x₂"),
+                .heatmap = Heatmap{.columns = variant.map.columns,
+                                   .rows = variant.map.rows,
+                                   .values = variant.map.values,
+                                   .low = 1 / static_cast<double>(result.classes.size())},
+                .width = kMapSide,
+                .height = kMapSide};
+  const auto add = [&](const std::string& name, const Points& points) {
+    Series series{.name = name, .mark = Mark::points};
+    for (std::size_t i = 0; i < points.x.size(); ++i) {
+      if (std::max(std::abs(points.x[i]), std::abs(points.y[i])) > kToyHalfSide) continue;
+      series.x.push_back(points.x[i]);
+      series.y.push_back(points.y[i]);
+    }
+    if (!series.x.empty()) figure.series.push_back(std::move(series));
+  };
+  for (std::size_t k = 0; k < result.training.size(); ++k) {
+    add(result.classes[k], result.training[k]);
+  }
+  add("given", variant.given);
+  add("generated", variant.generated);
+  std::string caption =
+      fmt::format("{}: mean confidence {:.3f} around the classes, {:.3f} off them.", variant.name,
+                  variant.confidence_around_classes, variant.confidence_off_classes);
+  if (!variant.generated.x.empty()) {
+    caption += fmt::format(
+        " {:.0f} % of the generated points are two standard deviations or more from the means (14 "
+        "% of the known).",
+        100 * variant.generated_outside);
+  }
+  if (variant.name == "confidence, far") caption += " The given points lie outside of the picture.";
+  return {to_svg(figure), caption};
+}
 
 std::string openset_report(const OpensetResult& result, const OpensetOptions& options) {
   Page page("Open set: " + data_text(options),

@@ -4,8 +4,12 @@
 #include <string>
 
 #include "openset_experiment.hpp"
+#include "partita/report/page.hpp"
 
 namespace partita::app {
+
+/// Confidence over the plane, with the points that were learned from, given and generated.
+CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& variant);
 
 std::string openset_report(const OpensetResult& result, const OpensetOptions& options);
 

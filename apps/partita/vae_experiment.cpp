@@ -17,6 +17,7 @@
 #include "partita/embedding/map.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/models/vae_training.hpp"
+#include "tensors.hpp"
 #include "terminal.hpp"
 #include "vae_model.hpp"
 
@@ -177,20 +178,20 @@ class Trainee {
   void show(VaeVariant& variant, bool latent_map) {
     models::Vae& vae = *model_.vae;
     const Tensor shown = test_.slice(0, 0, kShownImages);
-    variant.originals = numbers(shown);
+    variant.originals = to_vector(shown);
     const at::NoGradGuard no_grad;
     const Random random(stream(kShown));
     const Tensor z = vae.posterior(shown.to(vae.parameters().front().device()))->sample(random);
-    variant.reconstructions = numbers(decode(vae, z));
+    variant.reconstructions = to_vector(decode(vae, z));
     variant.samples =
-        numbers(decode(vae, vae.prior()->sample({kShownImages * kShownImages}, random)));
+        to_vector(decode(vae, vae.prior()->sample({kShownImages * kShownImages}, random)));
     const Traversal along = traverse(vae, test_, kTraversed);
     variant.traversal_across = along.across;
     variant.traversal = along.images;
     variant.traversal_caption = along.caption;
     const Tensor at_codes = codes(vae, test_.slice(0, 0, kMapped)).contiguous();
     if (latent_map) {
-      variant.map = numbers(at_codes);
+      variant.map = to_vector(at_codes);
       return;
     }
     const Rows rows{at_codes.data_ptr<float>(), static_cast<std::size_t>(at_codes.size(0)),

@@ -10,6 +10,7 @@
 #include "partita/io/archive.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/kl.hpp"
+#include "tensors.hpp"
 
 namespace partita::app {
 namespace {
@@ -71,12 +72,6 @@ Tensor image_rows(const LabeledImages& images, std::size_t most) {
   return rows;
 }
 
-std::vector<double> numbers(const Tensor& tensor) {
-  const Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
-  const auto* data = flat.data_ptr<double>();
-  return {data, data + flat.numel()};
-}
-
 Tensor codes(models::Vae& vae, const Tensor& x) {
   const at::NoGradGuard no_grad;
   const at::Device device = vae.parameters().front().device();
@@ -98,7 +93,7 @@ Traversal traverse(models::Vae& vae, const Tensor& x, std::int64_t variables) {
   const models::VaeOptions& options = vae.options();
   const bool gaussian = options.latent == models::VaeLatent::gaussian;
   if (gaussian && options.latent_dim == 2) {
-    return {static_cast<std::size_t>(kSide), numbers(decode(vae, plane())),
+    return {static_cast<std::size_t>(kSide), to_vector(decode(vae, plane())),
             "The plane of z, at the quantiles of the prior: likely codes in the middle."};
   }
   const Tensor examples = x.to(vae.parameters().front().device());
@@ -121,7 +116,7 @@ Traversal traverse(models::Vae& vae, const Tensor& x, std::int64_t variables) {
     }
   }
   return {
-      static_cast<std::size_t>(across), numbers(decode(vae, at::stack(z))),
+      static_cast<std::size_t>(across), to_vector(decode(vae, at::stack(z))),
       fmt::format("{}, each of the {} variables that tell most about an image ({:.2f} to {:.2f} "
                   "nats), the others as in its code.",
                   gaussian ? "From −3 to 3" : "Each category", order.size(0),

@@ -26,9 +26,6 @@ VaeModel load_vae_model(const std::filesystem::path& path);
 /// uint8 [N, rows * columns], of the first `most` images.
 Tensor image_rows(const LabeledImages& images, std::size_t most);
 
-/// Values of a tensor in order, as report and files take them.
-std::vector<double> numbers(const Tensor& tensor);
-
 /// Posterior means, [N, numbers of z]: of one-hot vectors their probabilities.
 Tensor codes(models::Vae& vae, const Tensor& x);
 

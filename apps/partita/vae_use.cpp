@@ -22,6 +22,7 @@
 #include "partita/io/npy.hpp"
 #include "partita/learn/models/vae_training.hpp"
 #include "partita/report/page.hpp"
+#include "tensors.hpp"
 #include "terminal.hpp"
 #include "vae.hpp"
 #include "vae_model.hpp"
@@ -139,7 +140,7 @@ void give(const UseOptions& options, const VaeModel& model, const Tensor& images
 
 CaptionedFigure figure_of(const VaeModel& model, const Tensor& images, std::size_t across,
                           const std::string& title, const std::string& caption) {
-  return image_figure(numbers(images), static_cast<std::size_t>(model.rows),
+  return image_figure(to_vector(images), static_cast<std::size_t>(model.rows),
                       static_cast<std::size_t>(model.columns), across, title, caption);
 }
 

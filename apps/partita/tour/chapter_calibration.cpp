@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../tensors.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/conformal.hpp"
 #include "partita/calibration/metrics.hpp"
@@ -19,7 +20,6 @@
 #include "partita/softmax/divergence.hpp"
 #include "partita/softmax/softmax.hpp"
 #include "statistics.hpp"
-#include "tensors.hpp"
 #include "tour.hpp"
 
 namespace partita::app {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "../tensors.hpp"
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/distributions.hpp"
@@ -18,7 +19,6 @@
 #include "partita/report/figure.hpp"
 #include "partita/softmax/softmax.hpp"
 #include "statistics.hpp"
-#include "tensors.hpp"
 #include "tour.hpp"
 
 namespace partita::app {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../nce_experiment.hpp"
+#include "../tensors.hpp"
 #include "partita/embedding/map.hpp"
 #include "partita/embedding/similarity.hpp"
 #include "partita/embedding/trainer.hpp"
@@ -19,7 +20,6 @@
 #include "partita/report/figure.hpp"
 #include "statistics.hpp"
 #include "temporary_directory.hpp"
-#include "tensors.hpp"
 #include "tour.hpp"
 
 namespace partita::app {

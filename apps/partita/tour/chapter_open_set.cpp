@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "../openset_experiment.hpp"
+#include "../openset_report.hpp"
+#include "../tensors.hpp"
 #include "partita/detection/knn.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/detection/mahalanobis.hpp"
@@ -20,7 +22,6 @@
 #include "partita/learn/models/odin.hpp"
 #include "partita/report/figure.hpp"
 #include "partita/softmax/divergence.hpp"
-#include "tensors.hpp"
 #include "tour.hpp"
 
 namespace partita::app {
@@ -117,31 +118,6 @@ Finding alternating_steps(const TourContext& context) {
            equal("gradients that a joint step leaves behind", gradients, 0, 0)}};
 }
 
-/// Confidence over the plane, with the points that the generator made or that were given.
-CaptionedFigure confidence_map(const OpensetVariant& variant) {
-  const auto axis = [](const char* label) {
-    return Axis{.label = label, .min = -kToyHalfSide, .max = kToyHalfSide};
-  };
-  Series points{.mark = Mark::points};
-  const Points& shown = variant.generated.x.empty() ? variant.given : variant.generated;
-  for (std::size_t i = 0; i < shown.x.size(); ++i) {
-    if (std::max(std::abs(shown.x[i]), std::abs(shown.y[i])) > kToyHalfSide) continue;
-    points.x.push_back(shown.x[i]);
-    points.y.push_back(shown.y[i]);
-  }
-  Figure figure{.title = "Confidence over the plane: " + variant.name,
-                .x = axis("x₁"),
-                .y = axis("x₂"),
-                .heatmap = Heatmap{.columns = variant.map.columns,
-                                   .rows = variant.map.rows,
-                                   .values = variant.map.values,
-                                   .low = 0.5},
-                .width = 400,
-                .height = 400};
-  if (!points.x.empty()) figure.series.push_back(std::move(points));
-  return {to_svg(figure), variant.name};
-}
-
 /// Of a map, at the places of points.
 double mean_confidence(const Grid& map, const std::vector<Points>& sets) {
   double sum = 0;
@@ -167,7 +143,7 @@ Finding border(const TourContext& context) {
   options.loss = "joint";
   options.learning_rate = 1e-3;
   options.steps = context.choose<std::uint64_t>(4000, 1200);
-  options.report = "compared";  // a name makes it train all that a report compares; none is written
+  options.compare = true;
   options.seed = context.options.seed;
   options.threads = context.options.threads;
   const OpensetResult result = run_openset(options);
@@ -193,12 +169,9 @@ Finding border(const TourContext& context) {
                       mean_confidence(held.map, result.training),
                   1)}};
   for (const OpensetVariant& each : result.variants) {
-    finding.figures.push_back(confidence_map(each));
+    finding.figures.push_back(openset_map(result, each));
   }
-  finding.figures.front().caption =
-      "cross-entropy: the larger of two probabilities over the plane, white where unsure";
-  finding.figures.back().caption =
-      "joint training: in the plane its generator settles among the known, not along the border";
+  finding.figures.front().caption += " White is one half, as unsure as can be.";
   return finding;
 }
 

@@ -8,13 +8,13 @@
 #include <limits>
 #include <vector>
 
+#include "../tensors.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/report/figure.hpp"
 #include "partita/softmax/divergence.hpp"
 #include "partita/softmax/scalar.hpp"
 #include "partita/softmax/softmax.hpp"
-#include "tensors.hpp"
 #include "tour.hpp"
 
 namespace partita::app {

@@ -1,4 +1,4 @@
-// Between tensors and what the tour measures and draws.
+// Tensors as reports, files and tests of statistics take them.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -9,6 +9,7 @@
 
 namespace partita::app {
 
+/// Values in row-major order.
 inline std::vector<double> to_vector(const Tensor& tensor) {
   const Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
   return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
