@@ -293,8 +293,6 @@ void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also
             return text == "0" ? std::string() : whole_number(2, 1'000'000)(text);
           },
           "N"));
-  app.add_option("--report", options.report, "write an HTML page with reliability diagrams")
-      ->option_text("FILE");
 }
 
 void add_fit(CLI::App& app) {
@@ -323,9 +321,8 @@ void add_fit(CLI::App& app) {
           "SHARE"));
   add_measure(*command, options->measure, " and of --method histogram");
   add_common(*command, options->common);
-  command->add_option("-o,--output", options->output, "where to write the calibrator, as JSON")
-      ->option_text("FILE")
-      ->required();
+  add_output(*command, options->output, "the calibrator, as JSON")->required();
+  add_report(*command, options->measure.report, "reliability diagrams");
   command->footer(
       "Example:\n"
       "  partita calibrate fit outputs.npz:logits outputs.npz:labels -o calibrator.json "
@@ -344,10 +341,8 @@ void add_apply(CLI::App& app) {
       ->required();
   add_logits(*command, options->input);
   add_common(*command, options->common);
-  command
-      ->add_option("-o,--output", options->output,
-                   "where to write log-probabilities (probabilities with --probabilities), as .npy")
-      ->option_text("FILE")
+  add_output(*command, options->output,
+             "log-probabilities (probabilities with --probabilities), as .npy")
       ->required();
   command->footer(
       "Example:\n"
@@ -365,6 +360,7 @@ void add_evaluate(CLI::App& app) {
   add_labels(*command, options->input);
   add_measure(*command, options->measure, "");
   add_common(*command, options->common);
+  add_report(*command, options->measure.report, "reliability diagrams");
   command->footer(
       "Example:\n"
       "  partita calibrate evaluate logits.npy labels.npy --bins 15 --json");

@@ -33,9 +33,6 @@ inline constexpr LearnCommand kTour{"tour", "Run every claim of the toolkit, and
 /// Those of partita-learn.
 inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset, kSeqgan, kVae, kTour};
 
-/// Adds this program's subcommands: defined in partita_commands.cpp and in learn_commands.cpp.
-void add_commands(CLI::App& app);
-
 void add_sample(CLI::App& app);
 void add_lm(CLI::App& app);
 void add_generate(CLI::App& app);
@@ -50,5 +47,29 @@ void add_openset(CLI::App& app);
 void add_seqgan(CLI::App& app);
 void add_vae(CLI::App& app);
 void add_tour(CLI::App& app);
+
+/// Those of partita.
+inline void add_light_commands(CLI::App& app) {
+  add_sample(app);
+  add_lm(app);
+  add_generate(app);
+  add_demo(app);
+  add_calibrate(app);
+  add_detect(app);
+  add_embed(app);
+}
+
+/// Those of kLearnCommands.
+inline void add_learn_commands(CLI::App& app) {
+  add_gradients(app);
+  add_nce(app);
+  add_openset(app);
+  add_seqgan(app);
+  add_vae(app);
+  add_tour(app);
+}
+
+/// A program's commands: defined in partita_commands.cpp and in learn_commands.cpp.
+void add_commands(CLI::App& app);
 
 }  // namespace partita::app

@@ -46,9 +46,7 @@ void add_demo(CLI::App& app) {
       ->option_text("N")
       ->check(whole_number(2, 1'000'000));
   add_common(*command, *common);
-  command->add_option("--report", options->report, "the HTML page to write")
-      ->option_text("FILE")
-      ->required();
+  add_report(*command, options->report)->required();
   command->footer(
       "Example:\n"
       "  partita demo /usr/share/dict/american-english --report report.html --seed 1");

@@ -123,11 +123,9 @@ void add_detect_apply(CLI::App& app) {
                    "classes of --features, for mahalanobis: integers")
       ->option_text("FILE");
   add_common(*command, options->common);
-  command
-      ->add_option("-o,--output", options->output,
-                   "write for each row its score, and 1 if it is in, else 0: .csv, or .npy of "
-                   "float64 (rows, 2)")
-      ->option_text("FILE");
+  add_output(
+      *command, options->output,
+      "for each row its score, and 1 if it is in, else 0: .csv, or .npy of float64 (rows, 2)");
   command->footer(
       "Example:\n"
       "  partita detect apply threshold.json logits.npy -o marks.csv --json\n"

@@ -191,8 +191,7 @@ void add_detect_evaluate(CLI::App& app) {
       ->option_text("N")
       ->check(whole_number(0, 10'000'000));
   add_common(*command, options->common);
-  command->add_option("--report", options->report, "write an HTML page with figures")
-      ->option_text("FILE");
+  add_report(*command, options->report);
   command->footer(
       "Example:\n"
       "  partita detect evaluate --in test.npy --out other.npy --score energy --positive in "

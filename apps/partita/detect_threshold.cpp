@@ -122,8 +122,7 @@ void add_detect_threshold(CLI::App& app) {
                    "classes of --features, for mahalanobis: integers")
       ->option_text("FILE");
   add_common(*command, options->common);
-  command->add_option("-o,--output", options->output, "write it as JSON, for partita detect apply")
-      ->option_text("FILE");
+  add_output(*command, options->output, "it as JSON, for partita detect apply");
   command->footer(
       "Example:\n"
       "  partita detect threshold --in val.npy --score energy --tpr 0.95 -o threshold.json\n"

@@ -95,9 +95,6 @@ void add_embed_map(CLI::App& embed) {
   command->add_option("VECTORS", options->vectors, "word vectors: text, word2vec binary or .npy")
       ->option_text("FILE")
       ->required();
-  command->add_option("--report", options->report, "where to write the page")
-      ->option_text("FILE")
-      ->required();
   command->add_option("--words", options->words, "how many words (200)")
       ->option_text("N")
       ->check(whole_number(10, 5000));
@@ -105,6 +102,7 @@ void add_embed_map(CLI::App& embed) {
       ->option_text("N")
       ->check(whole_number(0, 1U << 30U));
   add_common(*command, options->common);
+  add_report(*command, options->report, "the map")->required();
   command->footer(
       "Example:\n"
       "  partita embed map novels.bin --report map.html\n"

@@ -142,11 +142,6 @@ void add_embed_train(CLI::App& embed) {
                    "UTF-8 text, plain or gzip, words between white space; - is standard input")
       ->option_text("FILE")
       ->required();
-  command
-      ->add_option("-o,--output", options->output,
-                   "where to write the vectors: .txt, .vec, .bin (as word2vec) or .npy")
-      ->option_text("FILE")
-      ->required();
   command->add_option("--model", options->model, "skipgram or cbow (skipgram)")
       ->option_text("MODEL")
       ->check(CLI::IsMember({"skipgram", "cbow"}));
@@ -179,6 +174,8 @@ void add_embed_train(CLI::App& embed) {
   command->add_flag("--resume", options->resume,
                     "go on from OUTPUT.checkpoint if it is there, to the same result");
   add_common(*command, options->common);
+  add_output(*command, options->output, "the vectors: .txt, .vec, .bin (as word2vec) or .npy")
+      ->required();
   command->footer(
       "Example:\n"
       "  partita embed train novels.txt.gz -o novels.bin --dim 100 --sample 1e-4 --threads 2\n"

@@ -53,8 +53,7 @@ void add_gradients(CLI::App& app) {
       ->option_text("N")
       ->check(whole_number(1, 1'000'000));
   add_common(*command, *common);
-  command->add_option("--report", options->report, "write an HTML page with figures")
-      ->option_text("FILE");
+  add_report(*command, options->report);
   command->footer(
       "Example:\n"
       "  partita gradients --problem categorical --report report.html --seed 1\n"

@@ -88,9 +88,7 @@ void add_train(CLI::App& app) {
       ->option_text("N")
       ->check(whole_number(1, 16));
   add_common(*command, options->common);
-  command->add_option("-o,--output", options->output, "where to write the model")
-      ->option_text("FILE")
-      ->required();
+  add_output(*command, options->output, "the model")->required();
 
   const std::string group = "Of neural models";
   const auto add = [&](const char* name, auto& value, const char* what, const char* unit) {
@@ -128,10 +126,7 @@ void add_train(CLI::App& app) {
   add("--held-out", options->held_out, "share of lines that are only predicted (0.05)", "P");
   add("--patience", options->patience,
       "stop after N epochs without a better held-out perplexity, and keep the best (off)", "N");
-  add("--checkpoint", options->checkpoint,
-      "save the run here; a killed run, given again, ends with the same model", "FILE");
-  add("--log", options->log, "losses as JSON lines", "FILE");
-  add("--device", options->device, "cpu or cuda (cpu)", "NAME");
+  add_run(*command, options->run, group);
   command->footer(
       "Example:\n"
       "  partita lm train --kind ngram --order 6 words.txt -o words.model\n"
@@ -139,7 +134,8 @@ void add_train(CLI::App& app) {
       "  partita lm train --kind lstm --units word --loss adaptive novels.txt -o novels.model\n"
       "\n"
       "Counting n-grams draws no numbers and runs on one thread. A neural model is the same for a "
-      "seed\nand a number of threads.");
+      "seed\nand a number of threads. A killed run with --checkpoint, given again, ends with the "
+      "same model.");
   command->callback([options] {
     options->units_file = is_file(options->units);
     run_train(*options);

@@ -245,10 +245,7 @@ void add_lm_evaluate(CLI::App& app) {
       ->option_text("FILE")
       ->required();
   add_common(*command, options->common);
-  command
-      ->add_option("--report", options->report,
-                   "write an HTML page with the reliability diagram of the next token")
-      ->option_text("FILE");
+  add_report(*command, options->report, "the reliability diagram of the next token");
   add_model_options(*command, options->model);
   command->footer(
       "Example:\n"

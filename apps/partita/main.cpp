@@ -61,7 +61,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Everything that is done with a softmax.", "partita");
+  CLI::App app("Everything that is done with a softmax", "partita");
   app.set_version_flag("--version", "partita " PARTITA_VERSION);
   app.require_subcommand(1);
   app.footer("partita COMMAND --help shows a command's options, with an example.");

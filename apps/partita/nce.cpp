@@ -48,8 +48,8 @@ void add_nce(CLI::App& app) {
   command->add_option("--steps", options->steps, "steps of each loss (2000)")
       ->option_text("N")
       ->check(whole_number(1, 10'000'000));
-  command->add_option("--alpha", options->alpha, "noise is unigram^ALPHA, 0..1 (1)")
-      ->option_text("ALPHA")
+  command->add_option("--noise-exponent", options->noise_exponent, "noise is unigram^A, 0..1 (1)")
+      ->option_text("A")
       ->check(CLI::Range(0.0, 1.0));
   command
       ->add_option("--largest", options->largest,
@@ -57,8 +57,7 @@ void add_nce(CLI::App& app) {
       ->option_text("N")
       ->check(whole_number(0, 10'000'000));
   add_common(*command, *common);
-  command->add_option("--report", options->report, "write an HTML page with figures")
-      ->option_text("FILE");
+  add_report(*command, options->report);
   command->footer(
       "Example:\n"
       "  partita nce corpus.txt --report report.html\n"

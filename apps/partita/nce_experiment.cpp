@@ -268,7 +268,7 @@ NceExperimentResult run_nce(const NceExperimentOptions& options) {
   Pairs pairs = read_pairs(options);
   const auto unigram = NoiseDistribution::unigram(pairs.train_counts, 1);
   const Tensor log_unigram = unigram.log_prob(at::arange(unigram.size()), at::kDouble);
-  const auto noise = NoiseDistribution::unigram(pairs.train_counts, options.alpha);
+  const auto noise = NoiseDistribution::unigram(pairs.train_counts, options.noise_exponent);
   Experiment experiment{.options = options,
                         .pairs = std::move(pairs),
                         .noise = noise,

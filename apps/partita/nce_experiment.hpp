@@ -17,7 +17,7 @@ struct NceExperimentOptions {
   std::int64_t dim = 64;             ///< of the embeddings
   std::int64_t batch = 256;          ///< pairs a step
   std::int64_t steps = 2'000;        ///< of each loss
-  double alpha = 1;                  ///< noise is unigram^alpha
+  double noise_exponent = 1;         ///< noise is unigram^noise_exponent
   std::int64_t largest = 1'000'000;  ///< outputs up to which steps are timed
   std::uint64_t seed = 0;
   int threads = 1;

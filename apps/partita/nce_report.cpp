@@ -258,10 +258,11 @@ std::string report_html(const NceExperimentResult& result, const NceExperimentOp
   add_step_times(page, result, options);
   add_variational(page, result);
   page.note(fmt::format(
-      "partita nce --vocabulary {} --dim {} --batch {} --steps {} --alpha {:g} "
+      "partita nce --vocabulary {} --dim {} --batch {} --steps {} --noise-exponent {:g} "
       "--seed {}. Times are this machine's; everything else depends on the seed "
       "alone.",
-      result.vocabulary, options.dim, options.batch, options.steps, options.alpha, options.seed));
+      result.vocabulary, options.dim, options.batch, options.steps, options.noise_exponent,
+      options.seed));
   return page.html();
 }
 

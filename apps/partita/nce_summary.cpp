@@ -86,7 +86,7 @@ Json summary_json(const NceExperimentResult& result, const NceExperimentOptions&
           {"dim", options.dim},
           {"batch", options.batch},
           {"steps", options.steps},
-          {"alpha", options.alpha},
+          {"noise_exponent", options.noise_exponent},
           {"unigram_perplexity", result.unigram_perplexity},
           {"losses", std::move(losses)},
           {"step_seconds", std::move(times)},

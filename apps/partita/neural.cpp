@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "device.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
@@ -157,7 +158,7 @@ TextGenerator open_torch_script(const ModelFile& file, Vocabulary vocabulary, To
       file.path, TorchScriptOptions{.end_token = named("--end-token", file.end_token, end),
                                     .start_token = named("--start-token", file.start_token, start),
                                     .vocabulary_size = tokens->size(),
-                                    .device = file.device});
+                                    .device = device_of(file.device).str()});
   return {.kind = "torchscript",
           .model = model,
           .encode = [tokens](std::string_view text) { return tokens->encode(text); },
@@ -197,18 +198,20 @@ void train_neural(const LmTrainOptions& options) {
   }
   const TextTrainingResult result = [&] {
     Meter meter("training");
-    return train(
-        model, text.lines, *loss,
-        {.epochs = options.epochs,
-         .batch = options.batch,
-         .length = options.length,
-         .learning_rate = options.learning_rate,
-         .held_out = options.held_out,
-         .seed = options.common.seed,
-         .patience = options.patience,
-         .device = options.device},
-        {.checkpoint = options.checkpoint, .run = description(options), .log = options.log},
-        meter.progress());
+    return train(model, text.lines, *loss,
+                 {.epochs = options.epochs,
+                  .batch = options.batch,
+                  .length = options.length,
+                  .learning_rate = options.learning_rate,
+                  .held_out = options.held_out,
+                  .seed = options.common.seed,
+                  .patience = options.patience,
+                  .device = device_of(options.run.device).str()},
+                 {.checkpoint = options.run.checkpoint,
+                  .checkpoint_seconds = options.run.checkpoint_seconds,
+                  .run = description(options),
+                  .log = options.run.log},
+                 meter.progress());
   }();
   model.save(options.output);
   const double words_a_second =
@@ -242,7 +245,7 @@ TextGenerator open_neural(const ModelFile& file) {
     return open_torch_script(file);
   }
   const auto model = std::make_shared<TextModel>(TextModel::load(file.path));
-  model->network->to(at::Device(file.device));
+  model->network->to(device_of(file.device));
   return {.kind = std::holds_alternative<LstmOptions>(model->options) ? "lstm" : "transformer",
           .model = std::make_shared<NeuralSequenceModel>(model->sequences()),
           .encode = [model](std::string_view text) { return model->units.encode(text); },

@@ -34,9 +34,7 @@ struct LmTrainOptions {
   double learning_rate = 2e-3;
   double held_out = 0.05;
   std::uint64_t patience = 0;
-  std::string checkpoint;
-  std::string log;
-  std::string device = "cpu";
+  RunOptions run;
   CommonOptions common;
 };
 

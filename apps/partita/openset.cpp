@@ -154,17 +154,10 @@ void add_train(CLI::App& openset) {
       ->check(whole_number(0, 1U << 31U));
   add("--clip-norm", options->clip_norm, "scale longer gradients down to this norm (0: never)", "C")
       ->check(not_negative);
-  add("--device", options->device, "cpu or cuda (cpu)", "NAME")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
-  add("-o,--output", options->output, "write the trained classifier", "FILE");
-  add("--checkpoint", options->checkpoint,
-      "save the state of training here, and go on from it if it is there", "FILE");
-  add("--checkpoint-seconds", options->checkpoint_seconds, "time between two checkpoints (30)", "S")
-      ->check(not_negative);
-  add("--log", options->log, "write losses as JSON lines", "FILE");
+  add_run(*command, options->run);
   add_common(*command, *common);
-  add("--report", options->report,
-      "write an HTML page with figures; trains what is compared with, too", "FILE");
+  add_output(*command, options->output, "the trained classifier");
+  add_report(*command, options->report, "figures; trains what is compared with, too");
   command->footer(
       "Example:\n"
       "  partita openset train --data toy --loss joint --report report.html -o toy.model\n"

@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "device.hpp"
 #include "openset_data.hpp"
 #include "openset_model.hpp"
 #include "partita/base/error.hpp"
@@ -101,7 +102,7 @@ class Trainee {
       : options_(options),
         data_(data),
         way_(std::move(way)),
-        device_(device_of(options.device)),
+        device_(device_of(options.run.device)),
         classifier_(make_classifier(data.architecture, stream(kWeights))),
         batches_(data.train.x.size(0), options.batch, stream(kBatches)),
         x_(data.train.x.to(device_)),
@@ -121,7 +122,7 @@ class Trainee {
         model_->parts(),
         {.steps = options_.steps,
          .checkpoint = checkpoint,
-         .checkpoint_seconds = options_.checkpoint_seconds,
+         .checkpoint_seconds = options_.run.checkpoint_seconds,
          .run = run_name(),
          .log = log},
         [this](std::uint64_t number) { return step(number); }, {}, meter.progress());
@@ -298,8 +299,8 @@ OpensetResult run_openset(const OpensetOptions& options) {
   for (const Way& way : all) {
     const bool asked = &way == &all.back();
     Trainee trainee(options, data, way);
-    const auto trained =
-        trainee.train(beside(options.checkpoint, way, asked), beside(options.log, way, asked));
+    const auto trained = trainee.train(beside(options.run.checkpoint, way, asked),
+                                       beside(options.run.log, way, asked));
     result.variants.push_back(trainee.measure(trained));
     if (asked && !options.output.empty()) trainee.save(options.output);
   }

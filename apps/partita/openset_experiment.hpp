@@ -9,6 +9,7 @@
 #include "partita/detection/metrics.hpp"
 #include "partita/detection/roc.hpp"
 #include "pictures.hpp"
+#include "run_options.hpp"
 
 namespace partita::app {
 
@@ -29,11 +30,8 @@ struct OpensetOptions {
   std::int64_t batch = 64;
   std::int64_t width = 16;
   std::uint64_t train_images = 10'000;
-  std::string device = "cpu";
+  RunOptions run;
   std::string output;
-  std::string checkpoint;
-  double checkpoint_seconds = 30;
-  std::string log;
   std::string report;
   bool compare = false;  // also train what it is compared with
   std::uint64_t seed = 0;

@@ -75,11 +75,4 @@ Tensor logits_of(torch::nn::Sequential& classifier, const Tensor& x) {
   return at::cat(all);
 }
 
-at::Device device_of(const std::string& name) {
-  if (name == "cuda" && !at::hasCUDA()) {
-    throw InvalidArgument("--device", "this libtorch or this machine has no CUDA");
-  }
-  return at::Device(name);
-}
-
 }  // namespace partita::app

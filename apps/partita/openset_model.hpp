@@ -38,7 +38,4 @@ OpensetModel load_openset_model(const std::filesystem::path& path);
 /// Logits of examples on the CPU, in batches, computed where the network is.
 Tensor logits_of(torch::nn::Sequential& classifier, const Tensor& x);
 
-/// "cpu" or "cuda". @throws InvalidArgument if this libtorch or machine has no CUDA.
-at::Device device_of(const std::string& name);
-
 }  // namespace partita::app

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "device.hpp"
 #include "openset_data.hpp"
 #include "openset_model.hpp"
 #include "options.hpp"
@@ -170,13 +171,10 @@ void add_openset_score(CLI::App& openset) {
                    "how far odin moves each number of an input; pixels go from -1 to 1 (0.0014)")
       ->option_text("E")
       ->check(number([](double x) { return x >= 0; }, "of at least 0"));
-  command->add_option("-o,--output", options->output, "write the scores, one a row, as .npy")
-      ->option_text("FILE");
   command->add_option("--logits", options->logits, "write the logits as .npy")->option_text("FILE");
-  command->add_option("--device", options->device, "cpu or cuda (cpu)")
-      ->option_text("NAME")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
+  add_device(*command, options->device);
   add_common(*command, *common);
+  add_output(*command, options->output, "the scores, one a row, as .npy");
   command->footer(
       "Example:\n"
       "  partita openset score digits.model t10k-images-idx3-ubyte.gz -o scores.npy");

@@ -93,6 +93,29 @@ void add_max_length(CLI::App& app, std::size_t& max_length) {
       ->check(whole_number(1, 1U << 20U));
 }
 
+void add_device(CLI::App& app, std::string& device, const std::string& group) {
+  app.add_option("--device", device, "cpu or cuda (cpu)")
+      ->option_text("NAME")
+      ->group(group)
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+}
+
+void add_run(CLI::App& app, RunOptions& options, const std::string& group) {
+  add_device(app, options.device, group);
+  app.add_option("--checkpoint", options.checkpoint,
+                 "save the state of training here, and go on from it if it is there")
+      ->option_text("FILE")
+      ->group(group);
+  app.add_option("--checkpoint-seconds", options.checkpoint_seconds,
+                 "time between two checkpoints (30)")
+      ->option_text("S")
+      ->group(group)
+      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
+  app.add_option("--log", options.log, "write losses as JSON lines")
+      ->option_text("FILE")
+      ->group(group);
+}
+
 void add_common(CLI::App& app, CommonOptions& options) {
   options.threads =
       std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
@@ -104,6 +127,14 @@ void add_common(CLI::App& app, CommonOptions& options) {
       ->option_text("N")
       ->check(whole_number(1, kMostThreads));
   app.add_flag("--json", options.json, "print one JSON object to standard output and nothing else");
+}
+
+CLI::Option* add_output(CLI::App& app, std::string& path, const std::string& what) {
+  return app.add_option("-o,--output", path, "write " + what)->option_text("FILE");
+}
+
+CLI::Option* add_report(CLI::App& app, std::string& path, const std::string& what) {
+  return app.add_option("--report", path, "write an HTML page with " + what)->option_text("FILE");
 }
 
 }  // namespace partita::app

@@ -50,13 +50,7 @@ void train_neural(const LmTrainOptions& /*options*/) { become_learn(); }
 TextGenerator open_neural(const ModelFile& /*file*/) { become_learn(); }
 
 void add_commands(CLI::App& app) {
-  add_sample(app);
-  add_lm(app);
-  add_generate(app);
-  add_demo(app);
-  add_calibrate(app);
-  add_detect(app);
-  add_embed(app);
+  add_light_commands(app);
 #ifdef PARTITA_LEARN
   for (const LearnCommand& learn : kLearnCommands) add_learn(app, learn);
 #endif

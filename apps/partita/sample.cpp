@@ -167,9 +167,7 @@ void add_sample(CLI::App& app) {
   add_k(*command, options->k, "categories to draw from each row, all different");
   add_filter(*command, options->filter);
   add_common(*command, options->common);
-  command
-      ->add_option("-o,--output", options->output, "write the categories as .npy, int64 (rows, k)")
-      ->option_text("FILE")
+  add_output(*command, options->output, "the categories as .npy, int64 (rows, k)")
       ->excludes("--json");
   command->footer(
       "Example:\n"

@@ -199,16 +199,8 @@ void add_training(SeqganCommand& command) {
   command.rate("--clip-norm", &O::clip_norm, "longer gradients are scaled down to this");
   command.count("--evaluate-every", &O::evaluate_every, "iterations");
   command.count("--samples", &O::samples, "sequences that a measurement draws", 2);
-  command.add("--device", &O::device, "cpu or cuda (cpu)", "NAME")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
-  command.add("--checkpoint", &O::checkpoint,
-              "save the state of each phase in FILE.PHASE, and go on from there", "FILE");
-  command
-      .add("--checkpoint-seconds", &O::checkpoint_seconds, "time between two checkpoints (30)", "S")
-      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
-  command.add("--log", &O::log, "losses and measurements as JSON lines, in FILE.PHASE", "FILE");
+  add_run(command.app(), command.options->run);
   add_common(command.app(), *command.common);
-  command.add("--report", &O::report, "write an HTML page with figures", "FILE");
 }
 
 SeqganOptions asked(const SeqganCommand& command, const SeqganOptions& defaults) {
@@ -247,6 +239,7 @@ void add_oracle(CLI::App& seqgan) {
   command->share("--scheduled", &O::final_teacher,
                  "scheduled sampling comes to read true tokens with this probability", true);
   add_training(*command);
+  add_report(command->app(), command->options->report);
   command->app().footer(
       "Example:\n"
       "  partita seqgan oracle --seed 1 --report seqgan.html\n"
@@ -283,7 +276,8 @@ void add_text(CLI::App& seqgan) {
                  "characters of a sequence, its end included; longer lines are left out", 2);
   command->share("--held-out", &O::held_out, "share of the lines that are only predicted", false);
   add_training(*command);
-  command->add("-o,--output", &O::output, "write the generator, for partita generate", "FILE");
+  add_output(command->app(), command->options->output, "the generator, for partita generate");
+  add_report(command->app(), command->options->report);
   command->app().footer(
       "Example:\n"
       "  partita seqgan text /usr/share/dict/words -o words.model --report words.html\n"

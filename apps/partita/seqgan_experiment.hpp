@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "run_options.hpp"
+
 namespace partita::app {
 
 struct SeqganOptions {
@@ -43,10 +45,7 @@ struct SeqganOptions {
   double clip_norm = 5;
   // The run.
   std::int64_t samples = 2000;  // that a measurement draws
-  std::string device = "cpu";
-  std::string checkpoint;
-  double checkpoint_seconds = 30;
-  std::string log;
+  RunOptions run;
   std::string output;  // text
   std::string report;
   std::uint64_t seed = 0;

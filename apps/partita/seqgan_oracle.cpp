@@ -6,7 +6,7 @@
 #include <limits>
 #include <memory>
 
-#include "openset_model.hpp"
+#include "device.hpp"
 #include "seqgan_experiment.hpp"
 #include "seqgan_phases.hpp"
 
@@ -22,7 +22,7 @@ class OracleExperiment {
  public:
   explicit OracleExperiment(const SeqganOptions& options)
       : options_(options),
-        device_(device_of(options.device)),
+        device_(device_of(options.run.device)),
         oracle_(make_oracle()),
         real_(
             models::sample(*oracle_, options.sequences, options.length, stream(SeqganDraw::real))),

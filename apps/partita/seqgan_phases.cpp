@@ -88,11 +88,11 @@ training::LoopOptions SeqganPhases::loop(const std::string& name,
   const auto of_phase = [&](const std::string& path) {
     return path.empty() ? path : path + "." + name;
   };
-  return {.checkpoint = of_phase(options_.checkpoint),
-          .checkpoint_seconds = options_.checkpoint_seconds,
+  return {.checkpoint = of_phase(options_.run.checkpoint),
+          .checkpoint_seconds = options_.run.checkpoint_seconds,
           .run = fmt::format("seqgan {} of {}, hidden {}, {}, seed {}", name, data_,
                              options_.hidden, settings, options_.seed),
-          .log = of_phase(options_.log)};
+          .log = of_phase(options_.run.log)};
 }
 
 std::string SeqganPhases::maximum_likelihood_settings(double final_teacher) const {

@@ -8,7 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "openset_model.hpp"
+#include "device.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/text.hpp"
 #include "partita/learn/models/text_model.hpp"
@@ -69,7 +69,7 @@ class TextExperiment {
  public:
   TextExperiment(const SeqganOptions& options, const TextLines& text)
       : options_(options),
-        device_(device_of(options.device)),
+        device_(device_of(options.run.device)),
         units_(TextUnits::learn(UnitKind::character, text.lines)),
         corpus_(split(text, units_, options)),
         held_out_(tokens_of(units_, corpus_.held_out, options.length).to(device_)),

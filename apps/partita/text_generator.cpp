@@ -14,8 +14,7 @@ bool is_zip(std::string_view bytes) { return bytes.substr(0, 4) == "PK\x03\x04";
 }  // namespace
 
 void add_model_options(CLI::App& app, ModelFile& file) {
-  const std::string group = "Of neural models";
-  app.add_option("--device", file.device, "cpu or cuda (cpu)")->option_text("NAME")->group(group);
+  add_device(app, file.device, "Of neural models");
   const std::string script = "Of a TorchScript module";
   app.add_option("--vocabulary", file.vocabulary,
                  "its tokens, one a line; or a SentencePiece model")

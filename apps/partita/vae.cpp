@@ -179,13 +179,7 @@ void add_training_options(CLI::App& command, VaeTrainOptions& options) {
   add("--patience", options.patience,
       "stop after N epochs without a better held-out loss, and keep the best (0: never)", "N")
       ->check(whole_number(0, 1U << 30U));
-  add("--device", options.device, "cpu or cuda (cpu)", "NAME")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
-  add("--checkpoint", options.checkpoint,
-      "save the state of training here, and go on from it if it is there", "FILE");
-  add("--checkpoint-seconds", options.checkpoint_seconds, "time between two checkpoints (30)", "S")
-      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
-  add("--log", options.log, "write losses as JSON lines", "FILE");
+  add_run(command, options.run, group);
 }
 
 void add_train(CLI::App& vae) {
@@ -205,11 +199,9 @@ void add_train(CLI::App& vae) {
   add_model_options(*command, *options);
   add_objective_options(*command, *options);
   add_training_options(*command, *options);
-  command->add_option("-o,--output", options->output, "write the trained model")
-      ->option_text("FILE");
   add_common(*command, *common);
-  command->add_option("--report", options->report, "write an HTML page with pictures")
-      ->option_text("FILE");
+  add_output(*command, options->output, "the trained model");
+  add_report(*command, options->report, "pictures");
   command->footer(
       "Example:\n"
       "  partita vae train --latent-dim 2 --epochs 40 --ablations --report vae.html -o vae.model\n"

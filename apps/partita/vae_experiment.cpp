@@ -10,9 +10,9 @@
 #include <memory>
 #include <utility>
 
+#include "device.hpp"
 #include "estimator_named.hpp"
 #include "image_sets.hpp"
-#include "openset_model.hpp"
 #include "partita/base/error.hpp"
 #include "partita/embedding/map.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
@@ -63,7 +63,7 @@ Settings settle(const VaeTrainOptions& options) {
                    .held_out = options.held_out.value_or(iwae ? 0 : 0.05),
                    .patience = options.patience,
                    .seed = options.seed,
-                   .device = options.device}};
+                   .device = device_of(options.run.device).str()}};
   if (options.schedule.value_or(iwae ? "iwae" : "constant") == "iwae") {
     settings.training.schedule = models::VaeSchedule::iwae;
   }
@@ -149,7 +149,7 @@ class Trainee {
     const auto result = models::train(
         model_.vae, train_, *estimator_, settings_.training,
         {.checkpoint = checkpoint,
-         .checkpoint_seconds = options_.checkpoint_seconds,
+         .checkpoint_seconds = options_.run.checkpoint_seconds,
          .run = run_name(),
          .log_every = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(steps / kEntries)),
          .log = log},
@@ -229,7 +229,7 @@ class Trainee {
     EstimatorSettings chosen{.samples = each, .temperature = options_.temperature};
     chosen.relax =
         control_network(settings_.latent_dim * options_.categories, kControlHidden,
-                        at::TensorOptions(at::kFloat).device(device_of(options_.device)));
+                        at::TensorOptions(at::kFloat).device(device_of(options_.run.device)));
     chosen.relax.temperature = options_.temperature;
     estimator_ = make_estimator(name, chosen);
   }
@@ -310,8 +310,8 @@ VaeResult run_vae(const VaeTrainOptions& options) {
     Trainee trainee(options, settings, sets, without);
     result.train_images = trainee.train_images();
     result.samples = trainee.samples();
-    VaeVariant variant = trainee.train(beside(options.checkpoint, without, asked),
-                                       beside(options.log, without, asked));
+    VaeVariant variant = trainee.train(beside(options.run.checkpoint, without, asked),
+                                       beside(options.run.log, without, asked));
     if (asked && !options.output.empty()) trainee.save(options.output);
     trainee.measure(variant);
     if (!options.report.empty()) trainee.show(variant, result.map_is_latent);

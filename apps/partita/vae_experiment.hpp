@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "run_options.hpp"
+
 namespace partita::app {
 
 struct VaeTrainOptions {
@@ -39,11 +41,8 @@ struct VaeTrainOptions {
   std::optional<std::string> schedule;
   std::optional<double> held_out;
 
-  std::string device = "cpu";
+  RunOptions run;
   std::string output;
-  std::string checkpoint;
-  double checkpoint_seconds = 30;
-  std::string log;
   std::string report;
   std::uint64_t seed = 0;
   int threads = 1;

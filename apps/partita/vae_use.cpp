@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "device.hpp"
 #include "image_sets.hpp"
-#include "openset_model.hpp"
 #include "options.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
@@ -219,17 +219,11 @@ void add(CLI::App& vae, const Use& use) {
         ->option_text("N")
         ->check(whole_number(1, 1'000'000));
   }
-  if (use.pictures) {
-    command->add_option("-o,--output", options->output, "write the images, one a row, as .npy")
-        ->option_text("FILE");
-  }
-  command->add_option("--device", options->device, "cpu or cuda (cpu)")
-      ->option_text("NAME")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
+  add_device(*command, options->device);
   add_common(*command, options->common);
   if (use.pictures) {
-    command->add_option("--report", options->report, "write an HTML page with the pictures")
-        ->option_text("FILE");
+    add_output(*command, options->output, "the images, one a row, as .npy");
+    add_report(*command, options->report, "the pictures");
   }
   command->footer(std::string("Example:\n  ") + use.footer);
   command->callback([options, run = use.run] { run(*options); });

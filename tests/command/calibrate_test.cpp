@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"
@@ -89,6 +90,7 @@ TEST_F(Calibrate, FitApplyEvaluate) {
   const std::string page = read_file(path("r.html"));
   EXPECT_THAT(page, HasSubstr("Reliability diagram before"));
   EXPECT_THAT(page, HasSubstr("Negative log-likelihood against temperature"));
+  EXPECT_EQ(problems_of_page(path("r.html")), "");
 
   // What is applied is what was measured after, however it is passed on.
   EXPECT_EQ(

@@ -16,46 +16,52 @@
 namespace partita::testing {
 namespace {
 
-/// Becomes partita with standard output and error going to files.
-[[noreturn]] void become_partita(const std::vector<std::string>& arguments, const std::string& out,
-                                 const std::string& err) {
+/// Becomes a program with standard output and error going to files.
+[[noreturn]] void become(std::vector<std::string> words, const std::string& out,
+                         const std::string& err) {
   const auto redirect = [](const std::string& path, int stream) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (fd < 0 || ::dup2(fd, stream) < 0) ::_exit(126);
   };
   redirect(out, STDOUT_FILENO);
   redirect(err, STDERR_FILENO);
-  std::vector<std::string> words = {PARTITA_COMMAND};
-  words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  ::execv(PARTITA_COMMAND, pointers.data());
+  ::execv(pointers.front(), pointers.data());
   ::_exit(127);
 }
 
-int start(const std::vector<std::string>& arguments, const std::string& out,
-          const std::string& err) {
+int start(const std::vector<std::string>& words, const std::string& out, const std::string& err) {
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("cannot fork");
-  if (child == 0) become_partita(arguments, out, err);
+  if (child == 0) become(words, out, err);
   return child;
+}
+
+std::vector<std::string> partita(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), PARTITA_COMMAND);
+  return arguments;
 }
 
 }  // namespace
 
-Outcome run_partita(const std::vector<std::string>& arguments) {
+Outcome run_program(const std::vector<std::string>& words) {
   const TemporaryDirectory directory;
-  const pid_t child = start(arguments, directory / "out", directory / "err");
+  const pid_t child = start(words, directory / "out", directory / "err");
   int status = 0;
   if (::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot wait");
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
           read_file(directory / "out"), read_file(directory / "err")};
 }
 
+Outcome run_partita(const std::vector<std::string>& arguments) {
+  return run_program(partita(arguments));
+}
+
 int start_partita(const std::vector<std::string>& arguments) {
-  return start(arguments, "/dev/null", "/dev/null");
+  return start(partita(arguments), "/dev/null", "/dev/null");
 }
 
 std::string CommandTest::file(const std::string& name, const std::string& bytes) const {

@@ -19,6 +19,9 @@ struct Outcome {
   std::string err;
 };
 
+/// Runs a program (no shell): its path and arguments.
+Outcome run_program(const std::vector<std::string>& words);
+
 /// Runs partita (no shell) with these arguments until it ends.
 Outcome run_partita(const std::vector<std::string>& arguments);
 

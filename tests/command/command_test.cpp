@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 
@@ -200,6 +201,7 @@ TEST_F(Command, DemoWritesAReportThatNamesNoAddress) {
   EXPECT_THAT(html, HasSubstr("<svg"));
   for (const char* text : {"src=", "<link", "@import", "<script", "href=\"http"})
     EXPECT_THAT(html, Not(HasSubstr(text)));
+  EXPECT_EQ(problems_of_page(path("report.html")), "");
 }
 
 // With two words and no "ing", every estimate of its probability is exactly 0.

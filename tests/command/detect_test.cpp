@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"
@@ -241,6 +242,7 @@ TEST_F(Detect, Report) {
   for (std::size_t at = page.find("<svg"); at != std::string::npos; at = page.find("<svg", at + 1))
     ++figures;
   EXPECT_EQ(figures, 3U);
+  EXPECT_EQ(problems_of_page(report), "");
   // Scores that are all the same can be drawn, too.
   EXPECT_EQ(run_partita({"detect", "evaluate", "--in", margins("a.npy", {1}), "--out",
                          margins("b.npy", {1}), "--positive", "out", "--report", report})

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/word_vectors.hpp"
@@ -90,6 +91,7 @@ TEST_F(Embed, TrainEvalNearestAndMap) {
   const Json map = json_of({"embed", "map", path("v.bin"), "--report", path("map.html")});
   EXPECT_EQ(map["words"].size(), 30U);
   EXPECT_THAT(read_file(path("map.html")), HasSubstr(">c7</text>"));
+  EXPECT_EQ(problems_of_page(path("map.html")), "");
 }
 
 TEST_F(Embed, FormatsHoldTheSameVectors) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 
@@ -177,6 +178,7 @@ TEST_F(Gradients, ReportNamesNoAddress) {
     for (const char* text : {"src=", "<link", "@import", "<script", "href=\"http"}) {
       EXPECT_THAT(html, Not(HasSubstr(text))) << problem;
     }
+    EXPECT_EQ(problems_of_page(path("report.html")), "") << problem;
   }
 }
 

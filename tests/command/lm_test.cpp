@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 
@@ -145,6 +146,7 @@ TEST_F(NeuralLm, EvaluatesEveryKind) {
     EXPECT_THAT(outcome.out, HasSubstr("\nECE  "));
     EXPECT_THAT(outcome.out, HasSubstr("\nbest T  "));
     EXPECT_THAT(read_file(page), HasSubstr("Reliability diagram"));
+    EXPECT_EQ(problems_of_page(page), "");
   }
   // A line is as likely as generate says.
   const Json one =

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 #include "partita/random/stream.hpp"
@@ -53,7 +54,7 @@ TEST_F(Nce, Json) {
   const Json json = nce({"--steps", "20", "--batch", "16", "--largest", "1000", "--seed", "3"});
   EXPECT_THAT(keys(json),
               ElementsAre("corpus", "vocabulary", "train_pairs", "held_out_pairs", "dim", "batch",
-                          "steps", "alpha", "unigram_perplexity", "losses", "step_seconds",
+                          "steps", "noise_exponent", "unigram_perplexity", "losses", "step_seconds",
                           "ratio_check", "path_check", "report", "seed"));
   EXPECT_EQ(json["vocabulary"], 30);
   EXPECT_EQ(json["held_out_pairs"], 299);
@@ -147,6 +148,7 @@ TEST_F(Nce, ReportNamesNoAddress) {
   for (const char* text : {"src=", "<link", "@import", "<script", "href=\"http"}) {
     EXPECT_THAT(html, Not(HasSubstr(text)));
   }
+  EXPECT_EQ(problems_of_page(path("report.html")), "");
 }
 
 TEST_F(Nce, TextAndHelp) {
@@ -175,7 +177,8 @@ TEST_F(Nce, Refusals) {
               StartsWith("--vocabulary: expected a whole number of 2..100000, got 1"));
   EXPECT_THAT(refusal({"nce", corpus(), "--steps", "0"}, kWronglyAsked),
               StartsWith("--steps: expected a whole number of 1..10000000, got 0"));
-  EXPECT_THAT(refusal({"nce", corpus(), "--alpha", "2"}, kWronglyAsked), HasSubstr("--alpha"));
+  EXPECT_THAT(refusal({"nce", corpus(), "--noise-exponent", "2"}, kWronglyAsked),
+              HasSubstr("--noise-exponent"));
   EXPECT_THAT(
       refusal({"nce", corpus(), "--steps", "1", "--largest", "0", "--report", path("none/r.html")},
               kFailed),

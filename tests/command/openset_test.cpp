@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/idx.hpp"
@@ -153,6 +154,7 @@ TEST_F(Openset, JointTrainingOfRenderedDigitsWritesItsReport) {
        {"What the generator draws", "data:image/png;base64,", "letters", "TNR at 95 % TPR"}) {
     EXPECT_THAT(page, HasSubstr(text));
   }
+  EXPECT_EQ(problems_of_page(path("page.html")), "");
 }
 
 TEST_F(Openset, TheToysReportHasItsFiveMaps) {
@@ -163,6 +165,7 @@ TEST_F(Openset, TheToysReportHasItsFiveMaps) {
   for (const Json& variant : json["variants"]) names.push_back(variant["name"]);
   EXPECT_THAT(names, ElementsAre("cross-entropy", "confidence, far", "confidence, border",
                                  "classifier held", "joint"));
+  EXPECT_EQ(problems_of_page(path("page.html")), "");
   const std::string page = read_file(path("page.html"));
   for (const std::string& name : names) {
     EXPECT_THAT(page, HasSubstr(name + ": mean confidence "));

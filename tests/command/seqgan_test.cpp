@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 
@@ -120,6 +121,7 @@ TEST_F(Seqgan, OraclesJsonAndReport) {
                             "<svg", "Phases of training"}) {
     EXPECT_THAT(page, HasSubstr(words));
   }
+  EXPECT_EQ(problems_of_page(path("page.html")), "");
   const std::string line = read_file(path("log.SeqGAN"));
   const Json entry = Json::parse(line.substr(0, line.find('\n')));
   EXPECT_THAT(keys(entry), ElementsAre("step", "seconds", "reward", "discriminator", "oracle_nll",
@@ -131,6 +133,7 @@ TEST_F(Seqgan, TextWritesAModelThatGenerateReads) {
   EXPECT_THAT(keys(json), ElementsAre("corpus", "lines", "too_long", "vocabulary", "length",
                                       "methods", "phases", "model", "report", "seed"));
   EXPECT_EQ(json["too_long"], 1);
+  EXPECT_EQ(problems_of_page(path("page.html")), "");
   EXPECT_THAT(names(json["methods"]), ElementsAre("MLE", "SeqGAN"));
   EXPECT_THAT(keys(json["methods"][1]),
               ElementsAre("name", "held_out_nll", "distinct", "in_corpus", "held_out", "samples"));

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 
@@ -50,6 +51,7 @@ TEST_F(Tour, EveryClaimOfTheLectureHoldsAndIsOnThePage) {
   EXPECT_EQ(rows, rows_of_the_lecture());
   EXPECT_THAT(page, HasSubstr("<math display=\"block\">"));
   EXPECT_THAT(page, Not(HasSubstr("<math display=\"block\"></math>")));
+  EXPECT_EQ(problems_of_page(path("out") + "/index.html"), "");
 }
 
 TEST_F(Tour, OneChapterAndTheSameNumbersAgain) {

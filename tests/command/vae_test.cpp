@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "browser.hpp"
 #include "command.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/idx.hpp"
@@ -95,6 +96,7 @@ TEST_F(VaeCommand, TrainsWithBothAblationsAndReports) {
                            "Where the classes lie", "Training, term by term"}) {
     EXPECT_THAT(page, HasSubstr(text));
   }
+  EXPECT_EQ(problems_of_page(path("page.html")), "");
 }
 
 TEST_F(VaeCommand, EveryEstimatorIsThereByName) {
@@ -125,6 +127,7 @@ TEST_F(VaeCommand, AModelIsEvaluatedSampledReconstructedAndTraversed) {
     EXPECT_THAT(keys(json),
                 ElementsAre("model", "images", "rows", "columns", "output", "report", "seed"));
     EXPECT_EQ(json["images"], count);
+    EXPECT_EQ(problems_of_page(path("page.html")), "");
     const NpyFile file(path("images.npy"));
     EXPECT_EQ(file.rows().rows(), count);
     EXPECT_EQ(file.rows().columns(), 30U);

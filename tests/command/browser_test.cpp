@@ -1,0 +1,49 @@
+// That the look at a report finds what is wrong: each page here has one fault.
+#include "browser.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "command.hpp"
+#include "partita/report/page.hpp"
+
+namespace partita::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kSquare =
+    R"(<svg viewBox="0 0 4 3"><rect width="4" height="3" fill="red"/></svg>)";
+
+class Browser : public CommandTest {
+ protected:
+  void SetUp() override {
+    if (!has_browser()) GTEST_SKIP() << "no chromium";
+  }
+  std::string problems_of(const std::string& body) const {
+    return problems_of_page(
+        file("page.html", "<!DOCTYPE html><html><body>" + body + "</body></html>"));
+  }
+};
+
+TEST_F(Browser, AnEmptyPageHasNoProblems) {
+  Page page("A title", "and more");
+  page.figures({{.svg = kSquare, .caption = "a square"}});
+  EXPECT_EQ(problems_of_page(file("page.html", page.html())), "");
+}
+
+TEST_F(Browser, FindsEachFault) {
+  EXPECT_THAT(problems_of("<div style='width: 1000px'>wide</div>"),
+              HasSubstr("pixels wide on a screen of 400"));
+  EXPECT_THAT(problems_of("<script>console.error('broken');</script>"), HasSubstr("broken"));
+  EXPECT_THAT(problems_of("<script>nowhere();</script>"), HasSubstr("nowhere"));
+  EXPECT_THAT(problems_of("<figure><svg viewBox='0 0 1 1'></svg></figure>"),
+              HasSubstr("1 figures show nothing at 1400"));
+  EXPECT_THAT(problems_of("<figure></figure>"), HasSubstr("1 figures show nothing at 400"));
+  EXPECT_THAT(problems_of("<img src='none.png'>"), HasSubstr("1 pictures not found at 400"));
+}
+
+}  // namespace
+}  // namespace partita::testing
