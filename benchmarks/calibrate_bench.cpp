@@ -5,12 +5,10 @@
 //
 //   fit_temperature   this library
 //   log_sum_exp       one pass of this library over the same rows, for scale
-//   recipe            torch::optim::LBFGS on T, learning rate .01, 50 iterations, no line search:
-//   what
-//                     the code of Guo et al. and its many copies do
-//   strong Wolfe      torch::optim::LBFGS on log beta, with its line search, until it stops by
-//   itself scipy             scipy.optimize.minimize_scalar on log beta with
-//   scipy.special.logsumexp
+//   recipe            torch::optim::LBFGS on T, learning rate .01, 50 iterations, no line search,
+//                     as the code of Guo et al. and its many copies have it
+//   strong Wolfe      torch::optim::LBFGS on log beta, with its line search, until it stops
+//   scipy             scipy.optimize.minimize_scalar on log beta with scipy.special.logsumexp
 #include <fmt/format.h>
 #include <torch/torch.h>
 

@@ -47,7 +47,7 @@ const std::vector<Statistic>& statistics() {
 }
 
 std::u32string characters(const NgramModel& model, const Hypothesis& h) {
-  return decode_utf8(model.decode(h.tokens));
+  return decode_utf8(model.units().decode(h.tokens));
 }
 
 DrawnWords draw_words(const NgramModel& model, const WordSet& list, const SearchOptions& search,
@@ -58,14 +58,14 @@ DrawnWords draw_words(const NgramModel& model, const WordSet& list, const Search
   out.kappa = beam.threshold;
   for (std::size_t i = 0; i < beam.sequences.size(); ++i) {
     const PerturbedHypothesis& h = beam.sequences[i];
-    const std::string text = model.decode(h.tokens);
+    const std::string text = model.units().decode(h.tokens);
     out.beam.push_back(
         {text, h.log_prob, h.perturbed, beam.weights[i], list.contains(text), false});
   }
   WordSet seen;
   for (const Hypothesis& h :
        ancestral_samples(model, options.k, part(options, first_part + 1), search)) {
-    const std::string text = model.decode(h.tokens);
+    const std::string text = model.units().decode(h.tokens);
     out.ancestral.push_back(
         {text, h.log_prob, 0, 0, list.contains(text), !seen.insert(text).second});
   }
@@ -246,7 +246,7 @@ std::vector<DistinctAt> measure_distinct(const NgramModel& model, const SearchOp
     for (std::size_t trial = 0; trial < kTrials; ++trial) {
       std::unordered_set<std::string> seen;
       for (std::size_t i = 0; i < options.k; ++i)
-        seen.insert(model.decode(words[trial * options.k + i].tokens));
+        seen.insert(model.units().decode(words[trial * options.k + i].tokens));
       distinct.add(static_cast<double>(seen.size()));
     }
     out.push_back({at.filter.temperature, distinct.mean(), distinct.error()});
@@ -271,7 +271,8 @@ DemoResult run_demo(const DemoOptions& options) {
   for (const std::string& line : text.notes) note(line);
   const NgramModel model = [&] {
     Meter meter("counting");
-    return train_ngram(text.lines, {.order = kOrder}, meter.progress());
+    return train_ngram(TextUnits::learn(UnitKind::character, text.lines), text.lines,
+                       {.order = kOrder}, meter.progress());
   }();
   const WordSet list(text.lines.begin(), text.lines.end());
 

@@ -9,7 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "partita/search/ngram.hpp"
+#include "partita/text/ngram.hpp"
 
 namespace partita::app {
 

@@ -20,9 +20,9 @@
 #include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
-#include "partita/learn/models/sentence_pieces.hpp"
 #include "partita/learn/models/text_training.hpp"
 #include "partita/learn/models/torch_script_model.hpp"
+#include "partita/text/sentence_pieces.hpp"
 #include "terminal.hpp"
 
 namespace partita::app {
@@ -39,18 +39,6 @@ std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const
   }
   return std::make_unique<losses::SampledSoftmaxLoss>(
       noise, losses::SampledSoftmaxOptions{.noise = options.noise, .shared_noise = true});
-}
-
-TextUnits units_of(const LmTrainOptions& options, const std::vector<std::string>& lines) {
-  if (options.units_file) {
-    return TextUnits(SentencePieces(options.units, read_file(options.units)));
-  }
-  try {
-    return TextUnits::learn(unit_kind(options.units), lines, {.vocabulary = options.vocabulary});
-  } catch (const InvalidArgument& error) {
-    if (error.argument() != "vocabulary") throw;
-    throw InvalidArgument("--vocabulary", error.reason());
-  }
 }
 
 NetworkOptions network_of(const LmTrainOptions& options, const TextUnits& units) {

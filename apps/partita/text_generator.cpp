@@ -3,7 +3,7 @@
 #include "neural.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
-#include "partita/search/ngram.hpp"
+#include "partita/text/ngram.hpp"
 
 namespace partita::app {
 namespace {
@@ -43,10 +43,11 @@ TextGenerator open_model(const ModelFile& file) {
     return open_neural(file);
   }
   const auto model = std::make_shared<NgramModel>(NgramModel::load(file.path));
-  return {.kind = "ngram",
-          .model = model,
-          .encode = [model](std::string_view text) { return model->encode(text); },
-          .decode = [model](std::span<const Token> tokens) { return model->decode(tokens); }};
+  return {
+      .kind = "ngram",
+      .model = model,
+      .encode = [model](std::string_view text) { return model->units().encode(text); },
+      .decode = [model](std::span<const Token> tokens) { return model->units().decode(tokens); }};
 }
 
 }  // namespace partita::app

@@ -1,8 +1,7 @@
 // The errors that Partita throws. There are two kinds, because they have two different readers:
 //
-//   InvalidArgument   the caller's mistake: a shape, a range, NaN logits. Names the argument (and
-//   the
-//                     row and the value).
+//   InvalidArgument   the caller's mistake: a shape, a range, NaN logits. Names the argument, and
+//                     the row and the value.
 //   DataError         a file says something it should not: cut short, damaged, not UTF-8. Names the
 //                     path and the line or byte.
 //   IoError           the system refused: no such file, disk full. Names the path.

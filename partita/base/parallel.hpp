@@ -5,9 +5,8 @@
 // server that must answer the good rows of a batch passes a list instead:
 //
 //   std::vector<partita::RowError> errors;
-//   auto sample = partita::gumbel_top_k(logits, 10, {seed, request}, {.threads = 4, .errors =
-//   &errors}); for (const auto& e : errors) log(e.row, e.reason);   // the other rows are as if
-//   alone
+//   auto sample = partita::gumbel_top_k(logits, 10, {seed, request}, {.errors = &errors});
+//   for (const auto& e : errors) log(e.row, e.reason);   // the other rows are as if alone
 #pragma once
 
 #include <algorithm>

@@ -10,8 +10,8 @@
 // class's probability. Bins are (lo, hi], 0 in the first and 1 in the last; there may be more of
 // them than rows. n_b rows of bin b have mean confidence conf_b and accuracy acc_b:
 //
-//   ece            sum_b n_b/n |acc_b - conf_b|          (Naeini et al. 2015; Guo et al. 2017, eq.
-//   3) mce            max_b |acc_b - conf_b|                over bins that hold rows (eq. 5)
+//   ece            sum_b n_b/n |acc_b - conf_b| (Naeini et al. 2015; Guo et al. 2017, eq. 3)
+//   mce            max_b |acc_b - conf_b| over bins that hold rows (Guo et al., eq. 5)
 //   classwise_ece  the mean over classes k of sum_b n_b/n |share of label k - mean p_k|, with rows
 //                  in bins by p_k (Kull et al. 2019, eq. 5)
 //   adaptive_ece   ece with bins that hold equally many rows (Nixon et al. 2019)

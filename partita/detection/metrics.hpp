@@ -1,8 +1,9 @@
 // The figures by which detectors of unknown inputs are compared, with bootstrap intervals.
 //
 //   using partita::Positive;
-//   auto m = partita::detection_metrics(in, out, Positive::in);        // scores, larger where
-//   known auto i = partita::detection_intervals(in, out, Positive::in, {.stream = {.seed = 1}});
+//   // scores, larger where known
+//   auto m = partita::detection_metrics(in, out, Positive::in);
+//   auto i = partita::detection_intervals(in, out, Positive::in, {.stream = {.seed = 1}});
 //   std::cout << m.auroc << " [" << i.auroc.low << ", " << i.auroc.high << "]\n";
 #pragma once
 

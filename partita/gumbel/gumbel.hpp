@@ -7,9 +7,8 @@
 //   double g = partita::gumbel_icdf(stream.uniform(0), mu);           // a draw from Gumbel(mu)
 //   double t = partita::truncated_gumbel_icdf(u, mu, g);              // another one, below g
 //
-//   std::vector<double> children = ...;                                // Gumbels, as they fell
-//   partita::condition_on_maximum(children, parent);                   // now their maximum is
-//   parent
+//   std::vector<double> children = ...;                               // Gumbels, as they fell
+//   partita::condition_on_maximum(children, parent);                  // their maximum is parent
 #pragma once
 
 #include <span>

@@ -1,8 +1,7 @@
 // k distinct categories from a softmax, exactly: sampling without replacement.
 //
 //   partita::TopKSample s = partita::gumbel_top_k({z.data(), 64, 50257}, 10, {seed, 0});
-//   s.indices[row * s.k + j]     // the j-th category drawn: with probability softmax(z) over what
-//   is
+//   s.indices[row * s.k + j]     // the j-th category drawn: with its probability over what is
 //                                // left before draw j
 //   s.log_prob[...]              // its log-probability phi, before anything was taken
 //   s.perturbed[...]             // phi + Gumbel noise, descending in j

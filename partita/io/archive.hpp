@@ -6,8 +6,9 @@
 //   out.array<double>(counts);
 //   out.save("words.model");
 //
-//   auto in = partita::ArchiveReader::open("words.model", "ngram", 1);   // DataError says what is
-//   wrong std::uint32_t order = in.u32(); std::vector<double> counts = in.array<double>();
+//   auto in = partita::ArchiveReader::open("words.model", "ngram", 1);
+//   std::uint32_t order = in.u32();
+//   std::vector<double> counts = in.array<double>();
 //   in.finish();
 //
 // The frame, all little-endian (array<T> writes the elements as they lie in memory):

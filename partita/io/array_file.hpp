@@ -1,9 +1,9 @@
 // One array out of a file of any format that Partita reads: rows of logits, or labels. The format
 // is told by the file's ending, the array by a name after a colon where a file may hold several.
 //
-//   partita::ArrayFile logits("outputs.npz:predictions");     // or logits.npy,
-//   x.safetensors:logits partita::ArrayFile labels("labels.csv"); auto lse =
-//   partita::log_sum_exp(logits.rows());           // a view: mapped where it can be
+//   partita::ArrayFile logits("outputs.npz:predictions");   // or logits.npy, x.safetensors:logits
+//   partita::ArrayFile labels("labels.csv");
+//   auto lse = partita::log_sum_exp(logits.rows());         // a view: mapped where it can be
 //   std::vector<std::int64_t> y = labels.integers();
 //
 //   .npy           NumPy's format

@@ -2,8 +2,8 @@
 //
 //   partita::NpyFile file("logits.npy");                  // mapped, not copied
 //   auto sample = partita::gumbel_top_k(file.rows(), 10, {seed, 0});
-//   partita::save_npy("out.npy", std::span<const std::int64_t>(sample.indices), sample.rows,
-//   sample.k);
+//   const std::span<const std::int64_t> drawn(sample.indices);
+//   partita::save_npy("out.npy", drawn, sample.rows, sample.k);
 //
 // The format is NumPy's own (numpy.lib.format, versions 1.0, 2.0 and 3.0).
 #pragma once

@@ -1,8 +1,8 @@
 // Text: the lines of a UTF-8 file, and code points.
 //
 //   partita::TextLines words = partita::read_lines("words.txt");
-//   for (const std::string& note : words.notes) std::cerr << note << '\n';   // "...: CRLF line
-//   ends" for (const std::string& word : words.lines) {
+//   for (const std::string& note : words.notes) std::cerr << note << '\n';   // "...: CRLF ends"
+//   for (const std::string& word : words.lines) {
 //     std::u32string code_points = partita::decode_utf8(word);
 //   }
 #pragma once

@@ -7,9 +7,8 @@
 //
 //   .txt, .vec   text: "WORDS DIM", then a line a word: the word and its numbers between spaces, in
 //                digits that read back to the same floats
-//   .bin         word2vec's binary: the same first line, then word, space, DIM little-endian
-//   floats,
-//                line end
+//   .bin         word2vec's binary: the same first line, then word, space, DIM little-endian floats
+//                and a line end
 //   .npy         float32 [words, dim], and the words beside it, one a line: vectors.npy has
 //                vectors.words.txt
 #pragma once

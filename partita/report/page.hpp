@@ -4,10 +4,10 @@
 //   partita::Page page("Distinct words", "25 words from a 6-gram model, seed 1");
 //   page.heading("What was drawn");
 //   page.paragraph("Both samplers saw the same model.");
-//   page.tables({{.caption = "Stochastic beam", .columns = {{"word"}, {"p",
-//   partita::Align::right}},
-//                 .rows = {{"singing", "0.0012"}, {{.text = "blorping", .marked = true},
-//                 "0.0001"}}}});
+//   page.tables({{.caption = "Stochastic beam",
+//                 .columns = {{"word"}, {"p", partita::Align::right}},
+//                 .rows = {{"singing", "0.0012"},
+//                          {{.text = "blorping", .marked = true}, "0.0001"}}}});
 //   page.figures({{partita::to_svg(figure), "Error against k."}});
 //   partita::write_file("report.html", page.html());
 #pragma once

@@ -111,6 +111,52 @@ TEST_F(Command, TrainIsDeterministicAndSaysWhatItDid) {
   EXPECT_EQ(read_file(path("a")), read_file(path("b")));
 }
 
+// n-grams of words and pieces: trained, searched by every method, evaluated.
+TEST_F(Command, NgramsOfAnyUnits) {
+  std::vector<std::string> units = {"char", "word"};
+#ifdef PARTITA_SENTENCEPIECE
+  units.insert(units.end(), {"sentencepiece", PARTITA_GOLDEN_SENTENCEPIECE "/unigram.model"});
+#endif
+  const std::string text =
+      file("text.txt", "the old whale\nthe sea\nthe whale\nold sea\nthe sea\n");
+  for (const std::string& unit : units) {
+    const std::string model = path("ngram");
+    const Json trained = json_of({"lm", "train", "--kind", "ngram", "--units", unit, "--order", "3",
+                                  "--vocabulary", "40", text, "-o", model});
+    EXPECT_EQ(trained["units"], unit);
+    if (unit == "word") {
+      EXPECT_EQ(trained["vocabulary"], 4 + 2);  // and the end, and <unk>
+    }
+    double drawn = 0;
+    for (const std::string method : {"stochastic-beam", "unique", "ancestral", "beam"}) {
+      const Json generated = json_of({"generate", "--model", model, "-k", "300", "--method", method,
+                                      "--max-length", "20", "--seed", "2"});
+      ASSERT_EQ(generated["sequences"].size(), 300U) << unit << ' ' << method;
+      for (const Json& each : generated["sequences"]) {
+        if (each["text"] == "the sea") drawn = each["log_prob"].get<double>();
+      }
+    }
+    // A line is as likely as generate says, unless several sequences of pieces are one text.
+    const Json one = json_of({"lm", "evaluate", model, file("one.txt", "the sea\n")});
+    EXPECT_EQ(one["kind"], "ngram");
+    if (unit == "char" || unit == "word") {
+      ASSERT_LT(drawn, 0) << unit;
+      EXPECT_NEAR(-one["tokens"].get<double>() * one["nll"].get<double>(), drawn, 1e-9) << unit;
+    }
+    const Json all = json_of({"lm", "evaluate", model, text});
+    EXPECT_LT(all["perplexity"].get<double>(), trained["vocabulary"].get<double>());
+    EXPECT_EQ(all["bins"].size(), 15U);
+    EXPECT_EQ(all["calibration_tokens"], all["tokens"]);
+  }
+  // Fewer words: the others are "<unk>", which evaluation counts as such.
+  const Json trained =
+      json_of({"lm", "train", "--units", "word", "--vocabulary", "1", text, "-o", path("unk")});
+  EXPECT_EQ(trained["vocabulary"], 3);
+  const Json prompted = json_of({"generate", "--model", path("unk"), "--prompt", "the submarine",
+                                 "-k", "2", "--method", "beam"});
+  EXPECT_EQ(prompted["sequences"].size(), 2U);
+}
+
 TEST_F(Command, TrainAcceptsCrlfAndSaysSo) {
   word_list();
   std::string crlf = "\xEF\xBB\xBF";

@@ -11,8 +11,8 @@
 
 #include "corpus.hpp"
 #include "partita/base/error.hpp"
-#include "partita/search/ngram.hpp"
 #include "partita/search/stochastic_beam.hpp"
+#include "partita/text/ngram.hpp"
 
 namespace {
 
@@ -41,7 +41,7 @@ void use(std::string_view bytes) {
     options.max_length = 6;
     for (const auto& sequence : partita::stochastic_beam_search(model, 3, {}, options).sequences) {
       if (std::isnan(sequence.log_prob) || sequence.log_prob > 1e-6) std::abort();
-      (void)model.decode(sequence.tokens);
+      (void)model.units().decode(sequence.tokens);
     }
   } catch (const partita::DataError& error) {
     if (std::string_view(error.what()).find('\n') != std::string_view::npos) std::abort();
@@ -51,13 +51,16 @@ void use(std::string_view bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
-  const auto model = [](const std::vector<std::string>& lines, int order) {
-    return partita::train_ngram(lines, {.order = order}).serialize();
+  using partita::UnitKind;
+  const auto model = [](const std::vector<std::string>& lines, int order,
+                        UnitKind units = UnitKind::character) {
+    return partita::train_ngram(partita::TextUnits::learn(units, lines), lines, {.order = order})
+        .serialize();
   };
   partita::testing::use_corpus(
       *argc, *argv, PARTITA_CORPUS,
       {model({"a"}, 1), model({"ab", "ba"}, 2), model({"one", "two", "th\xC3\xA9"}, 3),
-       model({"singing", "ringing"}, 6)});
+       model({"singing", "ringing"}, 6), model({"the old whale", "the sea"}, 3, UnitKind::word)});
   return 0;
 }
 

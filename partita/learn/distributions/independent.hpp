@@ -1,7 +1,6 @@
 // Batch dimensions made part of the event.
 //
-//   Independent(Normal(at::zeros({3}), 1), 1)    // one draw is a vector of 3; log_prob sums over
-//   it
+//   Independent(Normal(at::zeros({3}), 1), 1)    // a draw is a vector of 3; log_prob is their sum
 #pragma once
 
 #include "partita/learn/distributions/distribution.hpp"

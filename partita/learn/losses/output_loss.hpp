@@ -6,8 +6,7 @@
 //   for (std::uint64_t step = 0; ...; ++step) {
 //     Tensor hidden = model(words);                     // [B, d]
 //     nce({hidden, targets}, output, Stream{seed, step}).backward();
-//     optimizer.step();                                 // weight's gradient is sparse: B (1 + k)
-//     rows
+//     optimizer.step();                                 // weight's gradient: B (1 + k) sparse rows
 //   }
 //   auto test = losses::evaluate({hidden, targets}, output);   // normalized, whatever the loss was
 //   test.perplexity();  test.log_z_deviation();

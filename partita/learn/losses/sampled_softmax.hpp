@@ -1,7 +1,8 @@
 // Sampled softmax: maximum likelihood among the target and a few draws of noise.
 //
-//   const losses::SampledSoftmaxLoss loss(losses::NoiseDistribution::unigram(counts), {.noise =
-//   100}); loss({hidden, targets}, output, Stream{seed, step}).backward();
+//   const auto noise = losses::NoiseDistribution::unigram(counts);
+//   const losses::SampledSoftmaxLoss loss(noise, {.noise = 100});
+//   loss({hidden, targets}, output, Stream{seed, step}).backward();
 //
 // The loss of a row is -log softmax(s - log(k q))(target) over the target and its k draws of noise
 // (Bengio and Senecal 2008, "Adaptive importance sampling to accelerate training of a neural

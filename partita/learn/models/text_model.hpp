@@ -18,7 +18,7 @@
 
 #include "partita/learn/models/language_model.hpp"
 #include "partita/learn/models/neural_sequence_model.hpp"
-#include "partita/learn/models/text_units.hpp"
+#include "partita/text/text_units.hpp"
 
 namespace partita {
 

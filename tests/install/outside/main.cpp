@@ -19,13 +19,13 @@
 #include <partita/search/ancestral.hpp>
 #include <partita/search/beam.hpp>
 #include <partita/search/estimators.hpp>
-#include <partita/search/ngram.hpp>
 #include <partita/search/stochastic_beam.hpp>
 #include <partita/search/unique.hpp>
 #include <partita/softmax/divergence.hpp>
 #include <partita/softmax/filter.hpp>
 #include <partita/softmax/scalar.hpp>
 #include <partita/softmax/softmax.hpp>
+#include <partita/text/ngram.hpp>
 
 #include <cmath>
 #include <cstdio>
@@ -40,7 +40,9 @@ int main() {
   const auto sample = partita::gumbel_top_k(rows, 4, {1, 0});
   std::int64_t sum = 0;
   for (const auto index : sample.indices) sum += index;
-  const auto model = partita::train_ngram(std::vector<std::string>{"one", "two"});
+  const std::vector<std::string> lines{"one", "two"};
+  const auto model =
+      partita::train_ngram(partita::TextUnits::learn(partita::UnitKind::character, lines), lines);
   const auto beam = partita::stochastic_beam_search(model, 3, {.seed = 1});
   std::printf("log-sum-exp %.6f, %zu words\n", lse, beam.sequences.size());
   return std::abs(lse - expected) < 1e-5 && sum == 6 && beam.sequences.size() == 3 ? 0 : 1;

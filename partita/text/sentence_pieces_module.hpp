@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "partita/learn/models/sentence_pieces.hpp"
+#include "partita/text/sentence_pieces.hpp"
 
 namespace partita {
 

@@ -1,5 +1,5 @@
 // libpartita_sentencepiece.so: the only file that includes SentencePiece.
-#include "partita/learn/models/sentence_pieces_module.hpp"
+#include "partita/text/sentence_pieces_module.hpp"
 
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>

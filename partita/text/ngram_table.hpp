@@ -1,7 +1,7 @@
-// Internal to partita/search: the counts of an n-gram model, as a trie of contexts read backwards.
+// Internal to partita/text: the counts of an n-gram model, as a trie of contexts read backwards.
 //
 // The root is the empty context. The child of context h by symbol s is the context "s before h":
-// one character more of the past. So a walk from the root along the last character, the one before
+// one token more of the past. So a walk from the root along the last token, the one before
 // it and so on, as far as the trie goes, meets just the contexts that the model interpolates,
 // shortest first. Nodes stand in breadth-first order with siblings side by side, so each array
 // below is one flat piece, and the same text always gives the same bytes.
@@ -20,8 +20,9 @@ inline constexpr int kMaxNgramOrder = 16;
 
 struct NgramTable {
   std::uint32_t order = 1;
-  std::vector<std::uint32_t> alphabet;  ///< code points, ascending: token t is alphabet[t]
-  std::vector<std::uint32_t> symbol;    ///< [nodes] by which a node extends its parent
+  std::uint32_t vocabulary = 1;       ///< tokens are 0 ... vocabulary - 1
+  std::uint32_t end = 0;              ///< the token that ends a line; in no context
+  std::vector<std::uint32_t> symbol;  ///< [nodes] by which a node extends its parent
   std::vector<std::uint32_t>
       child_begin;  ///< [nodes + 1] children of n: child_begin[n] ... [n + 1]
   std::vector<std::uint32_t> entry_begin;  ///< [nodes + 1] entries of n, likewise
@@ -33,10 +34,8 @@ struct NgramTable {
   std::vector<double> unigram;      ///< [vocabulary] P(w)
   std::vector<double> log_unigram;  ///< [vocabulary]
 
-  std::size_t vocabulary() const { return alphabet.size() + 1; }
-  std::uint32_t end() const { return static_cast<std::uint32_t>(alphabet.size()); }
-  /// The symbol before the first character; it is in contexts and is never predicted.
-  std::uint32_t begin() const { return end() + 1; }
+  /// The symbol before the first token; it is in contexts and is never predicted.
+  std::uint32_t begin() const { return vocabulary; }
   std::size_t nodes() const { return symbol.size(); }
 
   /// To be called when the arrays are complete.

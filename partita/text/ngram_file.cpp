@@ -1,5 +1,5 @@
-// The file of an n-gram model: an archive (io/archive.hpp) of kind "ngram" with the arrays of
-// NgramTable in their order.
+// The file of an n-gram model: an archive (io/archive.hpp) of kind "ngram" with the units, the
+// order and the arrays of NgramTable in their order.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,19 +7,19 @@
 
 #include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
-#include "partita/search/ngram.hpp"
-#include "partita/search/ngram_table.hpp"
+#include "partita/text/ngram.hpp"
+#include "partita/text/ngram_table.hpp"
 
 namespace partita {
 namespace {
 
 constexpr std::string_view kKind = "ngram";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1 held characters, without units
 
-ArchiveWriter write(const NgramTable& table) {
+ArchiveWriter write(const TextUnits& units, const NgramTable& table) {
   ArchiveWriter out(kKind, kVersion);
+  units.write(out);
   out.u32(table.order);
-  out.array(table.alphabet);
   out.array(table.symbol);
   out.array(table.child_begin);
   out.array(table.entry_begin);
@@ -45,12 +45,6 @@ bool ascends(std::span<const std::uint32_t> values) {
 /// wrong. Returns what is wrong, or nothing.
 std::string_view fault(const NgramTable& t) {
   if (t.order < 1 || t.order > kMaxNgramOrder) return "impossible order";
-  const auto no_character = [](std::uint32_t c) {
-    return c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF);
-  };
-  if (!ascends(t.alphabet) || std::any_of(t.alphabet.begin(), t.alphabet.end(), no_character)) {
-    return "the alphabet is not ascending code points";
-  }
   const std::size_t nodes = t.nodes();
   if (nodes == 0 || t.child_begin.size() != nodes + 1 || t.entry_begin.size() != nodes + 1 ||
       t.token.size() != t.count.size()) {
@@ -66,7 +60,9 @@ std::string_view fault(const NgramTable& t) {
     return std::span(t.token).subspan(t.entry_begin[n], t.entry_begin[n + 1] - t.entry_begin[n]);
   };
   for (std::size_t n = 0; n < nodes; ++n) {
-    if (!ascends(entries(n)) || entries(n).back() > t.end()) return "tokens out of order or range";
+    if (!ascends(entries(n)) || entries(n).back() >= t.vocabulary) {
+      return "tokens out of order or range";
+    }
     const auto children =
         std::span(t.symbol).subspan(t.child_begin[n], t.child_begin[n + 1] - t.child_begin[n]);
     if (children.empty()) continue;
@@ -82,10 +78,17 @@ std::string_view fault(const NgramTable& t) {
   return {};
 }
 
-std::shared_ptr<const NgramTable> read(ArchiveReader in) {
+/// @param name stands for the file in errors
+NgramModel read(ArchiveReader in, const std::string& name) {
+  if (in.version() < kVersion) {
+    throw DataError(name, fmt::format("version {} of n-gram models, expected {}: train it again",
+                                      in.version(), kVersion));
+  }
+  TextUnits units = TextUnits::read(in);
   auto table = std::make_shared<NgramTable>();
+  table->vocabulary = static_cast<std::uint32_t>(units.size());
+  table->end = static_cast<std::uint32_t>(units.end_token());
   table->order = in.u32();
-  table->alphabet = in.array<std::uint32_t>();
   table->symbol = in.array<std::uint32_t>();
   table->child_begin = in.array<std::uint32_t>();
   table->entry_begin = in.array<std::uint32_t>();
@@ -94,21 +97,24 @@ std::shared_ptr<const NgramTable> read(ArchiveReader in) {
   in.finish();
   if (const std::string_view why = fault(*table); !why.empty()) in.damaged(why);
   table->finish();
-  return table;
+  return {std::move(units), std::move(table)};
 }
 
 }  // namespace
 
 NgramModel NgramModel::load(const std::filesystem::path& path) {
-  return NgramModel(read(ArchiveReader::open(path, kKind, kVersion)));
+  return read(ArchiveReader::open(path, kKind, kVersion), path.string());
 }
 
 NgramModel NgramModel::parse(std::string_view bytes, std::string_view name) {
-  return NgramModel(read(ArchiveReader::from_bytes(std::string(name), bytes, kKind, kVersion)));
+  const std::string file(name);
+  return read(ArchiveReader::from_bytes(file, bytes, kKind, kVersion), file);
 }
 
-void NgramModel::save(const std::filesystem::path& path) const { write(*table_).save(path); }
+void NgramModel::save(const std::filesystem::path& path) const {
+  write(units_, *table_).save(path);
+}
 
-std::string NgramModel::serialize() const { return write(*table_).bytes(); }
+std::string NgramModel::serialize() const { return write(units_, *table_).bytes(); }
 
 }  // namespace partita

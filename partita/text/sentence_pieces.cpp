@@ -1,35 +1,38 @@
-#include "partita/learn/models/sentence_pieces.hpp"
+#include "partita/text/sentence_pieces.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
+
+#ifdef PARTITA_SENTENCEPIECE
+#include <dlfcn.h>
+#endif
 
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/models/sentence_pieces_module.hpp"
+#include "partita/text/sentence_pieces_module.hpp"
 
 namespace partita {
 namespace {
 
-constexpr const char* kLibrary = "libpartita_sentencepiece.so";
-
+#ifdef PARTITA_SENTENCEPIECE
 const SentencePieceFunctions& functions() {
   static const SentencePieceFunctions* const loaded = [] {
     // Its symbols are seen by nobody else, and it sees its own before those of libtorch. It stays.
-    void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    void* const library =
+        ::dlopen("libpartita_sentencepiece.so", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     void* const symbol = library == nullptr ? nullptr : ::dlsym(library, kSentencePieceFunctions);
-    if (symbol == nullptr) {
-      throw Error(fmt::format(
-          "SentencePiece is not there ({}): partita has it if libsentencepiece-dev is installed "
-          "when it is built",
-          ::dlerror()));
-    }
+    if (symbol == nullptr) throw Error(fmt::format("SentencePiece is not there: {}", ::dlerror()));
     return static_cast<const SentencePieceFunctions*>(symbol);
   }();
   return *loaded;
 }
+#else
+const SentencePieceFunctions& functions() {
+  throw Error("this partita was built without SentencePiece (libsentencepiece-dev)");
+}
+#endif
 
 /// "Internal: ./src/x.cc(580) [condition] Vocabulary size is smaller than ...": what a person can
 /// use comes last.

@@ -1,6 +1,5 @@
-#include "partita/learn/models/sentence_pieces.hpp"
+#include "partita/text/sentence_pieces.hpp"
 
-#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,12 +71,6 @@ TEST_F(SentencePiecesTest, ReadsPythonsModels) {
       EXPECT_EQ(pieces.decode(tokens), each["decoded"].get<std::string>());
     }
   }
-}
-
-// It lives beside libtorch: a protobuf of each is in this process.
-TEST_F(SentencePiecesTest, BesideLibtorch) {
-  EXPECT_EQ(at::ones({3}).sum().item<double>(), 3);
-  EXPECT_LE(SentencePieces::train(sentences(), 40).size(), 40U);
 }
 
 TEST_F(SentencePiecesTest, SameLinesSameModel) {

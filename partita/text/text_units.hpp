@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "partita/io/archive.hpp"
-#include "partita/learn/models/sentence_pieces.hpp"
 #include "partita/search/sequence_model.hpp"
+#include "partita/text/sentence_pieces.hpp"
 
 namespace partita {
 
@@ -58,7 +58,7 @@ class TextUnits {
   /// The tokens of a text, without the end.
   /// @throws InvalidArgument if it is not UTF-8, or holds a character that was never seen.
   Sequence encode(std::string_view text) const;
-  /// The text of tokens of 0 ... size() - 1, none of which is the end.
+  /// The text of tokens. @throws InvalidArgument if one is the end or not of 0 ... size() - 1.
   std::string decode(std::span<const Token> tokens) const;
 
   void write(ArchiveWriter& out) const;

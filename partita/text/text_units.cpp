@@ -1,4 +1,4 @@
-#include "partita/learn/models/text_units.hpp"
+#include "partita/text/text_units.hpp"
 
 #include <fmt/format.h>
 
@@ -96,6 +96,8 @@ class Words final : public TextUnits::Codec {
       index_.emplace(words_[i], static_cast<Token>(i + kFirst));
     }
   }
+
+  bool different() const { return index_.size() == words_.size(); }
 
   UnitKind kind() const override { return UnitKind::word; }
   std::size_t size() const override { return words_.size() + kFirst; }
@@ -211,7 +213,14 @@ TextUnits TextUnits::learn(UnitKind kind, std::span<const std::string> lines,
 UnitKind TextUnits::kind() const { return codec_->kind(); }
 std::size_t TextUnits::size() const { return codec_->size(); }
 Token TextUnits::end_token() const { return codec_->end(); }
+
 std::string TextUnits::decode(std::span<const Token> tokens) const {
+  for (const Token token : tokens) {
+    if (token < 0 || static_cast<std::size_t>(token) >= size() || token == end_token()) {
+      throw InvalidArgument("tokens", fmt::format("expected 0..{} and not the end, {}, got {}",
+                                                  size() - 1, end_token(), token));
+    }
+  }
   return codec_->decode(tokens);
 }
 
@@ -251,8 +260,13 @@ TextUnits TextUnits::read(ArchiveReader& in) {
   }
   const std::uint64_t count = in.u64();
   std::vector<std::string> words;
-  for (std::uint64_t i = 0; i < count; ++i) words.push_back(in.string());
-  return TextUnits(std::make_shared<Words>(std::move(words)));
+  for (std::uint64_t i = 0; i < count; ++i) {
+    words.push_back(in.string());
+    if (find_invalid_utf8(words.back())) in.damaged("a word that is not UTF-8");
+  }
+  auto known = std::make_shared<Words>(std::move(words));
+  if (!known->different()) in.damaged("a word twice");
+  return TextUnits(std::move(known));
 }
 
 }  // namespace partita

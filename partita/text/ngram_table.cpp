@@ -1,4 +1,4 @@
-#include "partita/search/ngram_table.hpp"
+#include "partita/text/ngram_table.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,9 +16,9 @@ void NgramTable::finish() {
   // P(w) interpolates the uniform distribution like any other shorter context.
   const double types = entry_begin[1];
   const double all = total[0] + types;
-  unigram.assign(vocabulary(), types / all / static_cast<double>(vocabulary()));
+  unigram.assign(vocabulary, types / all / vocabulary);
   for (std::uint32_t e = 0; e < entry_begin[1]; ++e) unigram[token[e]] += count[e] / all;
-  log_unigram.resize(vocabulary());
+  log_unigram.resize(vocabulary);
   std::transform(unigram.begin(), unigram.end(), log_unigram.begin(),
                  [](double p) { return std::log(p); });
 }

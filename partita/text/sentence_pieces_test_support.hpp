@@ -2,7 +2,7 @@
 #pragma once
 
 #include "partita/base/error.hpp"
-#include "partita/learn/models/sentence_pieces.hpp"
+#include "partita/text/sentence_pieces.hpp"
 
 namespace partita::testing {
 

@@ -1,4 +1,4 @@
-#include "partita/learn/models/text_units.hpp"
+#include "partita/text/text_units.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -65,6 +65,12 @@ TEST_P(EveryUnit, IsTheSameFromAFile) {
   EXPECT_EQ(copy.kind(), units.kind());
   EXPECT_EQ(copy.size(), units.size());
   for (const std::string& line : kLines) EXPECT_EQ(copy.encode(line), units.encode(line));
+}
+
+TEST_P(EveryUnit, RefusesWhatIsNoToken) {
+  for (const Token token : {Token{-1}, static_cast<Token>(units.size()), units.end_token()}) {
+    EXPECT_THROW(units.decode(Sequence{token}), InvalidArgument) << token;
+  }
 }
 
 TEST_P(EveryUnit, RefusesWhatIsNotUtf8) {

@@ -7,44 +7,34 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
-#include "partita/io/text.hpp"
-#include "partita/search/ngram.hpp"
-#include "partita/search/ngram_table.hpp"
+#include "partita/text/ngram.hpp"
+#include "partita/text/ngram_table.hpp"
 
 namespace partita {
 namespace {
 
 constexpr std::size_t kMostTokens = std::size_t{1} << 27U;  // 16 orders of them count in 32 bits
 
-std::vector<std::u32string> decode_lines(std::span<const std::string> lines) {
-  std::vector<std::u32string> decoded;
-  decoded.reserve(lines.size());
-  std::size_t tokens = 0;
+/// The lines one after the other, each between its begin and its end.
+std::vector<std::uint32_t> encode_lines(const TextUnits& units, std::span<const std::string> lines,
+                                        const NgramTable& table) {
+  std::vector<std::uint32_t> text;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (const auto invalid = find_invalid_utf8(lines[i])) {
-      throw InvalidArgument("lines",
-                            fmt::format("line {}: invalid UTF-8 at byte {}", i + 1, *invalid + 1));
+    text.push_back(table.begin());
+    try {
+      for (const Token token : units.encode(lines[i])) {
+        text.push_back(static_cast<std::uint32_t>(token));
+      }
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument("lines", fmt::format("line {}: {}", i + 1, error.reason()));
     }
-    decoded.push_back(decode_utf8(lines[i]));
-    tokens += decoded.back().size() + 2;
+    text.push_back(table.end);
+    if (text.size() > kMostTokens) {
+      throw InvalidArgument(
+          "lines", fmt::format("line {}: more than {} tokens and line ends", i + 1, kMostTokens));
+    }
   }
-  if (tokens > kMostTokens) {
-    throw InvalidArgument("lines", fmt::format("{} characters and line ends, expected {} or fewer",
-                                               tokens, kMostTokens));
-  }
-  return decoded;
-}
-
-std::vector<std::uint32_t> alphabet_of(const std::vector<std::u32string>& lines) {
-  std::vector<bool> seen(0x110000);
-  for (const std::u32string& line : lines) {
-    for (const char32_t c : line) seen[c] = true;
-  }
-  std::vector<std::uint32_t> alphabet;
-  for (std::uint32_t c = 0; c < seen.size(); ++c) {
-    if (seen[c]) alphabet.push_back(c);
-  }
-  return alphabet;
+  return text;
 }
 
 /// The occurrences of one node: order[first ... last).
@@ -55,16 +45,8 @@ struct Range {
 
 class Counter {
  public:
-  Counter(const std::vector<std::u32string>& lines, NgramTable& table)
-      : table_(table), tally_(table.vocabulary()) {
-    for (const std::u32string& line : lines) {
-      text_.push_back(table.begin());
-      for (const char32_t c : line) {
-        const auto found = std::lower_bound(table.alphabet.begin(), table.alphabet.end(), c);
-        text_.push_back(static_cast<std::uint32_t>(found - table.alphabet.begin()));
-      }
-      text_.push_back(table.end());
-    }
+  Counter(std::vector<std::uint32_t> text, NgramTable& table)
+      : table_(table), text_(std::move(text)), tally_(table.vocabulary) {
     for (std::size_t i = 0; i < text_.size(); ++i) {
       if (text_[i] != table.begin()) order_.push_back(static_cast<std::uint32_t>(i));
     }
@@ -123,29 +105,29 @@ class Counter {
   }
 
   NgramTable& table_;
-  std::vector<std::uint32_t> text_;   // lines, each between its begin and its end
-  std::vector<std::uint32_t> order_;  // places in text_, grouped by node
-  std::vector<std::uint32_t> tally_;  // [vocabulary] of the node at hand, else 0
-  std::vector<std::uint32_t> met_;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> keys_;
+  std::vector<std::uint32_t> text_;        // as encode_lines()
+  std::vector<std::uint32_t> order_ = {};  // places in text_, grouped by node
+  std::vector<std::uint32_t> tally_;       // [vocabulary] of the node at hand, else 0
+  std::vector<std::uint32_t> met_ = {};
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> keys_ = {};
 };
 
 }  // namespace
 
-NgramModel train_ngram(std::span<const std::string> lines, const NgramOptions& options,
-                       const Progress& progress) {
+NgramModel train_ngram(TextUnits units, std::span<const std::string> lines,
+                       const NgramOptions& options, const Progress& progress) {
   if (options.order < 1 || options.order > kMaxNgramOrder) {
     throw InvalidArgument("order",
                           fmt::format("expected 1..{}, got {}", kMaxNgramOrder, options.order));
   }
   if (lines.empty()) throw InvalidArgument("lines", "expected one or more, got none");
-  const std::vector<std::u32string> decoded = decode_lines(lines);
   auto table = std::make_shared<NgramTable>();
   table->order = static_cast<std::uint32_t>(options.order);
-  table->alphabet = alphabet_of(decoded);
-  Counter(decoded, *table).run(progress);
+  table->vocabulary = static_cast<std::uint32_t>(units.size());
+  table->end = static_cast<std::uint32_t>(units.end_token());
+  Counter(encode_lines(units, lines, *table), *table).run(progress);
   table->finish();
-  return NgramModel(std::move(table));
+  return {std::move(units), std::move(table)};
 }
 
 }  // namespace partita
