@@ -38,7 +38,8 @@ function end_comment() {
 }
 
 FILENAME ~ /\.md$/ {
-  if (/^<!--/) hidden = 1
+  if (/^```/) fence = !fence
+  if (/^<!--/ && !fence) hidden = 1
   if (!hidden) gsub(/src="docs\//, "src=\"")
   print hidden ? "" : $0
   if (/-->$/) hidden = 0

@@ -65,8 +65,8 @@ void write_features(const std::filesystem::path& folder) {
 
 std::string word_list() {
   constexpr std::array kStems = {
-      "walk",  "talk",  "turn", "hold", "ring", "sing", "long", "sail", "fish",  "pull",  "push",
-      "read",  "write", "play", "rain", "wind", "land", "farm", "cook", "wash",  "clean", "speak",
+      "walk",  "talk",  "turn", "hold", "ring", "sing", "lift", "sail", "roll",  "pull",  "bend",
+      "read",  "drink", "play", "rain", "wind", "land", "farm", "cook", "fill",  "clean", "speak",
       "think", "hunt",  "burn", "melt", "grow", "sow",  "mow",  "plow", "build", "paint"};
   constexpr std::array kBefore = {"", "re", "un", "over"};
   constexpr std::array kAfter = {"", "s", "er", "ing"};
