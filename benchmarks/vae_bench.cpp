@@ -29,12 +29,10 @@ constexpr std::int64_t kSteps = 300;  // of one turn
 double ours(const Tensor& images, std::int64_t samples) {
   const auto vae = std::make_shared<models::Vae>(models::VaeOptions{}, Stream{.seed = 1});
   estimators::Pathwise estimator({.samples = samples});
-  const auto result =
-      models::train(vae, images, estimator,
-                    {.epochs = static_cast<double>(kSteps * kBatch) / kImages,
-                     .batch = kBatch,
-                     .epsilon = 1e-4},
-                    {});
+  const auto result = models::train(
+      vae, images, estimator,
+      {.epochs = static_cast<double>(kSteps * kBatch) / kImages, .batch = kBatch, .epsilon = 1e-4},
+      {});
   return result.loop.seconds / static_cast<double>(result.loop.steps);
 }
 
@@ -56,10 +54,9 @@ double by_hand(const Tensor& images, std::int64_t samples) {
     const auto code = encoder->forward(x).chunk(2, -1);
     const Tensor z = code[0] + code[1].exp() * at::randn({samples, kBatch, kDim});
     const Tensor logits = decoder->forward(z);
-    const Tensor reconstruction = at::binary_cross_entropy_with_logits(
-        logits, x.expand_as(logits), {}, {}, at::Reduction::Sum);
-    const Tensor kl =
-        0.5 * (code[0].square() + (2 * code[1]).exp() - 1 - 2 * code[1]).sum();
+    const Tensor reconstruction = at::binary_cross_entropy_with_logits(logits, x.expand_as(logits),
+                                                                       {}, {}, at::Reduction::Sum);
+    const Tensor kl = 0.5 * (code[0].square() + (2 * code[1]).exp() - 1 - 2 * code[1]).sum();
     const Tensor loss = (reconstruction / samples + kl) / kBatch;
     adam.zero_grad();
     loss.backward();
