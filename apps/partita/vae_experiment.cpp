@@ -85,11 +85,12 @@ void check(const VaeTrainOptions& options) {
     throw InvalidArgument(options.ablations ? "--ablations" : "--without",
                           "is for --objective elbo, whose terms are apart");
   }
-  if (options.objective == "iwae" && options.latent == "concrete" &&
-      estimator_name(options) != "reinforce-loo") {
+  if (options.objective == "iwae" &&
+      (options.estimator == "rebar" || options.estimator == "relax")) {
     throw InvalidArgument("--estimator",
-                          fmt::format("{} takes relaxed samples or sets, which have no importance "
-                                      "weights: --objective iwae needs reinforce-loo",
+                          fmt::format("{} has a control variate for one code, and the bound of "
+                                      "--objective iwae is of several together: expected concrete, "
+                                      "st-gumbel, reinforce-loo or unordered-set",
                                       options.estimator));
   }
   if (options.ablations && !options.without.empty()) {
@@ -221,7 +222,12 @@ class Trainee {
     if (samples_ == 0) samples_ = importance ? 5 : name == "pathwise" ? 1 : least_samples(name);
     settings_.training.importance_samples = samples_;
     const std::int64_t each = importance ? least_samples(name) : samples_;
-    if (name == "pathwise") {
+    const bool relaxed = importance && (name == "concrete" || name == "st-gumbel");
+    if (relaxed) {
+      settings_.training.relaxation = models::VaeRelaxation{
+          .temperature = options_.temperature, .straight_through = name == "st-gumbel"};
+    }
+    if (name == "pathwise" || relaxed) {
       estimator_ =
           std::make_shared<estimators::Pathwise>(estimators::PathwiseOptions{.samples = each});
       return;

@@ -36,7 +36,9 @@ Elbo elbo(const Distribution& q, const Distribution& prior, const Function& log_
 /// z_1 ... z_k ~ q: the evidence lower bound for k = 1, and larger for larger k (Burda, Grosse,
 /// Salakhutdinov 2016, "Importance weighted autoencoders"). Samples of the estimator are of all k.
 /// @param q of batch shape [batch, k]: the same distribution k times along the last dimension. Its
-///          samples must be in its support: no relaxed ones.
+///          samples must be in its support: an estimator that relaxes them has no weights. Relaxed
+///          codes have them if q and the prior are relaxed themselves: two ExpRelaxedCategorical
+///          and Pathwise, with the likelihood at exp(z) (Maddison, Mnih, Teh 2017, appendix C).
 /// @param log_likelihood as for elbo(): [n, batch, event] -> [n, batch].
 /// @return [batch]
 Estimate importance_weighted(const Distribution& q, const Distribution& prior,

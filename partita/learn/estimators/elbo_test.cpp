@@ -2,13 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <initializer_list>
+
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/kl.hpp"
 #include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+#include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/rebar.hpp"
 #include "partita/learn/estimators/score_function.hpp"
 #include "partita/learn/estimators/test_support.hpp"
+#include "partita/learn/estimators/unordered_set.hpp"
 
 namespace partita::estimators {
 namespace {
@@ -173,6 +179,104 @@ TEST(ImportanceWeighted, PathwiseAndScoreFunctionAgreeOnItsGradient) {
   const Tensor error = (path_error.square() + score_error.square()).sqrt();
   EXPECT_TRUE(((path - score).abs() < kFiveSigma * error).all().item<bool>()) << path << score;
   EXPECT_TRUE((2 * kFiveSigma * error < path.abs()).all().item<bool>()) << error << path;
+}
+
+/// Two one-hot vectors of three, uniform a priori, and their posterior by logits theta [2, 3].
+struct Codes {
+  double temperature = 0.6;
+  Tensor theta = at::stack({testing::numbers({0.8, -0.5, 0}), testing::numbers({-1, 0.3, 0.4})});
+
+  static Tensor log_likelihood(const Tensor& h) {  // [..., 2, 3] -> [...]
+    const Tensor w = testing::numbers({1, -2, 0.5, 0.3, 1.5, -1}).view({2, 3});
+    return -2 * ((h * w).sum({-1, -2}) - 0.4).square();
+  }
+  static double log_evidence() {
+    const Tensor all = at::eye(3, at::kDouble);
+    double sum = 0;
+    for (int i = 0; i < 3; ++i) {
+      for (int j = 0; j < 3; ++j) {
+        sum += log_likelihood(at::stack({all[i], all[j]})).exp().item<double>() / 9;
+      }
+    }
+    return std::log(sum);
+  }
+  distributions::Independent relaxed(const Tensor& logits) const {
+    return {distributions::ExpRelaxedCategorical(temperature, distributions::Logits(logits)), 1};
+  }
+  /// @param hard the likelihood of the one-hot vectors, whose gradient goes on to the relaxed ones
+  Estimate bound(const Tensor& logits, std::int64_t k, std::int64_t rows, bool hard) const {
+    Pathwise pathwise;
+    return importance_weighted(
+        relaxed(logits.expand({rows, k, 2, 3})), relaxed(at::zeros({2, 3}, at::kDouble)),
+        [&](const Tensor& log_z) {
+          const Tensor z = log_z.exp();
+          if (!hard) return log_likelihood(z);
+          return log_likelihood(one_hot(z.detach().argmax(-1), 3, z.options()) + (z - z.detach()));
+        },
+        pathwise, Stream{5});
+  }
+};
+
+TEST(ImportanceWeighted, OfRelaxedCodesRisesWithK) {
+  const Codes codes;
+  for (const bool hard : {false, true}) {
+    double last = -1e9;
+    for (const std::int64_t k : {1, 4, 16, 256}) {
+      const Tensor values = codes.bound(codes.theta, k, 200'000 / k, hard).value;
+      const double error = kFiveSigma * testing::standard_error(values).item<double>();
+      const double mean = values.mean().item<double>();
+      EXPECT_GT(mean - error, last) << k << ' ' << hard;
+      last = mean;
+      // With a hard likelihood it bounds the evidence of the one-hot codes themselves.
+      EXPECT_TRUE(!hard || mean < Codes::log_evidence() + error) << k;
+    }
+    EXPECT_TRUE(!hard || last > Codes::log_evidence() - 0.05) << last;
+  }
+}
+
+TEST(ImportanceWeighted, OfRelaxedCodesHasTheGradientOfItsSlope) {
+  const Codes codes;
+  constexpr std::int64_t kRows = 50;
+  const Tensor theta = codes.theta.clone().set_requires_grad(true);
+  codes.bound(theta, 3, kRows, false).surrogate.sum().backward();
+  constexpr double kStep = 1e-5;
+  for (std::int64_t i = 0; i < 6; ++i) {
+    const Tensor step = at::zeros({6}, at::kDouble);
+    step[i] = kStep;
+    const auto at = [&](double sign) {
+      return codes.bound(codes.theta + sign * step.view({2, 3}), 3, kRows, false).value.sum();
+    };
+    const double slope = ((at(1) - at(-1)) / (2 * kStep)).item<double>();
+    EXPECT_NEAR(theta.grad().flatten()[i].item<double>(), slope, 1e-5 * (1 + std::abs(slope)));
+  }
+}
+
+// The k codes of a bound are one outcome to these, so that sets of them are drawn, too.
+TEST(ImportanceWeighted, OfCodesHasTheEnumeratedGradient) {
+  const Codes codes;
+  const auto gradient = [&](Estimator& estimator, std::int64_t rows) {
+    const Tensor logits = codes.theta.expand({rows, 2, 3}).clone().set_requires_grad(true);
+    const auto one_hots = [](const Tensor& z) {
+      return distributions::Independent(distributions::OneHotCategorical(distributions::Logits(z)),
+                                        1);
+    };
+    importance_weighted(one_hots(logits.unsqueeze(1).expand({rows, 2, 2, 3})),
+                        one_hots(at::zeros({2, 3}, at::kDouble)), Codes::log_likelihood, estimator,
+                        Stream{6})
+        .surrogate.sum()
+        .backward();
+    return logits.grad();
+  };
+  Enumeration enumeration;
+  const Tensor exact = gradient(enumeration, 1)[0];
+  UnorderedSet sets({.samples = 3});
+  ScoreFunction score({.samples = 3, .baseline = baselines::LeaveOneOut{}});
+  for (Estimator* estimator : std::initializer_list<Estimator*>{&sets, &score}) {
+    const Tensor draws = gradient(*estimator, 40'000);
+    const Tensor interval = kFiveSigma * testing::standard_error(draws);
+    EXPECT_TRUE(((draws.mean(0) - exact).abs() < interval).all().item<bool>()) << estimator->name();
+    EXPECT_LT(interval.max().item<double>(), 0.3 * exact.abs().max().item<double>());
+  }
 }
 
 }  // namespace

@@ -14,10 +14,11 @@ Estimate Enumeration::estimate(const Distribution& distribution, const Function&
                                const Random& /*random*/) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
-  const Tensor values = evaluate(f, support->all(), distribution);
-  const Tensor impossible = support->log_prob() == -std::numeric_limits<double>::infinity();
+  const auto [outcomes, log_prob] = support->all();
+  const Tensor values = evaluate(f, outcomes, distribution);
+  const Tensor impossible = log_prob == -std::numeric_limits<double>::infinity();
   // Masked before exp, so that an impossible outcome has no gradient instead of a NaN one.
-  const Tensor probs = support->log_prob().masked_fill(impossible, 0).exp();
+  const Tensor probs = log_prob.masked_fill(impossible, 0).exp();
   const Tensor sum = (probs * values).masked_fill(impossible, 0).sum(0);
   return {sum, sum.detach()};
 }

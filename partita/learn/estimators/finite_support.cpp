@@ -21,9 +21,7 @@ std::optional<FiniteSupport> FiniteSupport::of(const Distribution& distribution)
   const Distribution& base = base_of(distribution);
   if (!base.has_enumerate_support()) return std::nullopt;
 
-  FiniteSupport support;
-  support.event_shape_ = distribution.event_shape().vec();
-  support.options_ = distribution.options();
+  FiniteSupport support(distribution);
   // Log-probabilities of a variable's values, [C, batch of the base].
   Tensor log_prob;
   if (const auto* one_hot = dynamic_cast<const distributions::OneHotCategorical*>(&base)) {
@@ -33,45 +31,47 @@ std::optional<FiniteSupport> FiniteSupport::of(const Distribution& distribution)
     log_prob = base.log_prob(values);
     support.table_ = values.reshape(concatenate({values.size(0)}, base.event_shape()));
   }
-  support.values_ = log_prob.size(0);
-
-  const Shape batch = distribution.batch_shape().vec();
-  const Tensor variables =
-      log_prob.reshape(concatenate(concatenate({support.values_}, batch), {-1}));
-  support.variables_ = variables.size(-1);
-  if (std::pow(support.values_, support.variables_) > kMostCombinations && support.variables_ > 1) {
-    throw InvalidArgument(
-        "distribution", fmt::format("expected at most 2^20 outcomes to enumerate, got {}^{} of {}",
-                                    support.values_, support.variables_, distribution.to_string()));
-  }
-  support.log_prob_ = variables.select(-1, 0);
-  for (std::int64_t m = 1; m < support.variables_; ++m) {
-    support.log_prob_ =
-        (support.log_prob_.unsqueeze(1) + variables.select(-1, m).unsqueeze(0)).flatten(0, 1);
-  }
+  const Shape outer = concatenate({log_prob.size(0)}, distribution.batch_shape());
+  support.log_prob_ = log_prob.reshape(concatenate(outer, {-1}));
   return support;
 }
 
-Tensor FiniteSupport::at(const Tensor& numbers) const {
-  // The digits of the numbers in base C, [k, batch, M].
-  std::vector<Tensor> digits(static_cast<std::size_t>(variables_));
-  Tensor rest = numbers;
-  for (std::size_t m = digits.size(); m-- > 0;) {
-    digits[m] = rest.remainder(values_);
-    rest = rest.div(values_, "floor");
-  }
-  const Tensor digit = at::stack(digits, -1);
-  const Tensor values = table_.defined() ? table_.index_select(0, digit.flatten())
-                                         : one_hot(digit, values_, options_);
-  return values.reshape(concatenate(numbers.sizes(), event_shape_));
+double FiniteSupport::size() const {
+  return std::pow(static_cast<double>(values()), static_cast<double>(variables()));
 }
 
-Tensor FiniteSupport::all() const {
-  Shape shape(static_cast<std::size_t>(log_prob_.dim()), 1);
-  shape[0] = size();
-  return at(at::arange(size(), at::TensorOptions(at::kLong).device(log_prob_.device()))
-                .view(shape)
-                .expand(log_prob_.sizes()));
+Tensor FiniteSupport::at(const Tensor& numbers) const {
+  const Tensor outcomes = table_.defined() ? table_.index_select(0, numbers.flatten())
+                                           : one_hot(numbers, values(), distribution_->options());
+  return outcomes.reshape(
+      concatenate(numbers.sizes().slice(0, static_cast<std::size_t>(numbers.dim()) - 1),
+                  distribution_->event_shape()));
+}
+
+FiniteSupport::Outcomes FiniteSupport::all() const {
+  if (variables() > 1 && size() > kMostCombinations) {
+    throw InvalidArgument(
+        "distribution", fmt::format("expected at most 2^20 outcomes to enumerate, got {}^{} of {}",
+                                    values(), variables(), distribution_->to_string()));
+  }
+  Tensor log_prob = log_prob_.select(-1, 0);
+  for (std::int64_t m = 1; m < variables(); ++m) {
+    log_prob = (log_prob.unsqueeze(1) + log_prob_.select(-1, m).unsqueeze(0)).flatten(0, 1);
+  }
+  // The digits of 0 ... N - 1 in base C, [N, M].
+  std::vector<Tensor> digits(static_cast<std::size_t>(variables()));
+  Tensor rest =
+      at::arange(log_prob.size(0), at::TensorOptions(at::kLong).device(log_prob.device()));
+  for (std::size_t m = digits.size(); m-- > 0;) {
+    digits[m] = rest.remainder(values());
+    rest = rest.div(values(), "floor");
+  }
+  Shape rows(static_cast<std::size_t>(log_prob.dim()) + 1, 1);
+  rows.front() = log_prob.size(0);
+  rows.back() = variables();
+  const Tensor numbers =
+      at::stack(digits, -1).view(rows).expand(concatenate(log_prob.sizes(), {variables()}));
+  return {at(numbers), log_prob};
 }
 
 }  // namespace partita::estimators

@@ -12,31 +12,35 @@ using distributions::Distribution;
 
 inline constexpr const char* kFiniteSupport = "a distribution that enumerates its support";
 
-/// The N outcomes of a distribution; those of an Independent of M variables with C values each are
-/// all C^M combinations, numbered with the last variable fastest.
+/// The outcomes of a distribution of M variables with C values each: a joint outcome is a value for
+/// each variable. M is 1 unless the distribution is an Independent of several.
 class FiniteSupport {
  public:
-  /// Nothing if the distribution has no enumerate_support.
-  /// @throws InvalidArgument if there are more than 2^20 combinations.
+  /// Nothing if the distribution has no enumerate_support. The distribution must outlive it.
   static std::optional<FiniteSupport> of(const Distribution& distribution);
 
-  std::int64_t size() const { return log_prob_.size(0); }
-  /// [N, batch], differentiable.
+  std::int64_t values() const { return log_prob_.size(0); }      ///< C
+  std::int64_t variables() const { return log_prob_.size(-1); }  ///< M
+  double size() const;                                           ///< C^M
+  /// Of each variable's values, [C, batch, M], differentiable.
   const Tensor& log_prob() const { return log_prob_; }
-  /// Outcomes by number: int64 [k, batch] -> [k, batch, event].
+  /// Outcomes by the numbers of their values: int64 [k, batch, M] -> [k, batch, event].
   Tensor at(const Tensor& numbers) const;
-  /// All of them, [N, batch, event].
-  Tensor all() const;
+
+  struct Outcomes {
+    Tensor values;    ///< [N, batch, event]
+    Tensor log_prob;  ///< [N, batch], differentiable
+  };
+  /// All N = C^M of them, the last variable fastest.
+  /// @throws InvalidArgument if there are more than 2^20 combinations.
+  Outcomes all() const;
 
  private:
-  FiniteSupport() = default;
+  explicit FiniteSupport(const Distribution& distribution) : distribution_(&distribution) {}
 
-  Tensor log_prob_;
-  Shape event_shape_;
-  std::int64_t variables_ = 1;  ///< M
-  std::int64_t values_ = 0;     ///< C
-  Tensor table_;                ///< [C, event of a variable]; undefined for one-hot vectors
-  at::TensorOptions options_;
+  const Distribution* distribution_;
+  Tensor log_prob_ = {};
+  Tensor table_ = {};  ///< [C, event of a variable]; undefined for one-hot vectors
 };
 
 }  // namespace partita::estimators

@@ -4,12 +4,16 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
+#include <tuple>
+#include <vector>
 
 #include "partita/base/error.hpp"
-#include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/learn/distributions/numeric.hpp"
 #include "partita/learn/estimators/finite_support.hpp"
 #include "partita/learn/estimators/leave_one_out.hpp"
+#include "partita/random/fill.hpp"
 
 namespace partita::estimators {
 
@@ -22,29 +26,92 @@ struct Draw {
   Tensor log_rest;  ///< [batch], of all that was not drawn
 };
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Gumbels [..., C] given that the largest along the last dimension is `maximum`, [..., 1] (Kool,
+/// van Hoof, Welling 2019, "Stochastic beams and where to find them", appendix B.3).
+Tensor given_maximum(const Tensor& gumbel, const Tensor& maximum) {
+  const Tensor v =
+      maximum - gumbel + distributions::log1mexp(gumbel - gumbel.amax(-1, /*keepdim=*/true));
+  return maximum - v.clamp_min(0) - v.abs().neg().exp().log1p();
+}
+
+/// Standard Gumbels, [rows, members, values]: those of row r from a stream of its own.
+/// @param longest how many numbers a row takes of its stream at a time, at most
+Tensor noise(const Stream& stream, std::int64_t time, std::int64_t longest, IntArrayRef shape) {
+  Tensor out = at::empty(shape, at::kDouble);
+  const std::int64_t size = shape[1] * shape[2];
+  auto* const data = out.data_ptr<double>();
+  at::parallel_for(0, shape[0], 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = first; row < last; ++row) {
+      fill_gumbel({stream.seed, stream.id + static_cast<std::uint64_t>(row)},
+                  static_cast<std::uint64_t>(time * longest),
+                  {data + row * size, static_cast<std::size_t>(size)});
+    }
+  });
+  return out;
+}
+
+/// Stochastic beam search over the variables, one after the other: a joint outcome is a path, and
+/// the beam keeps the k assignments to the first variables whose best completion is the largest.
+/// So nothing is enumerated. Whatever is not drawn was left behind at one of the variables, so what
+/// the beam leaves there adds up to log_rest without cancellation.
 /// @throws InvalidArgument if k is more than the support, or than a row's outcomes of p > 0.
 Draw draw_without_replacement(const char* name, const FiniteSupport& support, std::int64_t k,
                               const Random& random) {
-  if (k > support.size()) {
+  if (static_cast<double>(k) > support.size()) {
     throw InvalidArgument("samples", fmt::format("{}: expected at most {} (the outcomes), got {}",
                                                  name, support.size(), k));
   }
-  const Tensor& log_prob = support.log_prob();
-  const std::int64_t n = support.size();
-  const Tensor rows = log_prob.detach().reshape({n, -1}).t().to(at::kCPU, at::kDouble).contiguous();
-  TopKSample sample = gumbel_top_k({rows.data_ptr<double>(), static_cast<std::size_t>(rows.size(0)),
-                                    static_cast<std::size_t>(n)},
-                                   static_cast<std::size_t>(k), random.fork(),
-                                   {.threads = at::get_num_threads(), .log_sum_exp = false});
+  const std::int64_t values = support.values();
+  const std::int64_t variables = support.variables();
+  const Tensor each = support.log_prob()
+                          .detach()
+                          .reshape({values, -1, variables})
+                          .permute({2, 1, 0})
+                          .to(at::kCPU, at::kDouble);  // [variables, rows, values]
+  const std::int64_t rows = each.size(1);
+  const Stream stream = random.fork();
 
-  const Tensor numbers = at::from_blob(sample.indices.data(), {rows.size(0), k}, at::kLong)
-                             .t()
-                             .reshape(concatenate({k}, log_prob.sizes().slice(1)))
-                             .to(log_prob.device(), at::kLong, /*non_blocking=*/false,
-                                 /*copy=*/true);
-  const Tensor left =
-      log_prob.detach().scatter(0, numbers, -std::numeric_limits<double>::infinity());
-  return {support.at(numbers), log_prob.gather(0, numbers), left.logsumexp(0)};
+  Tensor log_prob = at::zeros({rows, 1}, at::kDouble);
+  Tensor perturbed;
+  Tensor log_rest = at::full({rows}, -kInfinity, at::kDouble);
+  std::vector<Tensor> parents;  // of each variable [rows, members]
+  std::vector<Tensor> numbers;  // its values, likewise
+  for (std::int64_t m = 0; m < variables; ++m) {
+    const Tensor children =
+        log_prob.unsqueeze(-1) + each[m].unsqueeze(1);  // [rows, members, values]
+    Tensor gumbel = children + noise(stream, m, k * values, children.sizes());
+    if (m > 0) gumbel = given_maximum(gumbel, perturbed.unsqueeze(-1));
+    gumbel.masked_fill_(children == -kInfinity, -kInfinity);
+    Tensor chosen;
+    std::tie(perturbed, chosen) = gumbel.flatten(1).topk(std::min(k, gumbel.size(1) * values), 1);
+    const Tensor flat = children.flatten(1);
+    log_prob = flat.gather(1, chosen);
+    log_rest = at::logaddexp(log_rest, flat.scatter(1, chosen, -kInfinity).logsumexp(1));
+    parents.push_back(chosen.div(values, "floor"));
+    numbers.push_back(chosen.remainder(values));
+  }
+  const Tensor possible = (perturbed > -kInfinity).all(1);
+  if (!possible.all().item<bool>()) {
+    throw InvalidArgument("samples",
+                          fmt::format("{}: row {} has fewer than {} outcomes of p > 0", name,
+                                      possible.to(at::kByte).argmin().item<std::int64_t>(), k));
+  }
+  Tensor member = at::arange(k, at::kLong).expand({rows, k});
+  for (std::size_t m = numbers.size(); m-- > 0;) {
+    numbers[m] = numbers[m].gather(1, member);
+    member = parents[m].gather(1, member);
+  }
+
+  const IntArrayRef batch =
+      support.log_prob().sizes().slice(1, static_cast<std::size_t>(support.log_prob().dim()) - 2);
+  const Tensor drawn = at::stack(numbers, -1)
+                           .movedim(1, 0)
+                           .reshape(concatenate(concatenate({k}, batch), {variables}))
+                           .to(support.log_prob().device());
+  return {support.at(drawn), support.log_prob().gather(0, drawn).sum(-1),
+          log_rest.reshape(batch).to(support.log_prob().options())};
 }
 
 /// sum_s weight_s (f_s - baseline_s) grad log p_s, and the gradient of f itself.

@@ -1,5 +1,7 @@
-// Estimators from k different outcomes, drawn without replacement by gumbel_top_k: f is never
-// evaluated twice at the same point. For distributions of finite support, as Enumeration.
+// Estimators from k different outcomes, drawn without replacement: f is never evaluated twice at
+// the same point. For distributions of finite support, as Enumeration, but of any size: the
+// outcomes of an Independent of several variables are drawn by stochastic beam search, and not
+// enumerated.
 //
 //   UnorderedSet estimator({.samples = 4});                      // with its built-in baseline
 //   UnorderedSet estimator({.samples = 4, .baseline = false});

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
+#include <vector>
 
 #include "partita/learn/estimators/leave_one_out.hpp"
 #include "partita/learn/estimators/test_support.hpp"
+#include "statistics.hpp"
 
 namespace partita::estimators {
 namespace {
@@ -141,10 +144,135 @@ TEST(UnorderedSet, DrawsFromALargeSupport) {
   EXPECT_GT(logits.grad().abs().sum().item<double>(), 0);
 }
 
+/// The one-hot vectors of an Independent as numbers in base C, [..., M, C] -> [...].
+std::vector<std::int64_t> numbers_of(const Tensor& outcomes) {
+  const Tensor digits = outcomes.argmax(-1);
+  Tensor number = digits.select(-1, 0);
+  for (std::int64_t m = 1; m < digits.size(-1); ++m) {
+    number = number * outcomes.size(-1) + digits.select(-1, m);
+  }
+  const Tensor flat = number.contiguous();
+  return {flat.data_ptr<std::int64_t>(), flat.data_ptr<std::int64_t>() + flat.numel()};
+}
+
+// Two variables of three values, more outcomes than values of a variable: all 3024 ordered samples.
+TEST(UnorderedSet, DrawsWithoutReplacementFromAProduct) {
+  constexpr std::int64_t kRows = 300'000;
+  constexpr std::int64_t kSamples = 4;
+  const Tensor logits =
+      at::stack({testing::numbers({0.5, -1, 0.2}), testing::numbers({0, 1.5, -0.5})});
+  const distributions::Independent product(
+      distributions::OneHotCategorical(
+          distributions::Logits(logits.expand({kRows, 2, 3}).clone().set_requires_grad(true))),
+      1);
+  std::vector<std::int64_t> drawn;
+  UnorderedSet estimator({.samples = kSamples});
+  estimator(
+      product,
+      [&](const Tensor& x) {
+        drawn = numbers_of(x.transpose(0, 1));  // [rows, samples]
+        return x.sum({-1, -2});
+      },
+      Stream{.seed = 3});
+
+  const Tensor p = logits.softmax(-1);
+  std::vector<double> probability;
+  for (std::int64_t i = 0; i < 9; ++i) {
+    probability.push_back(p[0][i / 3].item<double>() * p[1][i % 3].item<double>());
+  }
+  std::vector<double> observed(9 * 9 * 9 * 9);
+  std::vector<double> expected(observed.size());
+  for (std::size_t row = 0; row < kRows; ++row) {
+    std::int64_t cell = 0;
+    for (std::size_t s = 0; s < kSamples; ++s) cell = cell * 9 + drawn[row * kSamples + s];
+    ++observed[static_cast<std::size_t>(cell)];
+  }
+  for (std::size_t cell = 0; cell < expected.size(); ++cell) {
+    double mass = kRows;
+    double left = 1;
+    std::vector<bool> taken(9);
+    for (std::size_t divisor = 729; divisor > 0; divisor /= 9) {
+      const std::size_t outcome = cell / divisor % 9;
+      mass *= taken[outcome] ? 0 : probability[outcome] / left;
+      left -= probability[outcome];
+      taken[outcome] = true;
+    }
+    expected[cell] = mass;
+  }
+  for (std::size_t cell = 0; cell < expected.size(); ++cell) {
+    ASSERT_TRUE(expected[cell] > 0 || observed[cell] == 0) << cell;
+  }
+  EXPECT_GT(partita::testing::chi_square_p_value(observed, expected),
+            partita::testing::kFalseAlarm);
+}
+
+// 10^30 outcomes. Of f = sum_m w_m . x_m the gradient is known: p (w - p . w) of each variable.
+TEST(UnorderedSet, DrawsFromManyVariables) {
+  constexpr std::int64_t kRows = 4000;
+  const Tensor theta = Random(Stream{.seed = 5}).normal({30, 10}, at::kDouble);
+  const Tensor w = at::zeros({30, 10}, at::kDouble);
+  w[0] = at::linspace(-1, 1, 10, at::kDouble);
+  w[29] = at::linspace(2, 0, 10, at::kDouble).square();
+  const Tensor p = theta.softmax(-1);
+  const Tensor exact = p * (w - (p * w).sum(-1, true));
+
+  const Tensor logits = theta.expand({kRows, 30, 10}).clone().set_requires_grad(true);
+  const distributions::Independent product(
+      distributions::OneHotCategorical(distributions::Logits(logits)), 1);
+  for (const std::int64_t samples : {2, 5}) {
+    UnorderedSet estimator({.samples = samples});
+    logits.mutable_grad() = Tensor();
+    const auto [surrogate, value] = estimator(
+        product,
+        [&](const Tensor& x) {
+          return (x * w).sum({-1, -2});
+        },
+        Stream{.seed = 7});
+    surrogate.sum().backward();
+    const auto within = [](const Tensor& draws, const Tensor& mean) {
+      const Tensor error = (draws.mean(0) - mean).abs();
+      return (error < partita::testing::kFiveSigma * testing::standard_error(draws) + 1e-12)
+          .all()
+          .item<bool>();
+    };
+    EXPECT_TRUE(within(logits.grad(), exact)) << samples;
+    EXPECT_TRUE(within(value, (p * w).sum())) << samples;
+    // Along the gradient as a whole the interval is narrow: a factor of 1.2 would show.
+    const Tensor along = (logits.grad() * exact).sum({-1, -2}) / exact.square().sum();
+    EXPECT_LT(5 * testing::standard_error(along).item<double>(), 0.2);
+    EXPECT_TRUE(within(along, at::ones({}, at::kDouble))) << samples;
+  }
+}
+
+TEST(UnorderedSet, RowsDoNotDependOnTheBatch) {
+  const auto values_of = [](std::int64_t rows) {
+    const Tensor logits = Random(Stream{.seed = 5}).normal({6, 4, 3}, at::kDouble);
+    const distributions::Independent product(
+        distributions::OneHotCategorical(distributions::Logits(logits.slice(0, 0, rows))), 1);
+    UnorderedSet estimator({.samples = 3});
+    const Tensor w = at::arange(12, at::kDouble).view({4, 3}).sin();
+    return estimator(
+               product,
+               [&](const Tensor& x) {
+                 return (x * w).sum({-1, -2});
+               },
+               Stream{.seed = 7})
+        .value;
+  };
+  EXPECT_TRUE(at::equal(values_of(6).slice(0, 0, 2), values_of(2)));
+}
+
 TEST(UnorderedSet, NamesWhatIsWrong) {
   const auto problem = testing::three_coins();
   EXPECT_EQ(testing::refusal(UnorderedSet({.samples = 9}), *problem.distribution(problem.theta)),
             "samples: UnorderedSet: expected at most 8 (the outcomes), got 9");
+  const Tensor certain = testing::numbers({0, -std::numeric_limits<double>::infinity()});
+  const distributions::Independent both(distributions::OneHotCategorical(distributions::Logits(
+                                            at::stack({at::zeros({2}, at::kDouble), certain}))),
+                                        1);
+  EXPECT_EQ(testing::refusal(UnorderedSet({.samples = 3}), both),
+            "samples: UnorderedSet: row 0 has fewer than 3 outcomes of p > 0");
+  EXPECT_EQ(testing::refusal(UnorderedSet({.samples = 2}), both).substr(0, 3), "f: ");
   EXPECT_THROW(UnorderedSet({.samples = 1}), InvalidArgument);
   EXPECT_THROW(SumAndSample({.samples = 0}), InvalidArgument);
   EXPECT_NO_THROW(UnorderedSet({.samples = 1, .baseline = false}));

@@ -62,6 +62,10 @@ void check(const VaeTrainingOptions& options) {
   need(options.clip_norm > 0, "clip_norm", options.clip_norm, "> 0");
   need(options.held_out >= 0 && options.held_out < 1, "held_out", options.held_out,
        "0 <= share < 1");
+  if (options.relaxation) {
+    need(options.relaxation->temperature > 0, "temperature", options.relaxation->temperature,
+         "> 0");
+  }
   if (options.patience > 0 && options.held_out == 0) {
     throw InvalidArgument("patience", "early stopping needs held-out images");
   }
@@ -77,6 +81,10 @@ class Trainer {
       throw InvalidArgument(
           "images", fmt::format("expected uint8 [N, {}], got {} {}", vae_->options().inputs,
                                 c10::toString(images.scalar_type()), to_string(images.sizes())));
+    }
+    if (options.relaxation && (options.objective != VaeObjective::iwae ||
+                               vae_->options().latent != VaeLatent::categorical)) {
+      throw InvalidArgument("relaxation", "is for the objective iwae and categorical codes");
     }
     split(images);
     batches_.emplace(train_.size(0), options.batch, stream(kOrder));
@@ -173,18 +181,35 @@ class Trainer {
     }
   }
 
+  /// What is decoded for relaxed codes, of which log_z are the logarithms.
+  static Tensor decoded(const Tensor& log_z, bool straight_through) {
+    const Tensor z = log_z.exp();
+    if (!straight_through) return z;
+    return one_hot(z.detach().argmax(-1), z.size(-1), z.options()) + (z - z.detach());
+  }
+
   Objective iwae(const Tensor& x, const Random& random) {
-    const auto posterior = vae_->posterior(x, options_.importance_samples);
+    const auto& relaxation = options_.relaxation;
+    const std::int64_t k = options_.importance_samples;
+    const auto posterior =
+        relaxation ? vae_->relaxed_posterior(x, k, relaxation->temperature) : vae_->posterior(x, k);
+    const auto prior = relaxation ? vae_->relaxed_prior(relaxation->temperature) : prior_;
     Tensor reconstruction;
     const auto bound = estimators::importance_weighted(
-        *posterior, *prior_,
+        *posterior, *prior,
         [&](const Tensor& z) {
-          const Tensor log_likelihood = vae_->likelihood(z)->log_prob(x);
+          const Tensor log_likelihood =
+              vae_->likelihood(relaxation ? decoded(z, relaxation->straight_through) : z)
+                  ->log_prob(x);
           reconstruction = -log_likelihood.detach().mean();
           return log_likelihood;
         },
         estimator_, random);
-    const Tensor kl = distributions::kl_divergence(*posterior, *prior_).detach().mean();
+    const Tensor kl = [&] {
+      const at::NoGradGuard no_grad;
+      const auto q = relaxation ? vae_->posterior(x) : posterior;  // also if others were trained
+      return distributions::kl_divergence(*q, *prior_).mean();
+    }();
     return {-bound.surrogate.mean(), named(-bound.value.mean(), reconstruction, kl)};
   }
 

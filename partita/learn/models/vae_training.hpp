@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -40,9 +41,22 @@ enum class VaeSchedule : std::uint8_t {
   iwae,
 };
 
+/// The bound of codes relaxed by the Concrete distribution, with posterior and prior of one
+/// temperature, so that all of it is differentiable in the samples (Maddison, Mnih, Teh 2017).
+struct VaeRelaxation {
+  double temperature = 0.5;  ///< > 0
+  /// Decode the one-hot vectors that the relaxed ones are nearest to, and let the decoder's
+  /// derivative go on through the relaxed ones (Jang, Gu, Poole 2017): a biased gradient, of a
+  /// bound of the evidence of the model with one-hot codes. Otherwise the relaxed ones are decoded:
+  /// the gradient is the bound's, which is that of the relaxed model.
+  bool straight_through = false;
+};
+
 struct VaeTrainingOptions {
   VaeObjective objective = VaeObjective::elbo;
   std::int64_t importance_samples = 1;  ///< k of iwae
+  /// Of iwae with categorical codes, for the estimator Pathwise.
+  std::optional<VaeRelaxation> relaxation = std::nullopt;
   Binarization binarization = Binarization::dynamic;
   double epochs = 20;
   std::int64_t batch = 64;
@@ -67,8 +81,8 @@ struct VaeTrainingResult {
 /// images are evaluated after every epoch: held_out_loss, held_out_reconstruction and held_out_kl,
 /// of one sample each.
 /// @param images uint8 [N, inputs]
-/// @param estimator of E_q[log p(x | z)], or of the importance-weighted bound: then none that takes
-///        relaxed samples.
+/// @param estimator of E_q[log p(x | z)], or of the importance-weighted bound: then none that
+///        evaluates relaxed samples; Pathwise with options.relaxation.
 /// @param loop checkpoint, log and so on; its number of steps is set from the epochs.
 /// @throws InvalidArgument if an option is out of its range, or no image is left to train on
 VaeTrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,
