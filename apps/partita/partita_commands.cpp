@@ -26,6 +26,7 @@ namespace {
   }
   argv.push_back(nullptr);
   ::execv(program.c_str(), argv.data());
+  if (errno == ENOENT) throw Error("this needs partita-learn, which is not there: " + program);
   throw IoError(program, "cannot run: " + std::generic_category().message(errno));
 #else
   throw Error(

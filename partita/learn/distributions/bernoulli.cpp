@@ -4,6 +4,7 @@
 #include <ATen/ExpandUtils.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cmath>
 #include <limits>
 
 #include "partita/learn/distributions/coin.hpp"
@@ -23,11 +24,17 @@ struct LogProb : torch::autograd::Function<LogProb> {
   static Tensor forward(AutogradContext* ctx, const Tensor& logits, const Tensor& value) {
     // v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are exactly 0 or the logit that
     // counts.
-    const double most = logits.scalar_type() == at::kHalf ? 6e4 : 1e38;
-    const Tensor z = logits.clamp(-most, most);  // 0 * inf
-    Tensor log_p = (value * z).sub_(z.relu()).add_(at::log_sigmoid(z.abs()));
-    log_p.masked_fill_(log_p <= -most, -kInfinity);
-    ctx->save_for_backward({logits, value, log_p});
+    Tensor log_p = (value * logits).sub_(logits.relu()).add_(at::log_sigmoid(logits.abs()));
+    // An infinite logit gives 0 * inf or inf - inf, which the sum shows for one reading of it. On
+    // other devices it would have to be waited for.
+    const bool finite = log_p.is_cpu() && std::isfinite(log_p.sum().item<double>());
+    if (!finite) {
+      const double most = logits.scalar_type() == at::kHalf ? 6e4 : 1e38;
+      const Tensor z = logits.clamp(-most, most);
+      log_p = (value * z).sub_(z.relu()).add_(at::log_sigmoid(z.abs()));
+      log_p.masked_fill_(log_p <= -most, -kInfinity);
+    }
+    ctx->save_for_backward({logits, value, finite ? Tensor() : log_p});
     return log_p;
   }
 
@@ -36,10 +43,13 @@ struct LogProb : torch::autograd::Function<LogProb> {
     const auto saved = ctx->get_saved_variables();
     const Tensor& logits = saved[0];
     const Tensor& value = saved[1];
-    const Tensor gradient = gradients[0].masked_fill(saved[2] == -kInfinity, 0);
+    const bool finite = !saved[2].defined();
+    const Tensor gradient =
+        finite ? gradients[0] : gradients[0].masked_fill(saved[2] == -kInfinity, 0);
     Tensor of_value;
     if (value.requires_grad()) {
-      of_value = at::sum_to(gradient * logits.masked_fill(logits.isinf(), 0), value.sizes());
+      const Tensor z = finite ? logits : logits.masked_fill(logits.isinf(), 0);
+      of_value = at::sum_to(gradient * z, value.sizes());
     }
     return {at::sum_to(gradient * (value - logits.sigmoid()), logits.sizes()), of_value};
   }
