@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# check_manual.sh MAN1 PARTITA: groff reads every page without a warning, each command of partita has
-# one, and each option that a command's help lists is in its page.
+# check_manual.sh MAN1 PARTITA: groff reads every page without a warning, each option that a command's
+# help lists is in its page, and options that commands share have the same words everywhere and the
+# order that options.hpp gives them.
 set -u
 failed=0
 complain() {
@@ -22,5 +23,19 @@ for command in sample generate "lm train" "calibrate fit" "detect evaluate" "emb
   while read -r flag; do
     grep -q -e "$flag" <<<"$text" || complain "partita-${command// /-}.1 lacks $flag"
   done < <("$2" $command --help | grep -o -E '^  (-.,)?--[a-z-]+' | grep -o -E -e '--[a-z-]+')
+done
+
+shared=(device checkpoint log seed threads json)
+for flag in "${shared[@]}"; do
+  words=$(grep -h -A 1 -E "^\.B .*\\\\-\\\\-$flag( |$)" "$1"/*.1 | grep -v -e '^--$' -e '^\.B' | sort -u)
+  [[ $(wc -l <<<"$words") == 1 ]] || complain "--$flag means several things: $words"
+done
+
+ordered='device|checkpoint|checkpoint-seconds|log|seed|threads|json|output|report'
+for page in "$1"/*.1; do
+  # Options of a group of their own (.SS) come after all others.
+  flags=$(sed '/^\.SS/,$d' "$page" | sed -n 's/\\-/-/g; s/^\.B .*--\([a-z-]*\).*/\1/p' | grep -x -E "$ordered")
+  places=$(for flag in $flags; do tr '|' '\n' <<<"$ordered" | grep -n -x "$flag" | cut -d: -f1; done)
+  [[ $places == "$(sort -n <<<"$places")" ]] || complain "$page: options in the order ${flags//$'\n'/ }"
 done
 exit $failed
