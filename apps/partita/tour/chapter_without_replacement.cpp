@@ -1,10 +1,14 @@
 // G: sampling without replacement, of categories and of whole sequences.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,6 +19,7 @@
 #include "partita/search/estimators.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/softmax/softmax.hpp"
+#include "partita/text/ngram.hpp"
 #include "statistics.hpp"
 #include "tour.hpp"
 
@@ -237,6 +242,40 @@ Finding tree(const TourContext& context) {
            not_rejected("top-down: a leaf against Gumbel(φ)", ks_p_value(leaf_down, law(phi[0])))}};
 }
 
+/// The same over a language model: of characters, learned from a word list.
+Finding words(const TourContext& context) {
+  constexpr std::size_t kWords = 20;
+  constexpr std::size_t kLongestWord = 30;
+  const auto lines = context.options.words;
+  const NgramModel model = train_ngram(TextUnits::learn(UnitKind::character, lines), lines);
+  const StochasticBeam drawn =
+      stochastic_beam_search(model, kWords, context.stream(1), {.max_length = kLongestWord});
+  std::set<std::string> distinct;
+  Axis names;
+  Series likely{.name = "log-probability", .mark = Mark::points};
+  Series perturbed{.name = "perturbed", .mark = Mark::points};
+  for (auto word = drawn.sequences.rbegin(); word != drawn.sequences.rend(); ++word) {
+    const std::string text = model.units().decode(word->tokens);
+    distinct.insert(text);
+    for (const auto& [series, value] :
+         {std::pair{&likely, word->log_prob}, {&perturbed, word->perturbed}}) {
+      series->x.push_back(value);
+      series->y.push_back(static_cast<double>(names.categories.size()));
+    }
+    names.categories.push_back(text.empty() ? "(empty)" : text);
+  }
+  return {
+      {equal("different words of so many drawn", static_cast<double>(distinct.size()), kWords, 0)},
+      {{to_svg({.title = "Words drawn without replacement",
+                .x = {.label = "nats"},
+                .y = names,
+                .series = {likely, perturbed},
+                .height = 420}),
+        fmt::format("Different words from a 6-gram model of {} words, the first drawn on top: "
+                    "in the order of their perturbed log-probabilities.",
+                    lines.size())}}};
+}
+
 Finding beam(const TourContext& context) {
   const std::size_t n = context.choose(100'000U, 20'000U);
   const CallableModel model = small_model();
@@ -267,10 +306,14 @@ Finding beam(const TourContext& context) {
       expected.push_back(static_cast<double>(n) * ordered_probability(log_prob, pair));
     }
   }
-  return {{equal("sequences of the model", static_cast<double>(leaves.size()), 15, 0),
-           equal("samples of different sequences, share", distinct / static_cast<double>(n), 1, 0),
-           not_rejected("ordered pairs of sequences against sampling without replacement, χ²",
-                        chi_square_p_value(observed, expected))}};
+  Finding finding = words(context);
+  finding.checks.insert(
+      finding.checks.end(),
+      {equal("sequences of the model", static_cast<double>(leaves.size()), 15, 0),
+       equal("samples of different sequences, share", distinct / static_cast<double>(n), 1, 0),
+       not_rejected("ordered pairs of sequences against sampling without replacement, χ²",
+                    chi_square_p_value(observed, expected))});
+  return finding;
 }
 
 double root_mean_square(const std::vector<double>& values, double truth) {

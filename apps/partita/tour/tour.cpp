@@ -15,6 +15,7 @@
 #include "../terminal.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
+#include "partita/io/text.hpp"
 
 namespace partita::app {
 namespace {
@@ -22,6 +23,7 @@ namespace {
 struct TourCommand {
   std::string out = "tour";
   std::vector<std::string> chapters;
+  std::string words;
   bool quick = false;
   CommonOptions common;
 };
@@ -88,9 +90,20 @@ std::vector<Chapter> chosen(const std::vector<std::string>& names) {
   return all;
 }
 
+/// Words of the tour's own, if no others are given.
+std::vector<std::string> words_of(const TourCommand& command) {
+  if (!command.words.empty()) return read_lines(command.words).lines;
+  return {"sing",   "singing", "singer",   "song",   "songs",  "ring",     "ringing", "rang",
+          "long",   "longing", "longer",   "strong", "strung", "string",   "stringy", "spring",
+          "sprung", "bring",   "bringing", "cling",  "clung",  "clinging", "swing",   "swung"};
+}
+
 void run(const TourCommand& command) {
-  const TourOptions options{
-      .quick = command.quick, .seed = command.common.seed, .threads = command.common.threads};
+  const std::vector<std::string> words = words_of(command);
+  const TourOptions options{.quick = command.quick,
+                            .seed = command.common.seed,
+                            .threads = command.common.threads,
+                            .words = words};
   at::set_num_threads(options.threads);
   const std::vector<Chapter> chapters = chosen(command.chapters);
   std::uint64_t total = 0;
@@ -136,11 +149,16 @@ void add_tour(CLI::App& app) {
                    fmt::format("only this one of {}; may be given again", fmt::join(names, ", ")))
       ->option_text("NAME")
       ->check(CLI::IsMember(names));
+  command
+      ->add_option("--words", options->words,
+                   "a word list for the language model of G6 (two dozen words of the tour's own)")
+      ->option_text("FILE");
   command->add_flag("--quick", options->quick, "fewer draws and shorter training");
   add_common(*command, options->common);
   command->footer(
       "Example:\n"
       "  partita tour --quick --out tour\n"
+      "  partita tour --chapter without-replacement --words /usr/share/dict/words\n"
       "\n"
       "Prints whether each claim holds, and ends with exit code 1 if one does not.");
   command->callback([options] { run(*options); });

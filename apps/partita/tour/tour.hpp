@@ -25,6 +25,7 @@ struct TourOptions {
   bool quick = false;  ///< fewer draws and steps
   std::uint64_t seed = 0;
   int threads = 1;
+  std::span<const std::string> words = {};  ///< of the language model of G6
 };
 
 /// What a claim has to work with.
