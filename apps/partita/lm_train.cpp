@@ -23,9 +23,11 @@ void train_ngram_model(const LmTrainOptions& options) {
   const TextLines text = read_lines(options.text);
   for (const std::string& line : text.notes) note(line);
   TextUnits units = units_of(options, text.lines);
+  const int usual = units.kind() == UnitKind::character ? 6 : 3;
+  const int order = options.order == 0 ? usual : options.order;
   const NgramModel model = [&] {
     Meter meter("counting");
-    return train_ngram(std::move(units), text.lines, {.order = options.order}, meter.progress());
+    return train_ngram(std::move(units), text.lines, {.order = order}, meter.progress());
   }();
   model.save(options.output);
   if (options.common.json) {
@@ -101,7 +103,7 @@ void add_lm_train(CLI::App& app) {
       ->check(whole_number(1, 10'000'000));
   command
       ->add_option("--order", options->order,
-                   "n of the n-grams, 1..16: they see n - 1 tokens of context (6)")
+                   "n of the n-grams, 1..16: they see n - 1 tokens of context (char: 6, others: 3)")
       ->option_text("N")
       ->check(whole_number(1, 16));
   add_common(*command, options->common);

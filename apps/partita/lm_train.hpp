@@ -20,7 +20,7 @@ struct LmTrainOptions {
   bool units_file = false;     // units is the file of a SentencePiece model
   std::size_t vocabulary = 0;  // 0: that of the units
   std::string output;
-  int order = 6;
+  int order = 0;  // 0: that of the units
   // Of the neural kinds.
   std::int64_t dim = 256;
   std::int64_t layers = 0;  // 0: the kind's own

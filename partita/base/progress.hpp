@@ -1,7 +1,7 @@
 // How long work tells its caller where it is. The library prints nothing: it calls a Progress, and
 // an application decides what to show.
 //
-//   model = partita::train_ngram(words, {.order = 6}, [](const partita::ProgressUpdate& p) {
+//   model = partita::train_ngram(units, words, {}, [](const partita::ProgressUpdate& p) {
 //     std::cerr << '\r' << p.done << '/' << p.total << ' ' << p.unit;
 //   });
 #pragma once

@@ -152,6 +152,7 @@ TEST_F(Command, NgramsOfAnyUnits) {
   const Json trained =
       json_of({"lm", "train", "--units", "word", "--vocabulary", "1", text, "-o", path("unk")});
   EXPECT_EQ(trained["vocabulary"], 3);
+  EXPECT_EQ(trained["order"], 3);
   const Json prompted = json_of({"generate", "--model", path("unk"), "--prompt", "the submarine",
                                  "-k", "2", "--method", "beam"});
   EXPECT_EQ(prompted["sequences"].size(), 2U);
