@@ -93,9 +93,9 @@ std::string axis_script(char which, const Axis& axis) {
       out += fmt::format("{}{} {}", i == 0 ? "" : ", ", quoted(axis.categories[i]), i);
     }
     out += ")\n";
-    std::size_t letters = 0;
-    for (const std::string& name : axis.categories) letters += name.size();
-    if (letters > kWidestUpright) out += fmt::format("set {}tics rotate by 45 right\n", which);
+    std::size_t letters = 0;  // side by side
+    for (const std::string& name : axis.categories) letters += which == 'x' ? name.size() : 0;
+    if (letters > kWidestUpright) out += "set xtics rotate by 45 right\n";
   }
   return out;
 }

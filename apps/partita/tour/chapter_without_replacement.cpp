@@ -251,7 +251,7 @@ Finding words(const TourContext& context) {
   const StochasticBeam drawn =
       stochastic_beam_search(model, kWords, context.stream(1), {.max_length = kLongestWord});
   std::set<std::string> distinct;
-  Axis names;
+  Axis names{.min = -0.5};
   Series likely{.name = "log-probability", .mark = Mark::points};
   Series perturbed{.name = "perturbed", .mark = Mark::points};
   for (auto word = drawn.sequences.rbegin(); word != drawn.sequences.rend(); ++word) {
@@ -264,16 +264,17 @@ Finding words(const TourContext& context) {
     }
     names.categories.push_back(text.empty() ? "(empty)" : text);
   }
-  return {
-      {equal("different words of so many drawn", static_cast<double>(distinct.size()), kWords, 0)},
-      {{to_svg({.title = "Words drawn without replacement",
-                .x = {.label = "nats"},
-                .y = names,
-                .series = {likely, perturbed},
-                .height = 420}),
-        fmt::format("Different words from a 6-gram model of {} words, the first drawn on top: "
-                    "in the order of their perturbed log-probabilities.",
-                    lines.size())}}};
+  names.max = static_cast<double>(names.categories.size()) - 0.5;
+  return {{equal(fmt::format("different words, {} drawn", kWords),
+                 static_cast<double>(distinct.size()), kWords, 0)},
+          {{to_svg({.title = "Words drawn without replacement",
+                    .x = {.label = "nats"},
+                    .y = names,
+                    .series = {likely, perturbed},
+                    .height = 420}),
+            fmt::format("Different words from a 6-gram model of {} words, the first drawn on top: "
+                        "in the order of their perturbed log-probabilities.",
+                        lines.size())}}};
 }
 
 Finding beam(const TourContext& context) {

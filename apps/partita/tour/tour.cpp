@@ -103,6 +103,7 @@ void run(const TourCommand& command) {
   const TourOptions options{.quick = command.quick,
                             .seed = command.common.seed,
                             .threads = command.common.threads,
+                            .words_file = command.words,
                             .words = words};
   at::set_num_threads(options.threads);
   const std::vector<Chapter> chapters = chosen(command.chapters);

@@ -25,6 +25,7 @@ struct TourOptions {
   bool quick = false;  ///< fewer draws and steps
   std::uint64_t seed = 0;
   int threads = 1;
+  std::string words_file = {};              ///< where they are from; empty: the tour's own
   std::span<const std::string> words = {};  ///< of the language model of G6
 };
 

@@ -100,7 +100,9 @@ std::string tour_page(std::span<const ChapterResult> results, const TourOptions&
       if (!result.finding.figures.empty()) page.figures(result.finding.figures);
     }
   }
-  page.note(fmt::format("partita tour{} --seed {}", options.quick ? " --quick" : "", options.seed));
+  page.note(fmt::format("partita tour{}{} --seed {}", options.quick ? " --quick" : "",
+                        options.words_file.empty() ? "" : " --words " + options.words_file,
+                        options.seed));
   return page.html();
 }
 
