@@ -16,23 +16,21 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME partita)
-set(CPACK_DEBIAN_COMMAND_DESCRIPTION "Everything that is done with a softmax
- Draws without replacement from logits and language models, calibrates
- probabilities, tells inputs of no known class, and trains word vectors.")
+set(CPACK_DEBIAN_COMMAND_DESCRIPTION "Draws without replacement from logits and language models, calibrates
+probabilities, tells inputs of no known class, and trains word vectors.")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS "gnuplot-nox") # draws the reports
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libpartita-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEV_DESCRIPTION "Headers and libraries of partita, for C++20
- For find_package(partita) in CMake.")
+set(CPACK_DEBIAN_DEV_DESCRIPTION "Headers and static libraries for C++20, for find_package(partita) in CMake.")
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, liblbfgs-dev, zlib1g-dev")
 if(PARTITA_LEARN)
   list(APPEND CPACK_COMPONENTS_ALL learn)
   set(CPACK_DEBIAN_LEARN_PACKAGE_NAME partita-learn)
   set(CPACK_DEBIAN_LEARN_PACKAGE_DEPENDS "partita (= ${PROJECT_VERSION})")
   set(CPACK_DEBIAN_LEARN_PACKAGE_RECOMMENDS "gnuplot-nox, fonts-dejavu-core") # and renders digits
-  set(CPACK_DEBIAN_LEARN_DESCRIPTION "The subcommands of partita that need libtorch
- Gradient estimators, noise-contrastive training, classifiers that are unsure
- about the unknown, variational auto-encoders, SeqGAN, neural language models.")
+  set(CPACK_DEBIAN_LEARN_DESCRIPTION "The subcommands of partita that need libtorch: gradient estimators,
+noise-contrastive training, classifiers that are unsure about the unknown,
+variational auto-encoders, SeqGAN, neural language models.")
   # With find_package(partita COMPONENTS learn).
   set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "libtorch-dev, libfreetype-dev, libfontconfig-dev")
 endif()
