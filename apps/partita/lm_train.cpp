@@ -69,7 +69,7 @@ std::string unknown_units(const std::string& text) {
 }  // namespace
 
 TextUnits units_of(const LmTrainOptions& options, std::span<const std::string> lines) {
-  if (options.units_file) {
+  if (is_file(options.units)) {
     return TextUnits(SentencePieces(options.units, read_file(options.units)));
   }
   try {
@@ -153,10 +153,7 @@ void add_lm_train(CLI::App& app) {
       "Counting n-grams draws no numbers and runs on one thread. A neural model is the same for a "
       "seed\nand a number of threads. A killed run with --checkpoint, given again, ends with the "
       "same model.");
-  command->callback([options] {
-    options->units_file = is_file(options->units);
-    run_train(*options);
-  });
+  command->callback([options] { run_train(*options); });
 }
 
 }  // namespace partita::app

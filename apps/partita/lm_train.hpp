@@ -16,8 +16,7 @@ namespace partita::app {
 struct LmTrainOptions {
   std::string text;
   std::string kind = "ngram";
-  std::string units = "char";
-  bool units_file = false;     // units is the file of a SentencePiece model
+  std::string units = "char";  // or the file of a SentencePiece model
   std::size_t vocabulary = 0;  // 0: that of the units
   std::string output;
   int order = 0;  // 0: that of the units

@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "command_tree.hpp"
 #include "commands.hpp"
 #include "partita/base/error.hpp"
 #include "terminal.hpp"
@@ -33,19 +34,13 @@ const CLI::App& asked_for(const CLI::App& app) {
   return chosen.empty() ? app : asked_for(*chosen.front());
 }
 
-/// As it was typed: "partita lm train".
-std::string typed(const CLI::App& app) {
-  return app.get_parent() == nullptr ? app.get_name()
-                                     : typed(*app.get_parent()) + " " + app.get_name();
-}
-
 std::string explain(const CLI::ParseError& error, const CLI::App& app) {
   const CLI::App& command = asked_for(app);
   std::string message = error.what();
   if (command.get_require_subcommand_min() > 0) {  // and there is none
     const auto rest = app.remaining(true);
     std::string choices;
-    for (const CLI::App* choice : command.get_subcommands([](const CLI::App*) { return true; })) {
+    for (const CLI::App* choice : partita::app::subcommands(command)) {
       choices += (choices.empty() ? "" : ", ") + choice->get_name();
     }
     message = fmt::format("expected a command ({}), got {}", choices,
@@ -57,7 +52,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
     message = message.substr(0, message.find(':')) +
               (several ? ": given more than once" : ": expected a value");
   }
-  return fmt::format("{} (see {} --help)", message, typed(command));
+  return fmt::format("{} (see {} --help)", message, partita::app::typed(command));
 }
 
 int run(int argc, char** argv) {

@@ -232,12 +232,10 @@ TextGenerator open_neural(const ModelFile& file) {
   if (archive_kind(MappedFile(file.path).bytes()) != TextModel::kArchive) {
     return open_torch_script(file);
   }
-  const auto model = std::make_shared<TextModel>(TextModel::load(file.path));
-  model->network->to(device_of(file.device));
-  return {.kind = std::holds_alternative<LstmOptions>(model->options) ? "lstm" : "transformer",
-          .model = std::make_shared<NeuralSequenceModel>(model->sequences()),
-          .encode = [model](std::string_view text) { return model->units.encode(text); },
-          .decode = [model](std::span<const Token> each) { return model->units.decode(each); }};
+  const TextModel model = TextModel::load(file.path);
+  model.network->to(device_of(file.device));
+  return generator_of(std::holds_alternative<LstmOptions>(model.options) ? "lstm" : "transformer",
+                      std::make_shared<NeuralSequenceModel>(model.sequences()), model.units);
 }
 
 }  // namespace partita::app

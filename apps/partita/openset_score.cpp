@@ -22,6 +22,7 @@
 #include "partita/io/npy.hpp"
 #include "partita/learn/models/odin.hpp"
 #include "partita/learn/tensor.hpp"
+#include "tensors.hpp"
 #include "terminal.hpp"
 
 namespace partita::app {
@@ -96,10 +97,9 @@ std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at:
   const Classifier classify = [&](const Tensor& rows) { return classifier->forward(rows); };
   std::vector<Tensor> blocks;
   for (const Tensor& block : x.split(kBlock)) {
-    blocks.push_back(odin_scores(classify, block.to(device), odin).to(at::kCPU, at::kDouble));
+    blocks.push_back(odin_scores(classify, block.to(device), odin));
   }
-  const Tensor all = at::cat(blocks);
-  return {all.data_ptr<double>(), all.data_ptr<double>() + all.numel()};
+  return to_vector(at::cat(blocks));
 }
 
 void score(const ScoreOptions& options, const CommonOptions& common) {

@@ -1,5 +1,7 @@
 #include "text_generator.hpp"
 
+#include <utility>
+
 #include "neural.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
@@ -37,17 +39,21 @@ void add_model_options(CLI::App& app, ModelFile& file) {
       ->group(script);
 }
 
+TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel> model,
+                           const TextUnits& units) {
+  return {.kind = std::move(kind),
+          .model = std::move(model),
+          .encode = [units](std::string_view text) { return units.encode(text); },
+          .decode = [units](std::span<const Token> tokens) { return units.decode(tokens); }};
+}
+
 TextGenerator open_model(const ModelFile& file) {
   const MappedFile mapped(file.path);
   if (is_zip(mapped.bytes()) || archive_kind(mapped.bytes()) == "language-model") {
     return open_neural(file);
   }
   const auto model = std::make_shared<NgramModel>(NgramModel::load(file.path));
-  return {
-      .kind = "ngram",
-      .model = model,
-      .encode = [model](std::string_view text) { return model->units().encode(text); },
-      .decode = [model](std::span<const Token> tokens) { return model->units().decode(tokens); }};
+  return generator_of("ngram", model, model->units());
 }
 
 }  // namespace partita::app

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "partita/search/sequence_model.hpp"
+#include "partita/text/text_units.hpp"
 
 namespace partita::app {
 
@@ -32,6 +33,10 @@ struct TextGenerator {
   std::function<Sequence(std::string_view)> encode;  ///< without the end; InvalidArgument
   std::function<std::string(std::span<const Token>)> decode;
 };
+
+/// A model whose tokens are those of units.
+TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel> model,
+                           const TextUnits& units);
 
 /// @throws IoError, DataError
 TextGenerator open_model(const ModelFile& file);

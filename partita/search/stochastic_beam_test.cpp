@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/search/estimators.hpp"
 #include "search_test_support.hpp"
@@ -276,31 +277,22 @@ TEST(StochasticBeam, ModelWithoutEndToken) {
   EXPECT_EQ(beam.threshold, kMinusInfinity);
 }
 
-template <class Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "no InvalidArgument";
-}
-
 TEST(StochasticBeam, Refusals) {
   const StatelessModel model({.vocabulary = 3});
   const auto search = [&](std::size_t k, const SearchOptions& options) {
-    return message_of([&] { stochastic_beam_search(model, k, {.seed = 1}, options); });
+    return message_of<InvalidArgument>(
+        [&] { stochastic_beam_search(model, k, {.seed = 1}, options); });
   };
   EXPECT_THAT(search(0, {}), HasSubstr("k: expected 1 or more"));
   EXPECT_THAT(search(1, {.max_length = 0}), HasSubstr("max_length"));
   EXPECT_THAT(search(1, {.threads = 0}), HasSubstr("threads"));
   EXPECT_THAT(search(1, with_filter({}, 0)), HasSubstr("temperature"));
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(message_of<InvalidArgument>([&] {
                 stochastic_beam_search(model, std::vector<Sequence>{{0, 3}}, 1, {1, 0});
               }),
               HasSubstr("prompt: token 3 is not in 0..2"));
   const std::vector<Stream> too_few(1);
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(message_of<InvalidArgument>([&] {
                 stochastic_beam_search(model, std::vector<Sequence>(2), 1,
                                        std::span<const Stream>(too_few));
               }),

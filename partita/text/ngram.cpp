@@ -10,13 +10,11 @@ namespace {
 
 /// log P(tokens, end).
 double log_prob_of(const NgramTable& table, std::span<const Token> tokens) {
-  std::vector<double> row(table.vocabulary);
   double sum = 0;
-  for (std::size_t i = 0; i <= tokens.size(); ++i) {
-    table.log_probs(tokens.first(i), row);
-    sum += row[i < tokens.size() ? static_cast<std::size_t>(tokens[i]) : table.end];
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    sum += table.log_prob(tokens.first(i), static_cast<std::uint32_t>(tokens[i]));
   }
-  return sum;
+  return sum + table.log_prob(tokens, table.end);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 // below is one flat piece, and the same text always gives the same bytes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -46,6 +47,19 @@ struct NgramTable {
 
   /// log P(w | prefix) of every token w.
   void log_probs(std::span<const Token> prefix, std::span<double> out) const;
+  /// The same of one, to the bit, without the others.
+  double log_prob(std::span<const Token> prefix, std::uint32_t w) const;
+
+ private:
+  /// P(w | prefix) = share P(w) + sum over the contexts d of the prefix that were seen, from one
+  /// symbol long to the longest, of scale[d] times how often w followed.
+  struct Mixture {
+    std::size_t depth = 0;
+    std::array<std::size_t, kMaxNgramOrder> path = {};  ///< nodes of the contexts
+    std::array<double, kMaxNgramOrder> scale = {};
+    double share = 1;
+  };
+  Mixture mixture(std::span<const Token> prefix) const;
 };
 
 }  // namespace partita

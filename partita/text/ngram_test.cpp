@@ -10,6 +10,7 @@
 #include <map>
 #include <numeric>
 
+#include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
@@ -23,6 +24,7 @@ namespace {
 
 using testing::has_sentencepiece;
 using ::testing::HasSubstr;
+using testing::message_of;
 
 std::vector<double> log_probs_after(const NgramModel& model, const Sequence& prefix) {
   std::vector<double> row(model.vocabulary_size());
@@ -101,6 +103,26 @@ TEST(Ngram, ByHand) {
               1e-12);
 }
 
+// One token at a time, a text is to the bit as likely as by the rows of all tokens.
+TEST(Ngram, ATextIsAsLikelyAsItsTokens) {
+  const std::vector<std::string> lines{"the sea and the ship", "the ship", "a sea", "a sea", ""};
+  for (const UnitKind kind : {UnitKind::character, UnitKind::word}) {
+    for (const int order : {1, 2, 3, 5}) {
+      const NgramModel model = train_ngram(TextUnits::learn(kind, lines), lines, {.order = order});
+      for (const std::string text : {"", "the sea", "ship the sea and", "and and a ship"}) {
+        const Sequence tokens = model.units().encode(text);
+        double sum = 0;
+        for (std::size_t i = 0; i <= tokens.size(); ++i) {
+          const auto row = log_probs_after(
+              model, {tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(i)});
+          sum += row[static_cast<std::size_t>(i < tokens.size() ? tokens[i] : model.end_token())];
+        }
+        EXPECT_EQ(model.log_prob(text), sum) << text << ", order " << order;
+      }
+    }
+  }
+}
+
 TEST(Ngram, WordsByHand) {
   // Tokens end, <unk>, the, sea. 5 of text, 3 kinds, V = 4: P(the) = (2 + 3/4) / 8 = 11/32,
   // P(sea) = (1 + 3/4) / 8 = 7/32, P(<unk>) = 3/32. After "the": c(sea) = c(end) = 1, T = 2.
@@ -172,22 +194,12 @@ TEST(Ngram, CodePointsAreTheUnits) {
   EXPECT_THROW(model.log_prob("x"), InvalidArgument);
 }
 
-template <class Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "no InvalidArgument";
-}
-
 TEST(Ngram, Refusals) {
   const std::vector<std::string> good{"ab"};
   const TextUnits units = TextUnits::learn(UnitKind::character, good);
   const auto refusal = [&](const std::vector<std::string>& lines,
                            const NgramOptions& options = {}) {
-    return message_of([&] { train_ngram(units, lines, options); });
+    return message_of<InvalidArgument>([&] { train_ngram(units, lines, options); });
   };
   EXPECT_EQ(refusal({"ab", "b\xff"}), "lines: line 2: invalid UTF-8 at byte 2");
   EXPECT_EQ(refusal({"ab", "", "é"}), "lines: line 3: the model never saw the character 'é'");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -31,49 +32,63 @@ namespace {
 
 constexpr const char* kUnknown = "<unk>";
 
-/// The end and what a text is made of, in order.
-class Characters final : public TextUnits::Codec {
+/// Items that stand as they are listed, behind `first` tokens of which the end is token 0.
+template <class Item, std::size_t first>
+class Listed : public TextUnits::Codec {
  public:
-  /// @param characters all different
-  explicit Characters(std::u32string characters) : characters_(std::move(characters)) {
-    for (std::size_t i = 0; i < characters_.size(); ++i) {
-      index_.emplace(characters_[i], static_cast<Token>(i + kFirst));
+  explicit Listed(std::vector<Item> items) : items_(std::move(items)) {
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      index_.emplace(items_[i], static_cast<Token>(i + first));
     }
   }
 
-  bool different() const { return index_.size() == characters_.size(); }
+  bool different() const { return index_.size() == items_.size(); }
+  std::size_t size() const override { return items_.size() + first; }
+  Token end() const override { return 0; }
+
+ protected:
+  const std::vector<Item>& items() const { return items_; }
+  const Item& item(Token token) const { return items_.at(static_cast<std::size_t>(token) - first); }
+  std::optional<Token> find(const Item& item) const {
+    const auto found = index_.find(item);
+    return found == index_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  std::vector<Item> items_;
+  std::unordered_map<Item, Token> index_ = {};
+};
+
+/// What a text is made of; none is unknown.
+class Characters final : public Listed<char32_t, 1> {
+ public:
+  explicit Characters(const std::u32string& characters)
+      : Listed({characters.begin(), characters.end()}) {}
 
   UnitKind kind() const override { return UnitKind::character; }
-  std::size_t size() const override { return characters_.size() + kFirst; }
-  Token end() const override { return 0; }
 
   Sequence encode(std::string_view text) const override {
     Sequence out;
     for (const char32_t c : decode_utf8(text)) {
-      const auto place = index_.find(c);
-      if (place == index_.end()) {
+      const auto token = find(c);
+      if (!token) {
         throw InvalidArgument("text", fmt::format("the model never saw the character '{}'",
                                                   encode_utf8(std::u32string_view(&c, 1))));
       }
-      out.push_back(place->second);
+      out.push_back(*token);
     }
     return out;
   }
 
   std::string decode(std::span<const Token> tokens) const override {
     std::u32string out;
-    for (const Token token : tokens) {
-      out += characters_.at(static_cast<std::size_t>(token) - kFirst);
-    }
+    for (const Token token : tokens) out += item(token);
     return encode_utf8(out);
   }
 
-  void write(ArchiveWriter& out) const override { out.string(encode_utf8(characters_)); }
-
- private:
-  static constexpr std::size_t kFirst = 1;  // after the end
-  std::u32string characters_;
-  std::unordered_map<char32_t, Token> index_ = {};
+  void write(ArchiveWriter& out) const override {
+    out.string(encode_utf8({items().data(), items().size()}));
+  }
 };
 
 /// Calls use(word) for what stands between spaces and tabs.
@@ -88,26 +103,17 @@ void for_each_word(std::string_view text, const Use& use) {
   }
 }
 
-class Words final : public TextUnits::Codec {
+/// And "<unk>" behind the end.
+class Words final : public Listed<std::string, 2> {
  public:
-  /// @param words all different
-  explicit Words(std::vector<std::string> words) : words_(std::move(words)) {
-    for (std::size_t i = 0; i < words_.size(); ++i) {
-      index_.emplace(words_[i], static_cast<Token>(i + kFirst));
-    }
-  }
-
-  bool different() const { return index_.size() == words_.size(); }
+  using Listed::Listed;
 
   UnitKind kind() const override { return UnitKind::word; }
-  std::size_t size() const override { return words_.size() + kFirst; }
-  Token end() const override { return 0; }
 
   Sequence encode(std::string_view text) const override {
     Sequence out;
     for_each_word(text, [&](std::string_view word) {
-      const auto found = index_.find(std::string(word));
-      out.push_back(found == index_.end() ? kUnknownToken : found->second);
+      out.push_back(find(std::string(word)).value_or(kUnknownToken));
     });
     return out;
   }
@@ -116,22 +122,18 @@ class Words final : public TextUnits::Codec {
     std::string out;
     for (const Token token : tokens) {
       out += out.empty() ? "" : " ";
-      out +=
-          token == kUnknownToken ? kUnknown : words_.at(static_cast<std::size_t>(token) - kFirst);
+      out += token == kUnknownToken ? kUnknown : item(token);
     }
     return out;
   }
 
   void write(ArchiveWriter& out) const override {
-    out.u64(words_.size());
-    for (const std::string& word : words_) out.string(word);
+    out.u64(items().size());
+    for (const std::string& word : items()) out.string(word);
   }
 
  private:
   static constexpr Token kUnknownToken = 1;
-  static constexpr std::size_t kFirst = 2;  // after the end and <unk>
-  std::vector<std::string> words_;
-  std::unordered_map<std::string, Token> index_ = {};
 };
 
 /// With an end after its pieces if there is none among them.
@@ -163,7 +165,7 @@ TextUnits characters_of(std::span<const std::string> lines) {
   for (const auto& [c, count] : counts) characters += c;
   std::stable_sort(characters.begin(), characters.end(),
                    [&](char32_t a, char32_t b) { return counts[a] > counts[b]; });
-  return TextUnits(std::make_shared<Characters>(std::move(characters)));
+  return TextUnits(std::make_shared<Characters>(characters));
 }
 
 TextUnits words_of(std::span<const std::string> lines, std::size_t most) {

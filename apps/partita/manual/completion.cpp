@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "command_tree.hpp"
+#include "../command_tree.hpp"
 
 namespace partita::app {
 namespace {

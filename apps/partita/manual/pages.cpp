@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "command_tree.hpp"
+#include "../command_tree.hpp"
 
 namespace partita::app {
 namespace {

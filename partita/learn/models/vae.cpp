@@ -16,7 +16,6 @@
 #include "partita/learn/distributions/kl.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
-#include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
 #include "partita/learn/models/networks.hpp"
 #include "partita/learn/training/batches.hpp"
 #include "partita/learn/training/module_state.hpp"
@@ -26,7 +25,6 @@ namespace {
 
 using distributions::Bernoulli;
 using distributions::DistributionPtr;
-using distributions::ExpRelaxedCategorical;
 using distributions::Independent;
 using distributions::Logits;
 using distributions::Normal;
@@ -102,37 +100,17 @@ DistributionPtr Vae::posterior_of(const Tensor& outputs) const {
     const auto both = outputs.chunk(2, -1);
     return independent(Normal(both[0], both[1].exp(), false), 1);
   }
-  return independent(OneHotCategorical(Logits(category_logits(outputs)), false), 1);
-}
-
-Tensor Vae::category_logits(const Tensor& outputs) const {
-  return outputs.reshape(
+  const Shape shape =
       concatenate(outputs.sizes().slice(0, static_cast<std::size_t>(outputs.dim()) - 1),
-                  {options_.latent_dim, options_.categories}));
-}
-
-Tensor Vae::copies_of_outputs(const Tensor& x, std::int64_t copies) {
-  return encoder_->forward(x).unsqueeze(1).expand({-1, copies, -1});
+                  {options_.latent_dim, options_.categories});
+  return independent(OneHotCategorical(Logits(outputs.reshape(shape)), false), 1);
 }
 
 DistributionPtr Vae::posterior(const Tensor& x) { return posterior_of(encoder_->forward(x)); }
 
 DistributionPtr Vae::posterior(const Tensor& x, std::int64_t copies) {
-  return posterior_of(copies_of_outputs(x, copies));
-}
-
-DistributionPtr Vae::relaxed_posterior(const Tensor& x, std::int64_t copies, double temperature) {
-  const Tensor logits = category_logits(copies_of_outputs(x, copies));
-  return independent(ExpRelaxedCategorical(temperature, Logits(logits), false), 1);
-}
-
-DistributionPtr Vae::relaxed_prior(double temperature) const {
-  return independent(ExpRelaxedCategorical(temperature, Logits(prior_logits()), false), 1);
-}
-
-Tensor Vae::prior_logits() const {
-  return at::zeros({options_.latent_dim, options_.categories},
-                   decoder_->parameters().front().options().requires_grad(false));
+  const Tensor outputs = encoder_->forward(x);
+  return posterior_of(outputs.unsqueeze(1).expand({-1, copies, -1}));
 }
 
 DistributionPtr Vae::prior() const {
@@ -142,7 +120,8 @@ DistributionPtr Vae::prior() const {
                               at::ones({options_.latent_dim}, like), false),
                        1);
   }
-  return independent(OneHotCategorical(Logits(prior_logits()), false), 1);
+  const Tensor logits = at::zeros({options_.latent_dim, options_.categories}, like);
+  return independent(OneHotCategorical(Logits(logits), false), 1);
 }
 
 DistributionPtr Vae::likelihood(const Tensor& z) {

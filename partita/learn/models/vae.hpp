@@ -63,11 +63,6 @@ class Vae final : public torch::nn::Module {
   /// copies, batch [N, copies], as estimators::importance_weighted() takes it.
   distributions::DistributionPtr posterior(const Tensor& x);
   distributions::DistributionPtr posterior(const Tensor& x, std::int64_t copies);
-  /// Of categorical codes: the same with each one-hot vector relaxed by the Concrete distribution
-  /// of a temperature > 0, as its logarithms (Maddison, Mnih, Teh 2017), and the prior to it.
-  distributions::DistributionPtr relaxed_posterior(const Tensor& x, std::int64_t copies,
-                                                   double temperature);
-  distributions::DistributionPtr relaxed_prior(double temperature) const;
   /// p(z), of the same event, batch [].
   distributions::DistributionPtr prior() const;
   /// p(x | z), z [..., event]: batch [...], event [inputs].
@@ -79,9 +74,6 @@ class Vae final : public torch::nn::Module {
 
  private:
   distributions::DistributionPtr posterior_of(const Tensor& outputs) const;
-  Tensor copies_of_outputs(const Tensor& x, std::int64_t copies);
-  Tensor category_logits(const Tensor& outputs) const;
-  Tensor prior_logits() const;
 
   VaeOptions options_;
   torch::nn::Sequential encoder_{nullptr};

@@ -12,7 +12,10 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/kl.hpp"
+#include "partita/learn/distributions/one_hot_categorical.hpp"
+#include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
 #include "partita/learn/estimators/elbo.hpp"
 #include "partita/learn/training/batches.hpp"
 
@@ -27,6 +30,18 @@ using training::Part;
 enum Purpose : std::uint64_t { kOrder, kBits, kSamples, kHoldOut, kHeldOutBits, kHeldOutSamples };
 
 Tensor grays(const Tensor& images) { return images.to(at::kFloat) / 255; }
+
+/// One-hot codes relaxed by the Concrete distribution, as the logarithms of their vectors.
+distributions::DistributionPtr relaxed(const distributions::Distribution& codes,
+                                       double temperature) {
+  const auto& independent = dynamic_cast<const distributions::Independent&>(codes);
+  const auto& one_hot =
+      dynamic_cast<const distributions::OneHotCategorical&>(independent.base_dist());
+  return std::make_shared<distributions::Independent>(
+      distributions::ExpRelaxedCategorical(temperature, distributions::Logits(one_hot.logits()),
+                                           false),
+      1, false);
+}
 
 /// What the estimator learns, as a module.
 class EstimatorParameters : public torch::nn::Module {
@@ -190,10 +205,9 @@ class Trainer {
 
   Objective iwae(const Tensor& x, const Random& random) {
     const auto& relaxation = options_.relaxation;
-    const std::int64_t k = options_.importance_samples;
-    const auto posterior =
-        relaxation ? vae_->relaxed_posterior(x, k, relaxation->temperature) : vae_->posterior(x, k);
-    const auto prior = relaxation ? vae_->relaxed_prior(relaxation->temperature) : prior_;
+    const auto codes = vae_->posterior(x, options_.importance_samples);
+    const auto posterior = relaxation ? relaxed(*codes, relaxation->temperature) : codes;
+    const auto prior = relaxation ? relaxed(*prior_, relaxation->temperature) : prior_;
     Tensor reconstruction;
     const auto bound = estimators::importance_weighted(
         *posterior, *prior,
@@ -207,8 +221,7 @@ class Trainer {
         estimator_, random);
     const Tensor kl = [&] {
       const at::NoGradGuard no_grad;
-      const auto q = relaxation ? vae_->posterior(x) : posterior;  // also if others were trained
-      return distributions::kl_divergence(*q, *prior_).mean();
+      return distributions::kl_divergence(*codes, *prior_).mean();  // also if others were trained
     }();
     return {-bound.surrogate.mean(), named(-bound.value.mean(), reconstruction, kl)};
   }
