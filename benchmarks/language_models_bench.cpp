@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "compare.hpp"
-#include "partita/learn/models/text_training.hpp"
+#include "partita/learn/language/text_training.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "python_peer.hpp"
 

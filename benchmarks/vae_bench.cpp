@@ -11,7 +11,7 @@
 
 #include "compare.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
-#include "partita/learn/models/vae_training.hpp"
+#include "partita/learn/vae/vae_training.hpp"
 
 namespace {
 

@@ -4,7 +4,6 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -15,6 +14,7 @@ add_library(partita_build INTERFACE) # not installed: how we build, not what use
 target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshadow
   $<$<BOOL:${PARTITA_WERROR}>:-Werror>
   $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> # lets ccache see through precompiled headers
+  -fPIC # everywhere, so that programs can use the precompiled headers of libraries
   -ffp-contract=off) # a * b + c must round alike in every build: results are promised to the bit
 if(PARTITA_SANITIZE)
   target_compile_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE}
@@ -22,18 +22,61 @@ if(PARTITA_SANITIZE)
   target_link_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE})
 endif()
 
-# partita_test(NAME SOURCE... [LIBRARIES ...]): a GoogleTest program, each of its tests known to ctest.
+# partita_units(TARGET UNIT...): of a UNIT x, x.cpp is a source of TARGET, x.hpp a public header and
+# x_test.cpp a test, where there is one. Headers in internal/ are not installed. Sets `tests`.
+function(partita_units target)
+  set(found "")
+  foreach(unit IN LISTS ARGN)
+    set(path "${CMAKE_CURRENT_SOURCE_DIR}/${unit}")
+    if(NOT EXISTS "${path}.cpp" AND NOT EXISTS "${path}.hpp")
+      message(FATAL_ERROR "${path}: neither .hpp nor .cpp")
+    endif()
+    if(EXISTS "${path}.cpp")
+      target_sources(${target} PRIVATE "${path}.cpp")
+    endif()
+    if(EXISTS "${path}.hpp" AND NOT unit MATCHES "internal/")
+      target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"
+        FILES "${path}.hpp")
+    endif()
+    if(EXISTS "${path}_test.cpp")
+      list(APPEND found "${path}_test.cpp")
+    endif()
+  endforeach()
+  set(tests "${found}" PARENT_SCOPE)
+endfunction()
+
+# partita_test(NAME SOURCE... [LIBRARIES ...] [DEFINITIONS ...] [SUITES]): a GoogleTest program.
+# ctest knows each of its tests or, with SUITES, each of its suites.
 function(partita_test name)
   if(NOT PARTITA_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "SUITES" "" "LIBRARIES;DEFINITIONS" ${ARGN})
   find_package(GTest REQUIRED)
   find_package(rapidcheck REQUIRED)
   include(GoogleTest)
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE partita partita_build partita_test_support
     fmt::fmt GTest::gmock GTest::gtest_main ${arg_LIBRARIES})
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 600)
+  target_compile_definitions(${name} PRIVATE ${arg_DEFINITIONS})
+  if(NOT arg_SUITES)
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT 600)
+    return()
+  endif()
+  set(suites "")
+  foreach(source IN LISTS arg_UNPARSED_ARGUMENTS)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+    file(STRINGS "${source}" lines REGEX "^(TYPED_)?TEST(_F|_P)?\\(")
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE "^[A-Z_]+\\(([A-Za-z0-9_]+),.*$" "\\1" suite "${line}")
+      list(APPEND suites "${suite}")
+    endforeach()
+  endforeach()
+  list(REMOVE_DUPLICATES suites)
+  foreach(suite IN LISTS suites)
+    add_test(NAME ${name}.${suite}
+      COMMAND ${name} "--gtest_filter=${suite}.*:*/${suite}.*:${suite}/*")
+    set_tests_properties(${name}.${suite} PROPERTIES TIMEOUT 600)
+  endforeach()
 endfunction()

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "partita/learn/estimators/leave_one_out.hpp"
-#include "partita/learn/models/text_training.hpp"
+#include "partita/learn/language/text_training.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/estimators.hpp"
 #include "partita/search/stochastic_beam.hpp"

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "apps/report/figure.hpp"
+#include "apps/report/page.hpp"
 #include "partita/io/file.hpp"
 #include "partita/random/stream.hpp"
-#include "partita/report/figure.hpp"
-#include "partita/report/page.hpp"
 #include "partita/softmax/softmax.hpp"
 
 namespace {

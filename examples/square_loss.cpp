@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "apps/report/figure.hpp"
+#include "apps/report/page.hpp"
 #include "partita/io/file.hpp"
 #include "partita/learn/losses/losses.hpp"
-#include "partita/report/figure.hpp"
-#include "partita/report/page.hpp"
 
 namespace {
 

@@ -7,9 +7,9 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
+#include "partita/calibration/internal/log_softmax_row.hpp"
 #include "partita/calibration/linear_scaling.hpp"
-#include "partita/calibration/log_softmax_row.hpp"
-#include "partita/softmax/row_pass.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
 namespace {

@@ -8,9 +8,9 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
-#include "partita/calibration/log_softmax_row.hpp"
-#include "partita/calibration/row_chunks.hpp"
-#include "partita/softmax/row_pass.hpp"
+#include "partita/calibration/internal/log_softmax_row.hpp"
+#include "partita/calibration/internal/row_chunks.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
 namespace {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
-#include "partita/calibration/row_chunks.hpp"
-#include "partita/softmax/row_pass.hpp"
-#include "partita/softmax/tempered.hpp"
+#include "partita/calibration/internal/row_chunks.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
+#include "partita/softmax/internal/tempered.hpp"
 
 namespace partita {
 namespace {

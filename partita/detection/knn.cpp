@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
-#include "partita/detection/features.hpp"
+#include "partita/detection/internal/features.hpp"
 
 namespace partita {
 

@@ -8,8 +8,8 @@
 #include <type_traits>
 
 #include "partita/base/error.hpp"
-#include "partita/softmax/expectation.hpp"
-#include "partita/softmax/row_pass.hpp"
+#include "partita/softmax/internal/expectation.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
 

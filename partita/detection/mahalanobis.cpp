@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
-#include "partita/detection/features.hpp"
+#include "partita/detection/internal/features.hpp"
 
 namespace partita {
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
-#include "partita/embedding/word_reader.hpp"
+#include "partita/embedding/internal/word_reader.hpp"
 
 namespace partita {
 

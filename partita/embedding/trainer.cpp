@@ -13,9 +13,9 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/parallel.hpp"
-#include "partita/embedding/checkpoint.hpp"
-#include "partita/embedding/row_copies.hpp"
-#include "partita/embedding/window_trainer.hpp"
+#include "partita/embedding/internal/checkpoint.hpp"
+#include "partita/embedding/internal/row_copies.hpp"
+#include "partita/embedding/internal/window_trainer.hpp"
 #include "partita/random/fill.hpp"
 
 namespace partita {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "partita/base/error.hpp"
-#include "partita/embedding/word_index.hpp"
+#include "partita/embedding/internal/word_index.hpp"
 
 namespace partita {
 

@@ -8,7 +8,7 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "partita/embedding/word_index.hpp"
+#include "partita/embedding/internal/word_index.hpp"
 
 namespace partita {
 namespace {

@@ -15,10 +15,10 @@
 #include <variant>
 
 #include "partita/base/error.hpp"
-#include "partita/gumbel/categorical_kernels.hpp"
+#include "partita/gumbel/internal/categorical_kernels.hpp"
 #include "partita/random/fill.hpp"
-#include "partita/softmax/kernels.hpp"
-#include "partita/softmax/row_pass.hpp"
+#include "partita/softmax/internal/kernels.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
 

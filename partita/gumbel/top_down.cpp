@@ -21,9 +21,9 @@
 #include <cmath>
 #include <variant>
 
-#include "partita/base/lazy_sort.hpp"
-#include "partita/gumbel/cells.hpp"
-#include "partita/softmax/row_pass.hpp"
+#include "partita/base/internal/lazy_sort.hpp"
+#include "partita/gumbel/internal/cells.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
 

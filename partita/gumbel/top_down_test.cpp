@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "partita/gumbel/gumbel.hpp"
-#include "partita/gumbel/sum_tree.hpp"
+#include "partita/gumbel/internal/sum_tree.hpp"
 #include "statistics.hpp"
 
 namespace partita {

@@ -17,7 +17,7 @@
 #include "partita/base/error.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/gumbel/categorical.hpp"
-#include "partita/learn/rows.hpp"
+#include "partita/learn/internal/rows.hpp"
 #include "partita/random/fill.hpp"
 #include "partita/random/variates.hpp"
 

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <type_traits>
 
-#include "partita/random/fill_kernels.hpp"
-#include "partita/random/philox.hpp"
+#include "partita/random/internal/fill_kernels.hpp"
+#include "partita/random/internal/philox.hpp"
 
 namespace partita {
 

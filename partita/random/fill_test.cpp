@@ -9,7 +9,7 @@
 #include <numbers>
 #include <vector>
 
-#include "partita/random/fill_kernels.hpp"
+#include "partita/random/internal/fill_kernels.hpp"
 #include "statistics.hpp"
 #include "targets.hpp"
 

@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include "partita/base/error.hpp"
-#include "partita/random/philox.hpp"
+#include "partita/random/internal/philox.hpp"
 
 namespace partita {
 

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "partita/random/fill.hpp"
-#include "partita/random/fill_kernels.hpp"
+#include "partita/random/internal/fill_kernels.hpp"
 
 namespace partita {
 

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "partita/search/decoder.hpp"
+#include "partita/search/internal/decoder.hpp"
 #include "partita/softmax/softmax.hpp"
 
 namespace partita {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
-#include "partita/search/beam_steps.hpp"
+#include "partita/search/internal/beam_steps.hpp"
 #include "partita/softmax/softmax.hpp"
 
 namespace partita {

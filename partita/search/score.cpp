@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
-#include "partita/search/decoder.hpp"
+#include "partita/search/internal/decoder.hpp"
 #include "partita/softmax/softmax.hpp"
 
 namespace partita {

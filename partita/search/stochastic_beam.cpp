@@ -6,7 +6,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/search/estimators.hpp"
-#include "partita/search/perturbed_tree.hpp"
+#include "partita/search/internal/perturbed_tree.hpp"
 
 namespace partita {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "partita/search/perturbed_tree.hpp"
+#include "partita/search/internal/perturbed_tree.hpp"
 
 namespace partita {
 namespace {

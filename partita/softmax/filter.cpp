@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
-#include "partita/base/lazy_sort.hpp"
+#include "partita/base/internal/lazy_sort.hpp"
 
 namespace partita {
 

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
-#include "partita/softmax/convert.hpp"
-#include "partita/softmax/kernels.hpp"
-#include "partita/softmax/row_pass.hpp"
+#include "partita/softmax/internal/convert.hpp"
+#include "partita/softmax/internal/kernels.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "partita/base/error.hpp"
-#include "partita/text/ngram_table.hpp"
+#include "partita/text/internal/ngram_table.hpp"
 
 namespace partita {
 namespace {

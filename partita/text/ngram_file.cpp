@@ -7,8 +7,8 @@
 
 #include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
+#include "partita/text/internal/ngram_table.hpp"
 #include "partita/text/ngram.hpp"
-#include "partita/text/ngram_table.hpp"
 
 namespace partita {
 namespace {

@@ -16,7 +16,7 @@
 #include "partita/io/file.hpp"
 #include "partita/random/stream.hpp"
 #include "partita/search/ancestral.hpp"
-#include "partita/text/ngram_table.hpp"
+#include "partita/text/internal/ngram_table.hpp"
 #include "sentence_pieces_test_support.hpp"
 
 namespace partita {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
-#include "partita/text/sentence_pieces_module.hpp"
+#include "partita/text/internal/sentence_pieces_module.hpp"
 
 namespace partita {
 namespace {

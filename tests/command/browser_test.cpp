@@ -6,8 +6,8 @@
 
 #include <string>
 
+#include "apps/report/page.hpp"
 #include "command.hpp"
-#include "partita/report/page.hpp"
 
 namespace partita::testing {
 namespace {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "partita/learn/distributions/coin.hpp"
+#include "partita/learn/distributions/internal/coin.hpp"
 
 namespace partita::distributions {
 

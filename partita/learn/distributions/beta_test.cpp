@@ -8,7 +8,7 @@
 
 #include "partita/learn/distributions/dirichlet.hpp"
 #include "partita/learn/distributions/fisher_snedecor.hpp"
-#include "partita/learn/distributions/implicit.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/student_t.hpp"
 #include "partita/learn/distributions/test_support.hpp"
 

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

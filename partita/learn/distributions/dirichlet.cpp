@@ -7,8 +7,8 @@
 #include <limits>
 #include <numeric>
 
-#include "partita/learn/distributions/implicit.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

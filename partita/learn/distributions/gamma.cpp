@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
-#include "partita/learn/distributions/implicit.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

@@ -4,7 +4,7 @@
 
 #include <numbers>
 
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

@@ -11,7 +11,7 @@
 #include <shared_mutex>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/distributions/kl_pairs.hpp"
+#include "partita/learn/distributions/internal/kl_pairs.hpp"
 
 namespace partita::distributions {
 

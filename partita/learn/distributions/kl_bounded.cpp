@@ -5,7 +5,7 @@
 #include "partita/learn/distributions/exponential.hpp"
 #include "partita/learn/distributions/gamma.hpp"
 #include "partita/learn/distributions/gumbel.hpp"
-#include "partita/learn/distributions/kl_pairs.hpp"
+#include "partita/learn/distributions/internal/kl_pairs.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/pareto.hpp"
 #include "partita/learn/distributions/uniform.hpp"

@@ -5,7 +5,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/independent.hpp"
-#include "partita/learn/distributions/kl_pairs.hpp"
+#include "partita/learn/distributions/internal/kl_pairs.hpp"
 #include "partita/learn/distributions/multivariate_normal.hpp"
 #include "partita/learn/distributions/transformed_distribution.hpp"
 

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

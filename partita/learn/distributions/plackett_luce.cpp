@@ -10,7 +10,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

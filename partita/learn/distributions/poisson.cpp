@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "partita/learn/distributions/gamma.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

@@ -1,5 +1,5 @@
 // log_prob of gamma functions: in which type, and of expanded parameters.
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 #include <gtest/gtest.h>
 

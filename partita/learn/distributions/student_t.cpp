@@ -6,8 +6,8 @@
 #include <limits>
 #include <numbers>
 
-#include "partita/learn/distributions/implicit.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

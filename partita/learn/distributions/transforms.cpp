@@ -11,7 +11,7 @@
 #include <typeinfo>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

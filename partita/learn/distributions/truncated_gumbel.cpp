@@ -5,7 +5,7 @@
 #include <limits>
 #include <numbers>
 
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "partita/learn/distributions/implicit.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 

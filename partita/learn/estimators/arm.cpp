@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "partita/learn/estimators/discrete.hpp"
+#include "partita/learn/estimators/internal/discrete.hpp"
 
 namespace partita::estimators {
 

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "partita/learn/estimators/finite_support.hpp"
+#include "partita/learn/estimators/internal/finite_support.hpp"
 
 namespace partita::estimators {
 

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/estimators/discrete.hpp"
+#include "partita/learn/estimators/internal/discrete.hpp"
 
 namespace partita::estimators {
 

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "partita/learn/distributions/test_support.hpp"
-#include "partita/learn/estimators/discrete.hpp"
+#include "partita/learn/estimators/internal/discrete.hpp"
 #include "partita/learn/estimators/score_function.hpp"
 #include "partita/learn/estimators/test_support.hpp"
 

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/estimators/discrete.hpp"
+#include "partita/learn/estimators/internal/discrete.hpp"
 
 namespace partita::estimators {
 

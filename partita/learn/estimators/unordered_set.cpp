@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/distributions/numeric.hpp"
-#include "partita/learn/estimators/finite_support.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/estimators/internal/finite_support.hpp"
 #include "partita/learn/estimators/leave_one_out.hpp"
 #include "partita/random/fill.hpp"
 

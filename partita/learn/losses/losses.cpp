@@ -9,9 +9,9 @@
 #include <string>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/distributions/coin.hpp"
 #include "partita/learn/distributions/constraint.hpp"
-#include "partita/learn/distributions/numeric.hpp"
+#include "partita/learn/distributions/internal/coin.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::losses {
 

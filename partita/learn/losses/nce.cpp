@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/losses/sampled_scores.hpp"
+#include "partita/learn/losses/internal/sampled_scores.hpp"
 
 namespace partita::losses {
 

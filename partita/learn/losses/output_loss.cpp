@@ -9,7 +9,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
-#include "partita/learn/losses/sampled_scores.hpp"
+#include "partita/learn/losses/internal/sampled_scores.hpp"
 
 namespace partita::losses {
 

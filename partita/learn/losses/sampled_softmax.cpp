@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "partita/learn/losses/sampled_scores.hpp"
+#include "partita/learn/losses/internal/sampled_scores.hpp"
 
 namespace partita::losses {
 

@@ -11,7 +11,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
-#include "partita/learn/training/checkpoint.hpp"
+#include "partita/learn/training/internal/checkpoint.hpp"
 
 namespace partita::training {
 namespace {

@@ -14,8 +14,6 @@
 #include <partita/random/fill.hpp>
 #include <partita/random/stream.hpp>
 #include <partita/random/variates.hpp>
-#include <partita/report/figure.hpp>
-#include <partita/report/page.hpp>
 #include <partita/search/ancestral.hpp>
 #include <partita/search/beam.hpp>
 #include <partita/search/estimators.hpp>

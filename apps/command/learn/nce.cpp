@@ -1,0 +1,72 @@
+// partita nce: training without the sum over the vocabulary, with a report.
+#include <memory>
+#include <string>
+
+#include "apps/command/commands.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "apps/experiments/nce/experiment.hpp"
+#include "apps/experiments/nce/report.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita::app {
+namespace {
+
+void run(NceExperimentOptions& options, const CommonOptions& common) {
+  options.seed = common.seed;
+  options.threads = common.threads;
+  const NceExperimentResult result = run_nce(options);
+  if (!options.report.empty()) write_file(options.report, report_html(result, options));
+  if (common.json) {
+    print_json(summary_json(result, options));
+  } else {
+    print(summary_text(result));
+  }
+  if (!options.report.empty()) note("wrote " + options.report);
+}
+
+}  // namespace
+
+void add_nce(CLI::App& app) {
+  auto* command = app.add_subcommand(kNce.name, kNce.description);
+  auto options = std::make_shared<NceExperimentOptions>();
+  auto common = std::make_shared<CommonOptions>();
+  command->add_option("CORPUS", options->corpus, "UTF-8 text, or one gzipped; - is standard input")
+      ->option_text("FILE")
+      ->required();
+  command
+      ->add_option("--vocabulary", options->vocabulary,
+                   "keep the N most frequent words, 2..100000 (10000)")
+      ->option_text("N")
+      ->check(whole_number(2, 100'000));
+  command->add_option("--dim", options->dim, "length of the word vectors, 1..1024 (64)")
+      ->option_text("N")
+      ->check(whole_number(1, 1024));
+  command->add_option("--batch", options->batch, "pairs of words a step (256)")
+      ->option_text("N")
+      ->check(whole_number(1, 100'000));
+  command->add_option("--steps", options->steps, "steps of each loss (2000)")
+      ->option_text("N")
+      ->check(whole_number(1, 10'000'000));
+  command->add_option("--noise-exponent", options->noise_exponent, "noise is unigram^A, 0..1 (1)")
+      ->option_text("A")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      ->add_option("--largest", options->largest,
+                   "time steps with 1000, 10000 ... outputs, up to N (1000000; 0: none)")
+      ->option_text("N")
+      ->check(whole_number(0, 10'000'000));
+  add_common(*command, *common);
+  add_report(*command, options->report);
+  command->footer(
+      "Example:\n"
+      "  partita nce corpus.txt --report report.html\n"
+      "\n"
+      "Trains a model of each word given the one before it by the full softmax, noise-contrastive\n"
+      "estimation, negative sampling and sampled softmax, on the same pairs, and prints what each\n"
+      "has learned of the pairs held out and what a step costs. Everything but times is the same\n"
+      "for any number of threads.");
+  command->callback([options, common] { run(*options, *common); });
+}
+
+}  // namespace partita::app

@@ -1,0 +1,184 @@
+#include "apps/command/learn/openset_score.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/command/learn/device.hpp"
+#include "apps/command/learn/tensors.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "apps/experiments/openset/data.hpp"
+#include "apps/experiments/openset/model.hpp"
+#include "partita/base/error.hpp"
+#include "partita/detection/logit_score.hpp"
+#include "partita/io/array_file.hpp"
+#include "partita/io/idx.hpp"
+#include "partita/io/npy.hpp"
+#include "partita/learn/openset/odin.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita::app {
+namespace {
+
+struct ScoreOptions {
+  std::string model;
+  std::string data;
+  std::string score = "msp";
+  std::optional<double> temperature;  // none: of odin its own, of the others 1
+  std::optional<double> epsilon;      // of odin
+  std::string output;
+  std::string logits;
+  std::string device = "cpu";
+};
+
+LogitScore score_named(const std::string& name) {
+  if (name == "max-logit") return LogitScore::max_logit;
+  if (name == "entropy") return LogitScore::entropy;
+  return name == "energy" ? LogitScore::energy : LogitScore::msp;
+}
+
+at::ScalarType scalar_type(DType dtype) {
+  switch (dtype) {
+    case DType::f64:
+      return at::kDouble;
+    case DType::bf16:
+      return at::kBFloat16;
+    case DType::f16:
+      return at::kHalf;
+    case DType::f32:
+      break;
+  }
+  return at::kFloat;
+}
+
+/// Points as rows of a .npy, .npz, .safetensors or .csv file.
+Tensor read_points(const std::string& path, std::int64_t columns) {
+  const ArrayFile file(path);
+  const Rows rows = file.rows();
+  if (static_cast<std::int64_t>(rows.columns()) != columns) {
+    throw DataError(path, fmt::format("rows of {} columns, expected {}", rows.columns(), columns));
+  }
+  return at::from_blob(const_cast<void*>(rows.data()),  // read only
+                       {static_cast<std::int64_t>(rows.rows()), columns},
+                       {rows.row_stride(), rows.column_stride()},
+                       at::TensorOptions(scalar_type(rows.dtype())))
+      .to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+}
+
+Tensor read_images(const std::string& path, const OpensetArchitecture& expected) {
+  const IdxArray array = load_idx(path);
+  if (array.shape.size() != 3) {
+    throw DataError(
+        path, fmt::format("{} dimensions, expected 3 (images, rows, columns)", array.shape.size()));
+  }
+  Tensor x = image_tensor(array.bytes, array.shape[1], array.shape[2]);
+  if (x.size(2) != expected.rows || x.size(3) != expected.columns) {
+    throw DataError(path, fmt::format("images of {} x {}, expected {} x {}", array.shape[1],
+                                      array.shape[2], expected.rows, expected.columns));
+  }
+  return x;
+}
+
+/// A block of examples at a time, since each takes a gradient.
+std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at::Device device,
+                         const ScoreOptions& options) {
+  constexpr std::int64_t kBlock = 256;
+  OdinOptions odin;
+  odin.temperature = options.temperature.value_or(odin.temperature);
+  odin.epsilon = options.epsilon.value_or(odin.epsilon);
+  const Classifier classify = [&](const Tensor& rows) { return classifier->forward(rows); };
+  std::vector<Tensor> blocks;
+  for (const Tensor& block : x.split(kBlock)) {
+    blocks.push_back(odin_scores(classify, block.to(device), odin));
+  }
+  return to_vector(at::cat(blocks));
+}
+
+void score(const ScoreOptions& options, const CommonOptions& common) {
+  if (options.epsilon && options.score != "odin") {
+    throw InvalidArgument("--epsilon", "is for --score odin");
+  }
+  at::set_num_threads(common.threads);
+  OpensetModel model = load_openset_model(options.model);
+  const Tensor x = model.architecture.images
+                       ? read_images(options.data, model.architecture)
+                       : read_points(options.data, model.architecture.columns);
+  const at::Device device = device_of(options.device);
+  model.classifier->to(device);
+  const Tensor logits = logits_of(model.classifier, x);
+  const auto rows = static_cast<std::size_t>(logits.size(0));
+  const auto classes = static_cast<std::size_t>(logits.size(1));
+  const std::span<const float> values(logits.data_ptr<float>(), rows * classes);
+  const std::vector<double> scores =
+      options.score == "odin"
+          ? odin(model.classifier, x, device, options)
+          : logit_scores(score_named(options.score), {values.data(), rows, classes},
+                         options.temperature.value_or(1), {.threads = common.threads});
+  if (!options.output.empty()) save_npy(options.output, std::span(scores), rows, 1);
+  if (!options.logits.empty()) save_npy(options.logits, values, rows, classes);
+  const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
+  const double mean =
+      std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(rows);
+  if (common.json) {
+    print_json({{"model", options.model},
+                {"data", options.data},
+                {"rows", rows},
+                {"classes", model.classes},
+                {"score", options.score},
+                {"mean", mean},
+                {"min", *least},
+                {"max", *most},
+                {"output", options.output},
+                {"logits", options.logits}});
+  } else {
+    print(fmt::format("{} rows, {}: mean {:.4f}, from {:.4f} to {:.4f}\n", grouped(rows),
+                      options.score, mean, *least, *most));
+  }
+}
+
+}  // namespace
+
+void add_openset_score(CLI::App& openset) {
+  auto* command = openset.add_subcommand(
+      "score", "Score examples: the larger, the more like what the classifier was trained on");
+  auto options = std::make_shared<ScoreOptions>();
+  auto common = std::make_shared<CommonOptions>();
+  command->add_option("MODEL", options->model, "from partita openset train")->required();
+  command
+      ->add_option("DATA", options->data,
+                   "images as IDX, gzip or not; points as rows of .npy, .npz, .safetensors or .csv")
+      ->required();
+  command
+      ->add_option("--score", options->score,
+                   "msp: log of the largest probability; max-logit; entropy: negated; energy: "
+                   "log-sum-exp; odin: msp of an input moved toward its class (msp)")
+      ->option_text("NAME")
+      ->check(CLI::IsMember({"msp", "max-logit", "entropy", "energy", "odin"}));
+  command
+      ->add_option("--temperature", options->temperature,
+                   "divide the logits by T > 0 (1; 1000 for odin)")
+      ->option_text("T");
+  command
+      ->add_option("--epsilon", options->epsilon,
+                   "how far odin moves each number of an input; pixels go from -1 to 1 (0.0014)")
+      ->option_text("E")
+      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
+  command->add_option("--logits", options->logits, "write the logits as .npy")->option_text("FILE");
+  add_device(*command, options->device);
+  add_common(*command, *common);
+  add_output(*command, options->output, "the scores, one a row, as .npy");
+  command->footer(
+      "Example:\n"
+      "  partita openset score digits.model t10k-images-idx3-ubyte.gz -o scores.npy");
+  command->callback([options, common] { score(*options, *common); });
+}
+
+}  // namespace partita::app

@@ -1,0 +1,297 @@
+// partita seqgan: sequence generative adversarial nets, beside what they are measured against.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/command/commands.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "apps/experiments/seqgan/experiment.hpp"
+#include "apps/experiments/seqgan/report.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita::app {
+namespace {
+
+Json phases_json(const std::vector<SeqganPhase>& phases) {
+  Json out = Json::array();
+  for (const SeqganPhase& phase : phases) {
+    out.push_back({{"name", phase.name}, {"steps", phase.steps}, {"seconds", phase.seconds}});
+  }
+  return out;
+}
+
+Json quality_json(const std::vector<SeqganQuality>& all) {
+  Json out = Json::array();
+  for (const SeqganQuality& q : all) {
+    out.push_back({{"name", q.name},
+                   {"oracle_nll", q.oracle_nll},
+                   {"oracle_nll_error", q.oracle_nll_error},
+                   {"held_out_nll", q.held_out_nll},
+                   {"distinct", q.distinct}});
+  }
+  return out;
+}
+
+double least(const SeqganCurve& curve) {
+  return curve.value.empty() ? NAN : *std::min_element(curve.value.begin(), curve.value.end());
+}
+
+Json oracle_json(const SeqganOracleResult& result, const SeqganOptions& options) {
+  return {{"vocabulary", options.vocabulary},
+          {"sequences", options.sequences},
+          {"length", options.length},
+          {"methods", quality_json(result.quality)},
+          {"mle_least_oracle_nll", least(curve_of(result.phases.front(), "oracle_nll"))},
+          {"temperatures", quality_json(result.temperatures)},
+          {"phases", phases_json(result.phases)},
+          {"report", options.report},
+          {"seed", options.seed}};
+}
+
+std::string oracle_text(const SeqganOracleResult& result) {
+  std::string out = fmt::format("{:<24} {:>22} {:>14} {:>10}\n", "", "NLL under the oracle",
+                                "held-out NLL", "distinct");
+  for (const SeqganQuality& q : result.quality) {
+    out += fmt::format("{:<24} {:>22} {:>14.4f} {:>10.4f}\n", q.name,
+                       with_error(q.oracle_nll, q.oracle_nll_error), q.held_out_nll, q.distinct);
+  }
+  for (const SeqganPhase& phase : result.phases) {
+    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
+  }
+  return out;
+}
+
+Json text_json(const SeqganTextResult& result, const SeqganOptions& options) {
+  Json methods = Json::array();
+  for (const SeqganTextQuality& q : result.quality) {
+    methods.push_back({{"name", q.name},
+                       {"held_out_nll", q.held_out_nll},
+                       {"distinct", q.distinct},
+                       {"in_corpus", q.in_corpus},
+                       {"held_out", q.held_out},
+                       {"samples", q.samples}});
+  }
+  return {{"corpus", options.corpus},
+          {"lines", result.lines},
+          {"too_long", result.too_long},
+          {"vocabulary", result.tokens},
+          {"length", options.length},
+          {"methods", std::move(methods)},
+          {"phases", phases_json(result.phases)},
+          {"model", options.output},
+          {"report", options.report},
+          {"seed", options.seed}};
+}
+
+std::string text_text(const SeqganTextResult& result) {
+  std::string out;
+  for (const SeqganTextQuality& q : result.quality) {
+    out += fmt::format(
+        "{}: held-out NLL {:.4f} a character; of the samples {:.1f} % distinct, {:.1f} % in the "
+        "corpus, {:.2f} % held-out lines\n  {}\n",
+        q.name, q.held_out_nll, 100 * q.distinct, 100 * q.in_corpus, 100 * q.held_out,
+        fmt::join(q.samples, "  "));
+  }
+  for (const SeqganPhase& phase : result.phases) {
+    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
+  }
+  return out;
+}
+
+/// A subcommand whose options have defaults that a preset may replace.
+class SeqganCommand {
+ public:
+  SeqganCommand(CLI::App& parent, const std::string& name, const std::string& description,
+                const SeqganOptions& defaults = {})
+      : options(std::make_shared<SeqganOptions>(defaults)),
+        command_(parent.add_subcommand(name, description)) {}
+
+  template <class T>
+  CLI::Option* add(const char* flag, T SeqganOptions::*member, const std::string& description,
+                   const char* unit) {
+    CLI::Option* const option =
+        command_->add_option(flag, *options.*member, description)->option_text(unit);
+    presets_.push_back([option, member](SeqganOptions& to, const SeqganOptions& defaults) {
+      if (option->count() == 0) to.*member = defaults.*member;
+    });
+    return option;
+  }
+  template <class T>
+  void count(const char* flag, T SeqganOptions::*member, const std::string& description,
+             std::uint64_t minimum = 1) {
+    add(flag, member, fmt::format("{} ({})", description, *options.*member), "N")
+        ->check(whole_number(minimum, 1U << 31U));
+  }
+  void rate(const char* flag, double SeqganOptions::*member, const std::string& description) {
+    add(flag, member, fmt::format("{} ({})", description, *options.*member), "R")
+        ->check(number([](double x) { return x > 0; }, "above 0"));
+  }
+  void share(const char* flag, double SeqganOptions::*member, const std::string& description,
+             bool closed) {
+    add(flag, member, fmt::format("{} ({})", description, *options.*member), "P")
+        ->check(number([closed](double x) { return x >= 0 && (x < 1 || (closed && x == 1)); },
+                       closed ? "of 0 to 1" : "of at least 0 and below 1"));
+  }
+
+  CLI::App& app() { return *command_; }
+
+  /// What was asked for, the rest by the preset.
+  SeqganOptions with(const SeqganOptions& defaults) const {
+    SeqganOptions all = *options;
+    for (const auto& take : presets_) take(all, defaults);
+    return all;
+  }
+
+  std::shared_ptr<SeqganOptions> options;
+  std::shared_ptr<CommonOptions> common = std::make_shared<CommonOptions>();
+  std::string preset = "small";
+
+ private:
+  CLI::App* command_;
+  std::vector<std::function<void(SeqganOptions&, const SeqganOptions&)>> presets_ = {};
+};
+
+void add_training(SeqganCommand& command) {
+  using O = SeqganOptions;
+  command.count("--hidden", &O::hidden, "numbers that stand for a token, and in the LSTM's state");
+  command.add("--filters", &O::filters,
+              "of the discriminator: WIDTH:COUNT, several (1:32 2:32 3:32 4:32 5:32)", "W:N");
+  command.count("--features", &O::features, "numbers that stand for a token in the discriminator");
+  command.share("--dropout", &O::dropout, "of the discriminator", false);
+  command.count("--batch", &O::batch, "sequences of a step", 2);
+  command
+      .add("--mle-epochs", &O::mle_epochs,
+           fmt::format("passes of maximum likelihood ({})", command.options->mle_epochs), "N")
+      ->check(number([](double x) { return x > 0; }, "above 0"));
+  command.count("--patience", &O::patience,
+                "end maximum likelihood after N passes without a better held-out NLL, and keep "
+                "the best; 0: all passes",
+                0);
+  command.rate("--mle-rate", &O::mle_rate, "Adam's for it; falls to a tenth");
+  command.count("--pretraining", &O::pretraining, "sets that the discriminator begins with", 0);
+  command.count("--iterations", &O::iterations, "of generator and discriminator in turn");
+  command
+      .add("--reward", &O::reward,
+           fmt::format("of a sequence, by the discriminator's D: probability, D, as in the paper; "
+                       "log-odds, log D - log(1 - D) ({})",
+                       command.options->reward),
+           "NAME")
+      ->check(CLI::IsMember({"probability", "log-odds"}));
+  command.count("--rollouts", &O::rollouts, "completions of each prefix");
+  command.share("--update-rate", &O::update_rate,
+                "the roll-outs' policy keeps this share of itself in an iteration", false);
+  command.count("--g-steps", &O::g_steps, "generator's steps an iteration");
+  command.count("--d-steps", &O::d_steps, "sets for the discriminator an iteration");
+  command.count("--d-epochs", &O::d_epochs, "passes over a set");
+  command.count("--negatives", &O::negatives, "generated sequences of a set, and as many real");
+  command.rate("--g-rate", &O::g_rate, "Adam's for the generator; falls to a tenth");
+  command.rate("--d-rate", &O::d_rate, "Adam's for the discriminator");
+  command
+      .add("--penalty", &O::penalty, "on the square of the discriminator's last layer (0.2)", "X")
+      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
+  command.rate("--clip-norm", &O::clip_norm, "longer gradients are scaled down to this");
+  command.count("--evaluate-every", &O::evaluate_every, "iterations");
+  command.count("--samples", &O::samples, "sequences that a measurement draws", 2);
+  add_run(command.app(), command.options->run);
+  add_common(command.app(), *command.common);
+}
+
+SeqganOptions asked(const SeqganCommand& command, const SeqganOptions& defaults) {
+  SeqganOptions options = command.with(defaults);
+  options.seed = command.common->seed;
+  options.threads = command.common->threads;
+  return options;
+}
+
+void run_oracle(const SeqganCommand& command) {
+  const SeqganOptions options =
+      asked(command, command.preset == "paper" ? seqgan_paper_preset() : SeqganOptions{});
+  const SeqganOracleResult result = run_seqgan_oracle(options);
+  if (!options.report.empty()) write_file(options.report, seqgan_report(result, options));
+  if (command.common->json) {
+    print_json(oracle_json(result, options));
+  } else {
+    print(oracle_text(result));
+  }
+  if (!options.report.empty()) note("wrote " + options.report);
+}
+
+void add_oracle(CLI::App& seqgan) {
+  using O = SeqganOptions;
+  const auto command = std::make_shared<SeqganCommand>(
+      seqgan, "oracle",
+      "Learn from a random LSTM's sequences: random, MLE, scheduled sampling, SeqGAN");
+  command->app()
+      .add_option("--preset", command->preset,
+                  "small, or paper: the setting of Yu et al. (2017), for a day or a GPU (small)")
+      ->option_text("NAME")
+      ->check(CLI::IsMember({"small", "paper"}));
+  command->count("--vocabulary", &O::vocabulary, "tokens", 2);
+  command->count("--length", &O::length, "tokens of a sequence", 2);
+  command->count("--sequences", &O::sequences, "sequences to learn from, and as many held out");
+  command->share("--scheduled", &O::final_teacher,
+                 "scheduled sampling comes to read true tokens with this probability", true);
+  add_training(*command);
+  add_report(command->app(), command->options->report);
+  command->app().footer(
+      "Example:\n"
+      "  partita seqgan oracle --seed 1 --report seqgan.html\n"
+      "\n"
+      "Quality is the NLL under the oracle of what a generator draws, diversity the NLL of "
+      "held-out "
+      "oracle\ndata under the generator, both in nats a token. Published for --preset paper: "
+      "random "
+      "10.31, MLE 9.04,\nscheduled sampling 8.89, SeqGAN 8.74.");
+  command->app().callback([command] { run_oracle(*command); });
+}
+
+void run_text(const SeqganCommand& command) {
+  const SeqganOptions options = asked(command, seqgan_text_defaults());
+  const SeqganTextResult result = run_seqgan_text(options);
+  if (!options.report.empty()) write_file(options.report, seqgan_report(result, options));
+  if (command.common->json) {
+    print_json(text_json(result, options));
+  } else {
+    print(text_text(result));
+  }
+  for (const std::string& path : {options.output, options.report}) {
+    if (!path.empty()) note("wrote " + path);
+  }
+}
+
+void add_text(CLI::App& seqgan) {
+  using O = SeqganOptions;
+  const auto command = std::make_shared<SeqganCommand>(
+      seqgan, "text", "Learn the lines of a text, character by character", seqgan_text_defaults());
+  command->add("CORPUS", &O::corpus, "UTF-8 text, one word or short line a line", "FILE")
+      ->required();
+  command->count("--length", &O::length,
+                 "characters of a sequence, its end included; longer lines are left out", 2);
+  command->share("--held-out", &O::held_out, "share of the lines that are only predicted", false);
+  add_training(*command);
+  add_output(command->app(), command->options->output, "the generator, for partita generate");
+  add_report(command->app(), command->options->report);
+  command->app().footer(
+      "Example:\n"
+      "  partita seqgan text /usr/share/dict/words -o words.model --report words.html\n"
+      "  partita generate --model words.model -k 25 --method ancestral");
+  command->app().callback([command] { run_text(*command); });
+}
+
+}  // namespace
+
+void add_seqgan(CLI::App& app) {
+  auto* command = app.add_subcommand(kSeqgan.name, kSeqgan.description);
+  command->require_subcommand(1);
+  add_oracle(*command);
+  add_text(*command);
+}
+
+}  // namespace partita::app

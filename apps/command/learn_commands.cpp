@@ -1,0 +1,12 @@
+// What `partita-learn` can do.
+#include "apps/command/commands.hpp"
+
+namespace partita::app {
+
+void add_commands(CLI::App& app) {
+  add_lm(app);
+  add_generate(app);
+  add_learn_commands(app);
+}
+
+}  // namespace partita::app

@@ -1,0 +1,381 @@
+// partita calibrate: fit a calibrator on held-out logits, apply it, evaluate probabilities.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/commands.hpp"
+#include "apps/command/light/calibrate_input.hpp"
+#include "apps/command/light/calibrate_result.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "partita/io/npy.hpp"
+#include "partita/random/stream.hpp"
+
+namespace partita::app {
+namespace {
+
+// Streams of a seed: one for the split, and those from the next on for resamples.
+constexpr std::uint64_t kSplitStream = 0;
+constexpr std::uint64_t kResampleStream = 1;
+
+const std::map<std::string, CalibrationMethod> kMethods = {
+    {"temperature", CalibrationMethod::temperature},
+    {"vector", CalibrationMethod::vector},
+    {"matrix", CalibrationMethod::matrix},
+    {"isotonic", CalibrationMethod::isotonic},
+    {"histogram", CalibrationMethod::histogram}};
+
+struct MeasureOptions {
+  std::size_t bins = 15;
+  bool equal_mass = false;
+  std::size_t resamples = 1000;
+  std::string report;
+};
+
+struct FitOptions {
+  InputOptions input;
+  std::string method = "temperature";
+  double split = 1;
+  MeasureOptions measure;
+  CommonOptions common;
+  std::string output;
+};
+
+struct ApplyOptions {
+  std::string calibrator;
+  InputOptions input;
+  CommonOptions common;
+  std::string output;
+};
+
+struct EvaluateOptions {
+  InputOptions input;
+  MeasureOptions measure;
+  CommonOptions common;
+};
+
+/// Some of the rows of a matrix, with their labels.
+struct Part {
+  std::vector<std::byte> memory;  // of a copy; empty if the rows are all of a file's
+  Rows rows;
+  std::vector<std::int64_t> labels;
+};
+
+Part copy_rows(Rows rows, std::span<const std::int64_t> labels,
+               std::span<const std::size_t> chosen) {
+  const std::size_t row_bytes = rows.columns() * element_size(rows.dtype());
+  Part part{std::vector<std::byte>(chosen.size() * row_bytes), rows, {}};
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    std::memcpy(part.memory.data() + i * row_bytes, rows.slice(chosen[i], 1).data(), row_bytes);
+    part.labels.push_back(labels[chosen[i]]);
+  }
+  part.rows = {part.memory.data(), rows.dtype(), chosen.size(), rows.columns(),
+               static_cast<std::ptrdiff_t>(rows.columns())};
+  return part;
+}
+
+/// Rows in a random order, of which the first are fitted and the rest evaluated. Both parts keep at
+/// least one.
+std::pair<Part, Part> split_rows(Rows rows, std::span<const std::int64_t> labels, double share,
+                                 std::uint64_t seed) {
+  if (rows.rows() < 2) throw InvalidArgument("--split", "1 row cannot be split");
+  std::vector<std::size_t> order(rows.rows());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const Stream stream{seed, kSplitStream};
+  for (std::size_t i = order.size() - 1; i > 0; --i) {  // Fisher and Yates
+    const auto j = static_cast<std::size_t>(stream.uniform(i) * static_cast<double>(i + 1));
+    std::swap(order[i], order[j]);
+  }
+  const auto wanted =
+      static_cast<std::size_t>(std::llround(share * static_cast<double>(order.size())));
+  const std::size_t fitted = std::clamp<std::size_t>(wanted, 1, order.size() - 1);
+  const std::span<const std::size_t> all = order;
+  return {copy_rows(rows, labels, all.first(fitted)), copy_rows(rows, labels, all.subspan(fitted))};
+}
+
+EvaluationOptions evaluation_options(const MeasureOptions& measure, std::uint64_t seed) {
+  return {.bins = measure.bins,
+          .equal_mass = measure.equal_mass,
+          .resamples = measure.resamples,
+          .stream = {seed, kResampleStream}};
+}
+
+/// What the library says of an argument, said of the file that it came from.
+template <class Work>
+auto naming_files(const InputOptions& input, const Work& work) {
+  try {
+    return work();
+  } catch (const InvalidArgument& error) {
+    const std::string& file = error.argument() == "labels" ? input.labels : input.logits;
+    if (error.argument() != "labels" && error.argument() != "logits") throw;
+    throw DataError(file, error.reason());
+  }
+}
+
+CalibrationResult fit(const FitOptions& options) {
+  const LogitsInput input(options.input, options.common.threads);
+  if (input.rows().columns() < 2) {
+    throw DataError(options.input.logits, "1 class: there is nothing to calibrate");
+  }
+  const std::vector<std::int64_t> labels = read_labels(options.input, input.rows());
+  const bool split = options.split < 1;
+  std::optional<std::pair<Part, Part>> parts;
+  if (split) parts = split_rows(input.rows(), labels, options.split, options.common.seed);
+  const Part whole{{}, input.rows(), labels};
+  const Part& fitted = split ? parts->first : whole;
+  const Part& evaluated = split ? parts->second : whole;
+  const RowOptions rows{.threads = options.common.threads};
+
+  CalibrationResult result;
+  result.logits = options.input.logits;
+  result.split = split;
+  result.fitted_rows = fitted.labels.size();
+  result.evaluated_rows = evaluated.labels.size();
+  result.classes = input.rows().columns();
+  result.resamples = options.measure.resamples;
+  result.seed = options.common.seed;
+  {
+    Meter meter("fitting");
+    result.calibrator =
+        fit_calibrator(kMethods.at(options.method), fitted.rows, fitted.labels,
+                       {.bins = options.measure.bins, .equal_mass = options.measure.equal_mass},
+                       rows, meter.progress());
+  }
+  const EvaluationOptions evaluation = evaluation_options(options.measure, options.common.seed);
+  result.before = evaluate_calibration(evaluated.rows, evaluated.labels, evaluation, nullptr, rows);
+  if (result.calibrator->report().status != FitStatus::converged) return result;
+  result.after =
+      evaluate_calibration(evaluated.rows, evaluated.labels, evaluation, &*result.calibrator, rows);
+  const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters());
+  if (t != nullptr && !options.measure.report.empty()) {
+    result.curve = nll_curve(fitted.rows, fitted.labels, t->temperature, options.common.threads);
+  }
+  return result;
+}
+
+Json fit_json(const CalibrationResult& result, const FitOptions& options) {
+  const FitReport& report = result.calibrator->report();
+  Json json{{"method", options.method}};
+  if (const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters())) {
+    json["temperature"] = t->temperature;  // null unless it converged
+  }
+  json["status"] = name_of(report.status);
+  json["iterations"] = report.iterations;
+  json["gradient_residual"] = report.gradient_residual;
+  json["before"] = metrics_json(result.before.metrics);
+  json["after"] = result.after ? metrics_json(result.after->metrics) : Json(nullptr);
+  if (result.before.intervals && result.after) {
+    json["intervals"] = {{"before", intervals_json(*result.before.intervals)},
+                         {"after", intervals_json(*result.after->intervals)}};
+  }
+  json["fitted_rows"] = result.fitted_rows;
+  json["evaluated_rows"] = result.evaluated_rows;
+  json["calibrator"] = result.after ? Json(options.output) : Json(nullptr);
+  json["seed"] = options.common.seed;
+  return json;
+}
+
+void note_infinite(const Evaluation& evaluation, std::string_view what) {
+  if (!std::isinf(evaluation.metrics.nll)) return;
+  note(fmt::format("partita: warning: nll{} is infinite: some label has probability 0", what));
+}
+
+void run_fit(const FitOptions& options) {
+  const CalibrationResult result = naming_files(options.input, [&] { return fit(options); });
+  const std::string problem = explain(result.calibrator->report().status);
+  if (problem.empty()) {
+    write_file(options.output, result.calibrator->to_json());
+    if (!options.measure.report.empty()) {
+      write_file(options.measure.report, calibration_report(result));
+    }
+  }
+  if (options.common.json) print_json(fit_json(result, options));
+  if (!problem.empty()) {
+    throw DataError(options.input.logits,
+                    fmt::format("no calibrator ({}): {}",
+                                name_of(result.calibrator->report().status), problem));
+  }
+  if (!options.common.json) print(result_text(result));
+  note_infinite(*result.after, " after");
+  note("wrote " + options.output);
+  if (!options.measure.report.empty()) note("wrote " + options.measure.report);
+}
+
+void run_apply(const ApplyOptions& options) {
+  const Calibrator calibrator =
+      Calibrator::from_json(read_file(options.calibrator), options.calibrator);
+  const LogitsInput input(options.input, options.common.threads);
+  const Rows rows = input.rows();
+  if (rows.columns() != calibrator.classes()) {
+    throw DataError(options.input.logits,
+                    fmt::format("{} classes, expected {} as {} has", rows.columns(),
+                                calibrator.classes(), options.calibrator));
+  }
+  const auto write = [&]<class T>(T) {
+    std::vector<T> out(rows.rows() * rows.columns());
+    naming_files(options.input, [&] {
+      calibrator.transform(rows, {out.data(), rows.rows(), rows.columns()},
+                           {.threads = options.common.threads});
+    });
+    if (options.input.probabilities) {
+      for (T& value : out) value = std::exp(value);
+    }
+    save_npy(options.output, std::span<const T>(out), rows.rows(), rows.columns());
+  };
+  const bool wide = rows.dtype() == DType::f64;
+  wide ? write(double{}) : write(float{});
+  const char* const what = options.input.probabilities ? "probabilities" : "log-probabilities";
+  if (options.common.json) {
+    print_json({{"output", options.output},
+                {"contents", what},
+                {"rows", rows.rows()},
+                {"classes", rows.columns()}});
+  } else {
+    note(fmt::format("wrote {}: {}, float{} ({}, {})", options.output, what, wide ? 64 : 32,
+                     rows.rows(), rows.columns()));
+  }
+}
+
+void run_evaluate(const EvaluateOptions& options) {
+  const LogitsInput input(options.input, options.common.threads);
+  const std::vector<std::int64_t> labels = read_labels(options.input, input.rows());
+  CalibrationResult result;
+  result.logits = options.input.logits;
+  result.evaluated_rows = labels.size();
+  result.classes = input.rows().columns();
+  result.resamples = options.measure.resamples;
+  result.seed = options.common.seed;
+  result.before = naming_files(options.input, [&] {
+    return evaluate_calibration(input.rows(), labels,
+                                evaluation_options(options.measure, options.common.seed), nullptr,
+                                {.threads = options.common.threads});
+  });
+  if (!options.measure.report.empty()) {
+    write_file(options.measure.report, calibration_report(result));
+  }
+  if (options.common.json) {
+    Json json = metrics_json(result.before.metrics);
+    if (result.before.intervals) json["intervals"] = intervals_json(*result.before.intervals);
+    json["bins"] = bins_json(result.before);
+    json["rows"] = result.evaluated_rows;
+    json["seed"] = options.common.seed;
+    print_json(json);
+  } else {
+    print(result_text(result));
+  }
+  note_infinite(result.before, "");
+  if (!options.measure.report.empty()) note("wrote " + options.measure.report);
+}
+
+void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also) {
+  app.add_option("--bins", options.bins, "bins of the calibration errors" + also + " (15)")
+      ->option_text("N")
+      ->check(whole_number(1, 100'000));
+  app.add_flag("--equal-mass", options.equal_mass,
+               "bins that hold equally many rows, in place of equal widths");
+  app.add_option("--resamples", options.resamples,
+                 "resamples for bootstrap intervals; 0 for none (1000)")
+      ->option_text("N")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return text == "0" ? std::string() : whole_number(2, 1'000'000)(text);
+          },
+          "N"));
+}
+
+void add_fit(CLI::App& app) {
+  auto* command = app.add_subcommand("fit", "Fit a calibrator on held-out logits and their labels");
+  auto options = std::make_shared<FitOptions>();
+  add_logits(*command, options->input);
+  add_labels(*command, options->input);
+  command
+      ->add_option("--method", options->method,
+                   "temperature (the default), vector, matrix, isotonic or histogram")
+      ->option_text("NAME")
+      ->check(CLI::IsMember({"temperature", "vector", "matrix", "isotonic", "histogram"}));
+  command
+      ->add_option("--split", options->split,
+                   "fit on this share of the rows, drawn by the seed, and evaluate on the rest "
+                   "(1: both on all)")
+      ->option_text("SHARE")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            double share = 0;
+            if (CLI::detail::lexical_cast(text, share) && share > 0 && share <= 1) {
+              return std::string();
+            }
+            return "expected a number above 0 and at most 1, got " + text;
+          },
+          "SHARE"));
+  add_measure(*command, options->measure, " and of --method histogram");
+  add_common(*command, options->common);
+  add_output(*command, options->output, "the calibrator, as JSON")->required();
+  add_report(*command, options->measure.report, "reliability diagrams");
+  command->footer(
+      "Example:\n"
+      "  partita calibrate fit outputs.npz:logits outputs.npz:labels -o calibrator.json "
+      "--report report.html\n"
+      "\n"
+      "Prints the temperature and the metrics before and after. Where no temperature is best\n"
+      "(status other than converged) nothing is written, and the exit status is 1.");
+  command->callback([options] { run_fit(*options); });
+}
+
+void add_apply(CLI::App& app) {
+  auto* command = app.add_subcommand("apply", "Calibrate logits");
+  auto options = std::make_shared<ApplyOptions>();
+  command->add_option("CALIBRATOR", options->calibrator, "written by partita calibrate fit")
+      ->option_text("FILE")
+      ->required();
+  add_logits(*command, options->input);
+  add_common(*command, options->common);
+  add_output(*command, options->output,
+             "log-probabilities (probabilities with --probabilities), as .npy")
+      ->required();
+  command->footer(
+      "Example:\n"
+      "  partita calibrate apply calibrator.json logits.npy -o calibrated.npy\n"
+      "\n"
+      "Applying draws no numbers: --seed changes nothing here.");
+  command->callback([options] { run_apply(*options); });
+}
+
+void add_evaluate(CLI::App& app) {
+  auto* command =
+      app.add_subcommand("evaluate", "Measure how well probabilities say how often they are right");
+  auto options = std::make_shared<EvaluateOptions>();
+  add_logits(*command, options->input);
+  add_labels(*command, options->input);
+  add_measure(*command, options->measure, "");
+  add_common(*command, options->common);
+  add_report(*command, options->measure.report, "reliability diagrams");
+  command->footer(
+      "Example:\n"
+      "  partita calibrate evaluate logits.npy labels.npy --bins 15 --json");
+  command->callback([options] { run_evaluate(*options); });
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app) {
+  auto* command = app.add_subcommand(
+      "calibrate", "Fit, apply and evaluate calibrators: probabilities that can be trusted");
+  command->require_subcommand(1);
+  add_fit(*command);
+  add_apply(*command);
+  add_evaluate(*command);
+}
+
+}  // namespace partita::app

@@ -1,0 +1,136 @@
+#include "apps/command/light/calibrate_result.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace partita::app {
+namespace {
+
+/// Calls use(name, get) for each metric, in the order of the JSON; get(metrics) is its value.
+template <class Use>
+void each_metric(const Use& use) {
+  use("accuracy", [](const auto& of) { return of.accuracy; });
+  use("confidence", [](const auto& of) { return of.confidence; });
+  use("nll", [](const auto& of) { return of.nll; });
+  use("ece", [](const auto& of) { return of.ece; });
+  use("mce", [](const auto& of) { return of.mce; });
+  use("classwise_ece", [](const auto& of) { return of.classwise_ece; });
+  use("adaptive_ece", [](const auto& of) { return of.adaptive_ece; });
+  use("brier", [](const auto& of) { return of.brier; });
+  use("debiased_ece", [](const auto& of) { return of.debiased_ece; });
+}
+
+/// "0.05372 (0.05002, 0.05811)"
+template <class Get>
+std::string cell(const Evaluation& evaluation, const Get& get) {
+  std::string value = fmt::format("{:.5f}", get(evaluation.metrics));
+  if (!evaluation.intervals) return value;
+  const Interval interval = get(*evaluation.intervals);
+  if (std::isnan(interval.low)) return value;
+  return fmt::format("{} ({:.5f}, {:.5f})", value, interval.low, interval.high);
+}
+
+}  // namespace
+
+NllCurve nll_curve(Rows rows, std::span<const std::int64_t> labels, double best, int threads) {
+  constexpr int kPoints = 25;
+  const double low = std::log(std::min(best, 1.0) / 2);
+  const double high = std::log(std::max(best, 1.0) * 2);
+  NllCurve curve;
+  for (int i = 0; i < kPoints; ++i) {
+    const double t = std::exp(low + (high - low) * i / (kPoints - 1));
+    curve.temperature.push_back(t);
+    curve.nll.push_back(temperature_nll(rows, labels, t, {.threads = threads}));
+  }
+  return curve;
+}
+
+Json metrics_json(const Metrics& metrics) {
+  Json json;
+  each_metric([&](const char* name, const auto& get) { json[name] = get(metrics); });
+  return json;
+}
+
+Json intervals_json(const PerMetric<Interval>& intervals) {
+  Json json;
+  each_metric([&](const char* name, const auto& get) {
+    const Interval interval = get(intervals);
+    if (!std::isnan(interval.low)) json[name] = {interval.low, interval.high};
+  });
+  return json;
+}
+
+Json bins_json(const Evaluation& evaluation) {
+  Json json = Json::array();
+  for (const ReliabilityBin& bin : evaluation.bins) {
+    json.push_back({{"lower", bin.lower},
+                    {"upper", bin.upper},
+                    {"count", bin.count},
+                    {"confidence", bin.confidence},
+                    {"accuracy", bin.accuracy}});
+  }
+  return json;
+}
+
+std::string explain(FitStatus status) {
+  switch (status) {
+    case FitStatus::converged:
+      return {};
+    case FitStatus::zero_temperature:
+      return "every label has the largest logit of its row: the likelihood grows as the "
+             "temperature "
+             "goes to 0, and none is best";
+    case FitStatus::infinite_temperature:
+      return "the labels' logits are on average no larger than the others: the likelihood grows "
+             "with the temperature without end, and none is best";
+    case FitStatus::undetermined:
+      return "all logits of a row are equal, in every row: no temperature changes anything";
+    case FitStatus::not_attained:
+      return "the likelihood grows without end: a class has no label, or all rows can be told "
+             "apart "
+             "without an error";
+    case FitStatus::iteration_limit:
+      break;
+  }
+  return "the fit has not converged";
+}
+
+std::string result_text(const CalibrationResult& result) {
+  std::string out;
+  if (result.calibrator) {
+    const FitReport& report = result.calibrator->report();
+    out += fmt::format(
+        "{} calibrator from {} rows of {} classes: {} after {} iterations, gradient {:.1e}\n",
+        name_of(result.calibrator->method()), grouped(result.fitted_rows), grouped(result.classes),
+        name_of(report.status), report.iterations, report.gradient_residual);
+    if (const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters())) {
+      out += fmt::format("temperature {:.10g}\n", t->temperature);
+    }
+  }
+  out += fmt::format("{} rows{}\n", grouped(result.evaluated_rows),
+                     result.resamples > 0 ? ", with 95 % bootstrap intervals" : "");
+  if (result.after) out += fmt::format("  {:<14} {:<30} after\n", "", "before");
+  each_metric([&](const char* name, const auto& get) {
+    out += fmt::format("  {:<14} {:<30}", name, cell(result.before, get));
+    if (result.after) out += fmt::format(" {}", cell(*result.after, get));
+    out.erase(out.find_last_not_of(' ') + 1);
+    out += '\n';
+  });
+  return out;
+}
+
+Table metrics_table(const CalibrationResult& result) {
+  Table table{.caption = fmt::format("Metrics of {} rows{}", grouped(result.evaluated_rows),
+                                     result.resamples > 0 ? ", with 95 % bootstrap intervals" : ""),
+              .columns = {{"metric"}, {result.after ? "before" : "", Align::right}}};
+  if (result.after) table.columns.push_back({"after", Align::right});
+  each_metric([&](const char* name, const auto& get) {
+    table.rows.push_back({name, cell(result.before, get)});
+    if (result.after) table.rows.back().emplace_back(cell(*result.after, get));
+  });
+  return table;
+}
+
+}  // namespace partita::app

@@ -1,0 +1,53 @@
+// What `partita calibrate fit` and `evaluate` found, as text, as JSON and as a page.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "apps/command/terminal.hpp"
+#include "apps/report/page.hpp"
+#include "partita/calibration/calibrator.hpp"
+#include "partita/calibration/metrics.hpp"
+
+namespace partita::app {
+
+/// N over temperatures around the best.
+struct NllCurve {
+  std::vector<double> temperature;
+  std::vector<double> nll;
+};
+
+/// N of the rows at temperatures around the best.
+NllCurve nll_curve(Rows rows, std::span<const std::int64_t> labels, double best, int threads);
+
+struct CalibrationResult {
+  std::string logits;  ///< name of the file
+  std::string command = "partita calibrate";
+  std::string preface;  ///< what a reader of the report should know first
+  bool split = false;   ///< other rows are evaluated than are fitted
+  std::size_t fitted_rows = 0;
+  std::size_t evaluated_rows = 0;
+  std::size_t classes = 0;
+  std::size_t resamples = 0;
+  std::uint64_t seed = 0;
+  std::optional<Calibrator> calibrator;  ///< of `fit`
+  Evaluation before;                     ///< the only one of `evaluate`
+  std::optional<Evaluation> after;
+  NllCurve curve;  ///< of temperature scaling, for the report
+};
+
+Json metrics_json(const Metrics& metrics);
+Json intervals_json(const PerMetric<Interval>& intervals);
+Json bins_json(const Evaluation& evaluation);
+/// Empty if there is nothing wrong; else why there is no calibrator.
+std::string explain(FitStatus status);
+
+std::string result_text(const CalibrationResult& result);
+Table metrics_table(const CalibrationResult& result);
+std::string calibration_report(const CalibrationResult& result);
+
+}  // namespace partita::app

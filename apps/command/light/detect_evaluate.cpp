@@ -1,0 +1,207 @@
+// partita detect evaluate: how well a score tells known inputs from unknown ones.
+#include "apps/command/light/detect_evaluate.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "apps/command/light/calibrate_input.hpp"
+#include "apps/command/light/detect.hpp"
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "partita/softmax/softmax.hpp"
+
+namespace partita::app {
+namespace {
+
+LogitsInput open(const EvaluateDetectionOptions& options, const std::string& file) {
+  return {{.logits = file,
+           .labels = options.score.labels,
+           .probabilities = options.score.probabilities},
+          options.common.threads};
+}
+
+void check(const EvaluateDetectionOptions& options) {
+  if (options.logits.empty() && options.in.empty()) {
+    throw InvalidArgument("--in", "needed, with --out; or --logits, with --labels");
+  }
+  if (options.logits.empty()) return;
+  if (options.score.of_features()) {
+    throw InvalidArgument("--logits", "of no use to " + options.score.score +
+                                          ", a score of features: expected --in and --out");
+  }
+}
+
+/// Scores of two files.
+DetectionResult score_files(const EvaluateDetectionOptions& options) {
+  const Scorer scorer(options.score, options.common.threads);
+  const LogitsInput in = open(options, options.in);
+  const LogitsInput out = open(options, options.out);
+  if (in.rows().columns() != out.rows().columns()) {
+    throw DataError(options.out,
+                    fmt::format("{} columns, expected {}, as in {}", out.rows().columns(),
+                                in.rows().columns(), options.in));
+  }
+  return {.in = scorer.scores(in.rows(), options.in),
+          .out = scorer.scores(out.rows(), options.out)};
+}
+
+/// Scores of one: in are the rows whose arg max is their label.
+DetectionResult score_errors(const EvaluateDetectionOptions& options) {
+  ScoreOptions score = options.score;
+  score.labels.clear();
+  const Scorer scorer(score, options.common.threads);
+  const LogitsInput input = open(options, options.logits);
+  const Rows logits = input.rows();
+  const auto labels = read_labels(
+      {.logits = options.logits, .labels = options.score.labels, .probabilities = false}, logits);
+  const auto scores = scorer.scores(logits, options.logits);
+  const auto predicted = argmax(logits, {.threads = options.common.threads});
+  DetectionResult result;
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    (predicted[r] == labels[r] ? result.in : result.out).push_back(scores[r]);
+  }
+  if (result.in.empty() || result.out.empty()) {
+    throw DataError(options.score.labels,
+                    fmt::format("every row of {} is classified {}: nothing to tell apart",
+                                options.logits, result.in.empty() ? "wrongly" : "correctly"));
+  }
+  return result;
+}
+
+DetectionResult evaluate(const EvaluateDetectionOptions& options) {
+  check(options);
+  DetectionResult result = options.logits.empty() ? score_files(options) : score_errors(options);
+  const Positive positive = options.positive == "in" ? Positive::in : Positive::out;
+  result.metrics = detection_metrics(result.in, result.out, positive);
+  if (options.resamples > 0) {
+    result.intervals = detection_intervals(result.in, result.out, positive,
+                                           {.resamples = options.resamples,
+                                            .level = kIntervalLevel,
+                                            .stream = {.seed = options.common.seed},
+                                            .threads = options.common.threads});
+  }
+  return result;
+}
+
+Json to_json(const DetectionResult& result, const EvaluateDetectionOptions& options) {
+  Json json;
+  for (const NamedFigure& figure : named_figures(result)) json[figure.key] = figure.value;
+  Json intervals = nullptr;
+  if (result.intervals) {
+    intervals = {{"level", kIntervalLevel}, {"resamples", options.resamples}};
+    for (const NamedFigure& figure : named_figures(result)) {
+      intervals[figure.key] = {figure.interval->low, figure.interval->high};
+    }
+  }
+  json["intervals"] = std::move(intervals);
+  json["positive"] = options.positive;
+  json.update(score_json(options.score));
+  json["in"] = result.in.size();
+  json["out"] = result.out.size();
+  json["report"] = options.report;
+  json["seed"] = options.common.seed;
+  return json;
+}
+
+std::string to_text(const DetectionResult& result, const EvaluateDetectionOptions& options) {
+  const bool errors = !options.logits.empty();
+  std::string text =
+      fmt::format("{}: {} {}, {} {}; positive: {}\n", options.score.score,
+                  grouped(result.in.size()), errors ? "correct" : "in", grouped(result.out.size()),
+                  errors ? "wrong" : "out", options.positive);
+  for (const NamedFigure& figure : named_figures(result)) {
+    text += fmt::format("  {:<20} {:.5f}", figure.key, figure.value);
+    if (figure.interval) {
+      text += fmt::format("  [{:.5f}, {:.5f}]", figure.interval->low, figure.interval->high);
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+void run(const EvaluateDetectionOptions& options) {
+  const DetectionResult result = evaluate(options);
+  if (!options.report.empty()) write_file(options.report, report_html(result, options));
+  if (options.common.json) {
+    print_json(to_json(result, options));
+  } else {
+    print(to_text(result, options));
+  }
+  if (!options.report.empty()) note("wrote " + options.report);
+}
+
+}  // namespace
+
+std::vector<NamedFigure> named_figures(const DetectionResult& result) {
+  std::vector<NamedFigure> out;
+  const auto add = [&](const char* key, double DetectionMetrics::*value,
+                       Interval DetectionIntervals::*interval) {
+    std::optional<Interval> with;
+    if (result.intervals) with = (*result.intervals).*interval;
+    out.push_back({key, result.metrics.*value, with});
+  };
+  add("auroc", &DetectionMetrics::auroc, &DetectionIntervals::auroc);
+  add("aupr_in", &DetectionMetrics::aupr_in, &DetectionIntervals::aupr_in);
+  add("aupr_out", &DetectionMetrics::aupr_out, &DetectionIntervals::aupr_out);
+  add("fpr_at_95_tpr", &DetectionMetrics::fpr_at_95_tpr, &DetectionIntervals::fpr_at_95_tpr);
+  add("detection_accuracy", &DetectionMetrics::detection_accuracy,
+      &DetectionIntervals::detection_accuracy);
+  return out;
+}
+
+void add_detect_evaluate(CLI::App& app) {
+  auto* command =
+      app.add_subcommand("evaluate", "Measure how well known and unknown are told apart");
+  auto options = std::make_shared<EvaluateDetectionOptions>();
+  auto* in = command
+                 ->add_option("--in", options->in,
+                              "logits (or features) of known inputs: .npy, .npz, .safetensors or "
+                              ".csv; of an array in a file, as FILE:ARRAY")
+                 ->option_text("FILE");
+  auto* out =
+      command->add_option("--out", options->out, "the same of unknown inputs")->option_text("FILE");
+  auto* logits = command
+                     ->add_option("--logits", options->logits,
+                                  "instead of --in and --out: take the rows that are classified "
+                                  "correctly as in, the errors as out")
+                     ->option_text("FILE");
+  auto* labels = command
+                     ->add_option("--labels", options->score.labels,
+                                  "classes, integers from 0: of the rows of --logits, or of "
+                                  "--features")
+                     ->option_text("FILE");
+  in->needs(out);
+  out->needs(in);
+  logits->needs(labels)->excludes(in)->excludes(out);
+  command
+      ->add_option("--positive", options->positive,
+                   "the side whose true positive rate is 95 % in fpr_at_95_tpr: in or out")
+      ->option_text("SIDE")
+      ->required()
+      ->check(CLI::IsMember({"in", "out"}));
+  add_score(*command, options->score);
+  add_score_inputs(*command, options->score);
+  command
+      ->add_option("--resamples", options->resamples,
+                   "of the bootstrap, for 95 % intervals; 0 for none (1000)")
+      ->option_text("N")
+      ->check(whole_number(0, 10'000'000));
+  add_common(*command, options->common);
+  add_report(*command, options->report);
+  command->footer(
+      "Example:\n"
+      "  partita detect evaluate --in test.npy --out other.npy --score energy --positive in "
+      "--json\n"
+      "  partita detect evaluate --logits val.npz:logits --labels val.npz:labels --positive out\n"
+      "\n"
+      "Scores are larger for known inputs. AUPR is average precision, as scikit-learn's; "
+      "detection\n"
+      "accuracy is that of the best threshold when both sides are equally likely.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace partita::app

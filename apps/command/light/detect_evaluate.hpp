@@ -1,0 +1,46 @@
+// What `partita detect evaluate` finds, and how it is told.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/command/light/detect_score.hpp"
+#include "apps/command/options.hpp"
+#include "partita/detection/metrics.hpp"
+
+namespace partita::app {
+
+struct EvaluateDetectionOptions {
+  std::string in;
+  std::string out;
+  std::string
+      logits;  // instead of both: rows that are classified correctly, and those that are not
+  ScoreOptions score;
+  std::string positive;
+  std::size_t resamples = 1000;
+  std::string report;
+  CommonOptions common;
+};
+
+struct DetectionResult {
+  std::vector<double> in;  // scores
+  std::vector<double> out;
+  DetectionMetrics metrics = {};
+  std::optional<DetectionIntervals> intervals = {};  // unless resamples = 0
+};
+
+inline constexpr double kIntervalLevel = 0.95;
+
+/// The figures in the order in which they are told.
+struct NamedFigure {
+  const char* key;  // "auroc"
+  double value;
+  std::optional<Interval> interval;
+};
+std::vector<NamedFigure> named_figures(const DetectionResult& result);
+
+/// An HTML page: the figures, ROC and precision-recall curves, histograms of the scores.
+std::string report_html(const DetectionResult& result, const EvaluateDetectionOptions& options);
+
+}  // namespace partita::app

@@ -1,0 +1,163 @@
+#include "apps/command/light/detect_score.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "apps/command/options.hpp"
+#include "partita/base/error.hpp"
+#include "partita/detection/knn.hpp"
+#include "partita/detection/logit_score.hpp"
+
+namespace partita::app {
+namespace {
+
+constexpr std::size_t kChunkRows = 4096;  // between two updates of the meter
+
+const std::map<std::string, LogitScore> kLogitScores = {{"msp", LogitScore::msp},
+                                                        {"max-logit", LogitScore::max_logit},
+                                                        {"entropy", LogitScore::entropy},
+                                                        {"energy", LogitScore::energy}};
+
+void check(const ScoreOptions& options) {
+  const auto needed = [&](const std::string& option, const std::string& given,
+                          const std::string& what) {
+    if (given.empty()) {
+      throw InvalidArgument(option, fmt::format("needed by {}: {}", options.score, what));
+    }
+  };
+  if (!options.of_features()) {
+    if (!options.features.empty()) {
+      throw InvalidArgument("--features", "of no use to " + options.score + ", a score of logits");
+    }
+    return;
+  }
+  if (options.probabilities) {
+    throw InvalidArgument("--probabilities",
+                          "of no use to " + options.score + ", a score of features");
+  }
+  needed("--features", options.features, "features of the training set");
+  if (options.score == "mahalanobis") {
+    needed("--labels", options.labels, "classes of the training features");
+  }
+}
+
+/// What the library says of an argument, said of the option that it came from.
+template <class Work>
+auto naming_options(const ScoreOptions& options, const Work& work) {
+  try {
+    return work();
+  } catch (const InvalidArgument& error) {
+    if (error.argument() == "k") throw InvalidArgument("-k", error.reason());
+    if (error.argument() == "shrinkage") throw InvalidArgument("--shrinkage", error.reason());
+    throw DataError(error.argument() == "labels" ? options.labels : options.features,
+                    error.reason());
+  }
+}
+
+}  // namespace
+
+bool ScoreOptions::of_features() const { return !kLogitScores.contains(score); }
+
+void add_score(CLI::App& app, ScoreOptions& options) {
+  app.add_option("--score", options.score,
+                 "of logits: msp (log of the largest softmax probability), max-logit, entropy, "
+                 "energy; of features: mahalanobis, knn (msp)")
+      ->option_text("NAME")
+      ->check(CLI::IsMember({"msp", "max-logit", "entropy", "energy", "mahalanobis", "knn"}));
+  app.add_option("--temperature", options.temperature,
+                 "divide the logits by T > 0; max-logit stays what it is (1)")
+      ->option_text("T")
+      ->check(number([](double t) { return t > 0 && std::isfinite(t); }, "above 0"));
+  add_k(app, options.k, "knn: the distance to the N-th nearest training row");
+  app.add_option("--shrinkage", options.shrinkage,
+                 "mahalanobis: share of a round covariance, 0 to 1 (Ledoit and Wolf's)")
+      ->option_text("S")
+      ->check(number([](double s) { return s >= 0 && s <= 1; }, "from 0 to 1"));
+}
+
+void add_score_inputs(CLI::App& app, ScoreOptions& options) {
+  app.add_flag("--probabilities", options.probabilities,
+               "the files hold probabilities, not logits; msp at T = 1 is then the logarithm of "
+               "the largest as it stands");
+  app.add_option("--features", options.features,
+                 "features of the training set, (rows, columns); the other files then hold "
+                 "features, too")
+      ->option_text("FILE");
+}
+
+Json score_json(const ScoreOptions& options) {
+  Json json = {{"score", options.score}};
+  if (!options.of_features()) json["temperature"] = options.temperature;
+  if (options.score == "knn") json["k"] = options.k;
+  if (options.score == "mahalanobis" && options.shrinkage) json["shrinkage"] = *options.shrinkage;
+  return json;
+}
+
+ScoreOptions score_from_json(const Json& json) {
+  ScoreOptions options;
+  options.score = json.at("score").get<std::string>();
+  if (options.of_features() && options.score != "knn" && options.score != "mahalanobis") {
+    throw InvalidArgument("score", "no such score: " + options.score);
+  }
+  options.temperature = json.value("temperature", options.temperature);
+  if (!(options.temperature > 0)) throw InvalidArgument("temperature", "expected above 0");
+  options.k = json.value("k", options.k);
+  if (json.contains("shrinkage")) options.shrinkage = json.at("shrinkage").get<double>();
+  return options;
+}
+
+Scorer::Scorer(const ScoreOptions& options, int threads) : options_(options), threads_(threads) {
+  check(options_);
+  if (!options_.of_features()) return;
+  features_.emplace(options_.features);
+  const Rows training = features_->rows();
+  naming_options(options_, [&] {
+    if (options_.score == "knn") {
+      knn_scores(training.slice(0, 0), training, options_.k, {.threads = threads_});
+    } else {
+      const auto labels = ArrayFile(options_.labels).integers();
+      mahalanobis_ = Mahalanobis::fit(training, labels,
+                                      {.shrinkage = options_.shrinkage, .threads = threads_});
+    }
+  });
+}
+
+std::vector<double> Scorer::chunk_scores(Rows rows, const RowOptions& options) const {
+  if (mahalanobis_) return mahalanobis_->scores(rows, options);
+  if (features_) return knn_scores(rows, features_->rows(), options_.k, options);
+  // The largest of given probabilities is msp, as it stands.
+  const bool given = options_.probabilities && options_.score == "msp" && options_.temperature == 1;
+  return logit_scores(given ? LogitScore::max_logit : kLogitScores.at(options_.score), rows,
+                      options_.temperature, options);
+}
+
+std::vector<double> Scorer::scores(Rows rows, const std::string& name) const {
+  if (features_ && rows.columns() != features_->rows().columns()) {
+    throw DataError(name, fmt::format("{} columns, expected {}, as in {}", rows.columns(),
+                                      features_->rows().columns(), options_.features));
+  }
+  std::vector<double> all;
+  Meter meter("scoring");
+  for (std::size_t first = 0; first < rows.rows(); first += kChunkRows) {
+    const Rows chunk = rows.slice(first, std::min(kChunkRows, rows.rows() - first));
+    std::vector<RowError> errors;
+    const auto scores = chunk_scores(chunk, {.threads = threads_, .errors = &errors});
+    if (!errors.empty()) {
+      throw DataError(name,
+                      fmt::format("row {}: {}", first + errors.front().row, errors.front().reason));
+    }
+    all.insert(all.end(), scores.begin(), scores.end());
+    meter.update({first + chunk.rows(), rows.rows(), "rows"});
+  }
+  return all;
+}
+
+std::optional<Rows> Scorer::training() const {
+  if (!features_) return std::nullopt;
+  return features_->rows();
+}
+
+}  // namespace partita::app

@@ -1,0 +1,62 @@
+// What all of `partita detect` does first: a score for each row of a file of logits or features.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/command/terminal.hpp"
+#include "partita/base/rows.hpp"
+#include "partita/detection/mahalanobis.hpp"
+#include "partita/io/array_file.hpp"
+
+namespace partita::app {
+
+struct ScoreOptions {
+  std::string score = "msp";
+  double temperature = 1;      // of scores from logits
+  bool probabilities = false;  // the files hold them instead
+  std::string features;        // in training: what mahalanobis and knn compare with
+  std::string labels;          // their classes, for mahalanobis
+  std::size_t k = 50;
+  std::optional<double> shrinkage;
+
+  /// Whether it is a score of features.
+  bool of_features() const;
+};
+
+/// --score, --temperature, -k, --shrinkage
+void add_score(CLI::App& app, ScoreOptions& options);
+/// --probabilities, --features
+void add_score_inputs(CLI::App& app, ScoreOptions& options);
+
+/// The score and its settings: what a threshold is a threshold of.
+Json score_json(const ScoreOptions& options);
+/// The reverse. @throws nlohmann::json::exception, InvalidArgument
+ScoreOptions score_from_json(const Json& json);
+
+/// Scores rows, larger where they look like training. Fits what must be fitted once.
+class Scorer {
+ public:
+  /// @throws InvalidArgument if the options do not fit each other; IoError, DataError
+  Scorer(const ScoreOptions& options, int threads);
+
+  /// @param name of the rows' file
+  /// @throws DataError naming the file and the first bad row
+  std::vector<double> scores(Rows rows, const std::string& name) const;
+
+  /// [rows, columns] of the training features; nothing for scores from logits.
+  std::optional<Rows> training() const;
+
+ private:
+  std::vector<double> chunk_scores(Rows rows, const RowOptions& options) const;
+
+  ScoreOptions options_;
+  int threads_;
+  std::optional<ArrayFile> features_;
+  std::optional<Mahalanobis> mahalanobis_;
+};
+
+}  // namespace partita::app

@@ -1,0 +1,136 @@
+// partita detect threshold: the score that a given share of known inputs reaches.
+#include "apps/command/light/detect_threshold.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "apps/command/light/calibrate_input.hpp"
+#include "apps/command/light/detect.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+#include "partita/detection/roc.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita::app {
+namespace {
+
+constexpr const char* kFormat = "partita detection threshold";
+constexpr int kVersion = 1;
+
+struct ThresholdOptions {
+  std::string in;
+  ScoreOptions score;
+  double tpr = 0.95;
+  CommonOptions common;
+  std::string output;
+};
+
+Threshold find_threshold(const ThresholdOptions& options) {
+  const Scorer scorer(options.score, options.common.threads);
+  const LogitsInput in(
+      {.logits = options.in, .labels = {}, .probabilities = options.score.probabilities},
+      options.common.threads);
+  const std::vector<double> scores = scorer.scores(in.rows(), options.in);
+  Threshold out{.score = options.score,
+                .threshold = threshold_at_tpr(scores, options.tpr),
+                .tpr = options.tpr,
+                .rows = scores.size()};
+  const auto accepted =
+      std::count_if(scores.begin(), scores.end(), [&](double s) { return s >= out.threshold; });
+  out.accepted = static_cast<double>(accepted) / static_cast<double>(scores.size());
+  if (const auto training = scorer.training()) {
+    out.features = {training->rows(), training->columns()};
+  }
+  return out;
+}
+
+void run(const ThresholdOptions& options) {
+  const Threshold threshold = find_threshold(options);
+  const Json json = to_json(threshold);
+  if (!options.output.empty()) write_file(options.output, json.dump(2) + '\n');
+  if (options.common.json) {
+    print_json(json);
+  } else if (options.output.empty()) {
+    print(fmt::format("{} >= {:.10g}: {:.4g} % of {} rows\n", options.score.score,
+                      threshold.threshold, 100 * threshold.accepted, grouped(threshold.rows)));
+  }
+  if (!options.output.empty()) note("wrote " + options.output);
+}
+
+Threshold parse(const Json& json) {
+  if (json.at("format") != kFormat) throw InvalidArgument("format", "another kind of file");
+  if (json.at("version") != kVersion) {
+    throw InvalidArgument("version",
+                          fmt::format("expected {}, got {}", kVersion, json.at("version").dump()));
+  }
+  Threshold out{.score = score_from_json(json),
+                .threshold = json.at("threshold").get<double>(),
+                .tpr = json.at("tpr").get<double>(),
+                .accepted = json.at("accepted").get<double>(),
+                .rows = json.at("rows").get<std::size_t>()};
+  if (json.contains("features")) {
+    out.features = json.at("features").get<std::array<std::size_t, 2>>();
+  }
+  return out;
+}
+
+}  // namespace
+
+Json to_json(const Threshold& threshold) {
+  Json json = {{"format", kFormat}, {"version", kVersion}};
+  json.update(score_json(threshold.score));
+  json["threshold"] = threshold.threshold;
+  json["tpr"] = threshold.tpr;
+  json["accepted"] = threshold.accepted;
+  json["rows"] = threshold.rows;
+  if (threshold.features) json["features"] = *threshold.features;
+  return json;
+}
+
+Threshold read_threshold(const std::string& path) {
+  try {
+    return parse(Json::parse(read_file(path)));
+  } catch (const InvalidArgument& error) {
+    throw DataError(path, fmt::format("not a threshold of partita detect: {}", error.what()));
+  } catch (const Json::exception&) {
+    throw DataError(path, "not a threshold of partita detect, or damaged");
+  }
+}
+
+void add_detect_threshold(CLI::App& app) {
+  auto* command = app.add_subcommand("threshold", "Find the score that most known inputs reach");
+  auto options = std::make_shared<ThresholdOptions>();
+  command
+      ->add_option("--in", options->in,
+                   "logits (or features) of known inputs: .npy, .npz, .safetensors or .csv; of an "
+                   "array in a file, as FILE:ARRAY")
+      ->option_text("FILE")
+      ->required();
+  command
+      ->add_option("--tpr", options->tpr,
+                   "share of them, above 0 and at most 1, that is accepted (0.95)")
+      ->option_text("P")
+      ->check(number([](double p) { return p > 0 && p <= 1; }, "above 0 and at most 1"));
+  add_score(*command, options->score);
+  add_score_inputs(*command, options->score);
+  command
+      ->add_option("--labels", options->score.labels,
+                   "classes of --features, for mahalanobis: integers")
+      ->option_text("FILE");
+  add_common(*command, options->common);
+  add_output(*command, options->output, "it as JSON, for partita detect apply");
+  command->footer(
+      "Example:\n"
+      "  partita detect threshold --in val.npy --score energy --tpr 0.95 -o threshold.json\n"
+      "\n"
+      "The threshold is the largest score that a share of P or more reaches. --seed changes "
+      "nothing "
+      "here.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace partita::app

@@ -1,0 +1,28 @@
+// A score and where known inputs end, as `partita detect threshold` writes it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "apps/command/light/detect_score.hpp"
+
+namespace partita::app {
+
+struct Threshold {
+  ScoreOptions score;
+  double threshold = 0;  // a row of this score or more is in
+  double tpr = 0;        // the share of known rows that was to be in
+  double accepted = 0;   // the share that is
+  std::size_t rows = 0;  // known rows
+  std::optional<std::array<std::size_t, 2>> features =
+      {};  // rows and columns of the training features
+};
+
+Json to_json(const Threshold& threshold);
+
+/// @throws IoError; DataError if the file is no threshold
+Threshold read_threshold(const std::string& path);
+
+}  // namespace partita::app

@@ -1,0 +1,17 @@
+// partita embed: word vectors.
+#include "apps/command/light/embed.hpp"
+
+#include "apps/command/commands.hpp"
+
+namespace partita::app {
+
+void add_embed(CLI::App& app) {
+  auto* command = app.add_subcommand("embed", "Train word vectors, and look at them");
+  command->require_subcommand(1);
+  add_embed_train(*command);
+  add_embed_eval(*command);
+  add_embed_nearest(*command);
+  add_embed_map(*command);
+}
+
+}  // namespace partita::app

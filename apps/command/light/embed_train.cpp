@@ -1,0 +1,190 @@
+// partita embed train: word vectors from a text.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+
+#include "apps/command/light/embed.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+#include "partita/embedding/trainer.hpp"
+#include "partita/io/word_vectors.hpp"
+
+namespace partita::app {
+namespace {
+
+struct TrainOptions {
+  std::string corpus;
+  std::string output;
+  VocabularyOptions vocabulary;
+  EmbeddingOptions embedding;
+  std::string model = "skipgram";
+  std::string loss = "negative-sampling";
+  std::optional<double> alpha;
+  double checkpoint_seconds = 300;
+  bool resume = false;
+  CommonOptions common;
+};
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::uint64_t>(std::lround(std::min(seconds, 1e9)));
+  if (s < 60) return fmt::format("{} s", s);
+  if (s < 3600) return fmt::format("{} min {} s", s / 60, s % 60);
+  return fmt::format("{} h {} min", s / 3600, s / 60 % 60);
+}
+
+/// On a terminal, a line that moves.
+void show(const TrainingUpdate& at) {
+  if (::isatty(STDERR_FILENO) == 0) return;
+  fmt::print(stderr, "\r{:.1f} %, {} words/s, learning rate {:.6f}, loss {:.4f}, {} left\x1b[K",
+             100 * static_cast<double>(at.words) / static_cast<double>(at.total),
+             grouped(static_cast<std::uint64_t>(at.words_per_second)), at.learning_rate, at.loss,
+             duration(at.seconds_left));
+  if (at.words == at.total) fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+}
+
+/// Before hours of work: can the output be written?
+void check_writable(const std::string& output) {
+  check_word_vectors_path(output);
+  const std::filesystem::path path(output);
+  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
+  const bool exists = std::filesystem::exists(path);
+  if (exists && std::filesystem::is_directory(path)) {
+    throw IoError(output, "cannot write: Is a directory");
+  }
+  if (::access((exists ? path : directory).c_str(), W_OK) != 0) {
+    throw IoError(output, fmt::format("cannot write: {}", std::generic_category().message(errno)));
+  }
+}
+
+Corpus read_corpus(const TrainOptions& options) {
+  Meter meter("reading");
+  Corpus corpus(options.corpus, options.vocabulary, meter.progress());
+  return corpus;
+}
+
+void run(TrainOptions options) {
+  check_writable(options.output);
+  options.embedding.model =
+      options.model == "cbow" ? EmbeddingModel::cbow : EmbeddingModel::skip_gram;
+  options.embedding.loss = options.loss == "nce"    ? EmbeddingLoss::nce
+                           : options.loss == "full" ? EmbeddingLoss::full
+                                                    : EmbeddingLoss::negative_sampling;
+  options.embedding.alpha = options.alpha;
+  options.embedding.threads = options.common.threads;
+  options.embedding.seed = options.common.seed;
+
+  const Corpus corpus = read_corpus(options);
+  const Vocabulary& vocabulary = corpus.vocabulary();
+  if (vocabulary.size() < 2) {
+    throw DataError(options.corpus, fmt::format("one word is all that occurs {} times (min-count): "
+                                                "there is nothing to predict",
+                                                options.vocabulary.min_count));
+  }
+  EmbeddingTrainer trainer(corpus, options.embedding);
+  const std::string checkpoint = options.output + ".checkpoint";
+  if (options.resume && std::filesystem::exists(checkpoint)) {
+    trainer.resume(checkpoint);
+    note(fmt::format("going on from {}", checkpoint));
+  }
+  double rate = 0;
+  trainer.train({.progress =
+                     [&](const TrainingUpdate& at) {
+                       rate = at.words_per_second;
+                       show(at);
+                     },
+                 .checkpoint = options.checkpoint_seconds > 0 ? checkpoint : "",
+                 .checkpoint_seconds = options.checkpoint_seconds});
+  save_word_vectors(
+      options.output, [&](std::size_t i) { return vocabulary.word(static_cast<WordId>(i)); },
+      trainer.vectors());
+  std::filesystem::remove(checkpoint);
+
+  if (options.common.json) {
+    print_json({{"vectors", options.output},
+                {"words", vocabulary.size()},
+                {"dim", options.embedding.dim},
+                {"corpus_words", vocabulary.total()},
+                {"epochs", options.embedding.epochs},
+                {"words_per_second", rate},
+                {"loss", trainer.loss()},
+                {"seed", options.common.seed}});
+  } else {
+    note(fmt::format(
+        "wrote {}: {} words x {}, from {} words x {} epochs, {} words/s, mean loss {:.4f}",
+        options.output, grouped(vocabulary.size()), options.embedding.dim,
+        grouped(vocabulary.total()), options.embedding.epochs,
+        grouped(static_cast<std::uint64_t>(rate)), trainer.loss()));
+  }
+}
+
+}  // namespace
+
+void add_embed_train(CLI::App& embed) {
+  auto* command = embed.add_subcommand("train", "Train word vectors on a text");
+  auto options = std::make_shared<TrainOptions>();
+  const auto number = [&](const char* name, auto& value, std::uint64_t least, std::uint64_t most,
+                          const std::string& what) {
+    command->add_option(name, value, fmt::format("{} ({})", what, value))
+        ->option_text("N")
+        ->check(whole_number(least, most));
+  };
+  command
+      ->add_option("CORPUS", options->corpus,
+                   "UTF-8 text, plain or gzip, words between white space; - is standard input")
+      ->option_text("FILE")
+      ->required();
+  command->add_option("--model", options->model, "skipgram or cbow (skipgram)")
+      ->option_text("MODEL")
+      ->check(CLI::IsMember({"skipgram", "cbow"}));
+  command->add_option("--loss", options->loss, "negative-sampling, nce or full (negative-sampling)")
+      ->option_text("LOSS")
+      ->check(CLI::IsMember({"negative-sampling", "nce", "full"}));
+  number("--dim", options->embedding.dim, 1, 65'536, "length of a vector");
+  number("--window", options->embedding.window, 1, 1000, "look at most N words to each side");
+  number("--negative", options->embedding.negative, 1, 1000, "noise words for each center");
+  command
+      ->add_option("--sample", options->embedding.sample,
+                   "leave out words more frequent than this share at random; 0: none (0.001)")
+      ->option_text("SHARE")
+      ->check(CLI::Range(0.0, 1e9).description(""));
+  number("--min-count", options->vocabulary.min_count, 1, std::uint64_t{1} << 62U,
+         "leave out words that occur less often");
+  number("--epochs", options->embedding.epochs, 1, 1'000'000, "pass the text so many times");
+  command
+      ->add_option("--alpha", options->alpha,
+                   "first learning rate, falling linearly to 0.0001 of it (0.025; cbow 0.15)")
+      ->option_text("RATE")
+      ->check(CLI::PositiveNumber.description(""));
+  command->add_flag("--deterministic", options->embedding.deterministic,
+                    "the same vectors on any number of threads, at about a third of the speed");
+  command
+      ->add_option("--checkpoint-seconds", options->checkpoint_seconds,
+                   "save the state in OUTPUT.checkpoint that often; 0: never (300)")
+      ->option_text("S")
+      ->check(CLI::NonNegativeNumber.description(""));
+  command->add_flag("--resume", options->resume,
+                    "go on from OUTPUT.checkpoint if it is there, to the same result");
+  add_common(*command, options->common);
+  add_output(*command, options->output, "the vectors: .txt, .vec, .bin (as word2vec) or .npy")
+      ->required();
+  command->footer(
+      "Example:\n"
+      "  partita embed train novels.txt.gz -o novels.bin --dim 100 --sample 1e-4 --threads 2\n"
+      "\n"
+      "With one thread or --deterministic, a seed always gives the same vectors; more threads "
+      "share "
+      "them\n"
+      "without locks, and no two runs are the same.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace partita::app

@@ -1,0 +1,169 @@
+// partita generate: sequences from a language model.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/commands.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "apps/command/text_generator.hpp"
+#include "partita/base/error.hpp"
+#include "partita/search/ancestral.hpp"
+#include "partita/search/beam.hpp"
+#include "partita/search/estimators.hpp"
+#include "partita/search/stochastic_beam.hpp"
+#include "partita/search/unique.hpp"
+
+namespace partita::app {
+namespace {
+
+struct GenerateOptions {
+  ModelFile model;
+  std::string prompt;
+  std::size_t k = 1;
+  std::string method = "stochastic-beam";
+  SearchOptions search;
+  CommonOptions common;
+};
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+/// What any of the methods gives; NaN stands for a number that the method does not have.
+struct Generated {
+  std::vector<PerturbedHypothesis> sequences;
+  std::vector<double> weights;
+  double kappa = kNone;
+};
+
+Generated without_noise(const std::vector<Hypothesis>& sequences) {
+  Generated out;
+  for (const Hypothesis& sequence : sequences) out.sequences.push_back({sequence, kNone});
+  out.weights.assign(sequences.size(), kNone);
+  return out;
+}
+
+Generated draw_unique(const SequenceModel& model, const Sequence& prompt,
+                      const GenerateOptions& options, Stream stream) {
+  Generated out;
+  UniqueSampler sampler(model, stream, options.search, prompt);
+  while (out.sequences.size() < options.k) {
+    auto next = sampler.next();
+    if (!next) break;
+    out.sequences.push_back(std::move(*next));
+  }
+  out.kappa = sampler.threshold();
+  for (const auto& sequence : out.sequences)
+    out.weights.push_back(importance_weight(sequence.log_prob, out.kappa));
+  return out;
+}
+
+Generated generate(const SequenceModel& model, const Sequence& prompt,
+                   const GenerateOptions& options) {
+  const Stream stream{options.common.seed, 0};
+  if (options.method == "ancestral")
+    return without_noise(ancestral_samples(model, options.k, stream, options.search, prompt));
+  if (options.method == "beam")
+    return without_noise(beam_search(model, {&prompt, 1}, options.k, options.search).front());
+  if (options.method == "unique") return draw_unique(model, prompt, options, stream);
+  StochasticBeam beam = std::move(
+      stochastic_beam_search(model, {&prompt, 1}, options.k, stream, options.search).front());
+  return {std::move(beam.sequences), std::move(beam.weights), beam.threshold};
+}
+
+Json to_json(const Generated& generated, const TextGenerator& generator,
+             const GenerateOptions& options) {
+  Json sequences = Json::array();
+  for (std::size_t i = 0; i < generated.sequences.size(); ++i) {
+    const PerturbedHypothesis& sequence = generated.sequences[i];
+    sequences.push_back({{"text", generator.decode(sequence.tokens)},
+                         {"log_prob", sequence.log_prob},
+                         {"gumbel", sequence.perturbed},
+                         {"weight", generated.weights[i]}});
+  }
+  return {{"sequences", std::move(sequences)},
+          {"kappa", generated.kappa},
+          {"seed", options.common.seed},
+          {"method", options.method}};
+}
+
+std::string to_text(const Generated& generated, const TextGenerator& generator) {
+  const auto number = [](double value) {
+    return std::isnan(value) ? std::string("-") : fmt::format("{:.4g}", value);
+  };
+  std::string out = fmt::format("{:>9}  {:>9}  {:>9}  text\n", "log_prob", "gumbel", "weight");
+  for (std::size_t i = 0; i < generated.sequences.size(); ++i) {
+    const PerturbedHypothesis& sequence = generated.sequences[i];
+    out += fmt::format("{:>9}  {:>9}  {:>9}  {}{}\n", number(sequence.log_prob),
+                       number(sequence.perturbed), number(generated.weights[i]),
+                       generator.decode(sequence.tokens), sequence.finished ? "" : "...");
+  }
+  if (!std::isnan(generated.kappa)) out += fmt::format("kappa {:.4g}\n", generated.kappa);
+  return out;
+}
+
+void run(GenerateOptions& options) {
+  options.search.threads = options.common.threads;
+  const TextGenerator generator = open_model(options.model);
+  const Sequence prompt = [&] {
+    try {
+      return generator.encode(options.prompt);
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument("--prompt", error.reason());
+    }
+  }();
+  const Generated generated = generate(*generator.model, prompt, options);
+  if (generated.sequences.size() < options.k) {
+    note(fmt::format("{} sequences: the model has no more under these options",
+                     generated.sequences.size()));
+  }
+  if (options.common.json) {
+    print_json(to_json(generated, generator, options));
+  } else {
+    print(to_text(generated, generator));
+  }
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto* command = app.add_subcommand("generate", "Draw or search sequences from a language model");
+  auto options = std::make_shared<GenerateOptions>();
+  command
+      ->add_option("--model", options->model.path,
+                   "from `partita lm train`, or a TorchScript module (tokens -> logits)")
+      ->option_text("FILE")
+      ->required();
+  command->add_option("--prompt", options->prompt, "continue this text (it is not repeated)")
+      ->option_text("TEXT");
+  add_k(*command, options->k, "sequences");
+  command
+      ->add_option("--method", options->method,
+                   "stochastic-beam, unique, ancestral or beam (stochastic-beam)")
+      ->option_text("METHOD")
+      ->check(CLI::IsMember({"stochastic-beam", "beam", "ancestral", "unique"}));
+  add_filter(*command, options->search.filter);
+  add_max_length(*command, options->search.max_length);
+  add_common(*command, options->common);
+  add_model_options(*command, options->model);
+  command->footer(
+      "Example:\n"
+      "  partita generate --model words.model -k 25 --method stochastic-beam --seed 1 --json\n"
+      "\n"
+      "Methods:\n"
+      "  stochastic-beam   k different sequences, at random without replacement\n"
+      "  unique            the same ones, found one by one\n"
+      "  ancestral         k independent sequences; some may be equal\n"
+      "  beam              the k most likely sequences, as far as a beam of width k finds them\n"
+      "\n"
+      "Prints each sequence with its log-probability and, for the methods that draw without\n"
+      "replacement, its perturbed log-probability (gumbel), importance weight, and the threshold "
+      "kappa.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace partita::app

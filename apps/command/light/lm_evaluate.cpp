@@ -1,0 +1,260 @@
+#include "apps/command/light/lm_evaluate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/light/calibrate_result.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "apps/command/text_generator.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "partita/io/text.hpp"
+#include "partita/random/stream.hpp"
+#include "partita/search/score.hpp"
+
+namespace partita::app {
+namespace {
+
+// Streams of a seed: which tokens calibration looks at, and those from the next on for resamples.
+constexpr std::uint64_t kSampleStream = 0;
+constexpr std::uint64_t kResampleStream = 1;
+
+struct EvaluateOptions {
+  ModelFile model;
+  std::string text;
+  std::string report;
+  CommonOptions common;
+};
+
+struct Text {
+  std::vector<Sequence> sequences;
+  std::size_t tokens = 0;  ///< that are predicted, the ends included
+};
+
+Text read_text(const EvaluateOptions& options, const TextGenerator& generator) {
+  const TextLines text = read_lines(options.text);
+  for (const std::string& line : text.notes) note(line);
+  Text out;
+  for (std::size_t i = 0; i < text.lines.size(); ++i) {
+    try {
+      out.sequences.push_back(generator.encode(text.lines[i]));
+    } catch (const InvalidArgument& error) {
+      throw DataError(options.text,
+                      fmt::format("line {}: {}", text.line_number[i], error.reason()));
+    }
+    out.tokens += out.sequences.back().size() + (generator.model->end_token() >= 0 ? 1 : 0);
+  }
+  if (out.tokens == 0) throw DataError(options.text, "no tokens to predict");
+  return out;
+}
+
+/// Of all tokens.
+struct Prediction {
+  double nll = 0;  ///< mean, in nats
+  double accuracy = 0;
+};
+
+/// Logits of tokens with what came: all of them, or as many as memory should hold, by a coin each.
+struct Sample {
+  std::vector<float> logits;
+  std::vector<std::int64_t> labels;
+
+  Rows rows(std::size_t columns) const { return {logits.data(), labels.size(), columns}; }
+};
+
+/// The tokens that a sample holds, in the order of the text whatever thread saw them first.
+class Sampler {
+ public:
+  Sampler(const Text& text, Token end, std::size_t vocabulary, std::uint64_t seed)
+      : vocabulary_(vocabulary) {
+    constexpr std::size_t kMostLogits = std::size_t{1} << 27U;  // half a GiB
+    const std::size_t most = std::max<std::size_t>(1, kMostLogits / vocabulary);
+    const double share = static_cast<double>(most) / static_cast<double>(text.tokens);
+    const Stream stream{seed, kSampleStream};
+    std::uint64_t token = 0;
+    for (const Sequence& sequence : text.sequences) {
+      const std::size_t targets = sequence.size() + (end >= 0 ? 1 : 0);
+      for (std::size_t t = 0; t < targets; ++t, ++token) {
+        const bool taken =
+            sample_.labels.size() < most && (share >= 1 || stream.uniform(token) < share);
+        row_.push_back(taken ? sample_.labels.size() : kNone);
+        if (taken) sample_.labels.push_back(t < sequence.size() ? sequence[t] : end);
+      }
+      first_.push_back(row_.size());
+    }
+    sample_.logits.resize(sample_.labels.size() * vocabulary);
+  }
+
+  void see(std::size_t sequence, std::size_t position, Rows logits) {
+    const std::size_t first = sequence == 0 ? 0 : first_[sequence - 1];
+    const std::size_t row = row_[first + position];
+    if (row == kNone) return;
+    float* const out = &sample_.logits[row * vocabulary_];
+    if (logits.dtype() == DType::f32) {
+      std::copy_n(logits.row_data<float>(0), vocabulary_, out);
+    } else {
+      std::transform(logits.row_data<double>(0), logits.row_data<double>(0) + vocabulary_, out,
+                     [](double z) { return static_cast<float>(z); });
+    }
+  }
+
+  const Sample& sample() const { return sample_; }
+
+ private:
+  static constexpr std::size_t kNone = ~std::size_t{0};
+  std::size_t vocabulary_;
+  std::vector<std::size_t> row_ = {};    // of each token; kNone: not taken
+  std::vector<std::size_t> first_ = {};  // token of the sequence after each
+  Sample sample_ = {};
+};
+
+Prediction predict(const SequenceModel& model, const Text& text, int threads, Sampler& sampler) {
+  constexpr std::size_t kAtOnce = 4096;  // lines, of which those of one length go together
+  Meter meter("evaluating");
+  double log_prob = 0;
+  std::size_t correct = 0;
+  std::size_t done = 0;
+  for (std::size_t first = 0; first < text.sequences.size(); first += kAtOnce) {
+    const std::size_t count = std::min(kAtOnce, text.sequences.size() - first);
+    const auto scores = score_sequences(
+        model, std::span(text.sequences).subspan(first, count), {.threads = threads},
+        [&](std::size_t sequence, std::size_t position, Rows logits) {
+          sampler.see(first + sequence, position, logits);
+        });
+    for (const auto& sequence : scores) {
+      for (const TokenScore& score : sequence) {
+        log_prob += score.log_prob;
+        correct += score.correct ? 1 : 0;
+      }
+      done += sequence.size();
+    }
+    meter.update({.done = done, .total = text.tokens, .unit = "tokens"});
+  }
+  const auto n = static_cast<double>(text.tokens);
+  return {.nll = -log_prob / n, .accuracy = static_cast<double>(correct) / n};
+}
+
+/// Calibration of the next token's probabilities, and by the best temperature if there is one.
+CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample,
+                            std::size_t vocabulary) {
+  const Rows rows = sample.rows(vocabulary);
+  const RowOptions threads{.threads = options.common.threads};
+  constexpr std::size_t kResamples = 200;
+  CalibrationResult result;
+  result.logits = options.model.path;
+  result.command = "partita lm evaluate";
+  result.fitted_rows = sample.labels.size();
+  result.evaluated_rows = sample.labels.size();
+  result.classes = vocabulary;
+  result.resamples = options.report.empty() ? 0 : kResamples;
+  result.seed = options.common.seed;
+  const EvaluationOptions evaluation{.resamples = result.resamples,
+                                     .stream = {options.common.seed, kResampleStream}};
+  result.before = evaluate_calibration(rows, sample.labels, evaluation, nullptr, threads);
+  Calibrator calibrator =
+      fit_calibrator(CalibrationMethod::temperature, rows, sample.labels, {}, threads);
+  if (calibrator.report().status != FitStatus::converged) return result;
+  result.after = evaluate_calibration(rows, sample.labels, evaluation, &calibrator, threads);
+  if (!options.report.empty()) {
+    result.curve = nll_curve(rows, sample.labels,
+                             std::get<TemperatureScaling>(calibrator.parameters()).temperature,
+                             options.common.threads);
+  }
+  result.calibrator = std::move(calibrator);
+  return result;
+}
+
+void run(const EvaluateOptions& options) {
+  const TextGenerator generator = open_model(options.model);
+  const Text text = read_text(options, generator);
+  const SequenceModel& model = *generator.model;
+  Sampler sampler(text, model.end_token(), model.vocabulary_size(), options.common.seed);
+  const Prediction prediction = predict(model, text, options.common.threads, sampler);
+  CalibrationResult calibration = calibrate(options, sampler.sample(), model.vocabulary_size());
+  const double perplexity = std::exp(prediction.nll);
+  calibration.preface = fmt::format(
+      "A language model ({}) on {}: perplexity {:.4f} over {} tokens, the ends of {} lines "
+      "included. Each row is a token that was predicted, each class one that it could have been.",
+      generator.kind, std::filesystem::path(options.text).filename().string(), perplexity,
+      grouped(text.tokens), grouped(text.sequences.size()));
+  const Metrics& metrics = calibration.before.metrics;
+  std::optional<double> temperature;
+  if (calibration.calibrator) {
+    temperature = std::get<TemperatureScaling>(calibration.calibrator->parameters()).temperature;
+  }
+  if (!options.report.empty()) write_file(options.report, calibration_report(calibration));
+  if (options.common.json) {
+    print_json({{"model", options.model.path},
+                {"kind", generator.kind},
+                {"lines", text.sequences.size()},
+                {"tokens", text.tokens},
+                {"nll", prediction.nll},
+                {"perplexity", perplexity},
+                {"accuracy", prediction.accuracy},
+                {"confidence", metrics.confidence},
+                {"ece", metrics.ece},
+                {"temperature", temperature ? Json(*temperature) : Json()},
+                {"ece_at_temperature", temperature ? Json(calibration.after->metrics.ece) : Json()},
+                {"nll_at_temperature", temperature ? Json(calibration.after->metrics.nll) : Json()},
+                {"calibration_tokens", calibration.evaluated_rows},
+                {"bins", bins_json(calibration.before)},
+                {"seed", options.common.seed}});
+    return;
+  }
+  print(
+      fmt::format("{} lines, {} tokens, their ends included\n"
+                  "perplexity   {:.4f}   ({:.4f} nats a token)\n"
+                  "accuracy     {:.4f}   of the most likely next token\n"
+                  "confidence   {:.4f}   its mean probability\n"
+                  "ECE          {:.4f}   (15 bins{})\n",
+                  grouped(text.sequences.size()), grouped(text.tokens), perplexity, prediction.nll,
+                  prediction.accuracy, metrics.confidence, metrics.ece,
+                  calibration.evaluated_rows == text.tokens
+                      ? ""
+                      : fmt::format(", {} tokens", grouped(calibration.evaluated_rows))));
+  if (temperature) {
+    print(fmt::format("best T       {:.4f}   (ECE {:.4f}, perplexity {:.4f})\n", *temperature,
+                      calibration.after->metrics.ece, std::exp(calibration.after->metrics.nll)));
+  } else {
+    print("best T       none\n");
+  }
+  if (!options.report.empty()) note("wrote " + options.report);
+}
+
+}  // namespace
+
+void add_lm_evaluate(CLI::App& app) {
+  auto* command =
+      app.add_subcommand("evaluate",
+                         "Perplexity of a text, and how well the next token's probabilities are "
+                         "calibrated");
+  auto options = std::make_shared<EvaluateOptions>();
+  command->add_option("MODEL", options->model.path, "from lm train, or a TorchScript module")
+      ->option_text("FILE")
+      ->required();
+  command->add_option("TEXT", options->text, "UTF-8 text, as for training")
+      ->option_text("FILE")
+      ->required();
+  add_common(*command, options->common);
+  add_report(*command, options->report, "the reliability diagram of the next token");
+  add_model_options(*command, options->model);
+  command->footer(
+      "Example:\n"
+      "  partita lm evaluate words.model other-words.txt --report words.html\n"
+      "\n"
+      "Every line is predicted from its beginning, token by token, its end included. Calibration "
+      "looks at all\ntokens, or at as many as half a GiB of logits holds; best T is the "
+      "temperature at which they are likeliest.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace partita::app

@@ -1,0 +1,89 @@
+// The main of both programs, `partita` and `partita-learn` (see commands.hpp): parses the command
+// line and turns what goes wrong into one line and a status.
+//
+// Exit status: 0 done, 1 failed (bad data, input or output), 2 wrongly asked. A failure is one line
+// on standard error.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <sstream>
+#include <string>
+
+#include "apps/command/command_tree.hpp"
+#include "apps/command/commands.hpp"
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWronglyAsked = 2;
+
+int complain(std::string message, int status) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  message.erase(message.find_last_not_of(' ') + 1);
+  partita::app::note("partita: " + message);
+  return status;
+}
+
+/// The subcommand that was asked for, as far as it is one: that of `partita lm frobnicate` is lm.
+const CLI::App& asked_for(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : asked_for(*chosen.front());
+}
+
+std::string explain(const CLI::ParseError& error, const CLI::App& app) {
+  const CLI::App& command = asked_for(app);
+  std::string message = error.what();
+  if (command.get_require_subcommand_min() > 0) {  // and there is none
+    const auto rest = app.remaining(true);
+    std::string choices;
+    for (const CLI::App* choice : partita::app::subcommands(command)) {
+      choices += (choices.empty() ? "" : ", ") + choice->get_name();
+    }
+    message = fmt::format("expected a command ({}), got {}", choices,
+                          rest.empty() ? "none" : rest.front());
+  }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) !=
+      nullptr) {  // "-k: 1 required N missing", "-k: At Most 1 required but received 2"
+    const bool several = message.find("received") != std::string::npos;
+    message = message.substr(0, message.find(':')) +
+              (several ? ": given more than once" : ": expected a value");
+  }
+  return fmt::format("{} (see {} --help)", message, partita::app::typed(command));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Everything that is done with a softmax", "partita");
+  app.set_version_flag("--version", "partita " PARTITA_VERSION);
+  app.require_subcommand(1);
+  app.footer("partita COMMAND --help shows a command's options, with an example.");
+  partita::app::add_commands(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    std::ostringstream text;
+    const int status = app.exit(asked, text, text);
+    partita::app::print(text.str());
+    return status;
+  } catch (const CLI::ParseError& error) {
+    return complain(explain(error, app), kWronglyAsked);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const partita::InvalidArgument& error) {
+    return complain(error.what(), kWronglyAsked);
+  } catch (const std::bad_alloc&) {
+    return complain("out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return complain(error.what(), kFailed);
+  }
+}

@@ -1,0 +1,140 @@
+#include "apps/command/options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace partita::app {
+namespace {
+
+constexpr int kMostThreads = 1024;
+
+template <class Number>
+std::optional<Number> parsed(const std::string& text) {
+  Number value{};
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+bool is_probability(double p) { return p > 0 && p <= 1; }
+
+}  // namespace
+
+// CLI11 puts the option's name before the messages.
+
+CLI::Validator number(const std::function<bool(double)>& good, const std::string& range) {
+  return {[=](std::string& text) {
+            const auto value = parsed<double>(text);
+            if (value && good(*value)) return std::string();
+            return fmt::format("expected a number {}, got {}", range, text);
+          },
+          "NUMBER"};
+}
+
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  return {[=](std::string& text) {
+            const auto value = parsed<std::uint64_t>(text);
+            if (value && *value >= least && *value <= most) return std::string();
+            const bool open = most == std::numeric_limits<std::uint64_t>::max();
+            return fmt::format(
+                "expected a whole number of {}, got {}",
+                open ? fmt::format("{} or more", least) : fmt::format("{}..{}", least, most), text);
+          },
+          "N"};
+}
+
+void add_k(CLI::App& app, std::size_t& k, const std::string& what) {
+  app.add_option("-k", k, fmt::format("{} ({})", what, k))
+      ->option_text("N")
+      ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()));
+}
+
+void add_filter(CLI::App& app, Filter& filter) {
+  const std::string group = "Filters, applied in this order";
+  app.add_option("--temperature", filter.temperature, "divide the logits by T > 0 (1)")
+      ->option_text("T")
+      ->group(group)
+      ->check(number([](double t) { return t > 0 && std::isfinite(t); }, "above 0"));
+  app.add_option("--top-k", filter.top_k, "keep the N most likely (all)")
+      ->option_text("N")
+      ->group(group)
+      ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()));
+  app.add_option("--top-p", filter.top_p,
+                 "keep the most likely that hold probability P of (0, 1] (1)")
+      ->option_text("P")
+      ->group(group)
+      ->check(number(is_probability, "above 0 and at most 1"));
+  app.add_option("--min-p", filter.min_p,
+                 "keep those of at least P times the largest probability (0)")
+      ->option_text("P")
+      ->group(group)
+      ->check(number([](double p) { return p >= 0 && p <= 1; }, "from 0 to 1"));
+  app.add_option("--typical-p", filter.typical_p,
+                 "keep the most typical that hold probability P of (0, 1] (1)")
+      ->option_text("P")
+      ->group(group)
+      ->check(number(is_probability, "above 0 and at most 1"));
+}
+
+void add_max_length(CLI::App& app, std::size_t& max_length) {
+  app.add_option("--max-length", max_length,
+                 fmt::format("cut a sequence after N tokens, its end included ({})", max_length))
+      ->option_text("N")
+      ->check(whole_number(1, 1U << 20U));
+}
+
+void add_device(CLI::App& app, std::string& device, const std::string& group) {
+  app.add_option("--device", device, "cpu or cuda (cpu)")
+      ->option_text("NAME")
+      ->group(group)
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+}
+
+void add_run(CLI::App& app, RunOptions& options, const std::string& group) {
+  add_device(app, options.device, group);
+  app.add_option("--checkpoint", options.checkpoint,
+                 "save the state of training here, and go on from it if it is there")
+      ->option_text("FILE")
+      ->group(group);
+  app.add_option("--checkpoint-seconds", options.checkpoint_seconds,
+                 "time between two checkpoints (30)")
+      ->option_text("S")
+      ->group(group)
+      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
+  app.add_option("--log", options.log, "write losses as JSON lines")
+      ->option_text("FILE")
+      ->group(group);
+}
+
+void add_common(CLI::App& app, CommonOptions& options) {
+  options.threads =
+      std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
+  app.add_option("--seed", options.seed,
+                 "the same seed draws the same on any number of threads (0)")
+      ->option_text("N")
+      ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
+  app.add_option("--threads", options.threads, "use at most N threads (one a processor)")
+      ->option_text("N")
+      ->check(whole_number(1, kMostThreads));
+  app.add_flag("--json", options.json, "print one JSON object to standard output and nothing else");
+}
+
+CLI::Option* add_output(CLI::App& app, std::string& path, const std::string& what) {
+  return app.add_option("-o,--output", path, "write " + what)->option_text("FILE");
+}
+
+CLI::Option* add_report(CLI::App& app, std::string& path, const std::string& what) {
+  return app.add_option("--report", path, "write an HTML page with " + what)->option_text("FILE");
+}
+
+}  // namespace partita::app

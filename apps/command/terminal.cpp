@@ -1,0 +1,89 @@
+#include "apps/command/terminal.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <system_error>
+
+#include "partita/base/error.hpp"
+
+namespace partita::app {
+namespace {
+
+constexpr double kBetweenUpdates = 0.1;  // seconds
+
+std::string rate(std::uint64_t done, double seconds) {
+  return grouped(static_cast<std::uint64_t>(static_cast<double>(done) / seconds)) + "/s";
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout) != 0) {
+    throw IoError("standard output",
+                  fmt::format("cannot write: {}", std::generic_category().message(errno)));
+  }
+}
+
+void print_json(const Json& json) { print(json.dump() + '\n'); }
+
+void note(std::string_view line) { fmt::print(stderr, "{}\n", line); }
+
+std::string grouped(std::uint64_t value) {
+  std::string out = fmt::to_string(value);
+  for (std::size_t i = out.size(); i > 3; i -= 3) out.insert(i - 3, 1, ',');
+  return out;
+}
+
+std::string with_error(double value, double error) {
+  const int digits =
+      error > 0 ? std::clamp(static_cast<int>(std::ceil(-std::log10(error))) + 1, 0, 8) : 4;
+  return fmt::format("{:.{}f} ± {:.{}f}", value, digits, error, digits);
+}
+
+Meter::Meter(std::string_view what)
+    : what_(what),
+      moving_(::isatty(STDERR_FILENO) != 0),
+      exceptions_(std::uncaught_exceptions()),
+      start_(std::chrono::steady_clock::now()) {}
+
+Meter::~Meter() {
+  clear();
+  if (std::uncaught_exceptions() > exceptions_ || done_ == 0 || seconds() < 1) return;
+  note(fmt::format("{}: {} {} in {:.1f} s ({})", what_, grouped(done_), unit_, seconds(),
+                   rate(done_, seconds())));
+}
+
+void Meter::update(const ProgressUpdate& update) {
+  done_ = update.done;
+  unit_ = update.unit;
+  const double now = seconds();
+  if (!moving_ || now - shown_ < kBetweenUpdates || now <= 0) return;
+  shown_ = now;
+  std::string line = fmt::format("{}: {}", what_, grouped(update.done));
+  if (update.total > 0) line += " of " + grouped(update.total);
+  line += fmt::format(" {}, {}", update.unit, rate(update.done, now));
+  if (update.total > update.done && update.done > 0) {
+    const double left =
+        now * static_cast<double>(update.total - update.done) / static_cast<double>(update.done);
+    line += fmt::format(", {:.0f} s left", left);
+  }
+  fmt::print(stderr, "\r{}\x1b[K", line);
+  std::fflush(stderr);
+}
+
+double Meter::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void Meter::clear() const {
+  if (moving_ && shown_ >= 0) fmt::print(stderr, "\r\x1b[K");
+}
+
+}  // namespace partita::app

@@ -1,0 +1,59 @@
+#include "apps/command/text_generator.hpp"
+
+#include <utility>
+
+#include "apps/command/learn/neural.hpp"
+#include "partita/io/archive.hpp"
+#include "partita/io/file.hpp"
+#include "partita/text/ngram.hpp"
+
+namespace partita::app {
+namespace {
+
+/// A zip archive, as TorchScript's files are.
+bool is_zip(std::string_view bytes) { return bytes.substr(0, 4) == "PK\x03\x04"; }
+
+}  // namespace
+
+void add_model_options(CLI::App& app, ModelFile& file) {
+  add_device(app, file.device, "Of neural models");
+  const std::string script = "Of a TorchScript module";
+  app.add_option("--vocabulary", file.vocabulary,
+                 "its tokens, one a line; or a SentencePiece model")
+      ->option_text("FILE")
+      ->group(script);
+  app.add_option("--units", file.units,
+                 "char: text is its tokens joined, each a character of a prompt; word: joined by "
+                 "spaces (char)")
+      ->option_text("UNITS")
+      ->check(CLI::IsMember({"char", "word"}))
+      ->group(script);
+  app.add_option(
+         "--start-token", file.start_token,
+         "token of the vocabulary that it reads before a text begins (none; SentencePiece's <s>)")
+      ->option_text("TOKEN")
+      ->group(script);
+  app.add_option("--end-token", file.end_token,
+                 "token that ends a text (none; SentencePiece's </s>)")
+      ->option_text("TOKEN")
+      ->group(script);
+}
+
+TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel> model,
+                           const TextUnits& units) {
+  return {.kind = std::move(kind),
+          .model = std::move(model),
+          .encode = [units](std::string_view text) { return units.encode(text); },
+          .decode = [units](std::span<const Token> tokens) { return units.decode(tokens); }};
+}
+
+TextGenerator open_model(const ModelFile& file) {
+  const MappedFile mapped(file.path);
+  if (is_zip(mapped.bytes()) || archive_kind(mapped.bytes()) == "language-model") {
+    return open_neural(file);
+  }
+  const auto model = std::make_shared<NgramModel>(NgramModel::load(file.path));
+  return generator_of("ngram", model, model->units());
+}
+
+}  // namespace partita::app

@@ -1,0 +1,30 @@
+#include "apps/data/image_sets.hpp"
+
+#include <fmt/format.h>
+
+#include "apps/data/rendered.hpp"
+#include "partita/base/error.hpp"
+
+namespace partita::app {
+namespace {
+
+enum Purpose : std::uint64_t { kTrainStream = 100, kTestStream };
+
+constexpr std::size_t kRenderedTest = 2000;
+
+}  // namespace
+
+ImageSets load_image_sets(const std::string& data, std::size_t rendered, std::uint64_t seed) {
+  if (data == kRendered) {
+    return {render_characters(kDigits, rendered, {seed, kTrainStream}),
+            render_characters(kDigits, kRenderedTest, {seed, kTestStream})};
+  }
+  ImageSets sets{load_labeled_images(data, "train"), load_labeled_images(data, "t10k")};
+  if (sets.test.rows != sets.train.rows || sets.test.columns != sets.train.columns) {
+    throw DataError(data, fmt::format("images of {} x {}, expected {} x {}", sets.test.rows,
+                                      sets.test.columns, sets.train.rows, sets.train.columns));
+  }
+  return sets;
+}
+
+}  // namespace partita::app

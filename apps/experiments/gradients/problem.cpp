@@ -1,0 +1,219 @@
+#include "apps/experiments/gradients/problem.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "apps/experiments/gradients/estimator_named.hpp"
+#include "partita/learn/distributions/bernoulli.hpp"
+#include "partita/learn/distributions/independent.hpp"
+#include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/estimators/pathwise.hpp"
+#include "partita/learn/estimators/score_function.hpp"
+
+namespace partita::app {
+namespace {
+
+namespace baselines = estimators::baselines;
+using distributions::Bernoulli;
+using distributions::Distribution;
+using distributions::DistributionPtr;
+using distributions::Independent;
+using distributions::Logits;
+using distributions::Normal;
+using estimators::Estimator;
+using estimators::Function;
+
+/// theta [rows, 1] -> p(z | theta), batch [rows]; and f.
+struct Expectation {
+  std::function<DistributionPtr(const Tensor& theta)> distribution;
+  Function f;
+};
+
+Contender contender(const Expectation& expectation, const std::shared_ptr<Estimator>& estimator) {
+  return {[=](const Tensor& theta, const Random& random) {
+            const DistributionPtr distribution = expectation.distribution(theta);
+            (*estimator)(*distribution, expectation.f, random).surrogate.sum().backward();
+          },
+          estimator->parameters()};
+}
+
+/// An entry whose estimator is make(options).
+template <class Make>
+Entry entry(const std::string& name, const Expectation& expectation, const Make& make) {
+  return {.name = name, .samples = {1}, .make = [=](const ContenderOptions& options) {
+            return contender(expectation, make(options));
+          }};
+}
+
+Entry needs(std::int64_t least, Entry entry) {
+  entry.samples = {least};
+  return entry;
+}
+
+Entry evaluates(std::int64_t each, Entry entry) {
+  entry.evaluations_each = each;
+  return entry;
+}
+
+Entry tempered(Entry entry) {
+  entry.has_temperature = true;
+  return entry;
+}
+
+std::vector<Entry> score_functions(const Expectation& expectation) {
+  const auto with = [&](std::string name, const auto& baseline) {
+    return entry(std::move(name), expectation, [=](const ContenderOptions& options) {
+      return std::make_shared<estimators::ScoreFunction>(
+          estimators::ScoreFunctionOptions{.samples = options.samples, .baseline = baseline()});
+    });
+  };
+  return {with("score", [] { return baselines::None{}; }),
+          with("score-moving-average", [] { return baselines::MovingAverage{}; }),
+          needs(2, with("score-leave-one-out", [] { return baselines::LeaveOneOut{}; })),
+          with("score-learned",
+               [] {
+                 Tensor b = at::zeros({}, at::kDouble).set_requires_grad(true);
+                 return baselines::Learned{.function = [b] { return b; }, .parameters = {b}};
+               }),
+          needs(3, with("score-control-variate", [] { return baselines::ControlVariate{}; }))};
+}
+
+/// Everything for one bit or several, whose f is differentiable.
+std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
+  constexpr std::int64_t kHidden = 8;  // of RELAX's control variate
+  std::vector<Entry> entries = score_functions(expectation);
+  const auto named = [&](const std::string& name) {
+    return needs(least_samples(name), entry(name, expectation, [=](const ContenderOptions& o) {
+                   return make_estimator(name,
+                                         {.samples = o.samples,
+                                          .temperature = o.temperature,
+                                          .tune = o.tune,
+                                          .relax = control_network(bits, kHidden, at::kDouble)});
+                 }));
+  };
+  entries.push_back(tempered(named("concrete")));
+  entries.push_back(tempered(named("straight-through-gumbel")));
+  entries.push_back(named("straight-through"));
+  entries.push_back(evaluates(3, tempered(named("rebar"))));
+  entries.push_back(named("relax"));
+  for (const char* name : {"arm", "disarm"}) entries.push_back(evaluates(2, named(name)));
+  for (const char* name :
+       {"unordered-set", "unordered-set-plain", "sum-and-sample", "enumeration"}) {
+    entries.push_back(named(name));
+  }
+  entries.back().evaluations_each = std::int64_t{1} << bits;
+  return entries;
+}
+
+Tensor one_parameter(double value) { return at::full({1}, value, at::kDouble); }
+
+}  // namespace
+
+Problem gaussian_problem() {
+  constexpr double a = 2;
+  constexpr double b = 3;
+  const Expectation expectation{[](const Tensor& theta) -> DistributionPtr {
+                                  return std::make_shared<Normal>(a * theta.squeeze(-1) + b, 1);
+                                },
+                                [](const Tensor& z) { return z.square(); }};
+  std::vector<Entry> entries = score_functions(expectation);
+  entries.push_back(entry("pathwise", expectation, [](const ContenderOptions& o) {
+    return std::make_shared<estimators::Pathwise>(
+        estimators::PathwiseOptions{.samples = o.samples});
+  }));
+  const auto from = [&](double theta) {
+    return Variant{
+        .name = fmt::format("θ = {:g}", theta),
+        .start = one_parameter(theta),
+        .expected = [](const Tensor& at) { return (a * at.squeeze(-1) + b).square() + 1; },
+        .best_value = 1,
+        .step_size = 0.01,
+        .entries = entries};
+  };
+  return {
+      .title = "A Gaussian's mean",
+      .description =
+          "E[z²] for z ~ N(2θ + 3, 1). The exact gradient is 4(2θ + 3), and E[z²] is least, 1, at "
+          "θ = −1.5.",
+      .value_name = "E[z²]",
+      .variants = {from(0), from(-1.5)},
+      // With m = a theta + b and e standard normal: the score function's estimate is
+      // (m + e)^2 a e, of second moment a^2 (m^4 + 18 m^2 + 15); the pathwise one 2 a (m + e).
+      .closed_forms = {{"score",
+                        [](double theta) {
+                          const double m = a * theta + b;
+                          return a * a * (m * m * m * m + 14 * m * m + 15);
+                        }},
+                       {"pathwise", [](double) { return 4 * a * a; }}},
+      .least_theta = -3,
+      .most_theta = 0};
+}
+
+Problem bernoulli_problem() {
+  const auto with_target = [](double t, double step_size) {
+    const Expectation expectation{[](const Tensor& theta) -> DistributionPtr {
+                                    return std::make_shared<Bernoulli>(Logits(theta.squeeze(-1)));
+                                  },
+                                  [t](const Tensor& z) { return (z - t).square(); }};
+    return Variant{
+        .name = fmt::format("t = {:g}", t),
+        .start = one_parameter(0),
+        .expected =
+            [t](const Tensor& theta) { return t * t + (1 - 2 * t) * theta.squeeze(-1).sigmoid(); },
+        .best_value = t * t,
+        .step_size = step_size,
+        .entries = for_bits(expectation, 1)};
+  };
+  return {.title = "One coin",
+          .description =
+              "E[(b − t)²] for a coin b of probability sigmoid(θ), at θ = 0. The exact gradient is "
+              "(1 − 2t) / 4: small beside the noise, so that whatever is not unbiased or not calm "
+              "loses its way (Tucker et al. 2017).",
+          .value_name = "E[(b − t)²]",
+          .variants = {with_target(0.499, 16), with_target(0.45, 1)}};
+}
+
+Problem categorical_problem() {
+  const Tensor targets = at::tensor({0.6, 0.51, 0.48}, at::kDouble);
+  const Expectation expectation{
+      [](const Tensor& theta) -> DistributionPtr {
+        return std::make_shared<Independent>(Bernoulli(Logits(theta.expand({theta.size(0), 3}))),
+                                             1);
+      },
+      [targets](const Tensor& z) { return (z - targets).square().sum(-1); }};
+  const auto offset = targets.square().sum().item<double>();
+  const auto slope = (1 - 2 * targets).sum().item<double>();
+  const auto from = [&](double eta, double step_size) {
+    Variant variant{
+        .name = fmt::format("η = {:g}", eta),
+        .start = one_parameter(eta),
+        .expected =
+            [=](const Tensor& theta) { return offset + slope * theta.squeeze(-1).sigmoid(); },
+        .best_value = offset + slope,
+        .step_size = step_size,
+        .entries = for_bits(expectation, 3)};
+    for (Entry& each : variant.entries) {
+      const std::int64_t least = each.samples.front();
+      if (each.name == "enumeration") continue;
+      each.samples.clear();
+      for (const std::int64_t k : {2, 3, 4, 6, 8}) {
+        if (k >= least) each.samples.push_back(k);
+      }
+    }
+    return variant;
+  };
+  return {
+      .title = "Three coins, eight categories",
+      .description =
+          "E[Σ (bᵢ − pᵢ)²] for three coins of probability sigmoid(η) and p = (0.6, 0.51, 0.48), "
+          "the problem of Kool, van Hoof and Welling (2020). Its eight outcomes can be drawn "
+          "without replacement: k = 8 is all of them.",
+      .value_name = "E[Σ (bᵢ − pᵢ)²]",
+      .variants = {from(0, 1), from(-4, 20)}};
+}
+
+}  // namespace partita::app

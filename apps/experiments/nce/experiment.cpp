@@ -1,0 +1,289 @@
+#include "apps/experiments/nce/experiment.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <torch/optim/adagrad.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+#include "partita/base/parallel.hpp"
+#include "partita/embedding/corpus.hpp"
+#include "partita/learn/losses/nce.hpp"
+#include "partita/learn/losses/sampled_softmax.hpp"
+#include "partita/learn/training/batches.hpp"
+
+namespace partita::app {
+namespace {
+
+using losses::NoiseDistribution;
+using losses::OutputBatch;
+using losses::OutputLayer;
+using losses::OutputLoss;
+
+constexpr std::int64_t kMostHeldOut = 2'000;
+constexpr std::int64_t kLeastPairs = 20;
+constexpr std::int64_t kCurvePoints = 12;
+constexpr double kLearningRate = 0.1;
+
+/// Pairs of words that follow each other; the last ones are held out.
+struct Pairs {
+  Tensor words;  // int64 [n + 1]
+  std::int64_t train;
+  std::int64_t held_out;
+  std::vector<std::uint64_t> train_counts;  // of each word as a target, + 1
+
+  Tensor contexts(const Tensor& index) const { return words.index_select(0, index); }
+  Tensor targets(const Tensor& index) const { return words.index_select(0, index + 1); }
+  Tensor held_out_index() const { return at::arange(train, train + held_out); }
+};
+
+Pairs read_pairs(const NceExperimentOptions& options) {
+  const Corpus corpus = [&] {
+    Meter meter("reading");
+    return Corpus(options.corpus, {.min_count = 1, .max_size = options.vocabulary},
+                  meter.progress());
+  }();
+  std::vector<WordId> ids(corpus.size());
+  corpus.read(0, ids);
+  std::erase(ids, Corpus::kLineEnd);
+  const auto pairs = static_cast<std::int64_t>(ids.size()) - 1;
+  if (pairs < kLeastPairs) {
+    throw DataError(options.corpus,
+                    fmt::format("{} words, expected {} or more", ids.size(), kLeastPairs + 1));
+  }
+  const std::int64_t held_out = std::clamp<std::int64_t>(pairs / 20, 1, kMostHeldOut);
+  Pairs out{.words = at::empty({pairs + 1}, at::kLong),
+            .train = pairs - held_out,
+            .held_out = held_out,
+            .train_counts = std::vector<std::uint64_t>(corpus.vocabulary().size(), 1)};
+  std::copy(ids.begin(), ids.end(), out.words.data_ptr<std::int64_t>());
+  for (std::int64_t i = 1; i <= out.train; ++i)
+    ++out.train_counts[ids[static_cast<std::size_t>(i)]];
+  return out;
+}
+
+/// A log-bilinear model of a word given the one before it (Mnih and Hinton 2007): score of w after
+/// c = context[c] . word[w] + bias[w].
+struct Model {
+  Tensor context;  // [V, d]
+  OutputLayer output;
+  Tensor log_z;  // [V], for a loss with one for each context: far off to begin with
+
+  Model(const Tensor& bias, std::int64_t dim, std::uint64_t seed) {
+    const std::int64_t v = bias.size(0);
+    const auto embedding = [&](std::uint64_t id) {
+      const Random random(Stream{.seed = seed, .id = id});
+      return random.normal({v, dim}, at::kFloat).div_(std::sqrt(static_cast<double>(dim)));
+    };
+    context = embedding(1).set_requires_grad(true);
+    output.weight = embedding(2).set_requires_grad(true);
+    output.bias = bias.to(at::kFloat).clone().set_requires_grad(true);
+    log_z = Random(Stream{.seed = seed, .id = 4}).normal({v}, at::kFloat).set_requires_grad(true);
+  }
+  std::vector<Tensor> parameters() const { return {context, output.weight, output.bias, log_z}; }
+
+  OutputBatch batch(const Pairs& pairs, const Tensor& index) const {
+    const Tensor before = pairs.contexts(index);
+    return {at::embedding(context, before, -1, false, /*sparse=*/true), pairs.targets(index),
+            before};
+  }
+};
+
+/// A loss by name, made for the model that it will train.
+struct Contender {
+  std::string name;
+  std::int64_t noise;
+  std::function<std::unique_ptr<OutputLoss>(const NoiseDistribution&, const Model&)> make;
+  bool learns_log_z = false;
+  bool without_noise_correction = false;  // negative sampling: scores lack log(k q)
+};
+
+std::vector<Contender> contenders() {
+  using std::make_unique;
+  std::vector<Contender> out = {{"full softmax", 0, [](const auto&, const Model&) {
+                                   return make_unique<losses::FullSoftmaxLoss>();
+                                 }}};
+  for (const std::int64_t k : {100, 25, 5, 1}) {
+    out.push_back({fmt::format("NCE, k = {}", k), k, [k](const auto& noise, const Model&) {
+                     return make_unique<losses::NceLoss>(noise, losses::NceOptions{.noise = k});
+                   }});
+  }
+  out.push_back({"NCE, k = 25, learned log Z", 25,
+                 [](const auto& noise, const Model& model) {
+                   return make_unique<losses::NceLoss>(
+                       noise, losses::NceOptions{.noise = 25, .log_z = model.log_z});
+                 },
+                 /*learns_log_z=*/true});
+  out.push_back({"negative sampling, k = 25", 25,
+                 [](const auto& noise, const Model&) {
+                   return make_unique<losses::NegativeSamplingLoss>(
+                       noise, losses::NegativeSamplingOptions{.noise = 25});
+                 },
+                 false, /*without_noise_correction=*/true});
+  out.push_back({"sampled softmax, k = 25", 25, [](const auto& noise, const Model&) {
+                   return make_unique<losses::SampledSoftmaxLoss>(
+                       noise, losses::SampledSoftmaxOptions{.noise = 25});
+                 }});
+  return out;
+}
+
+/// What all of them share, and where they tell how far they are.
+struct Experiment {
+  const NceExperimentOptions& options;
+  Pairs pairs;
+  NoiseDistribution noise;
+  Tensor log_unigram;
+  std::function<void()> step_done;
+};
+
+/// Steps after which a model is looked at: none, then ever more, up to all.
+bool is_evaluated(std::int64_t step, std::int64_t steps) {
+  if (step == 0 || step == steps) return true;
+  const auto place = [&](std::int64_t s) {  // points are even in the square root of the step
+    return static_cast<std::int64_t>(
+        std::floor(kCurvePoints * std::sqrt(static_cast<double>(s) / static_cast<double>(steps))));
+  };
+  return place(step) != place(step - 1);
+}
+
+losses::Evaluation held_out(const Experiment& experiment, const Model& model,
+                            const Tensor& extra_bias = {}) {
+  const at::NoGradGuard no_grad;
+  OutputLayer output = model.output;
+  if (extra_bias.defined()) output.bias = output.bias + extra_bias;
+  return losses::evaluate(model.batch(experiment.pairs, experiment.pairs.held_out_index()), output);
+}
+
+CurvePoint curve_point(const Experiment& experiment, const Model& model, bool learns_log_z) {
+  losses::Evaluation now = held_out(experiment, model);
+  if (learns_log_z) {  // what is to be normalized is exp(s - log_z)
+    const Tensor contexts = experiment.pairs.contexts(experiment.pairs.held_out_index());
+    now.log_z = now.log_z - model.log_z.detach().index_select(0, contexts);
+  }
+  return {.perplexity = now.perplexity(),
+          .mean_log_z = now.mean_log_z(),
+          .log_z_deviation = now.log_z_deviation()};
+}
+
+LossResult train(const Experiment& experiment, const Contender& contender, std::uint64_t id) {
+  using Clock = std::chrono::steady_clock;
+  const NceExperimentOptions& options = experiment.options;
+  // A model without contexts to begin with, in whatever scores mean: for negative sampling, log p /
+  // q, which is 0 then.
+  Model model(contender.without_noise_correction ? at::zeros_like(experiment.log_unigram)
+                                                 : experiment.log_unigram,
+              options.dim, options.seed);
+  const auto loss = contender.make(experiment.noise, model);
+  torch::optim::Adagrad optimizer(model.parameters(), torch::optim::AdagradOptions(kLearningRate));
+  training::Batches batches(experiment.pairs.train, options.batch, {.seed = options.seed, .id = 3});
+  const Stream stream{.seed = options.seed, .id = 10 + id};
+  LossResult result{.name = contender.name, .noise = contender.noise};
+  double seconds = 0;
+  for (std::int64_t step = 0;; ++step) {
+    if (is_evaluated(step, options.steps)) {
+      result.curve.push_back(curve_point(experiment, model, contender.learns_log_z));
+      result.curve.back().step = step;
+      result.curve.back().seconds = seconds;
+    }
+    if (step == options.steps) break;
+    const auto start = Clock::now();
+    const auto number = static_cast<std::uint64_t>(step);
+    (*loss)(model.batch(experiment.pairs, batches.at(number)), model.output,
+            training::step_stream(stream, number))
+        .backward();
+    optimizer.step();
+    for (Tensor& parameter : optimizer.param_groups()[0].params())
+      parameter.mutable_grad() = Tensor();
+    seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    experiment.step_done();
+  }
+  if (contender.without_noise_correction) {
+    const Tensor log_kq = experiment.noise.log_expected_count(at::arange(experiment.noise.size()),
+                                                              contender.noise, at::kFloat);
+    result.corrected_perplexity = held_out(experiment, model, log_kq).perplexity();
+  }
+  return result;
+}
+
+/// exp of the mean -log q of the held-out words.
+double unigram_perplexity(const Pairs& pairs, const Tensor& log_unigram) {
+  const Tensor targets = pairs.targets(pairs.held_out_index());
+  return std::exp(-log_unigram.index_select(0, targets).mean().item<double>());
+}
+
+/// OpenBLAS, where it is torch's BLAS, has threads of its own that torch's setting does not reach.
+void use_one_blas_thread() {
+  using SetThreads = void (*)(int);
+  if (auto* const set = reinterpret_cast<SetThreads>(  // NOLINT: what dlsym is for
+          ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) {
+    set(1);
+  }
+}
+
+/// Each loss on a thread of its own, so that results do not depend on how many there are.
+std::vector<LossResult> train_all(Experiment& experiment) {
+  const std::vector<Contender> all = contenders();
+  std::vector<LossResult> results(all.size());
+  const std::uint64_t total = all.size() * static_cast<std::uint64_t>(experiment.options.steps);
+  Meter meter("training");
+  std::mutex mutex;
+  std::uint64_t done = 0;
+  experiment.step_done = [&] {
+    const std::scoped_lock lock(mutex);
+    meter.update({++done, total, "steps"});
+  };
+  std::size_t next = 0;
+  const auto workers =
+      std::min<std::size_t>(static_cast<std::size_t>(experiment.options.threads), all.size());
+  parallel_for(workers, static_cast<int>(workers), [&](std::size_t, std::size_t) {
+    at::set_num_threads(1);  // of this worker
+    while (true) {
+      std::size_t task = 0;
+      {
+        const std::scoped_lock lock(mutex);
+        if (next == all.size()) return;
+        task = next++;
+      }
+      results[task] = train(experiment, all[task], task);
+    }
+  });
+  return results;
+}
+
+}  // namespace
+
+NceExperimentResult run_nce(const NceExperimentOptions& options) {
+  at::set_num_threads(1);
+  use_one_blas_thread();
+  Pairs pairs = read_pairs(options);
+  const auto unigram = NoiseDistribution::unigram(pairs.train_counts, 1);
+  const Tensor log_unigram = unigram.log_prob(at::arange(unigram.size()), at::kDouble);
+  const auto noise = NoiseDistribution::unigram(pairs.train_counts, options.noise_exponent);
+  Experiment experiment{.options = options,
+                        .pairs = std::move(pairs),
+                        .noise = noise,
+                        .log_unigram = log_unigram,
+                        .step_done = {}};
+  NceExperimentResult result;
+  result.vocabulary = static_cast<std::size_t>(unigram.size());
+  result.train_pairs = experiment.pairs.train;
+  result.held_out_pairs = experiment.pairs.held_out;
+  result.unigram_perplexity = unigram_perplexity(experiment.pairs, log_unigram);
+  result.losses = train_all(experiment);
+  result.step_times = time_steps(options);
+  result.ratio = check_ratio(options.seed);
+  result.path = check_path(options.seed);
+  return result;
+}
+
+}  // namespace partita::app

@@ -1,0 +1,269 @@
+#include "apps/experiments/nce/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/report/figure.hpp"
+#include "apps/report/page.hpp"
+
+namespace partita::app {
+namespace {
+
+std::string whole(std::int64_t value) { return grouped(static_cast<std::uint64_t>(value)); }
+
+using OfPoint = std::function<double(const CurvePoint&)>;
+
+/// One curve a loss, from the second point on if the first is the start that all share.
+std::vector<Series> curves(const NceExperimentResult& result, const OfPoint& x, const OfPoint& y,
+                           bool with_start, const std::function<bool(const LossResult&)>& shown) {
+  std::vector<Series> out;
+  for (const LossResult& loss : result.losses) {
+    if (!shown(loss)) continue;
+    Series series{.name = loss.name, .dashed = loss.noise == 0};
+    for (const CurvePoint& point : loss.curve) {
+      if (point.step == 0 && !with_start) continue;
+      series.x.push_back(x(point));
+      series.y.push_back(y(point));
+    }
+    out.push_back(std::move(series));
+  }
+  return out;
+}
+
+double step_of(const CurvePoint& point) { return static_cast<double>(point.step); }
+
+/// A loss with a log Z of its own would lie on the curve of the same loss without.
+bool is_compared(const LossResult& loss) {
+  return !loss.corrected_perplexity && loss.name.find("learned") == std::string::npos;
+}
+
+/// Losses whose scores are meant to be logarithms of probabilities, to show their log Z.
+bool has_probabilities(const LossResult& loss) {
+  return !loss.corrected_perplexity && loss.noise != 5;  // a figure holds six
+}
+
+/// From the least perplexity that is shown to the largest, with numbers that are easily read.
+Axis perplexity_axis(const NceExperimentResult& result) {
+  double least = INFINITY;
+  double most = 0;
+  for (const LossResult& loss : result.losses) {
+    if (!is_compared(loss)) continue;
+    for (const CurvePoint& point : loss.curve) {
+      least = std::min(least, point.perplexity);
+      most = std::max(most, point.perplexity);
+    }
+  }
+  Axis axis{
+      .label = "held-out perplexity", .logarithmic = true, .min = 0.95 * least, .max = 1.05 * most};
+  for (double power = 1; power < most; power *= 10) {
+    for (const double digit : {1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0}) {
+      const double tick = digit * power;
+      if (tick > *axis.min && tick < *axis.max) axis.ticks.push_back(tick);
+    }
+  }
+  return axis;
+}
+
+void add_perplexity(Page& page, const NceExperimentResult& result) {
+  const auto perplexity = [](const CurvePoint& point) { return point.perplexity; };
+  const Axis y = perplexity_axis(result);
+  page.figures(
+      {{to_svg({.title = "Held-out perplexity against updates",
+                .x = {.label = "updates"},
+                .y = y,
+                .series = curves(result, step_of, perplexity, true, is_compared),
+                .height = 440}),
+        "By updates: what a loss learns from the same pairs. More noise is closer to the full "
+        "softmax."},
+       {to_svg({.title = "Held-out perplexity against time",
+                .x = {.label = "seconds of training", .logarithmic = true},
+                .y = y,
+                .series = curves(
+                    result, [](const CurvePoint& point) { return point.seconds; }, perplexity,
+                    false, is_compared),
+                .height = 440}),
+        "By time, on one thread each: what a loss learns from the same time. Every curve ends "
+        "after the same number of updates."}});
+}
+
+Table losses_table(const NceExperimentResult& result) {
+  Table table{.caption = "After the last update",
+              .columns = {{"loss"},
+                          {"perplexity", Align::right},
+                          {"ms an update", Align::right},
+                          {"mean log Z", Align::right},
+                          {"spread of log Z", Align::right}}};
+  for (const LossResult& loss : result.losses) {
+    const CurvePoint& last = loss.curve.back();
+    table.rows.push_back(
+        {loss.name, fmt::format("{:.1f}", last.perplexity),
+         fmt::format("{:.2f}", 1e3 * last.seconds / static_cast<double>(last.step)),
+         fmt::format("{:.3f}", last.mean_log_z), fmt::format("{:.3f}", last.log_z_deviation)});
+    if (loss.corrected_perplexity) {
+      table.rows.push_back({"… with log(k q) added to its scores",
+                            fmt::format("{:.1f}", *loss.corrected_perplexity), "", "", ""});
+    }
+  }
+  return table;
+}
+
+void add_log_z(Page& page, const NceExperimentResult& result) {
+  page.heading("Normalized without being asked");
+  page.paragraph(
+      "Noise-contrastive estimation fits exp(s), not softmax(s), to the probabilities of the data, "
+      "so that at its optimum Z = Σ exp(s) is 1 in every context. Maximum likelihood and sampled "
+      "softmax do not see a constant added to all scores of a context: their log Z goes where "
+      "learning takes it. With a learned log Z for each context, begun at random numbers of "
+      "deviation "
+      "1, what is shown is log Z of exp(s) less the learned one, which shrinks to the noise of "
+      "learning.");
+  const auto with = [&](const OfPoint& y) {
+    return curves(result, step_of, y, true, has_probabilities);
+  };
+  page.figures(
+      {{to_svg({.title = "Spread of log Z against updates",
+                .x = {.label = "updates"},
+                .y = {.label = "standard deviation of log Z", .min = 0},
+                .series = with([](const CurvePoint& point) { return point.log_z_deviation; }),
+                .height = 440}),
+        "Standard deviation of log Z over the contexts of the held-out pairs."},
+       {to_svg({.title = "Mean of log Z against updates",
+                .x = {.label = "updates"},
+                .y = {.label = "mean log Z"},
+                .series = with([](const CurvePoint& point) { return point.mean_log_z; }),
+                .height = 440}),
+        "Mean of log Z over the same contexts."}});
+}
+
+void add_step_times(Page& page, const NceExperimentResult& result,
+                    const NceExperimentOptions& options) {
+  if (result.step_times.empty()) return;
+  page.heading("What a step costs");
+  page.paragraph(fmt::format(
+      "Loss, gradients and update for {} pairs, vectors of {} numbers, {} draws of noise, one "
+      "thread. A sampled loss reads and changes only the rows of its targets and noise; what "
+      "growth "
+      "is left is that of memory that no longer fits a cache.",
+      kTimedBatch, options.dim, kTimedNoise));
+  Series nce{.name = fmt::format("NCE, k = {}", kTimedNoise)};
+  Series sampled{.name = fmt::format("sampled softmax, k = {}", kTimedNoise)};
+  Series full{.name = "full softmax", .dashed = true};
+  Table table{.caption = "Milliseconds a step",
+              .columns = {{"V", Align::right},
+                          {"NCE", Align::right},
+                          {"sampled softmax", Align::right},
+                          {"full softmax", Align::right},
+                          {"full / NCE", Align::right}}};
+  const auto add = [](Series& to, const StepTime& at, double seconds) {
+    to.x.push_back(static_cast<double>(at.outputs));
+    to.y.push_back(1e3 * seconds);
+    return fmt::format("{:.2f}", 1e3 * seconds);
+  };
+  for (const StepTime& at : result.step_times) {
+    const std::string of_nce = add(nce, at, at.nce);
+    const std::string of_sampled = add(sampled, at, at.sampled_softmax);
+    const std::string of_full = add(full, at, at.full_softmax);
+    table.rows.push_back({whole(at.outputs), of_nce, of_sampled, of_full,
+                          fmt::format("{:.0f}×", at.full_softmax / at.nce)});
+  }
+  const Axis outputs{.label = "outputs V",
+                     .logarithmic = true,
+                     .min = 0.8 * nce.x.front(),
+                     .max = 1.25 * nce.x.back(),
+                     .ticks = nce.x};
+  page.figures({{to_svg({.title = "Time of a step against the number of outputs",
+                         .x = outputs,
+                         .y = {.label = "milliseconds", .logarithmic = true},
+                         .series = {std::move(full), std::move(nce), std::move(sampled)}}),
+                 "Time of a step against V."}});
+  page.table(table);
+}
+
+void add_variational(Page& page, const NceExperimentResult& result) {
+  const RatioCheck& ratio = result.ratio;
+  const PathCheck& path = result.path;
+  page.heading("Why it works: two variational problems");
+  page.paragraph(fmt::format(
+      "With ν draws of noise to each datum, NCE maximizes J(G) = Σ p log(1 / (1 + G)) + ν q log(G "
+      "/ "
+      "(1 + G)) over the function G, the odds of noise. The functional derivative −p / (1 + G) + ν "
+      "q "
+      "/ (G (1 + G)) vanishes at G = ν q / p, the ratio that holds the data's density p. Maximized "
+      "by L-BFGS over the values of G at {} points, with ν = {:g}: the largest relative error is "
+      "{:.1e}.",
+      ratio.x.size(), ratio.nu, ratio.largest_error));
+  page.paragraph(fmt::format(
+      "The same way the shortest path between two points minimizes ∫ √(1 + f′²), whose "
+      "Euler–Lagrange equation says f″ = 0. From random heights at {} points, the length "
+      "becomes {:.6f}, that of the straight line is {:.6f}, and no height is farther from it than "
+      "{:.1e}.",
+      path.x.size(), path.length, path.straight_length, path.largest_error));
+  page.figures(
+      {{to_svg({.title = "The maximum of the functional and its closed form",
+                .x = {.label = "x"},
+                .y = {.label = "G", .logarithmic = true},
+                .series = {{.name = "closed form ν q / p",
+                            .x = ratio.x,
+                            .y = ratio.closed_form,
+                            .mark = Mark::line},
+                           {.name = "found", .x = ratio.x, .y = ratio.found, .mark = Mark::points},
+                           {.name = "start",
+                            .x = ratio.x,
+                            .y = ratio.start,
+                            .mark = Mark::line,
+                            .dashed = true}}}),
+        "G where the functional is largest."},
+       {to_svg({.title = "The path of least length",
+                .x = {.label = "x"},
+                .y = {.label = "f"},
+                .series = {{.name = "found", .x = path.x, .y = path.found},
+                           {.name = "start",
+                            .x = path.x,
+                            .y = path.start,
+                            .mark = Mark::line,
+                            .dashed = true}}}),
+        "The path of least length."}});
+}
+
+}  // namespace
+
+std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options) {
+  Page page("Training without the sum",
+            fmt::format("A model of each word given the one before it. Seed {}.", options.seed));
+  page.paragraph(fmt::format(
+      "The model is log-bilinear (Mnih and Hinton 2007): the score of a word is the product of its "
+      "vector with that of the word before it, plus a bias. A softmax over {} words makes "
+      "probabilities of scores. Each loss trains the same model from the same start with {} "
+      "updates "
+      "of {} pairs out of {}, by Adagrad; perplexity is that of {} held-out pairs, exact and "
+      "normalized over the whole vocabulary. Without contexts, by word counts, it is {:.1f}.",
+      whole(static_cast<std::int64_t>(result.vocabulary)), whole(options.steps),
+      whole(options.batch), whole(result.train_pairs), whole(result.held_out_pairs),
+      result.unigram_perplexity));
+  page.heading("What is learned");
+  add_perplexity(page, result);
+  page.table(losses_table(result));
+  page.paragraph(
+      "Negative sampling leaves the correction by log(k q) out. Its scores learn log p − log(k q), "
+      "how much likelier a word is than noise, which is what word vectors want; softmax of them is "
+      "normalized, but is not p, and its perplexity is that of a biased model. With log(k q) added "
+      "to its scores it is one again. It starts with biases of 0, the others with log counts.");
+  add_log_z(page, result);
+  add_step_times(page, result, options);
+  add_variational(page, result);
+  page.note(fmt::format(
+      "partita nce --vocabulary {} --dim {} --batch {} --steps {} --noise-exponent {:g} "
+      "--seed {}. Times are this machine's; everything else depends on the seed "
+      "alone.",
+      result.vocabulary, options.dim, options.batch, options.steps, options.noise_exponent,
+      options.seed));
+  return page.html();
+}
+
+}  // namespace partita::app

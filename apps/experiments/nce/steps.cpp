@@ -1,0 +1,77 @@
+// What a training step costs against the number of outputs.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "apps/command/terminal.hpp"
+#include "apps/experiments/nce/experiment.hpp"
+#include "partita/learn/losses/nce.hpp"
+#include "partita/learn/losses/sampled_softmax.hpp"
+
+namespace partita::app {
+namespace {
+
+using losses::OutputLayer;
+using losses::OutputLoss;
+
+constexpr double kLearningRate = 0.01;
+
+/// Median seconds of a step: loss, gradients and gradient descent.
+double seconds_of_step(const OutputLoss& loss, const losses::OutputBatch& batch,
+                       const OutputLayer& output) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kMostRuns = 15;
+  constexpr double kEnough = 1;  // seconds
+  std::vector<double> runs;
+  double total = 0;
+  for (std::uint64_t step = 0; step < kMostRuns && (step < 3 || total < kEnough); ++step) {
+    const auto start = Clock::now();
+    loss(batch, output, Stream{.seed = 1, .id = step}).backward();
+    {
+      const at::NoGradGuard no_grad;
+      for (const Tensor& parameter : {output.weight, output.bias}) {
+        Tensor(parameter).add_(parameter.grad(), -kLearningRate);
+        Tensor(parameter).mutable_grad() = Tensor();
+      }
+    }
+    runs.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    total += runs.back();
+  }
+  std::nth_element(runs.begin() + 1,
+                   runs.begin() + 1 + static_cast<std::ptrdiff_t>(runs.size() / 2),
+                   runs.end());  // the first brought memory in
+  return runs[1 + runs.size() / 2];
+}
+
+}  // namespace
+
+std::vector<StepTime> time_steps(const NceExperimentOptions& options) {
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t v = 1000; v <= options.largest; v *= 10) sizes.push_back(v);
+  std::vector<StepTime> out;
+  Meter meter("timing");
+  for (const std::int64_t v : sizes) {
+    const Random random(Stream{.seed = options.seed, .id = 5});
+    const auto normal = [&](IntArrayRef shape) {
+      return random.normal(shape, at::kFloat).mul_(0.1).set_requires_grad(true);
+    };
+    const OutputLayer output{normal({v, options.dim}), normal({v})};
+    const losses::OutputBatch batch{normal({kTimedBatch, options.dim}),
+                                    at::arange(kTimedBatch).mul_(7919).remainder_(v)};
+    const auto noise = losses::NoiseDistribution::uniform(v);
+    const losses::NceLoss nce(noise, {.noise = kTimedNoise});
+    const losses::SampledSoftmaxLoss sampled(noise, {.noise = kTimedNoise});
+    out.push_back({.outputs = v,
+                   .nce = seconds_of_step(nce, batch, output),
+                   .sampled_softmax = seconds_of_step(sampled, batch, output),
+                   .full_softmax = seconds_of_step(losses::FullSoftmaxLoss(), batch, output)});
+    meter.update({out.size(), sizes.size(), "sizes of vocabulary"});
+  }
+  return out;
+}
+
+}  // namespace partita::app

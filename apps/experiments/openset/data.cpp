@@ -1,0 +1,259 @@
+#include "apps/experiments/openset/data.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <numbers>
+#include <optional>
+#include <string_view>
+
+#include "apps/data/image_sets.hpp"
+#include "apps/data/rendered.hpp"
+#include "partita/base/error.hpp"
+#include "partita/learn/random.hpp"
+
+namespace partita::app {
+namespace {
+
+// Streams of one seed, one a purpose.
+// (load_image_sets() draws digits from 100 and 101.)
+enum Purpose : std::uint64_t { kTrainStream = 100, kTestStream, kUnknownStream, kOutSetStream };
+
+constexpr std::int64_t kToyTrain = 1000;  // points of each class
+constexpr std::int64_t kToyTest = 1000;
+constexpr std::int64_t kToyOutSet = 2000;
+constexpr double kOutside = 2;  // standard deviations from each mean; 14 % of a class are there
+constexpr double kOffClasses = 4;
+constexpr double kBorderEnd = 6;
+constexpr std::size_t kRenderedLetters = 2000;
+
+const at::TensorOptions& single() {
+  static const at::TensorOptions options(at::kFloat);
+  return options;
+}
+
+Tensor toy_means() { return at::tensor({-3.0, 0.0, 3.0, 0.0}, single()).view({2, 2}); }
+
+LabeledExamples toy_classes(std::int64_t each, const Random& random) {
+  const Tensor noise = random.normal({2, each, 2}, single());
+  return {(noise + toy_means().unsqueeze(1)).view({2 * each, 2}),
+          at::arange(2, at::kLong).repeat_interleave(each)};
+}
+
+/// To the nearest class's mean.
+Tensor toy_distance(const Tensor& points) {
+  return (points.unsqueeze(1) - toy_means()).square().sum(-1).amin(1).sqrt();
+}
+
+/// Points anywhere on the map.
+Tensor toy_plane(std::int64_t count, const Random& random) {
+  return kToyHalfSide * (2 * random.uniform({count, 2}, single()) - 1);
+}
+
+Tensor where(const Tensor& points, const Tensor& chosen) {
+  return points.index_select(0, chosen.nonzero().flatten());
+}
+
+/// A list of classes: "0-4,7" is 0, 1, 2, 3, 4 and 7.
+std::vector<std::uint8_t> parse_classes(const char* option, std::string_view text) {
+  std::vector<std::uint8_t> classes;
+  const auto fail = [&] {
+    throw InvalidArgument(option, fmt::format("expected classes as 0-4,7, got {}", text));
+  };
+  const auto number = [&](std::string_view digits) {
+    std::uint8_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc{} || end != digits.data() + digits.size()) fail();
+    return value;
+  };
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string_view item = text.substr(at, comma - at);
+    const std::size_t dash = item.find('-');
+    const std::uint8_t first = number(item.substr(0, dash));
+    const std::uint8_t last =
+        dash == std::string_view::npos ? first : number(item.substr(dash + 1));
+    if (last < first) fail();
+    for (int c = first; c <= last; ++c) classes.push_back(static_cast<std::uint8_t>(c));
+    at = comma + 1;
+  }
+  return classes;
+}
+
+/// Images of the given classes, in their order, at most `most` of them.
+LabeledImages with_classes(const LabeledImages& all, const std::vector<std::uint8_t>& classes,
+                           std::size_t most) {
+  LabeledImages out{.rows = all.rows, .columns = all.columns};
+  for (std::size_t i = 0; i < all.size() && out.size() < most; ++i) {
+    if (std::find(classes.begin(), classes.end(), all.labels[i]) == classes.end()) continue;
+    const auto image = all.image(i);
+    out.pixels.insert(out.pixels.end(), image.begin(), image.end());
+    out.labels.push_back(all.labels[i]);
+  }
+  return out;
+}
+
+Tensor image_tensor(const LabeledImages& images) {
+  return app::image_tensor(images.pixels, images.rows, images.columns);
+}
+
+LabeledExamples labeled(const LabeledImages& images, const std::vector<std::uint8_t>& classes) {
+  std::array<std::int64_t, 256> place{};
+  for (std::size_t k = 0; k < classes.size(); ++k) {
+    place[classes[k]] = static_cast<std::int64_t>(k);
+  }
+  Tensor y = at::empty({static_cast<std::int64_t>(images.size())}, at::kLong);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    y.data_ptr<std::int64_t>()[i] = place[images.labels[i]];
+  }
+  return {image_tensor(images), y};
+}
+
+OpensetArchitecture image_architecture(const Tensor& x, std::size_t classes, std::int64_t width) {
+  return {.images = true,
+          .rows = x.size(2),
+          .columns = x.size(3),
+          .classes = static_cast<std::int64_t>(classes),
+          .width = width};
+}
+
+OpensetData rendered_data(const OpensetOptions& options) {
+  const auto stream = [&](Purpose purpose) { return Stream{options.seed, purpose}; };
+  std::vector<std::uint8_t> digits(kDigits.size());
+  OpensetData data;
+  for (std::size_t d = 0; d < digits.size(); ++d) {
+    digits[d] = static_cast<std::uint8_t>(d);
+    data.classes.emplace_back(1, kDigits[d]);
+  }
+  const ImageSets sets = load_image_sets(kRendered, options.train_images, options.seed);
+  data.train = labeled(sets.train, digits);
+  data.test = labeled(sets.test, digits);
+  data.unknown.emplace_back("letters", image_tensor(render_characters(kCapitals, kRenderedLetters,
+                                                                      stream(kUnknownStream))));
+  data.out_set =
+      image_tensor(render_characters(kCapitals, options.train_images, stream(kOutSetStream)));
+  data.architecture = image_architecture(data.train.x, digits.size(), options.width);
+  return data;
+}
+
+/// What a set is called: the last folder of its path.
+std::string set_name(const std::string& directory) {
+  const std::filesystem::path path(directory);
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+void check_size(const std::string& directory, const Tensor& images, const Tensor& like) {
+  if (images.sizes().slice(1) == like.sizes().slice(1)) return;
+  throw DataError(directory, fmt::format("images of {} x {}, expected {} x {}", images.size(2),
+                                         images.size(3), like.size(2), like.size(3)));
+}
+
+/// Images of any class: those to test with where `test`, else those to train with. A directory may
+/// have but one of them.
+Tensor any_images(const std::string& directory, bool test, const Tensor& like) {
+  const char* wanted = test ? "t10k" : "train";
+  const char* other = test ? "train" : "t10k";
+  const bool has = has_labeled_images(directory, wanted) || !has_labeled_images(directory, other);
+  Tensor images = image_tensor(load_labeled_images(directory, has ? wanted : other));
+  check_size(directory, images, like);
+  return images;
+}
+
+OpensetData directory_data(const OpensetOptions& options) {
+  const auto known = parse_classes("--known", options.known.empty() ? "0-4" : options.known);
+  const auto unknown =
+      parse_classes("--unknown", options.unknown.empty() ? "5-9" : options.unknown);
+  if (known.size() < 2) throw InvalidArgument("--known", "expected two classes or more");
+  for (const std::uint8_t c : known) {
+    if (std::count(known.begin(), known.end(), c) > 1) {
+      throw InvalidArgument("--known", fmt::format("class {} is named twice", c));
+    }
+    if (std::find(unknown.begin(), unknown.end(), c) != unknown.end()) {
+      throw InvalidArgument("--unknown", fmt::format("class {} is known, too", c));
+    }
+  }
+  const auto [train, test] = load_image_sets(options.data, options.train_images, options.seed);
+  const auto chosen = [&](const LabeledImages& all, const std::vector<std::uint8_t>& classes,
+                          const char* option) {
+    LabeledImages images = with_classes(all, classes, options.train_images);
+    if (images.size() == 0) {
+      throw InvalidArgument(option, fmt::format("{} has no images of these classes", options.data));
+    }
+    return images;
+  };
+  OpensetData data;
+  for (const std::uint8_t c : known) data.classes.push_back(fmt::to_string(c));
+  data.train = labeled(chosen(train, known, "--known"), known);
+  data.test = labeled(chosen(test, known, "--known"), known);
+  data.unknown.emplace_back("classes " + (options.unknown.empty() ? "5-9" : options.unknown),
+                            image_tensor(chosen(test, unknown, "--unknown")));
+  for (const std::string& directory : options.evaluate) {
+    data.unknown.emplace_back(set_name(directory), any_images(directory, true, data.train.x));
+  }
+  data.out_set = options.out_set.empty() ? image_tensor(chosen(train, unknown, "--unknown"))
+                                         : any_images(options.out_set, false, data.train.x);
+  data.architecture = image_architecture(data.train.x, known.size(), options.width);
+  return data;
+}
+
+}  // namespace
+
+Tensor toy_off_classes(const Tensor& points) { return toy_distance(points) > kOffClasses; }
+
+Tensor toy_outside(const Tensor& points) { return toy_distance(points) > kOutside; }
+
+Tensor toy_border(const Tensor& points) {
+  const Tensor distance = toy_distance(points);
+  return (distance > kOffClasses).logical_and(distance <= kBorderEnd);
+}
+
+Tensor toy_out_set(const std::string& name, std::uint64_t seed) {
+  const Random random(Stream{seed, kOutSetStream});
+  if (name == "far") {  // a ring around everything
+    const Tensor radius = 25 + 25 * random.uniform({kToyOutSet, 1}, single());
+    const Tensor angle = 2 * std::numbers::pi * random.uniform({kToyOutSet, 1}, single());
+    return radius * at::cat({angle.cos(), angle.sin()}, 1);
+  }
+  const Tensor plane = toy_plane(16 * kToyOutSet, random);
+  return where(plane, toy_border(plane)).slice(0, 0, kToyOutSet);
+}
+
+OpensetData toy_data(std::uint64_t seed) {
+  OpensetData data;
+  data.architecture = {.images = false, .rows = 1, .columns = 2, .classes = 2, .width = 1};
+  data.classes = {"left", "right"};
+  data.train = toy_classes(kToyTrain, Stream{seed, kTrainStream});
+  data.test = toy_classes(kToyTest, Stream{seed, kTestStream});
+  const Tensor plane = toy_plane(4 * kToyTest, Stream{seed, kUnknownStream});
+  data.unknown.emplace_back("around the classes", where(plane, toy_border(plane)));
+  data.unknown.emplace_back("off the classes", where(plane, toy_off_classes(plane)));
+  return data;
+}
+
+OpensetData image_data(const OpensetOptions& options) {
+  return options.data == kRendered ? rendered_data(options) : directory_data(options);
+}
+
+Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows,
+                    std::size_t columns) {
+  const auto r = static_cast<std::int64_t>(rows);
+  const auto c = static_cast<std::int64_t>(columns);
+  Tensor bytes =
+      at::empty({static_cast<std::int64_t>(pixels.size() / (rows * columns)), 1, r, c}, at::kByte);
+  std::copy(pixels.begin(), pixels.end(), bytes.data_ptr<std::uint8_t>());
+  const std::int64_t more_rows = (4 - r % 4) % 4;
+  const std::int64_t more_columns = (4 - c % 4) % 4;
+  const Tensor scaled = bytes.to(at::kFloat) / 127.5 - 1;
+  if (more_rows == 0 && more_columns == 0) return scaled;
+  return at::constant_pad_nd(
+      scaled,
+      {more_columns / 2, more_columns - more_columns / 2, more_rows / 2, more_rows - more_rows / 2},
+      -1);
+}
+
+}  // namespace partita::app

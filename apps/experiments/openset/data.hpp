@@ -1,0 +1,48 @@
+// The examples that `partita openset` trains on and tells apart.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/experiments/openset/experiment.hpp"
+#include "apps/experiments/openset/model.hpp"
+#include "partita/io/idx.hpp"
+#include "partita/learn/tensor.hpp"
+
+namespace partita::app {
+
+struct LabeledExamples {
+  Tensor x;  // [N, 2], or [N, 1, rows, columns] in [-1, 1]
+  Tensor y;  // int64 [N], place of the class in OpensetData::classes
+};
+
+struct OpensetData {
+  OpensetArchitecture architecture;
+  std::vector<std::string> classes;
+  LabeledExamples train;
+  LabeledExamples test;
+  Tensor out_set;                                       // undefined where there is none
+  std::vector<std::pair<std::string, Tensor>> unknown;  // to be told from test.x, by name
+};
+
+/// Two Gaussians in the plane, and the out-sets of the paper's figure 1.
+OpensetData toy_data(std::uint64_t seed);
+/// Points of no class: "far" from them, or along their "border".
+Tensor toy_out_set(const std::string& name, std::uint64_t seed);
+/// Whether points [N, 2] are more than two standard deviations away from each mean, as 14 % of a
+/// class are.
+Tensor toy_outside(const Tensor& points);
+/// More than four, as a draw of a class is once in 3000 times.
+Tensor toy_off_classes(const Tensor& points);
+/// Of these, the ones that are no more than six away from one.
+Tensor toy_border(const Tensor& points);
+
+/// Digits as classes and letters as the unknown, in the fonts of the machine; or images of a
+/// directory.
+OpensetData image_data(const OpensetOptions& options);
+
+/// Pixels of 0 to 255 as networks take them: [-1, 1], with black borders to multiples of 4.
+Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows, std::size_t columns);
+
+}  // namespace partita::app

@@ -1,0 +1,310 @@
+#include "apps/experiments/openset/experiment.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "apps/command/learn/device.hpp"
+#include "apps/command/learn/tensors.hpp"
+#include "apps/command/terminal.hpp"
+#include "apps/experiments/openset/data.hpp"
+#include "apps/experiments/openset/model.hpp"
+#include "partita/base/error.hpp"
+#include "partita/detection/logit_score.hpp"
+#include "partita/learn/losses/losses.hpp"
+#include "partita/learn/networks.hpp"
+#include "partita/learn/openset/confident_classifier.hpp"
+#include "partita/learn/training/batches.hpp"
+#include "partita/learn/training/loop.hpp"
+
+namespace partita::app {
+namespace {
+
+enum Purpose : std::uint64_t { kWeights, kBatches, kOutBatches, kNoise, kShown };
+
+constexpr std::int64_t kToyNoise = 8;
+constexpr std::int64_t kToyHidden = 128;
+constexpr std::int64_t kImageNoise = 100;
+constexpr double kHeldBeta = 10;            // what takes the generator off the known ones
+constexpr std::int64_t kMapSide = 97;       // points of a side
+constexpr std::int64_t kShownPoints = 400;  // of each kind on a map
+constexpr std::int64_t kShownImages = 8;    // samples in a row, and rows
+
+/// One way to train, and under which name it is compared.
+struct Way {
+  std::string name;
+  std::string loss;
+  std::string out_set;
+};
+
+Way asked_for(const OpensetOptions& options) {
+  if (options.loss != "confidence") return {options.loss, options.loss, ""};
+  const std::string out_set =
+      options.out_set.empty() && is_toy(options) ? "border" : options.out_set;
+  return {is_toy(options) ? "confidence, " + out_set : options.loss, options.loss, out_set};
+}
+
+/// What is trained: what was asked for comes last.
+std::vector<Way> ways(const OpensetOptions& options) {
+  const Way asked = asked_for(options);
+  std::vector<Way> all;
+  if (options.compare) {
+    all = {{"cross-entropy", "cross-entropy", ""}};
+    if (is_toy(options)) {
+      all.push_back({"confidence, far", "confidence", "far"});
+      all.push_back({"confidence, border", "confidence", "border"});
+      all.push_back({"classifier held", "held", "border"});
+      all.push_back({"joint", "joint", ""});
+    }
+    std::erase_if(all, [&](const Way& way) { return way.name == asked.name; });
+  }
+  all.push_back(asked);
+  return all;
+}
+
+Rows rows_of(const Tensor& logits) {
+  return {logits.data_ptr<float>(), static_cast<std::size_t>(logits.size(0)),
+          static_cast<std::size_t>(logits.size(1))};
+}
+
+std::vector<double> confidence_of(const Tensor& logits) {
+  return to_vector(std::get<0>(logits.softmax(-1).max(-1)));
+}
+
+Points points_of(const Tensor& x) {
+  const Tensor shown = x.slice(0, 0, kShownPoints);
+  return {to_vector(shown.select(1, 0)), to_vector(shown.select(1, 1))};
+}
+
+OpensetDetection detection(const std::string& set, const char* name, LogitScore score,
+                           const Tensor& in, const Tensor& out) {
+  const std::vector<double> known = logit_scores(score, rows_of(in));
+  const std::vector<double> unknown = logit_scores(score, rows_of(out));
+  return {set, name, detection_metrics(known, unknown, Positive::in), roc_curve(known, unknown)};
+}
+
+/// Samples side by side.
+Grid sample_grid(const Tensor& images) {
+  return tile(to_vector(images), static_cast<std::size_t>(images.size(2)),
+              static_cast<std::size_t>(images.size(3)), kShownImages);
+}
+
+/// A classifier in training, with what it is trained on where it is trained.
+class Trainee {
+ public:
+  Trainee(const OpensetOptions& options, const OpensetData& data, Way way)
+      : options_(options),
+        data_(data),
+        way_(std::move(way)),
+        device_(device_of(options.run.device)),
+        classifier_(make_classifier(data.architecture, stream(kWeights))),
+        batches_(data.train.x.size(0), options.batch, stream(kBatches)),
+        x_(data.train.x.to(device_)),
+        y_(data.train.y.to(device_)) {
+    classifier_->to(device_);
+    if (!way_.out_set.empty() || way_.loss == "confidence") {
+      given_ = is_toy(options) ? toy_out_set(way_.out_set, options.seed) : data.out_set;
+      out_batches_.emplace(given_.size(0), options.batch, stream(kOutBatches));
+      given_ = given_.to(device_);
+    }
+    model_ = has_gan() ? with_gan() : models::ConfidentClassifier(classifier_, settings());
+  }
+
+  training::LoopResult train(const std::string& checkpoint, const std::string& log) {
+    Meter meter(way_.name);
+    return training::train(
+        model_->parts(),
+        {.steps = options_.steps,
+         .checkpoint = checkpoint,
+         .checkpoint_seconds = options_.run.checkpoint_seconds,
+         .run = run_name(),
+         .log = log},
+        [this](std::uint64_t number) { return step(number); }, {}, meter.progress());
+  }
+
+  OpensetVariant measure(const training::LoopResult& result) {
+    const Tensor in = logits_of(classifier_, data_.test.x);
+    OpensetVariant variant{
+        .name = way_.name,
+        .accuracy = (in.argmax(-1) == data_.test.y).to(at::kDouble).mean().item<double>(),
+        .nll = losses::cross_entropy(in, data_.test.y).item<double>(),
+        .confidence = {{"known", confidence_of(in)}},
+        .detection = {},
+        .steps = result.steps,
+        .seconds = result.seconds};
+    for (const auto& [name, x] : data_.unknown) {
+      const Tensor out = logits_of(classifier_, x);
+      variant.confidence.push_back({name, confidence_of(out)});
+      const std::pair<const char*, LogitScore> scores[] = {{"msp", LogitScore::msp},
+                                                           {"max-logit", LogitScore::max_logit},
+                                                           {"entropy", LogitScore::entropy},
+                                                           {"energy", LogitScore::energy}};
+      for (const auto& [score_name, score] : scores) {
+        variant.detection.push_back(detection(name, score_name, score, in, out));
+      }
+    }
+    show(variant);
+    return variant;
+  }
+
+  void save(const std::string& path) {
+    classifier_->to(at::kCPU);
+    save_openset_model(path, {data_.architecture, data_.classes, classifier_});
+  }
+
+ private:
+  Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
+  bool has_gan() const { return way_.loss == "joint" || way_.loss == "held"; }
+
+  models::ConfidentClassifierOptions settings() const {
+    return {.beta = way_.loss == "held" ? kHeldBeta : options_.beta,
+            .generator_loss = options_.generator_loss == "saturating"
+                                  ? models::GeneratorLoss::saturating
+                                  : models::GeneratorLoss::non_saturating,
+            .noise = is_toy(options_) ? kToyNoise : kImageNoise,
+            .learning_rate = options_.learning_rate,
+            .beta1 = options_.beta1,
+            .clip_norm = options_.clip_norm};
+  }
+
+  models::ConfidentClassifier with_gan() {
+    const models::ImageShape shape{.rows = data_.architecture.rows,
+                                   .columns = data_.architecture.columns};
+    const bool toy = is_toy(options_);
+    torch::nn::Sequential generator =
+        toy ? models::mlp({kToyNoise, kToyHidden, kToyHidden, 2})
+            : models::dcgan_generator(shape, kImageNoise, options_.width);
+    torch::nn::Sequential discriminator = toy ? models::mlp({2, kToyHidden, kToyHidden, 1})
+                                              : models::dcgan_discriminator(shape, options_.width);
+    const Random random(stream(kNoise));
+    for (auto* network : {&generator, &discriminator}) {
+      if (toy) {
+        models::initialize(*network, random);
+      } else {
+        models::initialize_dcgan(*network, random);
+      }
+      (*network)->to(device_);
+    }
+    return {classifier_, generator, discriminator, settings()};
+  }
+
+  training::Losses step(std::uint64_t number) {
+    const Tensor rows = batches_.at(number).to(device_);
+    const Tensor x = x_.index_select(0, rows);
+    const Tensor y = y_.index_select(0, rows);
+    if (way_.loss == "cross-entropy" || number < options_.warm_up)
+      return model_->cross_entropy_step(x, y);
+    const Random random = training::step_stream(stream(kNoise), number);
+    if (way_.loss == "joint") return model_->joint_step(x, y, random);
+    if (way_.loss == "held" && 2 * number >= options_.steps) return model_->gan_step(x, random);
+    const Tensor unknown = given_.index_select(0, out_batches_->at(number).to(device_));
+    return model_->confidence_step(x, y, unknown);
+  }
+
+  /// Everything that the weights depend on but the number of steps.
+  std::string run_name() const {
+    return fmt::format(
+        "data {}, {} examples, classes {}, loss {}, out-set {}, beta {}, generator loss {}, "
+        "learning rate {}, beta1 {}, warm-up {}, clip norm {}, batch {}, width {}, seed {}",
+        options_.data, data_.train.x.size(0), fmt::join(data_.classes, " "), way_.loss,
+        way_.out_set.empty() ? "-" : way_.out_set, options_.beta, options_.generator_loss,
+        options_.learning_rate, options_.beta1, options_.warm_up, options_.clip_norm,
+        options_.batch, options_.width, options_.seed);
+  }
+
+  /// What a report shows of this one alone.
+  void show(OpensetVariant& variant) {
+    if (!is_toy(options_)) {
+      if (has_gan()) {
+        variant.samples =
+            sample_grid(model_->generate(kShownImages * kShownImages, stream(kShown)).cpu());
+      }
+      return;
+    }
+    const Tensor side = at::linspace(-kToyHalfSide, kToyHalfSide, kMapSide);
+    const Tensor plane = at::stack({side.repeat({kMapSide}), side.repeat_interleave(kMapSide)}, 1);
+    const Tensor sure = std::get<0>(logits_of(classifier_, plane).softmax(-1).max(-1));
+    const auto mean_where = [&](const Tensor& where) {
+      return sure.masked_select(where).mean().item<double>();
+    };
+    variant.map = {static_cast<std::size_t>(kMapSide), static_cast<std::size_t>(kMapSide),
+                   to_vector(sure)};
+    variant.confidence_around_classes = mean_where(toy_border(plane));
+    variant.confidence_off_classes = mean_where(toy_off_classes(plane));
+    if (given_.defined()) variant.given = points_of(given_);
+    if (has_gan()) {
+      const Tensor generated = model_->generate(kShownPoints, stream(kShown)).cpu();
+      variant.generated = points_of(generated);
+      variant.generated_outside = toy_outside(generated).to(at::kDouble).mean().item<double>();
+    }
+  }
+
+  const OpensetOptions& options_;
+  const OpensetData& data_;
+  Way way_;
+  at::Device device_;
+  torch::nn::Sequential classifier_;
+  training::Batches batches_;
+  Tensor x_;
+  Tensor y_;
+  Tensor given_;
+  std::optional<training::Batches> out_batches_;
+  std::optional<models::ConfidentClassifier> model_;
+};
+
+/// The one that was asked for has the plain name, those that it is compared with one of their own.
+std::string beside(const std::string& path, const Way& way, bool asked) {
+  return path.empty() || asked ? path : path + "." + way.name;
+}
+
+void check(const OpensetOptions& options) {
+  const bool directory = options.data != "toy" && options.data != "rendered";
+  const auto only = [&](bool given, const char* option, const char* where) {
+    if (given) throw InvalidArgument(option, fmt::format("is for {}", where));
+  };
+  const char* const directories = "a directory of images as --data";
+  only(!options.known.empty() && !directory, "--known", directories);
+  only(!options.unknown.empty() && !directory, "--unknown", directories);
+  only(!options.evaluate.empty() && !directory, "--evaluate", directories);
+  only(!options.out_set.empty() && options.loss != "confidence", "--out-set", "--loss confidence");
+  only(!options.out_set.empty() && options.data == "rendered", "--out-set",
+       "toy, or a directory of images as --data");
+  if (is_toy(options) && !options.out_set.empty() && options.out_set != "far" &&
+      options.out_set != "border") {
+    throw InvalidArgument("--out-set",
+                          fmt::format("expected far or border for toy, got {}", options.out_set));
+  }
+}
+
+}  // namespace
+
+OpensetResult run_openset(const OpensetOptions& options) {
+  check(options);
+  at::set_num_threads(options.threads);
+  const OpensetData data = is_toy(options) ? toy_data(options.seed) : image_data(options);
+  OpensetResult result{.classes = data.classes};
+  if (is_toy(options)) {
+    for (std::int64_t k = 0; k < data.architecture.classes; ++k) {
+      result.training.push_back(
+          points_of(data.train.x.index_select(0, (data.train.y == k).nonzero().flatten())));
+    }
+  }
+  const std::vector<Way> all = ways(options);
+  for (const Way& way : all) {
+    const bool asked = &way == &all.back();
+    Trainee trainee(options, data, way);
+    const auto trained = trainee.train(beside(options.run.checkpoint, way, asked),
+                                       beside(options.run.log, way, asked));
+    result.variants.push_back(trainee.measure(trained));
+    if (asked && !options.output.empty()) trainee.save(options.output);
+  }
+  return result;
+}
+
+}  // namespace partita::app

@@ -1,0 +1,16 @@
+// The report of `partita openset train`.
+#pragma once
+
+#include <string>
+
+#include "apps/experiments/openset/experiment.hpp"
+#include "apps/report/page.hpp"
+
+namespace partita::app {
+
+/// Confidence over the plane, with the points that were learned from, given and generated.
+CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& variant);
+
+std::string openset_report(const OpensetResult& result, const OpensetOptions& options);
+
+}  // namespace partita::app

@@ -1,0 +1,113 @@
+// What `partita seqgan` does: data, the phases of training, measurements. No libtorch in sight, so
+// that the report and the command line compile without it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/learn/run_options.hpp"
+
+namespace partita::app {
+
+struct SeqganOptions {
+  // What is learned.
+  std::int64_t vocabulary = 100;  // oracle
+  std::int64_t sequences = 5000;  // oracle: to learn from, and as many held out
+  std::string corpus;             // text
+  std::int64_t length = 20;
+  double held_out = 0.05;  // text: share of the lines
+  // Networks.
+  std::int64_t hidden = 32;
+  std::vector<std::string> filters = {"1:32", "2:32", "3:32", "4:32", "5:32"};
+  std::int64_t features = 32;
+  double dropout = 0.25;
+  // Training.
+  std::int64_t batch = 64;
+  double mle_epochs = 40;
+  std::uint64_t patience = 5;
+  double mle_rate = 1e-2;
+  double final_teacher = 0.9;  // oracle: of scheduled sampling
+  std::uint64_t pretraining = 30;
+  std::uint64_t iterations = 100;
+  std::uint64_t evaluate_every = 5;
+  std::string reward = "log-odds";
+  std::int64_t rollouts = 4;
+  double update_rate = 0.8;
+  std::int64_t g_steps = 4;
+  std::int64_t d_steps = 1;
+  std::int64_t d_epochs = 1;
+  std::int64_t negatives = 1280;
+  double g_rate = 1e-3;
+  double d_rate = 1e-3;
+  double penalty = 0.2;
+  double clip_norm = 5;
+  // The run.
+  std::int64_t samples = 2000;  // that a measurement draws
+  RunOptions run;
+  std::string output;  // text
+  std::string report;
+  std::uint64_t seed = 0;
+  int threads = 1;
+};
+
+/// The settings of Yu et al. (2017) and their code.
+SeqganOptions seqgan_paper_preset();
+/// For words.
+SeqganOptions seqgan_text_defaults();
+
+/// Values over the steps of a phase.
+struct SeqganCurve {
+  std::string name;
+  std::vector<double> step = {};
+  std::vector<double> value = {};
+};
+
+struct SeqganPhase {
+  std::string name;
+  std::uint64_t steps = 0;
+  double seconds = 0;
+  std::vector<SeqganCurve> curves = {};
+};
+
+/// The curve of that name; of no points if there is none.
+SeqganCurve curve_of(const SeqganPhase& phase, const std::string& name);
+
+/// How good and how diverse a generator's samples are.
+struct SeqganQuality {
+  std::string name;
+  double oracle_nll = 0;        // nats an element
+  double oracle_nll_error = 0;  // standard error over the sequences
+  double held_out_nll = 0;      // of oracle data under the generator; NaN where not known
+  double distinct = 0;          // share of the samples that differ from all before them
+};
+
+struct SeqganOracleResult {
+  std::vector<SeqganQuality> quality = {};       // oracle, random, MLE, ... SeqGAN
+  std::vector<SeqganQuality> temperatures = {};  // of MLE, falling
+  std::vector<SeqganPhase> phases = {};
+};
+
+SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options);
+
+struct SeqganTextQuality {
+  std::string name;
+  double held_out_nll = 0;  // nats a token
+  double distinct = 0;
+  double in_corpus = 0;  // share of the samples that are lines of the corpus
+  double held_out = 0;   // share that are held-out lines
+  std::vector<std::string> samples = {};
+};
+
+struct SeqganTextResult {
+  std::uint64_t lines = 0;                      // learned from
+  std::uint64_t too_long = 0;                   // left out
+  std::uint64_t tokens = 0;                     // kinds of them, the end included
+  std::vector<SeqganTextQuality> quality = {};  // MLE, SeqGAN
+  std::vector<SeqganPhase> phases = {};
+};
+
+SeqganTextResult run_seqgan_text(const SeqganOptions& options);
+
+}  // namespace partita::app

@@ -1,0 +1,192 @@
+#include "apps/experiments/seqgan/phases.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+
+namespace partita::app {
+namespace {
+
+SeqganPhase phase_of(const std::string& name, const training::LoopResult& result) {
+  SeqganPhase phase{.name = name, .steps = result.steps, .seconds = result.seconds};
+  for (const training::LogEntry& entry : result.history) {
+    for (const auto& [key, value] : entry.values) {
+      auto known = std::find_if(phase.curves.begin(), phase.curves.end(),
+                                [&, &wanted = key](const auto& c) { return c.name == wanted; });
+      if (known == phase.curves.end()) {
+        phase.curves.push_back({key});
+        known = phase.curves.end() - 1;
+      }
+      known->step.push_back(static_cast<double>(entry.step));
+      known->value.push_back(value);
+    }
+  }
+  return phase;
+}
+
+/// "3:100": 100 filters of width 3.
+models::ConvolutionFilters filters_from(const std::string& text) {
+  models::ConvolutionFilters filters{};
+  const char* const end = text.data() + text.size();
+  const auto [colon, width] = std::from_chars(text.data(), end, filters.width);
+  if (width == std::errc{} && colon != end && *colon == ':') {
+    const auto [stop, count] = std::from_chars(colon + 1, end, filters.count);
+    if (count == std::errc{} && stop == end && filters.width > 0 && filters.count > 0) {
+      return filters;
+    }
+  }
+  throw InvalidArgument("--filters", "expected WIDTH:COUNT, as 3:100, got " + text);
+}
+
+std::vector<models::ConvolutionFilters> filters_of(const SeqganOptions& options) {
+  std::vector<models::ConvolutionFilters> all;
+  for (const std::string& text : options.filters) {
+    all.push_back(filters_from(text));
+    if (all.back().width <= options.length) continue;
+    throw InvalidArgument("--filters", fmt::format("{} is wider than the sequences, which have {}",
+                                                   text, options.length));
+  }
+  return all;
+}
+
+}  // namespace
+
+SeqganCurve curve_of(const SeqganPhase& phase, const std::string& name) {
+  for (const SeqganCurve& curve : phase.curves) {
+    if (curve.name == name) return curve;
+  }
+  return {name};
+}
+
+SeqganPhases::SeqganPhases(const SeqganOptions& options, std::string data, Tensor real,
+                           Tensor held_out)
+    : options_(options),
+      data_(std::move(data)),
+      real_(std::move(real)),
+      held_out_(std::move(held_out)) {
+  // What the last phase would refuse, before anything is trained.
+  filters_of(options);
+  if (options.negatives < options.batch) {
+    throw InvalidArgument("--negatives", fmt::format("expected a batch ({}) or more, got {}",
+                                                     options.batch, options.negatives));
+  }
+}
+
+training::LoopOptions SeqganPhases::loop(const std::string& name,
+                                         const std::string& settings) const {
+  const auto of_phase = [&](const std::string& path) {
+    return path.empty() ? path : path + "." + name;
+  };
+  return {.checkpoint = of_phase(options_.run.checkpoint),
+          .checkpoint_seconds = options_.run.checkpoint_seconds,
+          .run = fmt::format("seqgan {} of {}, hidden {}, {}, seed {}", name, data_,
+                             options_.hidden, settings, options_.seed),
+          .log = of_phase(options_.run.log)};
+}
+
+std::string SeqganPhases::maximum_likelihood_settings(double final_teacher) const {
+  return fmt::format("batch {}, MLE of {} epochs, patience {}, rate {}, clip norm {}, teacher {}",
+                     options_.batch, options_.mle_epochs, options_.patience, options_.mle_rate,
+                     options_.clip_norm, final_teacher);
+}
+
+SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Policy& policy,
+                                             double final_teacher,
+                                             const training::Evaluate& evaluate) const {
+  Meter meter(name);
+  return phase_of(
+      name, models::train_maximum_likelihood(policy, real_, held_out_,
+                                             {.epochs = options_.mle_epochs,
+                                              .batch = options_.batch,
+                                              .learning_rate = options_.mle_rate,
+                                              .clip_norm = options_.clip_norm,
+                                              .patience = final_teacher < 1 ? 0 : options_.patience,
+                                              .final_teacher = final_teacher,
+                                              .seed = options_.seed},
+                                             loop(name, maximum_likelihood_settings(final_teacher)),
+                                             evaluate, meter.progress()));
+}
+
+std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, const Policy& other,
+                                                   std::int64_t vocabulary,
+                                                   const training::Evaluate& evaluate) const {
+  const auto discriminator = std::make_shared<models::SequenceDiscriminator>(
+      models::SequenceDiscriminatorOptions{.vocabulary = vocabulary,
+                                           .features = options_.features,
+                                           .filters = filters_of(options_),
+                                           .dropout = options_.dropout},
+      seqgan_stream(options_, SeqganDraw::discriminator));
+  discriminator->to(real_.device());
+  models::SeqGan gan(
+      generator, other, discriminator, real_,
+      {.reward = options_.reward == "log-odds" ? models::GeneratorReward::log_odds
+                                               : models::GeneratorReward::probability,
+       .batch = options_.batch,
+       .rollouts = options_.rollouts,
+       .update_rate = options_.update_rate,
+       .g_steps = options_.g_steps,
+       .d_steps = options_.d_steps,
+       .d_epochs = options_.d_epochs,
+       .negatives = options_.negatives,
+       .generator_learning_rate = options_.g_rate,
+       .discriminator_learning_rate = options_.d_rate,
+       .penalty = options_.penalty,
+       .clip_norm = options_.clip_norm,
+       .seed = options_.seed});
+  const std::string settings = fmt::format(
+      "{}, filters {}, features {}, dropout {}, penalty {}, {} passes over {} negatives at rate {}",
+      maximum_likelihood_settings(1), fmt::join(options_.filters, " "), options_.features,
+      options_.dropout, options_.penalty, options_.d_epochs, options_.negatives, options_.d_rate);
+  std::vector<SeqganPhase> phases;
+  if (options_.pretraining > 0) {
+    const std::string name = "discriminator";
+    Meter meter(name);
+    phases.push_back(phase_of(
+        name,
+        gan.pretrain_discriminator(options_.pretraining, loop(name, settings), meter.progress())));
+  }
+  const std::string name = "SeqGAN";
+  Meter meter(name);
+  training::LoopOptions last = loop(
+      name,
+      fmt::format("{}, pretraining {}, reward {}, {} roll-outs, update rate {}, g-steps {} at rate "
+                  "{}, d-steps {}",
+                  settings, options_.pretraining, options_.reward, options_.rollouts,
+                  options_.update_rate, options_.g_steps, options_.g_rate, options_.d_steps));
+  last.log_every = last.evaluate_every = options_.evaluate_every;
+  phases.push_back(
+      phase_of(name, gan.train(options_.iterations, last, evaluate, meter.progress())));
+  return phases;
+}
+
+void use_threads(int threads) {
+  at::set_num_threads(threads);
+  using SetThreads = void (*)(int);
+  if (auto* const set = reinterpret_cast<SetThreads>(  // NOLINT: what dlsym is for
+          ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) {
+    set(threads);
+  }
+}
+
+double distinct_share(const Tensor& sequences) {
+  const Tensor rows = sequences.cpu().contiguous();
+  const auto* at = rows.data_ptr<std::int64_t>();
+  std::set<std::vector<std::int64_t>> seen;
+  for (std::int64_t i = 0; i < rows.size(0); ++i, at += rows.size(1)) {
+    seen.emplace(at, at + rows.size(1));
+  }
+  return static_cast<double>(seen.size()) / static_cast<double>(rows.size(0));
+}
+
+}  // namespace partita::app

@@ -1,0 +1,63 @@
+// The phases that both experiments of `partita seqgan` go through, each with a checkpoint and a log
+// of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "apps/experiments/seqgan/experiment.hpp"
+#include "partita/learn/seqgan/seqgan.hpp"
+
+namespace partita::app {
+
+/// What is drawn from which stream of the seed.
+enum class SeqganDraw : std::uint64_t {
+  oracle,
+  real,
+  held_out,
+  generator,
+  discriminator,
+  random,
+  measured,
+};
+
+inline Stream seqgan_stream(const SeqganOptions& options, SeqganDraw draw) {
+  return {options.seed, static_cast<std::uint64_t>(draw)};
+}
+
+class SeqganPhases {
+ public:
+  using Policy = std::shared_ptr<models::SequencePolicy>;
+
+  /// @param data what `real` is, for a checkpoint's name.
+  SeqganPhases(const SeqganOptions& options, std::string data, Tensor real, Tensor held_out);
+
+  /// @param name of the phase, on files too.
+  /// @param final_teacher below 1: scheduled sampling to the end; else early stopping.
+  SeqganPhase maximum_likelihood(const std::string& name, const Policy& policy,
+                                 double final_teacher, const training::Evaluate& evaluate) const;
+
+  /// Discriminator, then both in turn.
+  /// @param other built like the generator.
+  std::vector<SeqganPhase> adversarial(const Policy& generator, const Policy& other,
+                                       std::int64_t vocabulary,
+                                       const training::Evaluate& evaluate) const;
+
+ private:
+  training::LoopOptions loop(const std::string& name, const std::string& settings) const;
+  std::string maximum_likelihood_settings(double final_teacher) const;
+
+  const SeqganOptions& options_;
+  std::string data_;
+  Tensor real_;
+  Tensor held_out_;
+};
+
+/// For all of torch, OpenBLAS too, whose threads torch's own setting does not reach.
+void use_threads(int threads);
+
+/// Share of the sequences [N, T] that differ from all before them.
+double distinct_share(const Tensor& sequences);
+
+}  // namespace partita::app

@@ -1,0 +1,13 @@
+// The reports of `partita seqgan`.
+#pragma once
+
+#include <string>
+
+#include "apps/experiments/seqgan/experiment.hpp"
+
+namespace partita::app {
+
+std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions& options);
+std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& options);
+
+}  // namespace partita::app

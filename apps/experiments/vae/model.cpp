@@ -1,0 +1,127 @@
+#include "apps/experiments/vae/model.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "apps/command/learn/tensors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/archive.hpp"
+#include "partita/learn/distributions/independent.hpp"
+#include "partita/learn/distributions/kl.hpp"
+
+namespace partita::app {
+namespace {
+
+constexpr const char* kKind = "vae";
+constexpr std::uint32_t kVersion = 1;
+constexpr std::int64_t kBatch = 500;
+constexpr std::int64_t kSteps = 9;  // of a traversal along a number
+constexpr std::int64_t kSide = 15;  // of a plane of pictures
+constexpr double kReach = 3;        // standard deviations of the prior
+
+/// KL of each latent variable, mean over the examples, [latent_dim].
+Tensor information(models::Vae& vae, const Tensor& x) {
+  const auto part = [](const distributions::DistributionPtr& whole) -> const auto& {
+    return static_cast<const distributions::Independent&>(*whole).base_dist();
+  };
+  const auto posterior = vae.posterior(x);
+  const auto prior = vae.prior();
+  return distributions::kl_divergence(part(posterior), part(prior)).mean(0);
+}
+
+/// z [columns * rows, 2] over the plane, the first above on the left.
+Tensor plane() {
+  const Tensor share = (at::arange(kSide, at::kDouble) + 0.5) / static_cast<double>(kSide);
+  const Tensor side = at::special_ndtri(share).to(at::kFloat);
+  return at::stack({side.repeat({kSide}), side.flip(0).repeat_interleave(kSide)}, 1);
+}
+
+}  // namespace
+
+void save_vae_model(const std::filesystem::path& path, const VaeModel& model) {
+  ArchiveWriter out(kKind, kVersion);
+  out.u64(static_cast<std::uint64_t>(model.rows));
+  out.u64(static_cast<std::uint64_t>(model.columns));
+  models::write_vae(out, *model.vae);
+  out.save(path);
+}
+
+VaeModel load_vae_model(const std::filesystem::path& path) {
+  ArchiveReader in = ArchiveReader::open(path, kKind, kVersion);
+  const std::uint64_t rows = in.u64();
+  const std::uint64_t columns = in.u64();
+  VaeModel model{static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns),
+                 models::read_vae(in)};
+  if (rows * columns != static_cast<std::uint64_t>(model.vae->options().inputs)) {
+    in.damaged(
+        fmt::format("images of {} x {} for {} inputs", rows, columns, model.vae->options().inputs));
+  }
+  in.finish();
+  return model;
+}
+
+Tensor image_rows(const LabeledImages& images, std::size_t most) {
+  const std::size_t count = std::min(most, images.size());
+  const std::size_t pixels = images.rows * images.columns;
+  Tensor rows =
+      at::empty({static_cast<std::int64_t>(count), static_cast<std::int64_t>(pixels)}, at::kByte);
+  std::copy_n(images.pixels.begin(), count * pixels, rows.data_ptr<std::uint8_t>());
+  return rows;
+}
+
+Tensor codes(models::Vae& vae, const Tensor& x) {
+  const at::NoGradGuard no_grad;
+  const at::Device device = vae.parameters().front().device();
+  std::vector<Tensor> all;
+  for (const Tensor& some : x.split(kBatch)) {
+    all.push_back(vae.posterior(some.to(device))->mean().flatten(1).cpu());
+  }
+  return at::cat(all);
+}
+
+Tensor decode(models::Vae& vae, const Tensor& z) {
+  const at::NoGradGuard no_grad;
+  const at::Device device = vae.parameters().front().device();
+  return vae.likelihood(z.to(device))->mean().cpu();
+}
+
+Traversal traverse(models::Vae& vae, const Tensor& x, std::int64_t variables) {
+  const at::NoGradGuard no_grad;
+  const models::VaeOptions& options = vae.options();
+  const bool gaussian = options.latent == models::VaeLatent::gaussian;
+  if (gaussian && options.latent_dim == 2) {
+    return {static_cast<std::size_t>(kSide), to_vector(decode(vae, plane())),
+            "The plane of z, at the quantiles of the prior: likely codes in the middle."};
+  }
+  const Tensor examples = x.to(vae.parameters().front().device());
+  const Tensor kl = information(vae, examples);
+  const Tensor order = kl.argsort(-1, /*descending=*/true).slice(0, 0, variables).cpu();
+  const auto posterior = vae.posterior(examples.slice(0, 0, 1));
+  const Tensor start = (gaussian ? posterior->mean() : posterior->mode())[0].cpu();
+  const std::int64_t across = gaussian ? kSteps : options.categories;
+  std::vector<Tensor> z;
+  for (std::int64_t v = 0; v < order.size(0); ++v) {
+    const auto variable = order[v].item<std::int64_t>();
+    for (std::int64_t step = 0; step < across; ++step) {
+      Tensor one = start.clone();
+      if (gaussian) {
+        one[variable] = kReach * (2.0 * static_cast<double>(step) / (kSteps - 1) - 1);
+      } else {
+        one[variable].zero_()[step] = 1;
+      }
+      z.push_back(one);
+    }
+  }
+  return {
+      static_cast<std::size_t>(across), to_vector(decode(vae, at::stack(z))),
+      fmt::format("{}, each of the {} variables that tell most about an image ({:.2f} to {:.2f} "
+                  "nats), the others as in its code.",
+                  gaussian ? "From −3 to 3" : "Each category", order.size(0),
+                  kl[order[0].item<std::int64_t>()].item<double>(),
+                  kl[order[-1].item<std::int64_t>()].item<double>())};
+}
+
+}  // namespace partita::app

@@ -1,0 +1,27 @@
+// Curves of scores, for the pages of detect and openset.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "apps/report/figure.hpp"
+#include "partita/detection/roc.hpp"
+
+namespace partita::app {
+
+/// The points of a curve to draw: all, or evenly many of them with both ends.
+RocCurve thinned(const RocCurve& curve);
+
+/// part / whole
+double share(std::size_t part, std::size_t whole);
+
+/// True positive rate against false positive rate.
+Series roc_series(const RocCurve& curve, std::string name);
+
+/// The share of the values in each of so many equal bins, as steps; what lies beyond low or high is
+/// in the first or last.
+Series histogram(std::string name, std::span<const double> values, double low, double high,
+                 std::size_t bins);
+
+}  // namespace partita::app

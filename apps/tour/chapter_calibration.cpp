@@ -1,0 +1,253 @@
+// C: probabilities that say how often they are right.
+#include <ATen/ATen.h>
+#include <torch/optim/lbfgs.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "apps/command/learn/tensors.hpp"
+#include "apps/report/figure.hpp"
+#include "apps/tour/tour.hpp"
+#include "partita/calibration/calibrator.hpp"
+#include "partita/calibration/conformal.hpp"
+#include "partita/calibration/metrics.hpp"
+#include "partita/calibration/temperature.hpp"
+#include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/learn/losses/losses.hpp"
+#include "partita/softmax/divergence.hpp"
+#include "partita/softmax/softmax.hpp"
+#include "statistics.hpp"
+
+namespace partita::app {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Logits and labels of a network that is too sure of itself: labels are drawn from softmax(z / 2).
+struct Outputs {
+  std::size_t classes;
+  std::vector<double> logits;
+  std::vector<std::int64_t> labels;
+
+  Rows rows() const { return {logits.data(), labels.size(), classes}; }
+};
+
+Outputs overconfident(const Stream& stream, std::size_t n, std::size_t classes) {
+  constexpr double kTemperature = 2;
+  Outputs out{classes, std::vector<double>(n * classes), {}};
+  std::vector<double> honest(n * classes);
+  for (std::size_t i = 0; i < honest.size(); ++i) {
+    honest[i] = 1.5 * stream.normal(i);
+    out.logits[i] = kTemperature * honest[i];
+  }
+  out.labels = gumbel_max({honest.data(), n, classes}, {stream.seed, stream.id + 1});
+  return out;
+}
+
+double mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double v : values) sum += v;
+  return sum / static_cast<double>(values.size());
+}
+
+std::vector<double> scaled(const Outputs& outputs, double beta) {
+  std::vector<double> z = outputs.logits;
+  for (double& value : z) value *= beta;
+  return z;
+}
+
+Finding temperature(const TourContext& context) {
+  const Outputs outputs = overconfident(context.stream(0), context.choose(50'000U, 10'000U), 10);
+  const TemperatureFit fit = fit_temperature(outputs.rows(), outputs.labels);
+  const std::vector<double> z = scaled(outputs, 1 / fit.temperature);
+  const Rows tempered{z.data(), outputs.labels.size(), outputs.classes};
+  std::vector<double> q(z.size());
+  softmax(tempered, {q.data(), outputs.labels.size(), outputs.classes});
+  double of_labels = 0;
+  double expected = 0;
+  for (std::size_t i = 0; i < outputs.labels.size(); ++i) {
+    of_labels += outputs.logits[i * outputs.classes + static_cast<std::size_t>(outputs.labels[i])];
+    for (std::size_t k = 0; k < outputs.classes; ++k) {
+      expected += q[i * outputs.classes + k] * outputs.logits[i * outputs.classes + k];
+    }
+  }
+  const auto n = static_cast<double>(outputs.labels.size());
+  const double raw = temperature_nll(outputs.rows(), outputs.labels, 1);
+
+  Series curve{.name = "NLL", .mark = Mark::line};
+  for (int i = -20; i <= 30; ++i) {
+    curve.x.push_back(std::exp(i / 15.0));
+    curve.y.push_back(temperature_nll(outputs.rows(), outputs.labels, curve.x.back()));
+  }
+  const Series optimum{
+      .name = "optimum", .x = {fit.temperature}, .y = {fit.nll}, .mark = Mark::points};
+  return {{equal("temperature of labels drawn at 2", fit.temperature, 2, 0.2),
+           equal("mean z_y less mean E_q z", of_labels / n - expected / n, 0, 1e-10),
+           equal("mean entropy of q less its NLL", mean(entropy(tempered)) - fit.nll, 0, 1e-10),
+           at_most("NLL at the optimum", fit.nll, raw)},
+          {{to_svg({.title = "Likelihood against temperature",
+                    .x = {.label = "temperature", .logarithmic = true},
+                    .y = {.label = "mean negative log-likelihood"},
+                    .series = {curve, optimum}}),
+            "One number makes the probabilities honest."}}};
+}
+
+Finding boundaries(const TourContext&) {
+  const std::array logits = {3.0, 1.0, 0.0, 0.5, 2.0, 1.0};
+  const std::array constant = {1.0, 1.0, 1.0, 2.0, 2.0, 2.0};
+  const auto status = [](const std::array<double, 6>& rows, std::array<std::int64_t, 2> labels) {
+    return fit_temperature({rows.data(), 2, 3}, labels).status;
+  };
+  const auto is = [](FitStatus a, FitStatus b) { return a == b ? 1.0 : 0.0; };
+  return {{equal("every label the arg max: T → 0 is said, not returned",
+                 is(status(logits, {0, 1}), FitStatus::zero_temperature), 1, 0),
+           equal("labels no likelier than chance: T → ∞",
+                 is(status(logits, {2, 0}), FitStatus::infinite_temperature), 1, 0),
+           equal("constant rows: undetermined",
+                 is(status(constant, {0, 1}), FitStatus::undetermined), 1, 0)}};
+}
+
+/// Maximizes the mean entropy of one free distribution a row, given the mean of z_y: an augmented
+/// Lagrangian, which knows nothing of temperatures.
+Tensor most_entropic(const Tensor& z, const Tensor& labels) {
+  const Tensor target = z.gather(1, labels.unsqueeze(1)).mean();
+  const Tensor theta = at::zeros_like(z).set_requires_grad(true);
+  double multiplier = 0;
+  constexpr double kPenalty = 10;
+  for (int round = 0; round < 30; ++round) {
+    torch::optim::LBFGS solver({theta}, torch::optim::LBFGSOptions(1)
+                                            .max_iter(300)
+                                            .tolerance_grad(1e-12)
+                                            .tolerance_change(0)
+                                            .line_search_fn("strong_wolfe"));
+    const auto gap = [&] { return (theta.softmax(1) * z).sum(1).mean() - target; };
+    solver.step([&] {
+      solver.zero_grad();
+      const Tensor entropy = -(theta.softmax(1) * theta.log_softmax(1)).sum(1).mean();
+      const Tensor off = gap();
+      Tensor loss = -entropy + multiplier * off + kPenalty / 2 * off.square();
+      loss.backward();
+      return loss;
+    });
+    multiplier += kPenalty * gap().item<double>();
+  }
+  return theta.detach().softmax(1);
+}
+
+Finding maximum_entropy(const TourContext& context) {
+  const Outputs outputs = overconfident(context.stream(0), 60, 4);
+  const Tensor z = at::tensor(outputs.logits, at::kDouble).view({60, 4});
+  const Tensor labels = at::tensor(outputs.labels, at::kLong);
+  const TemperatureFit fit = fit_temperature(outputs.rows(), outputs.labels);
+  return {{equal("the fit converged", fit.status == FitStatus::converged ? 1 : 0, 1, 0),
+           at_most("q of most entropy against softmax(z / T), largest difference",
+                   largest_difference(most_entropic(z, labels), (z / fit.temperature).softmax(1)),
+                   1e-6)}};
+}
+
+Finding metrics(const TourContext& context) {
+  const std::array log_prob = {std::log(0.95), std::log(0.05), 0.0, -kInfinity};
+  const std::array<std::int64_t, 2> labels = {0, 1};
+  const double example =
+      evaluate_calibration({log_prob.data(), 2, 2}, labels, {.bins = 10}).metrics.ece;
+
+  const Outputs outputs = overconfident(context.stream(0), context.choose(50'000U, 10'000U), 10);
+  const Calibrator calibrator =
+      fit_calibrator(CalibrationMethod::temperature, outputs.rows(), outputs.labels);
+  const Evaluation before = evaluate_calibration(outputs.rows(), outputs.labels);
+  const Evaluation after = evaluate_calibration(outputs.rows(), outputs.labels, {}, &calibrator);
+  std::vector<Series> series = {
+      {.name = "as it says", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true}};
+  for (const auto& [name, evaluation] : {std::pair{"before", &before}, {"after", &after}}) {
+    Series& curve = series.emplace_back(Series{.name = name});
+    for (const ReliabilityBin& bin : evaluation->bins) {
+      if (bin.count < 20) continue;
+      curve.x.push_back(bin.confidence);
+      curve.y.push_back(bin.accuracy);
+    }
+  }
+  return {{equal("ECE of confidences .95 and 1, the first right, ten bins", example, 0.475, 1e-12),
+           equal(
+               "ECE by hand from the bins, after",
+               [&] {
+                 double ece = 0;
+                 for (const ReliabilityBin& bin : after.bins) {
+                   if (bin.count > 0) {
+                     ece +=
+                         static_cast<double>(bin.count) * std::abs(bin.accuracy - bin.confidence);
+                   }
+                 }
+                 return ece / static_cast<double>(outputs.labels.size());
+               }(),
+               after.metrics.ece, 1e-12),
+           at_most("ECE after temperature scaling, over before",
+                   after.metrics.ece / before.metrics.ece, 0.2)},
+          {{to_svg({.title = "Reliability",
+                    .x = {.label = "confidence", .min = 0, .max = 1},
+                    .y = {.label = "accuracy", .min = 0, .max = 1},
+                    .series = series}),
+            "How often a prediction is right, against how sure it is."}}};
+}
+
+Finding beyond(const TourContext& context) {
+  const std::size_t n = context.choose(20'000U, 4000U);
+  const Outputs fitted = overconfident(context.stream(0), n, 6);
+  const Outputs fresh = overconfident(context.stream(1), n, 6);
+  Finding finding;
+  const double before = evaluate_calibration(fresh.rows(), fresh.labels).metrics.ece;
+  for (const auto method : {CalibrationMethod::vector, CalibrationMethod::matrix,
+                            CalibrationMethod::isotonic, CalibrationMethod::histogram}) {
+    const Calibrator calibrator = fit_calibrator(method, fitted.rows(), fitted.labels);
+    finding.checks.push_back(at_most(
+        std::string(name_of(method)) + " calibration: ECE of fresh rows, over before",
+        evaluate_calibration(fresh.rows(), fresh.labels, {}, &calibrator).metrics.ece / before,
+        0.5));
+  }
+  constexpr double kAlpha = 0.1;
+  // Of both draws, the held-out rows and those that are covered.
+  const double deviation = std::sqrt(kAlpha * (1 - kAlpha) * 2 / static_cast<double>(n));
+  for (const auto& [name, score] : {std::pair{"LAC", ConformalScore::lac},
+                                    {"APS", ConformalScore::aps},
+                                    {"RAPS", ConformalScore::raps}}) {
+    const ConformalPredictor predictor =
+        fit_conformal(fitted.rows(), fitted.labels,
+                      {.score = score, .alpha = kAlpha, .stream = context.stream(2)});
+    const PredictionSets sets = predict_sets(predictor, fresh.rows(), context.stream(3));
+    double covered = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto set = sets.of(i);
+      covered += std::find(set.begin(), set.end(), fresh.labels[i]) != set.end() ? 1 : 0;
+    }
+    finding.checks.push_back(equal(std::string(name) + " sets at 90 %: coverage",
+                                   covered / static_cast<double>(n), 1 - kAlpha,
+                                   testing::kFiveSigma * deviation));
+  }
+  return finding;
+}
+
+constexpr Claim kClaims[] = {
+    {"C1",
+     "One temperature, from held-out logits, by Newton's method on its inverse; at the optimum the "
+     "mean logit of the labels is the one expected, and the mean entropy is the loss.",
+     temperature},
+    {"C2", "Where the likelihood has no maximum, a status says so, and no number runs away.",
+     boundaries},
+    {"C3",
+     "Among all distributions with that mean logit, the tempered softmax has the most entropy.",
+     maximum_entropy},
+    {"C4", "Calibration errors say how far probabilities are from frequencies.", metrics},
+    {"C5",
+     "Vector, matrix, isotonic and histogram calibration, and prediction sets that hold the right "
+     "class as often as asked.",
+     beyond},
+};
+
+}  // namespace
+
+Chapter calibration_chapter() { return {"calibration", "C. Calibration", kClaims}; }
+
+}  // namespace partita::app

@@ -1,0 +1,396 @@
+// E: gradients of expectations, by samples.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <numbers>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/learn/tensors.hpp"
+#include "apps/experiments/gradients/experiment.hpp"
+#include "apps/report/figure.hpp"
+#include "apps/tour/generative_models.hpp"
+#include "apps/tour/tour.hpp"
+#include "partita/learn/distributions.hpp"
+#include "partita/learn/estimators.hpp"
+#include "partita/random/fill.hpp"
+#include "statistics.hpp"
+
+namespace partita::app {
+namespace {
+
+using distributions::DistributionPtr;
+using distributions::Logits;
+using distributions::Normal;
+using testing::ks_p_value;
+
+Finding score_function(const TourContext& context) {
+  using namespace estimators;
+  const std::int64_t n = context.choose<std::int64_t>(400'000, 50'000);
+  const Tensor logits = at::tensor({0.5, -0.3, 1.0, -1.2}, at::kDouble);
+  const Tensor weights = at::tensor({0.2, 1.5, -0.7, 0.9}, at::kDouble);
+  const Function f = [&](const Tensor& x) { return (2 + (x * weights).sum(-1)).square(); };
+  const auto gradients = [&](Estimator& estimator, std::int64_t rows, std::uint64_t id) {
+    const Tensor theta = logits.repeat({rows, 1}).set_requires_grad(true);
+    const distributions::OneHotCategorical distribution{Logits(theta)};
+    estimator(distribution, f, context.stream(id)).surrogate.sum().backward();
+    return theta.grad().select(1, 1);
+  };
+  Enumeration enumeration;
+  const double truth = gradients(enumeration, 1, 0).item<double>();
+
+  const Tensor b = at::full({}, 5.0, at::kDouble).set_requires_grad(true);
+  const std::pair<const char*, ScoreFunctionOptions> ways[] = {
+      {"no baseline", {.samples = 8}},
+      {"moving average", {.samples = 8, .baseline = baselines::MovingAverage{}}},
+      {"leave one out", {.samples = 8, .baseline = baselines::LeaveOneOut{}}},
+      {"learned",
+       {.samples = 8,
+        .baseline = baselines::Learned{.function = [b] { return b; }, .parameters = {b}}}},
+      {"control variate", {.samples = 8, .baseline = baselines::ControlVariate{}}}};
+  Finding finding;
+  Series spread{.name = "", .mark = Mark::bars};
+  Axis names;
+  double without = 0;
+  std::uint64_t id = 0;
+  for (const auto& [name, options] : ways) {
+    ScoreFunction estimator(options);
+    gradients(estimator, 1000, id++);  // what a moving average is of
+    const Tensor all = gradients(estimator, n, id++);
+    const double deviation = all.std().item<double>();
+    if (spread.y.empty()) without = deviation;
+    finding.checks.push_back(unbiased(name, to_vector(all), truth));
+    if (!spread.y.empty()) {
+      finding.checks.push_back(at_most(std::string(name) + ": standard deviation over that without",
+                                       deviation / without, 0.9));
+    }
+    spread.x.push_back(static_cast<double>(spread.x.size()));
+    spread.y.push_back(deviation);
+    names.categories.emplace_back(name);
+  }
+  finding.figures.push_back({to_svg({.title = "Standard deviation of the score function's gradient",
+                                     .x = names,
+                                     .y = {.label = "standard deviation", .min = 0},
+                                     .series = {spread},
+                                     .width = 640}),
+                             "Eight samples an estimate; what a baseline saves.", true});
+  return finding;
+}
+
+Finding pathwise(const TourContext& context) {
+  using namespace estimators;
+  // E sin z = e^(-σ²/2) sin μ for z ~ N(μ, σ).
+  constexpr double kMean = 0.4;
+  constexpr double kDeviation = 0.8;
+  const std::int64_t n = context.choose<std::int64_t>(1'000'000, 200'000);
+  const double damped = std::exp(-kDeviation * kDeviation / 2);
+  Pathwise by_path;
+  ScoreFunction by_score;
+  Finding finding;
+  std::vector<double> deviations;
+  for (Estimator* estimator :
+       {static_cast<Estimator*>(&by_path), static_cast<Estimator*>(&by_score)}) {
+    const Tensor mean = at::full({n}, kMean, at::kDouble).set_requires_grad(true);
+    const Tensor deviation = at::full({n}, kDeviation, at::kDouble).set_requires_grad(true);
+    (*estimator)(
+        Normal(mean, deviation), [](const Tensor& z) { return z.sin(); },
+        context.stream(deviations.size()))
+        .surrogate.sum()
+        .backward();
+    const std::string name = estimator == &by_path ? "pathwise" : "score function";
+    finding.checks.push_back(
+        unbiased(name + ", in μ", to_vector(mean.grad()), damped * std::cos(kMean)));
+    finding.checks.push_back(unbiased(name + ", in σ", to_vector(deviation.grad()),
+                                      -kDeviation * damped * std::sin(kMean)));
+    deviations.push_back(mean.grad().std().item<double>());
+  }
+  finding.checks.push_back(at_most("standard deviation in μ, pathwise over score function",
+                                   deviations[0] / deviations[1], 0.8));
+  return finding;
+}
+
+/// An experiment of `partita gradients`, which sets the number of torch's threads to one.
+GradientsResult experiment(const TourContext& context, const char* problem,
+                           const std::vector<std::string>& estimators, std::int64_t samples,
+                           std::int64_t steps) {
+  const GradientsResult result = run_gradients({.problem = problem,
+                                                .estimators = estimators,
+                                                .report = "",
+                                                .samples = samples,
+                                                .steps = steps,
+                                                .seed = context.options.seed,
+                                                .threads = context.options.threads});
+  at::set_num_threads(context.options.threads);
+  return result;
+}
+
+Figure optimization_figure(const VariantResult& variant, const std::string& value) {
+  Figure figure{.title = "Optimization", .x = {.label = "step"}, .y = {.label = value}};
+  for (const OptimizationCurve& curve : variant.curves) {
+    figure.series.push_back(
+        {.name = curve.estimator, .x = curve.step, .y = curve.value, .mark = Mark::line});
+  }
+  return figure;
+}
+
+Finding gaussian_example(const TourContext& context) {
+  const GradientsResult result = experiment(context, "gaussian", {"score", "pathwise"},
+                                            context.choose<std::int64_t>(1'000'000, 100'000), 500);
+  const VariantResult& at_zero = result.variants.front();
+  Finding finding{.checks = {equal("exact gradient at θ = 0, a = 2, b = 3",
+                                   at_zero.exact_gradient.front(), 12, 1e-12)}};
+  for (const Measurement& m : at_zero.measurements) {
+    finding.checks.push_back(at_most(m.estimator + ": bias, standard errors",
+                                     std::abs(m.bias) / m.bias_error, testing::kFiveSigma));
+  }
+  Figure variances{.title = "Variance against the parameter",
+                   .x = {.label = "θ"},
+                   .y = {.label = "variance", .logarithmic = true}};
+  for (const VarianceCurve& curve : at_zero.variance_curves) {
+    double off = 0;
+    for (std::size_t i = 0; i < curve.theta.size(); ++i) {
+      off = std::max(off, std::abs(curve.variance[i] / curve.closed_form[i] - 1));
+    }
+    // The variance's own relative error, sqrt(46 / n) where z³'s tail is all there is, and a tail
+    // of its own.
+    finding.checks.push_back(at_most(curve.estimator + ": variance against its closed form", off,
+                                     context.choose(0.06, 0.15)));
+    variances.series.push_back(
+        {.name = curve.estimator, .x = curve.theta, .y = curve.variance, .mark = Mark::points});
+    variances.series.push_back({.name = curve.estimator + ", closed form",
+                                .x = curve.theta,
+                                .y = curve.closed_form,
+                                .mark = Mark::line});
+  }
+  for (const OptimizationCurve& curve : at_zero.curves) {
+    // E z² - 1 = (2 θ + 3)².
+    const double distance = std::sqrt(std::max(0.0, curve.value.back() - 1)) / 2;
+    finding.checks.push_back(
+        at_most(curve.estimator + ": distance of θ from −b/a, after 500 steps", distance, 0.2));
+  }
+  finding.figures = {{to_svg(variances), "Variance of one estimate, and its closed form."},
+                     {to_svg(optimization_figure(at_zero, "E z²")), "Both find θ = −3/2."}};
+  return finding;
+}
+
+Finding policy_gradient(const TourContext& context) {
+  const GradientsResult result = experiment(
+      context, "mdp", {"whole-return", "reward-to-go", "leave-one-out"},
+      context.choose<std::int64_t>(10'000, 2'000), context.choose<std::int64_t>(500, 150));
+  Finding finding;
+  for (const VariantResult& variant : result.variants) {
+    for (const Measurement& m : variant.measurements) {
+      finding.checks.push_back(
+          at_most(variant.name + ", " + m.estimator + ": bias, standard errors",
+                  m.bias / m.bias_error, testing::kFiveSigma));
+    }
+    finding.checks.push_back(
+        at_most(variant.name + ": variance of reward-to-go over the whole return's",
+                variant.measurements[1].variance / variant.measurements[0].variance, 0.95));
+    const OptimizationCurve& curve = variant.curves.back();
+    finding.checks.push_back(at_least(variant.name + ": return after learning over before",
+                                      curve.value.back() / curve.value.front(), 1.5));
+  }
+  finding.figures = {{to_svg(optimization_figure(result.variants.front(), "expected return")),
+                      "Three states on a river: the large reward lies against the current."}};
+  return finding;
+}
+
+Finding evidence_bound(const TourContext& context) {
+  // z ~ N(0, 1), x | z ~ N(w z, s): evidence and posterior are normal, too.
+  constexpr double w = 1.5;
+  constexpr double s = 0.7;
+  constexpr double total = w * w + s * s;
+  constexpr double x = 0.8;
+  const std::int64_t n = context.choose<std::int64_t>(400'000, 100'000);
+  const Tensor one = at::ones({n}, at::kDouble);
+  const double evidence = Normal(0 * one[0], std::sqrt(total))
+                              .log_prob(at::scalar_tensor(x, at::kDouble))
+                              .item<double>();
+  const auto bound = [&](double mean, double deviation, estimators::KlTerm kl) {
+    estimators::Pathwise estimator;
+    return estimators::elbo(
+               Normal(mean * one, deviation), Normal(0 * one, 1.0),
+               [&](const Tensor& z) { return Normal(w * z, s).log_prob(at::full_like(z, x)); },
+               estimator, context.stream(0), kl)
+        .value;
+  };
+  const double mean = w * x / total;
+  const double deviation = s / std::sqrt(total);
+  const Tensor at_posterior = bound(mean, deviation, estimators::KlTerm::sampled);
+  const double gap =
+      distributions::kl_divergence(Normal(0.1 * one[0], 0.6), Normal(mean * one[0], deviation))
+          .item<double>();
+  const Series line{.name = "log p(x)",
+                    .x = {-1, 2},
+                    .y = {evidence, evidence},
+                    .mark = Mark::line,
+                    .dashed = true};
+  Series curve{.name = "ELBO", .mark = Mark::line};
+  double most = -1e300;
+  for (int i = -20; i <= 40; ++i) {
+    curve.x.push_back(i / 20.0);
+    curve.y.push_back(
+        bound(i / 20.0, deviation, estimators::KlTerm::sampled).mean().item<double>());
+    most = std::max(most, curve.y.back());
+  }
+  return {{at_most("at the true posterior each sample's bound against log p(x)",
+                   (at_posterior - evidence).abs().max().item<double>(), 1e-12),
+           unbiased("elsewhere: log p(x) − KL(q‖posterior), KL to the prior in closed form",
+                    to_vector(bound(0.1, 0.6, estimators::KlTerm::analytic)), evidence - gap),
+           unbiased("KL to the prior sampled",
+                    to_vector(bound(0.1, 0.6, estimators::KlTerm::sampled)), evidence - gap),
+           at_least("that gap", gap, 0.1),
+           at_most("largest ELBO of 61 means, less log p(x)", most - evidence, 1e-3)},
+          {{to_svg({.title = "ELBO against the mean of q",
+                    .x = {.label = "mean of q"},
+                    .y = {.label = "nats"},
+                    .series = {curve, line}}),
+            "The bound touches the evidence where q is the posterior."}}};
+}
+
+Finding gaussian_divergence(const TourContext& context) {
+  using distributions::kl_divergence;
+  using distributions::MultivariateNormal;
+  const Random random(context.stream(0));
+  const std::int64_t d = 4;
+  const Tensor mean = random.normal({d}, at::kDouble);
+  const Tensor deviation = (0.5 * random.normal({d}, at::kDouble)).exp();
+  const Tensor zero = at::zeros({d}, at::kDouble);
+  const Tensor identity = at::eye(d, at::kDouble);
+  const double by_hand =
+      0.5 *
+      (deviation.square() + mean.square() - 1 - deviation.square().log()).sum().item<double>();
+  const MultivariateNormal standard(zero, identity);
+  const double full =
+      kl_divergence(MultivariateNormal(mean, at::diag(deviation.square())), standard)
+          .item<double>();
+  const double product =
+      kl_divergence(Normal(mean, deviation), Normal(zero, 1.0)).sum().item<double>();
+
+  const auto covariance = [&] {
+    const Tensor root = random.normal({d, d}, at::kDouble);
+    return root.mm(root.t()) + identity;
+  };
+  const MultivariateNormal p(mean, covariance());
+  const MultivariateNormal q(zero, covariance());
+  const Tensor z = p.sample({context.choose<std::int64_t>(1'000'000, 200'000)}, random);
+  return {{equal("full formula, diagonal covariance, to N(0, I)", full, by_hand, 1e-12),
+           equal("sum over the dimensions", product, by_hand, 1e-12),
+           unbiased("two full covariances: mean of log p(z) − log q(z)",
+                    to_vector(p.log_prob(z) - q.log_prob(z)), kl_divergence(p, q).item<double>())}};
+}
+
+/// A distribution by one parameter.
+struct Reparameterized {
+  const char* name;
+  double theta;
+  std::function<DistributionPtr(const Tensor& theta)> make;
+};
+
+Finding table_of_reparameterizations(const TourContext& context) {
+  using namespace distributions;
+  const std::int64_t n = context.choose<std::int64_t>(200'000, 50'000);
+  const auto all = std::to_array<Reparameterized>({
+      {"Exponential, in its rate", 1.7,
+       [](const Tensor& t) { return std::make_shared<Exponential>(t); }},
+      {"Cauchy, in its scale", 0.6,
+       [](const Tensor& t) { return std::make_shared<Cauchy>(0.3, t); }},
+      {"Laplace, in its scale", 1.4,
+       [](const Tensor& t) { return std::make_shared<Laplace>(-0.5, t); }},
+      {"Normal, in its scale", 0.7,
+       [](const Tensor& t) { return std::make_shared<Normal>(0.4, t); }},
+      {"Log-normal, in its scale", 0.5,
+       [](const Tensor& t) { return std::make_shared<LogNormal>(0.2, t); }},
+      {"Inverse gamma, in its concentration", 2.5,
+       [](const Tensor& t) { return std::make_shared<InverseGamma>(t, 1.3); }},
+  });
+  Finding finding;
+  std::uint64_t id = 0;
+  for (const Reparameterized& each : all) {
+    const Tensor theta = at::full({n}, each.theta, at::kDouble).set_requires_grad(true);
+    const Tensor z = each.make(theta)->rsample(context.stream(id++));
+    z.sum().backward();
+    const Tensor drawn = z.detach();
+    const auto law = each.make(theta.detach());
+    constexpr double kStep = 1e-5;
+    const Tensor slope = (each.make(theta.detach() + kStep)->cdf(drawn) -
+                          each.make(theta.detach() - kStep)->cdf(drawn)) /
+                         (2 * kStep);
+    // Where the density is not so small that the quotient is all rounding.
+    const Tensor density = law->log_prob(drawn).exp();
+    const Tensor implicit = -slope / density;
+    const Tensor off =
+        ((theta.grad() - implicit) / (1 + implicit.abs())).masked_select(density > 1e-3);
+    finding.checks.push_back(not_rejected(
+        each.name, ks_p_value(to_vector(law->cdf(drawn)), [](double u) { return u; })));
+    finding.checks.push_back(
+        at_most("dz/dθ against −(∂F/∂θ)/p", off.abs().max().item<double>(), 1e-5));
+  }
+  const auto normal_cdf = [](double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); };
+  const Stream stream = context.stream(id++);
+  std::vector<double> filled(static_cast<std::size_t>(n));
+  std::vector<double> single(filled.size());
+  fill_normal(stream, 0, filled);
+  for (std::size_t i = 0; i < single.size(); ++i) single[i] = stream.normal(i);
+  finding.checks.push_back(not_rejected("Box-Muller, one by one", ks_p_value(single, normal_cdf)));
+  finding.checks.push_back(
+      not_rejected("Box-Muller, many at once", ks_p_value(filled, normal_cdf)));
+
+  const Tensor root =
+      at::tensor({1.2, 0.0, 0.0, -0.7, 0.8, 0.0, 0.4, 0.3, 0.5}, at::kDouble).view({3, 3});
+  const MultivariateNormal vectors(at::tensor({1.0, 2.0, 3.0}, at::kDouble), ScaleTril(root));
+  const Tensor white =
+      at::linalg_solve(root, (vectors.rsample({n}, context.stream(id++)) - vectors.loc()).t());
+  finding.checks.push_back(
+      not_rejected("N(μ, RRᵀ): R⁻¹(z − μ)", ks_p_value(to_vector(white), normal_cdf)));
+
+  const Rademacher signs({}, at::kDouble);
+  const std::vector<double> drawn = to_vector(signs.sample({n}, context.stream(id++)));
+  finding.checks.push_back(unbiased("Rademacher: mean", drawn, 0));
+  finding.checks.push_back(
+      equal("Rademacher has a reparameterization", signs.has_rsample() ? 1 : 0, 0, 0));
+  return finding;
+}
+
+constexpr Claim kClaims[] = {
+    {"E1",
+     "The score function's gradient is right on average with any baseline, and a baseline lowers "
+     "its variance.",
+     score_function},
+    {"E2", "Where samples are a smooth function of noise, the gradient moves inside.", pathwise},
+    {"E3",
+     "On the lecture's example both are right, their variances are those computed by hand, and "
+     "both "
+     "find the optimum.",
+     gaussian_example},
+    {"E4", "The policy gradient is the score function's along a trajectory.", policy_gradient},
+    {"E5", "The ELBO is below the evidence by KL(q‖posterior), and equal to it at the posterior.",
+     evidence_bound},
+    {"E6", "The divergence of Gaussians in closed form: full, diagonal and sampled are one number.",
+     gaussian_divergence},
+    {"E7",
+     "A variational auto-encoder needs both terms: without the regularizer its codes leave the "
+     "prior, without reconstruction they know nothing.",
+     auto_encoder},
+    {"E8",
+     "A table of reparameterizations: each has its law, and its gradient is that of implicit "
+     "differentiation.",
+     table_of_reparameterizations},
+    {"E9",
+     "Roll-outs give every element of a sequence its share of the reward, and a generator that "
+     "follows them comes to draw what an oracle draws.",
+     seqgan},
+};
+
+}  // namespace
+
+Chapter gradients_chapter() { return {"gradients", "E. Gradients through samples", kClaims}; }
+
+}  // namespace partita::app

@@ -1,0 +1,262 @@
+// F: Gumbel noise, the Concrete distribution, and what their gradients are worth.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "apps/command/learn/tensors.hpp"
+#include "apps/report/figure.hpp"
+#include "apps/tour/tour.hpp"
+#include "partita/gumbel/gumbel.hpp"
+#include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/learn/distributions.hpp"
+#include "partita/learn/estimators.hpp"
+#include "partita/random/fill.hpp"
+#include "partita/softmax/softmax.hpp"
+#include "statistics.hpp"
+
+namespace partita::app {
+namespace {
+
+using distributions::Logits;
+using testing::chi_square_p_value;
+using testing::ks_p_value;
+
+constexpr std::array kLogits = {0.5, -0.3, 1.0, -1.2};
+constexpr std::size_t kCategories = kLogits.size();
+
+std::vector<double> probabilities() {
+  std::vector<double> p(kCategories);
+  softmax(row_of(kLogits), row_to(p));
+  return p;
+}
+
+/// Counts of categories against n softmax(kLogits), χ².
+double categories_p_value(const std::vector<std::int64_t>& drawn) {
+  std::vector<double> observed(kCategories);
+  for (const std::int64_t c : drawn) ++observed[static_cast<std::size_t>(c)];
+  std::vector<double> expected = probabilities();
+  for (double& e : expected) e *= static_cast<double>(drawn.size());
+  return chi_square_p_value(observed, expected);
+}
+
+Finding gumbel(const TourContext& context) {
+  std::vector<double> draws(context.choose(1'000'000U, 200'000U));
+  fill_gumbel(context.stream(0), 0, draws);
+  double round_trip = 0;
+  for (int i = 1; i < 1000; ++i) {
+    const double u = i / 1000.0;
+    round_trip = std::max(round_trip, std::abs(gumbel_cdf(gumbel_icdf(u, 2, 3), 2, 3) - u));
+  }
+  const auto infinite = static_cast<double>(
+      std::count_if(draws.begin(), draws.end(), [](double g) { return !std::isfinite(g); }));
+  const double g = 1.7;
+  return {
+      {equal("log-density at −5", gumbel_log_prob(-5), 5 - std::exp(5.0), 1e-12),
+       equal("e^(μ−g) F(g) over the density, g = 1.7, μ = 0.4",
+             std::exp(0.4 - g) * gumbel_cdf(g, 0.4) / std::exp(gumbel_log_prob(g, 0.4)), 1, 1e-14),
+       at_most("F(F⁻¹(u)) against u", round_trip, 1e-14),
+       not_rejected("draws against F, Kolmogorov-Smirnov",
+                    ks_p_value(draws, [](double x) { return gumbel_cdf(x); })),
+       equal("draws that are not finite", infinite, 0, 0)}};
+}
+
+Finding gumbel_max_trick(const TourContext& context) {
+  const std::size_t n = context.choose(1'000'000U, 200'000U);
+  const auto drawn = gumbel_max(Rows{kLogits.data(), n, kCategories, 0}, context.stream(0));
+  // One category 20.5 above 262,144 others: 100,000 draws should leave it 32.8 times.
+  constexpr std::size_t kTail = 262'144;
+  constexpr std::size_t kDraws = 100'000;
+  std::vector<float> row(kTail + 1, 0.0F);
+  row.front() = 20.5F;
+  const auto tail = gumbel_max(Rows{row.data(), kDraws, row.size(), 0}, context.stream(1),
+                               {.threads = context.options.threads});
+  const auto hits = static_cast<double>(
+      std::count_if(tail.begin(), tail.end(), [](std::int64_t c) { return c != 0; }));
+  const double expected = kDraws * kTail * std::exp(-20.5) / (1 + kTail * std::exp(-20.5));
+  return {{not_rejected("arg max of z + G against softmax, χ²", categories_p_value(drawn)),
+           equal("draws of a tail of 262,144 categories 20.5 below one", hits, expected,
+                 5.2 * std::sqrt(expected))}};
+}
+
+Finding temperature(const TourContext& context) {
+  const auto tempered = [](double tau) {
+    std::vector<double> row;
+    for (const double z : kLogits) row.push_back(z / tau);
+    softmax(row_of(row), row_to(row));
+    return row;
+  };
+  const std::vector<double> cold = tempered(1e-3);
+  const std::vector<double> hot = tempered(1e6);
+
+  // Two centers at -1 and 1: responsibilities are a softmax of -|x - c|² / (2 σ²).
+  const auto right_share = [](double x, double variance) {
+    std::array row = {-(x + 1) * (x + 1) / (2 * variance), -(x - 1) * (x - 1) / (2 * variance)};
+    softmax(row_of(row), row_to(row));
+    return row[1];
+  };
+  double not_nearest = 0;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    const double x = context.stream(0).normal(i);
+    not_nearest = std::max(not_nearest, std::abs(right_share(x, 1e-7) - (x > 0 ? 1 : 0)));
+  }
+  std::vector<Series> series;
+  for (const auto& [name, variance] :
+       {std::pair{"σ² = 1", 1.0}, {"σ² = 0.2", 0.2}, {"σ² = 0.01", 0.01}}) {
+    Series& curve = series.emplace_back(Series{.name = name, .mark = Mark::line});
+    for (int i = -100; i <= 100; ++i) {
+      curve.x.push_back(i / 50.0);
+      curve.y.push_back(right_share(i / 50.0, variance));
+    }
+  }
+  return {{equal("softmax(z/τ) of the arg max at τ = 0.001", cold[2], 1, 1e-12),
+           equal("largest of softmax(z/τ) at τ = 10⁶", hot[2], 0.25, 1e-6),
+           at_most("responsibilities at σ² = 10⁻⁷ against the nearest center", not_nearest, 1e-9)},
+          {{to_svg({.title = "Responsibility of one of two centers",
+                    .x = {.label = "x"},
+                    .y = {.label = "share of the center at 1"},
+                    .series = series}),
+            "A mixture of two Gaussians becomes k-means as its variance vanishes."}}};
+}
+
+Finding concrete(const TourContext& context) {
+  const Tensor logits = at::tensor(kLogits, at::kDouble);
+  const Random random(context.stream(0));
+  const std::int64_t n = context.choose<std::int64_t>(400'000, 100'000);
+
+  // Mean density over uniform points of the simplex, whose own density is (K - 1)! = 6.
+  const distributions::RelaxedOneHotCategorical smooth(2.0, Logits(logits));
+  const Tensor points = distributions::Dirichlet(at::ones({4}, at::kDouble)).sample({n}, random);
+  const std::vector<double> mass = to_vector(smooth.log_prob(points).exp() / 6);
+
+  const distributions::RelaxedOneHotCategorical sharp(0.3, Logits(logits));
+  const Tensor arg_max = sharp.sample({n}, random).argmax(-1).contiguous();
+  const std::vector<std::int64_t> drawn(arg_max.data_ptr<std::int64_t>(),
+                                        arg_max.data_ptr<std::int64_t>() + n);
+
+  const distributions::RelaxedOneHotCategorical wide(0.1,
+                                                     Logits(random.normal({1000}, at::kDouble)));
+  const Tensor density = wide.log_prob(wide.sample({200}, random));
+  const Tensor at_vertex = wide.log_prob(at::eye(1000, at::kDouble).slice(0, 0, 5));
+
+  const Tensor theta = logits.clone().set_requires_grad(true);
+  const Tensor hard =
+      distributions::OneHotCategoricalStraightThrough(Logits(theta)).rsample({100}, random);
+  (hard * at::arange(4, at::kDouble)).sum().backward();
+  return {
+      {unbiased("mass over the simplex", mass, 1),
+       not_rejected("arg max of draws at τ = 0.3 against softmax, χ²", categories_p_value(drawn)),
+       equal("log-densities that are not finite, K = 1000, τ = 0.1",
+             (~at::isfinite(density)).sum().item<double>(), 0, 0),
+       equal("log-densities at a vertex that are NaN", at::isnan(at_vertex).sum().item<double>(), 0,
+             0),
+       equal("straight-through samples that are one-hot, share",
+             std::get<0>(hard.detach().max(-1)).eq(1).to(at::kDouble).mean().item<double>(), 1, 0),
+       at_least("norm of the gradient through them", theta.grad().norm().item<double>(), 1e-3)}};
+}
+
+/// Bias and standard deviation of the first entry of an estimator's gradient.
+struct Quality {
+  double bias;
+  double error;  // of the bias
+  double deviation;
+};
+
+Quality quality(estimators::Estimator& estimator, const Stream& stream, std::int64_t n) {
+  const Tensor weights = at::tensor({0.2, 1.5, -0.7, 0.9}, at::kDouble);
+  const estimators::Function f = [&](const Tensor& x) { return (x * weights).sum(-1).square(); };
+  const auto gradients = [&](estimators::Estimator& of, std::int64_t rows) {
+    const Tensor theta = at::tensor(kLogits, at::kDouble).repeat({rows, 1}).set_requires_grad(true);
+    of(distributions::OneHotCategorical(Logits(theta)), f, stream).surrogate.sum().backward();
+    return theta.grad().select(1, 1);
+  };
+  estimators::Enumeration exact;
+  const double truth = gradients(exact, 1).item<double>();
+  const Tensor all = gradients(estimator, n);
+  const double deviation = all.std().item<double>();
+  return {all.mean().item<double>() - truth, deviation / std::sqrt(static_cast<double>(n)),
+          deviation};
+}
+
+Finding bias_of_relaxations(const TourContext& context) {
+  using namespace estimators;
+  const std::int64_t n = context.choose<std::int64_t>(400'000, 50'000);
+  Finding finding;
+  std::uint64_t id = 0;
+  const auto standard_errors = [&](const Quality& q) { return std::abs(q.bias) / q.error; };
+
+  Series bias{.name = "Concrete, bias"};
+  Series spread{.name = "Concrete, standard deviation"};
+  for (const double tau : {0.1, 0.2, 0.5, 1.0, 2.0}) {
+    Concrete relaxed({.temperature = tau});
+    const Quality q = quality(relaxed, context.stream(id++), n);
+    bias.x.push_back(tau);
+    bias.y.push_back(std::abs(q.bias));
+    spread.x.push_back(tau);
+    spread.y.push_back(q.deviation);
+    if (tau == 1.0) {
+      finding.checks.push_back(at_least("Concrete at τ = 1: bias, in standard errors",
+                                        standard_errors(q), testing::kFiveSigma));
+    }
+  }
+  ScoreFunction score({.samples = 2, .baseline = baselines::LeaveOneOut{}});
+  Rebar rebar({.tune = false});
+  Relax relax({.control_variate = [](const Tensor& z) { return z.softmax(-1).select(-1, 1); }});
+  UnorderedSet set({.samples = 2});
+  std::vector<Series> series = {bias, spread};
+  const std::pair<const char*, Estimator*> unbiased_ones[] = {{"REINFORCE, leave one out", &score},
+                                                              {"REBAR", &rebar},
+                                                              {"RELAX", &relax},
+                                                              {"unordered set", &set}};
+  for (const auto& [name, estimator] : unbiased_ones) {
+    const Quality q = quality(*estimator, context.stream(id++), n);
+    finding.checks.push_back(at_most(std::string(name) + ": bias, in standard errors",
+                                     standard_errors(q), testing::kFiveSigma));
+    series.push_back({.name = name,
+                      .x = {bias.x.front(), bias.x.back()},
+                      .y = {q.deviation, q.deviation},
+                      .mark = Mark::line,
+                      .dashed = true});
+  }
+  finding.figures.push_back(
+      {to_svg({.title = "Bias and standard deviation against temperature",
+               .x = {.label = "temperature", .logarithmic = true},
+               .y = {.label = "of the gradient", .logarithmic = true},
+               .series = series}),
+       "The relaxation trades bias for variance; the dashed lines are standard deviations of "
+       "estimators that have no bias."});
+  return finding;
+}
+
+constexpr Claim kClaims[] = {
+    {"F1", "The Gumbel distribution: its density, its CDF and their inverse, exact in both tails.",
+     gumbel},
+    {"F2",
+     "The arg max of logits plus one independent Gumbel each is a draw from their softmax, far "
+     "tails included.",
+     gumbel_max_trick},
+    {"F3",
+     "As the temperature falls, softmax becomes the arg max; as its variance does, a mixture of "
+     "Gaussians becomes k-means.",
+     temperature},
+    {"F4",
+     "The Concrete distribution relaxes a category: its arg max is one, its density integrates to "
+     "one and stays finite.",
+     concrete},
+    {"F5",
+     "Gradients through it are biased at every positive temperature; those of hard samples need "
+     "not be.",
+     bias_of_relaxations},
+};
+
+}  // namespace
+
+Chapter gumbel_chapter() { return {"gumbel", "F. Gumbel and Concrete", kClaims}; }
+
+}  // namespace partita::app

@@ -1,0 +1,370 @@
+// D: a softmax whose sum is too large to compute, learned by telling data from noise.
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/optim/lbfgs.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/learn/tensors.hpp"
+#include "apps/experiments/nce/experiment.hpp"
+#include "apps/report/figure.hpp"
+#include "apps/tour/tour.hpp"
+#include "partita/embedding/map.hpp"
+#include "partita/embedding/similarity.hpp"
+#include "partita/embedding/trainer.hpp"
+#include "partita/io/file.hpp"
+#include "partita/learn/losses/nce.hpp"
+#include "partita/learn/losses/sampled_softmax.hpp"
+#include "statistics.hpp"
+#include "temporary_directory.hpp"
+
+namespace partita::app {
+namespace {
+
+using losses::NceLoss;
+using losses::NoiseDistribution;
+using losses::OutputBatch;
+using losses::OutputLayer;
+using losses::OutputLoss;
+using losses::Reduction;
+
+/// A model of V words with nothing special about it, and a batch for it.
+struct SmallModel {
+  OutputBatch batch;
+  OutputLayer output;
+
+  SmallModel(const Random& random, std::int64_t rows, std::int64_t words)
+      : batch{random.normal({rows, 8}, at::kDouble).set_requires_grad(true),
+              at::arange(rows, at::kLong).remainder(words)},
+        output{random.normal({words, 8}, at::kDouble).set_requires_grad(true),
+               random.normal({words}, at::kDouble).set_requires_grad(true)} {}
+
+  Tensor scores() const { return losses::logits(batch.hidden, output); }
+
+  /// Of all that is learned, end to end.
+  Tensor gradient(const Tensor& loss) const {
+    std::vector<Tensor> flat;
+    for (const Tensor& g :
+         torch::autograd::grad({loss}, {batch.hidden, output.weight, output.bias})) {
+      flat.push_back((g.is_sparse() ? g.to_dense() : g).flatten());
+    }
+    return at::cat(flat);
+  }
+};
+
+constexpr std::int64_t kWords = 7;
+constexpr std::int64_t kNoise = 3;
+
+NoiseDistribution uneven_noise() {
+  return NoiseDistribution(std::vector<double>{5, 1, 2, 0.3, 1, 4, 0.7});
+}
+
+Finding posterior(const TourContext& context) {
+  const SmallModel model(Random(context.stream(0)), 40, kWords);
+  const NoiseDistribution noise = uneven_noise();
+  const Tensor q = noise.log_prob(at::arange(kWords), at::kDouble).exp();
+  const Tensor u = model.scores().detach().exp();
+  const Tensor kq = static_cast<double>(kNoise) * q;
+  const Tensor is_data = u / (u + kq);
+  const Tensor is_noise = kq / (u + kq);
+  const Tensor drawn = noise.draw({40, kNoise}, context.stream(1));
+  const Tensor expected = -is_data.gather(1, model.batch.targets.unsqueeze(1)).log().squeeze(1) -
+                          is_noise.gather(1, drawn).log().sum(1);
+  const NceLoss nce(noise, {.noise = kNoise});
+  const Tensor loss = nce(model.batch, model.output, context.stream(1), Reduction::none);
+  return {{at_most("loss of a row against its words' u/(u + kq)",
+                   largest_difference(loss.detach(), expected), 1e-12)}};
+}
+
+Finding objective(const TourContext& context) {
+  const SmallModel model(Random(context.stream(0)), 40, kWords);
+  const NoiseDistribution noise = uneven_noise();
+  const Tensor words =
+      at::cat({model.batch.targets.unsqueeze(1), noise.draw({40, kNoise}, context.stream(1))}, 1);
+  const Tensor delta =
+      model.scores().gather(1, words) - noise.log_expected_count(words, kNoise, at::kDouble);
+  const Tensor is_data = at::zeros_like(delta).index_fill(1, at::zeros({1}, at::kLong), 1);
+  const Tensor entropy = losses::binary_cross_entropy_with_logits(delta, is_data, Reduction::sum);
+  const NceLoss nce(noise, {.noise = kNoise});
+  const Tensor loss = nce(model.batch, model.output, context.stream(1), Reduction::sum);
+  const Tensor gradient = model.gradient(loss);
+
+  // A step along the gradient changes the loss by its square, to second order.
+  const auto moved = [&](double step) {
+    const Tensor bias = model.output.bias.detach() + step * gradient.slice(0, -kWords);
+    return nce(model.batch, {model.output.weight, bias}, context.stream(1), Reduction::sum)
+        .item<double>();
+  };
+  const double square = gradient.slice(0, -kWords).square().sum().item<double>();
+  return {{equal("loss over binary cross-entropy, data 1 and noise 0",
+                 (loss / entropy).item<double>(), 1, 1e-13),
+           at_most("their gradients, largest difference",
+                   largest_difference(gradient, model.gradient(entropy)), 1e-12),
+           equal("slope along the gradient over its square",
+                 (moved(1e-6) - moved(-1e-6)) / 2e-6 / square, 1, 1e-6)}};
+}
+
+Finding negative_sampling(const TourContext& context) {
+  double same = 0;
+  double runs = 0;
+  for (const std::int64_t words : {2, 7, 97, 1000}) {
+    const SmallModel model(Random(context.stream(static_cast<std::uint64_t>(words))), 20, words);
+    const NceLoss nce(NoiseDistribution::uniform(words), {.noise = words});
+    const losses::NegativeSamplingLoss sampling(NoiseDistribution::uniform(words),
+                                                {.noise = words});
+    const auto of = [&](const OutputLoss& loss) {
+      return loss(model.batch, model.output, context.stream(0), Reduction::none);
+    };
+    same += of(nce).equal(of(sampling)) ? 1 : 0;
+    same += model.gradient(of(nce).sum()).equal(model.gradient(of(sampling).sum())) ? 1 : 0;
+    runs += 2;
+  }
+  const SmallModel model(Random(context.stream(1)), 20, kWords);
+  const auto loss = [&](const OutputLoss& of) {
+    return of(model.batch, model.output, context.stream(0)).item<double>();
+  };
+  return {
+      {equal("losses and gradients that are the same to the last bit, share", same / runs, 1, 0),
+       at_least("with other noise they differ",
+                std::abs(loss(NceLoss(uneven_noise(), {.noise = kNoise})) -
+                         loss(losses::NegativeSamplingLoss(uneven_noise(), {.noise = kNoise}))),
+                0.01)}};
+}
+
+/// Lines about one of two topics, each with ten words of its own (a0 ... a9, b0 ...), and one word
+/// that both share.
+std::string two_topics(const Stream& stream, std::size_t lines) {
+  std::string text;
+  std::uint64_t position = 0;
+  const auto below = [&](std::uint64_t n) { return stream.bits(position++) % n; };
+  for (std::size_t line = 0; line < lines; ++line) {
+    const char topic = below(2) == 0 ? 'a' : 'b';
+    for (int i = 0; i < 12; ++i) {
+      text += i % 6 == 5 ? std::string("the ")
+                         : std::string(1, topic) + static_cast<char>('0' + below(10)) + ' ';
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+Finding skip_gram(const TourContext& context) {
+  const testing::TemporaryDirectory directory;
+  write_file(directory / "text", two_topics(context.stream(0), context.choose(5000U, 1500U)));
+  const Corpus corpus(directory / "text", {.min_count = 1});
+  EmbeddingTrainer trainer(
+      corpus,
+      {.dim = 16, .sample = 1e-2, .epochs = 20, .alpha = 0.05, .seed = context.options.seed});
+  trainer.train();
+  const Rows rows = trainer.vectors();
+  WordVectors vectors;
+  vectors.dim = rows.columns();
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    vectors.words.emplace_back(corpus.vocabulary().word(static_cast<WordId>(i)));
+    vectors.values.insert(vectors.values.end(), rows.row_data<float>(i),
+                          rows.row_data<float>(i) + rows.columns());
+  }
+  const std::vector<Place> places = principal_components(vectors.rows());
+  std::vector<Series> map = {{.name = "topic a", .mark = Mark::points},
+                             {.name = "topic b", .mark = Mark::points},
+                             {.name = "the", .mark = Mark::points}};
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const char topic = vectors.words[i].front();
+    Series& of = map[topic == 'a' ? 0 : topic == 'b' ? 1 : 2];
+    of.x.push_back(places[i].x);
+    of.y.push_back(places[i].y);
+  }
+  const WordSimilarity similarity(vectors);
+  double right = 0;
+  double all = 0;
+  for (const std::string& word : vectors.words) {
+    if (word == "the") continue;
+    for (const Neighbor& neighbor : similarity.nearest(word, 5)) {
+      right += neighbor.word.front() == word.front() ? 1 : 0;
+      ++all;
+    }
+  }
+  return {{at_least("five nearest words that are of a word's topic, share (by chance 0.45)",
+                    right / all, 0.9)},
+          {{to_svg({.title = "Word vectors of two topics",
+                    .x = {.label = "first principal component"},
+                    .y = {.label = "second"},
+                    .series = map}),
+            "Words of two topics, told apart by what stands beside them."}}};
+}
+
+/// Draws of a word for each of many contexts, and a free score for each pair of the two.
+struct Table {
+  static constexpr std::int64_t kContexts = 60;
+  static constexpr std::int64_t kOutcomes = 12;
+
+  Tensor contexts;  // int64 [B]
+  Tensor words;     // int64 [B]
+  Tensor log_prob;  // [contexts, words], the truth
+
+  Table(const Random& random, std::int64_t draws)
+      : contexts(at::arange(kContexts).repeat_interleave(draws)),
+        log_prob((0.5 * random.normal({kContexts, kOutcomes}, at::kDouble)).log_softmax(1)) {
+    words = random.categorical(log_prob, draws).t().flatten().contiguous();
+  }
+
+  /// log Z of each context after the loss is minimized, from scores of 0.
+  Tensor fitted_log_z(const OutputLoss& loss, const Stream& stream) const {
+    const Tensor scores = at::zeros({kContexts, kOutcomes}, at::kDouble).set_requires_grad(true);
+    const OutputLayer output{at::eye(kOutcomes, at::kDouble)};
+    torch::optim::LBFGS solver(
+        {scores}, torch::optim::LBFGSOptions(1).max_iter(100).tolerance_grad(1e-8).line_search_fn(
+                      "strong_wolfe"));
+    solver.step([&] {
+      solver.zero_grad();
+      Tensor value = loss({scores.index_select(0, contexts), words}, output, stream);
+      value.backward();
+      return value;
+    });
+    return scores.detach().logsumexp(1);
+  }
+
+  /// Standard deviation of log Z for k draws of noise to each of n data. The optimum is
+  /// exp(s) = k q n_w / m_w, with counts n of data and m of noise, of which only m is by chance:
+  /// Var log Z = (sum p^2 / q - 1) / (n k), to first order.
+  Tensor noise_deviation(std::int64_t k) const {
+    const double each = static_cast<double>(words.size(0) / kContexts * k);
+    return (((2 * log_prob).exp().sum(1) * static_cast<double>(kOutcomes) - 1) / each).sqrt();
+  }
+};
+
+Finding self_normalization(const TourContext& context) {
+  const Table table(Random(context.stream(0)), context.choose<std::int64_t>(2000, 500));
+  const NoiseDistribution noise = NoiseDistribution::uniform(Table::kOutcomes);
+  Finding finding;
+  Series measured{.name = "NCE"};
+  Series expected{.name = "its noise, in closed form", .mark = Mark::line, .dashed = true};
+  for (const std::int64_t k : {2, 5, 10, 25}) {
+    const Tensor log_z = table.fitted_log_z(NceLoss(noise, {.noise = k}),
+                                            context.stream(static_cast<std::uint64_t>(k)));
+    const Tensor deviation = table.noise_deviation(k);
+    const double size = log_z.square().mean().sqrt().item<double>();
+    const double noise_size = deviation.square().mean().sqrt().item<double>();
+    measured.x.push_back(static_cast<double>(k));
+    measured.y.push_back(size);
+    expected.x.push_back(static_cast<double>(k));
+    expected.y.push_back(noise_size);
+    if (k == 10) {
+      // Of 60 independent numbers: a standard deviation of 0.09.
+      finding.checks.push_back(
+          equal("root mean square of log Z, k = 10, over its noise", size / noise_size, 1, 0.55));
+    }
+  }
+  finding.checks.push_back(
+      at_most("log Z at k = 25 over that at k = 2", measured.y.back() / measured.y.front(), 0.6));
+  const double uniform = std::log(static_cast<double>(Table::kOutcomes));
+  const auto add = [&](const std::string& name, const OutputLoss& loss) {
+    const Tensor log_z = table.fitted_log_z(loss, context.stream(1));
+    finding.checks.push_back(at_least(name + ": least log Z, which began as log |V|",
+                                      log_z.min().item<double>(), uniform - 1e-6));
+    finding.checks.push_back(at_least(name + ": mean log Z over NCE's, k = 25",
+                                      log_z.mean().item<double>() / measured.y.back(), 20));
+    return log_z.mean().item<double>();
+  };
+  const double likelihood = add("maximum likelihood", losses::FullSoftmaxLoss());
+  add("sampled softmax", losses::SampledSoftmaxLoss(noise, {.noise = 10}));
+  const Series other{.name = "maximum likelihood",
+                     .x = {2, 25},
+                     .y = {likelihood, likelihood},
+                     .mark = Mark::line};
+  finding.figures.push_back(
+      {to_svg({.title = "log Z against the number of noise draws",
+               .x = {.label = "noise draws to a datum", .logarithmic = true},
+               .y = {.label = "size of log Z", .logarithmic = true},
+               .series = {measured, expected, other}}),
+       "NCE learns to sum to one; maximum likelihood leaves the sum where it began."});
+  return finding;
+}
+
+Finding best_ratio(const TourContext& context) {
+  const RatioCheck check = check_ratio(context.options.seed);
+  return {
+      {at_most("G that maximizes the functional against νq/p, relative", check.largest_error,
+               1e-4)},
+      {{to_svg({.title = "The maximizing G",
+                .x = {.label = "x"},
+                .y = {.label = "G(x)", .logarithmic = true},
+                .series =
+                    {{.name = "start", .x = check.x, .y = check.start, .mark = Mark::points},
+                     {.name = "found", .x = check.x, .y = check.found, .mark = Mark::points},
+                     {.name = "νq/p", .x = check.x, .y = check.closed_form, .mark = Mark::line}}}),
+        "Every value of G, chosen by number: the ratio of noise to data, p being the data's."}}};
+}
+
+Finding shortest_path(const TourContext& context) {
+  const PathCheck check = check_path(context.options.seed);
+  return {{at_most("largest distance from the straight line", check.largest_error, 1e-4),
+           equal("length over that of the line", check.length / check.straight_length, 1, 1e-9)},
+          {{to_svg({.title = "The shortest path",
+                    .x = {.label = "x"},
+                    .y = {.label = "f(x)"},
+                    .series = {{.name = "start", .x = check.x, .y = check.start},
+                               {.name = "found", .x = check.x, .y = check.found}}}),
+            "A random path, shortened by number."}}};
+}
+
+Finding cost(const TourContext& context) {
+  NceExperimentOptions options;
+  options.largest = context.choose<std::int64_t>(1'000'000, 100'000);
+  options.seed = context.options.seed;
+  const std::vector<StepTime> times = time_steps(options);
+  Series nce{.name = "NCE"};
+  Series sampled{.name = "sampled softmax"};
+  Series full{.name = "full softmax"};
+  for (const StepTime& time : times) {
+    for (const auto& [series, seconds] : {std::pair{&nce, time.nce},
+                                          {&sampled, time.sampled_softmax},
+                                          {&full, time.full_softmax}}) {
+      series->x.push_back(static_cast<double>(time.outputs));
+      series->y.push_back(1000 * seconds);
+    }
+  }
+  // Wide bounds: the machine may be busy with other things.
+  const double grown = nce.x.back() / nce.x.front();
+  return {{at_most("NCE: growth of a step's time over that of |V|",
+                   nce.y.back() / nce.y.front() / grown, 0.2),
+           at_least("full softmax over NCE, the largest |V|", full.y.back() / nce.y.back(), 5)},
+          {{to_svg({.title = "Time of a step against the number of words",
+                    .x = {.label = "words", .logarithmic = true},
+                    .y = {.label = "milliseconds", .logarithmic = true},
+                    .series = {nce, sampled, full}}),
+            "Loss, gradients and descent of 64 rows, 25 draws of noise each."}}};
+}
+
+constexpr Claim kClaims[] = {
+    {"D1", "The posterior that a word is data and not noise is a sigmoid of its corrected score.",
+     posterior},
+    {"D2",
+     "NCE is a logistic regression of data against noise: binary cross-entropy of the corrected "
+     "scores.",
+     objective},
+    {"D3", "Negative sampling is NCE where kq = 1, to the last bit.", negative_sampling},
+    {"D4", "Skip-gram learns by it which words stand beside each other.", skip_gram},
+    {"D5",
+     "NCE's optimum is normalized without being asked, up to the noise's own chance; those of "
+     "maximum likelihood and of sampled softmax are not.",
+     self_normalization},
+    {"D6", "Its functional is maximized, point by point, by the ratio of noise to data.",
+     best_ratio},
+    {"D7",
+     "The calculus behind it, on the example that everybody knows: the shortest path is straight.",
+     shortest_path},
+    {"D8", "A step's cost does not depend on the number of words.", cost},
+};
+
+}  // namespace
+
+Chapter noise_contrastive_chapter() {
+  return {"noise-contrastive", "D. Noise-contrastive estimation", kClaims};
+}
+
+}  // namespace partita::app

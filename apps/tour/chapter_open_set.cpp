@@ -1,0 +1,318 @@
+// B: classifiers that know what they do not know.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/learn/tensors.hpp"
+#include "apps/experiments/openset/experiment.hpp"
+#include "apps/experiments/openset/report.hpp"
+#include "apps/report/figure.hpp"
+#include "apps/tour/tour.hpp"
+#include "partita/detection/knn.hpp"
+#include "partita/detection/logit_score.hpp"
+#include "partita/detection/mahalanobis.hpp"
+#include "partita/detection/metrics.hpp"
+#include "partita/learn/losses/confidence.hpp"
+#include "partita/learn/networks.hpp"
+#include "partita/learn/openset/confident_classifier.hpp"
+#include "partita/learn/openset/odin.hpp"
+#include "partita/softmax/divergence.hpp"
+
+namespace partita::app {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+Finding confidence_loss(const TourContext& context) {
+  const Random random(context.stream(0));
+  const Tensor z = (3 * random.normal({20, 6}, at::kDouble)).set_requires_grad(true);
+  losses::kl_from_uniform(z, losses::Reduction::sum).backward();
+  const double gradient_error = largest_difference(z.grad(), z.detach().softmax(-1) - 1.0 / 6);
+
+  // The divergence by another part of the library, one row of two classes after the other.
+  double worst = 0;
+  Series forward{.name = "KL(U‖p)", .mark = Mark::line};
+  Series reversed{.name = "KL(p‖U)", .mark = Mark::line};
+  const std::array uniform = {0.0, 0.0};
+  for (int i = -40; i <= 40; ++i) {
+    const std::array row = {i / 4.0, 0.0};
+    const double kl = losses::kl_from_uniform(at::tensor(row, at::kDouble)).item<double>();
+    worst = std::max(worst, std::abs(kl - kl_divergence(row_of(uniform), row_of(row)).front()));
+    forward.x.push_back(row[0]);
+    forward.y.push_back(kl);
+    reversed.x.push_back(row[0]);
+    reversed.y.push_back(kl_divergence(row_of(row), row_of(uniform)).front());
+  }
+
+  const Tensor in = random.normal({10, 6}, at::kDouble);
+  const Tensor labels = at::arange(10, at::kLong).remainder(6);
+  const Tensor terms = losses::cross_entropy(in, labels) + 0.3 * losses::kl_from_uniform(z);
+  return {
+      {at_most("gradient of KL(U‖p) against p − 1/K", gradient_error, 1e-14),
+       at_most("KL(U‖p) against Σ (1/K) log((1/K)/p)", worst, 1e-14),
+       at_least("KL(U‖p) at a lead of 10, over KL(p‖U)", forward.y.back() / reversed.y.back(), 6),
+       equal("the loss at β = 0.3 less its two terms",
+             (losses::confidence_loss(in, labels, z, 0.3) - terms).item<double>(), 0, 1e-14)},
+      {{to_svg({.title = "Divergence from and to the uniform distribution",
+                .x = {.label = "lead of one of two classes"},
+                .y = {.label = "nats"},
+                .series = {forward, reversed}}),
+        "KL(U‖p) pulls the harder the surer p is; KL(p‖U) does not, and is not what is meant."}}};
+}
+
+/// Weights of each network of a model, end to end: classifier, generator, discriminator.
+std::vector<Tensor> weights(const models::ConfidentClassifier& model) {
+  std::vector<Tensor> out;
+  for (const training::Part& part : model.parts()) {
+    std::vector<Tensor> flat;
+    for (const Tensor& p : part.module->parameters()) flat.push_back(p.detach().flatten().clone());
+    out.push_back(at::cat(flat));
+  }
+  return out;
+}
+
+Finding alternating_steps(const TourContext& context) {
+  constexpr double kRate = 0.01;
+  const auto network = [&](const std::vector<std::int64_t>& sizes, std::uint64_t id) {
+    torch::nn::Sequential made = models::mlp(sizes);
+    models::initialize(made, context.stream(id));
+    return made;
+  };
+  models::ConfidentClassifier model(network({2, 16, 3}, 0), network({4, 16, 2}, 1),
+                                    network({2, 16, 1}, 2), {.noise = 4, .learning_rate = kRate});
+  const Random random(context.stream(3));
+  const Tensor x = random.normal({30, 2}, at::kFloat);
+  const Tensor y = at::arange(30, at::kLong).remainder(3);
+
+  // Adam's first step moves a weight by the learning rate, whatever the gradient: a network that
+  // another's step had moved, too, would be further away.
+  const auto moves = [&](const std::vector<Tensor>& from) {
+    const std::vector<Tensor> to = weights(model);
+    std::array<double, 3> out{};
+    for (std::size_t i = 0; i < 3; ++i) out[i] = largest_difference(to[i], from[i]) / kRate;
+    return out;
+  };
+  auto before = weights(model);
+  model.gan_step(x, random);
+  const auto by_gan = moves(before);
+  before = weights(model);
+  model.confidence_step(x, y, 4 * random.normal({30, 2}, at::kFloat));
+  const auto by_classifier = moves(before);
+  double gradients = 0;
+  model.joint_step(x, y, random);
+  for (const training::Part& part : model.parts()) {
+    for (const Tensor& p : part.module->parameters()) gradients += p.grad().defined() ? 1 : 0;
+  }
+  return {{equal("D's and G's steps move the classifier by, in learning rates", by_gan[0], 0, 0),
+           equal("the generator by", by_gan[1], 1, 1e-3),
+           equal("the discriminator by", by_gan[2], 1, 1e-3),
+           equal("the classifier's step moves itself by", by_classifier[0], 1, 1e-3),
+           equal("the generator by", by_classifier[1], 0, 0),
+           equal("the discriminator by", by_classifier[2], 0, 0),
+           equal("gradients that a joint step leaves behind", gradients, 0, 0)}};
+}
+
+/// Of a map, at the places of points.
+double mean_confidence(const Grid& map, const std::vector<Points>& sets) {
+  double sum = 0;
+  double count = 0;
+  const auto place = [&](double x, std::size_t side) {
+    const auto last = static_cast<double>(side - 1);
+    const double at = std::round((x + kToyHalfSide) / (2 * kToyHalfSide) * last);
+    return static_cast<std::size_t>(std::clamp(at, 0.0, last));
+  };
+  for (const Points& points : sets) {
+    for (std::size_t i = 0; i < points.x.size(); ++i) {
+      sum +=
+          map.values[place(points.y[i], map.rows) * map.columns + place(points.x[i], map.columns)];
+      ++count;
+    }
+  }
+  return sum / count;
+}
+
+Finding border(const TourContext& context) {
+  OpensetOptions options;
+  options.data = "toy";
+  options.loss = "joint";
+  options.learning_rate = 1e-3;
+  options.steps = context.choose<std::uint64_t>(4000, 1200);
+  options.compare = true;
+  options.seed = context.options.seed;
+  options.threads = context.options.threads;
+  const OpensetResult result = run_openset(options);
+  const auto variant = [&](const std::string& name) -> const OpensetVariant& {
+    return *std::find_if(result.variants.begin(), result.variants.end(),
+                         [&](const OpensetVariant& v) { return v.name == name; });
+  };
+  const OpensetVariant& held = variant("classifier held");
+  const auto around = [&](const std::string& name) {
+    return variant(name).confidence_around_classes;
+  };
+  Finding finding{
+      .checks = {
+          at_least("around the classes, mean confidence: cross-entropy", around("cross-entropy"),
+                   0.97),
+          at_most("given far-away examples", around("confidence, far"), around("cross-entropy")),
+          at_least("how much more than given the border",
+                   around("confidence, far") - around("confidence, border"), 0.1),
+          at_most("given examples along the border", around("confidence, border"), 0.75),
+          at_least("accuracy given the border", variant("confidence, border").accuracy, 0.95),
+          at_most("mean confidence where the GAN goes over that at the known, classifier held",
+                  mean_confidence(held.map, {held.generated}) /
+                      mean_confidence(held.map, result.training),
+                  1)}};
+  for (const OpensetVariant& each : result.variants) {
+    finding.figures.push_back(openset_map(result, each));
+  }
+  finding.figures.front().caption += " White is one half, as unsure as can be.";
+  return finding;
+}
+
+/// Detection accuracy as it is defined: every threshold tried, the two ends among them.
+double accuracy_by_hand(const std::vector<double>& in, const std::vector<double>& out) {
+  std::vector<double> thresholds = in;
+  thresholds.insert(thresholds.end(), out.begin(), out.end());
+  double best = 0.5;  // below all scores
+  for (const double t : thresholds) {
+    double wrong_in = 0;
+    double wrong_out = 0;
+    for (const double s : in) wrong_in += s <= t ? 1 : 0;
+    for (const double s : out) wrong_out += s > t ? 1 : 0;
+    best = std::max(best, 1 - 0.5 * (wrong_in / static_cast<double>(in.size()) +
+                                     wrong_out / static_cast<double>(out.size())));
+  }
+  return best;
+}
+
+double auroc_by_hand(const std::vector<double>& in, const std::vector<double>& out) {
+  double won = 0;
+  for (const double a : in) {
+    for (const double b : out) won += a > b ? 1 : a == b ? 0.5 : 0;
+  }
+  return won / static_cast<double>(in.size() * out.size());
+}
+
+/// Features [n, 4] of classes around their means.
+struct Examples {
+  Tensor features;
+  std::vector<std::int64_t> labels;
+
+  Rows rows() const {
+    return {features.data_ptr<double>(), static_cast<std::size_t>(features.size(0)), 4};
+  }
+};
+
+Examples examples(const Tensor& means, std::int64_t n, const Random& random) {
+  const Tensor label = at::arange(n, at::kLong).remainder(means.size(0));
+  return {(means.index_select(0, label) + random.normal({n, 4}, at::kDouble)).contiguous(),
+          {label.data_ptr<std::int64_t>(), label.data_ptr<std::int64_t>() + n}};
+}
+
+Finding detection(const TourContext& context) {
+  // Scores of few values, so that most are tied, and infinite ones at both ends.
+  std::vector<double> in;
+  std::vector<double> out;
+  for (std::uint64_t i = 0; i < 60; ++i) {
+    in.push_back(std::round(context.stream(0).normal(i) + 1));
+    out.push_back(std::round(context.stream(1).normal(i)));
+  }
+  in.back() = kInfinity;
+  out.back() = -kInfinity;
+  const DetectionMetrics metrics = detection_metrics(in, out, Positive::in);
+  const auto changed = [](std::vector<double> scores) {
+    for (double& s : scores) s = std::atan(s);
+    return scores;
+  };
+  const DetectionMetrics mapped = detection_metrics(changed(in), changed(out), Positive::in);
+  const double moved = std::abs(metrics.auroc - mapped.auroc) +
+                       std::abs(metrics.aupr_in - mapped.aupr_in) +
+                       std::abs(metrics.aupr_out - mapped.aupr_out) +
+                       std::abs(metrics.fpr_at_95_tpr - mapped.fpr_at_95_tpr) +
+                       std::abs(metrics.detection_accuracy - mapped.detection_accuracy);
+  const std::vector<double> tied(10, 0.7);
+  Finding finding{
+      .checks = {equal("AUROC of tied and infinite scores less the share of pairs in order",
+                       metrics.auroc - auroc_by_hand(in, out), 0, 1e-14),
+                 equal("detection accuracy less that of every threshold tried",
+                       metrics.detection_accuracy - accuracy_by_hand(in, out), 0, 1e-14),
+                 equal("detection accuracy of scores all tied",
+                       detection_metrics(tied, tied, Positive::in).detection_accuracy, 0.5, 0),
+                 equal("what atan of the scores changes in all five", moved, 0, 0),
+                 equal("FPR at 95 % TPR where one of four known scores below the unknown",
+                       detection_metrics(std::vector<double>{0, 1, 1, 1},
+                                         std::vector<double>{0.5, 0.5}, Positive::in)
+                           .fpr_at_95_tpr,
+                       1, 0),
+                 equal("and with the unknown as positive, the share of known at or below them",
+                       detection_metrics(std::vector<double>{0, 1, 1, 1},
+                                         std::vector<double>{0.5, 0.5}, Positive::out)
+                           .fpr_at_95_tpr,
+                       0.25, 0)}};
+
+  const Random random(context.stream(2));
+  const std::int64_t n = context.choose<std::int64_t>(6000, 1500);
+  const Tensor means = 4 * at::eye(4, at::kDouble).slice(0, 0, 3);
+  const Examples training = examples(means, n, random);
+  const Examples known = examples(means, n, random);
+  const Examples unknown =
+      examples(at::tensor({0.0, 0.0, 0.0, 4.0}, at::kDouble).view({1, 4}), n, random);
+  const Classifier classify = [&](const Tensor& x) {  // the best linear one
+    return (x.mm(means.t()) - means.square().sum(1) / 2).contiguous();
+  };
+  const auto add = [&](const char* name, const std::vector<double>& a,
+                       const std::vector<double>& b) {
+    finding.checks.push_back(at_least(std::string("AUROC of ") + name,
+                                      detection_metrics(a, b, Positive::in).auroc, 0.85));
+  };
+  const Tensor z_in = classify(known.features);
+  const Tensor z_out = classify(unknown.features);
+  const auto rows = [](const Tensor& z) {
+    return Rows{z.data_ptr<double>(), static_cast<std::size_t>(z.size(0)), 3};
+  };
+  for (const auto& [name, score] : {std::pair{"max-softmax", LogitScore::msp},
+                                    {"max-logit", LogitScore::max_logit},
+                                    {"entropy", LogitScore::entropy},
+                                    {"energy", LogitScore::energy}}) {
+    add(name, logit_scores(score, rows(z_in)), logit_scores(score, rows(z_out)));
+  }
+  add("ODIN", to_vector(odin_scores(classify, known.features)),
+      to_vector(odin_scores(classify, unknown.features)));
+  const Mahalanobis distance = Mahalanobis::fit(training.rows(), training.labels);
+  add("Mahalanobis distance", distance.scores(known.rows()), distance.scores(unknown.rows()));
+  add("nearest neighbors", knn_scores(known.rows(), training.rows(), 10),
+      knn_scores(unknown.rows(), training.rows(), 10));
+  return finding;
+}
+
+constexpr Claim kClaims[] = {
+    {"B1",
+     "The confidence loss asks for KL(U‖p) = 0 off the classes, whose gradient is p − 1/K: not the "
+     "other way round.",
+     confidence_loss},
+    {"B2",
+     "Classifier, generator and discriminator take turns, and each step moves its own network "
+     "alone.",
+     alternating_steps},
+    {"B3",
+     "Examples far from the classes leave a classifier overconfident around them; examples along "
+     "their border do not, and a GAN against a classifier that has seen the border goes where it "
+     "is less sure.",
+     border},
+    {"B4",
+     "How well a score detects the unknown is measured exactly, ties and infinities included, and "
+     "only the scores' order counts.",
+     detection},
+};
+
+}  // namespace
+
+Chapter open_set_chapter() { return {"open-set", "B. Open set", kClaims}; }
+
+}  // namespace partita::app

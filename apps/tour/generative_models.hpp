@@ -1,0 +1,11 @@
+// Of chapter E, what trains generative models.
+#pragma once
+
+#include "apps/tour/tour.hpp"
+
+namespace partita::app {
+
+Finding auto_encoder(const TourContext& context);  // E7
+Finding seqgan(const TourContext& context);        // E9
+
+}  // namespace partita::app

@@ -1,0 +1,168 @@
+// partita tour: every claim, run and shown.
+#include "apps/tour/tour.hpp"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/command/commands.hpp"
+#include "apps/command/options.hpp"
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "partita/io/text.hpp"
+
+namespace partita::app {
+namespace {
+
+struct TourCommand {
+  std::string out = "tour";
+  std::vector<std::string> chapters;
+  std::string words;
+  bool quick = false;
+  CommonOptions common;
+};
+
+const char* name_of(Relation relation) {
+  switch (relation) {
+    case Relation::at_most:
+      return "at most";
+    case Relation::at_least:
+      return "at least";
+    case Relation::equal:
+      break;
+  }
+  return "equal";
+}
+
+Json to_json(std::span<const ChapterResult> results, const TourOptions& options) {
+  Json claims = Json::array();
+  for (const ChapterResult& chapter : results) {
+    for (const ClaimResult& result : chapter.claims) {
+      Json measurements = Json::array();
+      for (const Check& m : result.finding.checks) {
+        Json json = {{"what", m.what},
+                     {"measured", m.measured},
+                     {"relation", name_of(m.relation)},
+                     {"expected", m.expected}};
+        if (m.relation == Relation::equal) json["tolerance"] = m.tolerance;
+        json["passed"] = m.passed();
+        measurements.push_back(std::move(json));
+      }
+      Json json = {{"row", result.claim->row},        {"chapter", chapter.chapter.name},
+                   {"claim", result.claim->sentence}, {"passed", result.passed()},
+                   {"seconds", result.seconds},       {"measurements", std::move(measurements)}};
+      if (!result.error.empty()) json["error"] = result.error;
+      claims.push_back(std::move(json));
+    }
+  }
+  return {{"claims", std::move(claims)}, {"quick", options.quick}, {"seed", options.seed}};
+}
+
+std::string to_text(std::span<const ChapterResult> results) {
+  std::string out;
+  for (const ChapterResult& chapter : results) {
+    for (const ClaimResult& result : chapter.claims) {
+      out += fmt::format("{}  {:<5}  {}\n", result.claim->row, result.passed() ? "holds" : "FAILS",
+                         result.claim->sentence);
+      if (!result.error.empty()) out += fmt::format("           {}\n", result.error);
+      for (const Check& m : result.finding.checks) {
+        if (m.passed()) continue;
+        out += fmt::format("           {}: {:.6g}, expected {} {:.6g}\n", m.what, m.measured,
+                           name_of(m.relation), m.expected);
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<Chapter> chosen(const std::vector<std::string>& names) {
+  std::vector<Chapter> all = tour_chapters();
+  if (names.empty()) return all;
+  std::erase_if(all, [&](const Chapter& chapter) {
+    return std::find(names.begin(), names.end(), chapter.name) == names.end();
+  });
+  return all;
+}
+
+/// Words of the tour's own, if no others are given.
+std::vector<std::string> words_of(const TourCommand& command) {
+  if (!command.words.empty()) return read_lines(command.words).lines;
+  return {"sing",   "singing", "singer",   "song",   "songs",  "ring",     "ringing", "rang",
+          "long",   "longing", "longer",   "strong", "strung", "string",   "stringy", "spring",
+          "sprung", "bring",   "bringing", "cling",  "clung",  "clinging", "swing",   "swung"};
+}
+
+void run(const TourCommand& command) {
+  const std::vector<std::string> words = words_of(command);
+  const TourOptions options{.quick = command.quick,
+                            .seed = command.common.seed,
+                            .threads = command.common.threads,
+                            .words_file = command.words,
+                            .words = words};
+  at::set_num_threads(options.threads);
+  const std::vector<Chapter> chapters = chosen(command.chapters);
+  std::uint64_t total = 0;
+  for (const Chapter& chapter : chapters) total += chapter.claims.size();
+  std::vector<ChapterResult> results;
+  {
+    Meter meter("tour");
+    std::uint64_t done = 0;
+    results = run_tour(chapters, options, [&](const Claim&) {
+      meter.update({done++, total, "claims"});
+    });
+    meter.update({total, total, "claims"});
+  }
+  const std::filesystem::path out(command.out);
+  std::filesystem::create_directories(out);
+  const Json json = to_json(results, options);
+  write_file(out / "tour.json", json.dump(2) + "\n");
+  write_file(out / "index.html", tour_page(results, options));
+  if (command.common.json) {
+    print_json(json);
+  } else {
+    print(to_text(results));
+  }
+  note(fmt::format("open {}", (out / "index.html").string()));
+  for (const ChapterResult& chapter : results) {
+    for (const ClaimResult& result : chapter.claims) {
+      if (!result.passed()) throw Error(fmt::format("{} does not hold", result.claim->row));
+    }
+  }
+}
+
+}  // namespace
+
+void add_tour(CLI::App& app) {
+  auto* command = app.add_subcommand(kTour.name, kTour.description);
+  auto options = std::make_shared<TourCommand>();
+  std::vector<std::string> names;
+  for (const Chapter& chapter : tour_chapters()) names.emplace_back(chapter.name);
+  command->add_option("--out", options->out, "directory for index.html and tour.json (tour)")
+      ->option_text("DIR");
+  command
+      ->add_option("--chapter", options->chapters,
+                   fmt::format("only this one of {}; may be given again", fmt::join(names, ", ")))
+      ->option_text("NAME")
+      ->check(CLI::IsMember(names));
+  command
+      ->add_option("--words", options->words,
+                   "a word list for the language model of G6 (two dozen words of the tour's own)")
+      ->option_text("FILE");
+  command->add_flag("--quick", options->quick, "fewer draws and shorter training");
+  add_common(*command, options->common);
+  command->footer(
+      "Example:\n"
+      "  partita tour --quick --out tour\n"
+      "  partita tour --chapter without-replacement --words /usr/share/dict/words\n"
+      "\n"
+      "Prints whether each claim holds, and ends with exit code 1 if one does not.");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace partita::app

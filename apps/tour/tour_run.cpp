@@ -1,0 +1,96 @@
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <utility>
+
+#include "apps/tour/tour.hpp"
+#include "statistics.hpp"
+
+namespace partita::app {
+
+bool Check::passed() const {
+  switch (relation) {
+    case Relation::equal:
+      return std::abs(measured - expected) <= tolerance;
+    case Relation::at_most:
+      return measured <= expected;
+    case Relation::at_least:
+      return measured >= expected;
+  }
+  return false;
+}
+
+Check equal(std::string what, double measured, double expected, double tolerance) {
+  return {std::move(what), measured, Relation::equal, expected, tolerance};
+}
+
+Check at_most(std::string what, double measured, double bound) {
+  return {std::move(what), measured, Relation::at_most, bound, 0};
+}
+
+Check at_least(std::string what, double measured, double bound) {
+  return {std::move(what), measured, Relation::at_least, bound, 0};
+}
+
+Check not_rejected(std::string what, double p_value) {
+  return at_least(std::move(what) + ", p-value", p_value, testing::kFalseAlarm);
+}
+
+Check unbiased(std::string what, std::span<const double> sample, double expected) {
+  return at_most(std::move(what) + ", standard errors from the truth",
+                 testing::z_score(sample, expected), testing::kFiveSigma);
+}
+
+bool ClaimResult::passed() const {
+  if (!error.empty() || finding.checks.empty()) return false;
+  for (const Check& m : finding.checks) {
+    if (!m.passed()) return false;
+  }
+  return true;
+}
+
+std::vector<Chapter> tour_chapters() {
+  return {softmax_chapter(),
+          open_set_chapter(),
+          calibration_chapter(),
+          noise_contrastive_chapter(),
+          gradients_chapter(),
+          gumbel_chapter(),
+          without_replacement_chapter()};
+}
+
+namespace {
+
+/// A number of its own for each row's name: a letter and a digit.
+std::uint64_t row_number(const Claim& claim) {
+  return static_cast<std::uint64_t>(16 * (claim.row[0] - 'A') + (claim.row[1] - '0'));
+}
+
+ClaimResult run(const Claim& claim, const TourOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  ClaimResult result{.claim = &claim, .finding = {}, .seconds = 0};
+  try {
+    result.finding = claim.run({options, row_number(claim)});
+  } catch (const std::exception& error) {
+    result.error = error.what();
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return result;
+}
+
+}  // namespace
+
+std::vector<ChapterResult> run_tour(std::span<const Chapter> chapters, const TourOptions& options,
+                                    const std::function<void(const Claim&)>& about_to_run) {
+  std::vector<ChapterResult> results;
+  for (const Chapter& chapter : chapters) {
+    ChapterResult& result = results.emplace_back(ChapterResult{chapter, {}});
+    for (const Claim& claim : chapter.claims) {
+      if (about_to_run) about_to_run(claim);
+      result.claims.push_back(run(claim, options));
+    }
+  }
+  return results;
+}
+
+}  // namespace partita::app

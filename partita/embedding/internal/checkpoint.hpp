@@ -1,0 +1,32 @@
+// A training run as a file, from which it can go on to the same bits. Not installed.
+//
+//   u64   length of the archive that follows (io/archive.hpp): options, corpus, position, CRC-32 of
+//         what comes after
+//   ...   archive
+//   ...   input rows, output rows (padding included), biases: float32, little-endian
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "partita/embedding/internal/window_trainer.hpp"
+
+namespace partita {
+
+struct TrainingPosition {
+  std::uint64_t next_chunk = 0;
+  LossSum loss;
+};
+
+/// Writes without a second copy of the weights. @throws IoError
+void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
+                     const EmbeddingOptions& options, const EmbeddingWeights& weights,
+                     const TrainingPosition& position);
+
+/// Reads into weights of the shape that corpus and options have.
+/// @throws IoError; DataError if it is damaged, or of another corpus or other options: it names the
+///         first that differs
+TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
+                                 const EmbeddingOptions& options, EmbeddingWeights& weights);
+
+}  // namespace partita

@@ -1,0 +1,46 @@
+// What distributions that count a coin's outcomes share: Bernoulli, Binomial, Geometric,
+// NegativeBinomial, Multinomial. Not installed.
+#pragma once
+
+#include <functional>
+
+#include "partita/learn/distributions/distribution.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
+
+namespace partita::distributions {
+
+/// A parameter that is named `probs` or `logits`: its values, and which it is.
+struct Coin {
+  Tensor parameter;
+  bool is_logits;
+
+  Tensor probs() const;
+  Tensor logits() const;
+  Tensor failure_probs() const;  ///< 1 - probs, which does not cancel if logits are given
+  Tensor odds() const;           ///< probs / (1 - probs)
+  Tensor log_probs() const;
+  Tensor log_failure_probs() const;
+  /// log(probs^successes (1 - probs)^failures).
+  Tensor log_prob(const Tensor& successes, const Tensor& failures) const;
+};
+
+/// total_count (of integers or of floating-point numbers, as in Python) and `probs` or `logits`,
+/// the former in the latter's type.
+std::vector<Argument> counted_arguments(const TensorOrNumber& total_count,
+                                        const Constraint& total_count_constraint,
+                                        const ProbsOrLogits& parameter, const Constraint& probs,
+                                        const Constraint& logits);
+
+/// log C(n, k); 0 <= k <= n.
+Tensor log_choose(const Tensor& n, const Tensor& k);
+
+/// tail() of Beta(a, b) at the coin's probs, in double: the tails of counts are those of a Beta
+/// (DLMF 8.17.5, 8.17.24). By logits, so that probs close to 1 keep their digits.
+Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b);
+
+/// E[f(X, log P(X))] of X ~ Binomial(total_count, coin), summed over 0 ... the largest total_count;
+/// f maps [count, batch], in double, to the same.
+Tensor binomial_expectation(const Tensor& total_count, const Coin& coin,
+                            const std::function<Tensor(const Tensor&, const Tensor&)>& f);
+
+}  // namespace partita::distributions

@@ -1,0 +1,180 @@
+#include "partita/learn/distributions/internal/implicit.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cmath>
+#include <limits>
+
+#include "partita/base/error.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/tails.hpp"
+
+namespace partita::distributions {
+
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+Tails tails_of(Law law, double y, double a, double b) {
+  switch (law) {
+    case Law::kLogGamma:
+      return gamma_tails(y, a);
+    case Law::kLogitBeta:
+      return beta_tails(y, a, b);
+    default:
+      return von_mises_tails(y, a);
+  }
+}
+
+/// write(i, tails of element i) for each element of tensors of one shape.
+template <class Write>
+void for_each(Law law, const Tensor& y, const Tensor& a, const Tensor& b, const Write& write) {
+  const auto host = [](const Tensor& t) {
+    return t.detach().to(at::kCPU, at::kDouble).contiguous();
+  };
+  const Tensor host_y = host(y);
+  const Tensor host_a = host(a);
+  const Tensor host_b = host(b);
+  const auto* at_y = host_y.data_ptr<double>();
+  const auto* at_a = host_a.data_ptr<double>();
+  const auto* at_b = host_b.data_ptr<double>();
+  constexpr std::int64_t kGrain = 64;  // of about 1 microsecond each
+  at::parallel_for(0, host_y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) write(i, tails_of(law, at_y[i], at_a[i], at_b[i]));
+  });
+}
+
+Tensor host_like(const Tensor& t) { return at::empty(t.sizes(), at::TensorOptions(at::kDouble)); }
+
+/// The derivatives of a draw or a tail by y, a and b.
+struct Slopes : Function<Slopes> {
+  static variable_list forward(AutogradContext* /*ctx*/, std::int64_t law, std::int64_t which,
+                               const Tensor& y, const Tensor& a, const Tensor& b) {
+    const variable_list slopes{host_like(y), host_like(y), host_like(y)};
+    auto* by_y = slopes[0].data_ptr<double>();
+    auto* by_a = slopes[1].data_ptr<double>();
+    auto* by_b = slopes[2].data_ptr<double>();
+    for_each(static_cast<Law>(law), y, a, b, [&](std::int64_t i, const Tails& t) {
+      double slope = -1;  // of a draw: y is where F - u = 0
+      if (which >= 0) {
+        // Beyond the ends of the support nothing changes.
+        const bool flat = std::isinf(t.log_density);
+        switch (static_cast<Tail>(which)) {
+          case Tail::kCdf:
+            slope = std::exp(t.log_density);
+            break;
+          case Tail::kLogCdf:
+            slope = flat ? 0 : std::exp(t.log_density - t.log_lower);
+            break;
+          case Tail::kLogSurvival:
+            slope = flat ? 0 : -std::exp(t.log_density - t.log_upper);
+            break;
+        }
+      }
+      by_y[i] = slope;
+      by_a[i] = -slope * t.shift[0];
+      by_b[i] = -slope * t.shift[1];
+    });
+    return {slopes[0].to(y.device()), slopes[1].to(y.device()), slopes[2].to(y.device())};
+  }
+
+  static variable_list backward(AutogradContext* /*ctx*/, const variable_list& /*gradients*/) {
+    throw InvalidArgument(
+        "create_graph",
+        "implicit draws and tails of gamma, beta and von Mises distributions have "
+        "no second derivative");
+  }
+};
+
+/// A draw (which = -1) or a Tail.
+struct Value : Function<Value> {
+  static Variable forward(AutogradContext* ctx, std::int64_t law, std::int64_t which,
+                          const Tensor& y, const Tensor& a, const Tensor& b) {
+    ctx->save_for_backward({y, a, b});
+    ctx->saved_data["law"] = law;
+    ctx->saved_data["which"] = which;
+    if (which < 0) return y.clone();
+    const Tensor value = host_like(y);
+    auto* to = value.data_ptr<double>();
+    for_each(static_cast<Law>(law), y, a, b, [&](std::int64_t i, const Tails& t) {
+      switch (static_cast<Tail>(which)) {
+        case Tail::kCdf:
+          to[i] = std::exp(t.log_lower);
+          break;
+        case Tail::kLogCdf:
+          to[i] = t.log_lower;
+          break;
+        case Tail::kLogSurvival:
+          to[i] = t.log_upper;
+          break;
+      }
+    });
+    return value.to(y.device());
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const std::int64_t which = ctx->saved_data["which"].toInt();
+    const variable_list slopes =
+        Slopes::apply(ctx->saved_data["law"].toInt(), which, saved[0], saved[1], saved[2]);
+    // Undefined for the law and the kind.
+    return {Variable(), Variable(), which < 0 ? Variable() : gradients[0] * slopes[0],
+            gradients[0] * slopes[1], gradients[0] * slopes[2]};
+  }
+};
+
+Tensor value(Law law, std::int64_t which, const Tensor& y, const Tensor& a, const Tensor& b) {
+  const auto t = at::broadcast_tensors({y, a, b.defined() ? b : a.detach()});
+  return Value::apply(static_cast<std::int64_t>(law), which, t[0].to(at::kDouble),
+                      t[1].to(at::kDouble), t[2].to(at::kDouble));
+}
+
+/// The largest number of a type: 2^(1 - e) (2 - epsilon) where the smallest normal one is 2^e.
+double largest(at::ScalarType type) { return (2 - epsilon(type)) * (2 / smallest_normal(type)); }
+
+at::ScalarType type_of(const at::TensorOptions& options) {
+  return at::typeMetaToScalarType(options.dtype());
+}
+
+}  // namespace
+
+Tensor implicit_draw(Law law, const Tensor& y, const Tensor& a, const Tensor& b) {
+  const bool has_gradient =
+      at::GradMode::is_enabled() && (a.requires_grad() || (b.defined() && b.requires_grad()));
+  return has_gradient ? value(law, -1, y, a, b) : y;
+}
+
+Tensor tail(Law law, Tail which, const Tensor& y, const Tensor& a, const Tensor& b) {
+  return value(law, static_cast<std::int64_t>(which), y, a, b);
+}
+
+Tensor tail_of_log(Law law, Tail which, const Tensor& x, const Tensor& a, const Tensor& b) {
+  const Tensor wide = x.to(at::kDouble);
+  const Tensor at_zero = wide <= 0;
+  const Tensor inside = tail(law, which, wide.masked_fill(at_zero, 1).log(), a, b);
+  return inside
+      .masked_fill(at_zero, which == Tail::kLogCdf ? -std::numeric_limits<double>::infinity() : 0.0)
+      .to(at::result_type(x, a));
+}
+
+Tensor positive_draw(const Tensor& draw, const at::TensorOptions& options) {
+  const at::ScalarType type = type_of(options);
+  return draw.clamp(smallest_normal(type), largest(type)).to(options);
+}
+
+Tensor finite_draw(const Tensor& draw, const at::TensorOptions& options) {
+  const double bound = largest(type_of(options));
+  return draw.clamp(-bound, bound).to(options);
+}
+
+Tensor fraction_draw(const Tensor& draw, const at::TensorOptions& options) {
+  const at::ScalarType type = type_of(options);
+  return draw.clamp(smallest_normal(type), 1 - epsilon(type) / 2).to(options);
+}
+
+}  // namespace partita::distributions

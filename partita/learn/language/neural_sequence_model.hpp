@@ -1,0 +1,41 @@
+// A neural language model as what a search takes: incremental, in batches, on any device.
+//
+//   partita::NeuralSequenceModel model(lstm, /*end_token=*/0);
+//   auto beam = partita::stochastic_beam_search(model, 32, {.seed = 1});
+//
+// Its decoding state is the language model's cache, whose rows follow the search's. Rows of one
+// length are computed together, so prompts of several lengths cost a call for each length.
+#pragma once
+
+#include <memory>
+
+#include "partita/learn/language/language_model.hpp"
+#include "partita/search/sequence_model.hpp"
+
+namespace partita {
+
+class NeuralSequenceModel final : public SequenceModel {
+ public:
+  /// @param end_token ends a sequence; -1: only the maximum length does.
+  /// @param start_token what the model has read before a sequence begins, as in its training.
+  /// @throws InvalidArgument if there is no model, or one of the tokens is none of its vocabulary.
+  NeuralSequenceModel(std::shared_ptr<const LanguageModel> model, Token end_token,
+                      Token start_token);
+  /// The end of one sequence is the start of the next.
+  NeuralSequenceModel(std::shared_ptr<const LanguageModel> model, Token end_token)
+      : NeuralSequenceModel(std::move(model), end_token, end_token) {}
+
+  std::size_t vocabulary_size() const override;
+  Token end_token() const override { return end_token_; }
+  DType logits_dtype() const override { return DType::f32; }
+  std::unique_ptr<DecodingState> start() const override;
+  void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
+                   MutableRows logits) const override;
+
+ private:
+  std::shared_ptr<const LanguageModel> model_;
+  Token end_token_;
+  Token start_token_;
+};
+
+}  // namespace partita

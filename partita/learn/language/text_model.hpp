@@ -1,0 +1,47 @@
+// A neural language model with the units of its text: what `partita lm train` writes and
+// `partita generate` reads.
+//
+//   TextModel model = TextModel::load("words.model");
+//   NeuralSequenceModel sequences = model.sequences();
+//   auto beam = stochastic_beam_search(sequences, 25, {.seed = 1});
+//   model.units.decode(beam.sequences[0].tokens);
+//
+//   TextModel fresh = TextModel::make(units, LstmOptions{.dim = 256, .layers = 2}, {.seed = 1});
+//   train(fresh, lines, {.epochs = 5});                     // text_training.hpp
+//   fresh.save("words.model");
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+#include <variant>
+
+#include "partita/learn/language/language_model.hpp"
+#include "partita/learn/language/neural_sequence_model.hpp"
+#include "partita/text/text_units.hpp"
+
+namespace partita {
+
+/// Which network, and its sizes.
+using NetworkOptions = std::variant<LstmOptions, TransformerOptions>;
+
+struct TextModel {
+  /// The kind under which its archive is filed.
+  static constexpr std::string_view kArchive = "language-model";
+
+  TextUnits units;
+  NetworkOptions options;
+  std::shared_ptr<LanguageModel> network;
+
+  /// A network that knows nothing; its vocabulary is that of the units, whatever `options` says.
+  static TextModel make(TextUnits units, NetworkOptions options, const Random& random);
+
+  /// @throws IoError, DataError
+  static TextModel load(const std::filesystem::path& path);
+  void save(const std::filesystem::path& path) const;
+
+  /// A line starts where the one before it ended.
+  NeuralSequenceModel sequences() const { return {network, units.end_token()}; }
+};
+
+}  // namespace partita

@@ -1,0 +1,268 @@
+#include "partita/learn/language/text_training.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/optim/adam.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "partita/base/error.hpp"
+#include "partita/learn/training/batches.hpp"
+
+namespace partita {
+namespace {
+
+// What is drawn from which stream of the seed.
+constexpr std::uint64_t kHoldOut = 1;
+constexpr std::uint64_t kOrder = 2;
+constexpr std::uint64_t kDropout = 3;
+constexpr std::uint64_t kNoise = 4;
+
+/// Lines as tokens, cut into pieces: target i of a piece follows its input i.
+class Pieces {
+ public:
+  Pieces(const TextUnits& units, std::span<const std::string> lines, std::int64_t length)
+      : end_(units.end_token()) {
+    for (const std::string& line : lines) {
+      const Sequence tokens = units.encode(line);
+      const std::size_t first = stream_.size();
+      stream_.push_back(end_);  // of the line before
+      stream_.insert(stream_.end(), tokens.begin(), tokens.end());
+      stream_.push_back(end_);
+      const std::size_t targets = tokens.size() + 1;
+      for (std::size_t at = 0; at < targets; at += static_cast<std::size_t>(length)) {
+        begin_.push_back(first + at);
+        length_.push_back(std::min(length, static_cast<std::int64_t>(targets - at)));
+        targets_ += static_cast<std::uint64_t>(length_.back());
+      }
+    }
+  }
+
+  std::int64_t size() const { return static_cast<std::int64_t>(begin_.size()); }
+  std::uint64_t targets() const { return targets_; }
+
+  /// Indices of pieces by falling length.
+  void sort(std::vector<std::int64_t>& pieces) const {
+    std::stable_sort(pieces.begin(), pieces.end(), [&](std::int64_t a, std::int64_t b) {
+      return length_[static_cast<std::size_t>(a)] > length_[static_cast<std::size_t>(b)];
+    });
+  }
+
+  struct Batch {
+    Tensor inputs;   ///< [B, L], padded with ends
+    Tensor places;   ///< of what is no padding, in the flattened inputs
+    Tensor targets;  ///< [places]
+  };
+
+  Batch batch(std::span<const std::int64_t> pieces) const {
+    std::int64_t longest = 0;
+    for (const std::int64_t piece : pieces) {
+      longest = std::max(longest, length_[static_cast<std::size_t>(piece)]);
+    }
+    const auto rows = static_cast<std::int64_t>(pieces.size());
+    const Tensor inputs = at::full({rows, longest}, end_, at::kLong);
+    auto* const in = inputs.data_ptr<std::int64_t>();
+    std::vector<std::int64_t> places;
+    std::vector<std::int64_t> targets;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const auto piece = static_cast<std::size_t>(pieces[static_cast<std::size_t>(row)]);
+      for (std::int64_t i = 0; i < length_[piece]; ++i) {
+        const std::size_t at = begin_[piece] + static_cast<std::size_t>(i);
+        in[row * longest + i] = stream_[at];
+        places.push_back(row * longest + i);
+        targets.push_back(stream_[at + 1]);
+      }
+    }
+    return {inputs, at::tensor(places, at::kLong), at::tensor(targets, at::kLong)};
+  }
+
+ private:
+  Token end_;
+  std::vector<Token> stream_ = {};
+  std::vector<std::size_t> begin_ = {};
+  std::vector<std::int64_t> length_ = {};
+  std::uint64_t targets_ = 0;
+};
+
+/// Batches of pieces of about one length: those of one pool are sorted, and cut, and taken in
+/// random order.
+class PieceBatches {
+ public:
+  PieceBatches(const Pieces& pieces, std::int64_t batch, const Stream& stream)
+      : pieces_(&pieces),
+        batch_(static_cast<std::size_t>(batch)),
+        stream_(stream),
+        pools_(pieces.size(), batch * static_cast<std::int64_t>(kPool), stream) {}
+
+  Pieces::Batch at(std::uint64_t step) {
+    if (pool_.empty() || step / kPool != which_) fill(step / kPool);
+    const std::size_t slice = order_[step % kPool];
+    return pieces_->batch(std::span(pool_).subspan(slice * batch_, batch_));
+  }
+
+ private:
+  static constexpr std::uint64_t kPool = 16;  // batches
+
+  void fill(std::uint64_t which) {
+    which_ = which;
+    const Tensor drawn = pools_.at(which);
+    const auto* first = drawn.data_ptr<std::int64_t>();
+    pool_.assign(first, first + drawn.numel());
+    pieces_->sort(pool_);
+    order_.resize(kPool);
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+    Draws draws(training::step_stream({stream_.seed, ~stream_.id}, which));
+    for (std::size_t i = kPool - 1; i > 0; --i) {
+      const auto j = static_cast<std::size_t>(draws.uniform() * static_cast<double>(i + 1));
+      std::swap(order_[i], order_[j]);
+    }
+  }
+
+  const Pieces* pieces_;
+  std::size_t batch_;
+  Stream stream_;
+  training::Batches pools_;
+  std::uint64_t which_ = 0;
+  std::vector<std::int64_t> pool_ = {};  // empty before the first
+  std::vector<std::size_t> order_ = {};
+};
+
+struct HiddenAndTargets {
+  Tensor hidden;   ///< [N, dim]
+  Tensor targets;  ///< [N]
+};
+
+HiddenAndTargets predict(const LanguageModel& network, const Pieces::Batch& batch,
+                         const std::optional<Random>& dropout) {
+  const auto device = network.device();
+  const Tensor hidden = network.hidden(batch.inputs.to(device), dropout);
+  return {hidden.flatten(0, 1).index_select(0, batch.places.to(device)), batch.targets.to(device)};
+}
+
+TextEvaluation evaluate(const LanguageModel& network, const Pieces& pieces, std::int64_t batch) {
+  const at::NoGradGuard no_grad;
+  std::vector<std::int64_t> all(static_cast<std::size_t>(pieces.size()));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  pieces.sort(all);
+  TextEvaluation result{.tokens = pieces.targets()};
+  double sum = 0;
+  for (std::size_t at = 0; at < all.size(); at += static_cast<std::size_t>(batch)) {
+    const std::size_t count = std::min(all.size() - at, static_cast<std::size_t>(batch));
+    const auto [hidden, targets] =
+        predict(network, pieces.batch(std::span(all).subspan(at, count)), {});
+    sum += losses::evaluate({hidden, targets}, network.output())
+               .log_likelihood.to(at::kDouble)
+               .sum()
+               .item<double>();
+  }
+  result.log_likelihood = sum / static_cast<double>(std::max<std::uint64_t>(1, result.tokens));
+  result.perplexity = std::exp(-result.log_likelihood);
+  return result;
+}
+
+void check(const TextTrainingOptions& options) {
+  const auto refuse = [](const char* name, const char* expected, auto value) {
+    throw InvalidArgument(name, fmt::format("expected {}, got {}", expected, value));
+  };
+  if (!(options.epochs > 0 && std::isfinite(options.epochs))) {
+    refuse("epochs", "a positive number", options.epochs);
+  }
+  if (options.batch < 1) refuse("batch", "1 or more", options.batch);
+  if (options.length < 1) refuse("length", "1 or more", options.length);
+  if (!(options.learning_rate > 0)) {
+    refuse("learning_rate", "a positive number", options.learning_rate);
+  }
+  if (!(options.held_out >= 0 && options.held_out < 1)) {
+    refuse("held_out", "0 <= share < 1", options.held_out);
+  }
+}
+
+struct Split {
+  std::vector<std::string> train;
+  std::vector<std::string> held_out;
+};
+
+/// Each line by a coin of its own.
+Split split(std::span<const std::string> lines, double share, std::uint64_t seed) {
+  Split out;
+  const Stream stream{seed, kHoldOut};
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    (stream.uniform(i) < share ? out.held_out : out.train).push_back(lines[i]);
+  }
+  return out;
+}
+
+}  // namespace
+
+TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
+                         const losses::OutputLoss& loss, const TextTrainingOptions& options,
+                         training::LoopOptions loop, const Progress& progress) {
+  check(options);
+  const auto [train_lines, held_out_lines] = split(lines, options.held_out, options.seed);
+  if (train_lines.empty()) throw InvalidArgument("lines", "none is left to train on");
+  const Pieces pieces(model.units, train_lines, options.length);
+  const Pieces held_out(model.units, held_out_lines, options.length);
+  const auto per_epoch =
+      static_cast<std::uint64_t>((pieces.size() + options.batch - 1) / options.batch);
+  loop.steps = std::max<std::uint64_t>(
+      1, static_cast<std::uint64_t>(std::ceil(options.epochs * static_cast<double>(per_epoch))));
+
+  LanguageModel& network = *model.network;
+  network.to(at::Device(options.device));
+  const auto adam = std::make_shared<torch::optim::Adam>(
+      network.parameters(), torch::optim::AdamOptions(options.learning_rate));
+  const std::vector<training::Part> parts = {
+      {"language model", model.network, adam, options.clip_norm}};
+  const double batch_tokens = static_cast<double>(pieces.targets()) /
+                              static_cast<double>(pieces.size()) *
+                              static_cast<double>(options.batch);  // on average
+  PieceBatches batches(pieces, options.batch, {options.seed, kOrder});
+  const auto step = [&](std::uint64_t n) -> training::Losses {
+    const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
+    static_cast<torch::optim::AdamOptions&>(adam->param_groups().front().options())
+        .lr(options.learning_rate * (1 - 0.9 * done));
+    const Random dropout(training::step_stream({options.seed, kDropout}, n));
+    const Random noise(training::step_stream({options.seed, kNoise}, n));
+    const auto [hidden, targets] = predict(network, batches.at(n), dropout);
+    // Not the batch's own mean, in which the tokens of a batch of short pieces would weigh more.
+    const Tensor value =
+        loss({hidden, targets}, network.output(), noise, losses::Reduction::sum) / batch_tokens;
+    training::descend(parts[0], value);
+    return {{"loss", value}};
+  };
+  training::Evaluate on_held_out;
+  if (held_out.size() > 0) {
+    loop.evaluate_every = per_epoch;
+    loop.patience = options.patience;
+    on_held_out = [&]() -> training::Values {
+      return {{"held_out_perplexity", evaluate(network, held_out, options.batch).perplexity}};
+    };
+  }
+  TextTrainingResult result{.loop = training::train(parts, loop, step, on_held_out, progress),
+                            .tokens = pieces.targets()};
+  if (held_out.size() > 0) result.held_out = evaluate(network, held_out, options.batch);
+  return result;
+}
+
+TextEvaluation evaluate(const TextModel& model, std::span<const std::string> lines,
+                        const TextTrainingOptions& options) {
+  check(options);
+  if (lines.empty()) throw InvalidArgument("lines", "expected at least one, got none");
+  return evaluate(*model.network, Pieces(model.units, lines, options.length), options.batch);
+}
+
+std::vector<std::uint64_t> token_counts(const TextUnits& units,
+                                        std::span<const std::string> lines) {
+  std::vector<std::uint64_t> counts(units.size());
+  for (const std::string& line : lines) {
+    for (const Token token : units.encode(line)) ++counts[static_cast<std::size_t>(token)];
+    ++counts[static_cast<std::size_t>(units.end_token())];
+  }
+  return counts;
+}
+
+}  // namespace partita

@@ -1,0 +1,93 @@
+#include "partita/learn/seqgan/discriminator.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "partita/base/error.hpp"
+#include "partita/learn/language/internal/layers.hpp"
+
+namespace partita::models {
+namespace {
+
+constexpr double kDeviation = 0.1;
+constexpr double kGateBias = -2;
+
+/// Sequences that log_odds() looks at together: their features should stay in a cache.
+constexpr std::int64_t kBlock = 256;
+
+void check(const char* name, std::int64_t value, std::int64_t least = 1) {
+  if (value >= least) return;
+  throw InvalidArgument(name, fmt::format("expected {} or more, got {}", least, value));
+}
+
+}  // namespace
+
+SequenceDiscriminator::SequenceDiscriminator(const SequenceDiscriminatorOptions& options,
+                                             const Random& random)
+    : options_(options) {
+  check("vocabulary", options.vocabulary, 0);
+  check("features", options.features);
+  check("filters", static_cast<std::int64_t>(options.filters.size()));
+  if (!(options.dropout >= 0 && options.dropout < 1)) {
+    throw InvalidArgument("dropout", fmt::format("expected 0 <= p < 1, got {}", options.dropout));
+  }
+  if (options.vocabulary > 0) {
+    embedding_ = register_parameter(
+        "embedding",
+        random.uniform({options.vocabulary, options.features}, at::kFloat).mul_(2).sub_(1));
+  }
+  const auto affine = [&](const std::string& name, IntArrayRef shape, double bias) {
+    return Affine{
+        register_parameter(name + "_weight", random.normal(shape, at::kFloat).mul_(kDeviation)),
+        register_parameter(name + "_bias", at::full({shape[0]}, bias))};
+  };
+  std::int64_t total = 0;
+  for (const auto& [width, count] : options.filters) {
+    check("filters", width);
+    check("filters", count);
+    convolutions_.push_back(affine(fmt::format("convolution{}_{}", convolutions_.size(), width),
+                                   {count, options.features, width}, kDeviation));
+    total += count;
+  }
+  transform_ = affine("highway", {total, total}, 0);
+  gate_ = affine("highway_gate", {total, total}, kGateBias);
+  output_ = affine("output", {1, total}, kDeviation);
+}
+
+Tensor SequenceDiscriminator::logits(const Tensor& sequences,
+                                     const std::optional<Random>& dropout) const {
+  for (const auto& [width, count] : options_.filters) {
+    if (width <= sequences.size(1)) continue;
+    throw InvalidArgument("filters", fmt::format("one is {} wide, the sequences are {} long", width,
+                                                 sequences.size(1)));
+  }
+  const Tensor x = (embedding_.defined() ? at::embedding(embedding_, sequences) : sequences)
+                       .transpose(1, 2)
+                       .contiguous();
+  std::vector<Tensor> features;
+  for (const auto& [weight, bias] : convolutions_) {
+    features.push_back(at::amax(at::conv1d(x, weight, bias), -1).relu());
+  }
+  const Tensor h = at::cat(features, 1);
+  const Tensor gate = at::linear(h, gate_.weight, gate_.bias).sigmoid();
+  const Tensor highway =
+      gate * at::linear(h, transform_.weight, transform_.bias).relu() + (1 - gate) * h;
+  return at::linear(drop(highway, options_.dropout, dropout), output_.weight, output_.bias)
+      .squeeze(-1);
+}
+
+Tensor SequenceDiscriminator::log_odds(const Tensor& sequences) const {
+  const at::NoGradGuard no_grad;
+  std::vector<Tensor> blocks;
+  for (const Tensor& block : sequences.split(kBlock)) blocks.push_back(logits(block));
+  return at::cat(blocks);
+}
+
+Tensor SequenceDiscriminator::penalty() const {
+  return (output_.weight.square().sum() + output_.bias.square().sum()) / 2;
+}
+
+}  // namespace partita::models

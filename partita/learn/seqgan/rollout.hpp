@@ -1,0 +1,56 @@
+// What an action is worth before the sequence is complete: Monte-Carlo roll-outs, and the policy
+// gradient with them. Yu, Zhang, Wang, Yu (2017), "SeqGAN: sequence generative adversarial nets
+// with policy gradient" (arXiv 1609.05473), equations 2 to 8.
+//
+//   models::Reward reward = [&](const Tensor& y) { return discriminator.probability(y); };
+//   Tensor q = models::action_values(policy, y, reward, 16, {.seed = 1});   // [B, T]
+//
+//   auto [surrogate, value] = models::rollout_policy_gradient(
+//       generator, policy, reward, {.batch = 64, .length = 20, .rollouts = 16}, {.seed = 1});
+//   (-surrogate).backward();
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "partita/learn/estimators/estimator.hpp"
+#include "partita/learn/seqgan/policy.hpp"
+
+namespace partita::models {
+
+/// Of whole sequences: [R, T, ...] to [R]; that of each row from the row alone.
+using Reward = std::function<Tensor(const Tensor& sequences)>;
+
+/// Completions by `policy` of every proper prefix of every sequence: [T - 1, B, rollouts, T, ...].
+/// At [t - 1, b, n] stand the first t elements of sequence b, and then what was drawn. All are
+/// drawn in one batch, which the roll-outs of a prefix join as the shorter ones reach its length,
+/// so that each prefix is read once. A completion is a function of its prefix, of the stream and of
+/// b, t and n, given T and the number of roll-outs.
+/// @param sequences [B, T, ...], T >= 2.
+Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int64_t rollouts,
+                const Stream& stream);
+
+/// Q(y_1 ... y_(t-1), y_t): the mean reward of the roll-outs that begin with y_1 ... y_t, and at T
+/// the reward of the sequence itself (equation 4). Without bias for the expected reward where
+/// `policy` goes on, whatever their number.
+/// @return [B, T], without gradient.
+/// @throws InvalidArgument unless rollouts >= 1.
+Tensor action_values(const SequencePolicy& policy, const Tensor& sequences, const Reward& reward,
+                     std::int64_t rollouts, const Stream& stream);
+
+struct RolloutOptions {
+  std::int64_t batch = 64;     ///< sequences, >= 2
+  std::int64_t length = 20;    ///< their elements
+  std::int64_t rollouts = 16;  ///< of each prefix
+};
+
+/// Draws a batch of sequences from the generator and estimates the gradient of its expected reward
+/// (equation 6): the mean over sequences of sum_t (Q_t - b_t) grad log p(y_t | y_1 ... y_(t-1)),
+/// where b_t is the mean Q_t of the other sequences. b_t does not depend on the sequence that it is
+/// subtracted for, so the estimate is without bias where `policy` is the generator itself; for
+/// another (delayed) policy its Q stands in for the generator's.
+estimators::Estimate rollout_policy_gradient(const SequencePolicy& generator,
+                                             const SequencePolicy& policy, const Reward& reward,
+                                             const RolloutOptions& options, const Stream& stream);
+
+}  // namespace partita::models

@@ -1,0 +1,266 @@
+#include "partita/learn/seqgan/seqgan.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/optim/adam.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include "partita/base/error.hpp"
+#include "partita/learn/losses/losses.hpp"
+
+namespace partita::models {
+namespace {
+
+using training::Losses;
+using training::Part;
+
+// What is drawn from which stream of the seed.
+enum Purpose : std::uint64_t { kOrder, kTeacher, kPretraining, kIterations };
+
+enum Index : std::size_t { kGenerator, kRolloutPolicy, kDiscriminator };
+
+/// Sequences that are evaluated at a time.
+constexpr std::int64_t kEvaluated = 256;
+
+template <class T>
+void check(const char* name, const char* expected, T value, bool good) {
+  if (good) return;
+  throw InvalidArgument(name, fmt::format("expected {}, got {}", expected, value));
+}
+
+template <class T>
+void check_positive(const char* name, T value) {
+  check(name, "a positive number", value, value > 0 && std::isfinite(static_cast<double>(value)));
+}
+
+std::shared_ptr<torch::optim::Adam> adam(const torch::nn::Module& module, double learning_rate) {
+  return std::make_shared<torch::optim::Adam>(module.parameters(),
+                                              torch::optim::AdamOptions(learning_rate));
+}
+
+/// From `first` to a tenth of it, linearly.
+void set_learning_rate(torch::optim::Optimizer& optimizer, double first, double done) {
+  static_cast<torch::optim::AdamOptions&>(optimizer.param_groups().front().options())
+      .lr(first * (1 - 0.9 * done));
+}
+
+/// A stream of its own for part `number` of what draws from `stream`.
+Stream part_of(const Stream& stream, std::uint64_t number) { return {stream.bits(number), 0}; }
+
+/// Elements that count: up to a sequence's end token.
+double elements(const SequencePolicy& policy, const Tensor& sequences) {
+  const auto* tokens = dynamic_cast<const TokenPolicy*>(&policy);
+  if (tokens == nullptr || tokens->options().end_token < 0) {
+    return static_cast<double>(sequences.size(0) * sequences.size(1));
+  }
+  const Tensor ends = (sequences == tokens->options().end_token).to(at::kLong);
+  return (ends.cumsum(1) - ends == 0).sum().item<double>();
+}
+
+void check(const MaximumLikelihoodOptions& options) {
+  check_positive("epochs", options.epochs);
+  check_positive("batch", options.batch);
+  check_positive("learning_rate", options.learning_rate);
+  check_positive("clip_norm", options.clip_norm);
+  check("final_teacher", "0 <= p <= 1", options.final_teacher,
+        options.final_teacher >= 0 && options.final_teacher <= 1);
+}
+
+void check(const SeqGanOptions& options) {
+  check("batch", "2 or more", options.batch, options.batch >= 2);
+  check_positive("rollouts", options.rollouts);
+  check("update_rate", "0 <= u < 1", options.update_rate,
+        options.update_rate >= 0 && options.update_rate < 1);
+  check_positive("g_steps", options.g_steps);
+  check_positive("d_steps", options.d_steps);
+  check_positive("d_epochs", options.d_epochs);
+  check("negatives", "a batch or more", options.negatives, options.negatives >= options.batch);
+  check_positive("generator_learning_rate", options.generator_learning_rate);
+  check_positive("discriminator_learning_rate", options.discriminator_learning_rate);
+  check("penalty", "0 or more", options.penalty, options.penalty >= 0);
+  check_positive("clip_norm", options.clip_norm);
+}
+
+}  // namespace
+
+double nll_of(const SequencePolicy& policy, const Tensor& sequences) {
+  const at::NoGradGuard no_grad;
+  double sum = 0;
+  for (const Tensor& some : sequences.split(kEvaluated)) {
+    sum -= policy.log_prob(some).to(at::kDouble).sum().item<double>();
+  }
+  return sum / elements(policy, sequences);
+}
+
+training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePolicy>& policy,
+                                              const Tensor& real, const Tensor& held_out,
+                                              const MaximumLikelihoodOptions& options,
+                                              training::LoopOptions loop,
+                                              const training::Evaluate& evaluate,
+                                              const Progress& progress) {
+  check(options);
+  const auto* const tokens = dynamic_cast<const TokenPolicy*>(policy.get());
+  if (options.final_teacher < 1 && tokens == nullptr) {
+    throw InvalidArgument("final_teacher", "scheduled sampling is for tokens");
+  }
+  const auto per_epoch =
+      static_cast<std::uint64_t>((real.size(0) + options.batch - 1) / options.batch);
+  loop.steps = std::max<std::uint64_t>(
+      1, static_cast<std::uint64_t>(std::ceil(options.epochs * static_cast<double>(per_epoch))));
+  loop.log_every = loop.evaluate_every = per_epoch;
+  loop.patience = options.patience;
+
+  const auto optimizer = adam(*policy, options.learning_rate);
+  const std::vector<Part> parts = {{"generator", policy, optimizer, options.clip_norm}};
+  training::Batches batches(real.size(0), options.batch, {options.seed, kOrder});
+  const auto step = [&](std::uint64_t n) -> Losses {
+    const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
+    set_learning_rate(*optimizer, options.learning_rate, done);
+    const Tensor y = real.index_select(0, batches.at(n).to(real.device()));
+    const double teacher = 1 - (1 - options.final_teacher) * done;
+    const Tensor log_prob =
+        teacher == 1 ? policy->log_prob(y)
+                     : tokens->log_prob(
+                           y, scheduled_inputs(*tokens, y, teacher,
+                                               training::step_stream({options.seed, kTeacher}, n)));
+    const Tensor loss = -log_prob.sum() / elements(*policy, y);
+    training::descend(parts[0], loss);
+    return {{"nll", loss}};
+  };
+  const auto values = [&]() -> training::Values {
+    training::Values all = {{"held_out_nll", nll_of(*policy, held_out)}};
+    if (evaluate) {
+      const training::Values more = evaluate();
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  };
+  return training::train(parts, loop, step, values, progress);
+}
+
+SeqGan::SeqGan(std::shared_ptr<SequencePolicy> generator,
+               std::shared_ptr<SequencePolicy> rollout_policy,
+               std::shared_ptr<SequenceDiscriminator> discriminator, Tensor real,
+               const SeqGanOptions& options)
+    : generator_(std::move(generator)),
+      rollout_policy_(std::move(rollout_policy)),
+      discriminator_(std::move(discriminator)),
+      real_(std::move(real)),
+      options_(options) {
+  check(options);
+  const auto theta = generator_->parameters();
+  const auto beta = rollout_policy_->parameters();
+  const auto alike = [](const Tensor& a, const Tensor& b) { return a.sizes() == b.sizes(); };
+  if (generator_ == rollout_policy_ ||
+      !std::equal(theta.begin(), theta.end(), beta.begin(), beta.end(), alike)) {
+    throw InvalidArgument("rollout_policy", "expected another one, built like the generator");
+  }
+  update_rollout_policy(0);
+  parts_ = {{"generator", generator_, adam(*generator_, options.generator_learning_rate),
+             options.clip_norm},
+            {"roll-out policy", rollout_policy_},
+            {"discriminator", discriminator_,
+             adam(*discriminator_, options.discriminator_learning_rate), options.clip_norm}};
+}
+
+training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps, training::LoopOptions loop,
+                                                    const Progress& progress) {
+  loop.steps = steps;
+  loop.log_every = 1;
+  return training::train(
+      std::span(parts_).subspan(kDiscriminator), loop,
+      [&](std::uint64_t n) {
+        return discriminator_step(training::step_stream({options_.seed, kPretraining}, n));
+      },
+      {}, progress);
+}
+
+training::LoopResult SeqGan::train(std::uint64_t iterations, training::LoopOptions loop,
+                                   const training::Evaluate& evaluate, const Progress& progress) {
+  loop.steps = iterations;
+  const auto step = [&](std::uint64_t n) {
+    const double done = static_cast<double>(n) / static_cast<double>(iterations);
+    set_learning_rate(*parts_[kGenerator].optimizer, options_.generator_learning_rate, done);
+    return iteration(n);
+  };
+  return training::train(parts_, loop, step, evaluate, progress);
+}
+
+Losses SeqGan::iteration(std::uint64_t number) {
+  const Stream stream = training::step_stream({options_.seed, kIterations}, number);
+  Losses losses;
+  const auto add = [&](const Losses& more, std::int64_t of) {
+    for (const auto& [name, loss] : more) {
+      const auto known = std::find_if(losses.begin(), losses.end(),
+                                      [&, &key = name](const auto& l) { return l.first == key; });
+      const Tensor share = loss / static_cast<double>(of);
+      if (known == losses.end()) {
+        losses.emplace_back(name, share);
+      } else {
+        known->second = known->second + share;
+      }
+    }
+  };
+  std::uint64_t part = 0;
+  for (std::int64_t g = 0; g < options_.g_steps; ++g) {
+    add(generator_step(part_of(stream, part++)), options_.g_steps);
+  }
+  for (std::int64_t d = 0; d < options_.d_steps; ++d) {
+    add(discriminator_step(part_of(stream, part++)), options_.d_steps);
+  }
+  update_rollout_policy(options_.update_rate);
+  return losses;
+}
+
+Losses SeqGan::generator_step(const Stream& stream) {
+  const auto reward = [&](const Tensor& y) {
+    return options_.reward == GeneratorReward::probability ? discriminator_->probability(y)
+                                                           : discriminator_->log_odds(y);
+  };
+  const auto [surrogate, value] = rollout_policy_gradient(
+      *generator_, *rollout_policy_, reward,
+      {.batch = options_.batch, .length = real_.size(1), .rollouts = options_.rollouts}, stream);
+  training::descend(parts_[kGenerator], -surrogate);
+  return {{"reward", value}};
+}
+
+Losses SeqGan::discriminator_step(const Stream& stream) {
+  enum Draw : std::uint64_t { kGenerated, kReal, kSetOrder, kDropout };
+  const Tensor fake =
+      sample(*generator_, options_.negatives, real_.size(1), part_of(stream, kGenerated));
+  const Tensor chosen =
+      training::Batches(real_.size(0), options_.negatives, part_of(stream, kReal)).at(0);
+  const Tensor real = real_.index_select(0, chosen.to(real_.device()));
+
+  training::Batches batches(options_.negatives, options_.batch, part_of(stream, kSetOrder));
+  const Random dropout(part_of(stream, kDropout));
+  const std::int64_t steps = (options_.d_epochs * options_.negatives) / options_.batch;
+  const at::TensorOptions like = discriminator_->parameters().front().options();
+  const Tensor is_real = at::cat({at::ones({options_.batch}, like.requires_grad(false)),
+                                  at::zeros({options_.batch}, like.requires_grad(false))});
+  Tensor sum = at::zeros({}, at::kDouble);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const Tensor rows = batches.at(static_cast<std::uint64_t>(i)).to(real.device());
+    const Tensor y = at::cat({real.index_select(0, rows), fake.index_select(0, rows)});
+    const Tensor loss =
+        losses::binary_cross_entropy_with_logits(discriminator_->logits(y, dropout), is_real);
+    training::descend(parts_[kDiscriminator], loss + options_.penalty * discriminator_->penalty());
+    sum = sum + loss.detach().to(at::kCPU, at::kDouble);
+  }
+  return {{"discriminator", sum / static_cast<double>(steps)}};
+}
+
+void SeqGan::update_rollout_policy(double rate) {
+  const at::NoGradGuard no_grad;
+  const auto theta = generator_->parameters();
+  const auto beta = rollout_policy_->parameters();
+  for (std::size_t i = 0; i < theta.size(); ++i) {
+    beta[i].copy_(rate * beta[i] + (1 - rate) * theta[i]);
+  }
+}
+
+}  // namespace partita::models

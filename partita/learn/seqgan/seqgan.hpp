@@ -1,0 +1,120 @@
+// Sequence generative adversarial nets with policy gradient: Yu, Zhang, Wang, Yu (2017), "SeqGAN"
+// (arXiv 1609.05473). A generator draws sequences, a discriminator tells them from real ones, and
+// the generator follows the policy gradient of the discriminator's probability, each element
+// credited by roll-outs of a delayed copy of the generator.
+//
+//   auto policy = [&] { return std::make_shared<models::TokenPolicy>(network(), options); };
+//   const auto generator = policy();
+//   models::train_maximum_likelihood(generator, real, held_out, {.epochs = 50}, loop);
+//   models::SeqGan gan(generator, policy(), discriminator, real, {.rollouts = 16});
+//   gan.pretrain_discriminator(50, loop);
+//   gan.train(200, loop);
+//   Tensor y = models::sample(*generator, 64, 20, {.seed = 1});
+//
+// Sequences are int64 [N, T], or [N, T, features] for a GaussianPolicy.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "partita/learn/seqgan/discriminator.hpp"
+#include "partita/learn/seqgan/policy.hpp"
+#include "partita/learn/seqgan/rollout.hpp"
+#include "partita/learn/training/batches.hpp"
+#include "partita/learn/training/loop.hpp"
+
+namespace partita::models {
+
+struct MaximumLikelihoodOptions {
+  double epochs = 50;
+  std::int64_t batch = 64;
+  double learning_rate = 1e-2;  ///< of Adam; falls to a tenth of it, linearly
+  double clip_norm = 5;
+  std::uint64_t patience = 0;  ///< epochs without a better held-out NLL; 0: all epochs
+  /// Scheduled sampling: the probability of reading the true token falls linearly from 1 to this.
+  /// 1: always the true one. Below 1 the policy must be a TokenPolicy.
+  double final_teacher = 1;
+  std::uint64_t seed = 0;
+};
+
+/// Trains a policy on real sequences. Losses: nll, an element. Evaluates held_out_nll after each
+/// epoch, and what `evaluate` adds.
+/// @throws InvalidArgument if an option is out of its range.
+training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePolicy>& policy,
+                                              const Tensor& real, const Tensor& held_out,
+                                              const MaximumLikelihoodOptions& options,
+                                              training::LoopOptions loop,
+                                              const training::Evaluate& evaluate = {},
+                                              const Progress& progress = {});
+
+/// Mean -log p of the elements, those that follow an end token left out.
+double nll_of(const SequencePolicy& policy, const Tensor& sequences);
+
+/// What a complete sequence earns the generator, from the discriminator's D.
+enum class GeneratorReward : std::uint8_t {
+  probability,  ///< D, as in the paper: hardly differs among sequences that D is sure about
+  /// log D - log(1 - D). With the best D this is log p(y) - log q(y), so that the generator's law q
+  /// descends KL(q || p), and an element's share in it does not depend on how bad the others are.
+  log_odds,
+};
+
+struct SeqGanOptions {
+  GeneratorReward reward = GeneratorReward::probability;
+  std::int64_t batch = 64;     ///< sequences of a step of either network (and as many real ones)
+  std::int64_t rollouts = 16;  ///< N, of each prefix
+  /// u in [0, 1): after each iteration the roll-out policy becomes u beta + (1 - u) theta. (The
+  /// authors' code does so for all but the embeddings, which it copies.)
+  double update_rate = 0.8;
+  std::int64_t g_steps = 1;               ///< steps of the generator an iteration
+  std::int64_t d_steps = 5;               ///< sets of generated sequences an iteration
+  std::int64_t d_epochs = 3;              ///< passes over each of them
+  std::int64_t negatives = 1000;          ///< generated sequences of a set, and as many real ones
+  double generator_learning_rate = 1e-2;  ///< of Adam; in train() falls to a tenth, linearly
+  double discriminator_learning_rate = 1e-4;  ///< of Adam
+  double penalty = 0.2;                       ///< weight of the discriminator's penalty()
+  double clip_norm = 5;                       ///< of either network's gradient
+  std::uint64_t seed = 0;
+};
+
+class SeqGan {
+ public:
+  /// @param rollout_policy built like the generator, whose weights it takes.
+  /// @throws InvalidArgument if an option is out of its range, or the policies differ in shape.
+  SeqGan(std::shared_ptr<SequencePolicy> generator, std::shared_ptr<SequencePolicy> rollout_policy,
+         std::shared_ptr<SequenceDiscriminator> discriminator, Tensor real,
+         const SeqGanOptions& options);
+
+  /// "generator", "roll-out policy", "discriminator".
+  std::span<const training::Part> parts() const { return parts_; }
+
+  /// Trains the discriminator alone, on a fresh set of generated sequences a step.
+  training::LoopResult pretrain_discriminator(std::uint64_t steps, training::LoopOptions loop,
+                                              const Progress& progress = {});
+
+  /// Algorithm 1: `iterations` of the two networks in turn.
+  training::LoopResult train(std::uint64_t iterations, training::LoopOptions loop,
+                             const training::Evaluate& evaluate = {},
+                             const Progress& progress = {});
+
+  // What the steps are made of. Each depends on the networks and the number or stream alone.
+
+  /// One set: d_epochs passes over generated and real sequences. Losses: discriminator, the mean of
+  /// its cross-entropy over the passes.
+  training::Losses discriminator_step(const Stream& stream);
+  /// One step up the policy gradient. Losses: reward, the generated sequences' mean.
+  training::Losses generator_step(const Stream& stream);
+  /// g_steps, d_steps, and the roll-out policy's update.
+  training::Losses iteration(std::uint64_t number);
+  /// beta <- rate beta + (1 - rate) theta
+  void update_rollout_policy(double rate);
+
+ private:
+  std::shared_ptr<SequencePolicy> generator_;
+  std::shared_ptr<SequencePolicy> rollout_policy_;
+  std::shared_ptr<SequenceDiscriminator> discriminator_;
+  Tensor real_;
+  SeqGanOptions options_;
+  std::vector<training::Part> parts_;
+};
+
+}  // namespace partita::models

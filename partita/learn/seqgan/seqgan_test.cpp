@@ -1,0 +1,224 @@
+#include "partita/learn/seqgan/seqgan.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/learn/seqgan/test_support.hpp"
+#include "temporary_directory.hpp"
+
+namespace partita::models {
+namespace {
+
+using namespace testing;  // NOLINT(google-build-using-namespace)
+using partita::testing::message_of;
+using partita::testing::TemporaryDirectory;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+struct Gan {
+  std::shared_ptr<TokenPolicy> generator = tiny(1);
+  std::shared_ptr<TokenPolicy> rollout_policy = tiny(2);
+  std::shared_ptr<SequenceDiscriminator> discriminator =
+      std::make_shared<SequenceDiscriminator>(small_discriminator(), Random(Stream{.seed = 13}));
+  Tensor real = sample(*tiny(3), 200, kLength, {.seed = 14});
+  SeqGan gan;
+
+  explicit Gan(SeqGanOptions options = {})
+      : gan(generator, rollout_policy, discriminator, real, settings(options)) {}
+
+  static SeqGanOptions settings(SeqGanOptions options) {
+    options.batch = 16;
+    options.negatives = 64;
+    options.rollouts = 2;
+    options.d_steps = 2;
+    options.d_epochs = 1;
+    options.discriminator_learning_rate = 1e-2;
+    options.seed = 15;
+    return options;
+  }
+
+  static Tensor weights(const torch::nn::Module& module) {
+    std::vector<Tensor> all;
+    for (const Tensor& each : module.parameters()) all.push_back(each.detach().flatten());
+    return at::cat(all).clone();
+  }
+};
+
+TEST(SeqGan, EachStepMovesItsOwnNetwork) {
+  Gan one;
+  const Tensor theta = Gan::weights(*one.generator);
+  const Tensor phi = Gan::weights(*one.discriminator);
+  EXPECT_TRUE(at::equal(Gan::weights(*one.rollout_policy), theta));  // beta <- theta
+
+  one.gan.discriminator_step({.seed = 1});
+  EXPECT_TRUE(at::equal(Gan::weights(*one.generator), theta));
+  const Tensor trained = Gan::weights(*one.discriminator);
+  EXPECT_FALSE(at::equal(trained, phi));
+
+  one.gan.generator_step({.seed = 1});
+  EXPECT_FALSE(at::equal(Gan::weights(*one.generator), theta));
+  EXPECT_TRUE(at::equal(Gan::weights(*one.discriminator), trained));
+  EXPECT_TRUE(at::equal(Gan::weights(*one.rollout_policy), theta));  // delayed
+  for (const auto& part : one.gan.parts()) {
+    for (const Tensor& p : part.module->parameters()) EXPECT_FALSE(p.grad().defined());
+  }
+}
+
+TEST(SeqGan, TheRolloutPolicyFollowsWithDelay) {
+  Gan one({.update_rate = 0.8});
+  const Tensor before = Gan::weights(*one.rollout_policy);
+  one.gan.iteration(0);
+  const Tensor theta = Gan::weights(*one.generator);
+  EXPECT_FALSE(at::equal(theta, before));
+  EXPECT_TRUE(
+      at::allclose(Gan::weights(*one.rollout_policy), 0.8 * before + 0.2 * theta, 1e-5, 1e-7));
+  one.gan.update_rollout_policy(0);
+  EXPECT_TRUE(at::equal(Gan::weights(*one.rollout_policy), theta));
+}
+
+/// From far away, the generator comes to draw what the oracle draws; by its own objective alone.
+TEST(SeqGan, FindsTheLawOfATinyOracle) {
+  at::set_num_threads(1);
+  Gan one(
+      {.reward = GeneratorReward::log_odds, .update_rate = 0.5, .generator_learning_rate = 3e-2});
+  const Tensor all = all_sequences();
+  const auto probability = [&](const TokenPolicy& p) {
+    return p.log_prob(all).detach().sum(-1).exp();
+  };
+  const Tensor target = probability(*tiny(3));
+  const auto distance = [&] {
+    return (probability(*one.generator) - target).abs().sum().item<double>() / 2;
+  };
+  const double before = distance();
+  one.gan.pretrain_discriminator(20, {});
+  one.gan.train(120, {});
+  EXPECT_GT(before, 0.3);
+  EXPECT_LT(distance(), 0.5 * before);
+}
+
+TEST(MaximumLikelihood, FindsTheLawAndKeepsTheBest) {
+  at::set_num_threads(1);
+  const auto oracle = tiny(3);
+  const Tensor real = sample(*oracle, 2000, kLength, {.seed = 16});
+  const Tensor held_out = sample(*oracle, 2000, kLength, {.seed = 17});
+  const double entropy = nll_of(*oracle, held_out);
+  for (const double teacher : {1.0, 0.5}) {
+    const auto policy = tiny(4);
+    const auto result = train_maximum_likelihood(
+        policy, real, held_out,
+        {.epochs = 40, .patience = teacher == 1 ? 3U : 0U, .final_teacher = teacher, .seed = 18},
+        {}, [] {
+          return training::Values{{"more", 1}};
+        });
+    // What scheduled sampling converges to is near the law, and not the law (Huszar 2015).
+    EXPECT_NEAR(nll_of(*policy, held_out), entropy, teacher == 1 ? 0.01 : 0.05) << teacher;
+    EXPECT_GT(result.history.front().values[1].second, entropy + 0.05);
+    EXPECT_EQ(result.history.front().values.back().first, "more");
+  }
+  const auto gaussian =
+      std::make_shared<GaussianPolicy>(GaussianPolicyOptions{}, Stream{.seed = 19});
+  const Tensor line =
+      3 + 0.2 * sample(GaussianPolicy({.hidden = 4}, Stream{.seed = 20}), 500, 5, {.seed = 21});
+  const double before = nll_of(*gaussian, line);
+  train_maximum_likelihood(gaussian, line, line, {.epochs = 5}, {});
+  EXPECT_LT(nll_of(*gaussian, line), before - 1);
+  EXPECT_THROW(train_maximum_likelihood(gaussian, line, line, {.final_teacher = 0.5}, {}),
+               InvalidArgument);
+}
+
+TEST(SeqGan, TrainsAPolicyOfVectors) {
+  const GaussianPolicy source({.features = 2, .hidden = 4}, Stream{.seed = 22});
+  const auto policy = [](std::uint64_t id) {
+    return std::make_shared<GaussianPolicy>(GaussianPolicyOptions{.features = 2, .hidden = 4},
+                                            Stream{.seed = 23, .id = id});
+  };
+  const auto generator = policy(1);
+  SeqGan gan(generator, policy(2),
+             std::make_shared<SequenceDiscriminator>(
+                 SequenceDiscriminatorOptions{.features = 2, .filters = {{1, 4}, {3, 4}}},
+                 Random(Stream{.seed = 24})),
+             sample(source, 100, 6, {.seed = 25}), {.batch = 8, .rollouts = 2, .negatives = 16});
+  const Tensor before = Gan::weights(*generator);
+  const auto result = gan.train(2, {.log_every = 1});
+  EXPECT_FALSE(at::equal(Gan::weights(*generator), before));
+  EXPECT_THAT(result.history.front().values,
+              ElementsAre(::testing::Pair("reward", ::testing::Gt(0.0)),
+                          ::testing::Pair("discriminator", ::testing::Gt(0.0))));
+}
+
+// Stopped anywhere in any phase and taken up again: the same bits as without a break.
+TEST(SeqGan, Resumes) {
+  at::set_num_threads(1);
+  const TemporaryDirectory directory;
+  const auto finished = [&](const std::string& name, bool interrupted) {
+    const auto loop = [&](const std::string& phase) {
+      return training::LoopOptions{.checkpoint = directory / (name + phase),
+                                   .checkpoint_seconds = 0};
+    };
+    std::vector<Tensor> weights;
+    struct Killed {};
+    for (const int stop : interrupted ? std::vector<int>{2, 5, 99} : std::vector<int>{99}) {
+      int left = stop;
+      const Progress progress = [&](const ProgressUpdate&) {};
+      const training::Evaluate kill = [&]() -> training::Values {
+        if (left-- == 0) throw Killed();
+        return {{"left", 0}};
+      };
+      try {
+        const auto generator = tiny(4);
+        const Tensor real = sample(*tiny(3), 128, kLength, {.seed = 14});
+        train_maximum_likelihood(generator, real, real, {.epochs = 3, .batch = 32}, loop(".mle"),
+                                 kill, progress);
+        const auto discriminator = std::make_shared<SequenceDiscriminator>(
+            small_discriminator(), Random(Stream{.seed = 13}));
+        SeqGan gan(generator, tiny(5), discriminator, real, Gan::settings({}));
+        gan.pretrain_discriminator(3, loop(".d"));
+        training::LoopOptions last = loop(".gan");
+        last.evaluate_every = 1;
+        gan.train(4, last, kill);
+        weights = {Gan::weights(*generator), Gan::weights(*discriminator)};
+      } catch (const Killed&) {
+      }
+    }
+    return weights;
+  };
+  const auto whole = finished("whole", false);
+  const auto broken = finished("broken", true);
+  ASSERT_EQ(broken.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(at::equal(whole[i], broken[i]));
+}
+
+TEST(SeqGan, RefusesWhatCannotBe) {
+  const auto made = [](const SeqGanOptions& options) {
+    return [options] {
+      SeqGan(tiny(1), tiny(2),
+             std::make_shared<SequenceDiscriminator>(small_discriminator(), Random(Stream{})),
+             at::zeros({4, kLength}, at::kLong), options);
+    };
+  };
+  EXPECT_THAT(message_of<InvalidArgument>(made({.batch = 1})),
+              HasSubstr("batch: expected 2 or more"));
+  EXPECT_THAT(message_of<InvalidArgument>(made({.rollouts = 0})), HasSubstr("rollouts: "));
+  EXPECT_THAT(message_of<InvalidArgument>(made({.update_rate = 1})),
+              HasSubstr("update_rate: expected 0 <= u < 1, got 1"));
+  EXPECT_THAT(message_of<InvalidArgument>(made({.negatives = 10})), HasSubstr("negatives: "));
+  const auto same = tiny(1);
+  EXPECT_THAT(
+      message_of<InvalidArgument>([&] {
+        SeqGan(same, same,
+               std::make_shared<SequenceDiscriminator>(small_discriminator(), Random(Stream{})),
+               at::zeros({4, kLength}, at::kLong), {});
+      }),
+      HasSubstr("rollout_policy: "));
+}
+
+}  // namespace
+}  // namespace partita::models

@@ -1,0 +1,285 @@
+#include "partita/learn/vae/vae_training.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/optim/adam.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "partita/base/error.hpp"
+#include "partita/learn/distributions/independent.hpp"
+#include "partita/learn/distributions/kl.hpp"
+#include "partita/learn/distributions/one_hot_categorical.hpp"
+#include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+#include "partita/learn/estimators/elbo.hpp"
+#include "partita/learn/training/batches.hpp"
+
+namespace partita::models {
+namespace {
+
+using estimators::Estimator;
+using training::Losses;
+using training::Part;
+
+// Streams of one seed, one a purpose.
+enum Purpose : std::uint64_t { kOrder, kBits, kSamples, kHoldOut, kHeldOutBits, kHeldOutSamples };
+
+Tensor grays(const Tensor& images) { return images.to(at::kFloat) / 255; }
+
+/// One-hot codes relaxed by the Concrete distribution, as the logarithms of their vectors.
+distributions::DistributionPtr relaxed(const distributions::Distribution& codes,
+                                       double temperature) {
+  const auto& independent = dynamic_cast<const distributions::Independent&>(codes);
+  const auto& one_hot =
+      dynamic_cast<const distributions::OneHotCategorical&>(independent.base_dist());
+  return std::make_shared<distributions::Independent>(
+      distributions::ExpRelaxedCategorical(temperature, distributions::Logits(one_hot.logits()),
+                                           false),
+      1, false);
+}
+
+/// What the estimator learns, as a module.
+class EstimatorParameters : public torch::nn::Module {
+ public:
+  explicit EstimatorParameters(const std::vector<Tensor>& parameters) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      register_parameter(fmt::format("parameter{}", i), parameters[i]);
+    }
+  }
+};
+
+std::shared_ptr<torch::optim::Adam> adam(const std::vector<Tensor>& parameters,
+                                         const VaeTrainingOptions& options) {
+  return std::make_shared<torch::optim::Adam>(
+      parameters, torch::optim::AdamOptions(options.learning_rate)
+                      .betas(std::make_tuple(options.beta1, options.beta2))
+                      .eps(options.epsilon));
+}
+
+void check(const VaeTrainingOptions& options) {
+  const auto need = [](bool good, const char* name, auto value, const char* range) {
+    if (!good) throw InvalidArgument(name, fmt::format("expected {}, got {}", range, value));
+  };
+  need(options.importance_samples >= 1, "importance_samples", options.importance_samples,
+       "1 or more");
+  need(options.epochs > 0 && std::isfinite(options.epochs), "epochs", options.epochs,
+       "a positive number");
+  need(options.batch >= 1, "batch", options.batch, "1 or more");
+  need(options.learning_rate > 0, "learning_rate", options.learning_rate, "> 0");
+  need(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1, "0 <= beta1 < 1");
+  need(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2, "0 <= beta2 < 1");
+  need(options.epsilon > 0, "epsilon", options.epsilon, "> 0");
+  need(options.clip_norm > 0, "clip_norm", options.clip_norm, "> 0");
+  need(options.held_out >= 0 && options.held_out < 1, "held_out", options.held_out,
+       "0 <= share < 1");
+  if (options.relaxation) {
+    need(options.relaxation->temperature > 0, "temperature", options.relaxation->temperature,
+         "> 0");
+  }
+  if (options.patience > 0 && options.held_out == 0) {
+    throw InvalidArgument("patience", "early stopping needs held-out images");
+  }
+}
+
+class Trainer {
+ public:
+  Trainer(std::shared_ptr<Vae> vae, const Tensor& images, Estimator& estimator,
+          const VaeTrainingOptions& options)
+      : vae_(std::move(vae)), estimator_(estimator), options_(options) {
+    if (images.dim() != 2 || images.size(1) != vae_->options().inputs ||
+        images.scalar_type() != at::kByte) {
+      throw InvalidArgument(
+          "images", fmt::format("expected uint8 [N, {}], got {} {}", vae_->options().inputs,
+                                c10::toString(images.scalar_type()), to_string(images.sizes())));
+    }
+    if (options.relaxation && (options.objective != VaeObjective::iwae ||
+                               vae_->options().latent != VaeLatent::categorical)) {
+      throw InvalidArgument("relaxation", "is for the objective iwae and categorical codes");
+    }
+    split(images);
+    batches_.emplace(train_.size(0), options.batch, stream(kOrder));
+    vae_->to(at::Device(options.device));
+    prior_ = vae_->prior();
+    parts_.push_back({"vae", vae_, adam(vae_->parameters(), options), options.clip_norm});
+    if (const std::vector<Tensor> own = estimator.parameters(); !own.empty()) {
+      parts_.push_back(
+          {"estimator", std::make_shared<EstimatorParameters>(own), adam(own, options)});
+    }
+  }
+
+  VaeTrainingResult run(training::LoopOptions loop, const Progress& progress) {
+    const double per_epoch =
+        static_cast<double>(train_.size(0)) / static_cast<double>(options_.batch);
+    loop.steps = std::max<std::uint64_t>(
+        1, static_cast<std::uint64_t>(std::ceil(options_.epochs * per_epoch)));
+    training::Evaluate evaluate;
+    if (held_out_.defined()) {
+      loop.evaluate_every = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(per_epoch));
+      loop.patience = options_.patience;
+      evaluate = [this] { return on_held_out(); };
+    }
+    return {training::train(
+                parts_, loop, [this](std::uint64_t n) { return step(n); }, evaluate, progress),
+            train_.size(0)};
+  }
+
+ private:
+  Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
+
+  /// Each image by a coin of its own. Bits that never change are made at once.
+  void split(const Tensor& images) {
+    std::vector<std::int64_t> train;
+    std::vector<std::int64_t> held_out;
+    const Stream coins = stream(kHoldOut);
+    for (std::int64_t i = 0; i < images.size(0); ++i) {
+      const bool out = coins.uniform(static_cast<std::uint64_t>(i)) < options_.held_out;
+      (out ? held_out : train).push_back(i);
+    }
+    if (train.empty()) throw InvalidArgument("images", "none is left to train on");
+    const VaeDecoder decoder = vae_->options().decoder;
+    train_ = held_out.empty() ? images : images.index_select(0, at::tensor(train, at::kLong));
+    bits_drawn_ =
+        decoder == VaeDecoder::bernoulli && options_.binarization == Binarization::dynamic;
+    if (decoder == VaeDecoder::bernoulli && !bits_drawn_) {
+      train_ = evaluation_images(train_, decoder, stream(kBits)).mul_(255).to(at::kByte);
+    }
+    train_ = train_.to(at::Device(options_.device));
+    if (!held_out.empty()) {
+      held_out_ = evaluation_images(images.index_select(0, at::tensor(held_out, at::kLong)),
+                                    decoder, stream(kHeldOutBits));
+    }
+  }
+
+  Losses step(std::uint64_t n) {
+    const double epochs = static_cast<double>(n) * static_cast<double>(options_.batch) /
+                          static_cast<double>(train_.size(0));
+    const double rate = options_.learning_rate * schedule_factor(options_.schedule, epochs);
+    for (const Part& part : parts_) {
+      static_cast<torch::optim::AdamOptions&>(part.optimizer->param_groups().front().options())
+          .lr(rate);
+    }
+    Tensor x = grays(train_.index_select(0, batches_->at(n).to(train_.device())));
+    if (bits_drawn_) x = binarize(x, training::step_stream(stream(kBits), n));
+    const Random random(training::step_stream(stream(kSamples), n));
+    const auto [descended, losses] =
+        options_.objective == VaeObjective::iwae ? iwae(x, random) : elbo(x, random);
+    // The estimator's own first: what leads to its parameters is freed, and leads nowhere else.
+    if (parts_.size() > 1) training::descend(parts_[1], descended);
+    training::descend(parts_[0], descended);
+    return losses;
+  }
+
+  struct Objective {
+    Tensor descended;  ///< its gradient is that of the loss; its value may mean nothing
+    Losses losses;
+  };
+
+  Objective elbo(const Tensor& x, const Random& random) {
+    const auto bound = estimators::elbo(
+        *vae_->posterior(x), *prior_,
+        [&](const Tensor& z) { return vae_->likelihood(z)->log_prob(x); }, estimator_, random);
+    const Tensor kl = bound.divergence.detach().mean();
+    const Tensor reconstruction = -bound.value.mean() - kl;
+    switch (options_.objective) {
+      case VaeObjective::without_regularizer:
+        return {-(bound.surrogate + bound.divergence).mean(),
+                named(reconstruction, reconstruction, kl)};
+      case VaeObjective::without_reconstruction:
+        return {bound.divergence.mean(), named(kl, reconstruction, kl)};
+      default:
+        return {-bound.surrogate.mean(), named(reconstruction + kl, reconstruction, kl)};
+    }
+  }
+
+  /// What is decoded for relaxed codes, of which log_z are the logarithms.
+  static Tensor decoded(const Tensor& log_z, bool straight_through) {
+    const Tensor z = log_z.exp();
+    if (!straight_through) return z;
+    return one_hot(z.detach().argmax(-1), z.size(-1), z.options()) + (z - z.detach());
+  }
+
+  Objective iwae(const Tensor& x, const Random& random) {
+    const auto& relaxation = options_.relaxation;
+    const auto codes = vae_->posterior(x, options_.importance_samples);
+    const auto posterior = relaxation ? relaxed(*codes, relaxation->temperature) : codes;
+    const auto prior = relaxation ? relaxed(*prior_, relaxation->temperature) : prior_;
+    Tensor reconstruction;
+    const auto bound = estimators::importance_weighted(
+        *posterior, *prior,
+        [&](const Tensor& z) {
+          const Tensor log_likelihood =
+              vae_->likelihood(relaxation ? decoded(z, relaxation->straight_through) : z)
+                  ->log_prob(x);
+          reconstruction = -log_likelihood.detach().mean();
+          return log_likelihood;
+        },
+        estimator_, random);
+    const Tensor kl = [&] {
+      const at::NoGradGuard no_grad;
+      return distributions::kl_divergence(*codes, *prior_).mean();  // also if others were trained
+    }();
+    return {-bound.surrogate.mean(), named(-bound.value.mean(), reconstruction, kl)};
+  }
+
+  static Losses named(const Tensor& loss, const Tensor& reconstruction, const Tensor& kl) {
+    return {{"loss", loss}, {"reconstruction", reconstruction}, {"kl", kl}};
+  }
+
+  training::Values on_held_out() {
+    const VaeEvaluation seen =
+        evaluate(*vae_, held_out_, {.samples = 1, .batch = 500, .stream = stream(kHeldOutSamples)});
+    const double reconstruction = -seen.reconstruction.mean().item<double>();
+    const double kl = seen.divergence.mean().item<double>();
+    double loss = reconstruction + kl;
+    if (options_.objective == VaeObjective::without_regularizer) loss = reconstruction;
+    if (options_.objective == VaeObjective::without_reconstruction) loss = kl;
+    return {
+        {"held_out_loss", loss}, {"held_out_reconstruction", reconstruction}, {"held_out_kl", kl}};
+  }
+
+  const std::shared_ptr<Vae> vae_;
+  Estimator& estimator_;
+  const VaeTrainingOptions& options_;
+  distributions::DistributionPtr prior_;
+  Tensor train_;             // uint8, on the device
+  bool bits_drawn_ = false;  // in every step
+  Tensor held_out_;          // undefined if there are none
+  std::optional<training::Batches> batches_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace
+
+VaeTrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images, Estimator& estimator,
+                        const VaeTrainingOptions& options, training::LoopOptions loop,
+                        const Progress& progress) {
+  check(options);
+  return Trainer(vae, images, estimator, options).run(std::move(loop), progress);
+}
+
+double schedule_factor(VaeSchedule schedule, double epochs) {
+  if (schedule == VaeSchedule::constant) return 1;
+  constexpr int kStages = 8;
+  int stage = 0;
+  for (double end = 1, length = 1; stage < kStages - 1 && epochs >= end; ++stage) {
+    length *= 3;
+    end += length;
+  }
+  return std::pow(10, -stage / 7.0);
+}
+
+Tensor evaluation_images(const Tensor& images, VaeDecoder decoder, Stream stream) {
+  if (decoder == VaeDecoder::gaussian) return grays(images);
+  constexpr std::int64_t kAtOnce = 4096;  // double the memory of so many only
+  const Random random(stream);
+  std::vector<Tensor> bits;
+  for (const Tensor& some : images.split(kAtOnce)) bits.push_back(binarize(grays(some), random));
+  return at::cat(bits);
+}
+
+}  // namespace partita::models

@@ -1,0 +1,99 @@
+// Training a variational auto-encoder on images.
+//
+//   Tensor images = ...;                                    // uint8 [N, inputs], 0 to 255
+//   estimators::Pathwise estimator;
+//   auto result = models::train(vae, images, estimator, {.epochs = 20}, loop, progress);
+//   result.loop.history;                                    // loss, reconstruction, kl
+//
+// A Bernoulli decoder sees bits: each image is binarized, a pixel being 1 with the probability that
+// is its gray; a Gaussian one sees grays in [0, 1]. Losses are in nats an image: reconstruction is
+// -E_q[log p(x | z)], kl is KL(q(z | x) || p(z)), and loss what is descended.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "partita/learn/estimators/estimator.hpp"
+#include "partita/learn/training/loop.hpp"
+#include "partita/learn/vae/vae.hpp"
+
+namespace partita::models {
+
+enum class VaeObjective : std::uint8_t {
+  elbo,
+  iwae,                    ///< the importance-weighted bound of importance_samples
+  without_regularizer,     ///< the ELBO less its KL term: an auto-encoder of noisy codes
+  without_reconstruction,  ///< the KL term alone
+};
+
+enum class Binarization : std::uint8_t {
+  dynamic,  ///< other bits in every step (Burda et al. 2016)
+  fixed,    ///< the same bits in every epoch
+};
+
+enum class VaeSchedule : std::uint8_t {
+  constant,
+  /// 3^i epochs at 10^(-i / 7) of the learning rate, i = 0 ... 7, 3280 epochs in all (Burda et al.
+  /// 2016).
+  iwae,
+};
+
+/// The bound of codes relaxed by the Concrete distribution, with posterior and prior of one
+/// temperature, so that all of it is differentiable in the samples (Maddison, Mnih, Teh 2017).
+struct VaeRelaxation {
+  double temperature = 0.5;  ///< > 0
+  /// Decode the one-hot vectors that the relaxed ones are nearest to, and let the decoder's
+  /// derivative go on through the relaxed ones (Jang, Gu, Poole 2017): a biased gradient, of a
+  /// bound of the evidence of the model with one-hot codes. Otherwise the relaxed ones are decoded:
+  /// the gradient is the bound's, which is that of the relaxed model.
+  bool straight_through = false;
+};
+
+struct VaeTrainingOptions {
+  VaeObjective objective = VaeObjective::elbo;
+  std::int64_t importance_samples = 1;  ///< k of iwae
+  /// Of iwae with categorical codes, for the estimator Pathwise.
+  std::optional<VaeRelaxation> relaxation = std::nullopt;
+  Binarization binarization = Binarization::dynamic;
+  double epochs = 20;
+  std::int64_t batch = 64;
+  double learning_rate = 1e-3;
+  VaeSchedule schedule = VaeSchedule::constant;
+  double beta1 = 0.9;  // Adam's
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double clip_norm = std::numeric_limits<double>::infinity();
+  double held_out = 0;         ///< the share of images that is only evaluated, in [0, 1)
+  std::uint64_t patience = 0;  ///< epochs without a better bound of those; 0: all epochs
+  std::uint64_t seed = 0;      ///< of held-out images, order, bits and samples
+  std::string device = "cpu";
+};
+
+struct VaeTrainingResult {
+  training::LoopResult loop;
+  std::int64_t images = 0;  ///< that were trained on
+};
+
+/// Trains the model where it stands, and on the way what the estimator learns itself. Held-out
+/// images are evaluated after every epoch: held_out_loss, held_out_reconstruction and held_out_kl,
+/// of one sample each.
+/// @param images uint8 [N, inputs]
+/// @param estimator of E_q[log p(x | z)], or of the importance-weighted bound: then none that
+///        evaluates relaxed samples; Pathwise with options.relaxation.
+/// @param loop checkpoint, log and so on; its number of steps is set from the epochs.
+/// @throws InvalidArgument if an option is out of its range, or no image is left to train on
+VaeTrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,
+                        estimators::Estimator& estimator, const VaeTrainingOptions& options,
+                        training::LoopOptions loop, const Progress& progress = {});
+
+/// The learning rate after so many epochs, as a share of the first.
+double schedule_factor(VaeSchedule schedule, double epochs);
+
+/// Images as a model sees them in an evaluation, float [N, inputs]: grays in [0, 1], and for a
+/// Bernoulli decoder binarized once, by the stream.
+Tensor evaluation_images(const Tensor& images, VaeDecoder decoder, Stream stream);
+
+}  // namespace partita::models

@@ -1,0 +1,74 @@
+// Internal to partita/search: several beams that take their steps together, so that the model is
+// called once per step for all of them. What a step keeps is up to beam.cpp and
+// stochastic_beam.cpp.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "partita/random/stream.hpp"
+#include "partita/search/internal/decoder.hpp"
+
+namespace partita {
+
+/// A node of the tree of prefixes, as a beam or a trie holds it.
+struct Prefix {
+  Sequence tokens{};  ///< the prompt's included
+  double log_prob = 0;
+  double perturbed = 0;   ///< the largest perturbed log-probability below it
+  Stream stream{};        ///< of the noise below it
+  bool finished = false;  ///< the end token came
+  bool leaf = false;      ///< finished, or as long as allowed
+  std::size_t row = 0;    ///< of the logits that made it, and then of those that follow it
+};
+
+/// The prefix that `token` makes of its parent.
+inline Prefix extend(const Prefix& parent, Token token, double log_prob, Token end_token,
+                     std::size_t longest) {
+  Prefix child{.log_prob = log_prob, .finished = token == end_token, .row = parent.row};
+  child.tokens.reserve(parent.tokens.size() + 1);
+  child.tokens = parent.tokens;
+  if (!child.finished) child.tokens.push_back(token);
+  child.leaf = child.finished || child.tokens.size() >= longest;
+  return child;
+}
+
+inline void strip_prompt(Sequence& tokens, std::size_t prompt) {
+  tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(prompt));
+}
+
+/// Moves every beam to its end: until all that it holds are leaves.
+/// @param step step(search, beam, logits) puts the beam's next contents in its place. The logits
+///             after beam[i], unless it is a leaf, stand in row beam[i].row; every prefix made with
+///             extend() keeps that row, whose state it continues.
+template <class Step>
+void run_beams(const SequenceModel& model, const SearchOptions& options,
+               std::vector<std::vector<Prefix>>& beams, const Step& step) {
+  Decoder decoder(model, options);
+  std::vector<Sequence> prefixes;
+  std::vector<std::size_t> parents;
+  while (true) {
+    const bool began = !prefixes.empty();
+    prefixes.clear();
+    parents.clear();
+    for (std::vector<Prefix>& beam : beams) {
+      for (Prefix& prefix : beam) {
+        if (prefix.leaf) continue;
+        parents.push_back(std::exchange(prefix.row, prefixes.size()));
+        prefixes.push_back(prefix.tokens);
+      }
+    }
+    if (prefixes.empty()) return;
+    if (began) decoder.reorder(parents);
+    const Rows logits = decoder.next(prefixes);
+    for (std::size_t search = 0; search < beams.size(); ++search) {
+      const bool open = std::any_of(beams[search].begin(), beams[search].end(),
+                                    [](const Prefix& prefix) { return !prefix.leaf; });
+      if (open) step(search, beams[search], logits);
+    }
+  }
+}
+
+}  // namespace partita

@@ -1,0 +1,58 @@
+// Internal to partita/search: the noise of the tree of prefixes, as a pure function of a stream.
+// stochastic_beam.cpp and unique.cpp walk the same tree, one in breadth and one in depth.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "partita/gumbel/top_down.hpp"
+#include "partita/search/internal/beam_steps.hpp"
+
+namespace partita {
+
+// Of a node's stream, position 0 is the root's own Gumbel, the children's noise begins at 4, and
+// child t's stream is named by the bits at 2^63 + t. Names so drawn differ to 2^-64 a pair.
+inline constexpr std::uint64_t kChildrenNoise = 4;
+inline constexpr std::uint64_t kChildrenStreams = std::uint64_t{1} << 63U;
+
+/// The root: phi = 0, and the largest of all perturbed log-probabilities is Gumbel(0).
+inline Prefix perturbed_root(const Sequence& prompt, Stream stream) {
+  return {.tokens = prompt, .perturbed = stream.gumbel(0), .stream = stream};
+}
+
+/// The children of a prefix from the largest perturbed log-probability down: that of the first is
+/// the parent's own.
+class PerturbedChildren {
+ public:
+  /// @param row the logits after the parent; must outlive the calls of next().
+  void open(const Prefix& parent, Rows row) {
+    log_sum_exp_ = top_down_.reset(row);
+    top_down_.start(parent.stream, {.location = parent.log_prob - log_sum_exp_,
+                                    .maximum = parent.perturbed,
+                                    .position = kChildrenNoise});
+  }
+
+  /// The perturbed log-probability of the child that next() would return; -inf when none is left.
+  double peek() { return top_down_.peek(); }
+
+  std::optional<Prefix> next(const Prefix& parent, Token end_token, std::size_t longest) {
+    const auto item = top_down_.next();
+    if (!item) return std::nullopt;
+    const auto token = static_cast<Token>(item->index);
+    const double log_prob = parent.log_prob + (item->logit - log_sum_exp_);
+    Prefix child = extend(parent, token, log_prob, end_token, longest);
+    child.perturbed = item->perturbed;
+    if (!child.leaf) {
+      const std::uint64_t name =
+          parent.stream.bits(kChildrenStreams + static_cast<std::uint64_t>(token));
+      child.stream = {parent.stream.seed, name};
+    }
+    return child;
+  }
+
+ private:
+  TopDown top_down_;
+  double log_sum_exp_ = 0;
+};
+
+}  // namespace partita

@@ -1,0 +1,107 @@
+#include "partita/softmax/internal/convert.hpp"
+
+#include <cstdint>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "partita/softmax/internal/convert.cpp"
+#include <hwy/foreach_target.h>  // compiles what follows once for every target
+// must come after foreach_target
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace partita::kernels::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+void WidenBF16(const bfloat16* in, std::size_t n, float* out) {
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<hwy::bfloat16_t, decltype(d)> d16;
+  const auto* halves = reinterpret_cast<const hwy::bfloat16_t*>(in);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
+  }
+  for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
+}
+
+void NarrowBF16(const float* in, std::size_t n, bfloat16* out) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::Rebind<std::uint16_t, decltype(d)> du16;
+  auto* bits = reinterpret_cast<std::uint16_t*>(out);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto v = hn::LoadU(d, in + i);
+    const auto word = hn::BitCast(du, v);
+    const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(du, 1));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(du, 0x7FFF))));
+    const auto nan = hn::RebindMask(du, hn::IsNaN(v));
+    const auto half = hn::IfThenElse(nan, hn::Set(du, 0x7FC0), rounded);
+    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, half)), du16, bits + i);
+  }
+  for (; i < n; ++i) out[i] = bfloat16(in[i]);
+}
+
+// Only some targets have instructions for float16, and Highway's replacement for the others makes
+// 65536 of infinity.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || !HWY_ARCH_X86
+constexpr bool kHasFloat16 = true;
+#else
+constexpr bool kHasFloat16 = false;
+#endif
+
+void WidenF16(const float16* in, std::size_t n, float* out) {
+  std::size_t i = 0;
+  if constexpr (kHasFloat16) {
+    const hn::ScalableTag<float> d;
+    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+    const auto* halves = reinterpret_cast<const hwy::float16_t*>(in);
+    for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+      hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
+    }
+  }
+  for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
+}
+
+void NarrowF16(const float* in, std::size_t n, float16* out) {
+  std::size_t i = 0;
+  if constexpr (kHasFloat16) {
+    const hn::ScalableTag<float> d;
+    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
+    auto* halves = reinterpret_cast<hwy::float16_t*>(out);
+    for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+      hn::StoreU(hn::DemoteTo(d16, hn::LoadU(d, in + i)), d16, halves + i);
+    }
+  }
+  for (; i < n; ++i) out[i] = float16(in[i]);
+}
+
+}  // namespace
+}  // namespace partita::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace partita::kernels {
+
+HWY_EXPORT(WidenBF16);
+HWY_EXPORT(WidenF16);
+HWY_EXPORT(NarrowBF16);
+HWY_EXPORT(NarrowF16);
+
+void widen(const bfloat16* in, std::size_t n, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenBF16)(in, n, out);
+}
+void widen(const float16* in, std::size_t n, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenF16)(in, n, out);
+}
+void narrow(const float* in, std::size_t n, bfloat16* out) {
+  HWY_DYNAMIC_DISPATCH(NarrowBF16)(in, n, out);
+}
+void narrow(const float* in, std::size_t n, float16* out) {
+  HWY_DYNAMIC_DISPATCH(NarrowF16)(in, n, out);
+}
+
+}  // namespace partita::kernels
+#endif  // HWY_ONCE

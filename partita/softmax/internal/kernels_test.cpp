@@ -1,0 +1,271 @@
+#include "partita/softmax/internal/kernels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "partita/softmax/internal/convert.hpp"
+#include "targets.hpp"
+
+namespace partita::kernels {
+namespace {
+
+using partita::testing::OnTarget;
+using partita::testing::targets;
+
+template <class T>
+double ulps(T value, long double reference) {
+  const T rounded = static_cast<T>(reference);
+  const long double ulp =
+      static_cast<long double>(std::nextafter(rounded, std::numeric_limits<T>::infinity())) -
+      rounded;
+  return static_cast<double>(std::abs(static_cast<long double>(value) - reference) / ulp);
+}
+
+template <class T>
+class KernelsTest : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(KernelsTest, Types);
+
+TYPED_TEST(KernelsTest, ExpIsWithinItsBoundOnEveryTarget) {
+  using T = TypeParam;
+  const double lowest = std::is_same_v<T, float> ? -87.0 : -708.0;
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    double worst = 0;
+    std::mt19937_64 random(1);
+    for (const T max : {T{0}, T(0.7), T(-33.3), T(1e4), T(-1e30)}) {
+      for (int block = 0; block < 200; ++block) {
+        std::vector<T> z(kBlock);
+        std::uniform_real_distribution<double> below(block % 2 == 0 ? lowest : -2.0, 0);
+        for (T& x : z) x = static_cast<T>(static_cast<double>(max) + below(random));
+        for (T& x : z) x = std::min(x, max);
+        std::vector<T> out(kBlock);
+        exp_accurate(z.data(), kBlock, max, out.data());
+        for (std::size_t i = 0; i < kBlock; ++i) {
+          const long double x = static_cast<long double>(z[i]) - static_cast<long double>(max);
+          if (x < lowest) continue;  // subnormal: the next test
+          worst = std::max(worst, ulps(out[i], std::exp(x)));
+        }
+      }
+    }
+    EXPECT_LE(worst, target <= HWY_AVX2 ? 1.1 : 1.5) << hwy::TargetName(target);
+  }
+}
+
+TYPED_TEST(KernelsTest, SubnormalAndVanishingResults) {
+  using T = TypeParam;
+  const T tiny = std::numeric_limits<T>::denorm_min();
+  const double start = std::is_same_v<T, float> ? -87.0 : -708.0;
+  std::vector<T> z(kBlock);
+  for (std::size_t i = 0; i < kBlock; ++i)
+    z[i] = static_cast<T>(start - 0.1 * static_cast<double>(i));
+  z[kBlock - 1] = -std::numeric_limits<T>::infinity();
+  z[kBlock - 2] = std::numeric_limits<T>::lowest();
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<T> out(kBlock);
+    exp_accurate(z.data(), kBlock, T{0}, out.data());
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      const long double reference = std::exp(static_cast<long double>(z[i]));
+      ASSERT_LE(std::abs(out[i] - reference), std::max<long double>(tiny, 2e-7L * reference))
+          << z[i];
+    }
+    EXPECT_EQ(out[kBlock - 1], 0);
+    EXPECT_EQ(out[kBlock - 2], 0);
+  }
+}
+
+TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
+  using T = TypeParam;
+  std::vector<std::int64_t> wide;
+  for (const std::int64_t target : targets()) {
+    if (target <= HWY_AVX2) wide.push_back(target);  // smaller is better in Highway's numbering
+  }
+  if (wide.size() < 2) GTEST_SKIP() << "this machine has one of them only";
+  std::mt19937_64 random(2);
+  std::normal_distribution<double> normal(0, 6);
+  std::vector<std::vector<T>> results;
+  for (const std::int64_t target : wide) {
+    const OnTarget on(target);
+    random.seed(2);
+    std::vector<T> all;
+    for (int block = 0; block < 100; ++block) {
+      std::vector<T> z(kBlock);
+      for (T& x : z) x = static_cast<T>(normal(random));
+      std::array<T, kLanes> lanes{};
+      T largest{};
+      lane_max(z.data(), kBlock, lanes.data(), &largest);
+      all.push_back(largest);
+      all.insert(all.end(), lanes.begin(), lanes.end());
+      const T max = *std::max_element(z.begin(), z.end());
+      std::array<T, kLanes> second{};
+      lane_top_two(z.data(), kBlock, lanes.data(), second.data(), &largest);
+      all.insert(all.end(), second.begin(), second.end());
+      double sum = 0;
+      exp_bounds(lanes.data(), second.data(), kLanes, max, T(31), second.data(), &sum);
+      all.push_back(static_cast<T>(sum));
+      lane_sum_exp(z.data(), kBlock, &max, lanes.data(), &sum);
+      all.push_back(static_cast<T>(sum));
+      all.insert(all.end(), lanes.begin(), lanes.end());
+      std::vector<T> terms(kBlock);
+      std::vector<double> sums(kBlock / kLanes);
+      exp_terms(z.data(), kBlock, max, terms.data(), sums.data());
+      for (const double s : sums) all.push_back(static_cast<T>(s));
+      all.insert(all.end(), terms.begin(), terms.end());
+      std::vector<double> starts(kBlock + kLanes);
+      lane_cumulate_exp(z.data(), kBlock, max, starts.data());
+      for (const double s : starts) all.push_back(static_cast<T>(s));
+      all.push_back(static_cast<T>(exp_accurate(z.data(), kBlock, max, terms.data()).high));
+      all.insert(all.end(), terms.begin(), terms.end());
+      subtract(z.data(), kBlock, max, T(0.3), terms.data());
+      all.insert(all.end(), terms.begin(), terms.end());
+      scale(z.data(), kBlock, {T(0.1), T(1e-9)}, z.data());
+      all.insert(all.end(), z.begin(), z.end());
+    }
+    results.push_back(all);
+  }
+  for (const auto& other : results) {
+    EXPECT_EQ(std::memcmp(results[0].data(), other.data(), other.size() * sizeof(T)), 0);
+  }
+}
+
+TYPED_TEST(KernelsTest, LaneCumulateExpAddsUpTheTermsInDouble) {
+  using T = TypeParam;
+  std::mt19937_64 random(5);
+  std::normal_distribution<double> normal(0, 4);
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    for (const std::size_t n : {kStep, kBlock - kStep, kBlock}) {
+      std::vector<T> z(n);
+      for (T& x : z) x = static_cast<T>(normal(random));
+      z[n / 2] = -std::numeric_limits<T>::infinity();
+      const T max = *std::max_element(z.begin(), z.end());
+      std::vector<T> terms(n);
+      std::vector<double> sums(n / kLanes);
+      exp_terms(z.data(), n, max, terms.data(), sums.data());
+      std::vector<double> starts(n + kLanes);
+      lane_cumulate_exp(z.data(), n, max, starts.data());
+      for (std::size_t lane = 0; lane < kLanes; ++lane) {
+        double sum = 0;
+        for (std::size_t i = lane; i < n; i += kLanes) {
+          ASSERT_EQ(starts[i], sum);
+          sum += static_cast<double>(terms[i]);
+        }
+        ASSERT_EQ(starts[n + lane], sum);
+      }
+    }
+  }
+}
+
+TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
+  using T = TypeParam;
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<T> z(kBlock, -std::numeric_limits<T>::infinity());
+    std::array<T, kLanes> lanes{};
+    T largest{};
+    EXPECT_TRUE(lane_max(z.data(), kBlock, lanes.data(), &largest));
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(),
+                          std::numeric_limits<T>::infinity()}) {
+        z[i] = bad;
+        ASSERT_FALSE(lane_max(z.data(), kBlock, lanes.data(), &largest)) << i;
+      }
+      z[i] = T(-1e30);
+      ASSERT_TRUE(lane_max(z.data(), kBlock, lanes.data(), &largest));
+      ASSERT_EQ(lanes[i % kLanes], T(-1e30));
+      ASSERT_EQ(largest, T(-1e30));
+      z[i] = -std::numeric_limits<T>::infinity();
+    }
+  }
+}
+
+TYPED_TEST(KernelsTest, TopTwoOfEachLane) {
+  using T = TypeParam;
+  std::mt19937_64 random(3);
+  std::uniform_int_distribution<int> few(-9, 9);  // ties on purpose
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    for (const std::size_t n : {kStep, kBlock, 2 * kBlock + kStep}) {
+      std::vector<T> z(n);
+      for (T& x : z) x = static_cast<T>(few(random));
+      std::vector<T> lanes(3 * kLanes);
+      std::vector<T> second(3 * kLanes);
+      std::array<T, 3> largest{};
+      ASSERT_TRUE(lane_top_two(z.data(), n, lanes.data(), second.data(), largest.data()));
+      for (std::size_t first = 0; first < n; first += kBlock) {
+        for (std::size_t lane = 0; lane < kLanes; ++lane) {
+          std::vector<T> members;
+          for (std::size_t i = first + lane; i < std::min(n, first + kBlock); i += kLanes) {
+            members.push_back(z[i]);
+          }
+          std::sort(members.rbegin(), members.rend());
+          ASSERT_EQ(lanes[first / kBlock * kLanes + lane], members[0]);
+          ASSERT_EQ(second[first / kBlock * kLanes + lane], members[1]);
+        }
+      }
+    }
+  }
+}
+
+TEST(Kernels, NarrowRoundsAsTheFormatsDo) {
+  std::mt19937_64 random(4);
+  std::normal_distribution<float> normal(0, 1e3F);
+  std::vector<float> in(5000);
+  for (float& x : in) x = normal(random);
+  in[7] = std::numeric_limits<float>::quiet_NaN();
+  in[8] = -std::numeric_limits<float>::infinity();
+  in[9] = 1e30F;
+  in[10] = 1e-7F;
+  in[11] = 1.00390625F;  // halfway between two bfloat16
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<bfloat16> brain(in.size());
+    std::vector<float16> half(in.size());
+    narrow(in.data(), in.size(), brain.data());
+    narrow(in.data(), in.size(), half.data());
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      if (std::isnan(in[i])) {
+        EXPECT_TRUE(std::isnan(static_cast<float>(brain[i])));
+        EXPECT_TRUE(std::isnan(static_cast<float>(half[i])));
+      } else {
+        ASSERT_EQ(brain[i].bits, bfloat16(in[i]).bits) << in[i];
+        ASSERT_EQ(half[i].bits, float16(in[i]).bits) << in[i];
+      }
+    }
+  }
+}
+
+TEST(Kernels, WidenIsExact) {
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    std::vector<bfloat16> brain(1U << 16U);
+    std::vector<float16> half(1U << 16U);
+    for (std::uint32_t bits = 0; bits <= 0xFFFF; ++bits) {
+      brain[bits].bits = half[bits].bits = static_cast<std::uint16_t>(bits);
+    }
+    std::vector<float> out(1U << 16U);
+    widen(brain.data(), brain.size(), out.data());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (!std::isnan(out[i])) {
+        ASSERT_EQ(out[i], static_cast<float>(brain[i]));
+      }
+    }
+    widen(half.data(), half.size(), out.data());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      if (!std::isnan(out[i])) {
+        ASSERT_EQ(out[i], static_cast<float>(half[i]));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace partita::kernels

@@ -1,0 +1,148 @@
+// One pass over a row of logits, block by block: what log_sum_exp, softmax, argmax and the samplers
+// of gumbel/ have in common. Not installed.
+//
+//   RowPass<float> pass;                       // memory, reused from row to row
+//   pass.sum_exp({logits, row});               // or find_max(), at the cost of arg max
+//   double lse = pass.max() + pass.log_sum({logits, row});
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "partita/base/rows.hpp"
+#include "partita/softmax/internal/kernels.hpp"
+
+namespace partita {
+
+/// Reads one row of any format and stride as blocks of T: float, or double (exact from any format).
+template <class T>
+class RowReader {
+ public:
+  RowReader(Rows rows, std::size_t row) : rows_(rows), row_(row) {}
+
+  std::size_t columns() const { return rows_.columns(); }
+  std::size_t blocks() const { return (columns() + kernels::kBlock - 1) / kernels::kBlock; }
+
+  /// kBlock, or what is left of the row, rounded up to kernels::kStep.
+  std::size_t padded_size(std::size_t b) const {
+    return kernels::round_up(std::min(kernels::kBlock, columns() - b * kernels::kBlock),
+                             kernels::kStep);
+  }
+
+  /// Logits of block b, filled up with -inf to padded_size(b). Points into the row
+  /// where it can, else to `buffer`.
+  std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
+
+  /// The whole blocks at the row's front that can be read where they lie, as one piece; empty if
+  /// the row must be converted.
+  std::span<const T> whole_blocks() const;
+
+  T at(std::size_t column) const;
+
+  /// out[i] = the logit at first + i * step.
+  void gather(std::size_t first, std::size_t step, std::size_t n, T* out) const;
+
+  /// Throws InvalidArgument naming the first NaN or +inf, if there is one.
+  void check_values() const;
+  [[noreturn]] void fail(const char* message) const;
+
+ private:
+  Rows rows_;
+  std::size_t row_;
+};
+
+/// A sum that keeps what its rounding loses (Neumaier 1974): a thousand equal terms would be
+/// rounded the same way each time.
+class CompensatedSum {
+ public:
+  void add(double x) {
+    const double sum = sum_ + x;
+    lost_ += std::abs(sum_) >= std::abs(x) ? (sum_ - sum) + x : (x - sum) + sum_;
+    sum_ = sum;
+  }
+  void add(kernels::Wide<double> x) {
+    add(x.high);
+    lost_ += x.low;
+  }
+  double value() const { return sum_ + lost_; }
+
+  /// 1 / value(), to more digits than T has.
+  template <class T>
+  kernels::Wide<T> inverse() const {
+    const double high = 1 / sum_;
+    const double low = high * (std::fma(-high, sum_, 1) - high * lost_);
+    if constexpr (std::is_same_v<T, double>) return {high, low};
+    const auto single = static_cast<float>(high);
+    return {static_cast<T>(single), static_cast<T>(high - static_cast<double>(single))};
+  }
+
+ private:
+  double sum_ = 0;
+  double lost_ = 0;
+};
+
+template <class T>
+class RowPass {
+ public:
+  /// Finds the largest logit of each lane of each block. @throws InvalidArgument on NaN or +inf.
+  void find_max(const RowReader<T>& row);
+
+  /// The same, and the second largest of each lane. @param second resized to [blocks, kLanes]
+  void find_top_two(const RowReader<T>& row, std::vector<T>& second);
+
+  /// Sums exp(z - max of its block) over each lane of each block. @throws InvalidArgument as above.
+  void sum_exp(const RowReader<T>& row);
+
+  /// The same sums of whole blocks, to the last digit; lanes() holds the largest logits.
+  void sum_exp_accurate(const RowReader<T>& row);
+
+  /// Largest logit; -inf for a row of all -inf.
+  double max() const { return max_; }
+
+  /// log sum exp(z - max) >= 0, after either. Its last digits are good however close to 0 it is, as
+  /// the top log-probability of a confident row needs.
+  double log_sum(const RowReader<T>& row) const;
+
+  /// Index of the first logit that equals max().
+  std::size_t argmax(const RowReader<T>& row) const;
+
+  /// [blocks, kLanes]: the largest logits, or the sums.
+  std::vector<T>& lanes() { return lanes_; }
+  const std::vector<T>& lanes() const { return lanes_; }
+  /// [blocks]: the largest logit of each block.
+  std::span<const T> block_max() const { return block_max_; }
+  /// [blocks], after either: exp(block_max - max()).
+  std::span<const double> block_scale() const { return {block_scale_.data(), blocks_}; }
+  /// [blocks], after either: sum of exp(z - max()) over each block.
+  std::span<const double> block_weight() const { return block_weight_; }
+
+ private:
+  void resize(const RowReader<T>& row);
+  /// reduce(z, n, first block) reduces a run of blocks, and is false if it saw NaN or +inf.
+  template <class Reduce>
+  void reduce_blocks(const RowReader<T>& row, const Reduce& reduce);
+  /// Turns block_weight_ from sums relative to each block's own maximum to sums relative to the
+  /// row's.
+  void weigh_blocks();
+
+  std::size_t blocks_ = 0;
+  double max_ = 0;
+  std::vector<T> lanes_;
+  std::vector<T> block_max_;
+  std::vector<double> block_scale_;  // padded for the kernels
+  std::vector<double> block_weight_;
+};
+
+/// Calls f with a T{}: double if either format is f64, else float.
+template <class F>
+decltype(auto) with_arithmetic_type(DType a, DType b, F&& f) {
+  if (a == DType::f64 || b == DType::f64) return f(double{});
+  return f(float{});
+}
+
+}  // namespace partita

@@ -1,0 +1,106 @@
+#include "partita/softmax/internal/tempered.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "partita/softmax/internal/tempered.cpp"
+#include <hwy/foreach_target.h>  // compiles what follows once for every target
+// must come after foreach_target
+#include <hwy/highway.h>
+
+#include "partita/softmax/internal/exp-inl.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace partita::kernels::HWY_NAMESPACE {
+namespace {
+
+template <class T>
+HWY_INLINE TemperedSums TemperedSumsT(const T* HWY_RESTRICT z, std::size_t n, T max, T beta) {
+  const Tag<T> d;
+  const auto m = hn::Set(d, max);
+  const auto b = hn::Set(d, beta);
+  const auto lowest = hn::Set(d, Exp<T>::kSmallestNormal);
+  const auto zero = hn::Zero(d);
+  T exp[kLanes];
+  T x_exp[kLanes];
+  T x2_exp[kLanes];
+  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+    // Two sets of sums, so that an addition need not wait for the one before it.
+    auto e0 = zero;
+    auto e1 = zero;
+    auto x0 = zero;
+    auto x1 = zero;
+    auto s0 = zero;
+    auto s1 = zero;
+    const auto add = [&](std::size_t i, auto& e_sum, auto& x_sum, auto& s_sum) {
+      const auto x = hn::Max(hn::Mul(b, hn::Sub(hn::LoadU(d, z + i), m)), lowest);
+      const auto e = ExpForSum(d, x, zero);
+      const auto xe = hn::Mul(x, e);
+      e_sum = hn::Add(e_sum, e);
+      x_sum = hn::Add(x_sum, xe);
+      s_sum = hn::MulAdd(x, xe, s_sum);
+    };
+    for (std::size_t i = slice; i < n; i += 2 * kLanes) {
+      add(i, e0, x0, s0);
+      add(i + kLanes, e1, x1, s1);
+    }
+    hn::StoreU(hn::Add(e0, e1), d, exp + slice);
+    hn::StoreU(hn::Add(x0, x1), d, x_exp + slice);
+    hn::StoreU(hn::Add(s0, s1), d, x2_exp + slice);
+  }
+  return {sum_lanes(exp), sum_lanes(x_exp), sum_lanes(x2_exp)};
+}
+
+TemperedSums TemperedSumsF32(const float* z, std::size_t n, float max, float beta) {
+  return TemperedSumsT(z, n, max, beta);
+}
+TemperedSums TemperedSumsF64(const double* z, std::size_t n, double max, double beta) {
+  return TemperedSumsT(z, n, max, beta);
+}
+
+}  // namespace
+}  // namespace partita::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace partita {
+namespace kernels {
+
+HWY_EXPORT(TemperedSumsF32);
+HWY_EXPORT(TemperedSumsF64);
+
+TemperedSums tempered_sums(const float* z, std::size_t n, float max, float beta) {
+  return HWY_DYNAMIC_DISPATCH(TemperedSumsF32)(z, n, max, beta);
+}
+TemperedSums tempered_sums(const double* z, std::size_t n, double max, double beta) {
+  return HWY_DYNAMIC_DISPATCH(TemperedSumsF64)(z, n, max, beta);
+}
+
+}  // namespace kernels
+
+template <class T>
+TemperedRow tempered_row(Rows logits, std::size_t row, double max, double beta) {
+  const RowReader<T> reader(logits, row);
+  kernels::TemperedSums total;
+  T buffer[kernels::kBlock];
+  for (std::size_t block = 0; block < reader.blocks(); ++block) {
+    const auto z = reader.block(block, buffer);
+    const auto sums =
+        kernels::tempered_sums(z.data(), z.size(), static_cast<T>(max), static_cast<T>(beta));
+    total.exp += sums.exp;
+    total.x_exp += sums.x_exp;
+    total.x2_exp += sums.x2_exp;
+  }
+  const double x_mean = total.x_exp / total.exp;
+  const double x_variance = std::max(0.0, total.x2_exp / total.exp - x_mean * x_mean);
+  const double used = static_cast<double>(static_cast<T>(beta));
+  return {std::log(total.exp), x_mean / used, x_variance / used / used};
+}
+
+template TemperedRow tempered_row<float>(Rows, std::size_t, double, double);
+template TemperedRow tempered_row<double>(Rows, std::size_t, double, double);
+
+}  // namespace partita
+#endif  // HWY_ONCE
