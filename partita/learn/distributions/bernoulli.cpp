@@ -1,4 +1,5 @@
 #include "partita/learn/distributions/bernoulli.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/ExpandUtils.h>
@@ -19,8 +20,6 @@ using torch::autograd::variable_list;
 /// v log p + (1 - v) log(1 - p) by the logit z, and its gradient, (v - p, z): of each kernel that
 /// runs over many bits (the pixels of images) one, where operators would make three.
 struct LogProb : torch::autograd::Function<LogProb> {
-  static constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
   static Tensor forward(AutogradContext* ctx, const Tensor& logits, const Tensor& value) {
     // v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are exactly 0 or the logit that
     // counts.

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
-
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -21,7 +19,6 @@ Tensor tail_of_fraction(Tail which, const Tensor& x, const Tensor& a, const Tens
   const Tensor low = wide <= 0;
   const Tensor high = wide >= 1;
   const Tensor y = at::logit(wide.masked_fill(low.logical_or(high), 0.5));
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   return tail(Law::kLogitBeta, which, y, a, b)
       .masked_fill(low, which == Tail::kLogCdf ? -kInfinity : 0.0)
       .masked_fill(high, which == Tail::kCdf      ? 1.0

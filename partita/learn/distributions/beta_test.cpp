@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "partita/learn/distributions/dirichlet.hpp"
 #include "partita/learn/distributions/fisher_snedecor.hpp"
@@ -15,8 +14,7 @@
 namespace partita::distributions {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
+using testing::kInfinity;
 using testing::number;
 
 TEST(Beta, Draws) {

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -17,17 +16,15 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-Tensor vector(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
+using testing::doubles;
+using testing::kInfinity;
 
 /// Two rows of four logits, one of them -inf.
-Tensor some_logits() { return vector({1, -kInfinity, 0.5, 3, 0, 2, -1, -30}).view({2, 4}); }
+Tensor some_logits() { return doubles({1, -kInfinity, 0.5, 3, 0, 2, -1, -30}).view({2, 4}); }
 
 TEST(Categorical, Draws) {
-  testing::expect_draws_follow_probabilities(Categorical(vector({0.1, 0.2, 0, 0.65, 0.05})), 5);
-  testing::expect_draws_follow_probabilities(Categorical(Logits(vector({1, -kInfinity, 0.5}))), 3);
+  testing::expect_draws_follow_probabilities(Categorical(doubles({0.1, 0.2, 0, 0.65, 0.05})), 5);
+  testing::expect_draws_follow_probabilities(Categorical(Logits(doubles({1, -kInfinity, 0.5}))), 3);
   // Each member of a batch, with two sample dimensions.
   const Categorical batch{Logits(some_logits())};
   const Tensor draws = batch.sample({100, 1000}, Stream{.seed = 1});
@@ -101,12 +98,12 @@ TEST(Categorical, ManyCategoriesAreScoredTheSameWithAndWithoutAGradient) {
 TEST(Categorical, GradientsAreOfThePossibleAndFinite) {
   // Of log p_0 with respect to logits: e_0 - p. Of probabilities, as of weights over their sum:
   // e_0 / p_0 - 1.
-  const Tensor p = vector({0.2, 0, 0.8});
+  const Tensor p = doubles({0.2, 0, 0.8});
   for (const bool is_logits : {true, false}) {
     const Tensor leaf = (is_logits ? p.log() : p.clone()).set_requires_grad(true);
     const Categorical q = is_logits ? Categorical(Logits(leaf)) : Categorical(leaf);
     q.log_prob(at::tensor({0, 1})).sum().backward();  // the second is impossible
-    const Tensor expected = is_logits ? vector({1, 1, 0}) - 2 * p : vector({5, 0, 0}) - 2;
+    const Tensor expected = is_logits ? doubles({1, 1, 0}) - 2 * p : doubles({5, 0, 0}) - 2;
     EXPECT_TRUE(at::allclose(leaf.grad(), expected)) << leaf.grad();
     leaf.mutable_grad().zero_();
     q.entropy().backward();
@@ -115,16 +112,16 @@ TEST(Categorical, GradientsAreOfThePossibleAndFinite) {
     if (is_logits) {
       const double h = -(0.2 * std::log(0.2) + 0.8 * std::log(0.8));
       EXPECT_TRUE(at::allclose(
-          leaf.grad(), vector({-0.2 * (std::log(0.2) + h), 0, -0.8 * (std::log(0.8) + h)})));
+          leaf.grad(), doubles({-0.2 * (std::log(0.2) + h), 0, -0.8 * (std::log(0.8) + h)})));
     }
   }
 }
 
 TEST(Categorical, EntropyModeAndMoments) {
   const double h = -(0.2 * std::log(0.2) + 0.8 * std::log(0.8));
-  EXPECT_DOUBLE_EQ(Categorical(vector({0.2, 0, 0.8})).entropy().item<double>(), h);
-  EXPECT_DOUBLE_EQ(Categorical(Logits(vector({2e4, -2e4}))).entropy().item<double>(), 0);
-  const Categorical tied(vector({0.1, 0.4, 0.1, 0.4}));
+  EXPECT_DOUBLE_EQ(Categorical(doubles({0.2, 0, 0.8})).entropy().item<double>(), h);
+  EXPECT_DOUBLE_EQ(Categorical(Logits(doubles({2e4, -2e4}))).entropy().item<double>(), 0);
+  const Categorical tied(doubles({0.1, 0.4, 0.1, 0.4}));
   EXPECT_EQ(tied.mode().item<std::int64_t>(), 1);
   EXPECT_TRUE(tied.mean().isnan().item<bool>());
   EXPECT_TRUE(tied.expand({2, 3})->variance().isnan().all().item<bool>());
@@ -144,26 +141,26 @@ TEST(Categorical, SinglePrecisionIsNormalized) {
 
 TEST(Categorical, SaysWhatIsWrong) {
   EXPECT_EQ(message_of<InvalidArgument>([] {
-              Categorical(vector({0.5, 0.6}));
+              Categorical(doubles({0.5, 0.6}));
             }),
             "probs: Categorical: expected probabilities that sum to 1, got [0.5, 0.6]");
   EXPECT_EQ(message_of<InvalidArgument>([] {
-              Categorical(vector({-0.5, 1.5}));
+              Categorical(doubles({-0.5, 1.5}));
             }),
             "probs: Categorical: expected probabilities that sum to 1, got [-0.5, 1.5]");
   EXPECT_EQ(message_of<InvalidArgument>([] { Categorical(0.5); }),
             "probs: Categorical: expected 1 dimensions or more, got shape []");
   EXPECT_EQ(message_of<InvalidArgument>([] {
-              Categorical(Logits(vector({-kInfinity, -kInfinity})));
+              Categorical(Logits(doubles({-kInfinity, -kInfinity})));
             }),
             "logits: Categorical: expected logits, each < +inf and not all -inf, got [-inf, -inf]");
   EXPECT_EQ(message_of<InvalidArgument>([] {
-              Categorical(Logits(vector({0, 0, std::nan(""), 0}).view({2, 2})));
+              Categorical(Logits(doubles({0, 0, std::nan(""), 0}).view({2, 2})));
             }),
             "logits: Categorical: expected logits, each < +inf and not all -inf, got [nan, 0] at "
             "[1]");
   EXPECT_EQ(message_of<InvalidArgument>([] {
-              Categorical(vector({0.5, 0.5})).log_prob(at::tensor({0, 2}));
+              Categorical(doubles({0.5, 0.5})).log_prob(at::tensor({0, 2}));
             }),
             "value: Categorical(probs: [2]): expected a whole number in [0, V - 1], got 2 at [1]");
 }
@@ -190,15 +187,15 @@ TEST(OneHotCategorical, IsTheCategoricalOfItsIndex) {
   EXPECT_TRUE(at::equal(one_hot.variance(), index.probs() * (1 - index.probs())));
   EXPECT_TRUE(at::equal(one_hot.entropy(), index.entropy()));
   EXPECT_THROW(one_hot.rsample(Stream{}), InvalidArgument);
-  EXPECT_THROW(one_hot.log_prob(vector({1, 1, 0, 0})), InvalidArgument);
-  EXPECT_THROW(one_hot.log_prob(vector({1, 0, 0})), InvalidArgument);
+  EXPECT_THROW(one_hot.log_prob(doubles({1, 1, 0, 0})), InvalidArgument);
+  EXPECT_THROW(one_hot.log_prob(doubles({1, 0, 0})), InvalidArgument);
   EXPECT_EQ(one_hot.expand({3, 2})->sample({5}, Stream{}).sizes(), IntArrayRef({5, 3, 2, 4}));
 }
 
 TEST(OneHotCategorical, StraightThroughPassesTheGradientOfProbs) {
-  const Tensor leaf = vector({0.5, 1, -kInfinity}).set_requires_grad(true);
+  const Tensor leaf = doubles({0.5, 1, -kInfinity}).set_requires_grad(true);
   const OneHotCategoricalStraightThrough q{Logits(leaf)};
-  const Tensor weight = vector({1, 2, 3});
+  const Tensor weight = doubles({1, 2, 3});
   const Tensor draw = q.rsample({4}, Stream{.seed = 3});
   EXPECT_TRUE(at::equal(draw, OneHotCategorical(Logits(leaf)).sample({4}, Stream{.seed = 3})));
   (draw * weight).sum().backward();

@@ -1,16 +1,14 @@
 #include "partita/learn/distributions/cauchy.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 namespace partita::distributions {
 
 namespace {
-
-constexpr double kPi = std::numbers::pi;
 
 /// P(Z <= z) of Cauchy(0, 1): the angle of the point (-z, 1), precise as z goes to -inf.
 Tensor standard_cdf(const Tensor& z) { return at::atan2(at::ones_like(z), -z) / kPi; }

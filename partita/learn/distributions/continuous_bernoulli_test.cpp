@@ -4,15 +4,13 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "partita/learn/distributions/test_support.hpp"
 
 namespace partita::distributions {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
+using testing::kInfinity;
 using testing::number;
 
 TEST(ContinuousBernoulli, Draws) {

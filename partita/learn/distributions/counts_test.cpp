@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -21,14 +20,12 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
+using testing::doubles;
 using testing::expect_draws_follow_probabilities;
+using testing::kInfinity;
 using testing::to_vector;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 using testing::number;
-Tensor vector(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
-
 /// mean() and variance() are those of exp(log_prob) over 0 ... size - 1, which sums to 1; so is the
 /// entropy, where there is one, and the mode is where log_prob is largest.
 void expect_moments(const Distribution& q, std::int64_t size, bool has_entropy) {
@@ -65,11 +62,11 @@ void expect_prefix(const Distribution& q) {
 }
 
 TEST(Bernoulli, GradientsAtImpossibleOutcomesAreFinite) {
-  const Tensor p = vector({0, 1, 0, 1, 0.3}).set_requires_grad(true);
-  const Tensor log_prob = Bernoulli(p).log_prob(vector({0, 1, 1, 0, 1}));
-  EXPECT_TRUE(at::equal(log_prob, vector({0, 0, -kInfinity, -kInfinity, std::log(0.3)})));
+  const Tensor p = doubles({0, 1, 0, 1, 0.3}).set_requires_grad(true);
+  const Tensor log_prob = Bernoulli(p).log_prob(doubles({0, 1, 1, 0, 1}));
+  EXPECT_TRUE(at::equal(log_prob, doubles({0, 0, -kInfinity, -kInfinity, std::log(0.3)})));
   log_prob.sum().backward();
-  EXPECT_TRUE(at::allclose(p.grad(), vector({-1, 1, 0, 0, 1 / 0.3})));
+  EXPECT_TRUE(at::allclose(p.grad(), doubles({-1, 1, 0, 0, 1 / 0.3})));
   p.mutable_grad().zero_();
   Bernoulli(p).entropy().sum().backward();
   EXPECT_TRUE(p.grad().isfinite().all().item<bool>());
@@ -77,19 +74,19 @@ TEST(Bernoulli, GradientsAtImpossibleOutcomesAreFinite) {
 }
 
 TEST(Bernoulli, LogitsOfAnySize) {
-  const Tensor z = vector({0, 50, -50, 800, -800, kInfinity, -kInfinity});
+  const Tensor z = doubles({0, 50, -50, 800, -800, kInfinity, -kInfinity});
   // log(1 / (1 + e^-z)): of 50, -e^-50.
-  const Tensor one = vector({-M_LN2, -std::exp(-50), -50, 0, -800, 0, -kInfinity});
-  const Tensor zero = vector({-M_LN2, -50, -std::exp(-50), -800, 0, -kInfinity, 0});
+  const Tensor one = doubles({-M_LN2, -std::exp(-50), -50, 0, -800, 0, -kInfinity});
+  const Tensor zero = doubles({-M_LN2, -50, -std::exp(-50), -800, 0, -kInfinity, 0});
   EXPECT_TRUE(at::allclose(Bernoulli(Logits(z)).log_prob(at::ones_like(z)), one, 1e-15, 0));
   EXPECT_TRUE(at::allclose(Bernoulli(Logits(z)).log_prob(at::zeros_like(z)), zero, 1e-15, 0));
   // Between 0 and 1, unchecked, as Python: linear in the value. Its gradient at logit 0 is v - p.
-  const Tensor soft = vector({0.25, 0.5, 1});
+  const Tensor soft = doubles({0.25, 0.5, 1});
   testing::expect_gradient(
       [&](const auto& t) {
         return Bernoulli(Logits(t[0]), /*validate_args=*/false).log_prob(t[1]);
       },
-      {vector({0.1, 2, -3}), soft});
+      {doubles({0.1, 2, -3}), soft});
   const Tensor leaf = at::zeros({3}, at::kDouble).set_requires_grad(true);
   Bernoulli(Logits(leaf), false).log_prob(soft).sum().backward();
   EXPECT_TRUE(at::equal(leaf.grad(), soft - 0.5));
@@ -99,7 +96,7 @@ TEST(Binomial, Draws) {
   expect_draws_follow_probabilities(Binomial(5, 0.3), 6);
   expect_draws_follow_probabilities(Binomial(200, Logits(number(0.4))), 201);
   expect_draws_follow_probabilities(Binomial(100'000, 1e-4), 60);
-  expect_prefix(Binomial(vector({0, 3, 40, 5000}), 0.4));
+  expect_prefix(Binomial(doubles({0, 3, 40, 5000}), 0.4));
 }
 
 TEST(Binomial, ProbabilitiesAndMoments) {
@@ -136,7 +133,7 @@ TEST(Binomial, CountsMayDifferOverTheBatch) {
   EXPECT_EQ(Binomial(4, at::full({2, 3}, 0.5)).enumerate_support(false).sizes(),
             IntArrayRef({5, 1, 1}));
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              q.log_prob(vector({0, 1, 11}));
+              q.log_prob(doubles({0, 1, 11}));
             }),
             "value: Binomial(total_count: [3], probs: [3]): expected a whole number in [0, "
             "total_count], got 11 at [2]");
@@ -148,19 +145,19 @@ TEST(Binomial, Gradients) {
   testing::expect_gradient(
       [](const auto& t) {
         const Binomial q(5, t[0]);
-        const Tensor k = vector({0, 2, 5});
+        const Tensor k = doubles({0, 2, 5});
         return q.log_prob(k) + q.entropy() + q.log_cdf(k);
       },
-      {vector({0.2, 0.5, 0.9})});
+      {doubles({0.2, 0.5, 0.9})});
   testing::expect_gradient(
       [](const auto& t) {
-        const Binomial q(vector({3, 4, 5}), Logits(t[0]));
-        return q.log_prob(vector({0, 2, 5})) + q.entropy();
+        const Binomial q(doubles({3, 4, 5}), Logits(t[0]));
+        return q.log_prob(doubles({0, 2, 5})) + q.entropy();
       },
-      {vector({-3, 0.5, 4})});
-  const Tensor p = vector({0, 1, 0}).set_requires_grad(true);
+      {doubles({-3, 0.5, 4})});
+  const Tensor p = doubles({0, 1, 0}).set_requires_grad(true);
   const Binomial q(3, p);
-  (q.log_prob(vector({0, 3, 2})) + q.entropy()).sum().backward();
+  (q.log_prob(doubles({0, 3, 2})) + q.entropy()).sum().backward();
   EXPECT_TRUE(p.grad().isfinite().all().item<bool>()) << p.grad();
 }
 
@@ -168,7 +165,7 @@ TEST(Geometric, Draws) {
   expect_draws_follow_probabilities(Geometric(0.3), 30);
   expect_draws_follow_probabilities(Geometric(Logits(number(2))), 10);
   expect_draws_follow_probabilities(Geometric(1), 3);
-  expect_prefix(Geometric(vector({0.1, 0.9})));
+  expect_prefix(Geometric(doubles({0.1, 0.9})));
   // Of p = 1e-9 in single precision, draws / 1e9 are exponential. Python's float32 uniform ends
   // at 1.2e-7 from 1 and leaves the draws 1.2e8 apart.
   const Tensor scaled =
@@ -203,13 +200,13 @@ TEST(Geometric, Gradients) {
   testing::expect_gradient(
       [](const auto& t) {
         const Geometric q(t[0]);
-        const Tensor k = vector({0, 2, 5});
+        const Tensor k = doubles({0, 2, 5});
         return q.log_prob(k) + q.entropy() + q.log_cdf(k) + 2 * q.log_survival(k);
       },
-      {vector({0.2, 0.5, 0.9})});
-  const Tensor p = vector({1, 1}).set_requires_grad(true);
+      {doubles({0.2, 0.5, 0.9})});
+  const Tensor p = doubles({1, 1}).set_requires_grad(true);
   const Geometric q(p);
-  (q.log_prob(vector({0, 2})) + q.entropy() + q.log_cdf(vector({0, 2}))).sum().backward();
+  (q.log_prob(doubles({0, 2})) + q.entropy() + q.log_cdf(doubles({0, 2}))).sum().backward();
   EXPECT_TRUE(p.grad().isfinite().all().item<bool>()) << p.grad();
 }
 
@@ -217,9 +214,9 @@ TEST(NegativeBinomial, Draws) {
   expect_draws_follow_probabilities(NegativeBinomial(3, 0.3), 30);
   expect_draws_follow_probabilities(NegativeBinomial(0.05, Logits(number(1))), 40);
   expect_draws_follow_probabilities(NegativeBinomial(50, 0.9), 900);
-  const NegativeBinomial edges(vector({0, 3}), vector({0.5, 0}));
+  const NegativeBinomial edges(doubles({0, 3}), doubles({0.5, 0}));
   EXPECT_TRUE(at::equal(edges.sample({100}, Stream{}), at::zeros({100, 2}, at::kDouble)));
-  expect_prefix(NegativeBinomial(vector({0.1, 3, 40}), 0.7));
+  expect_prefix(NegativeBinomial(doubles({0.1, 3, 40}), 0.7));
 }
 
 TEST(NegativeBinomial, ProbabilitiesAndMoments) {
@@ -245,21 +242,21 @@ TEST(NegativeBinomial, ProbabilitiesAndMoments) {
 TEST(NegativeBinomial, Gradients) {
   testing::expect_gradient(
       [](const auto& t) {
-        return NegativeBinomial(t[0], t[1]).log_prob(vector({0, 2, 5}));
+        return NegativeBinomial(t[0], t[1]).log_prob(doubles({0, 2, 5}));
       },
-      {vector({0.3, 2, 10}), vector({0.2, 0.5, 0.9})});
-  const Tensor r = vector({0, 0, 2}).set_requires_grad(true);
-  const Tensor p = vector({0.5, 0.5, 0}).set_requires_grad(true);
-  NegativeBinomial(r, p).log_prob(vector({0, 2, 0})).sum().backward();
+      {doubles({0.3, 2, 10}), doubles({0.2, 0.5, 0.9})});
+  const Tensor r = doubles({0, 0, 2}).set_requires_grad(true);
+  const Tensor p = doubles({0.5, 0.5, 0}).set_requires_grad(true);
+  NegativeBinomial(r, p).log_prob(doubles({0, 2, 0})).sum().backward();
   EXPECT_TRUE(r.grad().isfinite().all().item<bool>()) << r.grad();
-  EXPECT_TRUE(at::allclose(p.grad(), vector({0, 0, -2}))) << p.grad();
+  EXPECT_TRUE(at::allclose(p.grad(), doubles({0, 0, -2}))) << p.grad();
 }
 
 TEST(Poisson, Draws) {
   expect_draws_follow_probabilities(Poisson(3.5), 20);
   expect_draws_follow_probabilities(Poisson(1000), 1300);
   expect_draws_follow_probabilities(Poisson(0), 2);
-  expect_prefix(Poisson(vector({0.1, 3, 4000})));
+  expect_prefix(Poisson(doubles({0.1, 3, 4000})));
 }
 
 TEST(Poisson, ProbabilitiesAndMoments) {
@@ -282,13 +279,13 @@ TEST(Poisson, Gradients) {
   testing::expect_gradient(
       [](const auto& t) {
         const Poisson q(t[0]);
-        const Tensor k = vector({0, 2, 5});
+        const Tensor k = doubles({0, 2, 5});
         return q.log_prob(k) + q.cdf(k) + q.log_survival(k);
       },
-      {vector({0.3, 2, 10})});
-  const Tensor rate = vector({0, 0}).set_requires_grad(true);
-  Poisson(rate).log_prob(vector({0, 2})).sum().backward();
-  EXPECT_TRUE(at::equal(rate.grad(), vector({-1, -1}))) << rate.grad();
+      {doubles({0.3, 2, 10})});
+  const Tensor rate = doubles({0, 0}).set_requires_grad(true);
+  Poisson(rate).log_prob(doubles({0, 2})).sum().backward();
+  EXPECT_TRUE(at::equal(rate.grad(), doubles({-1, -1}))) << rate.grad();
 }
 
 TEST(Rademacher, IsAFairCoin) {
@@ -303,15 +300,15 @@ TEST(Rademacher, IsAFairCoin) {
     EXPECT_LT(draws.sum(0).abs().max().item<double>(), bound);
     EXPECT_LT(draws.prod(-1).sum().abs().item<double>(), bound);
   }
-  EXPECT_TRUE(at::equal(q.log_prob(vector({-1})), vector({-M_LN2, -M_LN2})));
-  EXPECT_TRUE(at::equal(q.cdf(vector({-1, 1})), vector({0.5, 1})));
-  EXPECT_TRUE(at::equal(q.enumerate_support(), vector({-1, -1, 1, 1}).view({2, 2})));
-  EXPECT_TRUE(at::equal(q.variance(), vector({1, 1})));
+  EXPECT_TRUE(at::equal(q.log_prob(doubles({-1})), doubles({-M_LN2, -M_LN2})));
+  EXPECT_TRUE(at::equal(q.cdf(doubles({-1, 1})), doubles({0.5, 1})));
+  EXPECT_TRUE(at::equal(q.enumerate_support(), doubles({-1, -1, 1, 1}).view({2, 2})));
+  EXPECT_TRUE(at::equal(q.variance(), doubles({1, 1})));
   EXPECT_TRUE(q.mode().isnan().all().item<bool>());
   EXPECT_EQ(q.expand({3, 2})->sample({5}, Stream{}).sizes(), IntArrayRef({5, 3, 2}));
   EXPECT_EQ(Rademacher().sample(Stream{}).scalar_type(), at::kFloat);
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              q.log_prob(vector({0, 1}));
+              q.log_prob(doubles({0, 1}));
             }),
             "value: Rademacher(): expected -1 or 1, got 0 at [0]");
   EXPECT_EQ(message_of<InvalidArgument>([] { Rademacher({}, at::kLong); }),
@@ -327,14 +324,14 @@ Tensor compositions(std::int64_t n) {
       for (const std::int64_t x : {a, b, n - a - b}) all.push_back(static_cast<double>(x));
     }
   }
-  return vector(all).view({-1, 3});
+  return doubles(all).view({-1, 3});
 }
 
 TEST(Multinomial, DrawsFollowProbabilities) {
   constexpr double kDraws = 200'000;
-  const Multinomial q(4, vector({0.2, 0.5, 0.3}));
+  const Multinomial q(4, doubles({0.2, 0.5, 0.3}));
   const Tensor all = compositions(4);
-  const Tensor place = vector({25, 5, 1});  // counts as digits
+  const Tensor place = doubles({25, 5, 1});  // counts as digits
   std::vector<double> expected(125);
   const std::vector<double> p = to_vector(q.log_prob(all).exp());
   const std::vector<double> at_place = to_vector(all.matmul(place));
@@ -349,7 +346,7 @@ TEST(Multinomial, DrawsFollowProbabilities) {
     }
     EXPECT_GT(partita::testing::chi_square_p_value(observed, expected), testing::kFalseAlarm);
   }
-  expect_prefix(Multinomial(vector({0, 2, 1000}), vector({0.1, 0.4, 0.3, 0.2, 0})));
+  expect_prefix(Multinomial(doubles({0, 2, 1000}), doubles({0.1, 0.4, 0.3, 0.2, 0})));
 }
 
 TEST(Multinomial, LargeCountsAndManyCategories) {
@@ -361,13 +358,13 @@ TEST(Multinomial, LargeCountsAndManyCategories) {
   EXPECT_GT(partita::testing::chi_square_p_value(to_vector(x), to_vector(q.mean())),
             testing::kFalseAlarm);
   // An impossible category is never drawn.
-  const Multinomial sparse(1'000'000, Logits(vector({0, -kInfinity, 1, -kInfinity, -kInfinity})));
-  EXPECT_TRUE(at::equal(sparse.sample(Stream{}) > 0, vector({1, 0, 1, 0, 0}) > 0));
+  const Multinomial sparse(1'000'000, Logits(doubles({0, -kInfinity, 1, -kInfinity, -kInfinity})));
+  EXPECT_TRUE(at::equal(sparse.sample(Stream{}) > 0, doubles({1, 0, 1, 0, 0}) > 0));
 }
 
 TEST(Multinomial, ProbabilitiesEntropyAndMoments) {
-  for (const Tensor& p : {vector({0.2, 0.5, 0.3}), vector({0.6, 0, 0.4}), vector({0, 0, 1})}) {
-    const Multinomial q(vector({0, 1, 5}), p);
+  for (const Tensor& p : {doubles({0.2, 0.5, 0.3}), doubles({0.6, 0, 0.4}), doubles({0, 0, 1})}) {
+    const Multinomial q(doubles({0, 1, 5}), p);
     EXPECT_EQ(q.batch_shape(), IntArrayRef({3}));
     for (const std::int64_t i : {0, 1, 2}) {
       const Multinomial one(q.total_count()[i], Logits(p.log()));
@@ -382,27 +379,27 @@ TEST(Multinomial, ProbabilitiesEntropyAndMoments) {
     }
   }
   // scipy.stats.multinomial.
-  const Multinomial p(4, vector({0.2, 0.5, 0.3}));
-  EXPECT_NEAR(p.log_prob(vector({1, 0, 3})).item<double>(), -3.835061964292017, 1e-14);
+  const Multinomial p(4, doubles({0.2, 0.5, 0.3}));
+  EXPECT_NEAR(p.log_prob(doubles({1, 0, 3})).item<double>(), -3.835061964292017, 1e-14);
   EXPECT_NEAR(p.entropy().item<double>(), 2.3490839816745126, 1e-14);
-  const Multinomial q(3, vector({0.5, 0.5}));
+  const Multinomial q(3, doubles({0.5, 0.5}));
   EXPECT_EQ(q.expand({4})->sample({2}, Stream{}).sizes(), IntArrayRef({2, 4, 2}));
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              q.log_prob(vector({1, 1}));
+              q.log_prob(doubles({1, 1}));
             }),
             "value: Multinomial(total_count: 3, probs: [2]): expected counts that sum to "
             "total_count, got [1, 1]");
 }
 
 TEST(Multinomial, Gradients) {
-  const Tensor counts = vector({1, 0, 3});
+  const Tensor counts = doubles({1, 0, 3});
   testing::expect_gradient(
       [&](const auto& t) {
         const Multinomial q(4, Logits(t[0]));
         return q.log_prob(counts) + q.entropy();
       },
-      {vector({-0.5, 1, 0.3})});
-  const Tensor p = vector({0.25, 0, 0.75}).set_requires_grad(true);
+      {doubles({-0.5, 1, 0.3})});
+  const Tensor p = doubles({0.25, 0, 0.75}).set_requires_grad(true);
   const Multinomial q(4, p);
   (q.log_prob(counts) + q.entropy()).backward();
   EXPECT_TRUE(p.grad().isfinite().all().item<bool>()) << p.grad();

@@ -12,6 +12,7 @@
 namespace partita::distributions {
 namespace {
 
+using testing::doubles;
 using Tensors = std::vector<Tensor>;
 
 struct Case {
@@ -22,8 +23,6 @@ struct Case {
 };
 
 using testing::number;
-Tensor vector(const std::vector<double>& x) { return at::tensor(x, at::kDouble); }
-
 template <class D>
 Case univariate(const std::string& name, const std::vector<double>& parameters, double value) {
   Tensors tensors;
@@ -76,8 +75,8 @@ std::vector<Case> continuous() {
   };
   cases.push_back({"Dirichlet",
                    [](const Tensors& p) { return std::make_shared<Dirichlet>(p[0]); },
-                   {vector({0.5, 1.5, 2.5})},
-                   vector({0.2, 0.5, 0.3})});
+                   {doubles({0.5, 1.5, 2.5})},
+                   doubles({0.2, 0.5, 0.3})});
   cases.push_back(
       {"RelaxedBernoulli",
        [](const Tensors& p) { return std::make_shared<RelaxedBernoulli>(p[0], Logits(p[1])); },
@@ -86,30 +85,30 @@ std::vector<Case> continuous() {
   cases.push_back(
       {"ExpRelaxedCategorical",
        [](const Tensors& p) { return std::make_shared<ExpRelaxedCategorical>(p[0], Logits(p[1])); },
-       {number(0.7), vector({0.4, -0.3, 1})},
-       vector({0.2, 0.5, 0.3}).log()});
+       {number(0.7), doubles({0.4, -0.3, 1})},
+       doubles({0.2, 0.5, 0.3}).log()});
   cases.push_back({"MultivariateNormal",
                    [](const Tensors& p) {
                      return std::make_shared<MultivariateNormal>(p[0], ScaleTril(p[1].tril()));
                    },
-                   {vector({0.5, -1}), vector({1.2, 0, 0.4, 0.7}).view({2, 2})},
-                   vector({0.3, 0.2})});
+                   {doubles({0.5, -1}), doubles({1.2, 0, 0.4, 0.7}).view({2, 2})},
+                   doubles({0.3, 0.2})});
   cases.push_back({"LowRankMultivariateNormal",
                    [](const Tensors& p) {
                      return std::make_shared<LowRankMultivariateNormal>(p[0], p[1], p[2]);
                    },
-                   {vector({0.5, -1}), vector({1.2, 0.4}).view({2, 1}), vector({0.5, 0.8})},
-                   vector({0.3, 0.2})});
+                   {doubles({0.5, -1}), doubles({1.2, 0.4}).view({2, 1}), doubles({0.5, 0.8})},
+                   doubles({0.3, 0.2})});
   return cases;
 }
 
 std::vector<Case> discrete() {
-  const Tensor logits = vector({0.4, -0.3, 1});
+  const Tensor logits = doubles({0.4, -0.3, 1});
   return {
       from_logits<Bernoulli>("Bernoulli", number(0.4), number(1)),
       from_logits<Geometric>("Geometric", number(0.4), number(3)),
       from_logits<Categorical>("Categorical", logits, at::scalar_tensor(2, at::kLong)),
-      from_logits<OneHotCategorical>("OneHotCategorical", logits, vector({0, 1, 0})),
+      from_logits<OneHotCategorical>("OneHotCategorical", logits, doubles({0, 1, 0})),
       from_logits<PlackettLuce>("PlackettLuce", logits, at::tensor({2, 0, 1}, at::kLong)),
       univariate<Poisson>("Poisson", {2.5}, 3),
       {"Binomial",
@@ -123,7 +122,7 @@ std::vector<Case> discrete() {
       {"Multinomial",
        [](const Tensors& p) { return std::make_shared<Multinomial>(4, Logits(p[0])); },
        {logits},
-       vector({1, 1, 2})},
+       doubles({1, 1, 2})},
   };
 }
 

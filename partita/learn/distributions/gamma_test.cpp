@@ -5,7 +5,6 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -16,8 +15,7 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using testing::kInfinity;
 
 using testing::number;
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/learn/distributions/test_support.hpp"
@@ -12,8 +11,7 @@
 namespace partita::distributions {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
+using testing::kInfinity;
 TEST(GumbelTensor, Draws) { testing::expect_draws_follow_cdf(Gumbel(1.5, 0.3)); }
 
 TEST(GumbelTensor, PathwiseGradient) {

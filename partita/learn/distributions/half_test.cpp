@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -14,16 +13,12 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using testing::expect_equal;
+using testing::kInfinity;
 
 using testing::number;
 
 /// Within a few roundings of `expected`.
-void expect_equal(const Tensor& actual, double expected) {
-  EXPECT_NEAR(actual.item<double>(), expected, 4e-15 * std::abs(expected));
-}
-
 TEST(HalfNormal, Draws) { testing::expect_draws_follow_cdf(HalfNormal(number(0.3))); }
 
 TEST(HalfNormal, PathwiseGradient) {

@@ -2,18 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
-
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
-
-namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-}  // namespace
 
 InverseGamma::InverseGamma(const TensorOrNumber& concentration, const TensorOrNumber& rate,
                            bool validate_args)

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <thread>
 
 #include "errors.hpp"
@@ -43,15 +42,13 @@ namespace {
 
 using partita::testing::kFiveSigma;
 using partita::testing::message_of;
+using testing::doubles;
+using testing::kInfinity;
 using testing::to_vector;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double kl(const Distribution& p, const Distribution& q) {
   return kl_divergence(p, q).item<double>();
 }
-
-Tensor doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
 TEST(Kl, EdgesAreZeroOrInfiniteAndNeverNaN) {
   const Bernoulli p(doubles({0, 0, 1, 0, 1, 0.5}));

@@ -3,15 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "partita/learn/distributions/test_support.hpp"
 
 namespace partita::distributions {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
+using testing::kInfinity;
 using testing::number;
 
 TEST(LogNormal, Draws) { testing::expect_draws_follow_cdf(LogNormal(number(1.5), 0.3)); }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -17,19 +16,18 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-Tensor vector(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
+using testing::doubles;
+using testing::kInfinity;
 
 MixtureSameFamily some_normals() {
-  return {Categorical(vector({0.2, 0.5, 0.3})), Normal(vector({-3, 0, 2}), vector({0.5, 1, 0.1}))};
+  return {Categorical(doubles({0.2, 0.5, 0.3})),
+          Normal(doubles({-3, 0, 2}), doubles({0.5, 1, 0.1}))};
 }
 
 TEST(MixtureSameFamily, Draws) {
   testing::expect_draws_follow_cdf(some_normals());
   testing::expect_draws_follow_probabilities(
-      MixtureSameFamily(Categorical(Logits(vector({0, 1}))), Poisson(vector({1, 9}))), 30);
+      MixtureSameFamily(Categorical(Logits(doubles({0, 1}))), Poisson(doubles({1, 9}))), 30);
   const Stream stream{.seed = 3, .id = 8};
   EXPECT_TRUE(at::equal(some_normals().sample({64}, stream).slice(0, 0, 32),
                         some_normals().sample({32}, stream)));
@@ -53,7 +51,7 @@ TEST(MixtureSameFamily, DensityAndMoments) {
   EXPECT_TRUE(at::allclose(q.log_cdf(x).exp(), cdf, 1e-9, 1e-15));
   EXPECT_TRUE(at::allclose(q.log_survival(x).exp(), 1 - cdf, 1e-9, 1e-14));
   // mpmath: log(0.5 Phi(-40)), of the component at 0, next to which the others vanish.
-  EXPECT_NEAR(q.log_survival(vector({40})).item<double>(), -804.6084420137538 + std::log(0.5),
+  EXPECT_NEAR(q.log_survival(doubles({40})).item<double>(), -804.6084420137538 + std::log(0.5),
               1e-9);
 }
 
@@ -77,23 +75,23 @@ TEST(MixtureSameFamily, BatchesOfVectors) {
   EXPECT_EQ(q.variance().sizes(), IntArrayRef({2, 4}));
   // The whole event is of one component: the coordinates of a draw are near one location.
   const MixtureSameFamily far(
-      Categorical(vector({0.5, 0.5})),
-      MultivariateNormal(vector({-9, -9, 9, 9}).view({2, 2}), at::eye(2, at::kDouble)));
+      Categorical(doubles({0.5, 0.5})),
+      MultivariateNormal(doubles({-9, -9, 9, 9}).view({2, 2}), at::eye(2, at::kDouble)));
   const Tensor draws = far.sample({1000}, Stream{.seed = 1});
   EXPECT_TRUE(at::equal(draws.select(-1, 0) > 0, draws.select(-1, 1) > 0));
 }
 
 TEST(MixtureSameFamily, ImpossibleComponentsAndValues) {
-  const Normal normals(vector({0, 5}), 1);
-  const Tensor logits = vector({0, -kInfinity}).set_requires_grad(true);
+  const Normal normals(doubles({0, 5}), 1);
+  const Tensor logits = doubles({0, -kInfinity}).set_requires_grad(true);
   const MixtureSameFamily q{Categorical(Logits(logits)), normals};
-  const Tensor x = vector({-1, 5});
-  EXPECT_TRUE(at::allclose(q.log_prob(x), Normal(vector({0}), 1).log_prob(x)));
+  const Tensor x = doubles({-1, 5});
+  EXPECT_TRUE(at::allclose(q.log_prob(x), Normal(doubles({0}), 1).log_prob(x)));
   EXPECT_TRUE(at::equal(q.mean(), at::zeros({}, at::kDouble)));
   // No component can make a count of 3 here.
-  const Tensor rate = vector({0, 0}).set_requires_grad(true);
+  const Tensor rate = doubles({0, 0}).set_requires_grad(true);
   const MixtureSameFamily none{Categorical(Logits(logits)), Poisson(rate)};
-  const Tensor log_prob = none.log_prob(vector({3}));
+  const Tensor log_prob = none.log_prob(doubles({3}));
   EXPECT_EQ(log_prob.item<double>(), -kInfinity);
   (log_prob.sum() + q.log_prob(x).sum()).backward();
   EXPECT_TRUE(rate.grad().isfinite().all().item<bool>());
@@ -104,14 +102,14 @@ TEST(MixtureSameFamily, Gradients) {
   testing::expect_gradient(
       [](const auto& t) {
         const MixtureSameFamily q(Categorical(Logits(t[0])), Normal(t[1], t[2]));
-        const Tensor x = vector({-1, 0.5, 3});
+        const Tensor x = doubles({-1, 0.5, 3});
         return q.log_prob(x) + q.log_cdf(x) + q.mean() + q.variance();
       },
-      {vector({0.5, 1}), vector({-1, 2}), vector({0.5, 2})});
+      {doubles({0.5, 1}), doubles({-1, 2}), doubles({0.5, 2})});
 }
 
 TEST(MixtureSameFamily, SaysWhatIsWrong) {
-  const Categorical three(vector({0.2, 0.5, 0.3}));
+  const Categorical three(doubles({0.2, 0.5, 0.3}));
   EXPECT_EQ(message_of<InvalidArgument>([&] { MixtureSameFamily(three, Normal(0, 1)); }),
             "component_distribution: MixtureSameFamily: expected a batch, along whose last "
             "dimension the components stand, got Normal(loc: 0, scale: 1)");
@@ -125,7 +123,7 @@ TEST(MixtureSameFamily, SaysWhatIsWrong) {
             }),
             "mixture_distribution: MixtureSameFamily: expected a batch shape that broadcasts to "
             "[2], got [4]");
-  EXPECT_EQ(message_of<InvalidArgument>([&] { some_normals().log_prob(vector({std::nan("")})); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { some_normals().log_prob(doubles({std::nan("")})); }),
             "value: MixtureSameFamily(Categorical(probs: [3]), Normal(loc: [3], scale: [3])): "
             "expected a real number, got nan at [0]");
 }

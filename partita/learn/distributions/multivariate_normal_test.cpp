@@ -15,13 +15,12 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
+using testing::doubles;
 using testing::to_vector;
 
-Tensor vector(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
-
-const Tensor kLoc = vector({1, -2, 0.5});
+const Tensor kLoc = doubles({1, -2, 0.5});
 /// L L^T of it has correlations 0.8 and -0.6.
-const Tensor kTril = vector({2, 0, 0, 0.8, 0.6, 0, -1.8, 0.4, 2.3}).view({3, 3});
+const Tensor kTril = doubles({2, 0, 0, 0.8, 0.6, 0, -1.8, 0.4, 2.3}).view({3, 3});
 
 /// The density's formula, with an inverse and a determinant.
 Tensor plain_log_prob(const Tensor& loc, const Tensor& covariance, const Tensor& value) {
@@ -139,8 +138,8 @@ TEST(MultivariateNormal, PathwiseGradientsAreThoseOfTheMoments) {
   // E[x^T Q x + b^T x] = tr(Q S) + loc^T Q loc + b^T loc has the gradients Q by the covariance S
   // and 2 Q loc + b by loc. 100 independent estimates of 2,000 draws each.
   constexpr std::int64_t kEstimates = 100;
-  const Tensor q_matrix = vector({1, 0.3, -0.2, 0.3, 0.5, 0.1, -0.2, 0.1, -1}).view({3, 3});
-  const Tensor b = vector({0.5, -1, 2});
+  const Tensor q_matrix = doubles({1, 0.3, -0.2, 0.3, 0.5, 0.1, -0.2, 0.1, -1}).view({3, 3});
+  const Tensor b = doubles({0.5, -1, 2});
   const Tensor loc = kLoc.expand({kEstimates, 3}).clone().set_requires_grad(true);
   const Tensor covariance =
       kTril.matmul(kTril.t()).expand({kEstimates, 3, 3}).clone().set_requires_grad(true);
@@ -163,17 +162,17 @@ TEST(MultivariateNormal, PathwiseGradientsAreThoseOfTheMoments) {
 TEST(MultivariateNormal, SaysWhatIsWrong) {
   const Tensor loc = at::zeros({2}, at::kDouble);
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              MultivariateNormal(loc, vector({1, 2, 2, 1}).view({2, 2}));
+              MultivariateNormal(loc, doubles({1, 2, 2, 1}).view({2, 2}));
             }),
             "covariance_matrix: MultivariateNormal: expected a symmetric positive-definite matrix, "
             "got [1, 2, 2, 1]");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              MultivariateNormal(loc, PrecisionMatrix(vector({1, 0.5, 0, 1}).view({2, 2})));
+              MultivariateNormal(loc, PrecisionMatrix(doubles({1, 0.5, 0, 1}).view({2, 2})));
             }),
             "precision_matrix: MultivariateNormal: expected a symmetric positive-definite matrix, "
             "got [1, 0.5, 0, 1]");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              MultivariateNormal(loc, ScaleTril(vector({1, 0, 1, -1}).view({2, 2})));
+              MultivariateNormal(loc, ScaleTril(doubles({1, 0, 1, -1}).view({2, 2})));
             }),
             "scale_tril: MultivariateNormal: expected a lower triangular matrix with a positive "
             "diagonal, got [1, 0, 1, -1]");
@@ -186,21 +185,21 @@ TEST(MultivariateNormal, SaysWhatIsWrong) {
             }),
             "loc: MultivariateNormal: expected one dimension or more, got a number");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              MultivariateNormal(loc, vector({1, 2, 2, 1}).view({2, 2}), /*validate_args=*/false);
+              MultivariateNormal(loc, doubles({1, 2, 2, 1}).view({2, 2}), /*validate_args=*/false);
             }),
             "covariance_matrix: MultivariateNormal: expected a positive-definite matrix");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              LowRankMultivariateNormal(loc, at::ones({2, 1}), vector({1, 0}));
+              LowRankMultivariateNormal(loc, at::ones({2, 1}), doubles({1, 0}));
             }),
             "cov_diag: LowRankMultivariateNormal: expected a number > 0, got [1, 0]");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              LowRankMultivariateNormal(loc, at::ones({3, 1}), vector({1, 1}));
+              LowRankMultivariateNormal(loc, at::ones({3, 1}), doubles({1, 1}));
             }),
             "cov_factor: LowRankMultivariateNormal: expected [..., 2, 1], got [3, 1]");
 }
 
-const Tensor kFactor = vector({1, 0.5, -2, 0.3, 0.8, 1.5}).view({3, 2});
-const Tensor kDiagonal = vector({0.5, 1, 0.1});
+const Tensor kFactor = doubles({1, 0.5, -2, 0.3, 0.8, 1.5}).view({3, 2});
+const Tensor kDiagonal = doubles({0.5, 1, 0.1});
 
 TEST(LowRankMultivariateNormal, Draws) {
   expect_draws(LowRankMultivariateNormal(kLoc, kFactor, kDiagonal));
@@ -208,7 +207,7 @@ TEST(LowRankMultivariateNormal, Draws) {
 
 TEST(LowRankMultivariateNormal, IsTheMultivariateNormalOfItsCovariance) {
   // Factors [4, 1, 3, 2], diagonals [2, 3]: batch shape [4, 2].
-  const Tensor factor = kFactor * vector({1, 2, 3, 4}).view({4, 1, 1, 1});
+  const Tensor factor = kFactor * doubles({1, 2, 3, 4}).view({4, 1, 1, 1});
   const Tensor diagonal = at::stack({kDiagonal, 3 * kDiagonal});
   const LowRankMultivariateNormal q(kLoc, factor, diagonal);
   const Tensor covariance = factor.matmul(factor.mT()) + at::diag_embed(diagonal);

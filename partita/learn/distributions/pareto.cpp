@@ -2,15 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
-
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// log(value / scale), with all its digits where the two are close.
 Tensor log_ratio(const Tensor& value, const Tensor& scale) {

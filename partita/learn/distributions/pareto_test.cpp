@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -13,14 +12,10 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using testing::expect_equal;
+using testing::kInfinity;
 
 using testing::number;
-
-void expect_equal(const Tensor& actual, double expected) {
-  EXPECT_NEAR(actual.item<double>(), expected, 4e-15 * std::abs(expected));
-}
 
 TEST(Pareto, Draws) { testing::expect_draws_follow_cdf(Pareto(number(1.5), 0.7)); }
 

@@ -16,7 +16,6 @@ namespace partita::distributions {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kMostEnumerated = 50'000;
 
 /// The shape of a ranking, [k].

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -14,11 +13,9 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
+using testing::doubles;
+using testing::kInfinity;
 using testing::to_vector;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-Tensor vector(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
 /// The rankings as numbers to the base V, and exp(log_prob) at each.
 void expect_draws(const PlackettLuce& q, std::int64_t categories) {
@@ -43,11 +40,11 @@ void expect_draws(const PlackettLuce& q, std::int64_t categories) {
 }
 
 TEST(PlackettLuce, DrawsFollowProbabilities) {
-  const Tensor z = vector({1, -kInfinity, 0.5, 3, 0});
+  const Tensor z = doubles({1, -kInfinity, 0.5, 3, 0});
   expect_draws(PlackettLuce(Logits(z), 1), 5);
   expect_draws(PlackettLuce(Logits(z), 2), 5);
   expect_draws(PlackettLuce(Logits(z.to(at::kFloat)), 3), 5);
-  expect_draws(PlackettLuce(vector({5, 1, 3, 2})), 4);
+  expect_draws(PlackettLuce(doubles({5, 1, 3, 2})), 4);
 }
 
 TEST(PlackettLuce, LeadingDrawsAndPlacesDoNotDependOnTheirNumber) {
@@ -65,7 +62,7 @@ TEST(PlackettLuce, LeadingDrawsAndPlacesDoNotDependOnTheirNumber) {
 }
 
 TEST(PlackettLuce, LogProbIsTheProductOfSoftmaxesOverWhatIsLeft) {
-  const Tensor z = vector({1, -2, 0.5, 3, 0, -1, 2, 0.3}).view({2, 4});
+  const Tensor z = doubles({1, -2, 0.5, 3, 0, -1, 2, 0.3}).view({2, 4});
   for (const std::int64_t k : {1, 2, 3, 4}) {
     const PlackettLuce q(Logits(z), k);
     const Tensor all = q.enumerate_support();
@@ -106,7 +103,7 @@ TEST(PlackettLuce, StableOverWideRanges) {
 }
 
 TEST(PlackettLuce, ImpossibleCategories) {
-  const Tensor leaf = vector({1, -kInfinity, 0.5, 3}).set_requires_grad(true);
+  const Tensor leaf = doubles({1, -kInfinity, 0.5, 3}).set_requires_grad(true);
   const PlackettLuce q(Logits(leaf), 3);
   EXPECT_NEAR(q.log_prob(q.enumerate_support()).exp().sum().item<double>(), 1, 1e-14);
   EXPECT_EQ(q.log_prob(at::tensor({0, 1, 2})).item<double>(), -kInfinity);
@@ -129,26 +126,26 @@ TEST(PlackettLuce, Gradients) {
         const PlackettLuce q(Logits(t[0]), 2);
         return q.log_prob(value) + q.entropy();
       },
-      {vector({1, -2, 0.5, 3})});
+      {doubles({1, -2, 0.5, 3})});
   testing::expect_gradient(
       [&](const auto& t) { return PlackettLuce(t[0]).log_prob(value.view(4)); },
-      {vector({1, 0.1, 0.5, 3})});
+      {doubles({1, 0.1, 0.5, 3})});
 }
 
 TEST(PlackettLuce, ModeIsSorted) {
   EXPECT_TRUE(
-      at::equal(PlackettLuce(vector({1, 4, 4, 9}), 3).mode(), at::tensor({3, 1, 2}, at::kLong)));
+      at::equal(PlackettLuce(doubles({1, 4, 4, 9}), 3).mode(), at::tensor({3, 1, 2}, at::kLong)));
 }
 
 TEST(PlackettLuce, SaysWhatIsWrong) {
-  const Tensor z = vector({1, 2, -kInfinity});
+  const Tensor z = doubles({1, 2, -kInfinity});
   EXPECT_EQ(message_of<InvalidArgument>([&] { PlackettLuce(Logits(z), 4); }),
             "k: PlackettLuce: expected 1 to 3, the number of categories, got 4");
   EXPECT_EQ(message_of<InvalidArgument>([&] { PlackettLuce{Logits(z)}; }),
             "logits: PlackettLuce: expected logits in [-inf, +inf), 3 or more of them > -inf, got "
             "[1, 2, -inf]");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              PlackettLuce(vector({1, -2}), 1);
+              PlackettLuce(doubles({1, -2}), 1);
             }),
             "scores: PlackettLuce: expected scores in [0, +inf), 1 or more of them > 0, got [1, "
             "-2]");

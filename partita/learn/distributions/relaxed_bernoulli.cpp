@@ -2,16 +2,12 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
-
 #include "partita/learn/distributions/internal/coin.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<Argument> arguments_of(const TensorOrNumber& temperature,
                                    const ProbsOrLogits& parameter) {

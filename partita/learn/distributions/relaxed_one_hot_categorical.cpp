@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <limits>
 
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -11,10 +10,8 @@ namespace partita::distributions {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::vector<Argument> arguments_of(const TensorOrNumber& temperature,
-                                   const ProbsOrLogits& parameter) {
+std::vector<Argument> weights_and_temperature(const TensorOrNumber& temperature,
+                                              const ProbsOrLogits& parameter) {
   const bool is_single = !temperature.is_number() && temperature.tensor().numel() == 1;
   return {parameter.argument(constraints::simplex(), constraints::logits()),
           {"temperature", is_single ? temperature.tensor().reshape({}) : temperature,
@@ -36,7 +33,7 @@ double mean_size(const Tensor& weights) {
 
 ExpRelaxedCategorical::ExpRelaxedCategorical(const TensorOrNumber& temperature,
                                              const ProbsOrLogits& parameter, bool validate_args)
-    : Distribution("ExpRelaxedCategorical", arguments_of(temperature, parameter),
+    : Distribution("ExpRelaxedCategorical", weights_and_temperature(temperature, parameter),
                    event_shape_of(parameter), validate_args),
       is_logits_(parameter.is_logits()) {}
 
@@ -97,7 +94,7 @@ Tensor ExpRelaxedCategorical::do_log_prob(const Tensor& value) const {
 RelaxedOneHotCategorical::RelaxedOneHotCategorical(const TensorOrNumber& temperature,
                                                    const ProbsOrLogits& parameter,
                                                    bool validate_args)
-    : Distribution("RelaxedOneHotCategorical", arguments_of(temperature, parameter),
+    : Distribution("RelaxedOneHotCategorical", weights_and_temperature(temperature, parameter),
                    event_shape_of(parameter), validate_args),
       is_logits_(parameter.is_logits()) {}
 

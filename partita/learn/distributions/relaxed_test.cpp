@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -15,14 +14,10 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
+using testing::doubles;
 using testing::kFalseAlarm;
+using testing::kInfinity;
 using testing::to_vector;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-Tensor doubles(std::initializer_list<double> values) {
-  return at::tensor(at::ArrayRef<double>(values.begin(), values.end()), at::kDouble);
-}
 
 bool all_finite(const Tensor& x) { return x.isfinite().all().item<bool>(); }
 

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -23,7 +24,15 @@ inline at::Generator torch_generator(std::uint64_t seed) {
   return at::make_generator<at::CPUGeneratorImpl>(seed);
 }
 
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 inline Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
+
+inline Tensor doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
+
+inline void expect_equal(const Tensor& actual, double expected, double tolerance = 4e-15) {
+  EXPECT_NEAR(actual.item<double>(), expected, tolerance * std::abs(expected));
+}
 
 inline std::vector<double> to_vector(const Tensor& tensor) {
   const Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();

@@ -1,10 +1,10 @@
 #include "partita/learn/distributions/transformed_distribution.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/independent.hpp"
@@ -88,7 +88,6 @@ Tensor TransformedDistribution::do_log_prob(const Tensor& value) const {
       base_->log_prob(y), event_dims - static_cast<std::int64_t>(base_->event_shape().size()));
   if (!log_det.defined()) return log_prob;
   // At an end of the support the Jacobian may be infinite too.
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   return (log_prob - log_det).masked_fill(log_prob == -kInfinity, -kInfinity);
 }
 

@@ -4,7 +4,6 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
-#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -14,12 +13,8 @@ namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-Tensor doubles(std::initializer_list<double> values) {
-  return at::tensor(at::ArrayRef<double>(values.begin(), values.end()), at::kDouble);
-}
+using testing::doubles;
+using testing::kInfinity;
 
 Tensor gradient(const Tensor& output, const Tensor& input) {
   return torch::autograd::grad({output}, {input}, {}, true)[0];

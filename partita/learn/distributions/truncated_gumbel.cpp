@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
 #include <numbers>
 
 #include "partita/learn/distributions/internal/numeric.hpp"
@@ -10,8 +9,6 @@
 namespace partita::distributions {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Constraint not_minus_infinity() {
   return {"a number > -inf", 0, false, [](const Tensor& x) { return x > -kInfinity; }};

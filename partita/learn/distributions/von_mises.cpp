@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
-#include <numbers>
 
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
@@ -11,8 +10,6 @@
 namespace partita::distributions {
 
 namespace {
-
-constexpr double kPi = std::numbers::pi;
 
 /// The same angle in [-pi, pi).
 Tensor wrapped(const Tensor& angle) { return at::remainder(angle + kPi, 2 * kPi) - kPi; }

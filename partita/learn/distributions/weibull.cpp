@@ -2,18 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <limits>
 #include <numbers>
 
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
-
-namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-}  // namespace
 
 Weibull::Weibull(const TensorOrNumber& scale, const TensorOrNumber& concentration,
                  bool validate_args)

@@ -3,20 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 #include "partita/learn/distributions/test_support.hpp"
 
 namespace partita::distributions {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
+using testing::expect_equal;
+using testing::kInfinity;
 using testing::number;
-
-void expect_equal(const Tensor& actual, double expected) {
-  EXPECT_NEAR(actual.item<double>(), expected, 4e-15 * std::abs(expected));
-}
 
 TEST(Weibull, Draws) { testing::expect_draws_follow_cdf(Weibull(number(1.5), 0.7)); }
 

@@ -5,18 +5,19 @@
 
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <vector>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/losses/output_loss_test_support.hpp"
 
 namespace partita::losses {
 namespace {
 
 using partita::testing::message_of;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using testing::kInfinity;
+using testing::largest_difference;
 
 using Loss = std::function<Tensor(const Tensor&)>;
 
@@ -36,11 +37,6 @@ Tensor slope_of(const Loss& loss, const Tensor& at) {
     slope.view(-1)[i] = (loss(at + step).sum() - loss(at - step).sum()) / (2 * kStep);
   }
   return slope;
-}
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  EXPECT_EQ(a.sizes(), b.sizes());
-  return (a - b).abs().max().item<double>();
 }
 
 Tensor row(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }

@@ -1,11 +1,14 @@
-// What the tests of output losses share: a small model in double, its gradients, and what they
+// What the tests of losses share: a small model in double, its gradients, and what they
 // should be.
 #pragma once
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <gtest/gtest.h>
+
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "partita/learn/losses/output_loss.hpp"
@@ -61,7 +64,10 @@ inline Tensor slope(const Scalar& loss, const Tensor& leaf) {
   return out;
 }
 
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 inline double largest_difference(const Tensor& a, const Tensor& b) {
+  EXPECT_EQ(a.sizes(), b.sizes());
   return (a - b).abs().max().item<double>();
 }
 

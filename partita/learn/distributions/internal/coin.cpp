@@ -52,7 +52,6 @@ Tensor log_choose(const Tensor& n, const Tensor& k) {
 }
 
 Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const Tensor y = Coin{in_double(coin.parameter), coin.is_logits}.logits();
   const Tensor never = y == -kInfinity;
   const Tensor always = y == kInfinity;

@@ -6,7 +6,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -16,8 +15,6 @@
 namespace partita::distributions {
 
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The core's log_sum_exp: one pass where libtorch's operators make five.
 Tensor log_sum_exp_of_rows(const Tensor& x) {

@@ -1,4 +1,5 @@
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/test_support.hpp"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -11,8 +12,7 @@
 namespace partita::distributions {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
+using testing::kInfinity;
 Tensor some_rows(at::ScalarType type) {
   return at::linspace(-3, 3, 4 * 500, at::kDouble).mul(50).cos().mul(4).view({2, 2, 500}).to(type);
 }

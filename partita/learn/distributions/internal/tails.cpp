@@ -1,9 +1,9 @@
 #include "partita/learn/distributions/internal/tails.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <utility>
 
@@ -13,8 +13,6 @@ namespace partita::distributions {
 
 namespace {
 
-constexpr double kPi = std::numbers::pi;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 const double kHalfLogTwoPi = 0.5 * std::log(2 * kPi);
 
 /// Where an integrand has fallen by e^-38 = 3e-17 the rest of it does not matter.

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <span>
+
+#include "partita/learn/distributions/test_support.hpp"
 
 namespace partita::distributions {
 namespace {
+
+using testing::kInfinity;
 
 /// By mpmath with 80 digits; the derivatives by central differences of step 1e-18.
 struct Row {
@@ -156,7 +159,6 @@ TEST(Tails, AreContinuous) {
 }
 
 TEST(Tails, OfEndsAndOfNothing) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
   EXPECT_EQ(gamma_tails(-kInfinity, 2).log_lower, -kInfinity);
   EXPECT_EQ(gamma_tails(-kInfinity, 2).log_upper, 0);
   EXPECT_EQ(beta_tails(kInfinity, 2, 3).log_lower, 0);
