@@ -32,6 +32,6 @@ if(PARTITA_LEARN)
 noise-contrastive training, classifiers that are unsure about the unknown,
 variational auto-encoders, SeqGAN, neural language models.")
   # With find_package(partita COMPONENTS learn).
-  set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "libtorch-dev, libfreetype-dev, libfontconfig-dev")
+  set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "libtorch-dev")
 endif()
 include(CPack)

@@ -14,6 +14,7 @@ add_library(partita_build INTERFACE) # not installed: how we build, not what use
 target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshadow
   $<$<BOOL:${PARTITA_WERROR}>:-Werror>
   $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> # lets ccache see through precompiled headers
+  -fvisibility-inlines-hidden
   -fPIC # everywhere, so that programs can use the precompiled headers of libraries
   -ffp-contract=off) # a * b + c must round alike in every build: results are promised to the bit
 if(PARTITA_SANITIZE)
@@ -22,8 +23,12 @@ if(PARTITA_SANITIZE)
   target_link_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE})
 endif()
 
+# Of a shared library only what is partita's is seen, and nothing that it instantiates of others.
+set(PARTITA_EXPORTS "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map")
+
 # partita_units(TARGET UNIT...): of a UNIT x, x.cpp is a source of TARGET, x.hpp a public header and
-# x_test.cpp a test, where there is one. Headers in internal/ are not installed. Sets `tests`.
+# x_test.cpp a test, where there is one. What lies in internal/ is not installed, and a shared
+# library does not export it (so its tests need a static one). Sets `tests`.
 function(partita_units target)
   set(found "")
   foreach(unit IN LISTS ARGN)
@@ -38,7 +43,11 @@ function(partita_units target)
       target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"
         FILES "${path}.hpp")
     endif()
-    if(EXISTS "${path}_test.cpp")
+    if(unit MATCHES "internal/" AND EXISTS "${path}.cpp")
+      set_source_files_properties("${path}.cpp" TARGET_DIRECTORY ${target}
+        PROPERTIES COMPILE_OPTIONS -fvisibility=hidden)
+    endif()
+    if(EXISTS "${path}_test.cpp" AND NOT (BUILD_SHARED_LIBS AND unit MATCHES "internal/"))
       list(APPEND found "${path}_test.cpp")
     endif()
   endforeach()
