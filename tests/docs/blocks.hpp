@@ -9,6 +9,7 @@
 //   text     what the sh block right before it prints ("…" stands for anything), or no code at all
 //   cmake    lines of tests/install/outside/CMakeLists.txt, whose project is built
 //   python   run where Python has torch
+//   math     a formula, in TeX
 //
 //   <!-- setup                               before a block: code that it needs and its reader
 //   std::vector<float> logits(100);          does not

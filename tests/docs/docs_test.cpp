@@ -113,7 +113,7 @@ class Docs : public FolderTest, public ::testing::WithParamInterface<std::string
 };
 
 TEST_P(Docs, EveryBlockIsOfAKindThatIsTested) {
-  const std::set<std::string> kinds = {"cpp", "sh", "text", "cmake", "python"};
+  const std::set<std::string> kinds = {"cpp", "sh", "text", "cmake", "python", "math"};
   for (const Block& block : read_blocks(page())) {
     EXPECT_TRUE(kinds.contains(block.language)) << place(block) << ": '" << block.language << "'";
     if (block.language == "text" || block.language == "cmake") {
