@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Open-set training, over seeds: the table of RESULTS.md.
 
     benchmarks/openset.py PARTITA MNIST NOTMNIST [--seeds 3] [option of openset train ...]

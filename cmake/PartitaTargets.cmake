@@ -68,6 +68,7 @@ function(partita_test name)
   target_link_libraries(${name} PRIVATE partita partita_build partita_test_support
     fmt::fmt GTest::gmock GTest::gtest_main ${arg_LIBRARIES})
   target_compile_definitions(${name} PRIVATE ${arg_DEFINITIONS})
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>) # compiles in half the time
   if(NOT arg_SUITES)
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
       PROPERTIES TIMEOUT 600)

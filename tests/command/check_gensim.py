@@ -1,6 +1,6 @@
 """gensim reads the vectors that partita writes, and finds the same neighbors.
 
-  python3 check_gensim.py PARTITA-COMMAND
+  /usr/bin/python3 check_gensim.py PARTITA-COMMAND
 
 Exit status 77 where gensim is not installed: the test is skipped.
 """

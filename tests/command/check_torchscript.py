@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A language model of Python's, exported as the README says, is what it was in Python: partita
 generate gives sequences with the log-probabilities that Python gives them.
 

@@ -1,11 +1,11 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes calibration.json: what scikit-learn makes of small sets of probabilities and labels.
 
 Isotonic regression (with ties, evaluated between and outside of its points), log-loss, and the Brier
 score of two classes; the multi-class Brier score by its definition in NumPy. Run it with Debian's
 python3-sklearn (1.2):
 
-    python3 tests/golden/make_calibration.py > tests/golden/calibration.json
+    /usr/bin/python3 tests/golden/make_calibration.py > tests/golden/calibration.json
 """
 
 import json

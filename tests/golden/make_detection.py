@@ -1,11 +1,11 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes golden.json of partita/detection: what scikit-learn (1.2) and SciPy say of a few dozen scores.
 
 Kinds of case: "roc" (roc_curve, roc_auc_score, average_precision_score of scores with and without
 ties), "logits" (scores of rows of logits), "mahalanobis" (LedoitWolf on what is left of features
 after their class means), "knn" (NearestNeighbors on features of length one).
 
-    python3 tests/golden/make_detection.py > partita/detection/golden.json
+    /usr/bin/python3 tests/golden/make_detection.py > partita/detection/golden.json
 """
 
 import json

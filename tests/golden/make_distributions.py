@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Values of distributions in double precision, from mpmath and Python's torch.distributions.
 
     /usr/bin/python3 tests/golden/make_distributions.py > partita/learn/distributions/golden.json

@@ -1,7 +1,7 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Values of the Gumbel and truncated Gumbel functions and of the scalar functions to 50 digits, by mpmath.
 
-    python3 tests/golden/make_gumbel.py > partita/gumbel/golden.inc
+    /usr/bin/python3 tests/golden/make_gumbel.py > partita/gumbel/golden.inc
 
 Each line is one test case, GOLDEN(function, arguments..., value): gumbel_test.cpp defines GOLDEN.
 """

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes regression.hpp: scikit-learn's logistic and multinomial regression of examples/iris.csv.
 
 Both minimize |weights|^2 / 2 + C * (sum of losses) with C = 1; intercepts are not penalized.
@@ -7,7 +7,7 @@ the same in 9 digits, which no option turns off, and leaves gradients of 1e-4. T
 1e-3, and newton-cg's answer is kept, with gradients under 1e-9 (its warning is that double precision
 ends there). Run it with Debian's python3-sklearn (1.2):
 
-    python3 tests/golden/make_regression.py > tests/golden/regression.hpp
+    /usr/bin/python3 tests/golden/make_regression.py > tests/golden/regression.hpp
 """
 
 import csv

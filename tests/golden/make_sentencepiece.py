@@ -1,8 +1,8 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes sentencepiece/*.model, SentencePiece models as Python trains them, and golden.json with what
 they make of some texts: for sentence_pieces_test.cpp and lm_test.cpp.
 
-    python3 tests/golden/make_sentencepiece.py      # Debian's python3-sentencepiece
+    /usr/bin/python3 tests/golden/make_sentencepiece.py      # Debian's python3-sentencepiece
 """
 
 import io
