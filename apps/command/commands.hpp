@@ -67,7 +67,7 @@ inline void add_learn_commands(CLI::App& app) {
   add_tour(app);
 }
 
-/// A program's commands: defined in partita_commands.cpp and in learn_commands.cpp.
+/// A program's commands: defined in light_commands.cpp and in learn_commands.cpp.
 void add_commands(CLI::App& app);
 
 }  // namespace partita::app

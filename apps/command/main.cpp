@@ -55,6 +55,15 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
   return fmt::format("{} (see {} --help)", message, partita::app::typed(command));
 }
 
+/// What an experiment or the library says of an argument, said of the option that gave it:
+/// out_set becomes --out-set.
+std::string explain(const partita::InvalidArgument& error, const CLI::App& app) {
+  std::string option = "--" + error.argument();
+  std::replace(option.begin(), option.end(), '_', '-');
+  const bool given = asked_for(app).get_option_no_throw(option) != nullptr;
+  return given ? option + ": " + error.reason() : error.what();
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Everything that is done with a softmax", "partita");
   app.set_version_flag("--version", "partita " PARTITA_VERSION);
@@ -70,6 +79,8 @@ int run(int argc, char** argv) {
     return status;
   } catch (const CLI::ParseError& error) {
     return complain(explain(error, app), kWronglyAsked);
+  } catch (const partita::InvalidArgument& error) {
+    return complain(explain(error, app), kWronglyAsked);
   }
   return 0;
 }
@@ -79,8 +90,6 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return run(argc, argv);
-  } catch (const partita::InvalidArgument& error) {
-    return complain(error.what(), kWronglyAsked);
   } catch (const std::bad_alloc&) {
     return complain("out of memory", kFailed);
   } catch (const std::exception& error) {

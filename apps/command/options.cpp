@@ -93,11 +93,8 @@ void add_max_length(CLI::App& app, std::size_t& max_length) {
       ->check(whole_number(1, 1U << 20U));
 }
 
-void add_device(CLI::App& app, std::string& device, const std::string& group) {
-  app.add_option("--device", device, "cpu or cuda (cpu)")
-      ->option_text("NAME")
-      ->group(group)
-      ->check(CLI::IsMember({"cpu", "cuda"}));
+void add_device(CLI::App& app, Device& device, const std::string& group) {
+  add_choice(app, "--device", device, kDevices, "cpu or cuda (cpu)")->group(group);
 }
 
 void add_run(CLI::App& app, RunOptions& options, const std::string& group) {

@@ -5,12 +5,14 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
-#include "apps/command/learn/run_options.hpp"
+#include "apps/experiments/run.hpp"
 #include "partita/softmax/filter.hpp"
 
 namespace partita::app {
@@ -30,8 +32,27 @@ void add_filter(CLI::App& app, Filter& filter);
 /// --max-length
 void add_max_length(CLI::App& app, std::size_t& max_length);
 
+/// An option whose values are names of an enum's: to `value`, an E or optional<E>.
+template <class Value, class E, std::size_t N>
+CLI::Option* add_choice(CLI::App& app, const std::string& flag, Value& value,
+                        const std::array<Named<E>, N>& names, const std::string& description) {
+  std::vector<std::string> texts;
+  for (const Named<E>& each : names) texts.emplace_back(each.name);
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [&value, names](const std::string& text) {
+            for (const Named<E>& each : names) {
+              if (text == each.name) value = each.value;
+            }
+          },
+          description)
+      ->option_text("NAME")
+      ->check(CLI::IsMember(std::move(texts)));
+}
+
 /// --device
-void add_device(CLI::App& app, std::string& device, const std::string& group = "Options");
+void add_device(CLI::App& app, Device& device, const std::string& group = "Options");
 
 /// --device, --checkpoint, --checkpoint-seconds, --log
 void add_run(CLI::App& app, RunOptions& options, const std::string& group = "Options");

@@ -1,13 +1,14 @@
 #include "apps/command/terminal.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstdio>
 #include <exception>
+#include <memory>
+#include <optional>
 #include <system_error>
 
 #include "partita/base/error.hpp"
@@ -35,18 +36,6 @@ void print_json(const Json& json) { print(json.dump() + '\n'); }
 
 void note(std::string_view line) { fmt::print(stderr, "{}\n", line); }
 
-std::string grouped(std::uint64_t value) {
-  std::string out = fmt::to_string(value);
-  for (std::size_t i = out.size(); i > 3; i -= 3) out.insert(i - 3, 1, ',');
-  return out;
-}
-
-std::string with_error(double value, double error) {
-  const int digits =
-      error > 0 ? std::clamp(static_cast<int>(std::ceil(-std::log10(error))) + 1, 0, 8) : 4;
-  return fmt::format("{:.{}f} ± {:.{}f}", value, digits, error, digits);
-}
-
 Meter::Meter(std::string_view what)
     : what_(what),
       moving_(::isatty(STDERR_FILENO) != 0),
@@ -55,15 +44,15 @@ Meter::Meter(std::string_view what)
 
 Meter::~Meter() {
   clear();
-  if (std::uncaught_exceptions() > exceptions_ || done_ == 0 || seconds() < 1) return;
-  note(fmt::format("{}: {} {} in {:.1f} s ({})", what_, grouped(done_), unit_, seconds(),
-                   rate(done_, seconds())));
+  if (std::uncaught_exceptions() > exceptions_ || done_ == 0 || last_ < 1) return;
+  note(fmt::format("{}: {} {} in {:.1f} s ({})", what_, grouped(done_), unit_, last_,
+                   rate(done_, last_)));
 }
 
 void Meter::update(const ProgressUpdate& update) {
   done_ = update.done;
   unit_ = update.unit;
-  const double now = seconds();
+  const double now = last_ = seconds();
   if (!moving_ || now - shown_ < kBetweenUpdates || now <= 0) return;
   shown_ = now;
   std::string line = fmt::format("{}: {}", what_, grouped(update.done));
@@ -84,6 +73,13 @@ double Meter::seconds() const {
 
 void Meter::clear() const {
   if (moving_ && shown_ >= 0) fmt::print(stderr, "\r\x1b[K");
+}
+
+std::function<Progress(std::string_view phase)> meters() {
+  return [now = std::make_shared<std::optional<Meter>>()](std::string_view phase) {
+    now->emplace(phase);
+    return (*now)->progress();
+  };
 }
 
 }  // namespace partita::app

@@ -1,9 +1,10 @@
-// What the command says: results to standard output, everything for people's eyes only to standard
-// error.
+// What the command says: results to standard output; progress and notes, which no program reads, to
+// standard error.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -22,12 +23,6 @@ void print_json(const Json& json);
 
 /// A line to standard error.
 void note(std::string_view line);
-
-/// 1234567 as "1,234,567".
-std::string grouped(std::uint64_t value);
-
-/// "1.23 ± 0.04", with as many digits as the error deserves.
-std::string with_error(double value, double error);
 
 /// Shows how far a piece of work has come: on a terminal a line that moves, with rate and time
 /// left; elsewhere nothing until the end. Work that took a second or more leaves one line behind.
@@ -55,6 +50,10 @@ class Meter {
   double shown_ = -1;
   std::uint64_t done_ = 0;
   std::string unit_;
+  double last_ = 0;  ///< when the last update came
 };
+
+/// A Meter for each phase of an experiment (experiments/run.hpp).
+std::function<Progress(std::string_view phase)> meters();
 
 }  // namespace partita::app

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "apps/command/learn/neural.hpp"
+#include "apps/command/options.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
 #include "partita/text/ngram.hpp"

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "apps/experiments/run.hpp"
 #include "partita/search/sequence_model.hpp"
 #include "partita/text/text_units.hpp"
 
@@ -21,7 +22,7 @@ struct ModelFile {
   std::string units = "char";
   std::string start_token;
   std::string end_token;
-  std::string device = "cpu";
+  Device device = Device::cpu;
 };
 
 /// --vocabulary, --units, --start-token, --end-token, --device

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/calibration/calibrator.hpp"

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
 #include "apps/experiments/gradients/experiment.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/generative_models.hpp"
 #include "apps/tour/tour.hpp"

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/gumbel/gumbel.hpp"

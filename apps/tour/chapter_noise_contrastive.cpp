@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
 #include "apps/experiments/nce/experiment.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/tour.hpp"
-#include "partita/embedding/map.hpp"
+#include "partita/embedding/principal_components.hpp"
 #include "partita/embedding/similarity.hpp"
 #include "partita/embedding/trainer.hpp"
 #include "partita/io/file.hpp"

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
 #include "apps/experiments/openset/experiment.hpp"
 #include "apps/experiments/openset/report.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/detection/knn.hpp"

@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/learn/losses/losses.hpp"

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
 #include "apps/data/rendered.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/experiments/vae/model.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/report/latent_map.hpp"

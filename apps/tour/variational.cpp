@@ -7,8 +7,8 @@
 #include <numbers>
 #include <vector>
 
-#include "apps/command/learn/tensors.hpp"
 #include "apps/experiments/nce/experiment.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "partita/learn/random.hpp"
 
 namespace partita::app {

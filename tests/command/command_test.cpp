@@ -32,7 +32,7 @@ TEST_F(Command, HelpAndVersion) {
   EXPECT_EQ(version.status, 0);
   EXPECT_THAT(version.out, ::testing::MatchesRegex("partita [0-9]+\\.[0-9]+\\.[0-9]+\n"));
   for (const std::vector<std::string>& command :
-       {std::vector<std::string>{"sample"}, {"lm", "train"}, {"generate"}, {"demo"}}) {
+       {std::vector<std::string>{"sample"}, {"lm", "train"}, {"generate"}, {"embed", "train"}}) {
     std::vector<std::string> arguments = command;
     arguments.emplace_back("--help");
     const Outcome help = run_partita(arguments);
@@ -227,36 +227,6 @@ TEST_F(Command, AModelThatRunsOutSaysSo) {
       run_partita({"generate", "--model", path("two"), "-k", "10", "--max-length", "1"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.err, HasSubstr("3 sequences: the model has no more"));
-}
-
-TEST_F(Command, DemoWritesAReportThatNamesNoAddress) {
-  const Json json = json_of({"demo", word_list(), "--report", path("report.html"), "--seed", "1",
-                             "--samples", "20000", "--repetitions", "6"});
-  EXPECT_EQ(json["settings"].size(), 2U);
-  for (const Json& setting : json["settings"]) {
-    EXPECT_EQ(setting["ancestral"].size(), 25U);
-    std::set<std::string> texts;
-    for (const Json& word : setting["stochastic_beam"]) texts.insert(word["text"]);
-    EXPECT_EQ(texts.size(), setting["stochastic_beam"].size());
-    EXPECT_EQ(setting["expectations"].size(), 2U);
-    for (const Json& expectation : setting["expectations"])
-      EXPECT_EQ(expectation["estimates"].size(), 9U);
-  }
-  EXPECT_LT(json["settings"][1]["ancestral_distinct"], 25);
-  const std::string html = read_file(path("report.html"));
-  EXPECT_THAT(html, HasSubstr("</html>"));
-  EXPECT_THAT(html, HasSubstr("<svg"));
-  for (const char* text : {"src=", "<link", "@import", "<script", "href=\"http"})
-    EXPECT_THAT(html, Not(HasSubstr(text)));
-  EXPECT_EQ(problems_of_page(path("report.html")), "");
-}
-
-// With two words and no "ing", every estimate of its probability is exactly 0.
-TEST_F(Command, DemoOfTwoWords) {
-  const Json json = json_of({"demo", file("two.txt", "a\nb\n"), "--report", path("report.html"),
-                             "--samples", "2000", "--repetitions", "2"});
-  EXPECT_EQ(json["settings"][0]["expectations"][1]["reference"], 0);
-  EXPECT_THAT(read_file(path("report.html")), HasSubstr("</html>"));
 }
 
 // Killed at many moments while it replaces a file, the command leaves the old one or the new one.

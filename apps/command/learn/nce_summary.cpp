@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "apps/experiments/nce/report.hpp"
+#include "apps/report/numbers.hpp"
 
 namespace partita::app {
 namespace {

@@ -1,4 +1,5 @@
 #include "apps/command/learn/neural.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -12,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/device.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"

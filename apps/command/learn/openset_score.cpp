@@ -1,4 +1,5 @@
 #include "apps/command/learn/openset_score.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -11,12 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "apps/command/learn/device.hpp"
-#include "apps/command/learn/tensors.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/openset/data.hpp"
 #include "apps/experiments/openset/model.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/io/array_file.hpp"

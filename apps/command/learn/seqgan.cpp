@@ -14,6 +14,7 @@
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/report.hpp"
+#include "apps/report/numbers.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita::app {

@@ -1,5 +1,6 @@
 // partita vae: variational auto-encoders, trained and put to use.
 #include "apps/command/learn/vae.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 

@@ -14,14 +14,14 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/device.hpp"
-#include "apps/command/learn/tensors.hpp"
 #include "apps/command/learn/vae.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/data/image_sets.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/experiments/vae/model.hpp"
 #include "apps/experiments/vae/report.hpp"
+#include "apps/report/numbers.hpp"
 #include "apps/report/page.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"

@@ -9,6 +9,7 @@
 
 #include "apps/command/light/calibrate_result.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/report/numbers.hpp"
 #include "apps/report/page.hpp"
 
 namespace partita::app {

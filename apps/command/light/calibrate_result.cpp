@@ -1,4 +1,5 @@
 #include "apps/command/light/calibrate_result.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 

@@ -12,6 +12,7 @@
 #include "apps/command/light/detect_threshold.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"

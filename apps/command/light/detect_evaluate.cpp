@@ -1,5 +1,6 @@
 // partita detect evaluate: how well a score tells known inputs from unknown ones.
 #include "apps/command/light/detect_evaluate.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 

@@ -9,6 +9,7 @@
 
 #include "apps/command/light/detect_evaluate.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/report/numbers.hpp"
 #include "apps/report/page.hpp"
 #include "apps/report/score_curves.hpp"
 #include "partita/detection/roc.hpp"

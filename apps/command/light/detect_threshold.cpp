@@ -1,5 +1,6 @@
 // partita detect threshold: the score that a given share of known inputs reaches.
 #include "apps/command/light/detect_threshold.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 

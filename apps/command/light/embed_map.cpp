@@ -10,9 +10,10 @@
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/report/html.hpp"
+#include "apps/report/numbers.hpp"
 #include "apps/report/page.hpp"
 #include "partita/base/error.hpp"
-#include "partita/embedding/map.hpp"
+#include "partita/embedding/principal_components.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/word_vectors.hpp"
 
@@ -59,10 +60,7 @@ void run(const MapOptions& options) {
   }
   const std::size_t shown = std::min(options.words, vectors.words.size());
   const std::size_t skipped = std::min(options.skip, vectors.words.size() - shown);
-  const double perplexity = std::min(30.0, static_cast<double>(shown - 1) / 3);
-  Meter meter("t-SNE");
-  const std::vector<Place> places =
-      tsne(vectors.rows().slice(skipped, shown), {.perplexity = perplexity}, meter.progress());
+  const std::vector<Place> places = principal_components(vectors.rows().slice(skipped, shown));
   const auto first = vectors.words.begin() + static_cast<std::ptrdiff_t>(skipped);
   const std::vector<std::string> words(first, first + static_cast<std::ptrdiff_t>(shown));
 
@@ -70,10 +68,9 @@ void run(const MapOptions& options) {
                                         grouped(vectors.words.size()), vectors.dim));
   page.figures({{.svg = picture(words, places),
                  .caption = fmt::format(
-                     "Words {} to {} by frequency, placed by t-SNE "
-                     "(perplexity {:.3g}) from their principal components. Near words are "
-                     "neighbors by cosine; far distances mean little.",
-                     skipped + 1, skipped + shown, perplexity),
+                     "Words {} to {} by frequency, placed by the first two principal components "
+                     "of their vectors: the plane in which they differ most.",
+                     skipped + 1, skipped + shown),
                  .wide = true}});
   write_file(options.report, page.html());
   if (options.common.json) {
@@ -107,7 +104,8 @@ void add_embed_map(CLI::App& embed) {
       "Example:\n"
       "  partita embed map novels.bin --report map.html\n"
       "\n"
-      "Nothing is drawn at random, on one thread: --seed and --threads change nothing here.");
+      "Words stand at the first two principal components of their vectors. --seed and --threads "
+      "change nothing here.");
   command->callback([options] { run(*options); });
 }
 

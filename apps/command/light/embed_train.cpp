@@ -13,6 +13,7 @@
 #include "apps/command/light/embed.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
 #include "partita/embedding/trainer.hpp"
 #include "partita/io/word_vectors.hpp"

@@ -1,4 +1,5 @@
 #include "apps/command/light/lm_evaluate.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 

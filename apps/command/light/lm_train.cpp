@@ -1,4 +1,5 @@
 #include "apps/command/light/lm_train.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -72,12 +73,7 @@ TextUnits units_of(const LmTrainOptions& options, std::span<const std::string> l
   if (is_file(options.units)) {
     return TextUnits(SentencePieces(options.units, read_file(options.units)));
   }
-  try {
-    return TextUnits::learn(unit_kind(options.units), lines, {.vocabulary = options.vocabulary});
-  } catch (const InvalidArgument& error) {
-    if (error.argument() != "vocabulary") throw;
-    throw InvalidArgument("--vocabulary", error.reason());
-  }
+  return TextUnits::learn(unit_kind(options.units), lines, {.vocabulary = options.vocabulary});
 }
 
 void add_lm_train(CLI::App& app) {

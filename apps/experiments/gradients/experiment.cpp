@@ -13,9 +13,9 @@
 #include <set>
 #include <utility>
 
-#include "apps/command/learn/tensors.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/gradients/problem.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/parallel.hpp"
 

@@ -1,4 +1,5 @@
 #include "apps/experiments/gradients/report.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,5 @@
 #include "apps/experiments/nce/report.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 

@@ -10,11 +10,10 @@
 #include <span>
 #include <utility>
 
-#include "apps/command/learn/device.hpp"
-#include "apps/command/learn/tensors.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/openset/data.hpp"
 #include "apps/experiments/openset/model.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/learn/losses/losses.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/command/learn/run_options.hpp"
+#include "apps/experiments/run.hpp"
 #include "apps/report/pictures.hpp"
 #include "partita/detection/metrics.hpp"
 #include "partita/detection/roc.hpp"

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/learn/run_options.hpp"
+#include "apps/experiments/run.hpp"
 
 namespace partita::app {
 

@@ -6,9 +6,9 @@
 #include <limits>
 #include <memory>
 
-#include "apps/command/learn/device.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/phases.hpp"
+#include "apps/experiments/tensors.hpp"
 
 namespace partita::app {
 namespace {

@@ -8,10 +8,10 @@
 #include <unordered_set>
 #include <utility>
 
-#include "apps/command/learn/device.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/phases.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/text.hpp"
 #include "partita/learn/language/text_model.hpp"

@@ -10,14 +10,13 @@
 #include <memory>
 #include <utility>
 
-#include "apps/command/learn/device.hpp"
-#include "apps/command/learn/tensors.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/data/image_sets.hpp"
 #include "apps/experiments/gradients/estimator_named.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "apps/experiments/vae/model.hpp"
 #include "partita/base/error.hpp"
-#include "partita/embedding/map.hpp"
+#include "partita/embedding/principal_components.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/vae/vae_training.hpp"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/command/learn/run_options.hpp"
+#include "apps/experiments/run.hpp"
 
 namespace partita::app {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "apps/command/learn/tensors.hpp"
+#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/learn/distributions/independent.hpp"

@@ -1,0 +1,74 @@
+#include "apps/experiments/run.hpp"
+
+#include <ATen/Parallel.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "partita/base/parallel.hpp"
+
+namespace partita::app {
+
+RunOptions RunOptions::named(const std::string& name) const {
+  RunOptions out = *this;
+  for (std::string* path : {&out.checkpoint, &out.log}) {
+    if (!path->empty()) *path += "." + name;
+  }
+  return out;
+}
+
+Progress begin(const Phases& phases, std::string_view phase) {
+  return phases ? phases(phase) : Progress();
+}
+
+SharedProgress::SharedProgress(Progress progress, std::uint64_t total, std::string unit)
+    : progress_(std::move(progress)), total_(total), unit_(std::move(unit)) {}
+
+void SharedProgress::one_more() {
+  const std::scoped_lock lock(mutex_);
+  ++done_;
+  if (progress_) progress_({done_, total_, unit_});
+}
+
+void use_threads(int threads) {
+  at::set_num_threads(threads);
+  using SetThreads = void (*)(int);
+  if (auto* const set = reinterpret_cast<SetThreads>(  // NOLINT: what dlsym is for
+          ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) {
+    set(threads);
+  }
+}
+
+void run_tasks(std::size_t count, int threads, const std::function<void(std::size_t task)>& task) {
+  use_threads(1);
+  std::mutex mutex;
+  std::size_t next = 0;
+  const auto workers = std::min(static_cast<std::size_t>(threads), std::max<std::size_t>(count, 1));
+  parallel_for(workers, static_cast<int>(workers), [&](std::size_t, std::size_t) {
+    at::set_num_threads(1);  // of this worker
+    while (true) {
+      std::size_t mine = 0;
+      {
+        const std::scoped_lock lock(mutex);
+        if (next == count) return;
+        mine = next++;
+      }
+      task(mine);
+    }
+  });
+}
+
+Mean mean_of(std::span<const double> values) {
+  const auto n = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  if (values.size() < 2) return {mean, std::numeric_limits<double>::quiet_NaN()};
+  double squares = 0;
+  for (const double x : values) squares += (x - mean) * (x - mean);
+  return {mean, std::sqrt(squares / (n - 1) / n)};
+}
+
+}  // namespace partita::app

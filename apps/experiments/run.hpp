@@ -1,0 +1,69 @@
+// What every experiment does: it computes somewhere, keeps its training, tells how far it is, runs
+// tasks side by side, and gives means with their standard errors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "apps/experiments/names.hpp"
+#include "partita/base/progress.hpp"
+
+namespace partita::app {
+
+enum class Device : std::uint8_t { cpu, cuda };
+
+inline constexpr auto kDevices = names<Device>({{"cpu", Device::cpu}, {"cuda", Device::cuda}});
+
+/// Where a run computes, and how its training is kept.
+struct RunOptions {
+  Device device = Device::cpu;
+  std::string checkpoint = {};     ///< file; empty: none
+  double checkpoint_seconds = 30;  ///< between two checkpoints
+  std::string log = {};            ///< file; empty: none
+
+  /// Of a control beside the run that was asked for, or of one of its phases: files of its own,
+  /// "FILE.name".
+  RunOptions named(const std::string& name) const;
+};
+
+/// Called with the name of each phase as it begins. What it returns hears how far the phase is,
+/// until the next one begins. May be empty.
+using Phases = std::function<Progress(std::string_view phase)>;
+
+/// The progress of a phase that begins now; empty if nobody listens.
+Progress begin(const Phases& phases, std::string_view phase);
+
+/// Counts what several threads get done.
+class SharedProgress {
+ public:
+  SharedProgress(Progress progress, std::uint64_t total, std::string unit);
+  void one_more();
+
+ private:
+  Progress progress_;
+  std::uint64_t total_;
+  std::string unit_;
+  std::mutex mutex_ = {};
+  std::uint64_t done_ = 0;
+};
+
+/// The threads of all of torch: those of OpenBLAS too, which torch's own setting does not reach.
+void use_threads(int threads);
+
+/// Calls task(0) ... task(count - 1), each once, up to `threads` at a time. Torch computes on one
+/// thread in each, so that a sum does not round by how many there are.
+void run_tasks(std::size_t count, int threads, const std::function<void(std::size_t task)>& task);
+
+struct Mean {
+  double value;
+  double standard_error;  ///< s / √n; NaN for one value
+};
+
+Mean mean_of(std::span<const double> values);
+
+}  // namespace partita::app
