@@ -5,12 +5,13 @@
 //
 //   partita::CategoricalSampler sampler;        // keeps its memory from row to row
 //   sampler.reset({z.data(), 64, 50257}, row);  // one pass over the logits
-//   sampler.draw(stream, 0, out);               // as many as one likes
+//   sampler.draw(stream, 0, out);               // as many as you like
 //
 // Draw j is a function of the logits and of position j of the stream: it is the category at which
-// the cumulated probabilities pass the uniform there, categories being in a fixed order (not that
-// of their columns). So 32 draws are the first 32 of 64, whoever makes them. Every possible
-// category is reached, as far as 53 bits of a uniform can tell: probabilities down to 1e-16.
+// the cumulative probabilities, in a fixed order of categories (not that of their columns), pass
+// the uniform found there. So 32 draws are the first 32 of 64, whoever makes them. Every possible
+// category can be drawn, as far as the 53 bits of a uniform resolve: down to probabilities of
+// 1e-16.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +34,8 @@ class CategoricalSampler {
   CategoricalSampler& operator=(CategoricalSampler&&) noexcept;
 
   /// Takes one row of `logits`, finite or -inf, which must outlive the draws.
-  /// @param draws about how many there will be: with many, tables are made for them beforehand. It
-  ///              changes their speed, not the draws.
+  /// @param draws roughly how many there will be: for many, tables are built beforehand. It affects
+  ///        speed, not the draws.
   /// @throws InvalidArgument if the row holds NaN or +inf, or nothing but -inf.
   void reset(Rows logits, std::size_t row = 0, std::size_t draws = 1);
 
@@ -48,8 +49,8 @@ class CategoricalSampler {
 
 /// `draws` categories from softmax of every row, [rows, draws]; -1 in a failed row.
 /// @param logits  [rows, V], finite or -inf (an impossible category, never drawn).
-/// @param streams the random stream of each row. A row's draws depend on its logits and its stream
-///                alone.
+/// @param streams the random stream of each row. A row's draws depend on its logits and stream
+///        alone.
 /// A row that holds NaN or +inf, or nothing but -inf, is a row error (RowOptions).
 std::vector<std::int64_t> categorical(Rows logits, std::size_t draws, const Streams& streams,
                                       const RowOptions& options = {});

@@ -6,7 +6,7 @@
 //   top_down.start(stream, {.location = -lse});       // perturbed log-probabilities
 //   while (auto item = top_down.next()) use(item->index, item->perturbed);
 //
-// Given the value of the largest (stochastic beam search knows it: it is the parent's):
+// Given the value of the largest (in stochastic beam search, the parent's):
 //
 //   top_down.start(stream, {.location = phi - lse, .maximum = parent_gumbel});
 //   auto first = top_down.next();                     // first->perturbed == parent_gumbel
@@ -27,20 +27,20 @@ class TopDown {
  public:
   struct Item {
     std::int64_t index;  ///< category
-    double perturbed;    ///< location + logit + Gumbel noise; never above the one before it
-    double logit;        ///< as it stands in the row
+    double perturbed;    ///< location + logit + Gumbel noise; never larger than the previous one
+    double logit;        ///< the row's own, without location
   };
 
   struct Start {
     double location = 0;  ///< added to every logit
-    /// The value of the largest, if it is given and not to be drawn.
+    /// The value of the largest, if given rather than drawn.
     double maximum = std::numeric_limits<double>::infinity();
-    std::uint64_t position = 0;  ///< where in the stream to begin, a multiple of 4
+    std::uint64_t position = 0;  ///< first position read in the stream, a multiple of 4
   };
 
   enum class Weights : std::uint8_t {
     exact,    ///< reset() sums exponentials and returns the log-sum-exp
-    bounded,  ///< reset() only looks for maxima (the cost of arg max); next() thins by rejection
+    bounded,  ///< reset() only finds maxima (the cost of an arg max); next() thins by rejection
   };
 
   TopDown();

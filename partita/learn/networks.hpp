@@ -1,10 +1,10 @@
-// Networks that several models are made of, as torch::nn::Sequential.
+// Networks from which several models are built, as torch::nn::Sequential.
 //
 //   torch::nn::Sequential classifier = models::mlp({2, 128, 128, 3});
 //   torch::nn::Sequential generator = models::dcgan_generator({.rows = 28, .columns = 28});
 //   models::initialize(classifier, Stream{.seed = 1});   // weights as a function of the stream
 //
-// torch draws first weights from its global generator as it builds a layer; initialize() replaces
+// torch draws initial weights from its global generator as it builds a layer; initialize() replaces
 // them, so that networks depend on no global seed.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace partita::models {
 
-/// Images as the networks here see them: [N, channels, rows, columns], pixels in [-1, 1].
+/// The images that these networks see: [N, channels, rows, columns], pixels in [-1, 1].
 struct ImageShape {
   std::int64_t rows = 28;     ///< a multiple of 4
   std::int64_t columns = 28;  ///< a multiple of 4
@@ -32,9 +32,9 @@ enum class Activation : std::uint8_t { relu, tanh };
 torch::nn::Sequential mlp(const std::vector<std::int64_t>& sizes,
                           Activation activation = Activation::relu);
 
-/// Two blocks of two 3 x 3 convolutions and a maximum over 2 x 2, of `width` and 2 width channels,
-/// then a hidden layer of 4 width: images to logits [N, classes]. A small network in the manner of
-/// Simonyan, Zisserman (2015), "Very deep convolutional networks for large-scale image
+/// Two blocks, each of two 3 x 3 convolutions and a 2 x 2 max-pooling, of `width` and 2 width
+/// channels, then a hidden layer of 4 width: images to logits [N, classes]. A small network in the
+/// style of Simonyan, Zisserman (2015), "Very deep convolutional networks for large-scale image
 /// recognition".
 /// @throws InvalidArgument for a shape whose sides are not multiples of 4.
 torch::nn::Sequential small_vgg(const ImageShape& shape, std::int64_t classes,
@@ -55,7 +55,7 @@ torch::nn::Sequential dcgan_discriminator(const ImageShape& shape, std::int64_t 
 void initialize(torch::nn::Sequential& network, const Random& random);
 /// The same with N(0, 2 / (fan-in + fan-out)) draws, for tanh (Glorot, Bengio 2010).
 void initialize_glorot(torch::nn::Sequential& network, const Random& random);
-/// The same with N(0, 0.02^2) draws, as DCGAN has it.
+/// The same with N(0, 0.02^2) draws, as in DCGAN.
 void initialize_dcgan(torch::nn::Sequential& network, const Random& random);
 
 }  // namespace partita::models

@@ -1,4 +1,4 @@
-// Where the numbers of learn/ come from: a core stream, or a torch generator. Nothing here touches
+// The source of random numbers in learn/: a core stream, or a torch generator. Nothing here touches
 // torch's global seed.
 //
 //   partita::Random random(partita::Stream{.seed = 1});         // pure: the same on every machine,
@@ -13,7 +13,7 @@
 //
 // From a stream, element i (in row-major order) of a draw depends on (seed, id, position) and i
 // alone, so the leading draws of sample({64}) are those of sample({32}). They are made on the CPU
-// and moved to the device that was asked for. A torch generator must live on that device.
+// and moved to the requested device. A torch generator must live on that device.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -37,7 +37,7 @@ class Random {
 
   /// Uniform on the open interval (0, 1).
   Tensor uniform(IntArrayRef shape, const at::TensorOptions& options) const;
-  /// Exponential of rate 1, in all its length: never 0, up to 45.
+  /// Exponential of rate 1, with its whole tail: never 0, up to 45.
   Tensor exponential(IntArrayRef shape, const at::TensorOptions& options) const;
   /// Standard normal.
   Tensor normal(IntArrayRef shape, const at::TensorOptions& options) const;
@@ -50,8 +50,8 @@ class Random {
   // has their shape, type and device, and carries no gradient; a parameter outside its range gives
   // NaN. They are made on the CPU in double, from a fork() if the source is a torch generator.
 
-  /// Gamma of rate 1; concentration >= 0. As its logarithm, since a small concentration gives draws
-  /// that no floating-point number can hold.
+  /// The logarithm of a gamma draw of rate 1, since a small concentration gives draws that no
+  /// floating-point number can hold; concentration >= 0.
   Tensor log_standard_gamma(const Tensor& concentration) const;
   /// Poisson; rate >= 0.
   Tensor poisson(const Tensor& rate) const;
@@ -60,21 +60,20 @@ class Random {
   /// Von Mises around 0, in [-pi, pi]; concentration >= 0.
   Tensor von_mises(const Tensor& concentration) const;
 
-  /// `count` independent categories from each row's softmax, [count, rows], int64 (in memory a
-  /// row's draws stand together): by the core's CategoricalSampler from a fork(), or, if the source
-  /// is a generator on another device, there by the arg max of logits and Gumbel noise.
+  /// `count` independent categories from each row's softmax, [count, rows], int64 (a row's draws
+  /// are adjacent in memory): by the core's CategoricalSampler from a fork() or, if the source is a
+  /// generator on another device, on that device by the arg max of logits plus Gumbel noise.
   /// @param logits [rows, V], finite or -inf.
-  /// @throws InvalidArgument naming the row that holds NaN or +inf, or nothing but -inf (on the
-  ///         CPU).
+  /// @throws InvalidArgument (on the CPU) naming the row that holds NaN or +inf, or only -inf.
   Tensor categorical(const Tensor& logits, std::int64_t count) const;
 
-  /// A fresh core stream, for what draws from one itself (gumbel_top_k). Its seed is the next 64
-  /// bits, so rows may count up from its id.
+  /// A fresh core stream, for functions that draw from one themselves (gumbel_top_k). Its seed is
+  /// the next 64 bits, so rows may count up from its id.
   Stream fork() const;
 
  private:
   struct State;
-  /// A core stream and where in it nobody else reads `positions` positions.
+  /// A core stream and the first of `positions` positions in it that nobody else reads.
   std::pair<Stream, std::uint64_t> reserve(std::uint64_t positions) const;
   Tensor gumbel_max(const Tensor& logits, std::int64_t count) const;
 

@@ -1,4 +1,4 @@
-// What everything in learn/ shares about tensors: names, numbers where Python takes them, shapes.
+// Shared by everything in learn/: names for tensors, numbers where Python takes them, shapes.
 //
 // learn/ is the only folder that includes libtorch. It builds against 1.13 and 2.x, and keeps to
 // <torch/types.h> so that a program that includes it compiles in seconds, not in half a minute.
@@ -16,7 +16,7 @@ using at::IntArrayRef;
 using at::Tensor;
 using Shape = std::vector<std::int64_t>;
 
-/// An argument that Python would take as a tensor or as a number: Normal(0, scale).
+/// An argument that may be a tensor or a number, as in Python: Normal(0, scale).
 class TensorOrNumber {
  public:
   TensorOrNumber(Tensor tensor)  // NOLINT(google-explicit-constructor)
@@ -24,7 +24,7 @@ class TensorOrNumber {
   TensorOrNumber(double number) : number_(number) {}  // NOLINT(google-explicit-constructor)
 
   bool is_number() const { return !tensor_.defined(); }
-  /// The tensor, or the number as one of no dimension with the given type and device.
+  /// The tensor, or the number as a 0-dimensional one of the given type and device.
   Tensor tensor(const at::TensorOptions& options = at::TensorOptions(at::kDouble)) const;
 
  private:
@@ -49,7 +49,7 @@ double epsilon(at::ScalarType type);
 /// The smallest positive normal number of a floating-point type.
 double smallest_normal(at::ScalarType type);
 
-/// Vectors of one 1, at `index` [...], and 0 elsewhere: [..., categories].
+/// Vectors with 1 at `index` [...] and 0 elsewhere: [..., categories].
 Tensor one_hot(const Tensor& index, std::int64_t categories, const at::TensorOptions& options);
 
 /// Sums the last `dims` dimensions out.

@@ -6,7 +6,7 @@
 //
 // With p = softmax(z): 0 log 0 = 0, so a category impossible under p (-inf) adds nothing, and one
 // that is possible under p but not under q makes the cross-entropy and KL(p || q) +inf. Arithmetic
-// is double whatever the format. A row that holds NaN or +inf, or nothing but -inf, is a row error
+// is in double, whatever the format. A row that holds NaN or +inf, or only -inf, is a row error
 // (RowOptions), and its result NaN.
 #pragma once
 

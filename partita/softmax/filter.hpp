@@ -20,7 +20,8 @@ namespace partita {
 
 // Every function throws InvalidArgument if the row holds NaN or +inf.
 
-/// (z - max z) / temperature: the softmax of z / temperature, and no overflow however cold it is.
+/// (z - max z) / temperature: the softmax is that of z / temperature, and nothing overflows however
+/// low the temperature.
 /// @throws InvalidArgument unless temperature is positive and finite.
 void apply_temperature(std::span<double> logits, double temperature);
 

@@ -1,6 +1,6 @@
-// The scalar functions around a softmax of two classes, each accurate over all of double. They are
-// what formulas in log space are made of: no intermediate overflows, and differences near 0 or 1 do
-// not cancel.
+// The scalar functions around a softmax of two classes, each accurate over all of double. Formulas
+// in log space are made of them: no intermediate overflows, and differences near 0 or 1 do not
+// cancel.
 //
 //   double p = partita::sigmoid(x);              // x = partita::logit(p)
 //   double q = partita::log1mexp(std::log(p));   // log(1 - p)
@@ -16,11 +16,11 @@ namespace partita {
 /// log(1 + e^x). Also called softplus. x -> -inf gives 0 (as e^x), +inf gives +inf.
 inline double log1pexp(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 
-/// log(1 + e^x), under the name that neural networks use.
+/// log(1 + e^x), under its name in neural networks.
 inline double softplus(double x) { return log1pexp(x); }
 
-/// log(1 - e^x) for x <= 0: -inf at 0, NaN above. The form switches at -log 2, where each is best
-/// (Maechler, "Accurately computing log(1 - exp(-|a|))", 2012).
+/// log(1 - e^x) for x <= 0: -inf at 0, NaN above. The form switches at -log 2, so that each is used
+/// where it is best (Maechler, "Accurately computing log(1 - exp(-|a|))", 2012).
 inline double log1mexp(double x) {
   return x > -std::numbers::ln2 ? std::log(-std::expm1(x)) : std::log1p(-std::exp(x));
 }

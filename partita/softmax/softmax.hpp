@@ -7,10 +7,10 @@
 //
 // All are stable: the row's largest logit is subtracted first, so softmax(z + c) = softmax(z) and
 // magnitudes to 1e30 are fine. -inf is an impossible category. A row with NaN or +inf is a row
-// error (RowOptions): it alone fails, and is named.
+// error (RowOptions): only that row fails, and the error names it.
 //
 // Arithmetic is float for f32, bf16 and f16 logits, double for f64 (or where the output is f64).
-// Results do not depend on the number of threads, on the other rows, nor on whether the machine has
+// Results do not depend on the number of threads, on the other rows, or on whether the machine has
 // AVX2 or AVX-512.
 #pragma once
 
@@ -27,13 +27,14 @@ namespace partita {
 std::vector<double> log_sum_exp(Rows logits, const RowOptions& options = {});
 
 /// p_i = exp(z_i) / sum_j exp(z_j), within 2 ulp of the output's format.
-/// @param probabilities same shape as logits, any format, may be the same memory. A failed row is
+/// @param probabilities same shape as logits, any format; may share their memory. A failed row is
 ///        filled with NaN.
 /// @throws InvalidArgument if the shapes differ. A row of all -inf is a row error: it has no
 ///         distribution.
 void softmax(Rows logits, MutableRows probabilities, const RowOptions& options = {});
 
-/// z_i - log sum_j exp(z_j), within 2 ulp of the output's format; -inf where z_i is. As softmax().
+/// z_i - log sum_j exp(z_j), within 2 ulp of the output's format; -inf where z_i is. Otherwise as
+/// softmax().
 void log_softmax(Rows logits, MutableRows log_probabilities, const RowOptions& options = {});
 
 /// Index of the largest logit of each row, the lowest one among ties; no exponential is taken.

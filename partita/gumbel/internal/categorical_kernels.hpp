@@ -8,12 +8,12 @@
 
 namespace partita::kernels {
 
-inline constexpr std::size_t kCell = kBlock / kLanes;  // logits of a lane
+inline constexpr std::size_t kCell = kBlock / kLanes;  // logits per lane
 
 /// The sum of the weights at one level, in the units of their own level.
 struct LevelTotal {
   LevelTotal() = default;
-  /// @param whole what the level above takes the sum for, in its units.
+  /// @param whole the same sum as recorded one level above, in that level's units.
   LevelTotal(double sum, double whole)
       : scale(whole > 0 ? sum / whole : 0), largest_target(sum * (1 - 0x1p-53)) {}
 

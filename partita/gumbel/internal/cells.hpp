@@ -1,9 +1,9 @@
-// A row of logits cut in weighted cells: what top_down.cpp draws categories from. Not installed.
+// A row of logits cut into weighted cells, from which top_down.cpp draws categories. Not installed.
 //
-// A cell is what one lane holds of a block: up to 32 logits, 16 apart, because lanes are what a
-// SIMD pass reduces without further work. A category is chosen by its cell's weight (through a sum
-// tree over the blocks, and a scan of the block's 16 lanes) and then inside the cell, whose weight
-// is summed anew without it: log2(V / 512) + 16 + 32 steps.
+// A cell is one lane's share of a block: up to 32 logits, 16 apart, because a SIMD pass reduces
+// lanes without further work. A category is chosen by its cell's weight (through a sum tree over
+// the blocks, and a scan of the block's 16 lanes) and then inside the cell, whose weight is summed
+// anew without it: log2(V / 512) + 16 + 32 steps.
 //
 // A cell's weight is the sum of exp(z - reference) over it, or an upper bound of that. The bound
 // needs no exponential of every logit, only the largest logit a and the second largest b of the
@@ -34,7 +34,7 @@ class Cells {
     double logit;
   };
 
-  /// @param exact weigh cells exactly from the beginning; else by bounds.
+  /// @param exact whether cells are weighed exactly from the beginning, or by bounds.
   /// @return the row's log-sum-exp if exact, else NaN.
   /// @throws InvalidArgument if the row has NaN or +inf, or nothing but -inf.
   double reset(Rows logits, std::size_t row_index, bool exact);
@@ -42,11 +42,11 @@ class Cells {
   /// Sum of all weights, relative to exp(reference()); exactly 0 if nothing is left.
   double total() const { return tree_.total(); }
 
-  /// All weights are relative to the exponential of this: a logit, which changes in renew() only.
+  /// All weights are relative to the exponential of this logit, which only renew() changes.
   double reference() const { return reference_; }
 
-  /// Takes a category in proportion to the weights, by three uniforms of (0, 1); nothing if it was
-  /// chosen by a bound and rejected.
+  /// Takes a category in proportion to the weights, from three uniforms in (0, 1); nothing if it
+  /// was chosen by a bound and rejected.
   std::optional<Category> take(double u, double v, double w) {
     if (has_unweighed_) weigh(unweighed_block_, unweighed_lane_);
     const std::size_t b = tree_.find(u * tree_.total());
@@ -54,8 +54,8 @@ class Cells {
     return bounded_.test(b, lane) ? take_by_bound(b, lane, w) : take_exactly(b, lane, w);
   }
 
-  /// To be called before total() is used: brings weights up to date, and sums what is left anew
-  /// when it has become small beside the reference. False if nothing is left.
+  /// To be called before total() is used: brings weights up to date, and recomputes what is left
+  /// once it has become small relative to the reference. False if nothing is left.
   bool prepare() {
     if (has_unweighed_) weigh(unweighed_block_, unweighed_lane_);
     // Logits more than 87 nats (the range of float) below their block's largest count as nothing
@@ -64,7 +64,7 @@ class Cells {
     return !(tree_.total() < kSmall) || renew();
   }
 
-  /// Calls f(category) for all that are left, and takes those for which it returns true.
+  /// Calls f(category) for all remaining categories, and takes those for which it returns true.
   template <class F>
   void take_each(const F& f) {
     for (std::size_t column = 0; column < row_.columns(); ++column) {
@@ -83,7 +83,7 @@ class Cells {
       kernels::kBlock / kernels::kLanes;  // one word of taken flags
   static constexpr T kNever = -std::numeric_limits<T>::infinity();
 
-  /// One flag a cell.
+  /// One flag per cell.
   class Flags {
    public:
     void reset(std::size_t blocks, bool value) { lanes_.assign(blocks, value ? 0xFFFF : 0); }
@@ -96,7 +96,7 @@ class Cells {
     }
 
    private:
-    std::vector<std::uint16_t> lanes_;  // of each block, a bit a lane
+    std::vector<std::uint16_t> lanes_;  // for each block, one bit per lane
   };
 
   struct Block {
@@ -104,7 +104,7 @@ class Cells {
     double scale;  // exp(max - reference)
   };
 
-  /// What is left in one cell: logits, -inf for what is not, and exp(z - max).
+  /// What is left in one cell: logits (-inf for those taken) and exp(z - max).
   struct Cell {
     T z[kCell];
     T max;
@@ -124,8 +124,8 @@ class Cells {
     return take(b, lane, i, z);
   }
 
-  /// With a the largest and b the second largest logit of the cell: with rate 32 exp(b) a place at
-  /// random, kept with probability min(1, exp(z - b)); with rate exp(a) - exp(b) the place of a.
+  /// With a the largest and b the second largest logit of the cell: with rate 32 exp(b), a random
+  /// place, kept with probability min(1, exp(z - b)); with rate exp(a) - exp(b), the place of a.
   std::optional<Category> take_by_bound(std::size_t b, std::size_t lane, double u) {
     const auto largest = static_cast<double>(largest_[b * kernels::kLanes + lane]);
     const auto second = static_cast<double>(second_[b * kernels::kLanes + lane]);
@@ -143,7 +143,7 @@ class Cells {
       kept = static_cast<std::size_t>(std::find(cell.z, cell.z + kCell, cell.max) - cell.z);
     }
     if (kept) {
-      // Weighing the cell again is left for later: more may not be asked for.
+      // The cell is weighed again later, if at all: no more draws may be needed.
       has_unweighed_ = true;
       unweighed_block_ = b;
       unweighed_lane_ = lane;
@@ -230,7 +230,8 @@ class Cells {
     return kernels::sum_lanes(cells(b)) * blocks_[b].scale;
   }
 
-  /// Sums everything that is left anew, relative to the largest logit left. False if nothing is.
+  /// Recomputes the sums of everything left, relative to the largest logit left. False if nothing
+  /// is.
   bool renew();
 
   RowReader<T> row_{Rows(static_cast<const T*>(nullptr), 0, 0), 0};

@@ -11,9 +11,9 @@ namespace partita::distributions {
 /// Beta(concentration1, concentration0): density x^(c1 - 1) (1 - x)^(c0 - 1) / B(c1, c0) on [0, 1],
 /// for c1, c0 > 0.
 ///
-/// Draws are made on the logit scale and never 0 or 1, however small the concentrations, and have
-/// the implicit gradient. cdf and its kind are differentiable with respect to the value and both
-/// parameters, once. Python has no cdf.
+/// Draws are made on the logit scale, are never 0 or 1, however small the concentrations, and have
+/// the implicit gradient. cdf, log_cdf and log_survival have first derivatives with respect to the
+/// value and both parameters. (Python has no cdf.)
 class Beta : public Distribution {
  public:
   Beta(const TensorOrNumber& concentration1, const TensorOrNumber& concentration0,
@@ -26,8 +26,8 @@ class Beta : public Distribution {
   bool has_rsample() const override { return true; }
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// Where neither concentration exceeds 1 the density has its peaks at the ends: of the two the
-  /// steeper one, 1 if they are equal (Python: always 1); NaN for the uniform Beta(1, 1).
+  /// Where neither concentration exceeds 1, the density peaks at both ends: the steeper one, or 1
+  /// if they are equal (Python: always 1); NaN for the uniform Beta(1, 1).
   Tensor mode() const override;
   Tensor variance() const override;
 

@@ -11,8 +11,8 @@ namespace partita::distributions {
 struct Coin;
 
 /// Binomial(total_count, probs) or Binomial(total_count, Logits(logits)): P(k) = C(n, k) p^k
-/// (1 - p)^(n - k) for k = 0 ... n. total_count is whole and >= 0, a number or a tensor of any
-/// type; probs in [0, 1]. (Python's log_prob moves p to [eps, 1 - eps].)
+/// (1 - p)^(n - k) for k = 0 ... n. total_count is a whole number >= 0, or a tensor of them of any
+/// type; probs in [0, 1]. (Python's log_prob clamps p to [eps, 1 - eps].)
 class Binomial : public Distribution {
  public:
   Binomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
@@ -26,10 +26,10 @@ class Binomial : public Distribution {
   /// By enumeration of 0 ... total_count, which may differ over the batch (Python's may not).
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// The larger one where there are two.
+  /// The larger of the two where there are two.
   Tensor mode() const override;
   Tensor variance() const override;
-  /// Where total_count is the same over the batch.
+  /// True where total_count is the same across the batch.
   bool has_enumerate_support() const override;
   Tensor enumerate_support(bool expand = true) const override;
 

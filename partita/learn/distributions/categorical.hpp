@@ -10,11 +10,11 @@
 namespace partita::distributions {
 
 /// Categorical(probs) or Categorical(Logits(logits)), [batch_shape, V]: index i with probability
-/// probs_i, or exp(logits_i) / sum_j exp(logits_j). probs >= 0 sum to 1 (Python normalizes what
-/// does not); logits < +inf, where -inf is an impossible category.
+/// probs_i, or exp(logits_i) / sum_j exp(logits_j). probs >= 0 sum to 1 (Python normalizes those
+/// that do not); logits < +inf, where -inf is an impossible category.
 ///
-/// An impossible category has log-probability -inf and no gradient (Python's is log eps), and the
-/// gradients of the others are finite. log_prob() writes no array of V entries.
+/// An impossible category has log-probability -inf (log eps in Python) and no gradient, and the
+/// gradients of the others are finite. log_prob() allocates no array of V entries.
 class Categorical : public Distribution {
  public:
   explicit Categorical(const ProbsOrLogits& parameter, bool validate_args = true);
@@ -24,15 +24,15 @@ class Categorical : public Distribution {
   /// log probs, [batch_shape, V].
   Tensor logits() const;
 
-  /// int64.
+  /// Samples are int64.
   at::TensorOptions options() const override;
   Constraint support() const override;
   Tensor entropy() const override;
-  /// NaN: categories are no numbers.
+  /// NaN: categories are not numbers.
   Tensor mean() const override;
-  /// The lowest of the most probable indices.
+  /// The lowest index among the most probable.
   Tensor mode() const override;
-  /// NaN, as the mean.
+  /// NaN, like the mean.
   Tensor variance() const override { return mean(); }
   bool has_enumerate_support() const override { return true; }
   Tensor enumerate_support(bool expand = true) const override;

@@ -34,7 +34,7 @@ Constraint greater_than_eq(const Tensor& lower, const char* name);  ///< x >= lo
 Constraint less_than(const Tensor& upper, const char* name);        ///< x < upper
 /// [lower, upper]; name: "[low, high]".
 Constraint interval(const Tensor& lower, const Tensor& upper, const char* name);
-/// Whole numbers of [lower, upper].
+/// Whole numbers in [lower, upper].
 Constraint integer_interval(const Tensor& lower, const Tensor& upper, const char* name);
 
 const Constraint& real_vector();
@@ -42,7 +42,7 @@ const Constraint& real_vector();
 /// larger.
 const Constraint& simplex();
 const Constraint& one_hot();         ///< one entry 1, the others 0
-const Constraint& logits();          ///< vectors of numbers < +inf, one at least > -inf
+const Constraint& logits();          ///< vectors of numbers < +inf, at least one > -inf
 const Constraint& lower_cholesky();  ///< lower triangular, diagonal > 0
 const Constraint& positive_definite();
 /// The last `dims` batch dimensions of `base` belong to the value.

@@ -12,10 +12,10 @@ namespace partita::distributions {
 /// 2019). probs in [0, 1] is not the mean. Where it is 0 or 1 there is no density; it is moved to
 /// the nearest number inside.
 ///
-/// Everything is to 13 digits, in double, for any logits, so there is no `lims` to choose.
+/// Everything is accurate to 13 digits, in double, for any logits, so there is no `lims` to choose.
 /// (Python's variance loses 7 digits near probs = 1/2, its cdf and icdf are those of the uniform
-/// distribution there, off by 4e-4, and beyond logits of 36, or 16 in single precision, its
-/// normalizer stays.)
+/// distribution there, off by 4e-4, and its normalizer stays constant beyond logits of 36, or 16 in
+/// single precision.)
 class ContinuousBernoulli : public Distribution {
  public:
   explicit ContinuousBernoulli(const ProbsOrLogits& parameter, bool validate_args = true);
@@ -27,7 +27,7 @@ class ContinuousBernoulli : public Distribution {
   bool has_rsample() const override { return true; }
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// The end where the density is highest; NaN where logits = 0. Python has none.
+  /// The end where the density is highest; NaN where logits = 0. (Python has no mode.)
   Tensor mode() const override;
   Tensor variance() const override;
 

@@ -11,10 +11,10 @@ namespace partita::distributions {
 /// probabilities x of K classes.
 ///
 /// Draws are made on a log scale, so that small concentrations do not underflow: no entry is 0 or
-/// NaN. (Of Python's with 5 concentrations of 1e-3, 3 % are the vector of fifths, because all five
-/// gamma draws were too small for the type.) Their gradient is that of Jankowiak and Obermeyer
-/// (2018), "Pathwise derivatives beyond the reparameterization trick", section 4: of less variance
-/// than what flows through the K gamma draws.
+/// NaN. (With 5 concentrations of 1e-3, 3 % of Python's draws are the vector of fifths, because all
+/// five gamma draws were too small for the type.) Their gradient is that of Jankowiak and Obermeyer
+/// (2018), "Pathwise derivatives beyond the reparameterization trick", section 4, whose variance is
+/// lower than that of the gradient through the K gamma draws.
 class Dirichlet : public Distribution {
  public:
   explicit Dirichlet(const TensorOrNumber& concentration, bool validate_args = true);
@@ -25,8 +25,8 @@ class Dirichlet : public Distribution {
   bool has_rsample() const override { return true; }
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// Where no concentration exceeds 1 the density has its peaks at the vertices: the steepest one,
-  /// that of the largest concentration (Python: always the first); NaN if all are 1.
+  /// Where no concentration exceeds 1, the density peaks at the vertices: the steepest one, that of
+  /// the largest concentration (Python: always the first); NaN if all are 1.
   Tensor mode() const override;
   Tensor variance() const override;
 

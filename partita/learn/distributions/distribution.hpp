@@ -8,9 +8,9 @@
 //   Bernoulli(logits=x), Bernoulli(p)           Bernoulli(Logits(x)), Bernoulli(p)
 //   m.expand([8, 3])                            m.expand({8, 3}), a DistributionPtr
 //
-// What differs, on purpose: a draw names its source of numbers (random.hpp); everything thrown is
-// an InvalidArgument whose text holds the parameter's name and value; log_cdf() and log_survival()
-// do not underflow.
+// Deliberate differences: a draw takes its source of random numbers as an argument (random.hpp);
+// every error is an InvalidArgument that names the parameter and its value; log_cdf() and
+// log_survival() do not underflow.
 //
 // Shapes. A sample is [sample_shape, batch_shape, event_shape]. batch_shape: the parameters'
 // broadcast shape, independent but not identical draws; event_shape: one draw (empty for Normal,
@@ -34,22 +34,22 @@ namespace partita::distributions {
 class Distribution;
 using DistributionPtr = std::shared_ptr<const Distribution>;
 
-/// Unnormalized log-probabilities, or log-odds of two outcomes, where probabilities may stand.
+/// Marks an argument as unnormalized log-probabilities, or the log-odds of two outcomes, in place
+/// of probabilities.
 struct Logits {
   explicit Logits(TensorOrNumber argument) : value(std::move(argument)) {}
   TensorOrNumber value;
 };
 
-/// What a constructor is given for a parameter: its name in Python, a tensor or a number, and what
-/// it must satisfy. The constraint's event_dim tells how many of the last dimensions are not batch
-/// dimensions.
+/// A constructor's argument: its name in Python, its value, and the constraint on it. The
+/// constraint's event_dim tells how many trailing dimensions are not batch dimensions.
 struct Argument {
   const char* name;
   TensorOrNumber value;
   Constraint constraint;
 };
 
-/// Python's pair of arguments (probs=None, logits=None), of which one is given.
+/// Python's pair of arguments (probs=None, logits=None), exactly one of which is given.
 class ProbsOrLogits {
  public:
   ProbsOrLogits(Tensor probs) : value_(std::move(probs)) {}  // NOLINT(google-explicit-constructor)
@@ -85,7 +85,7 @@ class Distribution {
   IntArrayRef event_shape() const { return event_shape_; }
   /// The parameters as given, broadcast to batch_shape.
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  /// "Normal(loc: 0, scale: [3])": a value where there is one, else a shape.
+  /// "Normal(loc: 0, scale: [3])": the value of a single-element parameter, the shape of any other.
   virtual std::string to_string() const;
 
   /// The type and device of samples.
@@ -103,8 +103,8 @@ class Distribution {
   Tensor rsample(const Random& random) const { return rsample({}, random); }
 
   /// log density (or log probability) of `value`, [..., batch_shape].
-  /// @throws InvalidArgument if `value` is not of the right shape or (validate_args) outside the
-  ///         support. Likewise the next four.
+  /// @throws InvalidArgument if `value` has the wrong shape or (with validate_args) lies outside
+  ///         the support; so do the next four.
   Tensor log_prob(const Tensor& value) const;
   /// P(X <= value).
   Tensor cdf(const Tensor& value) const;
@@ -115,8 +115,9 @@ class Distribution {
   /// The inverse of cdf, for probabilities in [0, 1].
   Tensor icdf(const Tensor& probability) const;
 
-  // [batch_shape], and mean, mode, variance [batch_shape, event_shape]. NaN where undefined (the
-  // mean of a Cauchy), +inf where infinite. @throws InvalidArgument where Python has none either.
+  // entropy is [batch_shape]; mean, mode and variance are [batch_shape, event_shape]. NaN where
+  // undefined (the mean of a Cauchy), +inf where infinite. @throws InvalidArgument where Python
+  // does not define it either.
   virtual Tensor entropy() const;
   virtual Tensor mean() const;
   virtual Tensor mode() const;
@@ -125,7 +126,7 @@ class Distribution {
   Tensor perplexity() const { return entropy().exp(); }
 
   /// All values of a discrete distribution of finite support, [cardinality, batch_shape,
-  /// event_shape], or with batch dimensions of 1 if not `expand`.
+  /// event_shape], or with batch dimensions of size 1 unless `expand`.
   virtual bool has_enumerate_support() const { return false; }
   virtual Tensor enumerate_support(bool expand = true) const;
 
@@ -135,9 +136,9 @@ class Distribution {
   bool validate_args() const { return validate_args_; }
 
  protected:
-  /// Takes the arguments as tensors of one floating-point type (as_tensors), broadcasts them
+  /// Converts the arguments to tensors of one floating-point type (as_tensors), broadcasts them
   /// against each other and, if `validate_args`, checks them.
-  /// @throws InvalidArgument naming the parameter, with the offending value and its place.
+  /// @throws InvalidArgument naming the parameter, the offending value and its index.
   Distribution(const char* name, const std::vector<Argument>& arguments, IntArrayRef event_shape,
                bool validate_args);
   Distribution(const Distribution&) = default;
@@ -148,7 +149,7 @@ class Distribution {
   const Tensor& parameter(std::size_t index) const { return parameters_[index].value; }
   /// sample_shape + batch_shape + event_shape.
   Shape extended_shape(IntArrayRef sample_shape) const;
-  /// "Bernoulli has no rsample: ...", for what a distribution does not have.
+  /// Throws "Bernoulli has no rsample: ...", for a method that a distribution lacks.
   [[noreturn]] void unavailable(const char* method, const char* why = nullptr) const;
   /// enumerate_support() of a univariate distribution: its values [C] as [C, batch_shape].
   Tensor over_batch(const Tensor& values, bool expand) const;
@@ -173,7 +174,7 @@ class Distribution {
   void check_shape(const char* argument, const Tensor& value) const;
   void check_within(const char* argument, const Tensor& value, const Constraint& support) const;
 
-  // These ask their base without checking the value a second time.
+  // These call their base without checking the value a second time.
   friend class Independent;
   friend class MixtureSameFamily;
 
@@ -182,8 +183,8 @@ class Distribution {
   bool validate_args_;
 };
 
-/// A distribution handed to one that is made of others (Independent, MixtureSameFamily): any
-/// distribution by value, or what expand() returned.
+/// A distribution passed to one that is made of others (Independent, MixtureSameFamily): any
+/// distribution by value, or the result of expand().
 class AnyDistribution {
  public:
   AnyDistribution(DistributionPtr distribution)  // NOLINT(google-explicit-constructor)

@@ -1,4 +1,4 @@
-// The distribution of Fisher and Snedecor, of the ratio of two mean squares.
+// The Fisher-Snedecor (F) distribution: that of the ratio of two mean squares.
 //
 //   FisherSnedecor(2, 27).log_survival(f).exp()             // the p-value of an F-test
 #pragma once
@@ -7,9 +7,9 @@
 
 namespace partita::distributions {
 
-/// FisherSnedecor(df1, df2): (U / df1) / (V / df2) of chi-squared U and V with df1 and df2 > 0
-/// degrees of freedom. Draws have the implicit gradient; cdf (which Python has not) is
-/// differentiable with respect to all, once.
+/// FisherSnedecor(df1, df2): (U / df1) / (V / df2) for independent chi-squared U and V with df1 and
+/// df2 > 0 degrees of freedom. Draws have the implicit gradient; cdf (absent in Python) has first
+/// derivatives with respect to the value and both parameters.
 class FisherSnedecor : public Distribution {
  public:
   FisherSnedecor(const TensorOrNumber& df1, const TensorOrNumber& df2, bool validate_args = true);
@@ -20,7 +20,7 @@ class FisherSnedecor : public Distribution {
   Constraint support() const override { return constraints::positive(); }
   bool has_rsample() const override { return true; }
   Tensor mean() const override;      ///< +inf where df2 <= 2 (Python's: NaN)
-  Tensor mode() const override;      ///< NaN where df1 <= 2, as Python's
+  Tensor mode() const override;      ///< NaN where df1 <= 2, as in Python
   Tensor variance() const override;  ///< +inf where df2 <= 4 (Python's: NaN), NaN where df2 <= 2
 
  protected:

@@ -1,4 +1,4 @@
-// The gamma distribution and its special case chi-squared.
+// The gamma distribution and its special case, chi-squared.
 //
 //   Gamma(concentration, rate).rsample({64}, random)        // gradients reach both
 //   Chi2(3).log_survival(x)                                 // a test's log p-value, never -inf
@@ -13,9 +13,9 @@ namespace partita::distributions {
 ///
 /// Draws have the implicit gradient (Figurnov, Mohamed, Mnih 2018), to 12 digits (libtorch's
 /// approximation, which Python uses, is off by up to 1 % between concentrations of 0.001 and 20).
-/// They are made on a log scale: where a small concentration gives one that no number of the type
-/// holds, it is the smallest normal one. cdf and its kind are differentiable with respect to the
-/// value and both parameters, once. Python has no cdf.
+/// They are made on a log scale: a draw too small for the type becomes its smallest normal number.
+/// cdf, log_cdf and log_survival have first derivatives with respect to the value and both
+/// parameters. (Python has no cdf.)
 class Gamma : public Distribution {
  public:
   Gamma(const TensorOrNumber& concentration, const TensorOrNumber& rate, bool validate_args = true);
@@ -31,7 +31,7 @@ class Gamma : public Distribution {
   Tensor variance() const override { return concentration() / rate().square(); }
 
  protected:
-  /// For a class that has other parameters and overrides concentration() and rate().
+  /// For a subclass with other parameters, which overrides concentration() and rate().
   Gamma(const char* name, const std::vector<Argument>& arguments, bool validate_args)
       : Distribution(name, arguments, {}, validate_args) {}
   std::shared_ptr<Distribution> clone() const override { return std::make_shared<Gamma>(*this); }

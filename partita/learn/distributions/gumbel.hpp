@@ -1,4 +1,5 @@
-// The Gumbel distribution: of the largest of many, and of the noise whose arg max is a softmax.
+// The Gumbel distribution: that of the largest of many, and of the noise that turns an arg max of
+// logits into a draw from their softmax.
 //
 //   Gumbel(0, 1).sample({8}, random)
 //   Gumbel(loc, scale).log_survival(x)
@@ -10,8 +11,8 @@ namespace partita::distributions {
 
 /// Gumbel(loc, scale), scale > 0: P(X <= x) = exp(-exp(-z)), z = (x - loc) / scale.
 ///
-/// Draws have both tails in every type, z from -3.8 to 45. (Python's, from a uniform of single
-/// precision, end at 15.9.)
+/// Draws have both tails in every type, z from -3.8 to 45. (Python's come from a single-precision
+/// uniform and end at 15.9.)
 class Gumbel : public Distribution {
  public:
   Gumbel(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args = true);

@@ -9,7 +9,7 @@ namespace partita::distributions {
 
 /// HalfNormal(scale): |X|, X ~ Normal(0, scale), scale > 0.
 ///
-/// Of small probabilities icdf keeps all digits (Python's takes (1 + p) / 2 and loses them).
+/// icdf keeps all digits of small probabilities (Python's computes (1 + p) / 2 and loses them).
 class HalfNormal : public Distribution {
  public:
   explicit HalfNormal(const TensorOrNumber& scale, bool validate_args = true);

@@ -1,6 +1,6 @@
-// The inverse gamma distribution: 1 / X of a gamma-distributed X.
+// The inverse gamma distribution: that of 1 / X for a gamma-distributed X.
 //
-//   InverseGamma(concentration, rate).rsample({64}, random)  // a normal's variance a priori
+//   InverseGamma(concentration, rate).rsample({64}, random)  // a prior for a variance
 #pragma once
 
 #include "partita/learn/distributions/distribution.hpp"
@@ -8,8 +8,8 @@
 namespace partita::distributions {
 
 /// InverseGamma(concentration, rate): density rate^c x^(-c - 1) exp(-rate / x) / Gamma(c) on x > 0,
-/// where c = concentration > 0 and rate > 0; 1 / X of Gamma(concentration, rate), as in torch 2.
-/// Draws and cdf as of Gamma.
+/// where c = concentration > 0 and rate > 0; 1 / X for X ~ Gamma(concentration, rate), as in torch
+/// 2. Draws and cdf as for Gamma.
 class InverseGamma : public Distribution {
  public:
   InverseGamma(const TensorOrNumber& concentration, const TensorOrNumber& rate,

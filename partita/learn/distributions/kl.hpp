@@ -17,16 +17,16 @@
 
 namespace partita::distributions {
 
-/// KL(p || q) = E_p[log p(x) - log q(x)], of the shape that both batch shapes broadcast to.
+/// KL(p || q) = E_p[log p(x) - log q(x)], of the shape to which both batch shapes broadcast.
 ///
-/// Every pair of Python's registry, and where both are of one kind also InverseGamma, Multinomial,
-/// NegativeBinomial, VonMises and Weibull. 0 log 0 is 0; +inf where q is 0 and p is not. Neighbors
-/// of one kind lose no digits (and so have no divergence below 0, as Python's do in single
-/// precision) among coins, counts and categories, Normal and what is made of it, Cauchy,
-/// Exponential, Laplace and Pareto.
+/// Covers every pair in Python's registry and, for p and q of the same family, also InverseGamma,
+/// Multinomial, NegativeBinomial, VonMises and Weibull. 0 log 0 is 0; +inf where q is 0 and p is
+/// not. For nearly equal p and q of the same family no digits are lost (so no divergence comes out
+/// below 0, as Python's can in single precision): coins, counts and categories, Normal and what is
+/// made of it, Cauchy, Exponential, Laplace and Pareto.
 ///
-/// A pair registered for exactly the types of p and q is taken first, else the latest that was
-/// registered for classes they derive from; the caller's own before those of the library.
+/// A pair registered for exactly the types of p and q comes first, then the one registered last for
+/// classes they derive from; the caller's own pairs come before the library's.
 /// @throws InvalidArgument if there is no such pair, or the shapes do not fit.
 Tensor kl_divergence(const Distribution& p, const Distribution& q);
 
@@ -57,8 +57,8 @@ void add_kl_pair(KlPair pair);
 }  // namespace internal
 
 /// Makes kl_divergence(p, q) of a P and a Q (or of classes derived from them) call f(p, q), which
-/// returns the divergences of the batch. Any thread may call it at any time; what it adds lasts for
-/// the process, as in Python: a hook that every caller of kl_divergence sees is the point of it.
+/// returns the divergences of the batch. Any thread may call it at any time; the pair stays
+/// registered for the whole process, as in Python, so that every caller of kl_divergence sees it.
 template <class P, class Q, class F>
 void register_kl(F f) {
   internal::add_kl_pair(internal::kl_pair<P, Q>(std::move(f)));

@@ -8,8 +8,9 @@
 
 namespace partita::distributions {
 
-/// Kumaraswamy(concentration1, concentration0), a and b > 0: density a b x^(a - 1) (1 - x^a)^(b -
-/// 1) on [0, 1], P(X <= x) = 1 - (1 - x^a)^b. (Python's log_prob is NaN at the ends.)
+/// Kumaraswamy(concentration1, concentration0), named a and b here, both > 0: density a b x^(a - 1)
+/// (1 - x^a)^(b - 1) on [0, 1], P(X <= x) = 1 - (1 - x^a)^b. (Python's log_prob is NaN at the
+/// ends.)
 class Kumaraswamy : public Distribution {
  public:
   Kumaraswamy(const TensorOrNumber& concentration1, const TensorOrNumber& concentration0,
@@ -22,8 +23,8 @@ class Kumaraswamy : public Distribution {
   bool has_rsample() const override { return true; }
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// ((a - 1) / (a b - 1))^(1 / a) for a, b >= 1, NaN for a = b = 1 or one under 1. (Python's is
-  /// NaN everywhere.)
+  /// ((a - 1) / (a b - 1))^(1 / a) for a, b >= 1, NaN for a = b = 1 or where either is below 1.
+  /// (Python's is NaN everywhere.)
   Tensor mode() const override;
   Tensor variance() const override;
 

@@ -10,9 +10,9 @@
 namespace partita::distributions {
 
 /// MixtureSameFamily(mixture_distribution, component_distribution): sum_k w_k component_k. The
-/// components stand along the last batch dimension of component_distribution, [batch_shape, K]; the
-/// batch shape of the mixture's Categorical over K broadcasts to batch_shape. Its draws have no
-/// gradient, since which component they are from has none.
+/// components lie along the last batch dimension of component_distribution, [batch_shape, K]; the
+/// batch shape of the mixture's Categorical over K broadcasts to batch_shape. Draws have no
+/// gradient, since the choice of a component has none.
 class MixtureSameFamily : public Distribution {
  public:
   /// @throws InvalidArgument if the shapes do not fit.
@@ -24,7 +24,7 @@ class MixtureSameFamily : public Distribution {
 
   std::string to_string() const override;
   at::TensorOptions options() const override { return component_->options(); }
-  /// What one of the components supports.
+  /// The support of any one component.
   Constraint support() const override;
   Tensor mean() const override;
   Tensor variance() const override;
@@ -43,9 +43,9 @@ class MixtureSameFamily : public Distribution {
  private:
   /// The dimension of the components, from the end of a sample.
   std::int64_t dimension() const { return -1 - static_cast<std::int64_t>(event_shape().size()); }
-  /// sum_k w_k values_k of values [..., batch_shape, K, event_shape].
+  /// sum_k w_k values_k for values [..., batch_shape, K, event_shape].
   Tensor average(const Tensor& values) const;
-  /// log sum_k w_k exp(values_k) of values [..., batch_shape, K].
+  /// log sum_k w_k exp(values_k) for values [..., batch_shape, K].
   Tensor log_average(const Tensor& values) const;
 
   Categorical mixture_;  ///< expanded to batch_shape

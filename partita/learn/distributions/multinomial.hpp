@@ -9,9 +9,9 @@
 namespace partita::distributions {
 
 /// Multinomial(total_count, probs) or Multinomial(total_count, Logits(logits)): P(x) = n! / prod_i
-/// x_i! prod_i p_i^x_i for counts x that sum to n; probs and logits as Categorical's. total_count
-/// is whole and >= 0, a number or a tensor of any type, and may differ over the batch (Python's may
-/// not). Samples are [..., V], of floating-point type.
+/// x_i! prod_i p_i^x_i for counts x that sum to n; probs and logits as for Categorical. total_count
+/// is a whole number >= 0, or a tensor of them of any type, and may differ across the batch
+/// (Python's may not). Samples are [..., V], of floating-point type.
 class Multinomial : public Distribution {
  public:
   Multinomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
@@ -27,7 +27,7 @@ class Multinomial : public Distribution {
   /// By enumeration of each category's 0 ... total_count.
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// Of each count.
+  /// The variance of each count.
   Tensor variance() const override;
 
  protected:

@@ -10,21 +10,21 @@
 
 namespace partita::distributions {
 
-/// The inverse of a covariance matrix, where a covariance matrix may stand.
+/// Marks an argument as the inverse of a covariance matrix.
 struct PrecisionMatrix {
   explicit PrecisionMatrix(Tensor matrix) : value(std::move(matrix)) {}
   Tensor value;
 };
 
-/// The lower triangular L of a covariance matrix L L^T, where that may stand: needs no
+/// Marks an argument as the lower triangular L of a covariance matrix L L^T, which saves its
 /// factorization.
 struct ScaleTril {
   explicit ScaleTril(Tensor matrix) : value(std::move(matrix)) {}
   Tensor value;
 };
 
-/// Python's arguments (covariance_matrix=None, precision_matrix=None, scale_tril=None), of which
-/// one is given.
+/// Python's arguments (covariance_matrix=None, precision_matrix=None, scale_tril=None), exactly one
+/// of which is given.
 class Covariance {
  public:
   enum class Form { covariance_matrix, precision_matrix, scale_tril };
@@ -76,13 +76,13 @@ class MultivariateNormal : public Distribution {
   Tensor scale_tril_;  ///< not expanded to batch_shape
 };
 
-/// LowRankMultivariateNormal(loc, cov_factor, cov_diag): covariance W W^T + diag(d) of W =
+/// LowRankMultivariateNormal(loc, cov_factor, cov_diag): covariance W W^T + diag(d) with W =
 /// cov_factor, [batch_shape, D, R], and d = cov_diag > 0, [batch_shape, D]. Draws, log_prob and
 /// entropy cost O(D R + R^2) for each value and never form a matrix of D x D.
 ///
 /// The quadratic form is (|y - A u|^2 + |u|^2), where y = (x - loc) / sqrt(d), A = W / sqrt(d) and
 /// u solves (I + A^T A) u = A^T y: Woodbury's identity without its difference of two large numbers,
-/// in which Python's loses its digits for small d.
+/// which costs Python its digits for small d.
 class LowRankMultivariateNormal : public Distribution {
  public:
   LowRankMultivariateNormal(const Tensor& loc, const Tensor& cov_factor, const Tensor& cov_diag,

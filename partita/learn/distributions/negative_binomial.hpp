@@ -10,10 +10,10 @@ namespace partita::distributions {
 
 struct Coin;
 
-/// NegativeBinomial(total_count, probs) or NegativeBinomial(total_count, Logits(logits)), of
-/// r = total_count and p the probability of a success: P(k) = Gamma(r + k) / (k! Gamma(r)) (1 -
-/// p)^r p^k for k = 0, 1, 2 ... successes before r failures. r >= 0 need not be whole, and r = 0
-/// gives 0 always; probs in [0, 1).
+/// NegativeBinomial(total_count, probs) or NegativeBinomial(total_count, Logits(logits)), with r =
+/// total_count and p the probability of success: P(k) = Gamma(r + k) / (k! Gamma(r)) (1 - p)^r p^k
+/// for k = 0, 1, 2 ... successes before r failures. r >= 0 need not be whole, and r = 0 always
+/// gives 0; probs in [0, 1).
 class NegativeBinomial : public Distribution {
  public:
   NegativeBinomial(const TensorOrNumber& total_count, const ProbsOrLogits& parameter,
@@ -25,7 +25,7 @@ class NegativeBinomial : public Distribution {
 
   Constraint support() const override { return constraints::nonnegative_integer(); }
   Tensor mean() const override;
-  /// The larger one where there are two.
+  /// The larger of the two where there are two.
   Tensor mode() const override;
   Tensor variance() const override;
 

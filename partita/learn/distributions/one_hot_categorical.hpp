@@ -8,7 +8,7 @@
 
 namespace partita::distributions {
 
-/// OneHotCategorical(probs) or OneHotCategorical(Logits(logits)), as Categorical; samples are
+/// OneHotCategorical(probs) or OneHotCategorical(Logits(logits)), as for Categorical; samples are
 /// [..., V], of floating-point type.
 class OneHotCategorical : public Distribution {
  public:
@@ -43,8 +43,8 @@ class OneHotCategorical : public Distribution {
   bool is_logits_;
 };
 
-/// A OneHotCategorical whose rsample() takes the gradient of probs for that of the sample: biased,
-/// of low variance (Bengio, Leonard, Courville 2013, "Estimating or propagating gradients through
+/// A OneHotCategorical whose rsample() uses the gradient of probs as that of the sample: biased,
+/// with low variance (Bengio, Leonard, Courville 2013, "Estimating or propagating gradients through
 /// stochastic neurons").
 class OneHotCategoricalStraightThrough : public OneHotCategorical {
  public:

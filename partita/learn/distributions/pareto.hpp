@@ -1,4 +1,4 @@
-// The Pareto distribution, of type 1.
+// The Pareto distribution of type I.
 //
 //   Pareto(1, 3).log_survival(x)
 //   Pareto(scale, alpha).rsample({64}, random)

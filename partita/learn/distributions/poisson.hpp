@@ -8,8 +8,8 @@
 
 namespace partita::distributions {
 
-/// Poisson(rate): P(k) = rate^k e^(-rate) / k! for k = 0, 1, 2 ...; rate >= 0, and 0 gives 0
-/// always.
+/// Poisson(rate): P(k) = rate^k e^(-rate) / k! for k = 0, 1, 2 ...; rate >= 0, and a rate of 0
+/// always gives 0.
 class Poisson : public Distribution {
  public:
   explicit Poisson(const TensorOrNumber& rate, bool validate_args = true);
@@ -18,7 +18,7 @@ class Poisson : public Distribution {
 
   Constraint support() const override { return constraints::nonnegative_integer(); }
   Tensor mean() const override { return rate(); }
-  /// The larger one where there are two.
+  /// The larger of the two where there are two.
   Tensor mode() const override { return rate().floor(); }
   Tensor variance() const override { return rate(); }
 

@@ -8,11 +8,11 @@
 
 namespace partita::distributions {
 
-/// Rademacher(batch_shape, options): -1 and 1 with probability 1/2 each. It has no parameter, and
+/// Rademacher(batch_shape, options): -1 and 1 with probability 1/2 each. It has no parameters, and
 /// so no gradient.
 class Rademacher : public Distribution {
  public:
-  /// @param options a floating-point type (torch's default one if it names none) and a device.
+  /// @param options a floating-point type (torch's default if it names none) and a device.
   explicit Rademacher(IntArrayRef batch_shape = {}, const at::TensorOptions& options = {},
                       bool validate_args = true);
 
@@ -20,7 +20,7 @@ class Rademacher : public Distribution {
   Constraint support() const override;
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// NaN: both are as probable.
+  /// NaN: both are equally probable.
   Tensor mode() const override;
   Tensor variance() const override;
   bool has_enumerate_support() const override { return true; }

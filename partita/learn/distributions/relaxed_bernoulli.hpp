@@ -40,19 +40,19 @@ class LogitRelaxedBernoulli : public Distribution {
  private:
   friend class RelaxedBernoulli;
 
-  /// Where the coin is certain.
+  /// True where the coin is certain.
   Tensor certain() const;
   /// The logits, with some finite number where the coin is certain.
   Tensor finite_logits() const;
-  /// temperature value - logits: the standard logistic that `value` was made of.
+  /// temperature value - logits: the standard logistic from which `value` was made.
   Tensor standardized(const Tensor& value) const;
 
   bool is_logits_;
 };
 
-/// The sigmoid of a LogitRelaxedBernoulli. Values of 0 and 1 count as the numbers next to them
-/// (for 0 the smallest normal one), since that is what draws that were rounded to them were:
-/// log_prob is finite there.
+/// The sigmoid of a LogitRelaxedBernoulli. Values of 0 and 1 count as the nearest numbers inside
+/// (for 0, the smallest normal one), since a draw that equals them was rounded: log_prob is finite
+/// there.
 class RelaxedBernoulli : public Distribution {
  public:
   RelaxedBernoulli(const TensorOrNumber& temperature, const ProbsOrLogits& parameter,

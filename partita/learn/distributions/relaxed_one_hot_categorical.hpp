@@ -7,10 +7,10 @@
 // Both take (temperature, probs) or (temperature, Logits(logits)), temperature > 0, a number or a
 // tensor that broadcasts with the batch; a temperature of one element counts as a number. A
 // category of probability 0 (a logit of -inf) is absent: its coordinate is 0, and the density is
-// that of the others'.
+// that of the others.
 //
-// The arg max of a draw is categorical with the probabilities, at every temperature, with the whole
-// tail of the Gumbels in every type.
+// At every temperature, the arg max of a draw is categorical with the given probabilities; the
+// Gumbels keep their whole tail in every type.
 #pragma once
 
 #include "partita/learn/distributions/distribution.hpp"
@@ -48,10 +48,10 @@ class ExpRelaxedCategorical : public Distribution {
 
   /// The logits as given, or the log of the probabilities as given.
   Tensor log_weights() const;
-  /// do_log_prob of what is not -inf, over the categories that are not absent.
+  /// do_log_prob of finite values, over the categories that are not absent.
   /// @param offset mean_size(log_weights())
   Tensor log_density(const Tensor& finite, double offset) const;
-  /// What a draw is the softmax of: (logits + G) / temperature, less a constant.
+  /// (logits + G) / temperature, less a constant; a draw is the softmax of it.
   Tensor scores(IntArrayRef sample_shape, const Random& random) const;
 
   bool is_logits_;
@@ -62,9 +62,9 @@ class ExpRelaxedCategorical : public Distribution {
 /// Density (Maddison, Mnih, Teh 2017, eq. 10), computed from log x:
 ///   (K - 1)! temperature^(K - 1) prod_k (probs_k x_k^(-temperature - 1)) /
 ///                                (sum_k probs_k x_k^-temperature)^K.
-/// A coordinate of 0 counts as the smallest normal number of its type, since that is what a draw
-/// that underflowed was: log_prob is finite at the vertices (Python: NaN), and of draws at K = 1000
-/// and temperature 0.1.
+/// A coordinate of 0 counts as the smallest normal number of its type, since such a draw
+/// underflowed: log_prob is finite at the vertices (Python: NaN), and for draws at K = 1000 and
+/// temperature 0.1.
 class RelaxedOneHotCategorical : public Distribution {
  public:
   RelaxedOneHotCategorical(const TensorOrNumber& temperature, const ProbsOrLogits& parameter,

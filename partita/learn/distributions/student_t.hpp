@@ -9,13 +9,13 @@
 
 namespace partita::distributions {
 
-/// StudentT(df, loc, scale): loc + scale Z sqrt(df / V), of a standard normal Z and a chi-squared V
-/// of df > 0 degrees of freedom; scale > 0.
+/// StudentT(df, loc, scale): loc + scale Z sqrt(df / V) for a standard normal Z and a chi-squared V
+/// with df > 0 degrees of freedom; scale > 0.
 ///
-/// Draws have the implicit gradient with respect to df too; Python's flows through V, of larger
-/// variance. cdf (which Python has not) is differentiable with respect to all, once. log_prob keeps
-/// its digits for large df (Python's is off by 0.02 at df = 1e5 in single precision, and by 0.9 at
-/// 1e7) and values whose square overflows.
+/// Draws have the implicit gradient with respect to df too; Python's flows through V and has larger
+/// variance. cdf (absent in Python) has first derivatives with respect to the value and all
+/// parameters. log_prob keeps its digits for large df (Python's is off by 0.02 at df = 1e5 in
+/// single precision, and by 0.9 at 1e7) and for values whose square overflows.
 class StudentT : public Distribution {
  public:
   explicit StudentT(const TensorOrNumber& df, const TensorOrNumber& loc = 0.0,
@@ -41,8 +41,7 @@ class StudentT : public Distribution {
   Tensor do_log_survival(const Tensor& value) const override;
 
  private:
-  /// The logit whose sigmoid is Beta(df / 2, df / 2): the value is loc + scale sqrt(df) sinh(y /
-  /// 2).
+  /// The logit y whose sigmoid is Beta(df / 2, df / 2): value = loc + scale sqrt(df) sinh(y / 2).
   Tensor logit_of(const Tensor& value) const;
 };
 

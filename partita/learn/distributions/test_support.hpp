@@ -1,6 +1,6 @@
-// What the tests of distributions share: draws against the distribution's own CDF or probabilities
-// (which golden values hold to Python's and mpmath's), and pathwise gradients against implicit
-// differentiation.
+// Shared by the tests of distributions: draws against the distribution's own CDF or probabilities
+// (themselves checked against golden values from Python and mpmath), and pathwise gradients against
+// implicit differentiation.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -41,14 +41,14 @@ inline std::vector<double> to_vector(const Tensor& tensor) {
   return {values.begin(), values.end()};
 }
 
-/// Kolmogorov and Smirnov's p-value of `draws` of a univariate continuous distribution.
+/// Kolmogorov-Smirnov p-value of `draws` from a univariate continuous distribution.
 inline double ks_p_value(const Distribution& distribution, const Tensor& draws) {
   return partita::testing::ks_p_value(to_vector(distribution.cdf(draws)),
                                       [](double u) { return u; });
 }
 
 /// Draws of one univariate continuous distribution (batch shape []), from both sources, follow its
-/// CDF; 200,000 draws see a CDF that is off by 0.008 anywhere. A shorter sample from the same
+/// CDF; 200,000 draws detect a CDF that is off by 0.008 anywhere. A shorter sample from the same
 /// stream is the beginning of a longer one.
 inline void expect_draws_follow_cdf(const Distribution& distribution,
                                     std::int64_t count = 200'000) {
@@ -98,7 +98,7 @@ inline void expect_pathwise_gradient(
     draws.sum().backward();
 
     const double step = 1e-6 * std::max(1.0, std::abs(parameters[which]));
-    // Above the median 1 - survival, whose digits the CDF has lost to the 1.
+    // Above the median, use 1 - survival, whose digits the CDF has lost to the 1.
     const Tensor above = distribution->cdf(draws.detach()) > 0.5;
     const auto cdf_at = [&](double value) {
       std::vector<Tensor> moved = at_point;

@@ -13,17 +13,17 @@
 
 namespace partita::distributions {
 
-/// Y = f(X), X ~ base, f the transforms one after the other:
-///   log p(y) = log p(x) - log |det dy/dx|, x the inverse of y; -inf where p(x) is 0.
-/// A transform of vectors makes batch dimensions of `base` into event dimensions, as Independent
-/// does. cdf, log_cdf, log_survival and icdf are those of `base`, turned around where the
-/// transforms fall; they need univariate bijective transforms.
+/// Y = f(X), X ~ base, with f the transforms applied in order:
+///   log p(y) = log p(x) - log |det dy/dx|, x = f^-1(y); -inf where p(x) is 0.
+/// A transform of vectors turns batch dimensions of `base` into event dimensions, as Independent
+/// does. cdf, log_cdf, log_survival and icdf are those of `base`, with the tails swapped where the
+/// transforms decrease; they need univariate bijective transforms.
 class TransformedDistribution : public Distribution {
  public:
   TransformedDistribution(const AnyDistribution& base, std::vector<AnyTransform> transforms,
                           bool validate_args = true);
 
-  /// As expanded, and wrapped in Independent, for the transforms.
+  /// `base`, expanded and wrapped in Independent as the transforms require.
   const Distribution& base_dist() const { return *base_; }
   const std::vector<AnyTransform>& transforms() const { return transform_.parts(); }
 
@@ -46,7 +46,7 @@ class TransformedDistribution : public Distribution {
   Tensor do_icdf(const Tensor& probability) const override;
 
  private:
-  /// rising(x) where the transforms rise, falling(x) where they fall, x the inverse of value.
+  /// rising(x) where the transforms increase, falling(x) where they decrease, x = f^-1(value).
   Tensor by_direction(const Tensor& value, const std::function<Tensor(const Tensor&)>& rising,
                       const std::function<Tensor(const Tensor&)>& falling) const;
 

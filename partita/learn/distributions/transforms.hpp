@@ -7,7 +7,7 @@
 //   exp.log_abs_det_jacobian(x, y);              // log |dy / dx|, here x
 //   ComposeTransform({SigmoidTransform().inv(), AffineTransform(loc, scale)})(u)
 //
-// A transform maps values of its domain to values of its codomain. Either tells by its event_dim
+// A transform maps values of its domain to values of its codomain. The event_dim of either tells
 // how many of the last dimensions make up one value; log_abs_det_jacobian sums over them.
 // Transforms are values: cheap to copy, and never change.
 #pragma once
@@ -33,17 +33,17 @@ class Transform {
   virtual std::string name() const = 0;
   virtual Constraint domain() const = 0;
   virtual Constraint codomain() const = 0;
-  /// Whether inverse() undoes it. If not, inverse() finds one of the values that it maps to y, and
-  /// there is no Jacobian.
+  /// Whether inverse() undoes the transform. If not, inverse() returns one of the values that map
+  /// to y, and there is no Jacobian.
   virtual bool bijective() const { return true; }
-  /// +1 where it rises, -1 where it falls; [] or of the shape of its parameters.
+  /// +1 where it increases, -1 where it decreases; of shape [] or that of its parameters.
   /// @throws InvalidArgument unless it is univariate and bijective. Likewise log_abs_det_jacobian.
   virtual Tensor sign() const;
 
   Tensor operator()(const Tensor& x) const { return forward(x); }
   virtual Tensor inverse(const Tensor& y) const = 0;
-  /// log |det dy/dx| for y = (*this)(x), without the event dimensions of x. Each formula reads the
-  /// one of the two that has the digits.
+  /// log |det dy/dx| for y = (*this)(x), without the event dimensions of x. Each formula uses
+  /// whichever of x and y keeps the digits.
   virtual Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const;
 
   /// The shape of (*this)(x) for an x of this shape, and the reverse.
@@ -71,7 +71,7 @@ class Transform {
   friend class InverseTransform;
 };
 
-/// Any transform by value, or what inv() returned.
+/// Any transform by value, or the result of inv().
 class AnyTransform {
  public:
   AnyTransform(TransformPtr transform)  // NOLINT(google-explicit-constructor)
@@ -126,8 +126,8 @@ class PowerTransform : public Transform {
   Tensor exponent_;
 };
 
-/// y = 1 / (1 + exp(-x)). The inverse takes 0 and 1 for the numbers next to them (for 0 the
-/// smallest normal one), since that is what was rounded to them: it is finite.
+/// y = 1 / (1 + exp(-x)). The inverse treats 0 and 1 as the nearest numbers inside (for 0, the
+/// smallest normal one), since they were rounded: it is finite.
 class SigmoidTransform : public Transform {
  public:
   std::string name() const override { return "SigmoidTransform"; }
@@ -142,7 +142,7 @@ class SigmoidTransform : public Transform {
   Tensor forward(const Tensor& x) const override;
 };
 
-/// y = tanh(x). The inverse takes -1 and 1 for the numbers next to them. (Python's is infinite.)
+/// y = tanh(x). The inverse treats -1 and 1 as the nearest numbers inside. (Python's is infinite.)
 class TanhTransform : public Transform {
  public:
   std::string name() const override { return "TanhTransform"; }
@@ -157,7 +157,7 @@ class TanhTransform : public Transform {
   Tensor forward(const Tensor& x) const override;
 };
 
-/// y = |x|; not bijective, its inverse is y.
+/// y = |x|; not bijective: its inverse is y.
 class AbsTransform : public Transform {
  public:
   std::string name() const override { return "AbsTransform"; }
@@ -171,7 +171,7 @@ class AbsTransform : public Transform {
   Tensor forward(const Tensor& x) const override;
 };
 
-/// y = loc + scale x, scale != 0; over the last event_dim dimensions as one value.
+/// y = loc + scale x, scale != 0, with the last event_dim dimensions as one value.
 class AffineTransform : public Transform {
  public:
   AffineTransform(const TensorOrNumber& loc, const TensorOrNumber& scale,
@@ -200,7 +200,7 @@ class AffineTransform : public Transform {
   std::int64_t event_dim_;
 };
 
-/// y = softmax(x), vectors to the simplex; not bijective, its inverse is log(y).
+/// y = softmax(x), vectors to the simplex; not bijective: its inverse is log(y).
 class SoftmaxTransform : public Transform {
  public:
   std::string name() const override { return "SoftmaxTransform"; }
@@ -216,8 +216,8 @@ class SoftmaxTransform : public Transform {
 
 /// Vectors of K - 1 numbers to the simplex of K: y_i is the share z_i of what y_1 ... y_(i-1)
 /// leave, z_i = sigmoid(x_i - log(K - i)), so that 0 maps to the center. The Jacobian is that of
-/// the first K - 1 coordinates. Computed from logarithms, the rest as the sum of what follows:
-/// neither underflows into NaN at the simplex's faces.
+/// the first K - 1 coordinates. Computed from logarithms, with the remainder as the sum of the
+/// entries that follow: neither underflows to NaN at the simplex's faces.
 class StickBreakingTransform : public Transform {
  public:
   std::string name() const override { return "StickBreakingTransform"; }
@@ -233,8 +233,8 @@ class StickBreakingTransform : public Transform {
   Tensor forward(const Tensor& x) const override;
 };
 
-/// Square matrices to lower triangular ones of positive diagonal: what is under the diagonal, and
-/// the exponential of the diagonal. Not bijective: what is above the diagonal is dropped.
+/// Square matrices to lower triangular ones with a positive diagonal: the entries below the
+/// diagonal are kept, those on it exponentiated. Not bijective: the entries above it are dropped.
 class LowerCholeskyTransform : public Transform {
  public:
   std::string name() const override { return "LowerCholeskyTransform"; }
@@ -248,7 +248,7 @@ class LowerCholeskyTransform : public Transform {
   Tensor forward(const Tensor& x) const override;
 };
 
-/// The parts one after the other, the first of them first; none is the identity.
+/// The parts applied in order, the first one first; without parts, the identity.
 class ComposeTransform : public Transform {
  public:
   explicit ComposeTransform(std::vector<AnyTransform> parts);

@@ -1,6 +1,6 @@
-// A Gumbel that is known to be no larger than a bound: the other Gumbels of a set whose maximum is
-// known (Maddison, Tarlow, Minka 2014; Kool, van Hoof, Welling 2019). On tensors and with
-// gradients, what partita/gumbel/gumbel.hpp does on numbers.
+// A Gumbel known not to exceed a bound: the other Gumbels of a set whose maximum is known
+// (Maddison, Tarlow, Minka 2014; Kool, van Hoof, Welling 2019). The counterpart of
+// partita/gumbel/gumbel.hpp for tensors, with gradients.
 //
 //   TruncatedGumbel(logits, 1, maximum).rsample(random)
 #pragma once
@@ -11,8 +11,8 @@ namespace partita::distributions {
 
 /// TruncatedGumbel(loc, scale, maximum), scale > 0: X ~ Gumbel(loc, scale) given X <= maximum,
 ///   P(X <= x) = exp(e^-t - e^-z), z = (x - loc) / scale, t = (maximum - loc) / scale.
-/// Computed so that nothing cancels, from maximum far below loc to far above; a maximum of +inf is
-/// no bound. Draws never exceed `maximum`.
+/// Computed without cancellation, whether maximum is far below loc or far above; a maximum of +inf
+/// is no bound. Draws never exceed `maximum`.
 class TruncatedGumbel : public Distribution {
  public:
   TruncatedGumbel(const TensorOrNumber& loc, const TensorOrNumber& scale,
@@ -42,7 +42,7 @@ class TruncatedGumbel : public Distribution {
   Tensor do_icdf(const Tensor& probability) const override;
 
  private:
-  /// The draw that a standard exponential makes.
+  /// The draw made from a standard exponential.
   Tensor from_exponential(const Tensor& exponential) const;
 };
 

@@ -9,7 +9,7 @@
 namespace partita::distributions {
 
 /// Uniform(low, high), low < high. The interval is closed: a draw rounds to `high` now and then,
-/// and log_prob(high) is finite there (Python's is -inf). Without validate_args log_prob is -inf
+/// and log_prob(high) is finite there (Python's is -inf). Without validate_args, log_prob is -inf
 /// outside the interval.
 class Uniform : public Distribution {
  public:

@@ -1,4 +1,4 @@
-// The von Mises distribution: a normal's counterpart on the circle.
+// The von Mises distribution: the counterpart of the normal on the circle.
 //
 //   VonMises(0, 4).rsample({64}, random)                    // angles in [-pi, pi)
 #pragma once
@@ -7,14 +7,14 @@
 
 namespace partita::distributions {
 
-/// VonMises(loc, concentration): density exp(k cos(x - loc)) / (2 pi I0(k)) of an angle x, taken
-/// modulo 2 pi; k = concentration > 0. mean() and variance() are the circular ones, loc and
-/// 1 - I1(k) / I0(k).
+/// VonMises(loc, concentration): density exp(k cos(x - loc)) / (2 pi I0(k)) for an angle x, taken
+/// modulo 2 pi; k = concentration > 0. mean() and variance() are the circular ones, loc and 1 -
+/// I1(k) / I0(k).
 ///
-/// Draws have the implicit gradient (Python has no rsample). cdf (which Python has not) begins
-/// opposite of loc: it is P(loc - pi <= X <= value), with the value moved to within pi of loc;
-/// differentiable with respect to all, once. The Bessel functions are libtorch's, to all digits
-/// (Python's polynomials have 7).
+/// Draws have the implicit gradient (Python has no rsample). cdf (absent in Python) begins opposite
+/// loc: it is P(loc - pi <= X <= value), with the value moved to within pi of loc, and has first
+/// derivatives with respect to the value and both parameters. The Bessel functions are libtorch's,
+/// accurate to all digits (Python's polynomials have 7).
 class VonMises : public Distribution {
  public:
   VonMises(const TensorOrNumber& loc, const TensorOrNumber& concentration,

@@ -22,7 +22,7 @@ class Weibull : public Distribution {
   bool has_rsample() const override { return true; }
   Tensor entropy() const override;
   Tensor mean() const override;
-  /// 0 for concentration <= 1. (Python's is scale at 1/2.)
+  /// 0 for concentration <= 1. (Python returns scale at 1/2.)
   Tensor mode() const override;
   Tensor variance() const override;
 

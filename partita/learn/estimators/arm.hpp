@@ -1,5 +1,5 @@
-// Antithetic estimators for bits: Bernoulli, or Independent of it when f takes several. f need not
-// be differentiable and is evaluated twice a sample.
+// Antithetic estimators for bits: Bernoulli, or an Independent of it when f takes several. f need
+// not be differentiable and is evaluated twice per sample.
 //
 //   DisArm disarm({.samples = 4});
 #pragma once
@@ -26,8 +26,8 @@ class Arm : public Estimator {
 
 /// ARM with u integrated out given the pair of bits (b, b'):
 /// (f(b) - f(b')) / 2 * (-1)^b' 1[b != b'] sigmoid(|logits|) (Dong, Mnih, Tucker 2020, "DisARM: An
-/// antithetic gradient estimator for binary latent variables"). Unbiased, its variance never
-/// above ARM's.
+/// antithetic gradient estimator for binary latent variables"). Unbiased; its variance never
+/// exceeds ARM's.
 class DisArm : public Estimator {
  public:
   explicit DisArm(ArmOptions options = {});

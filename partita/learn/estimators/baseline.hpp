@@ -1,6 +1,6 @@
-// What is subtracted from f to tame the variance of the score-function estimator and of the policy
-// gradient: b in (f(z) - b) grad log p(z). None of these depends on the z that it is subtracted
-// for, so all leave the estimate unbiased.
+// What is subtracted from f to reduce the variance of the score-function estimator and of the
+// policy gradient: b in (f(z) - b) grad log p(z). None of these depends on the z for which it is
+// subtracted, so all leave the estimate unbiased.
 //
 //   ScoreFunction({.samples = 8, .baseline = baselines::LeaveOneOut{}})
 //   ScoreFunction({.baseline = baselines::Learned{
@@ -20,28 +20,28 @@ namespace baselines {
 struct None {};
 
 /// Exponential moving average of f over the earlier calls, all rows together, corrected for its
-/// start at 0 as in Adam. The first call has none.
+/// start at 0 as in Adam. The first call has no baseline.
 struct MovingAverage {
   double decay = 0.9;  ///< in [0, 1)
 };
 
-/// The mean of f over the other samples, of which there must be one (Kool, van Hoof, Welling
-/// 2019, "Buy 4 REINFORCE samples, get a baseline for free!").
+/// The mean of f over the other samples, of which there must be at least one (Kool, van Hoof,
+/// Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free!").
 struct LeaveOneOut {};
 
 /// A function of the input that the distribution was computed from (Mnih and Gregor 2014), of a
 /// shape that broadcasts to f's. Its loss is the mean over the samples of (f - b)^2.
 struct Learned {
   std::function<Tensor()> function = {};
-  std::vector<Tensor> parameters = {};  ///< that the loss trains; with none, a fixed function
+  std::vector<Tensor> parameters = {};  ///< trained by the loss; empty for a fixed function
 };
 
 /// (f - a h) grad log p + a grad E[h], with the a that has the least variance for each entry of the
 /// distribution's parameters, Cov(f score, h score) / Var(h score) (Paisley, Blei, Jordan 2012,
 /// "Variational Bayesian inference with stochastic search"). The a of a sample is estimated from
-/// the other samples, of which there must be two: estimated from all, a would be correlated with
-/// the sample it multiplies, and the estimate biased. Without functions h = 1, the optimal constant
-/// baseline.
+/// the other samples, of which there must be at least two: estimated from all of them, a would be
+/// correlated with the sample it multiplies, and the estimate biased. Without functions, h = 1, the
+/// optimal constant baseline.
 struct ControlVariate {
   Function function = {};  ///< h; its values must not depend on the distribution's parameters
   /// E[h], [batch], differentiable in the parameters of the distribution.
@@ -53,12 +53,12 @@ struct ControlVariate {
 using Baseline = std::variant<baselines::None, baselines::MovingAverage, baselines::LeaveOneOut,
                               baselines::Learned, baselines::ControlVariate>;
 
-/// Values minus a baseline, all but ControlVariate, which needs more than values.
+/// Values minus a baseline: any but ControlVariate, which needs more than the values.
 class Advantage {
  public:
   struct Result {
-    Tensor advantage;  ///< of the shape of the values
-    Tensor loss;       ///< a number, for with_own_loss(); undefined where nothing is learned
+    Tensor advantage;  ///< values minus the baseline, of the values' shape
+    Tensor loss;  ///< the baseline's own, for with_own_loss(); undefined where nothing is learned
   };
 
   /// @throws InvalidArgument if a parameter of the baseline is out of range.
@@ -73,7 +73,7 @@ class Advantage {
 
  private:
   Baseline baseline_;
-  double sum_ = 0;  ///< of MovingAverage: decayed values, and their weights
+  double sum_ = 0;  ///< MovingAverage's sum of decayed values, and that of their weights
   double weight_ = 0;
 };
 

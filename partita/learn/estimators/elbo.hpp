@@ -4,8 +4,8 @@
 //   auto bound = elbo(q, prior, log_likelihood, pathwise, random);
 //   (-bound.surrogate.mean()).backward();      // encoder's and decoder's gradients
 //
-// Bounds are there to be raised: it is -surrogate that an optimizer descends, and then the loss of
-// the estimator itself (Estimator::parameters) falls, too.
+// Bounds are to be raised, so an optimizer descends -surrogate; the estimator's own loss
+// (Estimator::parameters) then falls, too.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -34,10 +34,11 @@ Elbo elbo(const Distribution& q, const Distribution& prior, const Function& log_
 
 /// The importance-weighted bound E[log 1/k sum_i p(x | z_i) prior(z_i) / q(z_i)] over independent
 /// z_1 ... z_k ~ q: the evidence lower bound for k = 1, and larger for larger k (Burda, Grosse,
-/// Salakhutdinov 2016, "Importance weighted autoencoders"). Samples of the estimator are of all k.
+/// Salakhutdinov 2016, "Importance weighted autoencoders"). Each of the estimator's samples
+/// comprises all k.
 /// @param q of batch shape [batch, k]: the same distribution k times along the last dimension. Its
 ///          samples must be in its support: an estimator that relaxes them has no weights. Relaxed
-///          codes have them if q and the prior are relaxed themselves: two ExpRelaxedCategorical
+///          codes have weights if q and the prior are relaxed themselves: two ExpRelaxedCategorical
 ///          and Pathwise, with the likelihood at exp(z) (Maddison, Mnih, Teh 2017, appendix C).
 /// @param log_likelihood as for elbo(): [n, batch, event] -> [n, batch].
 /// @return [batch]

@@ -8,7 +8,7 @@
 //   surrogate.sum().backward();                                 // theta.grad(): the estimate
 //   value;                                                      // the estimate of E[f]
 //
-// Changing the estimator is changing its line: Rebar estimator({.samples = 8});
+// Another estimator is another first line: Rebar estimator({.samples = 8});
 //
 //   estimator              header              distributions              evaluations of f   bias
 //   ScoreFunction          score_function.hpp  all with log_prob          samples            no
@@ -23,8 +23,8 @@
 //   Enumeration            enumeration.hpp     finite support             all                exact
 //
 // Bits are Bernoulli, one-hot vectors OneHotCategorical, and several variables that f takes
-// together an Independent of them, Independent(Bernoulli(...), 1): what f returns one number for is
-// the event. Relaxed estimators hand f vectors of the same shape inside the simplex or the cube.
+// together an Independent of them, Independent(Bernoulli(...), 1): an event is what f returns one
+// number for. Relaxed estimators pass f vectors of the same shape inside the simplex or the cube.
 #pragma once
 
 #include <functional>
@@ -47,7 +47,7 @@ struct Estimate {
   /// [batch]: its gradient is the estimate of the gradient of E[f] (in expectation, where the
   /// estimator is unbiased). Its own value means nothing.
   Tensor surrogate;
-  /// [batch]: the estimate of E[f], without gradient. A relaxation's is of the relaxed f.
+  /// [batch]: the estimate of E[f], without gradient. For a relaxation, that of the relaxed f.
   Tensor value;
 };
 
@@ -58,7 +58,7 @@ class Estimator {
   const char* name() const { return name_; }
 
   /// @throws InvalidArgument if the estimator does not fit the distribution (naming both), or if f
-  ///         returns another shape than [samples, batch].
+  /// returns a shape other than [samples, batch].
   Estimate operator()(const Distribution& distribution, const Function& f, const Random& random) {
     return estimate(distribution, f, random);
   }

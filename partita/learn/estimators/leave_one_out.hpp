@@ -22,8 +22,8 @@ struct LeaveOneOutRatios {
 /// By the trapezoidal rule on p(S) = integral_0^inf e^-x prod_{i in S} (1 - e^{-x p_i / p(D \ S)})
 /// dx (appendix B there, with v = e^-x) in y = log x, where it converges exponentially: relative
 /// error below 1e-13 (tested for k <= 10 against the sum over all orders), in double.
-/// @param log_prob [rows, k] of the outcomes in S.
-/// @param log_rest [rows] log p(D \ S); -inf if S is all there is.
+/// @param log_prob [rows, k], log-probabilities of the outcomes in S.
+/// @param log_rest [rows], log p(D \ S); -inf if S covers the support.
 LeaveOneOutRatios leave_one_out_ratios(const Tensor& log_prob, const Tensor& log_rest);
 
 }  // namespace partita::estimators

@@ -1,4 +1,4 @@
-// The reparameterization trick: z = g(epsilon, theta), and the gradient moves inside the mean.
+// The reparameterization trick: z = g(epsilon, theta), so that the gradient moves inside the mean.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -10,8 +10,8 @@ struct PathwiseOptions {
 };
 
 /// Mean over the samples of grad f(g(epsilon, theta)) (Kingma and Welling 2014; Rezende, Mohamed,
-/// Wierstra 2014), or with implicit gradients where rsample() has those. Unbiased, for f that is
-/// differentiable in z and distributions that have rsample.
+/// Wierstra 2014), or with implicit gradients where rsample() has those. Unbiased, for an f
+/// differentiable in z and distributions with rsample.
 class Pathwise : public Estimator {
  public:
   explicit Pathwise(PathwiseOptions options = {});

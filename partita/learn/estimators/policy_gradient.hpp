@@ -1,5 +1,5 @@
-// The policy gradient over trajectories s_1, a_1 ... s_T, a_T: the score-function estimator, where
-// an action is only credited with the rewards that follow it.
+// The policy gradient over trajectories s_1, a_1 ... s_T, a_T: the score-function estimator,
+// crediting each action only with the rewards that follow it.
 //
 //   PolicyGradient policy_gradient({.discount = 0.99, .baseline = baselines::LeaveOneOut{}});
 //   // log_prob [T, N] of the actions under the policy, rewards [T, N], of N trajectories
@@ -28,13 +28,13 @@ class PolicyGradient {
  public:
   explicit PolicyGradient(PolicyGradientOptions options = {});
 
-  /// @param log_prob [T, N] of the actions that were taken; 0 after a trajectory's end.
+  /// @param log_prob [T, N], of the actions taken; 0 after a trajectory's end.
   /// @param rewards  [T, N]; 0 after a trajectory's end.
   /// @return surrogate and value of shape []; value is the mean discounted return.
   /// @throws InvalidArgument if the shapes differ or a leave-one-out baseline has one trajectory.
   Estimate operator()(const Tensor& log_prob, const Tensor& rewards);
 
-  /// As of Estimator.
+  /// As Estimator::parameters().
   std::vector<Tensor> parameters() const { return advantage_.parameters(); }
 
  private:

@@ -4,7 +4,7 @@
 //   Rebar rebar({.temperature = 0.5});
 //   torch::optim::Adam optimizer(rebar.parameters());     // tunes temperature and scale
 //   auto [surrogate, value] = rebar(distribution, f, random);
-//   surrogate.sum().backward();                           // theta's estimate, and the tuning's
+//   surrogate.sum().backward();                           // theta's gradient, and the tuning's
 //
 //   Relax relax({.control_variate = [&](const Tensor& z) { return net->forward(z).squeeze(-1); },
 //                .parameters = net->parameters()});
@@ -36,7 +36,7 @@ class Rebar : public Estimator {
   explicit Rebar(const RebarOptions& options = {});
 
   /// The logarithm of the temperature, and the scale. Their loss is E[g^2], g the estimate from one
-  /// sample with respect to the logits: the variance, up to the square of the mean that neither
+  /// sample with respect to the logits: the variance, up to the square of the mean, which neither
   /// changes.
   std::vector<Tensor> parameters() const override;
   double temperature() const;
@@ -56,21 +56,21 @@ struct RelaxOptions {
   std::int64_t samples = 1;
   /// c: perturbed logits [samples, batch, event] -> [samples, batch], differentiable.
   Function control_variate = {};
-  std::vector<Tensor> parameters = {};  ///< of c; none to leave it fixed
-  /// > 0: c is control_variate and f of the relaxation at this temperature together, so that what
-  /// is learned only corrects REBAR's (section 3.3). f must be differentiable then, and is
+  std::vector<Tensor> parameters = {};  ///< c's, to be trained; empty for a fixed c
+  /// If given (> 0), c is control_variate plus f of the relaxation at this temperature, so that
+  /// what is learned only corrects REBAR's c (section 3.3). f must then be differentiable, and is
   /// evaluated three times.
   std::optional<double> temperature = {};
 };
 
-/// Grathwohl, Choi, Wu, Roeder, Duvenaud (2018), "Backpropagation through the void". Without
-/// a temperature f is evaluated at hard samples only and need not be differentiable. Perturbed
+/// Grathwohl, Choi, Wu, Roeder, Duvenaud (2018), "Backpropagation through the void". Without a
+/// temperature, f is evaluated at hard samples only and need not be differentiable. Perturbed
 /// logits are normalized: those of one-hot vectors are log-probabilities plus Gumbel noise.
 class Relax : public Estimator {
  public:
   explicit Relax(RelaxOptions options);
 
-  /// Those of the options; their loss is that of Rebar.
+  /// Those of the options; their loss is Rebar's.
   std::vector<Tensor> parameters() const override { return parameters_; }
 
  protected:

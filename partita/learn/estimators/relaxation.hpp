@@ -31,8 +31,8 @@ class Concrete : public Estimator {
   TensorOrNumber temperature_;
 };
 
-/// f and its derivative at the hard sample, which then goes on through the relaxed sample of the
-/// same noise (Jang, Gu, Poole 2017, section 2.2). Biased.
+/// f and its derivative are taken at the hard sample; the gradient then flows through the relaxed
+/// sample made from the same noise (Jang, Gu, Poole 2017, section 2.2). Biased.
 class StraightThroughGumbel : public Estimator {
  public:
   explicit StraightThroughGumbel(RelaxationOptions options = {});
@@ -49,8 +49,8 @@ struct StraightThroughOptions {
   std::int64_t samples = 1;
 };
 
-/// f and its derivative at the hard sample, which then goes on through the probabilities (Bengio,
-/// Leonard, Courville 2013). Biased, unless f is linear.
+/// f and its derivative are taken at the hard sample; the gradient then flows through the
+/// probabilities (Bengio, Leonard, Courville 2013). Biased, unless f is linear.
 class StraightThrough : public Estimator {
  public:
   explicit StraightThrough(StraightThroughOptions options = {});

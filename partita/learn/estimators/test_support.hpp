@@ -1,4 +1,4 @@
-// What the tests of estimators share: problems whose gradient is known in closed form, and many
+// Shared by the tests of estimators: problems whose gradient is known in closed form, and many
 // independent estimates of it in one call, since the rows of a batch are independent.
 #pragma once
 
@@ -154,7 +154,7 @@ inline void expect_unbiased(const Problem& problem, Estimator& estimator, std::i
   expect_within(got.value, problem.value, "value");
 }
 
-/// What an estimator says of a distribution that it refuses.
+/// What an estimator says about a distribution that it refuses.
 inline std::string refusal(Estimator&& estimator, const Distribution& distribution) {
   try {
     estimator(

@@ -1,13 +1,12 @@
-// Estimators from k different outcomes, drawn without replacement: f is never evaluated twice at
-// the same point. For distributions of finite support, as Enumeration, but of any size: the
-// outcomes of an Independent of several variables are drawn by stochastic beam search, and not
-// enumerated.
+// Estimators from k distinct outcomes, drawn without replacement: f is never evaluated twice at the
+// same point. For distributions of finite support, like Enumeration, but of any size: the outcomes
+// of an Independent of several variables are drawn by stochastic beam search, not enumerated.
 //
 //   UnorderedSet estimator({.samples = 4});                      // with its built-in baseline
 //   UnorderedSet estimator({.samples = 4, .baseline = false});
 //
-// All are of Kool, van Hoof, Welling (2020), "Estimating gradients for discrete random variables by
-// sampling without replacement", unbiased, and exact when k covers the support.
+// All are due to Kool, van Hoof, Welling (2020), "Estimating gradients for discrete random
+// variables by sampling without replacement", unbiased, and exact when k covers the support.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -15,7 +14,7 @@
 namespace partita::estimators {
 
 struct UnorderedSetOptions {
-  std::int64_t samples = 2;  ///< k >= 1; with the baseline >= 2
+  std::int64_t samples = 2;  ///< k >= 1; >= 2 with the baseline
   bool baseline = true;
 };
 
@@ -40,7 +39,7 @@ struct SumAndSampleOptions {
 
 /// The first k - 1 outcomes C of the ordered sample, each with its probability, and the last with
 /// all that is left, 1 - p(C) (Liu, Regier, Tripuraneni, Jordan, McAuliffe 2019, with C drawn as in
-/// Kool et al.). UnorderedSet without baseline is its mean given the set, so never
+/// Kool et al.). UnorderedSet without its baseline is the mean of this given the set, so never
 /// worse; k = 1 is the score function.
 class SumAndSample : public Estimator {
  public:

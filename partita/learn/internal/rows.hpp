@@ -10,15 +10,15 @@
 
 namespace partita {
 
-/// How many threads the core may use for as much work as a pass over so many logits: torch's,
-/// unless one is done in the time that it takes to start another.
+/// How many threads the core may use for the work of one pass over so many logits: torch's number,
+/// or one where a second would take longer to start than the first to finish.
 inline int threads_for(std::int64_t logits) {
   constexpr std::int64_t kAlone = 1'000'000;
   return logits > kAlone ? at::get_num_threads() : 1;
 }
 
 /// A view of a matrix on the CPU, of any strides; the tensor must outlive it.
-/// @throws InvalidArgument if its type is none of the four that Rows know.
+/// @throws InvalidArgument unless it has one of the four types that Rows supports.
 inline Rows rows_of(const char* argument, const Tensor& matrix) {
   const auto dtype = [&] {
     switch (matrix.scalar_type()) {

@@ -1,15 +1,15 @@
 // Adaptive softmax: the exact softmax of a large output layer, for a fraction of the work (Grave,
 // Joulin, Cisse, Grangier, Jegou 2017, "Efficient softmax approximation for GPUs").
 //
-//   losses::OutputLayer output =                       // of 50,000 words by falling frequency
+//   losses::OutputLayer output =                       // 50,000 words, frequent ones first
 //       losses::adaptive_layer(50000, 512, {2500, 10000}, Stream{.seed = 1});
 //   Tensor loss = losses::AdaptiveSoftmaxLoss()({hidden, targets}, output, Stream{});
 //   losses::evaluate({hidden, targets}, output).perplexity();
 //   Tensor log_p = losses::adaptive_log_probs(hidden, output);       // [B, 50000]
 //
-// Outputs below the first cutoff, c, stand in the head, which is a softmax over them and over the
-// tails; the outputs from one cutoff to the next share a tail, which is a softmax of its own behind
-// a projection to fewer dimensions:
+// Outputs below the first cutoff, c, are in the head, which is a softmax over them and the tails;
+// the outputs from one cutoff to the next share a tail, a softmax of its own behind a projection to
+// fewer dimensions:
 //
 //   p(w) = head(w)                      for w < c
 //   p(w) = head(tail i) tail_i(w)       for w in tail i
@@ -26,15 +26,15 @@
 
 namespace partita::losses {
 
-/// A twentieth and a fifth of V outputs; fewer or smaller where V is small.
+/// Cutoffs at a twentieth and a fifth of V outputs; fewer or smaller ones where V is small.
 /// @throws InvalidArgument if outputs < 2
 std::vector<std::int64_t> default_cutoffs(std::int64_t outputs);
 
-/// An untrained layer over `outputs` that stand by falling frequency, its weights uniform in
-/// +-1 / sqrt(their inputs) and its bias 0.
+/// An untrained layer over `outputs` sorted by falling frequency, with weights uniform in +-1 /
+/// sqrt(their inputs) and a bias of 0.
 /// @param cutoffs where the tails begin: ascending, above 0 and below `outputs`. Tail i has d / 4^i
 ///                dimensions, i from 1.
-/// @throws InvalidArgument
+/// @throws InvalidArgument if they are not.
 OutputLayer adaptive_layer(std::int64_t outputs, std::int64_t dim,
                            std::span<const std::int64_t> cutoffs, const Random& random);
 
@@ -45,7 +45,7 @@ class AdaptiveSoftmaxLoss : public OutputLoss {
                 const Random& random) const override;
 };
 
-/// log p(target) of each row, [B]. A tail is computed for the rows whose target it holds.
+/// log p(target) of each row, [B]. A tail is computed only for the rows whose target it holds.
 /// @param output with tails.
 Tensor adaptive_log_likelihood(const OutputBatch& batch, const OutputLayer& output);
 

@@ -13,12 +13,12 @@ namespace partita::losses {
 /// classes to p = softmax(z). It is 0 where all logits are equal, and +inf where one is -inf.
 /// Gradient in z, for one row: p - 1/K. (Not KL(p || U) = log K - entropy, whose gradient vanishes
 /// where p is sure.)
-/// @param logits [..., K], as of cross_entropy.
+/// @param logits [..., K], as for cross_entropy.
 Tensor kl_from_uniform(const Tensor& logits, Reduction reduction = Reduction::mean);
 
 /// E_in[-log p(y | x)] + beta E_out[KL(U || p(. | x))], both means over rows.
-/// @param in_logits [N, K] of examples with known classes. @param labels int64 [N].
-/// @param out_logits [M, K] of examples of none of the classes. @param beta >= 0
+/// @param in_logits [N, K], of examples of known classes. @param labels int64 [N].
+/// @param out_logits [M, K], of examples that belong to none of the classes. @param beta >= 0
 Tensor confidence_loss(const Tensor& in_logits, const Tensor& labels, const Tensor& out_logits,
                        double beta);
 

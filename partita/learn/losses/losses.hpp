@@ -8,10 +8,11 @@
 //
 // Classes lie in the last dimension. A logit of -inf is an impossible class: it adds nothing where
 // the target gives it nothing, has gradient 0 there, and costs +inf where the target asks for it.
-// What cannot be a loss (NaN, +inf, no possible class, a target outside its range) is an
-// InvalidArgument that names row and value. at::cross_entropy_loss has NaN for a soft target on a
-// -inf logit, at::binary_cross_entropy_with_logits for an infinite one, and neither has checks.
-// (Name the namespace in calls: a bare binary_cross_entropy_with_logits(z, y) finds at::'s too.)
+// Input without a loss (NaN, +inf, no possible class, a target outside its range) throws
+// InvalidArgument, naming row and value. at::cross_entropy_loss returns NaN for a soft target on a
+// -inf logit, at::binary_cross_entropy_with_logits for an infinite one, and neither checks its
+// input. (Name the namespace in calls: a bare binary_cross_entropy_with_logits(z, y) finds at::'s
+// too.)
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@
 
 namespace partita::losses {
 
-/// What is done with the losses of the rows (or, without classes, of the elements).
+/// How the losses of the rows (or, without classes, of the elements) are combined.
 enum class Reduction : std::uint8_t { none, mean, sum };
 
 /// -sum_k t_k log softmax(logits)_k. Gradient in the logits, for one row: softmax(logits) - t.
@@ -43,10 +44,10 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
 Tensor gaussian_nll(const Tensor& mean, const Tensor& target, const TensorOrNumber& variance = 1.0,
                     Reduction reduction = Reduction::mean);
 
-/// sum_k (p_k - t_k)^2 with p = softmax(logits): the Brier score as a loss, here to compare with
-/// cross-entropy. Gradient in the logits: 2 p (d - sum_k p_k d_k), d = p - t. It vanishes at
+/// sum_k (p_k - t_k)^2 with p = softmax(logits): the Brier score as a loss, here for comparison
+/// with cross-entropy. Gradient in the logits: 2 p (d - sum_k p_k d_k), d = p - t. It vanishes at
 /// confident mistakes (for two classes m apart, as 4 exp(-m)), where that of cross-entropy tends to
-/// 1; and it is not convex in the logits. Arguments as of cross_entropy.
+/// 1; and the loss is not convex in the logits. Arguments as for cross_entropy.
 Tensor softmax_square(const Tensor& logits, const Tensor& target,
                       Reduction reduction = Reduction::mean);
 

@@ -1,12 +1,12 @@
-// The distribution that the sampled losses draw their noise from: uniform, unigram^alpha, or
-// weights of the caller.
+// The distribution from which the sampled losses draw their noise: uniform, unigram^alpha, or the
+// caller's own weights.
 //
 //   const auto noise = losses::NoiseDistribution::unigram(counts, 0.75);   // counts of V words
 //   Tensor words = noise.draw({64, 25}, Stream{seed, step});               // int64 [64, 25]
 //   Tensor log_q = noise.log_prob(words, at::kFloat);
 //
 // A draw takes constant time, by an alias table (partita/random/alias_table.hpp), and log q is the
-// logarithm of the very probability that words are drawn with.
+// logarithm of exactly the probability with which words are drawn.
 #pragma once
 
 #include <cstdint>
@@ -22,15 +22,15 @@ namespace partita::losses {
 class NoiseDistribution {
  public:
   /// q(w) = weights[w] / sum of weights.
-  /// @param weights finite and >= 0, one at least > 0. Noise of weight 0 is never drawn.
-  /// @throws InvalidArgument naming the weight that is none.
+  /// @param weights finite and >= 0, at least one > 0. Categories of weight 0 are never drawn.
+  /// @throws InvalidArgument naming the first invalid weight, or if all are 0.
   explicit NoiseDistribution(std::span<const double> weights);
 
   /// q(w) = 1 / categories. @throws InvalidArgument if categories < 1.
   static NoiseDistribution uniform(std::int64_t categories);
 
   /// q(w) in proportion to counts[w]^alpha: alpha = 0.75 is word2vec's (Mikolov et al. 2013), 1 the
-  /// unigram distribution itself, 0 uniform over what was counted at all.
+  /// unigram distribution itself, 0 uniform over the words with a count.
   /// @throws InvalidArgument if alpha is not finite or if all counts are 0.
   static NoiseDistribution unigram(std::span<const std::uint64_t> counts, double alpha = 0.75);
 
@@ -41,7 +41,7 @@ class NoiseDistribution {
   /// on the stream and on i alone: the first rows of a larger batch are those of a smaller one.
   Tensor draw(IntArrayRef shape, const Random& random) const;
 
-  /// log q of each category, of their shape and on their device, in type `dtype`.
+  /// log q of each category, in the shape and on the device of `categories`, of type `dtype`.
   /// @param categories int64, each in [0, V).
   Tensor log_prob(const Tensor& categories, at::ScalarType dtype) const;
 

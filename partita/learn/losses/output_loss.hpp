@@ -1,5 +1,5 @@
 // Losses of a softmax over V outputs, for models whose V is huge: what they share, and the loss
-// that they all stand in for, the full softmax.
+// that they all replace, the full softmax.
 //
 //   losses::OutputLayer output{weight, bias};           // [V, d] and [V], requiring gradients
 //   const losses::NceLoss nce(losses::NoiseDistribution::unigram(counts), {.noise = 25});
@@ -19,8 +19,8 @@
 //   SampledSoftmaxLoss    softmax over target and noise, corrected         (sampled_softmax.hpp)
 //   FullSoftmaxLoss       softmax over all V: maximum likelihood           (here)
 //
-// AdaptiveSoftmaxLoss (adaptive_softmax.hpp) goes the other way: its output layer has rare outputs
-// in clusters of their own, so that the exact softmax is short.
+// AdaptiveSoftmaxLoss (adaptive_softmax.hpp) goes the other way: its output layer keeps rare
+// outputs in clusters of their own, so that the exact softmax is cheap.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +40,10 @@ struct Tail {
 
 /// The last layer of a model.
 struct OutputLayer {
-  /// Output embedding, [V, d], floating-point. With tails, of the frequent outputs and of each tail
-  /// as a whole: [V - sum of the tails' n + tails, d].
+  /// Output embedding, [V, d], floating-point. With tails, the rows of the frequent outputs and one
+  /// for each tail as a whole: [V - sum of the tails' n + tails, d].
   Tensor weight;
-  Tensor bias = {};              ///< a number for each row of weight, or none
+  Tensor bias = {};              ///< one number for each row of weight; undefined: 0
   std::vector<Tail> tails = {};  ///< none: a full softmax
 
   std::int64_t outputs() const;  ///< V
@@ -53,7 +53,7 @@ struct OutputLayer {
 struct OutputBatch {
   Tensor hidden;         ///< [B, d], of the type and on the device of the output layer
   Tensor targets;        ///< int64 [B], each in [0, V)
-  Tensor contexts = {};  ///< int64 [B], needed by an NceLoss with a log Z for each context alone
+  Tensor contexts = {};  ///< int64 [B], needed only by an NceLoss with a log Z for each context
 };
 
 /// A loss of hidden states and targets under an output layer.
@@ -61,8 +61,8 @@ class OutputLoss {
  public:
   virtual ~OutputLoss() = default;
 
-  /// @param random where noise comes from. From a stream, a row's noise (unless shared) depends on
-  ///               the stream and on the row's place in the batch alone.
+  /// @param random the source of noise. From a stream, a row's noise (unless shared) depends only
+  ///               on the stream and on the row's place in the batch.
   /// @return the mean over rows, in nats; or [B] with Reduction::none.
   /// @throws InvalidArgument naming what does not fit together (shapes, types, a target outside
   ///         [0, V)), and the row whose loss is NaN.
@@ -70,9 +70,9 @@ class OutputLoss {
                     Reduction reduction = Reduction::mean) const;
 
  private:
-  /// Whether it is a loss of layers with tails, or of those without.
+  /// Whether it is a loss for layers with tails, or for those without.
   virtual bool adaptive() const { return false; }
-  /// The loss of each row, [B], of a checked batch.
+  /// The loss of each row of a checked batch, [B].
   virtual Tensor losses(const OutputBatch& batch, const OutputLayer& output,
                         const Random& random) const = 0;
 };
@@ -84,10 +84,10 @@ class FullSoftmaxLoss : public OutputLoss {
                 const Random& random) const override;
 };
 
-/// How a model predicts when it is normalized.
+/// How well a model predicts once it is normalized.
 struct Evaluation {
   Tensor log_likelihood;  ///< log (u(target) / Z) of each row, [B]
-  Tensor log_z;           ///< log Z of each row, [B]; with tails 0
+  Tensor log_z;           ///< log Z of each row, [B]; 0 with tails
 
   double mean_log_likelihood() const;
   /// exp(-mean_log_likelihood())
@@ -102,10 +102,10 @@ struct Evaluation {
 /// @throws InvalidArgument as OutputLoss does.
 Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output);
 
-/// What a softmax makes probabilities of: the scores, or with tails log-probabilities.
+/// What a softmax turns into probabilities: the scores or, with tails, log-probabilities.
 /// @param hidden [..., d] @return [..., V]
 Tensor logits(const Tensor& hidden, const OutputLayer& output);
-/// The same, written to `out`: [B, V] of [B, d]. No gradients.
+/// The same, written to `out`, [B, V] for [B, d]. No gradients.
 void logits_out(Tensor& out, const Tensor& hidden, const OutputLayer& output);
 
 }  // namespace partita::losses

@@ -1,5 +1,4 @@
-// What the tests of losses share: a small model in double, its gradients, and what they
-// should be.
+// Shared by the tests of losses: a small model in double, its gradients, and what they should be.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -8,13 +8,13 @@
 // (Bengio and Senecal 2008, "Adaptive importance sampling to accelerate training of a neural
 // probabilistic language model"; Jean et al. 2015, "On using very large target vocabulary for
 // neural machine translation"; the form and defaults are those of TensorFlow's
-// sampled_softmax_loss). Without the correction, words that are drawn often would be pushed down
-// for it.
+// sampled_softmax_loss). Without the correction, frequently drawn words would be pushed down merely
+// for being drawn.
 //
 // With every draw kept, the loss asks which of k + 1 words is the data, and its optimum is
 // softmax(s) = p for any k (ranking NCE: Ma and Collins 2018, "Noise contrastive estimation and
-// negative sampling for conditional models"). Accidental hits, noise that is the target itself, are
-// masked by default, as in the peers: less variance, for a bias that vanishes as k q(target) does.
+// negative sampling for conditional models"). Accidental hits, noise that equals the target itself,
+// are masked by default, as peers do: less variance, for a bias that vanishes as k q(target) does.
 // Either way s is learned up to a constant for each row, so log Z is not held near 0.
 #pragma once
 
@@ -28,7 +28,7 @@ namespace partita::losses {
 struct SampledSoftmaxOptions {
   std::int64_t noise = 100;          ///< k, draws of noise per row
   bool shared_noise = false;         ///< one set of k draws for all rows of a batch
-  bool mask_accidental_hits = true;  ///< leave out the noise that is the row's own target
+  bool mask_accidental_hits = true;  ///< leave out noise that equals the row's own target
 };
 
 class SampledSoftmaxLoss : public OutputLoss {

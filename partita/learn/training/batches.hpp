@@ -1,5 +1,5 @@
-// Which examples a step trains on, and the numbers that it draws, as functions of the step alone:
-// that is what lets a run be resumed at any step with nothing but its weights.
+// Which examples a step trains on, and the numbers that it draws, as functions of the step alone,
+// so that a run can be resumed at any step from its weights only.
 //
 //   training::Batches batches(images.size(0), 64, {.seed = 1});
 //   Tensor x = images.index_select(0, batches.at(step));
@@ -14,18 +14,18 @@
 
 namespace partita::training {
 
-/// The stream of a step: another one for each step of each `base`.
+/// The stream of a step: a different one for each step of each `base`.
 Stream step_stream(const Stream& base, std::uint64_t step);
 
-/// Examples in random order: permutation after permutation of all of them, in batches of one size,
-/// which do not end where a permutation does. In each stretch of `examples` from the first, every
-/// example occurs once.
+/// Examples in random order: one permutation of all of them after another, in batches of one size
+/// that may straddle two permutations. In each successive stretch of `examples`, every example
+/// occurs once.
 class Batches {
  public:
   /// @throws InvalidArgument unless examples and batch_size are positive.
   Batches(std::int64_t examples, std::int64_t batch_size, Stream stream);
 
-  /// int64 [batch_size], on the CPU. Steps in order are cheap; any order gives the same.
+  /// int64 [batch_size], on the CPU. Steps in order are cheap; any order gives the same batches.
   Tensor at(std::uint64_t step);
 
   std::int64_t batch_size() const { return static_cast<std::int64_t>(batch_size_); }

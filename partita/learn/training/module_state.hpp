@@ -5,7 +5,7 @@
 //   out.save("classifier.model");
 //
 //   auto in = ArchiveReader::open("classifier.model", "classifier", 1);
-//   training::read_state(in, *network);        // one that was built alike, on any device
+//   training::read_state(in, *network);        // one built in the same way, on any device
 #pragma once
 
 #include <torch/nn/module.h>
@@ -17,8 +17,8 @@ namespace partita::training {
 /// Appends every parameter and buffer with its name, type and shape.
 void write_state(ArchiveWriter& out, const torch::nn::Module& module);
 
-/// Reads them back into the tensors that the module has.
-/// @throws DataError naming the first that differs in name, type or shape
+/// Reads them back into the module's own tensors.
+/// @throws DataError naming the first tensor that differs in name, type or shape
 void read_state(ArchiveReader& in, torch::nn::Module& module);
 
 }  // namespace partita::training

@@ -19,19 +19,19 @@
 namespace partita::training {
 
 struct Part {
-  std::string name;  ///< unlike those of the model's other parts
+  std::string name;  ///< unique among the parts of a model
   /// All that the part has learned lies in the parameters and buffers of its module.
   std::shared_ptr<torch::nn::Module> module;
-  std::shared_ptr<torch::optim::Optimizer> optimizer = nullptr;  ///< none: not descended
-  /// Gradients whose norm, over all parameters, is larger are scaled down to it (Pascanu, Mikolov,
+  std::shared_ptr<torch::optim::Optimizer> optimizer = nullptr;  ///< nullptr: not trained
+  /// Gradients whose norm over all parameters exceeds this are scaled down to it (Pascanu, Mikolov,
   /// Bengio 2013).
   double clip_norm = std::numeric_limits<double>::infinity();
 };
 
-/// One step of the part's optimizer down the gradient of a loss. The gradient is taken in the
-/// part's parameters alone: other networks that the loss goes through are left as they are, their
-/// .grad() too. A sparse gradient is made dense: Adam takes no other.
-/// @param loss of one element, on the part's device.
+/// One step of the part's optimizer down the gradient of a loss. The gradient is taken with respect
+/// to the part's parameters alone: other networks that the loss goes through keep their values and
+/// their .grad(). A sparse gradient is made dense, since Adam takes no other.
+/// @param loss a tensor of one element, on the part's device.
 /// @throws InvalidArgument if the part has no optimizer.
 void descend(const Part& part, const Tensor& loss);
 

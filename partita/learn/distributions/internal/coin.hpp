@@ -1,4 +1,4 @@
-// What distributions that count a coin's outcomes share: Bernoulli, Binomial, Geometric,
+// Shared by the distributions that count a coin's outcomes: Bernoulli, Binomial, Geometric,
 // NegativeBinomial, Multinomial. Not installed.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace partita::distributions {
 
-/// A parameter that is named `probs` or `logits`: its values, and which it is.
+/// A parameter given as `probs` or `logits`: its values, and which of the two it is.
 struct Coin {
   Tensor parameter;
   bool is_logits;
@@ -24,8 +24,8 @@ struct Coin {
   Tensor log_prob(const Tensor& successes, const Tensor& failures) const;
 };
 
-/// total_count (of integers or of floating-point numbers, as in Python) and `probs` or `logits`,
-/// the former in the latter's type.
+/// total_count (integers or floating-point numbers, as in Python) and `probs` or `logits`, the
+/// former converted to the latter's type.
 std::vector<Argument> counted_arguments(const TensorOrNumber& total_count,
                                         const Constraint& total_count_constraint,
                                         const ProbsOrLogits& parameter, const Constraint& probs,

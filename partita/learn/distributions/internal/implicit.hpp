@@ -1,5 +1,5 @@
-// Draws whose gradient is implicit, and the tails that go with them, as tensors: gamma, beta and
-// von Mises, and all that are made of one of them.
+// Draws whose gradient is implicit, and the tails that go with them, as tensors: for gamma, beta
+// and von Mises, and all distributions made from one of them.
 //
 //   // X = exp(y), differentiable with respect to the concentration
 //   const Tensor y = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c.detach()), c);
@@ -14,14 +14,14 @@
 
 namespace partita::distributions {
 
-/// The distribution of a y, by its parameters: log X of Gamma(a, 1), logit X of Beta(a, b), the
-/// angle in [-pi, pi] of the von Mises distribution of concentration a around 0.
+/// The distribution of y, given its parameters: log X for X ~ Gamma(a, 1), logit X for X ~ Beta(a,
+/// b), the angle in [-pi, pi] of the von Mises distribution of concentration a around 0.
 enum class Law { kLogGamma, kLogitBeta, kVonMises };
 
 enum class Tail { kCdf, kLogCdf, kLogSurvival };
 
 /// y, as a function of the parameters: dy / d parameter = -(dF / d parameter) / density.
-/// @param b defined for kLogitBeta alone, here and below.
+/// @param b defined only for kLogitBeta, here and below.
 Tensor implicit_draw(Law law, const Tensor& y, const Tensor& a, const Tensor& b = {});
 
 /// P(Y <= y), its logarithm, or log P(Y > y), in double; differentiable with respect to y and the
@@ -35,10 +35,10 @@ Tensor tail_of_log(Law law, Tail which, const Tensor& x, const Tensor& a, const 
 /// where it rounds to 0 or overflows there.
 Tensor positive_draw(const Tensor& draw, const at::TensorOptions& options);
 
-/// Likewise for one of either sign.
+/// Likewise for a draw of either sign.
 Tensor finite_draw(const Tensor& draw, const at::TensorOptions& options);
 
-/// Likewise for one in (0, 1).
+/// Likewise for a draw in (0, 1).
 Tensor fraction_draw(const Tensor& draw, const at::TensorOptions& options);
 
 }  // namespace partita::distributions

@@ -1,4 +1,5 @@
-// What the files of kl_divergence share: its tables and formulas of several pairs. Internal.
+// Shared by the files behind kl_divergence: its tables, and formulas that several pairs use.
+// Internal.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -19,7 +20,7 @@ std::vector<KlPair> real_kl_pairs();          ///< the real line, a circle
 
 /// r - 1 - log(r) >= 0 from r - 1 and log(r), without the cancellation near r = 1.
 Tensor gap(const Tensor& r_minus_1, const Tensor& log_r);
-/// The same of r = a / b, for a, b > 0.
+/// The same for r = a / b, where a, b > 0.
 Tensor ratio_gap(const Tensor& a, const Tensor& b);
 
 /// `divergence` where `finite`, else +inf.
@@ -35,7 +36,7 @@ std::vector<KlPair> infinite_pairs() {
 
 void append(std::vector<KlPair>& pairs, std::vector<KlPair> more);
 
-/// E[-log q(X)] of q = Normal(loc, scale) and an X of this mean and variance.
+/// E[-log q(X)] for q = Normal(loc, scale) and an X of this mean and variance.
 Tensor normal_cross_entropy(const Tensor& mean, const Tensor& variance, const Tensor& loc,
                             const Tensor& scale);
 /// KL(Normal(loc_p, scale_p) || Normal(loc_q, scale_q)).
@@ -45,10 +46,10 @@ Tensor normal_kl(const Tensor& loc_p, const Tensor& scale_p, const Tensor& loc_q
 /// formula for the Kullback-Leibler divergence between Cauchy distributions").
 Tensor cauchy_kl(const Tensor& loc_p, const Tensor& scale_p, const Tensor& loc_q,
                  const Tensor& scale_q);
-/// E[-log q(X)] of q = Gamma(concentration, rate) and an X with these means of X and of log X.
+/// E[-log q(X)] for q = Gamma(concentration, rate), from the means of X and of log X.
 Tensor gamma_cross_entropy(const Tensor& mean, const Tensor& mean_log, const Tensor& concentration,
                            const Tensor& rate);
-/// E[-log q(X)] of q = Gumbel(loc, scale), from the mean of X and log E[exp(-X / scale)].
+/// E[-log q(X)] for q = Gumbel(loc, scale), from the mean of X and log E[exp(-X / scale)].
 Tensor gumbel_cross_entropy(const Tensor& mean, const Tensor& log_laplace, const Tensor& loc,
                             const Tensor& scale);
 

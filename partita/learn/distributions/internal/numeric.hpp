@@ -17,18 +17,18 @@ inline constexpr double kPi = std::numbers::pi;
 /// log(1 - e^x) for x <= 0, to full relative precision (Maechler 2012, "Accurately computing
 /// log(1 - exp(-|a|))"). At 0: -inf, with gradient -inf.
 Tensor log1mexp(const Tensor& x);
-using partita::log1mexp;  // of a number
+using partita::log1mexp;  // for numbers
 
 /// log(1 - exp(-e^v)), the log of the inverse of the complementary log-log; v itself where e^v is
 /// so small that it would underflow.
 Tensor log1mexp_of_exp(const Tensor& v);
 
-/// log(x), of gradient 0 (not inf) where x = 0.
+/// log(x), with gradient 0 (not inf) where x = 0.
 Tensor log_or_minus_infinity(const Tensor& x);
 /// log(1 - x), likewise where x = 1.
 Tensor log1m_or_minus_infinity(const Tensor& x);
 
-/// logsumexp over the last dimension, of gradient 0 (not NaN) where all of it is -inf.
+/// logsumexp over the last dimension, with gradient 0 (not NaN) where all of it is -inf.
 Tensor log_sum_exp(const Tensor& x);
 
 /// weight * log_prob, where 0 * -inf = 0.
@@ -41,17 +41,18 @@ bool all_finite(const Tensor& x);
 /// cancels. (Python's Poisson(1e6).log_prob(1e6) is -7.0 in single precision and -7.83 in double.)
 Tensor in_double(const Tensor& x);
 
-// Whether all of x is, and none is NaN. False without a look at it on another device than the CPU.
+// Whether all elements of x are within the bound and none is NaN. False, unchecked, on any device
+// but the CPU.
 bool all_at_least(const Tensor& x, double least);
 bool all_at_most(const Tensor& x, double greatest);
 
-/// The type for such sums, by the values and parameters that the gamma functions are of: single
-/// precision if all have it and are at most 16. No log-gamma is over 28 then, and a log-probability
-/// off by 5e-6 at most, or 5e-7 of itself.
+/// The type for such sums, given the arguments of the gamma functions: single precision if all have
+/// it and are at most 16. Then no log-gamma exceeds 28, and a log-probability is off by at most
+/// 5e-6, or 5e-7 of itself.
 at::ScalarType log_gamma_type(std::initializer_list<Tensor> arguments);
 
-/// Without the copies that expand() has made of batch dimensions: what is computed from parameters
-/// alone is computed once.
+/// The parameter without the batch dimensions that expand() repeated, so that what depends on
+/// parameters alone is computed once.
 Tensor unexpanded(const Tensor& parameter, std::int64_t event_dim = 0);
 
 /// A value expanded to its common shape with a parameter, which unexpanded() parameters need not

@@ -1,4 +1,4 @@
-// Bits and one-hot vectors seen alike: logits plus noise, a hard threshold, and the relaxations.
+// One view of bits and one-hot vectors: logits plus noise, a hard threshold, and the relaxations.
 // Internal to estimators/.
 #pragma once
 
@@ -14,7 +14,7 @@ using distributions::Distribution;
 
 inline constexpr const char* kDiscrete = "Bernoulli, OneHotCategorical or an Independent of one";
 
-/// What an Independent (of an Independent ...) is made of; any other distribution itself.
+/// The base of an Independent (of an Independent ...); any other distribution itself.
 const Distribution& base_of(const Distribution& distribution);
 
 /// Sums the event out of a tensor that holds [batch, event] with the batch shape of `distribution`.
@@ -27,7 +27,7 @@ Tensor unsqueeze_event(const Tensor& value, const Distribution& distribution);
 /// one-hot vector are log-probability + Gumbel noise, and the vector marks the largest.
 struct DiscreteVariables {
   Tensor logits;  ///< [batch, event]; normalized if one-hot
-  bool one_hot;   ///< or bits
+  bool one_hot;   ///< false for bits
 
   /// Nothing if the distribution is of another kind.
   static std::optional<DiscreteVariables> of(const Distribution& distribution);
@@ -39,7 +39,7 @@ struct DiscreteVariables {
   /// Differentiable in the logits.
   Tensor perturbed(IntArrayRef sample_shape, const Random& random) const;
   Tensor hard(const Tensor& perturbed) const;
-  /// Perturbed logits drawn given what their hard() is; differentiable in the logits.
+  /// Perturbed logits drawn given their hard(); differentiable in the logits.
   Tensor perturbed_given(const Tensor& hard, const Random& random) const;
   /// sigmoid or softmax of perturbed / temperature.
   Tensor relaxed(const Tensor& perturbed, const Tensor& temperature) const;

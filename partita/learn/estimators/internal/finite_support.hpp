@@ -22,7 +22,7 @@ class FiniteSupport {
   std::int64_t values() const { return log_prob_.size(0); }      ///< C
   std::int64_t variables() const { return log_prob_.size(-1); }  ///< M
   double size() const;                                           ///< C^M
-  /// Of each variable's values, [C, batch, M], differentiable.
+  /// Log-probabilities of each variable's values, [C, batch, M], differentiable.
   const Tensor& log_prob() const { return log_prob_; }
   /// Outcomes by the numbers of their values: int64 [k, batch, M] -> [k, batch, event].
   Tensor at(const Tensor& numbers) const;
@@ -31,7 +31,7 @@ class FiniteSupport {
     Tensor values;    ///< [N, batch, event]
     Tensor log_prob;  ///< [N, batch], differentiable
   };
-  /// All N = C^M of them, the last variable fastest.
+  /// All N = C^M of them, the last variable varying fastest.
   /// @throws InvalidArgument if there are more than 2^20 combinations.
   Outcomes all() const;
 

@@ -26,7 +26,7 @@ SampledScores sampled_scores(const OutputBatch& batch, const OutputLayer& output
 Tensor draw_noise(const NoiseDistribution& noise, std::int64_t k, bool shared,
                   const OutputBatch& batch, const OutputLayer& output, const Random& random);
 
-/// Noise for a batch, and the scores less log(k q), of targets and of noise: what NCE compares with
+/// Noise for a batch, and the scores less log(k q) of targets and of noise, which NCE compares with
 /// 0 and sampled softmax with each other.
 struct CorrectedScores {
   Tensor drawn;   ///< int64 [k] if shared, else [B, k]
@@ -34,12 +34,12 @@ struct CorrectedScores {
   Tensor noise;   ///< [B, k]
 };
 
-/// @throws InvalidArgument as draw_noise; and naming the row whose target has q = 0.
+/// @throws InvalidArgument as draw_noise, and naming a row whose target has q = 0.
 CorrectedScores corrected_scores(const NoiseDistribution& noise, std::int64_t k, bool shared,
                                  const OutputBatch& batch, const OutputLayer& output,
                                  const Random& random);
 
-/// Which of the noise is the target of its row, bool [B, k].
+/// Which draws of noise equal the target of their row, bool [B, k].
 Tensor accidental_hits(const Tensor& targets, const Tensor& noise);
 
 /// @throws InvalidArgument unless `index` is int64 [rows] in [0, range).

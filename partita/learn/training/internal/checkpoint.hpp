@@ -12,12 +12,12 @@
 
 namespace partita::training {
 
-/// What the loop knows beside its parts.
+/// What the loop knows besides its parts.
 struct LoopState {
   std::uint64_t steps = 0;  // done
   double seconds = 0;
   bool stopped_early = false;
-  std::uint64_t summed = 0;  // steps since the last entry, of which `sums` are the losses
+  std::uint64_t summed = 0;  // steps since the last entry, whose losses `sums` adds up
   Values sums = {};
   double least = std::numeric_limits<double>::infinity();  // evaluation
   std::uint64_t since_least = 0;                           // evaluations
