@@ -1,8 +1,8 @@
-// The errors that Partita throws. There are two kinds, because they have two different readers:
+// The errors that Partita throws:
 //
 //   InvalidArgument   the caller's mistake: a shape, a range, NaN logits. Names the argument, and
 //                     the row and the value.
-//   DataError         a file says something it should not: cut short, damaged, not UTF-8. Names the
+//   DataError         a file's contents are wrong: cut short, damaged, not UTF-8. Names the
 //                     path and the line or byte.
 //   IoError           the system refused: no such file, disk full. Names the path.
 //

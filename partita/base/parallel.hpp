@@ -6,7 +6,7 @@
 //
 //   std::vector<partita::RowError> errors;
 //   auto sample = partita::gumbel_top_k(logits, 10, {seed, request}, {.errors = &errors});
-//   for (const auto& e : errors) log(e.row, e.reason);   // the other rows are as if alone
+//   for (const auto& e : errors) log(e.row, e.reason);   // the other rows are unaffected
 #pragma once
 
 #include <algorithm>
@@ -28,18 +28,18 @@ struct RowError {
 };
 
 struct RowOptions {
-  int threads = 1;                          ///< at most this many, the caller's own included; >= 1
+  int threads = 1;                          ///< at most this many, including the caller's own; >= 1
   std::vector<RowError>* errors = nullptr;  ///< if set, bad rows are listed here, not thrown
 };
 
-/// Splits [0, n) in contiguous ranges, one a thread, and calls body(first, last) on each. The first
-/// exception that a body throws is rethrown when all have ended.
+/// Splits [0, n) into contiguous ranges, one per thread, and calls body(first, last) on each. The
+/// first exception that a body throws is rethrown once all have ended.
 /// @throws InvalidArgument if threads < 1.
 void parallel_for(std::size_t n, int threads,
                   const std::function<void(std::size_t first, std::size_t last)>& body);
 
-/// Calls body(row, workspace) for every row, with one Workspace a thread. A row whose body throws
-/// InvalidArgument(argument, reason) fails alone; what is thrown for it in the end is
+/// Calls body(row, workspace) for every row, with one Workspace per thread. A row whose body throws
+/// InvalidArgument(argument, reason) fails alone, and is reported in the end as
 /// InvalidArgument(argument, "row 3: " + reason): see RowOptions.
 template <class Workspace, class Body>
 void for_each_row(std::size_t rows, const RowOptions& options, const Body& body) {

@@ -1,4 +1,4 @@
-// How long work tells its caller where it is. The library prints nothing: it calls a Progress, and
+// How long-running work reports its progress. The library prints nothing: it calls a Progress, and
 // an application decides what to show.
 //
 //   model = partita::train_ngram(units, words, {}, [](const partita::ProgressUpdate& p) {
@@ -13,8 +13,8 @@
 namespace partita {
 
 struct ProgressUpdate {
-  std::uint64_t done;     ///< so far
-  std::uint64_t total;    ///< in all; 0 if unknown
+  std::uint64_t done;     ///< units done so far
+  std::uint64_t total;    ///< units in all; 0 if unknown
   std::string_view unit;  ///< "words", "sequences", ...
 };
 

@@ -73,7 +73,7 @@ class BasicRows {
         column_stride_(column_stride),
         dtype_(dtype) {}
 
-  /// A writable view reads, too.
+  /// A writable view can be read, too.
   template <class Other>
   requires(std::is_const_v<Void> && !std::is_const_v<Other>)
       BasicRows(const BasicRows<Other>& other)  // NOLINT(google-explicit-constructor)

@@ -13,8 +13,8 @@
 namespace partita {
 
 /// -|x / |x| - t / |t||, with t the k-th nearest of the training rows: from -2 to 0. The search is
-/// exhaustive, over blocks of rows, so that no more than a few of them are in memory as double. It
-/// compares cosines: the error is some 1e-15 / distance, and 1e-7 at most where distances are near
+/// exhaustive, over blocks of rows, so that only a few rows at a time are in memory as double. It
+/// compares cosines: the error is about 1e-15 / distance, and at most 1e-7 where distances are near
 /// 0. A row of `features` that is also in `training` is its own first neighbor. A row that is not
 /// finite, or all zero, is a row error, and its score NaN.
 /// @param features [rows, columns]

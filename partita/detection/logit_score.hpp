@@ -1,5 +1,5 @@
-// Scores of open-set detection that need nothing but a classifier's logits: the larger, the more
-// the row looks like what the classifier was trained on.
+// Scores for open-set detection that need only a classifier's logits: the larger, the more the row
+// looks like what the classifier was trained on.
 //
 //   std::vector<double> in = partita::logit_scores(partita::LogitScore::energy, in_logits);
 //   std::vector<double> out = partita::logit_scores(partita::LogitScore::energy, out_logits);
@@ -23,14 +23,13 @@ enum class LogitScore : std::uint8_t {
   energy,     ///< T log sum_i exp(z_i / T), minus the free energy of Liu et al. (2020)
 };
 
-/// One score a row. The maximum of the softmax is given by its logarithm, and it and the entropy
-/// keep their last digits near 0: rows whose largest probability rounds to 1 still differ.
+/// One score per row. The maximum of the softmax is given as its logarithm, and both it and the
+/// entropy keep their last digits near 0: rows whose largest probability rounds to 1 still differ.
 ///
 /// Arithmetic is float for msp and energy of f32, bf16 and f16 logits at T = 1, otherwise double.
 /// @param temperature T, positive and finite
-/// @throws InvalidArgument if it is not. A row that holds NaN or +inf, or nothing but -inf, is a
-/// row
-///         error (RowOptions), and its score NaN.
+/// @throws InvalidArgument if it is not. A row that holds NaN or +inf, or only -inf, is a row error
+///         (RowOptions), and its score NaN.
 std::vector<double> logit_scores(LogitScore score, Rows logits, double temperature = 1,
                                  const RowOptions& options = {});
 

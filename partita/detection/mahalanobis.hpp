@@ -18,10 +18,10 @@
 namespace partita {
 
 struct MahalanobisOptions {
-  /// How much of the covariance is replaced by a multiple of the identity of the same trace, 0
-  /// to 1. Nothing: the share that is best in expectation (Ledoit and Wolf, "A well-conditioned
-  /// estimator for large-dimensional covariance matrices", 2004), so that fewer rows than columns
-  /// will do.
+  /// The share of the covariance that is replaced by a multiple of the identity of the same trace,
+  /// 0 to 1. If not given, the share that is best in expectation (Ledoit and Wolf, "A
+  /// well-conditioned estimator for large-dimensional covariance matrices", 2004), so that fewer
+  /// rows than columns will do.
   std::optional<double> shrinkage = {};
   int threads = 1;
 };
@@ -29,12 +29,12 @@ struct MahalanobisOptions {
 /// A Gaussian for each class, with means of their own and one covariance S.
 class Mahalanobis {
  public:
-  /// S is the covariance of what is left of the features after the means of their classes
-  /// (sum / rows), shrunk. Results do not depend on the number of threads.
+  /// S is the covariance (sum / rows) of the features less the means of their classes, shrunk.
+  /// Results do not depend on the number of threads.
   /// @param features [rows, columns], finite
   /// @param labels   the class of each row: any whole numbers
   /// @throws InvalidArgument if there are no features, if one is not finite, if there is not one
-  ///         label a row, unless 0 <= shrinkage <= 1, or if the shrunk covariance is singular.
+  ///         label per row, unless 0 <= shrinkage <= 1, or if the shrunk covariance is singular.
   static Mahalanobis fit(Rows features, std::span<const std::int64_t> labels,
                          const MahalanobisOptions& options = {});
 
@@ -51,8 +51,8 @@ class Mahalanobis {
 
   std::size_t columns_ = 0;
   double shrinkage_ = 0;
-  std::vector<double> center_;          // of all classes: taken away first, so that little cancels
-  std::vector<double> factor_;          // [columns, columns], by columns: S = L L'
+  std::vector<double> center_;  // mean of all classes: subtracted first, so that little cancels
+  std::vector<double> factor_;  // [columns, columns], by columns: S = L L'
   std::vector<double> whitened_means_;  // [classes, columns]: L^-1 (mean - center)
 };
 

@@ -14,7 +14,7 @@
 
 namespace partita {
 
-/// The side whose rate is true and whose rate is false depends on it; papers differ.
+/// Which side counts as positive: true and false positive rates depend on it, and papers differ.
 enum class Positive : std::uint8_t { in, out };
 
 /// Definitions in partita/detection/roc.hpp.
@@ -23,7 +23,7 @@ struct DetectionFigures {
   Value auroc;               ///< the same for either side
   Value aupr_in;             ///< average precision with in as positive
   Value aupr_out;            ///< average precision with out as positive
-  Value fpr_at_95_tpr;       ///< of the side that was named positive
+  Value fpr_at_95_tpr;       ///< for the side that counts as positive
   Value detection_accuracy;  ///< the same for either side
 };
 using DetectionMetrics = DetectionFigures<double>;
@@ -34,8 +34,8 @@ using DetectionIntervals = DetectionFigures<Interval>;
 DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
                                    Positive positive);
 
-/// Percentile intervals from resamples of `in` and, by itself, of `out`: their sizes stay what they
-/// are. Resample r draws from the streams 2r and 2r + 1 after options.stream.
+/// Percentile intervals from separate resamples of `in` and of `out`, each of its original size.
+/// Resample r draws from the streams 2r and 2r + 1 after options.stream.
 /// @throws InvalidArgument as above, and if an option is out of its range
 DetectionIntervals detection_intervals(std::span<const double> in, std::span<const double> out,
                                        Positive positive, const BootstrapOptions& options);

@@ -1,5 +1,5 @@
 // A text as a sequence of word numbers: read once, from a file, a gzip file or standard input, then
-// at hand from any position on, however large it is.
+// available from any position, however large it is.
 //
 //   partita::Corpus corpus("novels.txt.gz", {.min_count = 5});
 //   std::vector<partita::WordId> ids(1000);
@@ -8,14 +8,14 @@
 //     if (id == partita::Corpus::kLineEnd) … else corpus.vocabulary().word(id);
 //   }
 //
-// Words are what stands between white space: that of Python's str.split(), which is Unicode's and
-// the ASCII separators 0x1C ... 0x1F. So a no-break or thin space ends a word as any other does,
-// and no word can hold a space that another program's reader of word vectors would split it at. A
-// line may be of any length, and a word is never cut. Words that are not in the vocabulary leave no
-// trace: their neighbors become neighbors of each other, as in word2vec.
+// Words are separated by the white space of Python's str.split(): Unicode's and the ASCII
+// separators 0x1C ... 0x1F. So a no-break or thin space ends a word like any other, and no word can
+// hold a space at which another program's reader of word vectors would split it. A line may be of
+// any length, and a word is never cut. Words outside the vocabulary are dropped, so that their
+// neighbors become neighbors of each other, as in word2vec.
 //
-// The numbers lie in an unnamed file in the directory for temporary files (TMPDIR), 4 bytes a word;
-// memory holds the vocabulary alone.
+// The numbers are kept in an unnamed file in the directory for temporary files (TMPDIR), 4 bytes
+// per word; memory holds only the vocabulary.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ namespace partita {
 
 class Corpus {
  public:
-  /// Stands between two lines, of which each holds a word or more.
+  /// Separates two lines, each of which holds at least one word.
   static constexpr WordId kLineEnd = 0xFFFFFFFFU;
 
   /// Reads a UTF-8 text; gzip is recognized by its first bytes, and "-" is standard input.
@@ -46,14 +46,14 @@ class Corpus {
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
 
-  /// Positions: words of the vocabulary, and line ends between them.
+  /// Number of positions: words of the vocabulary, and line ends between them.
   std::uint64_t size() const { return size_; }
 
   /// The ids at positions first ... first + out.size() - 1. Safe from many threads.
   /// @throws InvalidArgument beyond size(); IoError
   void read(std::uint64_t first, std::span<WordId> out) const;
 
-  /// The same for the same words in the same order (CRC-32).
+  /// CRC-32: equal for the same words in the same order.
   std::uint32_t checksum() const { return checksum_; }
 
  private:

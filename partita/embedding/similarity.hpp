@@ -1,4 +1,5 @@
-// What word vectors know: nearest words, and how well similarities and analogies agree with people.
+// What word vectors know: nearest words, and how well similarities and analogies agree with human
+// judgment.
 //
 //   partita::WordSimilarity words(partita::load_word_vectors("novels.bin"));
 //   for (const auto& [word, cosine] : words.nearest("whale", 10)) std::cout << word << '\n';
@@ -25,15 +26,15 @@ struct Neighbor {
 };
 
 struct SimilarityScore {
-  double correlation;  ///< Spearman's, of people's scores and cosines; NaN with fewer than 2 pairs
-  std::size_t pairs;   ///< whose two words are known
+  double correlation;  ///< Spearman's, of human scores and cosines; NaN for fewer than 2 pairs
+  std::size_t pairs;   ///< pairs whose two words are known
   std::size_t lines;   ///< pairs in the file
 };
 
 struct AnalogyScore {
   std::string section;  ///< ": capital-common-countries" without the colon
   std::size_t correct;
-  std::size_t questions;  ///< whose four words are known
+  std::size_t questions;  ///< questions whose four words are known
   std::size_t lines;
 };
 
@@ -42,11 +43,11 @@ class WordSimilarity {
  public:
   explicit WordSimilarity(WordVectors vectors);
 
-  /// A word as it is written, or else in lower case (ASCII).
+  /// The index of a word as written or, failing that, in lower case (ASCII).
   std::optional<std::size_t> find(std::string_view word) const;
 
-  /// The k words of the largest cosine with a word's vector, without the word itself.
-  /// @throws InvalidArgument if the word is not known
+  /// The k words with the largest cosine to a word's vector, excluding the word itself.
+  /// @throws InvalidArgument if the word is unknown
   std::vector<Neighbor> nearest(std::string_view word, std::size_t k) const;
 
   /// A file of lines "word word score" (tabs, spaces or commas between); # begins a comment, and
@@ -55,7 +56,7 @@ class WordSimilarity {
   SimilarityScore similarity(const std::filesystem::path& path) const;
 
   /// A file of lines "a b c d", a is to b as c is to d, in sections ": name". The answer is the
-  /// word of the largest cosine with b - a + c but for these three (Mikolov et al. 2013).
+  /// word with the largest cosine to b - a + c, these three excluded (Mikolov et al. 2013).
   /// @throws IoError; DataError naming the line
   std::vector<AnalogyScore> analogies(const std::filesystem::path& path, int threads = 1) const;
 

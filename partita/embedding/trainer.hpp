@@ -7,20 +7,20 @@
 //   partita::save_word_vectors("novels.bin", words(corpus.vocabulary()), trainer.vectors());
 //
 // For a center word w and its context words c, with input vectors v and output vectors u, the
-// losses are (D1 to D4 of the lecture's table; q is the noise, unigram^0.75, and n are K draws from
-// it)
+// losses are (D1 to D4 of the lecture's table; q is the noise distribution, unigram^0.75, and n are
+// K draws from it)
 //
 //   negative sampling   -log sigmoid(u_w.v_c) - sum_n log sigmoid(-u_n.v_c)
-//   NCE                 the same of u.v + b - log(K q), which makes exp(u.v + b) a normalized model
-//   full                -(u_w.v_c + b_w) + log sum_i exp(u_i.v_c + b_i), of all words i
+//   NCE the same for u.v + b - log(K q), which makes exp(u.v + b) a normalized model
+//   full                -(u_w.v_c + b_w) + log sum_i exp(u_i.v_c + b_i), over all words i
 //
 // As in word2vec, the context predicts the center: skip-gram from each context word by itself, CBOW
 // from the mean of their vectors (with the gradient of a mean; word2vec leaves its factor out). One
 // set of noise words serves a whole window, so that its gradient is a small matrix product (Ji,
-// Satish, Li, Dubey 2016). A noise word that is the center counts for nothing in negative sampling
-// and as noise in NCE, where leaving it out would be wrong.
+// Satish, Li, Dubey 2016). A noise word that equals the center is ignored in negative sampling, but
+// counts as noise in NCE, where leaving it out would be wrong.
 //
-// Biases b begin at the log of the word's share of the corpus: then NCE's u.v have to learn only
+// Biases b begin at the log of the word's share of the corpus, so that NCE's u.v need to learn only
 // what the context adds.
 #pragma once
 
@@ -39,36 +39,36 @@ namespace partita {
 enum class EmbeddingModel : std::uint8_t { skip_gram, cbow };
 enum class EmbeddingLoss : std::uint8_t { negative_sampling, nce, full };
 
-/// Names and defaults of word2vec.
+/// With word2vec's names and defaults.
 struct EmbeddingOptions {
   EmbeddingModel model = EmbeddingModel::skip_gram;
   EmbeddingLoss loss = EmbeddingLoss::negative_sampling;
-  std::size_t dim = 100;     ///< length of a vector, 1 ... 65,536
-  std::size_t window = 5;    ///< most words to each side, 1 ... 1000; each window draws its own
-  std::size_t negative = 5;  ///< noise words of a window, 1 ... 1000; not of loss full
-  double sample = 1e-3;      ///< threshold of subsampling of frequent words; 0: none
+  std::size_t dim = 100;   ///< length of a vector, 1 ... 65,536
+  std::size_t window = 5;  ///< most words to each side, 1 ... 1000; each window draws 1 ... window
+  std::size_t negative = 5;  ///< noise words per window, 1 ... 1000; unused by loss full
+  double sample = 1e-3;      ///< threshold for subsampling frequent words; 0: none
   std::uint64_t epochs = 5;  ///< >= 1
-  /// First learning rate; it falls linearly to 1e-4 of it. Else 0.025, or 0.15 for CBOW: word2vec's
-  /// 0.05 gives each context word the whole gradient of the mean.
+  /// Initial learning rate; it falls linearly to 1e-4 of it. Default: 0.025, or 0.15 for CBOW,
+  /// since word2vec's 0.05 gives each context word the whole gradient of the mean.
   std::optional<double> alpha = {};
   int threads = 1;  ///< >= 1
   /// With one thread, training is a function of corpus, options and the width of the machine's
   /// vectors. More threads update the same weights without locks (Niu, Recht, Ré, Wright 2011,
   /// "Hogwild!"), and no two runs are the same, unless this is set: then ranges of 1024 positions
-  /// are trained on copies of the rows they touch, and what eight of them changed is combined
-  /// (Maleki et al. 2021). The result is that of any other number of threads; see
-  /// benchmarks/RESULTS.md for what it costs. Loss full then runs on one thread.
+  /// are trained on copies of the rows they touch, and the changes of eight ranges are combined
+  /// (Maleki et al. 2021). The result does not depend on the number of threads; see
+  /// benchmarks/RESULTS.md for the cost. Loss full then runs on one thread.
   bool deterministic = false;
   std::uint64_t seed = 0;
 };
 
 struct TrainingUpdate {
-  std::uint64_t words;      ///< of the corpus passed, in all epochs, before a resume included
+  std::uint64_t words;      ///< words passed in all epochs, including before a resume
   std::uint64_t total;      ///< words * epochs
   double words_per_second;  ///< since train() was called
   double seconds_left;      ///< at that rate
   double learning_rate;
-  double loss;  ///< mean of a prediction since the last update
+  double loss;  ///< mean loss per prediction since the last update
 };
 
 /// Called from the thread that called train(), a few times a second at most.
@@ -82,21 +82,21 @@ struct TrainingRun {
 
 class EmbeddingTrainer {
  public:
-  /// With first weights: inputs uniform on (-1/2, 1/2) / dim, outputs 0. The corpus must outlive
-  /// it.
+  /// With initial weights: inputs uniform on (-1/2, 1/2) / dim, outputs 0. The corpus must outlive
+  /// the trainer.
   /// @throws InvalidArgument for an option out of range, or a vocabulary of one word
   EmbeddingTrainer(const Corpus& corpus, const EmbeddingOptions& options);
   ~EmbeddingTrainer();
   EmbeddingTrainer(const EmbeddingTrainer&) = delete;
   EmbeddingTrainer& operator=(const EmbeddingTrainer&) = delete;
 
-  /// Goes on from a checkpoint: with one thread, or deterministic, to the bits of a run that was
-  /// never interrupted.
+  /// Continues from a checkpoint: with one thread, or deterministic, to the same bits as an
+  /// uninterrupted run.
   /// @throws IoError; DataError if it is damaged, or of another corpus or other options
   void resume(const std::filesystem::path& checkpoint);
 
-  /// Trains what is left.
-  /// @throws IoError of a checkpoint; Error if the weights are no longer finite
+  /// Trains what is left. @throws IoError if a checkpoint cannot be written; Error if the weights
+  /// are no longer finite
   void train(const TrainingRun& run = {});
 
   /// The word vectors, [vocabulary, dim], by id.
@@ -105,9 +105,9 @@ class EmbeddingTrainer {
   Rows output_vectors() const;
   std::span<const float> output_biases() const;
 
-  /// Mean loss of a prediction in all of the training so far, summed in double.
+  /// Mean loss per prediction over all training so far, summed in double.
   double loss() const;
-  /// Predictions so far: one for each center and context word in skip-gram, one a center in CBOW.
+  /// Predictions so far: one for each center and context word in skip-gram, one per center in CBOW.
   std::uint64_t predictions() const;
 
  private:

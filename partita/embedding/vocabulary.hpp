@@ -1,4 +1,4 @@
-// The words of a corpus: each has a number, the most frequent one 0.
+// The words of a corpus, numbered from 0 by falling frequency.
 //
 //   partita::Corpus corpus("novels.txt.gz", {.min_count = 5});
 //   const partita::Vocabulary& vocabulary = corpus.vocabulary();
@@ -6,7 +6,7 @@
 //   vocabulary.count(0);                      // 812,345
 //   if (auto id = vocabulary.find("whale")) { … }
 //
-// Counting is a class of its own for who reads words from elsewhere:
+// WordCounter counts words that come from elsewhere:
 //
 //   partita::WordCounter counter;
 //   for (std::string_view word : words) counter.add(word);
@@ -27,13 +27,13 @@ using WordId = std::uint32_t;
 
 struct VocabularyOptions {
   std::uint64_t min_count = 5;  ///< words that occur less often are left out; >= 1
-  std::size_t max_size = 0;     ///< keep at most so many, the most frequent ones; 0: all
+  std::size_t max_size = 0;     ///< keep at most this many, the most frequent ones; 0: all
 };
 
 class WordIndex;
 
-/// Words with their counts, by falling count; of words that occur equally often, the one that came
-/// first stands first. Immutable.
+/// Words with their counts, by falling count; words that occur equally often keep the order of
+/// their first occurrence. Immutable.
 class Vocabulary {
  public:
   Vocabulary(Vocabulary&&) noexcept;
@@ -57,7 +57,7 @@ class Vocabulary {
   std::uint64_t total_ = 0;
 };
 
-/// Counts words. Numbers them for the time being in the order in which they come.
+/// Counts words, and numbers them provisionally in order of first occurrence.
 class WordCounter {
  public:
   WordCounter();
@@ -65,14 +65,14 @@ class WordCounter {
   WordCounter(const WordCounter&) = delete;
   WordCounter& operator=(const WordCounter&) = delete;
 
-  /// Counts one occurrence; the word's number here.
+  /// Counts one occurrence and returns the word's provisional number.
   std::uint32_t add(std::string_view word);
 
-  std::size_t words() const { return counts_.size(); }  ///< different ones
-  std::uint64_t largest_count() const;                  ///< of one word; 0 if there is none
+  std::size_t words() const { return counts_.size(); }  ///< distinct words
+  std::uint64_t largest_count() const;  ///< count of the most frequent word; 0 without words
 
-  /// What remains under the options. Fills `ids`, if given, with each number's id in it, or
-  /// kNoWord if it was left out.
+  /// The vocabulary under the options. Fills `ids`, if given, with the id of each provisional
+  /// number, or kNoWord for a word that was left out.
   /// @throws InvalidArgument if min_count is 0
   Vocabulary vocabulary(const VocabularyOptions& options, std::vector<WordId>* ids = nullptr) const;
 

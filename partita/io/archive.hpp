@@ -1,5 +1,5 @@
-// The container of Partita's own model files: a few numbers, strings and arrays in a row, in a
-// frame that tells a whole file from a damaged one.
+// The container of Partita's own model files: a sequence of numbers, strings and arrays, in a frame
+// that tells an intact file from a damaged one.
 //
 //   partita::ArchiveWriter out("ngram", 1);
 //   out.u32(order);
@@ -18,7 +18,7 @@
 //   u32, ...  kind: length (at most 64), ASCII bytes
 //   u64       length of the payload
 //   ...       payload
-//   u32       CRC-32 of all that stands before it
+//   u32       CRC-32 of everything before it
 #pragma once
 
 #include <bit>
@@ -46,7 +46,7 @@ concept ArchiveElement = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
 /// Collects the payload in memory, then writes frame and payload at once.
 class ArchiveWriter {
  public:
-  /// @param kind    what is in it, e.g. "ngram": 1 to 64 ASCII characters
+  /// @param kind what the archive holds, e.g. "ngram": 1 to 64 ASCII characters
   /// @param version of the contents, from 1; a reader refuses versions newer than it knows
   ArchiveWriter(std::string_view kind, std::uint32_t version);
 
@@ -90,11 +90,11 @@ class ArchiveWriter {
   std::string payload_;
 };
 
-/// The kind that a file of these bytes says it is; empty if it is no archive. Nothing is verified.
+/// The kind that these bytes of a file declare; empty if it is not an archive. Nothing is verified.
 std::string_view archive_kind(std::string_view bytes);
 
 /// Reads an archive back, in the order in which it was written. The frame (magic, kind, version,
-/// lengths, checksum) is verified before anything is handed out; every read is checked against what
+/// lengths, checksum) is verified before anything is returned; every read is checked against what
 /// is left, so no damage makes it allocate more than the file holds. All errors are DataErrors.
 class ArchiveReader {
  public:
@@ -127,10 +127,10 @@ class ArchiveReader {
   /// Bytes of the payload that have not been read.
   std::size_t remaining() const { return bytes_.size() - position_; }
 
-  /// To be called after the last read. @throws DataError if something is left.
+  /// To be called after the last read. @throws DataError if anything is left.
   void finish() const;
 
-  /// For what only the caller can judge: "words.model: damaged: order 0 (expected 1..32)".
+  /// For damage that only the caller can see: "words.model: damaged: order 0 (expected 1..32)".
   [[noreturn]] void damaged(std::string_view why) const;
 
  private:

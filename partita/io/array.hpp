@@ -1,5 +1,5 @@
 // An array of numbers as a file holds it: element type, shape, bytes. The readers of .npy, .npz and
-// .safetensors end here; what is made of it is rows of logits, or a list of labels.
+// .safetensors return it; it becomes rows of logits, or a list of labels.
 //
 //   partita::ArrayView array = partita::parse_npy_array("labels.npy", bytes);
 //   std::vector<std::int64_t> labels = array.integers();
@@ -15,7 +15,7 @@
 
 namespace partita {
 
-/// What an array's elements are; all little-endian. A boolean is a byte.
+/// The type of an array's elements; all little-endian. A boolean is one byte.
 enum class ElementType : std::uint8_t {
   boolean,
   i8,
@@ -45,21 +45,21 @@ struct MatrixShape {
 
 /// An array in row-major order. The bytes belong to a file that must outlive the view.
 struct ArrayView {
-  std::string name;  ///< of its file, and of the array in it: for errors
+  std::string name;  ///< of the file and of the array in it, for errors
   ElementType type = ElementType::f32;
   std::vector<std::uint64_t> shape;
   std::string_view bytes;
 
-  /// Of an array of floating-point numbers; one dimension is one row.
-  /// @throws DataError for integers, no element, or no or three and more dimensions
+  /// The shape of an array of floating-point numbers as a matrix; one dimension is one row.
+  /// @throws DataError for integers, no elements, or other than one or two dimensions
   MatrixShape matrix_shape() const;
 
   /// The elements of an array of integers or booleans of shape [n] or [n, 1].
-  /// @throws DataError for other elements, another shape, none at all, or 2^63 and more
+  /// @throws DataError for other elements, another shape, no elements, or values of 2^63 or more
   std::vector<std::int64_t> integers() const;
 };
 
-/// Makes a view after checking that the shape needs as many bytes as there are. @throws DataError
+/// Makes a view after checking that the shape needs exactly the bytes there are. @throws DataError
 ArrayView checked_array(std::string name, ElementType type, std::vector<std::uint64_t> shape,
                         std::string_view bytes);
 

@@ -1,5 +1,6 @@
-// One array out of a file of any format that Partita reads: rows of logits, or labels. The format
-// is told by the file's ending, the array by a name after a colon where a file may hold several.
+// One array from a file of any format that Partita reads: rows of logits, or labels. The file's
+// extension selects the format; where a file may hold several arrays, a name after a colon selects
+// one.
 //
 //   partita::ArrayFile logits("outputs.npz:predictions");   // or logits.npy, x.safetensors:logits
 //   partita::ArrayFile labels("labels.csv");
@@ -7,9 +8,9 @@
 //   std::vector<std::int64_t> y = labels.integers();
 //
 //   .npy           NumPy's format
-//   .npz           several of them, stored or compressed
+//   .npz           several .npy arrays, stored or compressed
 //   .safetensors   named tensors
-//   .csv           lines of numbers, with or without a line of names
+//   .csv           lines of numbers, with or without a header line
 #pragma once
 
 #include <cstdint>
@@ -23,20 +24,21 @@ namespace partita {
 
 class ArrayFile {
  public:
-  /// @param location "PATH" or "PATH:ARRAY". Without a name, a file that holds a single array gives
-  ///        that one. Where a file of the whole name exists, a colon is part of its name.
-  /// @throws IoError; DataError for another ending, a damaged file, or an array that is not there
-  ///         (naming those that are)
+  /// @param location "PATH" or "PATH:ARRAY". The name may be omitted if the file holds a single
+  ///        array. If a file with the whole name exists, the colon is part of it.
+  /// @throws IoError; DataError for another extension, a damaged file, or a missing array (naming
+  ///         those present)
   explicit ArrayFile(const std::string& location);
   ~ArrayFile();
   ArrayFile(ArrayFile&&) noexcept;
   ArrayFile& operator=(ArrayFile&&) noexcept;
 
-  /// [rows, columns] of floating-point numbers; one dimension is one row. Good while this lives.
+  /// [rows, columns] of floating-point numbers; one dimension is one row. Valid while this object
+  /// lives.
   /// @throws DataError if the array is not that
   Rows rows() const;
 
-  /// Integers of shape [n] or [n, 1] (in a .csv, one number a line).
+  /// Integers of shape [n] or [n, 1] (in a .csv, one number per line).
   /// @throws DataError naming the element if the array is not that
   std::vector<std::int64_t> integers() const;
 

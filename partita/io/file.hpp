@@ -3,7 +3,7 @@
 //   std::string bytes = partita::read_file("words.txt");
 //   partita::write_file("words.model", bytes);     // the old file or the new one, never a mixture
 //
-//   partita::MappedFile file("logits.npy");        // 10 GB? Only what is looked at is read.
+//   partita::MappedFile file("logits.npy");        // 10 GB? Only the pages used are read.
 //   std::string_view view = file.bytes();
 //
 // Everything here throws IoError, which names the path and the system's reason.
@@ -22,21 +22,21 @@ namespace partita {
 /// @throws IoError
 std::string read_file(const std::filesystem::path& path);
 
-/// Replaces a file: writes a new one beside it (".NAME.PID.N.part"), has it reach the disk, and
-/// renames it over the old one. Whoever reads `path`, at any moment and after any crash, finds the
-/// old bytes or the new ones. On failure the new file is removed. A link is followed; the mode of
-/// an existing file is kept; a device or pipe (/dev/stdout) is written to directly.
+/// Replaces a file: writes a new one beside it (".NAME.PID.N.part"), syncs it to disk, and renames
+/// it over the old one. A reader of `path`, at any moment and after any crash, finds the old bytes
+/// or the new ones. On failure the new file is removed. A link is followed; the mode of an existing
+/// file is kept; a device or pipe (/dev/stdout) is written directly.
 /// @throws IoError
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// The same, with the bytes in several pieces (a header and its data).
 void write_file(const std::filesystem::path& path, std::initializer_list<std::string_view> pieces);
 
-/// Takes the next bytes of a file that is being written.
+/// Receives the next bytes of a file that is being written.
 using Sink = std::function<void(std::string_view bytes)>;
 
-/// The same, with bytes that never are in memory together: `produce` is called once and hands them
-/// to its sink. If it throws, the old file stays.
+/// The same, with bytes that are never in memory all at once: `produce` is called once and passes
+/// them to its sink. If it throws, the old file stays.
 void write_file(const std::filesystem::path& path,
                 const std::function<void(const Sink& sink)>& produce);
 

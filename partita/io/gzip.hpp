@@ -1,4 +1,4 @@
-// Compressed bytes, as `gzip` writes them.
+// Bytes compressed by `gzip`.
 //
 //   std::string bytes = partita::read_file("images.gz");
 //   if (partita::is_gzip(bytes)) bytes = partita::gunzip("images.gz", bytes);
@@ -9,10 +9,10 @@
 
 namespace partita {
 
-/// Whether bytes begin as a gzip file does.
+/// Whether the bytes begin like a gzip file.
 bool is_gzip(std::string_view bytes);
 
-/// What a gzip file holds, all of its members in a row. `name` is its path, for errors.
+/// The contents of a gzip file, all of its members concatenated. `name` is its path, for errors.
 /// @throws DataError with the offset in the compressed bytes: cut short, damaged, followed by
 ///         something else
 std::string gunzip(std::string_view name, std::string_view bytes);

@@ -1,4 +1,4 @@
-// IDX, the format of MNIST and of the sets made to take its place: arrays of bytes, gzip or not.
+// IDX, the format of MNIST and of its successors: arrays of bytes, gzipped or not.
 //
 //   partita::LabeledImages train = partita::load_labeled_images("mnist", "train");
 //   std::span<const std::uint8_t> first = train.image(0);     // rows * columns pixels, 0 to 255
@@ -27,17 +27,17 @@ struct IdxArray {
   std::vector<std::uint8_t> bytes;  ///< in row-major order
 };
 
-/// Reads the contents of an IDX file that is not compressed; `name` is its path, for errors.
-/// @throws DataError, in one line with the byte: empty, cut short, bytes after the data, another
-///         format, elements that are not unsigned bytes, a dimension of 0
+/// Reads the contents of an uncompressed IDX file; `name` is its path, for errors.
+/// @throws DataError, with the offset: empty, cut short, bytes after the data, another format,
+///         elements that are not unsigned bytes, a dimension of 0
 IdxArray parse_idx(std::string_view name, std::string_view bytes);
 
-/// The same from a file, which may be compressed by gzip.
+/// The same from a file, which may be gzipped.
 /// @throws IoError, DataError
 IdxArray load_idx(const std::filesystem::path& path);
 
-/// Writes an IDX file, not compressed; see write_file.
-/// @throws InvalidArgument unless bytes.size() is the product of shape, which parse_idx can read
+/// Writes an uncompressed IDX file; see write_file.
+/// @throws InvalidArgument unless bytes.size() is the product of a shape that parse_idx can read
 /// @throws IoError
 void save_idx(const std::filesystem::path& path, const IdxArray& array);
 
@@ -54,14 +54,14 @@ struct LabeledImages {
   }
 };
 
-/// Reads `SPLIT-images-idx3-ubyte` and `SPLIT-labels-idx1-ubyte` of a directory, or the same names
-/// with .gz behind; a dot may stand before idx, as some copies have it. MNIST's splits are "train"
-/// and "t10k".
-/// @throws IoError if a file is missing (it names the directory and the file)
+/// Reads `SPLIT-images-idx3-ubyte` and `SPLIT-labels-idx1-ubyte` in a directory, or the same names
+/// with .gz appended; some copies have a dot before idx, which is accepted too. MNIST's splits are
+/// "train" and "t10k".
+/// @throws IoError if a file is missing (naming the directory and the file)
 /// @throws DataError if a file is damaged, or images and labels differ in number
 LabeledImages load_labeled_images(const std::filesystem::path& directory, std::string_view split);
 
-/// Whether a directory has the images of a split.
+/// Whether a directory holds the images of a split.
 bool has_labeled_images(const std::filesystem::path& directory, std::string_view split);
 
 }  // namespace partita

@@ -22,12 +22,12 @@
 namespace partita {
 
 /// The array of a whole .npy file; `name` is the file's path, for errors.
-/// @throws DataError, in one line with what was found and what was expected: an empty or cut file,
-///         bytes after the data, another file format, elements that are neither floats nor integers
-///         nor booleans, big-endian numbers, Fortran order.
+/// @throws DataError, with what was found and what was expected: an empty or truncated file, bytes
+///         after the data, another file format, elements that are neither floats nor integers nor
+///         booleans, big-endian numbers, Fortran order.
 ArrayView parse_npy_array(std::string_view name, std::string_view bytes);
 
-/// The header of a .npy file that Partita can use, and where its data begin.
+/// The header of a .npy file that Partita can use, and where its data begins.
 struct NpyHeader {
   DType dtype;  ///< f16 ("<f2"), f32 ("<f4") or f64 ("<f8")
   std::size_t rows;
@@ -46,13 +46,13 @@ class NpyFile {
   /// @throws IoError, DataError (see parse_npy)
   explicit NpyFile(const std::filesystem::path& path);
 
-  /// [rows, columns]; a view of the file, good while this lives.
+  /// [rows, columns]; a view of the file, valid while this object lives.
   Rows rows() const;
 
  private:
   MappedFile file_;
   NpyHeader header_;
-  std::string aligned_;  // a copy, should the header's length leave the elements misaligned
+  std::string aligned_;  // a copy, if the header's length leaves the elements misaligned
 };
 
 /// Writes a [rows, columns] matrix, row after row, as float32, float64 or int64; see write_file.
@@ -65,7 +65,7 @@ void save_npy(const std::filesystem::path& path, std::span<const std::int64_t> v
               std::size_t rows, std::size_t columns);
 
 /// Writes rows of contiguous floats as float32, without a second copy of them.
-/// @throws InvalidArgument for other rows; IoError
+/// @throws InvalidArgument for rows of any other kind; IoError
 void save_npy(const std::filesystem::path& path, Rows matrix);
 
 }  // namespace partita

@@ -1,4 +1,4 @@
-// NumPy's .npz files: a zip archive with one .npy file an array, as numpy.savez and
+// NumPy's .npz files: a zip archive with one .npy file per array, as numpy.savez and
 // numpy.savez_compressed write it.
 //
 //   partita::NpzFile file("outputs.npz");
@@ -17,18 +17,18 @@
 
 namespace partita {
 
-/// The .npy files in a zip archive. Members that are stored are views of the mapped file; those
-/// that are deflated are inflated when asked for. Either way their CRC-32 is checked.
+/// The .npy files in a zip archive. Stored members are views of the mapped file; deflated ones are
+/// inflated on request. Either way their CRC-32 is checked.
 class NpzFile {
  public:
   /// Reads the archive's directory (zip and zip64). @throws IoError, DataError
   explicit NpzFile(const std::filesystem::path& path);
 
-  /// Of the arrays, without ".npy", in the order of the archive.
+  /// The names of the arrays, without ".npy", in the order of the archive.
   std::vector<std::string> names() const;
 
-  /// The .npy file of an array; good while this lives. @throws DataError if there is none of this
-  /// name, or its bytes are damaged
+  /// The .npy file of an array, valid while this object lives. @throws DataError if no array has
+  /// this name, or its bytes are damaged
   std::string_view member(std::string_view name);
 
  private:

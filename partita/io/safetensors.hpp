@@ -18,12 +18,12 @@ namespace partita {
 class SafetensorsFile {
  public:
   /// Reads and checks the whole header. @throws IoError; DataError for a cut or damaged file, an
-  /// unknown element type, or offsets that do not fit shape and file
+  /// unknown element type, or offsets that do not fit the shape and the file
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   std::vector<std::string> names() const;
 
-  /// A view, good while this lives. @throws DataError if there is none of this name
+  /// A view, valid while this object lives. @throws DataError if no tensor has this name
   const ArrayView& tensor(std::string_view name) const;
 
  private:

@@ -17,7 +17,7 @@
 namespace partita {
 
 /// Where a byte string first stops being UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing
-/// above U+10FFFF): the offset of the first byte that does not belong, or nothing.
+/// above U+10FFFF): the offset of the first invalid byte, or nothing.
 std::optional<std::size_t> find_invalid_utf8(std::string_view bytes);
 
 /// The code points of a UTF-8 string. @throws InvalidArgument if it is not UTF-8.
@@ -28,11 +28,11 @@ std::string encode_utf8(std::u32string_view code_points);
 
 struct TextLines {
   std::vector<std::string> lines;        ///< without line ends; no line is blank
-  std::vector<std::size_t> line_number;  ///< of each in the file, from 1
-  std::size_t blank = 0;                 ///< lines left out: empty, or only spaces and tabs
-  bool crlf = false;                     ///< some line ended in CRLF (read as LF)
-  bool byte_order_mark = false;          ///< skipped
-  std::vector<std::string> notes;        ///< the last three in words, for a person; one line each
+  std::vector<std::size_t> line_number;  ///< each line's number in the file, from 1
+  std::size_t blank = 0;                 ///< lines skipped: empty, or only spaces and tabs
+  bool crlf = false;                     ///< whether some line ended in CRLF (read as LF)
+  bool byte_order_mark = false;          ///< whether there was one; it is skipped
+  std::vector<std::string> notes;        ///< the three fields above as messages, one line each
 };
 
 struct TextOptions {

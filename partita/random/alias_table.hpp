@@ -1,5 +1,4 @@
-// Categories drawn in constant time from weights that stay the same: word counts, a unigram noise
-// distribution.
+// Categories drawn in constant time from fixed weights: word counts, a unigram noise distribution.
 //
 //   const partita::AliasTable noise(counts);    // O(V), once
 //   std::vector<std::uint32_t> drawn(25);
@@ -8,10 +7,10 @@
 //
 // The alias method: Walker (1977), "An efficient method for generating discrete random variables
 // with general distributions", with the tables of Vose (1991), "A linear algorithm for generating
-// random numbers with a given distribution". One draw reads one position, hence 64 bits: their
-// product with V has the column in its high word and, in its low word, the uniform that chooses
-// between the column and its alias. A category is drawn with its probability to within
-// (V + 8) * 2^-64; one of weight 0 never.
+// random numbers with a given distribution". One draw reads one position, hence 64 bits: the high
+// word of their product with V is the column, and the low word the uniform that chooses between the
+// column and its alias. The probability of a category is right to within (V + 8) * 2^-64; one of
+// weight 0 is never drawn.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +24,10 @@ namespace partita {
 
 class AliasTable {
  public:
-  /// @param weights of the categories 0, 1, 2 ..., finite and >= 0, one at least > 0; they need not
-  ///                sum to 1.
-  /// @throws InvalidArgument naming the weight that is none; or if there is none, if all are 0, or
-  ///         if there are more than 2^32.
+  /// @param weights of the categories 0, 1, 2 ..., finite and >= 0, at least one > 0; they need not
+  ///        sum to 1.
+  /// @throws InvalidArgument naming the first weight that is negative or not finite; or if there
+  ///         are no weights, more than 2^32, or only zeros.
   explicit AliasTable(std::span<const double> weights);
 
   /// The number of categories, V.
@@ -42,7 +41,7 @@ class AliasTable {
     return static_cast<std::uint64_t>(product) < chosen.own ? column : chosen.alias;
   }
 
-  /// out[i] = the category at position + i of the stream: a range may be split as one likes.
+  /// out[i] = the category at position + i of the stream: a range may be split in any way.
   void fill(const Stream& stream, std::uint64_t position, std::span<std::uint32_t> out) const;
   void fill(const Stream& stream, std::uint64_t position, std::span<std::int64_t> out) const;
 
@@ -55,7 +54,7 @@ class AliasTable {
   __extension__ using Wide = unsigned __int128;
 
   struct Column {
-    std::uint64_t own = 0;  // below this the column's category, from it on the alias
+    std::uint64_t own = 0;  // the column's category below this, its alias from here on
     std::uint32_t alias = 0;
   };
 

@@ -1,5 +1,5 @@
 // The bootstrap (Efron 1979): how much a statistic of n rows would vary, found by computing it
-// again from rows drawn with replacement out of the same n.
+// again from n rows drawn with replacement from the same n.
 //
 //   auto mean = [&](std::span<const std::uint32_t> counts, std::span<double> out) {
 //     double sum = 0;
@@ -8,9 +8,9 @@
 //   };
 //   partita::Interval interval = partita::bootstrap(x.size(), 1, mean, {.stream = {.seed = 1}})[0];
 //
-// A resample is handed over as counts, how often each row is in it: a statistic that needs its rows
-// sorted sorts them once, and then walks them with each resample's counts. Resample r is a function
-// of (seed, stream id + r) and n alone: no result depends on the number of threads.
+// A resample is passed as counts, how often each row occurs in it: a statistic that needs its rows
+// sorted sorts them once, then walks them with the counts of each resample. Resample r is a
+// function of (seed, stream id + r) and n alone: no result depends on the number of threads.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@
 namespace partita {
 
 /// counts[i] = how often row i occurs among n = counts.size() draws with replacement; they add up
-/// to n. Multinomial but for a relative bias of at most 2^-52.
+/// to n. Multinomial, up to a relative bias of at most 2^-52.
 void resample(const Stream& stream, std::span<std::uint32_t> counts);
 
 struct Interval {
@@ -34,7 +34,7 @@ struct Interval {
 
 struct BootstrapOptions {
   std::size_t resamples = 1000;  ///< >= 2
-  double level = 0.95;           ///< share of the resamples that lie inside, in (0, 1)
+  double level = 0.95;           ///< share of the resamples inside the interval, in (0, 1)
   Stream stream = {};            ///< of the first resample; those that follow have the next ids
   int threads = 1;               ///< >= 1
 
@@ -45,14 +45,15 @@ struct BootstrapOptions {
 /// Writes the statistics of the rows given by counts to `out`; called from several threads.
 using Statistic = std::function<void(std::span<const std::uint32_t> counts, std::span<double> out)>;
 
-/// The percentile interval of each of a statistic's `outputs` numbers: see percentile_interval.
+/// The percentile interval of each of the `outputs` numbers of a statistic: see
+/// percentile_interval.
 /// @throws InvalidArgument if rows = 0 or an option is out of its range
 std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
                                 const BootstrapOptions& options);
 
-/// The quantiles (1 - level) / 2 and (1 + level) / 2 of the values, between two of them by linear
-/// interpolation (Hyndman and Fan 1996, type 7, as NumPy's). Values that are NaN, for resamples of
-/// which the statistic is undefined, are left out; if all are, so are the ends.
+/// The quantiles (1 - level) / 2 and (1 + level) / 2 of the values, linearly interpolated (Hyndman
+/// and Fan 1996, type 7, like NumPy's). NaN values, from resamples for which the statistic is
+/// undefined, are left out; if all are NaN, so are the ends.
 Interval percentile_interval(std::vector<double> values, double level);
 
 }  // namespace partita

@@ -1,14 +1,14 @@
-// Many random numbers at once: the draws of consecutive positions of a stream, made in SIMD.
+// Many random numbers at once: the draws at consecutive positions of a stream, computed with SIMD.
 //
 //   std::vector<float> noise(1 << 20);
 //   partita::fill_gumbel({.seed = 1}, 0, noise);       // noise[i] is stream.gumbel(i), rounded
 //
 // Element i is the draw at position + i and does not depend on what else is filled with it: a range
-// may be split among threads as one likes. It is computed from the same 64 bits as the Stream's own
-// draw, also in single precision, so both tails are whole: a float exponential is as small as
-// 2.7e-20, a float Gumbel as large as 45.1. Machines with FMA give the same bits, whatever the
-// width of their vectors. The errors below are against exact arithmetic on those 64 bits, in units
-// of T's epsilon (2^-23, 2^-52).
+// may be split among threads in any way. It is computed from the same 64 bits as the Stream's own
+// draw, even in single precision, so both tails are complete: a float exponential is as small as
+// 2.7e-20, a float Gumbel as large as 45.1. All machines with FMA give the same bits, whatever the
+// width of their vectors. The errors below are relative to exact arithmetic on those 64 bits, in
+// units of T's epsilon (2^-23, 2^-52).
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Random numbers as a pure function: (seed, stream, position) -> draw.
 //
-// There is no generator to share, lock or advance. A Stream is two numbers; what stands at a
+// There is no generator to share, lock or advance. A Stream is two numbers, and the draw at a
 // position of it never changes, so a result does not depend on the batch it was computed in, on the
 // number of threads or on the order of evaluation.
 //
@@ -8,7 +8,7 @@
 //   double u = stream.uniform(0);        // the same on every machine
 //   double e = stream.exponential(7);
 //
-//   partita::Draws draws(stream);        // reads a stream from its beginning, one after the other
+//   partita::Draws draws(stream);        // reads a stream in order from its beginning
 //   double a = draws.uniform(), b = draws.normal();
 //
 // The bits are Philox4x64-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
@@ -26,8 +26,8 @@ namespace partita {
 /// One uniform on the open interval (0, 1), a multiple of 2^-53 (bits below 2^11 give 2^-54).
 double uniform_from_bits(std::uint64_t bits);
 
-/// One standard exponential, -log of a uniform that keeps all 64 bits at both of its ends: never 0,
-/// never infinite, between 2.7e-20 and 45.1.
+/// One standard exponential, -log of a uniform that keeps all 64 bits at both ends: never 0, never
+/// infinite, between 2.7e-20 and 45.1.
 double exponential_from_bits(std::uint64_t bits);
 
 /// A stream of random numbers, addressed by position.
@@ -53,8 +53,8 @@ struct Stream {
   /// Standard Gumbel, -log E with E exponential: between -3.81 and 45.1, never infinite.
   double gumbel(std::uint64_t position) const;
 
-  /// Standard logistic, log(u / (1 - u)) of a uniform that keeps all 64 bits at both of its ends:
-  /// between -45.1 and 45.1.
+  /// Standard logistic, log(u / (1 - u)) of a uniform that keeps all 64 bits at both ends: between
+  /// -45.1 and 45.1.
   double logistic(std::uint64_t position) const;
 
   bool operator==(const Stream&) const = default;
@@ -105,7 +105,7 @@ class Streams {
   Stream operator[](std::size_t row) const {
     return each_.data() == nullptr ? Stream{first_.seed, first_.id + row} : each_[row];
   }
-  /// @throws InvalidArgument if a list was given and it is shorter than `rows`.
+  /// @throws InvalidArgument if a list was given that is shorter than `rows`.
   void check_covers(std::size_t rows) const;
 
  private:

@@ -1,4 +1,4 @@
-// Random numbers of laws with parameters, one at a time, from a stream that is read in order.
+// Draws from distributions with parameters, one at a time, from a stream that is read in order.
 //
 //   partita::Draws draws(stream);
 //   double k = partita::poisson_variate(draws, 3.5);
@@ -17,16 +17,16 @@ namespace partita {
 
 /// log of a Gamma(concentration) of rate 1, concentration >= 0: Marsaglia and Tsang (2000), "A
 /// simple method for generating gamma variables". A logarithm, since draws of small concentrations
-/// are smaller than any floating-point number: half of those of 1e-3 are under 1e-301.
+/// underflow: for a concentration of 1e-3, half of them are below 1e-301.
 double log_gamma_variate(Draws& draws, double concentration);
 
-/// Poisson of the given rate >= 0: from 10 on by Hörmann (1993), "The transformed rejection method
-/// for generating Poisson random variables" (PTRS); below, by inversion, where
-/// probabilities are right to 2e-16.
+/// Poisson of the given rate >= 0: for rates from 10 on, by Hörmann (1993), "The transformed
+/// rejection method for generating Poisson random variables" (PTRS); below, by inversion, with
+/// probabilities accurate to 2e-16.
 double poisson_variate(Draws& draws, double rate);
 
-// Many of them: out[i] is the draw at position + i, a function of that position and parameter i
-// alone, so a range may be split as one likes. Read streams of the same seed, of four ids from
+// Many of them: out[i] is the draw at position + i, a function of that position and of parameter i
+// alone, so a range may be split in any way. They read four streams of the same seed, with ids from
 // stream.id on.
 void fill_log_gamma(const Stream& stream, std::uint64_t position,
                     std::span<const double> concentration, std::span<double> out);
@@ -34,7 +34,7 @@ void fill_poisson(const Stream& stream, std::uint64_t position, std::span<const 
                   std::span<double> out);
 
 /// Successes in `total_count` trials of probability `probs`: from a mean of 10 successes (or
-/// failures) on by Hörmann (1993), "The generation of binomial random variates" (BTRS); below, by
+/// failures) on, by Hörmann (1993), "The generation of binomial random variates" (BTRS); below, by
 /// waiting times (Devroye 1986, X.4.3).
 double binomial_variate(Draws& draws, double total_count, double probs);
 

@@ -12,17 +12,17 @@
 
 namespace partita {
 
-/// Feature rows [first, first + count) in double, one a column: [columns, count].
+/// Feature rows [first, first + count) in double, one per column: [columns, count].
 Eigen::MatrixXd feature_columns(Rows features, std::size_t first, std::size_t count);
 
 enum class Need : std::uint8_t { finite, direction };  ///< direction: finite and not all zero
 
-/// 0 for a row that is as needed. Another is a row error of argument `name`, and NaN here.
+/// 0 for a row that meets the need. Any other is a row error of argument `name`, and NaN here.
 std::vector<double> check_features(const char* name, Rows features, Need need,
                                    const RowOptions& options);
 
-/// Calls body(first, count) for blocks of at most `size` rows, which stay the same whatever the
-/// number of threads: sums inside a block, too.
+/// Calls body(first, count) for blocks of at most `size` rows. The blocks, and so the sums inside
+/// them, do not depend on the number of threads.
 template <class Body>
 void for_each_block(std::size_t rows, std::size_t size, int threads, const Body& body) {
   parallel_for((rows + size - 1) / size, threads, [&](std::size_t begin, std::size_t end) {

@@ -1,7 +1,7 @@
-// A training run as a file, from which it can go on to the same bits. Not installed.
+// A training run as a file, from which it can continue to the same bits. Not installed.
 //
 //   u64   length of the archive that follows (io/archive.hpp): options, corpus, position, CRC-32 of
-//         what comes after
+//         what follows it
 //   ...   archive
 //   ...   input rows, output rows (padding included), biases: float32, little-endian
 #pragma once
@@ -24,7 +24,7 @@ void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
                      const TrainingPosition& position);
 
 /// Reads into weights of the shape that corpus and options have.
-/// @throws IoError; DataError if it is damaged, or of another corpus or other options: it names the
+/// @throws IoError; DataError if it is damaged, or of another corpus or other options: names the
 ///         first that differs
 TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
                                  const EmbeddingOptions& options, EmbeddingWeights& weights);

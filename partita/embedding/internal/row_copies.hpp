@@ -1,5 +1,5 @@
-// Deterministic training: parts of the corpus work on copies of the rows that they touch, and what
-// they changed is then added to the weights, whatever threads did the work. Not installed.
+// Deterministic training: parts of the corpus work on copies of the rows that they touch, and their
+// changes are then added to the weights, whichever threads did the work. Not installed.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ class RowCopies {
 
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
-  /// The place of the row's copy, which is made if there is none.
+  /// The place of the row's copy, which is made if necessary.
   std::uint32_t make(WordId id);
   /// The same, or kNone.
   std::uint32_t find(WordId id) const { return place_[id]; }
@@ -66,16 +66,16 @@ class CopiedRows {
   std::vector<float> biases_;  // of the copied outputs
 };
 
-/// Adds to the weights what the parts changed, for the rows with id % threads = thread. Changes of
-/// one row by several parts are not summed, as they are not small: eight parts that each bring a
-/// frequent word where it belongs would together throw it eight times as far. Two of them, a and b,
-/// become
+/// Adds the parts' changes to the weights, for the rows with id % threads = thread. Changes of one
+/// row by several parts are not summed, as they are not small: eight parts that each move a
+/// frequent word to where it belongs would together move it eight times as far. Two of them, a and
+/// b, become
 ///
 ///   (1 - a.b / 2|a|^2) a + (1 - a.b / 2|b|^2) b,
 ///
-/// the sum if they are orthogonal and the mean if they are alike; more of them by pairs, pairs of
-/// pairs and so on (Maleki et al. 2021, "Scaling distributed training with adaptive summation").
-/// Overwrites the parts' differences.
+/// the sum if they are orthogonal and the mean if they are equal; more changes are combined in
+/// pairs, pairs of pairs and so on (Maleki et al. 2021, "Scaling distributed training with adaptive
+/// summation"). Overwrites the parts' differences.
 void add_changes(std::span<CopiedRows> parts, EmbeddingWeights& weights, std::size_t thread,
                  std::size_t threads);
 

@@ -9,7 +9,7 @@
 //   I += G^T O,  O += G I                  update(); both products of the old I and O
 //
 // Rows are padded with zeros to a multiple of 16 floats; S and G are [N, padded_inputs(M)].
-// The scalar twins in namespace reference say the same in plain loops, for tests.
+// The scalar twins in namespace reference compute the same in plain loops, for tests.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ namespace partita::kernels {
 /// Row length of scores and gradients for M inputs.
 constexpr std::size_t padded_inputs(std::size_t m) { return (m + 3) / 4 * 4; }
 
-/// Floats that a buffer of scores needs: logistic() works on whole vectors.
+/// Size of a buffer of scores, in floats: logistic() works on whole vectors.
 constexpr std::size_t score_capacity(std::size_t m, std::size_t n) {
   return n * padded_inputs(m) + 16;
 }
@@ -27,7 +27,7 @@ constexpr std::size_t score_capacity(std::size_t m, std::size_t n) {
 struct WindowShape {
   std::size_t inputs;   ///< M >= 1
   std::size_t outputs;  ///< N >= 1
-  std::size_t stride;   ///< floats of a row, a multiple of 16
+  std::size_t stride;   ///< floats per row, a multiple of 16
 };
 
 /// S. Columns beyond M are meaningless. `offsets` may be null: all 0.
@@ -39,9 +39,9 @@ void scores(const WindowShape& shape, const float* inputs, const float* outputs,
 /// 2e-7.
 double logistic(const WindowShape& shape, float learning_rate, float* s);
 
-/// Adds G^T O to the rows at `input_rows` and G I to those at `output_rows`. A row that is named
-/// twice receives both sums. `outputs` may be the memory at output_rows itself, if no row of it is
-/// named twice.
+/// Adds G^T O to the rows at `input_rows` and G I to those at `output_rows`. A row listed twice
+/// receives both sums. `outputs` may be the memory at output_rows itself, if no row of it is listed
+/// twice.
 void update(const WindowShape& shape, const float* g, const float* inputs, const float* outputs,
             float* const* input_rows, float* const* output_rows);
 

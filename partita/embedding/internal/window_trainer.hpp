@@ -34,7 +34,7 @@ class SharedRows {
   float* output(WordId id) const { return weights_.outputs.row(id); }
   float& bias(WordId id) const { return weights_.biases[id]; }
 
-  /// Asks for a row ahead of its use.
+  /// Prefetches a row.
   void prefetch_input(WordId id) const { prefetch(weights_.inputs, id); }
   void prefetch_output(WordId id) const { prefetch(weights_.outputs, id); }
 
@@ -49,7 +49,7 @@ class SharedRows {
   EmbeddingWeights& weights_;
 };
 
-/// A sum of losses and how many.
+/// A sum of losses and their number.
 struct LossSum {
   double sum = 0;
   std::uint64_t predictions = 0;
@@ -61,7 +61,7 @@ struct LossSum {
   }
 };
 
-/// Trains windows, with buffers of its own: one a thread.
+/// Trains windows, with buffers of its own: one per thread.
 class WindowTrainer {
  public:
   /// @param log_noise log(K q) of every word
@@ -195,7 +195,7 @@ class WindowTrainer {
   std::span<const float> log_noise_;
   WeightMatrix inputs_;
   WeightMatrix outputs_;
-  WeightMatrix gradient_;  // CBOW's, of the mean
+  WeightMatrix gradient_;  // CBOW: gradient of the mean
   float* mean_row_ = nullptr;
   std::vector<float*> input_rows_;
   std::vector<float*> output_rows_;

@@ -1,7 +1,7 @@
 // From a corpus to training windows: which words of it survive subsampling, how far each one looks,
 // and its noise words. All of it is a function of (seed, epoch, position in the corpus), so a range
-// of positions gives the same windows whoever asks, and windows know nothing of the ranges' ends.
-// Not installed.
+// of positions always gives the same windows, and windows do not depend on where ranges end. Not
+// installed.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@
 namespace partita {
 
 struct WindowOptions {
-  std::size_t window = 5;    ///< most words to each side; each center draws its own, 1 ... window
-  std::size_t negative = 5;  ///< noise words of each center
+  std::size_t window = 5;    ///< most words to each side; each center draws 1 ... window
+  std::size_t negative = 5;  ///< noise words per center
   double sample = 1e-3;      ///< threshold of subsampling; 0: every word is kept
   std::uint64_t seed = 0;
 };
@@ -26,17 +26,17 @@ inline constexpr std::uint64_t kWeightStream = 0;
 constexpr std::uint64_t subsampling_stream(std::uint64_t epoch) { return 1 + 2 * epoch; }
 constexpr std::uint64_t window_stream(std::uint64_t epoch) { return 2 + 2 * epoch; }
 
-/// A center and its context, the words of `words` in [first, last) but for the center itself.
+/// A center and its context: the entries [first, last) of `words` except the center itself.
 struct Window {
-  std::uint64_t position;  ///< of the center, in the corpus
-  std::uint32_t center;    ///< in `words`
+  std::uint64_t position;  ///< the center's position in the corpus
+  std::uint32_t center;    ///< its index in `words`
   std::uint32_t first;
   std::uint32_t last;
 };
 
 /// The windows of a range of positions. A center without a neighbor has none.
 struct WindowBatch {
-  std::vector<WordId> words;      ///< kept ones of the range and of what its windows reach
+  std::vector<WordId> words;      ///< the kept words of the range and of what its windows reach
   std::vector<Window> windows;    ///< in the order of the corpus
   std::vector<WordId> negatives;  ///< [windows, negative]
 };
@@ -55,7 +55,7 @@ class WindowSampler {
   double keep_probability(WordId id) const;
 
  private:
-  /// A kept word, or the line end, of which word is Corpus::kLineEnd.
+  /// A kept word, or a line end, whose word is Corpus::kLineEnd.
   struct Kept {
     std::uint64_t position;
     WordId word;
@@ -68,7 +68,7 @@ class WindowSampler {
   const Corpus& corpus_;
   const AliasTable& noise_;
   WindowOptions options_;
-  std::vector<std::uint64_t> threshold_;  // of each word: it is kept if 64 random bits are below
+  std::vector<std::uint64_t> threshold_;  // per word: it is kept if 64 random bits are below this
 };
 
 }  // namespace partita

@@ -1,6 +1,6 @@
-// Words to numbers and back: a hash table that numbers words in the order in which they come. The
+// Words to numbers and back: a hash table that numbers words in order of first occurrence. The
 // bytes of all words lie together, so that a million of them cost about 40 bytes each besides their
-// own. Not installed: Vocabulary is what others see.
+// own. Not installed: users see Vocabulary.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ namespace partita {
 
 class WordIndex {
  public:
-  /// The word's number; a word not met before gets the next one.
-  /// @throws std::length_error at the 2^32 - 2nd word
+  /// The word's number; a new word gets the next one.
+  /// @throws std::length_error at word 2^32 - 2
   std::uint32_t add(std::string_view word);
 
   std::optional<std::uint32_t> find(std::string_view word) const;
@@ -25,7 +25,7 @@ class WordIndex {
 
  private:
   struct Slot {
-    std::uint32_t tag;       // more bits of the hash: most strangers are not compared
+    std::uint32_t tag;       // more bits of the hash, so that most other words need no comparison
     std::uint32_t number_1;  // the word's number + 1; 0 if the slot is free
   };
 

@@ -1,4 +1,4 @@
-// The words of a UTF-8 text, one after the other, from a stream of any length. Not installed.
+// The words of a UTF-8 text, in order, from a stream of any length. Not installed.
 #pragma once
 
 #include <cstddef>

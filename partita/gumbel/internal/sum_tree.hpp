@@ -1,6 +1,6 @@
 // Weights that change one at a time, and a choice in proportion to them: both in log2(n) steps.
-// Sums are made anew from their parts, never by subtraction, so small weights stay exact beside
-// large ones, and no weight left means a total of exactly 0. Not installed.
+// Sums are recomputed from their parts, never by subtraction, so small weights stay exact beside
+// large ones, and the total is exactly 0 when no weight is left. Not installed.
 #pragma once
 
 #include <bit>
@@ -32,7 +32,7 @@ class SumTree {
   double total() const { return nodes_[1]; }
 
   /// The i with sum of weights before i <= target < that sum + weight i, for target in [0,
-  /// total()); rounding never leads to a weight of 0, if total() > 0.
+  /// total()); rounding never leads to a weight of 0 if total() > 0.
   std::size_t find(double target) const {
     std::size_t node = 1;
     while (node < leaves_) {

@@ -1,4 +1,4 @@
-// The block function of every stream, for the loops that should have it inline. Not installed.
+// The block function of every stream, for loops that need it inlined. Not installed.
 #pragma once
 
 #include <Random123/philox.h>
