@@ -11,14 +11,14 @@
 
 namespace partita {
 
-/// Bin b holds what is above upper[b - 1] and at most upper[b]; some may hold nothing.
+/// Bin b holds values above upper[b - 1] and up to upper[b]; some bins may be empty.
 struct Bins {
   std::vector<double> upper;  ///< ascending; the last is 1
 
   std::size_t size() const { return upper.size(); }
   double lower(std::size_t b) const { return b == 0 ? 0 : upper[b - 1]; }
 
-  /// The bin of a probability; what rounding put above 1 is in the last.
+  /// The bin of a probability; a value that rounding put above 1 is in the last.
   std::size_t of(double p) const;
 };
 
@@ -26,7 +26,7 @@ struct Bins {
 Bins equal_width_bins(std::size_t count);
 
 /// Bins that hold the same number of the values, or nearly: bin b ends at the value of rank
-/// ceil(n (b + 1) / count). Values that are equal share a bin, in whatever order they come.
+/// ceil(n (b + 1) / count). Equal values share a bin, whatever their order.
 /// @param sorted ascending. @throws InvalidArgument if count = 0 or there are no values
 Bins equal_mass_bins(std::span<const double> sorted, std::size_t count);
 

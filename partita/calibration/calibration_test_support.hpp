@@ -1,4 +1,4 @@
-// Logits with labels whose right temperature is known.
+// Logits with labels for which the right temperature is known.
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// Calibrators: what is fitted on held-out logits and labels, kept as JSON, and then applied to
-// other logits of the same network.
+// Calibrators: fitted on held-out logits and labels, stored as JSON, then applied to other logits
+// of the same network.
 //
 //   partita::Calibrator calibrator =
 //       partita::fit_calibrator(partita::CalibrationMethod::temperature, logits, labels);
@@ -45,18 +45,18 @@ struct VectorScaling {
 
 /// softmax(W z + bias).
 struct MatrixScaling {
-  std::vector<double> weights;  ///< [K, K]; row k makes logit k
+  std::vector<double> weights;  ///< [K, K]; row k yields logit k
   std::vector<double> bias;
 };
 
-/// A curve for each class, from its probability against all others; the results are divided by
-/// their sum (Zadrozny and Elkan 2002). Two classes have one curve, that of class 1. Where all are
-/// 0, every class has 1/K.
+/// A curve for each class, fitted one against all; the results are divided by their sum (Zadrozny
+/// and Elkan 2002). Two classes have one curve, that of class 1. Where all are 0, every class gets
+/// 1/K.
 struct IsotonicCalibration {
   std::vector<IsotonicCurve> curves;
 };
 
-/// How often a bin's rows were right; a bin that was empty keeps its middle.
+/// The share of a bin's rows that were right; an empty bin keeps its midpoint.
 struct BinnedCurve {
   Bins bins;
   std::vector<double> values;
@@ -69,7 +69,7 @@ struct HistogramBinning {
   std::vector<BinnedCurve> curves;
 };
 
-/// How a fit went. Methods without a search take one iteration, and leave no gradient.
+/// How a fit went. Methods without a search take one iteration and leave no gradient.
 struct FitReport {
   FitStatus status = FitStatus::converged;
   int iterations = 1;
@@ -90,14 +90,14 @@ class Calibrator {
   const FitReport& report() const { return report_; }
 
   /// Writes calibrated log-probabilities; -inf where a probability is 0.
-  /// @param log_probabilities same shape as logits, may be the same memory
+  /// @param log_probabilities same shape as logits; may share their memory
   /// @throws InvalidArgument if shapes differ, the columns are not classes(), or a row is bad
   void transform(Rows logits, MutableRows log_probabilities, const RowOptions& options = {}) const;
 
-  /// One row of logits into its log-probabilities, in place. @throws InvalidArgument
+  /// Turns one row of logits into its log-probabilities, in place. @throws InvalidArgument
   void transform_row(std::span<double> row) const;
 
-  /// One object; numbers have all their digits.
+  /// One JSON object; numbers keep all their digits.
   std::string to_json() const;
   /// @param name stands for the path in errors. @throws DataError for what to_json() did not write
   static Calibrator from_json(std::string_view text, std::string_view name);
@@ -109,8 +109,8 @@ class Calibrator {
 };
 
 struct CalibrationOptions {
-  std::size_t bins = 15;    ///< of histogram binning
-  bool equal_mass = false;  ///< its bins hold equally many rows
+  std::size_t bins = 15;    ///< histogram binning: number of bins, >= 1
+  bool equal_mass = false;  ///< histogram binning: bins hold equally many rows
 };
 
 /// Fits any method. Unless the status is `converged` the calibrator must not be used: it has no

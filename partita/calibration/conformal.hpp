@@ -5,8 +5,8 @@
 //   partita::PredictionSets sets = partita::predict_sets(predictor, other_logits, {seed, 1});
 //   for (std::int64_t c : sets.of(0)) std::cout << c << '\n';
 //
-// A class gets a score, the higher the stranger it is; the set holds those up to the
-// ceil((n + 1)(1 - alpha))-th smallest score of n held-out labels:
+// Each class gets a score, higher for a stranger class; the set holds the classes with scores up to
+// the ceil((n + 1)(1 - alpha))-th smallest of n held-out labels:
 //
 //   lac    1 - p_k                        (Sadinle, Lei, Wasserman 2019): the smallest sets
 //   aps    the probability of all classes more likely than k, and u p_k   (Romano, Sesia, Candes
@@ -14,8 +14,8 @@
 //   raps   aps + penalty * max(0, rank of k - free_rank)   (Angelopoulos, Bates, Malik, Jordan
 //          2021): without long tails
 //
-// u is uniform on (0, 1), one a row: a function of (seed, stream id + row). Without randomization
-// it is 1; sets are then larger than they need be.
+// u is uniform on (0, 1), one per row: a function of (seed, stream id + row). Without randomization
+// it is 1; sets are then larger than necessary.
 #pragma once
 
 #include <cstddef>
@@ -33,17 +33,17 @@ enum class ConformalScore : std::uint8_t { lac, aps, raps };
 
 struct ConformalOptions {
   ConformalScore score = ConformalScore::aps;
-  double alpha = 0.1;         ///< share of sets that may miss the right class, in (0, 1)
-  bool randomized = true;     ///< of aps and raps
-  double penalty = 0.01;      ///< of raps, >= 0
-  std::size_t free_rank = 5;  ///< of raps: ranks, counted from 1, that have no penalty
-  Stream stream = {};         ///< of the first row
+  double alpha = 0.1;         ///< largest share of sets that miss the right class, in (0, 1)
+  bool randomized = true;     ///< aps and raps: whether u is drawn, or 1
+  double penalty = 0.01;      ///< raps: added per rank beyond free_rank, >= 0
+  std::size_t free_rank = 5;  ///< raps: ranks, counted from 1, without a penalty
+  Stream stream = {};         ///< the first row's
 };
 
 struct ConformalPredictor {
   ConformalOptions options;
   std::size_t classes;
-  double threshold;  ///< +inf, and every set is whole, if n < 1/alpha - 1
+  double threshold;  ///< +inf, so that every set holds all classes, if n < 1/alpha - 1
 };
 
 /// The ceil((n + 1)(1 - alpha))-th smallest of n scores; +inf if that is beyond the last.
@@ -56,16 +56,16 @@ ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labe
                                  const ConformalOptions& conformal, const RowOptions& options = {});
 
 struct PredictionSets {
-  std::vector<std::int64_t> classes;  ///< of all rows; of each the most likely first
-  std::vector<std::size_t> start;     ///< where each row's begin, and where the last one's end
+  std::vector<std::int64_t> classes;  ///< of all rows in order; within a row, the most likely first
+  std::vector<std::size_t> start;  ///< where each row's classes begin, and where the last row's end
 
   std::span<const std::int64_t> of(std::size_t row) const {
     return std::span(classes).subspan(start[row], start[row + 1] - start[row]);
   }
 };
 
-/// @param streams of the rows that are predicted, which must differ from those of the fit
-/// @throws InvalidArgument if there are not as many classes, or for a bad row
+/// @param streams one per predicted row; they must differ from those of the fit
+/// @throws InvalidArgument if the number of classes differs, or for a bad row
 PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits, Streams streams,
                             const RowOptions& options = {});
 

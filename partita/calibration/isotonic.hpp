@@ -1,6 +1,6 @@
-// Isotonic regression: the non-decreasing curve that is nearest to labels of 0 and 1, by least
-// squares (Zadrozny and Elkan 2002, "Transforming classifier scores into accurate multiclass
-// probability estimates").
+// Isotonic regression: the non-decreasing curve nearest to labels of 0 and 1, by least squares
+// (Zadrozny and Elkan 2002, "Transforming classifier scores into accurate multiclass probability
+// estimates").
 //
 //   partita::IsotonicCurve curve = partita::fit_isotonic(scores, labels);
 //   double probability = curve(0.7);
@@ -11,10 +11,10 @@
 
 namespace partita {
 
-/// Linear between its points, constant outside of them.
+/// Linear between its points, constant outside them.
 struct IsotonicCurve {
   std::vector<double> x;  ///< strictly ascending
-  std::vector<double> y;  ///< as many, not descending
+  std::vector<double> y;  ///< as many as x, non-decreasing
 
   double operator()(double at) const;
 };
@@ -22,7 +22,7 @@ struct IsotonicCurve {
 /// Pools adjacent violators. Values of the same x are averaged first, as scikit-learn does; between
 /// two values of x the curve is linear.
 /// @param x finite. @param y as many
-/// @throws InvalidArgument if there are none, or not as many, or x is not finite
+/// @throws InvalidArgument if there are none, if the sizes differ, or if x is not finite
 IsotonicCurve fit_isotonic(std::span<const double> x, std::span<const double> y);
 
 }  // namespace partita

@@ -1,10 +1,10 @@
 // Vector and matrix scaling (Guo et al. 2017, section 4.2): logits w z + b with a weight for each
-// class, or W z + b with a matrix, fitted by maximum likelihood. calibrator.hpp makes calibrators
-// of them.
+// class, or W z + b with a matrix, fitted by maximum likelihood. calibrator.hpp turns them into
+// calibrators.
 //
 //   partita::LinearFit fit = partita::fit_linear_scaling(logits, labels, false);
 //
-// Matrix scaling has K^2 + K parameters: with few rows for so many it overfits.
+// Matrix scaling has K^2 + K parameters: with too few rows it overfits.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ namespace partita {
 
 struct LinearFit {
   FitStatus status = FitStatus::converged;
-  std::vector<double> weights;   ///< [K], or [K, K] of which row k makes logit k
+  std::vector<double> weights;   ///< [K]; or [K, K], whose row k yields logit k
   std::vector<double> bias;      ///< [K], adding up to 0
   double gradient_residual = 0;  ///< largest |derivative| of the mean NLL at the end
   int iterations = 0;
@@ -28,7 +28,7 @@ struct LinearFit {
 
 /// Minimizes the mean NLL, which is convex, by L-BFGS (libLBFGS) from w = 1 (W = I), b = 0.
 /// The likelihood has no maximum if a class has no label, or if the scaled logits are right about
-/// every row: the status is not_attained then, and the weights are not to be used.
+/// every row: the status is then not_attained, and the weights must not be used.
 /// @param logits finite. @throws InvalidArgument as fit_temperature, and for -inf
 LinearFit fit_linear_scaling(Rows logits, std::span<const std::int64_t> labels, bool matrix,
                              const RowOptions& options = {}, const Progress& progress = {});

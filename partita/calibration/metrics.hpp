@@ -1,5 +1,5 @@
-// How well probabilities say how often they are right: calibration errors, likelihood, Brier score,
-// reliability diagrams, with bootstrap intervals.
+// How well predicted probabilities match how often they are right: calibration errors, likelihood,
+// Brier score, reliability diagrams, with bootstrap intervals.
 //
 //   partita::Evaluation e = partita::evaluate_calibration(logits, labels, {.bins = 15});
 //   e.metrics.ece;                      // 0.0537
@@ -16,7 +16,8 @@
 //                  in bins by p_k (Kull et al. 2019, eq. 5)
 //   adaptive_ece   ece with bins that hold equally many rows (Nixon et al. 2019)
 //   debiased_ece   sqrt(max(0, sum_b n_b/n [(acc_b - conf_b)^2 - acc_b (1 - acc_b)/(n_b - 1)])):
-//                  of the squares, free of the bias that few rows a bin give ece (Broecker 2012;
+//                                   of the squares, free of the bias of ece with few rows per bin
+//                                   (Broecker 2012;
 //                  Ferro and Fricker 2012; Kumar et al. 2019); bins of one row count 0
 //   brier          mean over rows of sum_k (p_k - [k = y])^2, 0..2 (Brier 1950; of two classes this
 //                  is twice what scikit-learn's brier_score_loss gives)
@@ -37,7 +38,7 @@
 
 namespace partita {
 
-/// The metrics, or something of each.
+/// The metrics, or one value for each of them.
 template <class T>
 struct PerMetric {
   T accuracy;
@@ -53,37 +54,36 @@ struct PerMetric {
 
 using Metrics = PerMetric<double>;
 
-/// A bar of the reliability diagram.
+/// One bar of the reliability diagram.
 struct ReliabilityBin {
   double lower;  ///< the bin is (lower, upper]
   double upper;
   std::size_t count;
-  double confidence;  ///< mean; NaN in an empty bin, as accuracy
+  double confidence;  ///< mean of the bin; NaN if empty, like accuracy
   double accuracy;
   std::optional<Interval> accuracy_interval;
 };
 
 struct Evaluation {
   Metrics metrics;
-  /// By resampling rows, with their probabilities as they are. NaN for classwise_ece: all
-  /// probabilities of all rows would have to be read again for every resample. Empty without
-  /// resamples.
+  /// From resampled rows, with their probabilities unchanged. NaN for classwise_ece, which would
+  /// have to read all probabilities of all rows again for every resample. Empty without resamples.
   std::optional<PerMetric<Interval>> intervals;
   std::vector<ReliabilityBin> bins;
 };
 
 struct EvaluationOptions {
   std::size_t bins = 15;      ///< >= 1
-  bool equal_mass = false;    ///< ece, mce, debiased_ece and the diagram have bins of equal mass
-  std::size_t resamples = 0;  ///< for intervals; 0, or 2 and more
+  bool equal_mass = false;    ///< bins of equal mass in ece, mce, debiased_ece and the diagram
+  std::size_t resamples = 0;  ///< for the intervals; 0, or at least 2
   double level = 0.95;
   Stream stream = {};
 };
 
 /// @param logits     [n, K] logits or log-probabilities
 /// @param labels     [n], of 0..K-1
-/// @param calibrator if given, what it makes of the logits is evaluated
-/// @throws InvalidArgument as check_labels, or if a row has NaN, +inf or nothing but -inf
+/// @param calibrator if given, its output for the logits is evaluated
+/// @throws InvalidArgument as check_labels, or if a row has NaN, +inf or only -inf
 /// The result is the same for any number of threads.
 Evaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
                                 const EvaluationOptions& evaluation = {},

@@ -1,11 +1,11 @@
-// Temperature scaling: one number T that divides a network's logits, so that its probabilities say
-// how often it is right (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks",
-// ICML 2017, arXiv 1706.04599).
+// Temperature scaling: one number T that divides a network's logits, so that its probabilities
+// match how often it is right (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural
+// networks", ICML 2017, arXiv 1706.04599).
 //
 //   partita::TemperatureFit fit = partita::fit_temperature(logits, labels, {.threads = 2});
 //   if (fit.status == partita::FitStatus::converged) use(fit.temperature);
 //
-// With beta = 1/T, what is minimized is the mean negative log-likelihood
+// With beta = 1/T, the fit minimizes the mean negative log-likelihood
 //
 //   N(beta) = mean over rows of LSE(beta z) - beta z_y,
 //
@@ -30,7 +30,7 @@ namespace partita {
 /// How a fit ended.
 enum class FitStatus : std::uint8_t {
   converged,
-  /// Every label has its row's largest logit: the likelihood rises as T goes to 0, for ever.
+  /// Every label has its row's largest logit: the likelihood keeps rising as T goes to 0.
   zero_temperature,
   /// On average the labels' logits are no larger than their rows': it rises as T goes to infinity.
   infinite_temperature,
@@ -67,8 +67,8 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
 double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,
                        const RowOptions& options = {});
 
-/// @throws InvalidArgument naming the first row whose label is not of 0..columns-1, or `labels` if
-///         there are not as many as rows
+/// @throws InvalidArgument naming the first row whose label is not in 0..columns-1, or `labels` if
+///         their number differs from that of the rows
 void check_labels(Rows logits, std::span<const std::int64_t> labels);
 
 }  // namespace partita

@@ -5,7 +5,7 @@
 //   words[7].tokens, words[7].log_prob
 //
 // Sample i draws from stream (seed, id + i) alone, so neither the number of samples nor the batch
-// or the threads change it. Samples that share a prefix are walked as one until they part: the
+// or the threads change it. Samples that share a prefix advance as one until they diverge: the
 // model sees each distinct prefix of a batch once.
 #pragma once
 
@@ -21,9 +21,8 @@ namespace partita {
 /// Draws n sequences that all begin with `prompt`.
 /// Token t of a sample is the inverse of the cumulative softmax at the uniform at position t of its
 /// stream; a token's probability is exact to 2^-53.
-/// @throws InvalidArgument if an option is out of range, the prompt holds something that is no
-/// token,
-///         or the model gives NaN, +inf or nothing but -inf; the message holds the prefix.
+/// @throws InvalidArgument if an option is out of range, the prompt holds an invalid token, or the
+///         model gives NaN, +inf or only -inf; the message names the prefix.
 std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, std::size_t n,
                                           const Streams& streams, const SearchOptions& options = {},
                                           std::span<const Token> prompt = {});

@@ -21,7 +21,7 @@ namespace partita {
 /// The k best sequences (fewer, if the model has fewer), most likely first. Equally likely ones
 /// keep the order of their prefixes, and then of their last tokens.
 /// @throws InvalidArgument if k is 0, an option is out of range, or the model gives NaN, +inf or
-///         nothing but -inf.
+///         only -inf.
 std::vector<Hypothesis> beam_search(const SequenceModel& model, std::size_t k,
                                     const SearchOptions& options = {});
 

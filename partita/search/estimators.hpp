@@ -37,7 +37,7 @@ Estimate estimate(std::span<const double> log_prob, double threshold,
                   std::span<const double> values);
 
 struct HindsightGumbels {
-  std::vector<double> perturbed;  ///< one an item, descending
+  std::vector<double> perturbed;  ///< one per item, descending
   double threshold = 0;           ///< kappa, of what was not drawn; -inf if nothing is left
 };
 
@@ -45,7 +45,7 @@ struct HindsightGumbels {
 /// that they were drawn in this order (Shi, Bieber, Sutton 2020, section 4.1): the first is
 /// Gumbel(0), the maximum of all; the next is Gumbel(log of the probability left) truncated at the
 /// one before; the last is the threshold.
-/// @param log_prob log-probabilities in the order drawn, before anything was taken.
+/// @param log_prob unconditional log-probabilities, in the order drawn.
 /// @param log_rest log-probability of everything not drawn; -inf if the items are all there are.
 /// @throws InvalidArgument if a log-probability is NaN or above 0.
 HindsightGumbels hindsight_gumbels(std::span<const double> log_prob, double log_rest,

@@ -1,5 +1,5 @@
-// What a model says of given sequences, token by token: for perplexity, and for how well the
-// probabilities of the next token are calibrated.
+// What a model says about given sequences, token by token: for perplexity, and for the calibration
+// of next-token probabilities.
 //
 //   auto scores = partita::score_sequences(model, sentences);
 //   double nll = 0;
@@ -17,22 +17,23 @@ namespace partita {
 
 /// A model's prediction of one token, before it saw it.
 struct TokenScore {
-  double log_prob;    ///< of the token that came
+  double log_prob;    ///< log-probability of the actual token
   double confidence;  ///< the probability of the most likely token
-  bool correct;       ///< whether that one came (the lowest of those that tie)
+  bool correct;       ///< whether that token (of ties, the lowest) is the actual one
 
   bool operator==(const TokenScore&) const = default;
 };
 
 /// Looks at the logits behind a score: of the token at `position` of a sequence, [1, V], the filter
-/// applied. Calls for one sequence come one after the other; those for others from other threads.
+/// applied. Calls for one sequence are made in order; calls for different sequences may come from
+/// different threads.
 using SeeLogits = std::function<void(std::size_t sequence, std::size_t position, Rows logits)>;
 
 /// The scores of each sequence's tokens, and of the end token after them if the model has one.
 /// Incremental models read each token once; sequences of a batch are read side by side.
-/// @param options filter, batch and threads; max_length is not looked at.
-/// @throws InvalidArgument if a sequence holds the end token or something that is no token, or the
-///         model gives NaN, +inf or nothing but -inf.
+/// @param options filter, batch and threads; max_length is ignored.
+/// @throws InvalidArgument if a sequence holds the end token or an invalid token, or the model
+///         gives NaN, +inf or only -inf.
 std::vector<std::vector<TokenScore>> score_sequences(const SequenceModel& model,
                                                      std::span<const Sequence> sequences,
                                                      const SearchOptions& options = {},

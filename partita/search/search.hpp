@@ -1,10 +1,10 @@
-// What all searches over sequences share: their options and what they return. See
-// sequence_model.hpp for what is searched, and for the searches themselves
+// Options and results shared by all searches over sequences. See sequence_model.hpp for what is
+// searched, and for the searches themselves
 //
 //   ancestral.hpp         n independent samples
 //   beam.hpp              the k most likely sequences, as far as a beam finds them
 //   stochastic_beam.hpp   k distinct sequences, an exact sample without replacement
-//   unique.hpp            the same, one at a time, as many as are asked for
+//   unique.hpp            the same, one at a time, on demand
 #pragma once
 
 #include <cstddef>
@@ -17,10 +17,9 @@ namespace partita {
 struct SearchOptions {
   /// A sequence is cut after this many tokens; the end token counts as one. >= 1.
   std::size_t max_length = 256;
-  /// Done to every row of logits before anything else; log-probabilities are those of the model so
-  /// filtered.
+  /// Applied to every row of logits first; log-probabilities are those of the filtered model.
   Filter filter{};
-  /// Samples (or searches) are shared out among this many threads, each of which calls the model.
+  /// Samples (or searches) are divided among this many threads, each of which calls the model.
   int threads = 1;
   /// The most prefixes given to the model in one call; 0 chooses by the size of the vocabulary. One
   /// search's beam is never split. It does not change any result.
@@ -31,7 +30,7 @@ struct SearchOptions {
 struct Hypothesis {
   Sequence tokens;        ///< without the prompt, without the end token
   bool finished = false;  ///< true: ended by the end token; false: cut at max_length
-  double log_prob = 0;    ///< sum of the tokens' log-probabilities, the end token's included
+  double log_prob = 0;    ///< sum of the tokens' log-probabilities, including the end token's
 
   bool operator==(const Hypothesis&) const = default;
 };

@@ -1,5 +1,5 @@
-// What the tests of searches share: small models with random weights (stateless, and the same with
-// a state), a model's whole support listed, and the law of an ordered sample without replacement
+// Shared by the tests of searches: small models with random weights (stateless, and the same with a
+// state), a model's whole support, and the distribution of an ordered sample without replacement
 // from it. Nothing here uses the searches.
 #pragma once
 
@@ -65,7 +65,7 @@ class StatelessModel : public SequenceModel {
   HashLogits logits_;
 };
 
-/// The same logits from a hash kept in a state, reading the last token only; and a witness that the
+/// The same logits from a hash kept in a state, reading the last token only; and a check that the
 /// search keeps its promises about states.
 class StatefulModel : public StatelessModel {
  public:

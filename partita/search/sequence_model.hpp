@@ -9,11 +9,11 @@
 //
 // A stateless model (a callable, an n-gram) reads the prefixes. An incremental one keeps what it
 // computed for them (a key-value cache, an LSTM's hidden state) in a DecodingState and reads only
-// what is new. What the search promises about a state:
+// what is new. What a search guarantees about a state:
 //
-//   first call      any prefixes (prompts), one a row; read them from their beginning
+//   first call      any prefixes (prompts), one per row; read them from the beginning
 //   between calls   reorder(rows) once: row i now continues what row rows[i] was
-//   later calls     as many prefixes as rows, each one token longer: read the last token
+//   later calls     as many prefixes as rows, each longer by one token: read the last token
 //
 // TorchScript: derive from SequenceModel and from DecodingState; the state holds the cache tensors,
 //   reorder() is cache.index_select(batch_dimension, rows), and next_logits() runs the module on
@@ -66,8 +66,8 @@ class SequenceModel {
   /// The token that ends a sequence, or -1 if only the maximum length does.
   virtual Token end_token() const = 0;
 
-  /// The format in which next_logits() writes: f64 (the default), or f32, which a large vocabulary
-  /// wants: half the memory, and probabilities as good as single precision makes them (1e-6).
+  /// The format in which next_logits() writes: f64 (the default), or f32, for a large vocabulary:
+  /// half the memory, and probabilities to single precision (1e-6).
   virtual DType logits_dtype() const { return DType::f64; }
 
   /// A state for the prefixes of one search; null (the default) for a stateless model.
@@ -76,10 +76,10 @@ class SequenceModel {
   /// Writes the logits of the token that follows each prefix: any real numbers, -inf for a token
   /// that cannot come. They need not be normalized.
   /// @param prefixes never hold the end token, unless a prompt does.
-  /// @param state    what start() gave, brought up to date as promised above; or null.
+  /// @param state what start() returned, kept up to date as described above; or null.
   /// @param logits   [prefixes.size(), vocabulary_size()], contiguous, of logits_dtype():
   ///                 double* row = logits.row_data<double>(i).
-  /// Called from several threads at once, with a state each, if SearchOptions::threads asks so.
+  /// Called from several threads at once, each with its own state, if SearchOptions::threads > 1.
   virtual void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
                            MutableRows logits) const = 0;
 };

@@ -3,7 +3,7 @@
 //
 //   partita::StochasticBeam beam = partita::stochastic_beam_search(model, 25, {.seed = 1});
 //   beam.sequences[0].tokens     // the first one drawn: with probability exp(log_prob)
-//   beam.sequences[1]            // the second: its probability over what is left, and so on
+//   beam.sequences[1]            // the second: with its probability among the rest, and so on
 //
 //   double mean = 0;             // an unbiased estimate of E f: see estimators.hpp
 //   for (std::size_t i = 0; i < beam.sequences.size(); ++i)
@@ -15,9 +15,9 @@
 // first, and the children of S are drawn given that the largest of them is G_S. A beam that keeps
 // the k prefixes of largest G_S ends with the k sequences of largest G_y.
 //
-// The noise below a prefix is a function of the stream and the prefix alone. Hence the beam for k
-// is a prefix of the beam for k + 1 under the same stream, UniqueSampler returns the same sequences
-// in the same order, and the batch changes nothing.
+// The noise below a prefix is a function of the stream and the prefix alone. Hence, under the same
+// stream, the beam for k is a prefix of the beam for k + 1, UniqueSampler returns the same
+// sequences in the same order, and the batch makes no difference.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,7 @@ struct StochasticBeam {
 };
 
 /// @param k      >= 1
-/// @param stream the sample is a function of the model, the options, k and it.
+/// @param stream the sample is a function of the model, the options, k and this stream.
 /// @throws InvalidArgument if k is 0, an option is out of range, or the model gives NaN, +inf or
 ///         nothing but -inf.
 StochasticBeam stochastic_beam_search(const SequenceModel& model, std::size_t k, Stream stream,

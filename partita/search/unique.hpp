@@ -6,15 +6,15 @@
 //     if (good(sequence->tokens)) break;
 //   }
 //
-// The order is that of drawing sequences one after the other, each with its probability over what
-// is left (Shi, Bieber, Sutton, "Incremental sampling without replacement for sequence models",
-// ICML 2020). Their UniqueRandomizer subtracts what was returned from the probabilities in a trie
-// of prefixes. Here nothing is subtracted, so nothing cancels and exhaustion is exact: the trie's
-// open prefixes wait in a heap, each with the perturbed log-probability of the best sequence below
-// it that has not been returned (top_down.hpp), and the largest one is followed to its end. The
-// first k sequences are those of stochastic_beam_search(model, k, stream).
+// The order is that of drawing sequences one after the other, each with its probability among those
+// left (Shi, Bieber, Sutton, "Incremental sampling without replacement for sequence models", ICML
+// 2020). Their UniqueRandomizer subtracts what was returned from the probabilities in a trie of
+// prefixes. Here nothing is subtracted, so nothing cancels and exhaustion is exact: the trie's open
+// prefixes wait in a heap, each with the perturbed log-probability of the best sequence below it
+// that has not been returned (top_down.hpp), and the largest one is followed to its end. The first
+// k sequences are those of stochastic_beam_search(model, k, stream).
 //
-// The model is asked for one prefix at a time, and once for each; its logits and about 2 KB more
+// The model is called for one prefix at a time, and once for each; its logits and about 2 KB more
 // are kept for every prefix visited, because the sampler may come back to it.
 #pragma once
 
@@ -37,8 +37,8 @@ class UniqueSampler {
   UniqueSampler(UniqueSampler&&) noexcept;
   UniqueSampler& operator=(UniqueSampler&&) noexcept;
 
-  /// The next sequence; nothing when all that are possible have been returned.
-  /// @throws InvalidArgument if the model gives NaN, +inf or nothing but -inf.
+  /// The next sequence; nothing once all possible ones have been returned.
+  /// @throws InvalidArgument if the model gives NaN, +inf or only -inf.
   std::optional<PerturbedHypothesis> next();
 
   /// The perturbed log-probability of the sequence that next() would return; -inf when there is

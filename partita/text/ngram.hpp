@@ -2,7 +2,7 @@
 // given the n - 1 before it, counted in a text and interpolated with the shorter contexts
 // (Witten-Bell). It learns a word list in a second, and is a real sequence model to search over.
 //
-//   std::vector<std::string> words = ...;                       // one sequence a line, UTF-8
+//   std::vector<std::string> words = ...;                       // one sequence per line, UTF-8
 //   auto units = partita::TextUnits::learn(partita::UnitKind::character, words);
 //   partita::NgramModel model = partita::train_ngram(units, words, {.order = 6});
 //   model.save("words.model");
@@ -11,7 +11,8 @@
 //   auto beam = partita::stochastic_beam_search(loaded, 25, {.seed = 1});
 //   std::cout << loaded.units().decode(beam.sequences[0].tokens) << '\n';
 //
-// With c(h) how often context h was followed by anything and T(h) by how many different tokens,
+// With c(h) the number of times that context h was followed by anything, and T(h) the number of
+// distinct tokens that followed it,
 //
 //   P(w | h) = (c(hw) + T(h) P(w | h')) / (c(h) + T(h)),    h' = h without its oldest token,
 //
@@ -51,7 +52,7 @@ class NgramModel final : public SequenceModel {
   std::string serialize() const;
   static NgramModel parse(std::string_view bytes, std::string_view name = "n-gram model");
 
-  /// That of the units.
+  /// The units' vocabulary size.
   std::size_t vocabulary_size() const override;
   Token end_token() const override;
   void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
@@ -65,8 +66,8 @@ class NgramModel final : public SequenceModel {
 
   /// log P(text, end). @throws InvalidArgument as TextUnits::encode.
   double log_prob(std::string_view text) const;
-  /// exp(-mean log-probability of a token), ends included, over the lines.
-  /// @throws InvalidArgument if there is no line; as TextUnits::encode.
+  /// exp(-mean log-probability per token), including ends, over the lines.
+  /// @throws InvalidArgument if there is no line, or as TextUnits::encode.
   double perplexity(std::span<const std::string> lines) const;
 
   NgramModel(TextUnits units, std::shared_ptr<const NgramTable> table)
@@ -82,7 +83,7 @@ struct NgramOptions {
 };
 
 /// Counts the n-grams of the lines. A line without tokens is a sequence that ends at once.
-/// @param units what the lines are cut into; those learned from other lines do as well.
+/// @param units what the lines are cut into; they may have been learned from other lines.
 /// @throws InvalidArgument if there are no lines, the units cannot encode one (named by its
 ///         number), or the order is out of range.
 NgramModel train_ngram(TextUnits units, std::span<const std::string> lines,

@@ -1,13 +1,12 @@
-// What a token of a text is: a character, a word, or a piece of SentencePiece's.
+// What a token of a text is: a character, a word, or a SentencePiece piece.
 //
 //   TextUnits units = TextUnits::learn(UnitKind::word, lines, {.vocabulary = 10000});
 //   Sequence tokens = units.encode("the old whale");
 //   std::string text = units.decode(tokens);
 //
-// One token is the end of a line, which no text contains. Learned tokens stand by falling
-// frequency, as an adaptive softmax wants them, behind the end (0) and "<unk>" (1), except
-// characters, of which none is unknown; those of SentencePiece by the probability that it gives
-// them.
+// One token is the end of a line, which no text contains. Learned tokens are sorted by falling
+// frequency, as an adaptive softmax needs them, after the end (0) and "<unk>" (1), which characters
+// lack; SentencePiece's are sorted by the probability that it gives them.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +25,7 @@ namespace partita {
 
 enum class UnitKind : std::uint8_t {
   character,      ///< Unicode code points
-  word,           ///< what stands between spaces; the most frequent ones, and "<unk>"
+  word,           ///< separated by spaces; the most frequent ones, and "<unk>"
   sentencepiece,  ///< sentence_pieces.hpp
 };
 
@@ -36,8 +35,8 @@ const char* name_of(UnitKind kind);
 UnitKind unit_kind(std::string_view name);
 
 struct UnitOptions {
-  /// The most frequent words, the others becoming "<unk>"; 0: all. How many pieces SentencePiece
-  /// may have; 0: 8000. Characters are all kept.
+  /// Words: how many of the most frequent to keep, the others becoming "<unk>"; 0: all.
+  /// SentencePiece: how many pieces; 0: 8000. Characters are all kept.
   std::size_t vocabulary = 0;
 };
 
@@ -48,17 +47,17 @@ class TextUnits {
   /// @throws InvalidArgument if there are no lines or one is not UTF-8; as SentencePieces::train.
   static TextUnits learn(UnitKind kind, std::span<const std::string> lines,
                          const UnitOptions& options = {});
-  /// Those of a model that was trained elsewhere.
+  /// The units of a model trained elsewhere.
   explicit TextUnits(SentencePieces pieces);
 
   UnitKind kind() const;
-  std::size_t size() const;  ///< the end's included
+  std::size_t size() const;  ///< including the end
   Token end_token() const;
 
   /// The tokens of a text, without the end.
-  /// @throws InvalidArgument if it is not UTF-8, or holds a character that was never seen.
+  /// @throws InvalidArgument if it is not UTF-8, or holds an unknown character.
   Sequence encode(std::string_view text) const;
-  /// The text of tokens. @throws InvalidArgument if one is the end or not of 0 ... size() - 1.
+  /// The text of tokens. @throws InvalidArgument if one is the end or not in 0 ... size() - 1.
   std::string decode(std::span<const Token> tokens) const;
 
   void write(ArchiveWriter& out) const;

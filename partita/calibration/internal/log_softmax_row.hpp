@@ -1,4 +1,4 @@
-// One row of double at a time: log-probabilities in its place, and the probabilities. Not
+// One row at a time, in double: its log-probabilities, in place, and its probabilities. Not
 // installed.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace partita {
 
 class LogSoftmaxRow {
  public:
-  /// logits become log-probabilities; -inf stays. @throws InvalidArgument for a row that has none
+  /// logits become log-probabilities; -inf stays. @throws InvalidArgument for a row without any
   /// (NaN, +inf, all -inf)
   void operator()(std::span<double> logits) {
     const double max = load(logits);
@@ -38,7 +38,7 @@ class LogSoftmaxRow {
     exp(0);
   }
 
-  /// Of the last row.
+  /// Those of the last row.
   std::span<const double> probabilities() const { return {terms_.data(), columns_}; }
 
  private:

@@ -10,7 +10,7 @@
 
 namespace partita {
 
-/// add(row, sum) adds a row's share to a Sum, which is zero at first and adds up with +=.
+/// add(row, sum) adds a row's share to a Sum, which starts at zero; Sums are added with +=.
 /// @param chunk rows that are summed one after the other
 template <class Sum, class Add>
 Sum sum_over_rows(std::size_t rows, int threads, const Add& add, const Sum& zero = {},

@@ -9,9 +9,9 @@
 //   model->hidden(prompt, cache);                       // [B, T, dim]
 //   model->hidden(next_token, cache);                   // [B, 1, dim]: reads one token, not T + 1
 //
-// The two halves are apart because a loss over a large vocabulary (NceLoss, SampledSoftmaxLoss,
-// AdaptiveSoftmaxLoss) wants the hidden states and the output layer, and never all of the logits.
-// neural_sequence_model.hpp makes one of these what a search takes.
+// The two halves are separate because a loss over a large vocabulary (NceLoss, SampledSoftmaxLoss,
+// AdaptiveSoftmaxLoss) needs the hidden states and the output layer, but never all of the logits.
+// neural_sequence_model.hpp turns a language model into a sequence model for searches.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -32,20 +32,20 @@ class LanguageModel : public torch::nn::Module {
   /// row. Empty: nothing read.
   using Cache = std::vector<Tensor>;
 
-  /// @param tokens  int64 [B, n] in [0, vocabulary()), which follow those that `cache` remembers.
-  /// @param cache   of B rows; taken on by n tokens.
-  /// @param dropout where the masks come from; none: nothing is dropped (evaluation).
-  /// @return [B, n, dim()]; that at position t is a function of tokens 0 ... t.
+  /// @param tokens int64 [B, n] in [0, vocabulary()), following those that `cache` remembers.
+  /// @param cache of B rows; advanced by n tokens.
+  /// @param dropout the source of the masks; if none, nothing is dropped (evaluation).
+  /// @return [B, n, dim()]; the state at position t is a function of tokens 0 ... t.
   virtual Tensor hidden(const Tensor& tokens, Cache& cache,
                         const std::optional<Random>& dropout = {}) const = 0;
 
-  /// Of whole sequences.
+  /// The same for whole sequences.
   Tensor hidden(const Tensor& tokens, const std::optional<Random>& dropout = {}) const {
     Cache cache;
     return hidden(tokens, cache, dropout);
   }
 
-  /// What a softmax makes probabilities of: [..., dim()] -> [..., vocabulary()].
+  /// What a softmax turns into probabilities: [..., dim()] -> [..., vocabulary()].
   Tensor logits(const Tensor& hidden) const { return losses::logits(hidden, output_); }
 
   std::int64_t vocabulary() const { return output_.outputs(); }
@@ -67,17 +67,17 @@ class LanguageModel : public torch::nn::Module {
 
 struct LstmOptions {
   std::int64_t vocabulary = 0;
-  std::int64_t dim = 256;  ///< of embeddings and of each layer's state
+  std::int64_t dim = 256;  ///< size of the embeddings and of each layer's state
   std::int64_t layers = 1;
-  double dropout = 0;  ///< of embeddings and of every layer's output (Zaremba et al. 2014)
+  double dropout = 0;  ///< rate, on embeddings and every layer's output (Zaremba et al. 2014)
   bool tied = true;    ///< one matrix for input and output (Press, Wolf 2017)
-  /// Of an adaptive output (losses/adaptive_softmax.hpp), which is tied to nothing. None: a full
-  /// one.
+  /// Cutoffs of an adaptive output (losses/adaptive_softmax.hpp), which is never tied. Empty: a
+  /// full softmax.
   std::vector<std::int64_t> cutoffs = {};
 };
 
-/// Long short-term memory (Hochreiter, Schmidhuber 1997; with forget gates, Gers et al. 2000), the
-/// equations of torch.nn.LSTM.
+/// Long short-term memory (Hochreiter, Schmidhuber 1997; with forget gates, Gers et al. 2000), with
+/// the equations of torch.nn.LSTM.
 class LstmLanguageModel final : public LanguageModel {
  public:
   /// Initial weights are uniform in +-1 / sqrt(dim).
@@ -101,17 +101,18 @@ struct TransformerOptions {
   std::int64_t dim = 256;  ///< a multiple of 2 * heads
   std::int64_t layers = 4;
   std::int64_t heads = 4;
-  double dropout = 0;  ///< of embeddings and of each residual branch
+  double dropout = 0;  ///< rate, on embeddings and each residual branch
   bool tied = true;
-  std::vector<std::int64_t> cutoffs = {};  ///< as LstmOptions'
+  std::vector<std::int64_t> cutoffs = {};  ///< as in LstmOptions
 };
 
 /// A decoder of pre-normalized blocks (Vaswani et al. 2017; Radford et al. 2019) with rotary
-/// positions (Su et al. 2021), so that no length is built in. The cache is the keys and values.
+/// positions (Su et al. 2021), so that there is no built-in maximum length. The cache holds the
+/// keys and values.
 class TransformerLanguageModel final : public LanguageModel {
  public:
-  /// Initial weights are normal of standard deviation 0.02; those that end a residual branch, 0.02
-  /// / sqrt(2 layers).
+  /// Initial weights are normal with standard deviation 0.02, or 0.02 / sqrt(2 layers) for those
+  /// that end a residual branch.
   /// @throws InvalidArgument naming the option that is out of range.
   TransformerLanguageModel(const TransformerOptions& options, const Random& random);
 

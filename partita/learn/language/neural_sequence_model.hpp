@@ -1,10 +1,10 @@
-// A neural language model as what a search takes: incremental, in batches, on any device.
+// A neural language model as a sequence model for searches: incremental, in batches, on any device.
 //
 //   partita::NeuralSequenceModel model(lstm, /*end_token=*/0);
 //   auto beam = partita::stochastic_beam_search(model, 32, {.seed = 1});
 //
 // Its decoding state is the language model's cache, whose rows follow the search's. Rows of one
-// length are computed together, so prompts of several lengths cost a call for each length.
+// length are computed together, so prompts of several lengths cost one call per length.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ class NeuralSequenceModel final : public SequenceModel {
  public:
   /// @param end_token ends a sequence; -1: only the maximum length does.
   /// @param start_token what the model has read before a sequence begins, as in its training.
-  /// @throws InvalidArgument if there is no model, or one of the tokens is none of its vocabulary.
+  /// @throws InvalidArgument if there is no model, or one of the tokens is not in its vocabulary.
   NeuralSequenceModel(std::shared_ptr<const LanguageModel> model, Token end_token,
                       Token start_token);
   /// The end of one sequence is the start of the next.

@@ -26,21 +26,21 @@ namespace partita {
 using NetworkOptions = std::variant<LstmOptions, TransformerOptions>;
 
 struct TextModel {
-  /// The kind under which its archive is filed.
+  /// The kind of its archive.
   static constexpr std::string_view kArchive = "language-model";
 
   TextUnits units;
   NetworkOptions options;
   std::shared_ptr<LanguageModel> network;
 
-  /// A network that knows nothing; its vocabulary is that of the units, whatever `options` says.
+  /// An untrained network, whose vocabulary is that of the units, whatever `options` says.
   static TextModel make(TextUnits units, NetworkOptions options, const Random& random);
 
   /// @throws IoError, DataError
   static TextModel load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
 
-  /// A line starts where the one before it ended.
+  /// A line starts where the previous one ended.
   NeuralSequenceModel sequences() const { return {network, units.end_token()}; }
 };
 

@@ -4,9 +4,9 @@
 //   TextTrainingResult result = train(model, lines, {.epochs = 5}, loop, progress);
 //   result.held_out.perplexity;
 //
-// A line is read from its beginning, its end being its last token. Long lines are cut into pieces
-// of `length` tokens, each of which begins without memory of the one before. Pieces of about one
-// length stand in a batch, so that little of it is padding.
+// A line is read from its beginning, and its end is its last token. Long lines are cut into pieces
+// of `length` tokens, each of which begins without memory of the one before. A batch holds pieces
+// of similar length, so that little of it is padding.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +22,17 @@ namespace partita {
 
 struct TextTrainingOptions {
   double epochs = 10;
-  std::int64_t batch = 64;      ///< pieces
-  std::int64_t length = 64;     ///< the most tokens of a piece
-  double learning_rate = 2e-3;  ///< of Adam; falls to a tenth of it, linearly
-  double clip_norm = 1;         ///< of the gradient
-  double held_out = 0.05;       ///< the share of lines that are only predicted, in [0, 1)
+  std::int64_t batch = 64;      ///< pieces per step
+  std::int64_t length = 64;     ///< most tokens of a piece
+  double learning_rate = 2e-3;  ///< initial rate of Adam; falls linearly to a tenth
+  double clip_norm = 1;         ///< largest norm of the gradient
+  double held_out = 0.05;       ///< share of lines used only for evaluation, in [0, 1)
   std::uint64_t seed = 0;       ///< of held-out lines, order and dropout; and of a loss's noise
   std::uint64_t patience = 0;   ///< epochs without a better held-out perplexity; 0: all epochs
   std::string device = "cpu";
 };
 
-/// The probability of lines under a model: per token, the ends included.
+/// The probability of lines under a model, per token, including line ends.
 struct TextEvaluation {
   std::uint64_t tokens = 0;
   double log_likelihood = 0;  ///< mean over the tokens, in nats
@@ -41,19 +41,19 @@ struct TextEvaluation {
 
 struct TextTrainingResult {
   training::LoopResult loop;
-  std::uint64_t tokens = 0;      ///< of the lines that were trained on
-  TextEvaluation held_out = {};  ///< of no tokens if nothing was held out
+  std::uint64_t tokens = 0;      ///< number of tokens in the training lines
+  TextEvaluation held_out = {};  ///< covers no tokens if nothing was held out
 };
 
-/// Trains the model's network where it stands.
-/// @param loss what is descended; it draws noise from a stream of the step.
+/// Trains the model's network in place.
+/// @param loss the loss to minimize; it draws noise from a stream of the step.
 /// @param loop checkpoint, log and so on; its number of steps is set from the epochs.
 /// @throws InvalidArgument if an option is out of its range, or no line is left to train on.
 TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
                          const losses::OutputLoss& loss, const TextTrainingOptions& options,
                          training::LoopOptions loop, const Progress& progress = {});
 
-/// How well the model predicts lines that begin without memory, pieces as in training.
+/// How well the model predicts lines that begin without memory, cut into pieces as in training.
 TextEvaluation evaluate(const TextModel& model, std::span<const std::string> lines,
                         const TextTrainingOptions& options = {});
 

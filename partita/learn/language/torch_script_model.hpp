@@ -1,5 +1,5 @@
-// A TorchScript module, tokens -> logits, as what a search takes: a model that was trained in
-// Python, used as it is.
+// A TorchScript module, tokens -> logits, as a sequence model for searches: a model trained in
+// Python, used unchanged.
 //
 //   # Python
 //   class Logits(torch.nn.Module):
@@ -11,8 +11,8 @@
 //   partita::TorchScriptModel model("model.ts", {.end_token = 50256, .start_token = 50256});
 //   auto beam = partita::stochastic_beam_search(model, 32, {.seed = 1}, {.max_length = 40});
 //
-// The module is asked for whole prefixes at every step: nothing is known of its caches. (A model of
-// one's own keeps them by deriving from SequenceModel and DecodingState.)
+// The module is given whole prefixes at every step, since nothing is known about its caches. (To
+// keep caches, derive your own model from SequenceModel and DecodingState.)
 #pragma once
 
 #include <filesystem>
@@ -26,17 +26,19 @@ namespace partita {
 
 struct TorchScriptOptions {
   Token end_token = -1;    ///< -1: only the maximum length ends a sequence
-  Token start_token = -1;  ///< put before every prefix; -1: nothing is, and prompts hold a token
-  std::size_t vocabulary_size = 0;  ///< what it must be; 0: whatever the module gives
+  Token start_token = -1;  ///< put before every prefix; -1: none, and prompts must not be empty
+  std::size_t vocabulary_size = 0;  ///< expected size; 0: whatever the module gives
   std::string device = "cpu";
 };
 
-/// Runs from several threads at once as far as the module does (those of PyTorch's layers do).
+/// May be called from several threads at once if the module may (PyTorch's layers may).
 class TorchScriptModel final : public SequenceModel {
  public:
-  /// Loads the module, in evaluation mode, and asks it about one token to learn its vocabulary.
-  /// @throws IoError, DataError if it is no TorchScript module or does not turn int64 [B, T] into
-  ///         floating-point [B, T, V] or [B, V]; InvalidArgument if a token is not in 0 ... V - 1.
+  /// Loads the module, in evaluation mode, and calls it on one token to learn the size of its
+  /// vocabulary.
+  /// @throws IoError, DataError if it is not a TorchScript module or does not turn int64 [B, T]
+  ///         into floating-point [B, T, V] or [B, V]; InvalidArgument if a token is not in 0 ... V
+  ///         - 1.
   explicit TorchScriptModel(const std::filesystem::path& path,
                             const TorchScriptOptions& options = {});
   ~TorchScriptModel() override;

@@ -1,4 +1,4 @@
-// A classifier that is unsure about what is none of its classes: Lee, Lee, Lee, Shin (2018),
+// A classifier that is unsure about inputs from none of its classes: Lee, Lee, Lee, Shin (2018),
 // "Training confidence-calibrated classifiers for detecting out-of-distribution samples" (arXiv
 // 1711.09325). Three ways to train it, one step each: by cross-entropy; by the confidence loss with
 // given examples of the unknown; or jointly with a GAN whose generator finds such examples along
@@ -26,10 +26,11 @@
 
 namespace partita::models {
 
-/// What a generator minimizes to pass its samples for real, with D(x) = sigmoid(discriminator(x)).
+/// What a generator minimizes to make its samples pass for real, with D(x) =
+/// sigmoid(discriminator(x)).
 enum class GeneratorLoss : std::uint8_t {
-  saturating,      ///< E log(1 - D(G(z))), the two players' game of Goodfellow et al. (2014)
-  non_saturating,  ///< -E log D(G(z)): the same fixed point, and a gradient while D still wins
+  saturating,      ///< E log(1 - D(G(z))), the two-player game of Goodfellow et al. (2014)
+  non_saturating,  ///< -E log D(G(z)): the same fixed point, but with a gradient while D still wins
 };
 
 struct ConfidentClassifierOptions {
@@ -38,13 +39,13 @@ struct ConfidentClassifierOptions {
   std::int64_t noise = 100;  ///< columns of the generator's input, standard normal
   double learning_rate = 2e-4;
   double beta1 = 0.5;    // Adam's, as its beta2 0.999
-  double clip_norm = 0;  ///< of each network's gradient; 0: not clipped
+  double clip_norm = 0;  ///< largest gradient norm of each network; 0: not clipped
 };
 
-/// -E log D(x) - E log(1 - D(G(z))) from the discriminator's logits: what it minimizes.
+/// -E log D(x) - E log(1 - D(G(z))) from the discriminator's logits: its own loss.
 Tensor discriminator_loss(const Tensor& real_logits, const Tensor& fake_logits);
 
-/// What the generator minimizes to deceive, from the discriminator's logits of its samples.
+/// The generator's loss, from the discriminator's logits for its samples.
 Tensor generator_loss(const Tensor& fake_logits, GeneratorLoss loss);
 
 class ConfidentClassifier {
@@ -63,21 +64,21 @@ class ConfidentClassifier {
 
   // One step on examples x [N, ...] with known classes y, int64 [N].
 
-  /// Down E[-log p(y | x)]. Losses: cross_entropy.
+  /// Minimizes E[-log p(y | x)]. Losses: cross_entropy.
   training::Losses cross_entropy_step(const Tensor& x, const Tensor& y);
 
-  /// Down the confidence loss with given examples of the unknown. Losses: cross_entropy, kl.
+  /// Minimizes the confidence loss with given examples of the unknown. Losses: cross_entropy, kl.
   training::Losses confidence_step(const Tensor& x, const Tensor& y, const Tensor& unknown);
 
-  /// Down the GAN's losses against a classifier that is held (equation 3):
+  /// Minimizes the GAN's losses against a fixed classifier (equation 3):
   ///   discriminator: -log D(x) - log(1 - D(G(z)))
   ///   generator:     its GeneratorLoss + beta KL(U || p(. | G(z)))
   /// Losses: discriminator, generator.
   /// @throws InvalidArgument if the model has no GAN.
   training::Losses gan_step(const Tensor& x, const Random& random);
 
-  /// Down the joint confidence loss (equation 4), the three networks in turn, each given the
-  /// others: gan_step(), then
+  /// Minimizes the joint confidence loss (equation 4), over the three networks in turn, each given
+  /// the others: gan_step(), then
   ///   classifier:    -log p(y | x) + beta KL(U || p(. | G(z'))), with fresh z'
   /// Losses: cross_entropy, kl, discriminator, generator.
   /// @throws InvalidArgument if the model has no GAN.

@@ -19,37 +19,37 @@
 namespace partita::models {
 
 struct ConvolutionFilters {
-  std::int64_t width;  ///< elements that a filter sees
+  std::int64_t width;  ///< number of elements that a filter spans
   std::int64_t count;
 };
 
 struct SequenceDiscriminatorOptions {
-  std::int64_t vocabulary = 0;  ///< of tokens; 0: elements are vectors of `features` numbers
-  std::int64_t features = 64;   ///< of an element, or of a token's embedding
+  std::int64_t vocabulary = 0;  ///< number of tokens; 0: elements are vectors of `features` numbers
+  std::int64_t features = 64;   ///< size of an element, or of a token's embedding
   std::vector<ConvolutionFilters> filters = {{1, 32}, {2, 32}, {3, 32}, {4, 32}, {5, 32}};
-  double dropout = 0.25;  ///< before the last layer, in [0, 1)
+  double dropout = 0.25;  ///< rate, before the last layer, in [0, 1)
 };
 
 /// Embedding, convolutions of several widths with ReLU, the maximum of each over the sequence, a
 /// highway layer (Srivastava, Greff, Schmidhuber 2015), dropout, a linear layer.
 class SequenceDiscriminator final : public torch::nn::Module {
  public:
-  /// Initial embeddings are uniform in +-1, weights normal of standard deviation 0.1, the highway's
-  /// gate begins at a bias of -2.
+  /// Initial embeddings are uniform in +-1, weights normal with standard deviation 0.1, and the
+  /// bias of the highway's gate is -2.
   /// @throws InvalidArgument naming the option that is out of range.
   SequenceDiscriminator(const SequenceDiscriminatorOptions& options, const Random& random);
 
-  /// Of being real: int64 [B, T], or [B, T, features], to [B].
-  /// @param dropout where the mask comes from; none: nothing is dropped.
+  /// Logits of being real: int64 [B, T], or [B, T, features], to [B].
+  /// @param dropout the source of the mask; if none, nothing is dropped.
   /// @throws InvalidArgument if a filter is wider than the sequences.
   Tensor logits(const Tensor& sequences, const std::optional<Random>& dropout = {}) const;
 
-  /// logits() of any number of sequences, without gradient: log D - log(1 - D).
+  /// logits() for any number of sequences, without gradient: log D - log(1 - D).
   Tensor log_odds(const Tensor& sequences) const;
-  /// D, the probability of being real, as log_odds().
+  /// D, the probability of being real, like log_odds().
   Tensor probability(const Tensor& sequences) const { return log_odds(sequences).sigmoid(); }
 
-  /// Half the square norm of the last layer, which the paper's code regularizes.
+  /// Half the squared norm of the last layer, which the paper's code regularizes.
   Tensor penalty() const;
 
   const SequenceDiscriminatorOptions& options() const { return options_; }

@@ -1,6 +1,7 @@
-// What SeqGAN trains: a law of sequences that draws them element by element and knows their
-// probability. An element is a token (TokenPolicy, the softmax of a language model) or a vector of
-// numbers (GaussianPolicy, normal distributions whose parameters an LSTM gives at each step).
+// What SeqGAN trains: a distribution over sequences, which are drawn element by element and whose
+// probability is known. An element is a token (TokenPolicy, the softmax of a language model) or a
+// vector of numbers (GaussianPolicy, normal distributions whose parameters an LSTM gives at each
+// step).
 //
 //   auto network = std::make_shared<LstmLanguageModel>(options, random);
 //   models::TokenPolicy policy(network, {.start_token = 0});
@@ -31,11 +32,11 @@ class SequencePolicy : public torch::nn::Module {
 
   /// Before the first element.
   virtual State start(std::int64_t rows) const = 0;
-  /// The next element of each row, [rows, ...], without gradient. A row's is a function of its
+  /// The next element of each row, [rows, ...], without gradient. A row's element depends on its
   /// state and its stream alone.
   /// @param streams one for each row.
   virtual Tensor draw(const State& state, std::span<const Stream> streams) const = 0;
-  /// Takes the state on by an element a row, [rows, ...].
+  /// Advances the state by one element per row, [rows, ...].
   virtual void read(const Tensor& elements, State& state) const = 0;
   /// log p(y_t | y_1 ... y_(t-1)) of each element: [B, T, ...] to [B, T].
   virtual Tensor log_prob(const Tensor& sequences) const = 0;
@@ -43,9 +44,9 @@ class SequencePolicy : public torch::nn::Module {
 
 struct TokenPolicyOptions {
   std::int64_t start_token = 0;  ///< what the model has read before a sequence begins
-  /// After it a sequence holds nothing else, with probability 1; -1: there is none.
+  /// Ends a sequence: after it only itself follows, with probability 1; -1: none.
   std::int64_t end_token = -1;
-  double temperature = 1;  ///< of the softmax, > 0
+  double temperature = 1;  ///< temperature of the softmax, > 0
 };
 
 /// Tokens, int64.
@@ -58,8 +59,8 @@ class TokenPolicy final : public SequencePolicy {
   Tensor draw(const State& state, std::span<const Stream> streams) const override;
   void read(const Tensor& elements, State& state) const override;
   Tensor log_prob(const Tensor& sequences) const override;
-  /// The same, of sequences that follow other inputs than their own: element t follows inputs 0 ...
-  /// t, the first of which is the start token.
+  /// The same for inputs other than the sequences' own: element t follows inputs 0 ... t, the first
+  /// of which is the start token.
   Tensor log_prob(const Tensor& sequences, const Tensor& inputs) const;
 
   /// The start token, and all elements but the last: what log_prob() reads.
@@ -72,7 +73,7 @@ class TokenPolicy final : public SequencePolicy {
 };
 
 struct GaussianPolicyOptions {
-  std::int64_t features = 1;  ///< numbers of an element
+  std::int64_t features = 1;  ///< numbers per element
   std::int64_t hidden = 32;
 };
 
@@ -89,7 +90,7 @@ class GaussianPolicy final : public SequencePolicy {
   void read(const Tensor& elements, State& state) const override;
   Tensor log_prob(const Tensor& sequences) const override;
 
-  /// Of the next element: [rows, features].
+  /// For the next element, [rows, features].
   distributions::Normal next(const State& state) const { return distribution(state.front()); }
 
  private:
@@ -105,7 +106,7 @@ class GaussianPolicy final : public SequencePolicy {
 std::vector<Stream> element_streams(const Stream& stream, std::int64_t t, std::int64_t rows);
 
 /// `count` sequences of `length` elements: [count, length, ...]. A sequence is a function of the
-/// stream and its place: the leading ones of sample(64) are those of sample(32).
+/// stream and its place: the first 32 of sample(64) are those of sample(32).
 Tensor sample(const SequencePolicy& policy, std::int64_t count, std::int64_t length,
               const Stream& stream);
 

@@ -18,21 +18,21 @@
 
 namespace partita::models {
 
-/// Of whole sequences: [R, T, ...] to [R]; that of each row from the row alone.
+/// The reward of whole sequences: [R, T, ...] to [R], each row's from that row alone.
 using Reward = std::function<Tensor(const Tensor& sequences)>;
 
 /// Completions by `policy` of every proper prefix of every sequence: [T - 1, B, rollouts, T, ...].
-/// At [t - 1, b, n] stand the first t elements of sequence b, and then what was drawn. All are
-/// drawn in one batch, which the roll-outs of a prefix join as the shorter ones reach its length,
-/// so that each prefix is read once. A completion is a function of its prefix, of the stream and of
-/// b, t and n, given T and the number of roll-outs.
+/// Entry [t - 1, b, n] holds the first t elements of sequence b, followed by what was drawn. All
+/// are drawn in one batch, which the roll-outs of a prefix join as the shorter ones reach its
+/// length, so that each prefix is read once. A completion is a function of its prefix, of the
+/// stream and of b, t and n, given T and the number of roll-outs.
 /// @param sequences [B, T, ...], T >= 2.
 Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int64_t rollouts,
                 const Stream& stream);
 
 /// Q(y_1 ... y_(t-1), y_t): the mean reward of the roll-outs that begin with y_1 ... y_t, and at T
-/// the reward of the sequence itself (equation 4). Without bias for the expected reward where
-/// `policy` goes on, whatever their number.
+/// the reward of the sequence itself (equation 4). Unbiased for the expected reward if `policy`
+/// continues, whatever their number.
 /// @return [B, T], without gradient.
 /// @throws InvalidArgument unless rollouts >= 1.
 Tensor action_values(const SequencePolicy& policy, const Tensor& sequences, const Reward& reward,
@@ -40,15 +40,15 @@ Tensor action_values(const SequencePolicy& policy, const Tensor& sequences, cons
 
 struct RolloutOptions {
   std::int64_t batch = 64;     ///< sequences, >= 2
-  std::int64_t length = 20;    ///< their elements
-  std::int64_t rollouts = 16;  ///< of each prefix
+  std::int64_t length = 20;    ///< elements per sequence
+  std::int64_t rollouts = 16;  ///< completions per prefix
 };
 
 /// Draws a batch of sequences from the generator and estimates the gradient of its expected reward
 /// (equation 6): the mean over sequences of sum_t (Q_t - b_t) grad log p(y_t | y_1 ... y_(t-1)),
-/// where b_t is the mean Q_t of the other sequences. b_t does not depend on the sequence that it is
-/// subtracted for, so the estimate is without bias where `policy` is the generator itself; for
-/// another (delayed) policy its Q stands in for the generator's.
+/// where b_t is the mean Q_t of the other sequences. b_t does not depend on the sequence for which
+/// it is subtracted, so the estimate is unbiased if `policy` is the generator itself; for another
+/// (delayed) policy its Q stands in for the generator's.
 estimators::Estimate rollout_policy_gradient(const SequencePolicy& generator,
                                              const SequencePolicy& policy, const Reward& reward,
                                              const RolloutOptions& options, const Stream& stream);

@@ -28,7 +28,7 @@ namespace partita::models {
 struct MaximumLikelihoodOptions {
   double epochs = 50;
   std::int64_t batch = 64;
-  double learning_rate = 1e-2;  ///< of Adam; falls to a tenth of it, linearly
+  double learning_rate = 1e-2;  ///< initial rate of Adam; falls linearly to a tenth
   double clip_norm = 5;
   std::uint64_t patience = 0;  ///< epochs without a better held-out NLL; 0: all epochs
   /// Scheduled sampling: the probability of reading the true token falls linearly from 1 to this.
@@ -37,7 +37,7 @@ struct MaximumLikelihoodOptions {
   std::uint64_t seed = 0;
 };
 
-/// Trains a policy on real sequences. Losses: nll, an element. Evaluates held_out_nll after each
+/// Trains a policy on real sequences. Losses: nll, per element. Evaluates held_out_nll after each
 /// epoch, and what `evaluate` adds.
 /// @throws InvalidArgument if an option is out of its range.
 training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePolicy>& policy,
@@ -47,32 +47,33 @@ training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePoli
                                               const training::Evaluate& evaluate = {},
                                               const Progress& progress = {});
 
-/// Mean -log p of the elements, those that follow an end token left out.
+/// Mean -log p of the elements, excluding those that follow an end token.
 double nll_of(const SequencePolicy& policy, const Tensor& sequences);
 
 /// What a complete sequence earns the generator, from the discriminator's D.
 enum class GeneratorReward : std::uint8_t {
-  probability,  ///< D, as in the paper: hardly differs among sequences that D is sure about
-  /// log D - log(1 - D). With the best D this is log p(y) - log q(y), so that the generator's law q
-  /// descends KL(q || p), and an element's share in it does not depend on how bad the others are.
+  probability,  ///< D, as in the paper: nearly equal for all sequences that D is sure about
+  /// log D - log(1 - D). With the best D this is log p(y) - log q(y), so that the generator's
+  /// distribution q descends KL(q || p), and an element's share in it does not depend on how bad
+  /// the others are.
   log_odds,
 };
 
 struct SeqGanOptions {
   GeneratorReward reward = GeneratorReward::probability;
-  std::int64_t batch = 64;     ///< sequences of a step of either network (and as many real ones)
-  std::int64_t rollouts = 16;  ///< N, of each prefix
+  std::int64_t batch = 64;     ///< sequences per step of either network (and as many real ones)
+  std::int64_t rollouts = 16;  ///< N, completions per prefix
   /// u in [0, 1): after each iteration the roll-out policy becomes u beta + (1 - u) theta. (The
   /// authors' code does so for all but the embeddings, which it copies.)
   double update_rate = 0.8;
-  std::int64_t g_steps = 1;               ///< steps of the generator an iteration
-  std::int64_t d_steps = 5;               ///< sets of generated sequences an iteration
+  std::int64_t g_steps = 1;               ///< generator steps per iteration
+  std::int64_t d_steps = 5;               ///< sets of generated sequences per iteration
   std::int64_t d_epochs = 3;              ///< passes over each of them
-  std::int64_t negatives = 1000;          ///< generated sequences of a set, and as many real ones
-  double generator_learning_rate = 1e-2;  ///< of Adam; in train() falls to a tenth, linearly
-  double discriminator_learning_rate = 1e-4;  ///< of Adam
+  std::int64_t negatives = 1000;          ///< generated sequences per set, and as many real ones
+  double generator_learning_rate = 1e-2;  ///< rate of Adam; falls linearly to a tenth in train()
+  double discriminator_learning_rate = 1e-4;  ///< rate of Adam
   double penalty = 0.2;                       ///< weight of the discriminator's penalty()
-  double clip_norm = 5;                       ///< of either network's gradient
+  double clip_norm = 5;                       ///< largest gradient norm of either network
   std::uint64_t seed = 0;
 };
 
@@ -87,7 +88,7 @@ class SeqGan {
   /// "generator", "roll-out policy", "discriminator".
   std::span<const training::Part> parts() const { return parts_; }
 
-  /// Trains the discriminator alone, on a fresh set of generated sequences a step.
+  /// Trains the discriminator alone, on a fresh set of generated sequences per step.
   training::LoopResult pretrain_discriminator(std::uint64_t steps, training::LoopOptions loop,
                                               const Progress& progress = {});
 
@@ -96,12 +97,13 @@ class SeqGan {
                              const training::Evaluate& evaluate = {},
                              const Progress& progress = {});
 
-  // What the steps are made of. Each depends on the networks and the number or stream alone.
+  // The parts of a step. Each depends only on the networks and the number or stream.
 
   /// One set: d_epochs passes over generated and real sequences. Losses: discriminator, the mean of
   /// its cross-entropy over the passes.
   training::Losses discriminator_step(const Stream& stream);
-  /// One step up the policy gradient. Losses: reward, the generated sequences' mean.
+  /// One ascent step along the policy gradient. Losses: reward, the mean over the generated
+  /// sequences.
   training::Losses generator_step(const Stream& stream);
   /// g_steps, d_steps, and the roll-out policy's update.
   training::Losses iteration(std::uint64_t number);

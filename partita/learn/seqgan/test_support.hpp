@@ -23,7 +23,7 @@ inline std::shared_ptr<TokenPolicy> tiny(std::uint64_t id = 1, TokenPolicyOption
   return std::make_shared<TokenPolicy>(network, options);
 }
 
-/// All 81 sequences, the last element changing fastest.
+/// All 81 sequences, the last element varying fastest.
 inline Tensor all_sequences() {
   std::vector<Tensor> digits;
   const Tensor index = at::arange(81, at::kLong);

@@ -35,7 +35,7 @@ enum class VaeLatent : std::uint8_t {
 };
 
 enum class VaeDecoder : std::uint8_t {
-  bernoulli,  ///< of bits, each with its logit
+  bernoulli,  ///< bits, each with its logit
   gaussian,   ///< of numbers, each with its mean, and one standard deviation for all, learned
               ///< (Rybkin, Daniilidis, Levine 2021: a deviation for each has no largest likelihood
               ///< where an input is constant)
@@ -53,7 +53,7 @@ struct VaeOptions {
 /// Multilayer perceptrons with tanh.
 class Vae final : public torch::nn::Module {
  public:
-  /// First weights by initialize_glorot().
+  /// Initial weights by initialize_glorot().
   /// @throws InvalidArgument naming the option that is out of range.
   Vae(const VaeOptions& options, const Random& random);
 
@@ -68,7 +68,7 @@ class Vae final : public torch::nn::Module {
   /// p(x | z), z [..., event]: batch [...], event [inputs].
   distributions::DistributionPtr likelihood(const Tensor& z);
 
-  /// Lets the decoder begin with this mean for each input, [inputs] (in (0, 1) for bits), so that
+  /// Makes the decoder start with this mean for each input, [inputs] (in (0, 1) for bits), so that
   /// training need not find it.
   void start_from_mean(const Tensor& mean);
 
@@ -83,11 +83,11 @@ class Vae final : public torch::nn::Module {
 
 struct VaeEvaluationOptions {
   std::int64_t samples = 5000;  ///< k of the importance-weighted bound
-  std::int64_t batch = 16;      ///< examples at a time; changes nothing but memory and speed
+  std::int64_t batch = 16;      ///< examples at a time; affects only memory and speed
   Stream stream = {};
 };
 
-/// Of each example, in nats, without a gradient, on the CPU: double [N].
+/// One value per example, in nats, without gradient, on the CPU: double [N].
 struct VaeEvaluation {
   Tensor reconstruction;  ///< mean of log p(x | z) over the samples
   Tensor divergence;      ///< KL(q(z | x) || p(z)), exact

@@ -5,9 +5,9 @@
 //   auto result = models::train(vae, images, estimator, {.epochs = 20}, loop, progress);
 //   result.loop.history;                                    // loss, reconstruction, kl
 //
-// A Bernoulli decoder sees bits: each image is binarized, a pixel being 1 with the probability that
-// is its gray; a Gaussian one sees grays in [0, 1]. Losses are in nats an image: reconstruction is
-// -E_q[log p(x | z)], kl is KL(q(z | x) || p(z)), and loss what is descended.
+// A Bernoulli decoder sees bits: each image is binarized, a pixel being 1 with a probability equal
+// to its gray value; a Gaussian one sees grays in [0, 1]. Losses are in nats per image:
+// reconstruction is -E_q[log p(x | z)], kl is KL(q(z | x) || p(z)), and loss what is descended.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ enum class VaeObjective : std::uint8_t {
 };
 
 enum class Binarization : std::uint8_t {
-  dynamic,  ///< other bits in every step (Burda et al. 2016)
+  dynamic,  ///< new bits in every step (Burda et al. 2016)
   fixed,    ///< the same bits in every epoch
 };
 
@@ -66,7 +66,7 @@ struct VaeTrainingOptions {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double clip_norm = std::numeric_limits<double>::infinity();
-  double held_out = 0;         ///< the share of images that is only evaluated, in [0, 1)
+  double held_out = 0;         ///< share of images used only for evaluation, in [0, 1)
   std::uint64_t patience = 0;  ///< epochs without a better bound of those; 0: all epochs
   std::uint64_t seed = 0;      ///< of held-out images, order, bits and samples
   std::string device = "cpu";
@@ -77,9 +77,9 @@ struct VaeTrainingResult {
   std::int64_t images = 0;  ///< that were trained on
 };
 
-/// Trains the model where it stands, and on the way what the estimator learns itself. Held-out
-/// images are evaluated after every epoch: held_out_loss, held_out_reconstruction and held_out_kl,
-/// of one sample each.
+/// Trains the model in place, along with the estimator's own parameters. Held-out images are
+/// evaluated after every epoch: held_out_loss, held_out_reconstruction and held_out_kl, of one
+/// sample each.
 /// @param images uint8 [N, inputs]
 /// @param estimator of E_q[log p(x | z)], or of the importance-weighted bound: then none that
 ///        evaluates relaxed samples; Pathwise with options.relaxation.
@@ -89,7 +89,7 @@ VaeTrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,
                         estimators::Estimator& estimator, const VaeTrainingOptions& options,
                         training::LoopOptions loop, const Progress& progress = {});
 
-/// The learning rate after so many epochs, as a share of the first.
+/// The learning rate after this many epochs, as a share of the initial one.
 double schedule_factor(VaeSchedule schedule, double epochs);
 
 /// Images as a model sees them in an evaluation, float [N, inputs]: grays in [0, 1], and for a

@@ -1,6 +1,5 @@
-// Internal to partita/search: several beams that take their steps together, so that the model is
-// called once per step for all of them. What a step keeps is up to beam.cpp and
-// stochastic_beam.cpp.
+// Internal to partita/search: several beams that advance together, so that the model is called once
+// per step for all of them. What a step keeps is decided by beam.cpp and stochastic_beam.cpp.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +14,10 @@ namespace partita {
 
 /// A node of the tree of prefixes, as a beam or a trie holds it.
 struct Prefix {
-  Sequence tokens{};  ///< the prompt's included
+  Sequence tokens{};  ///< including the prompt's
   double log_prob = 0;
   double perturbed = 0;   ///< the largest perturbed log-probability below it
-  Stream stream{};        ///< of the noise below it
+  Stream stream{};        ///< stream of the noise below it
   bool finished = false;  ///< the end token came
   bool leaf = false;      ///< finished, or as long as allowed
   std::size_t row = 0;    ///< of the logits that made it, and then of those that follow it

@@ -1,5 +1,5 @@
-// Internal to partita/search: a model being asked for one step after the other, with its answers
-// checked and filtered; and the division of many searches into batches.
+// Internal to partita/search: calls a model step by step, checking and filtering its logits; and
+// divides many searches into batches.
 //
 //   Decoder decoder(model, options);
 //   MutableRows logits = decoder.next(prefixes);
@@ -27,8 +27,8 @@ class Decoder {
 
   /// The logits after each prefix, as the model gives them (f64 or f32), or filtered (f64): valid
   /// until the next call.
-  /// @throws InvalidArgument if the model gives a row with NaN, +inf or nothing but -inf, or logits
-  ///         in another format.
+  /// @throws InvalidArgument if the model gives a row with NaN, +inf or only -inf, or logits in
+  ///         another format.
   Rows next(std::span<const Sequence> prefixes);
 
   void reorder(std::span<const std::size_t> rows) {
@@ -50,7 +50,7 @@ class Decoder {
 void check_search(const SequenceModel& model, const SearchOptions& options);
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt);
 
-/// The most tokens that a sequence may have, its prompt's included.
+/// The most tokens that a sequence may have, including its prompt's.
 inline std::size_t longest_with(std::size_t prompt, const SearchOptions& options) {
   const std::size_t most = std::numeric_limits<std::size_t>::max();
   return options.max_length > most - prompt ? most : prompt + options.max_length;
@@ -60,7 +60,7 @@ inline std::size_t longest_with(std::size_t prompt, const SearchOptions& options
 std::size_t jobs_per_batch(const SequenceModel& model, const SearchOptions& options,
                            std::size_t rows_per_job);
 
-/// Divides [0, jobs) in batches and calls body(first, last) on each, several at once if
+/// Divides [0, jobs) into batches and calls body(first, last) on each, several at once if
 /// options.threads asks for it.
 template <class Body>
 void for_each_batch(const SequenceModel& model, const SearchOptions& options, std::size_t jobs,

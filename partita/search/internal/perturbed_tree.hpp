@@ -1,5 +1,5 @@
 // Internal to partita/search: the noise of the tree of prefixes, as a pure function of a stream.
-// stochastic_beam.cpp and unique.cpp walk the same tree, one in breadth and one in depth.
+// stochastic_beam.cpp and unique.cpp walk the same tree, breadth-first and depth-first.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The exponential in vectors, for kernels.cpp: a fast form for sums, and an accurate one. Compiled
-// once for every target, like all that Highway calls -inl.
+// once for every target, as Highway's -inl files are.
 #if defined(PARTITA_SOFTMAX_EXP_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef PARTITA_SOFTMAX_EXP_INL_HPP
 #undef PARTITA_SOFTMAX_EXP_INL_HPP
@@ -110,7 +110,7 @@ HWY_INLINE V ExpForSum(D d, V z, V max) {
                             hn::BitCast(d, hn::Add(hn::BitCast(di, y), power_bits)));
 }
 
-/// A number as the sum of two: high is it rounded, low what the rounding left out.
+/// A number as the sum of two: high is its rounded value, low what the rounding left out.
 template <class V>
 struct Pair {
   V high;

@@ -1,4 +1,4 @@
-// The SIMD kernels under the softmax family: what is done to one block of a row. Not installed.
+// The SIMD kernels under the softmax family: the operations on one block of a row. Not installed.
 //
 // A block is kBlock logits (the last one of a row is filled up with -inf) and lies contiguous, in
 // float or double. Its element i belongs to lane i mod kLanes, and every reduction is made lane by
@@ -20,16 +20,16 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
 }
 
-/// For each of the consecutive blocks that z[0, n) is made of: lanes[l] = the largest z of lane l,
-/// largest = the largest of all. Returns false if some z is NaN or +inf (and, seldom, if none is
-/// but finite logits overflow when they are added up).
+/// For each of the consecutive blocks that make up z[0, n): lanes[l] = the largest z of lane l,
+/// largest = the largest of all. Returns false if some z is NaN or +inf (or, rarely, if finite
+/// logits overflow when they are added up).
 /// @param lanes   [blocks, kLanes]
 /// @param largest [blocks]
 bool lane_max(const float* z, std::size_t n, float* lanes, float* largest);
 bool lane_max(const double* z, std::size_t n, double* lanes, double* largest);
 
 /// The same, and second[l] = the second largest z of lane l (as often as it occurs); -inf if there
-/// is one only.
+/// is only one.
 /// @param second [blocks, kLanes]
 bool lane_top_two(const float* z, std::size_t n, float* lanes, float* second, float* largest);
 bool lane_top_two(const double* z, std::size_t n, double* lanes, double* second, double* largest);

@@ -1,5 +1,5 @@
-// One pass over a row of logits, block by block: what log_sum_exp, softmax, argmax and the samplers
-// of gumbel/ have in common. Not installed.
+// One pass over a row of logits, block by block: shared by log_sum_exp, softmax, argmax and the
+// samplers of gumbel/. Not installed.
 //
 //   RowPass<float> pass;                       // memory, reused from row to row
 //   pass.sum_exp({logits, row});               // or find_max(), at the cost of arg max
@@ -38,8 +38,8 @@ class RowReader {
   /// where it can, else to `buffer`.
   std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
 
-  /// The whole blocks at the row's front that can be read where they lie, as one piece; empty if
-  /// the row must be converted.
+  /// The leading whole blocks of the row that can be read in place, as one piece; empty if the row
+  /// must be converted.
   std::span<const T> whole_blocks() const;
 
   T at(std::size_t column) const;
@@ -104,8 +104,8 @@ class RowPass {
   /// Largest logit; -inf for a row of all -inf.
   double max() const { return max_; }
 
-  /// log sum exp(z - max) >= 0, after either. Its last digits are good however close to 0 it is, as
-  /// the top log-probability of a confident row needs.
+  /// log sum exp(z - max) >= 0, after either. It is accurate to the last digits however close to 0,
+  /// as the top log-probability of a confident row requires.
   double log_sum(const RowReader<T>& row) const;
 
   /// Index of the first logit that equals max().

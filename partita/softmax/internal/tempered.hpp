@@ -24,7 +24,7 @@ struct TemperedRow {
 /// @param max  the row's largest logit; finite
 /// @param beta > 0. As it goes to 0, q becomes uniform over the categories that are possible.
 /// T is the arithmetic: float (16-bit formats and f32) or double (any format). In float, terms have
-/// a relative error of some 1e-7 of |beta (z - max)|.
+/// a relative error of about 1e-7 |beta (z - max)|.
 template <class T>
 TemperedRow tempered_row(Rows logits, std::size_t row, double max, double beta);
 

@@ -2,8 +2,8 @@
 //
 // The root is the empty context. The child of context h by symbol s is the context "s before h":
 // one token more of the past. So a walk from the root along the last token, the one before
-// it and so on, as far as the trie goes, meets just the contexts that the model interpolates,
-// shortest first. Nodes stand in breadth-first order with siblings side by side, so each array
+// it and so on, as far as the trie goes, meets exactly the contexts that the model interpolates,
+// shortest first. Nodes are stored in breadth-first order with siblings side by side, so each array
 // below is one flat piece, and the same text always gives the same bytes.
 #pragma once
 
@@ -22,13 +22,13 @@ inline constexpr int kMaxNgramOrder = 16;
 struct NgramTable {
   std::uint32_t order = 1;
   std::uint32_t vocabulary = 1;       ///< tokens are 0 ... vocabulary - 1
-  std::uint32_t end = 0;              ///< the token that ends a line; in no context
-  std::vector<std::uint32_t> symbol;  ///< [nodes] by which a node extends its parent
+  std::uint32_t end = 0;              ///< the token that ends a line; never part of a context
+  std::vector<std::uint32_t> symbol;  ///< [nodes] the symbol by which a node extends its parent
   std::vector<std::uint32_t>
       child_begin;  ///< [nodes + 1] children of n: child_begin[n] ... [n + 1]
   std::vector<std::uint32_t> entry_begin;  ///< [nodes + 1] entries of n, likewise
-  std::vector<std::uint32_t> token;        ///< [entries] what followed the context, ascending
-  std::vector<std::uint32_t> count;        ///< [entries] how often
+  std::vector<std::uint32_t> token;  ///< [entries] tokens that followed the context, ascending
+  std::vector<std::uint32_t> count;  ///< [entries] how often each did
 
   // Derived by finish().
   std::vector<double> total;        ///< [nodes] c(h), the sum of a node's counts
@@ -47,12 +47,12 @@ struct NgramTable {
 
   /// log P(w | prefix) of every token w.
   void log_probs(std::span<const Token> prefix, std::span<double> out) const;
-  /// The same of one, to the bit, without the others.
+  /// The same for one token, identical to the bit, without the others.
   double log_prob(std::span<const Token> prefix, std::uint32_t w) const;
 
  private:
-  /// P(w | prefix) = share P(w) + sum over the contexts d of the prefix that were seen, from one
-  /// symbol long to the longest, of scale[d] times how often w followed.
+  /// P(w | prefix) = share P(w) + sum over the prefix's seen contexts d, from one symbol to the
+  /// longest, of scale[d] times how often w followed.
   struct Mixture {
     std::size_t depth = 0;
     std::array<std::size_t, kMaxNgramOrder> path = {};  ///< nodes of the contexts

@@ -1,4 +1,4 @@
-// What the language models share. Not installed.
+// Shared by the language models. Not installed.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Prefixes of a search as tensors: those of one length make a rectangle. Not installed.
+// Prefixes of a search as tensors: those of one length form a matrix. Not installed.
 #pragma once
 
 #include <span>
@@ -10,7 +10,7 @@
 
 namespace partita {
 
-/// The indices of the prefixes of each length that there is, from the shortest up.
+/// The indices of the prefixes of each length that occurs, shortest first.
 std::vector<std::vector<std::size_t>> rows_by_length(std::span<const Sequence> prefixes);
 
 /// int64 [rows, 1 + length]: the start token and each prefix. @param rows of one length.
