@@ -70,17 +70,17 @@ void add_filter(CLI::App& app, Filter& filter) {
       ->group(group)
       ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()));
   app.add_option("--top-p", filter.top_p,
-                 "keep the most likely that hold probability P of (0, 1] (1)")
+                 "keep the most likely with total probability P in (0, 1] (1)")
       ->option_text("P")
       ->group(group)
       ->check(number(is_probability, "above 0 and at most 1"));
   app.add_option("--min-p", filter.min_p,
-                 "keep those of at least P times the largest probability (0)")
+                 "keep those with at least P times the largest probability (0)")
       ->option_text("P")
       ->group(group)
       ->check(number([](double p) { return p >= 0 && p <= 1; }, "from 0 to 1"));
   app.add_option("--typical-p", filter.typical_p,
-                 "keep the most typical that hold probability P of (0, 1] (1)")
+                 "keep the most typical with total probability P in (0, 1] (1)")
       ->option_text("P")
       ->group(group)
       ->check(number(is_probability, "above 0 and at most 1"));
@@ -88,7 +88,7 @@ void add_filter(CLI::App& app, Filter& filter) {
 
 void add_max_length(CLI::App& app, std::size_t& max_length) {
   app.add_option("--max-length", max_length,
-                 fmt::format("cut a sequence after N tokens, its end included ({})", max_length))
+                 fmt::format("cut a sequence after N tokens, including its end ({})", max_length))
       ->option_text("N")
       ->check(whole_number(1, 1U << 20U));
 }
@@ -100,7 +100,7 @@ void add_device(CLI::App& app, Device& device, const std::string& group) {
 void add_run(CLI::App& app, RunOptions& options, const std::string& group) {
   add_device(app, options.device, group);
   app.add_option("--checkpoint", options.checkpoint,
-                 "save the state of training here, and go on from it if it is there")
+                 "save the state of training here, and resume from it if it exists")
       ->option_text("FILE")
       ->group(group);
   app.add_option("--checkpoint-seconds", options.checkpoint_seconds,
@@ -117,10 +117,10 @@ void add_common(CLI::App& app, CommonOptions& options) {
   options.threads =
       std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
   app.add_option("--seed", options.seed,
-                 "the same seed draws the same on any number of threads (0)")
+                 "the same seed gives the same draws on any number of threads (0)")
       ->option_text("N")
       ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
-  app.add_option("--threads", options.threads, "use at most N threads (one a processor)")
+  app.add_option("--threads", options.threads, "use at most N threads (one per processor)")
       ->option_text("N")
       ->check(whole_number(1, kMostThreads));
   app.add_flag("--json", options.json, "print one JSON object to standard output and nothing else");

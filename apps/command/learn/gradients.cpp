@@ -46,7 +46,7 @@ void add_gradients(CLI::App& app) {
       ->delimiter(',');
   command
       ->add_option("--samples", options->samples,
-                   "estimates that each bias and variance is measured from (10000)")
+                   "estimates from which bias and variance are measured (10000)")
       ->option_text("N")
       ->check(whole_number(2, 100'000'000));
   command->add_option("--steps", options->steps, "steps of stochastic gradient descent (500)")

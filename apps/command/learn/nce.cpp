@@ -31,7 +31,7 @@ void add_nce(CLI::App& app) {
   auto* command = app.add_subcommand(kNce.name, kNce.description);
   auto options = std::make_shared<NceExperimentOptions>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("CORPUS", options->corpus, "UTF-8 text, or one gzipped; - is standard input")
+  command->add_option("CORPUS", options->corpus, "UTF-8 text, plain or gzip; - is standard input")
       ->option_text("FILE")
       ->required();
   command
@@ -42,7 +42,7 @@ void add_nce(CLI::App& app) {
   command->add_option("--dim", options->dim, "length of the word vectors, 1..1024 (64)")
       ->option_text("N")
       ->check(whole_number(1, 1024));
-  command->add_option("--batch", options->batch, "pairs of words a step (256)")
+  command->add_option("--batch", options->batch, "pairs of words per step (256)")
       ->option_text("N")
       ->check(whole_number(1, 100'000));
   command->add_option("--steps", options->steps, "steps of each loss (2000)")

@@ -107,7 +107,7 @@ void train(OpensetOptions& options, const CommonOptions& common) {
 void add_train(CLI::App& openset) {
   const auto not_negative = number([](double x) { return x >= 0; }, "of at least 0");
   auto* command = openset.add_subcommand(
-      "train", "Train a classifier to be unsure about what is none of its classes");
+      "train", "Train a classifier to be unsure about inputs from none of its classes");
   auto options = std::make_shared<OpensetOptions>();
   auto common = std::make_shared<CommonOptions>();
   const auto add = [&](const char* flag, auto& value, const std::string& description,

@@ -87,13 +87,13 @@ void add_model_options(CLI::App& command, VaeTrainOptions& options) {
       ->option_text("N")
       ->group(group)
       ->check(whole_number(1, 10'000));
-  command.add_option("--categories", options.categories, "of each one-hot vector (10)")
+  command.add_option("--categories", options.categories, "size of each one-hot vector (10)")
       ->option_text("N")
       ->group(group)
       ->check(whole_number(2, 10'000));
   command
       .add_option("--decoder", options.decoder,
-                  "bernoulli: of binarized pixels; gaussian: of grays, with one learned "
+                  "bernoulli: binarized pixels; gaussian: grays, with one learned "
                   "deviation (bernoulli)")
       ->option_text("NAME")
       ->group(group)
@@ -117,26 +117,26 @@ void add_objective_options(CLI::App& command, VaeTrainOptions& options) {
       ->check(CLI::IsMember({"elbo", "iwae"}));
   command
       .add_option("--samples", options.samples,
-                  "samples of z a step and image: k of iwae (5; of elbo 1, or 2 where the "
+                  "samples of z per step and image: k of iwae (5; for elbo 1, or 2 where the "
                   "estimator needs it)")
       ->option_text("K")
       ->group(group)
       ->check(whole_number(1, 10'000));
   command
       .add_option("--estimator", options.estimator,
-                  "of the gradient through one-hot vectors: concrete, st-gumbel, reinforce-loo, "
+                  "for the gradient through one-hot vectors: concrete, st-gumbel, reinforce-loo, "
                   "rebar, relax, unordered-set (concrete)")
       ->option_text("NAME")
       ->group(group)
       ->check(CLI::IsMember(
           {"concrete", "st-gumbel", "reinforce-loo", "rebar", "relax", "unordered-set"}));
-  command.add_option("--temperature", options.temperature, "of the relaxations (0.5)")
+  command.add_option("--temperature", options.temperature, "temperature of the relaxations (0.5)")
       ->option_text("T")
       ->group(group)
       ->check(number([](double t) { return t > 0; }, "above 0"));
   command
       .add_option("--without", options.without,
-                  "leave out a term of the ELBO: regulariser or reconstruction")
+                  "leave out a term of the ELBO: regularizer or reconstruction")
       ->option_text("TERM")
       ->group(group)
       ->check(CLI::IsMember({"regulariser", "regularizer", "reconstruction"}));

@@ -75,16 +75,16 @@ std::vector<double> logarithms(Rows rows, const std::string& name, int threads) 
 void add_logits(CLI::App& app, InputOptions& options) {
   app.add_option("LOGITS", options.logits,
                  "logits or log-probabilities (rows, classes): .npy, .npz, .safetensors or .csv; "
-                 "of an array in a file, as FILE:ARRAY")
+                 "an array in a file as FILE:ARRAY")
       ->option_text("FILE")
       ->required();
   app.add_flag("--probabilities", options.probabilities,
-               "LOGITS holds probabilities: take their logarithms, of 0 minus infinity");
+               "LOGITS holds probabilities: take their logarithms (of 0: minus infinity)");
 }
 
 void add_labels(CLI::App& app, InputOptions& options) {
   app.add_option("LABELS", options.labels,
-                 "the right class of each row, integers from 0; as LOGITS")
+                 "the right class of each row, integers from 0; formats as LOGITS")
       ->option_text("FILE")
       ->required();
 }

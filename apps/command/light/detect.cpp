@@ -6,7 +6,7 @@
 namespace partita::app {
 
 void add_detect(CLI::App& app) {
-  auto* command = app.add_subcommand("detect", "Tell inputs like those of training from others");
+  auto* command = app.add_subcommand("detect", "Tell inputs like the training data from others");
   command->require_subcommand(1);
   add_detect_evaluate(*command);
   add_detect_threshold(*command);

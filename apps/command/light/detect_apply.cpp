@@ -109,12 +109,12 @@ void run(const ApplyThresholdOptions& options) {
 void add_detect_apply(CLI::App& app) {
   auto* command = app.add_subcommand("apply", "Mark the rows that a threshold accepts");
   auto options = std::make_shared<ApplyThresholdOptions>();
-  command->add_option("THRESHOLD", options->threshold, "as partita detect threshold wrote it")
+  command->add_option("THRESHOLD", options->threshold, "written by partita detect threshold")
       ->option_text("FILE")
       ->required();
   command
       ->add_option("LOGITS", options->logits,
-                   "logits (or features): .npy, .npz, .safetensors or .csv; of an array in a file, "
+                   "logits (or features): .npy, .npz, .safetensors or .csv; an array in a file "
                    "as FILE:ARRAY")
       ->option_text("FILE")
       ->required();

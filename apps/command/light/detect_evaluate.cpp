@@ -161,10 +161,10 @@ void add_detect_evaluate(CLI::App& app) {
   auto* in = command
                  ->add_option("--in", options->in,
                               "logits (or features) of known inputs: .npy, .npz, .safetensors or "
-                              ".csv; of an array in a file, as FILE:ARRAY")
+                              ".csv; an array in a file as FILE:ARRAY")
                  ->option_text("FILE");
-  auto* out =
-      command->add_option("--out", options->out, "the same of unknown inputs")->option_text("FILE");
+  auto* out = command->add_option("--out", options->out, "the same for unknown inputs")
+                  ->option_text("FILE");
   auto* logits = command
                      ->add_option("--logits", options->logits,
                                   "instead of --in and --out: take the rows that are classified "
@@ -188,7 +188,7 @@ void add_detect_evaluate(CLI::App& app) {
   add_score_inputs(*command, options->score);
   command
       ->add_option("--resamples", options->resamples,
-                   "of the bootstrap, for 95 % intervals; 0 for none (1000)")
+                   "bootstrap resamples for 95 % intervals; 0 for none (1000)")
       ->option_text("N")
       ->check(whole_number(0, 10'000'000));
   add_common(*command, options->common);

@@ -68,7 +68,7 @@ void add_score(CLI::App& app, ScoreOptions& options) {
       ->option_text("NAME")
       ->check(CLI::IsMember({"msp", "max-logit", "entropy", "energy", "mahalanobis", "knn"}));
   app.add_option("--temperature", options.temperature,
-                 "divide the logits by T > 0; max-logit stays what it is (1)")
+                 "divide the logits by T > 0; max-logit ignores it (1)")
       ->option_text("T")
       ->check(number([](double t) { return t > 0 && std::isfinite(t); }, "above 0"));
   add_k(app, options.k, "knn: the distance to the N-th nearest training row");
@@ -81,7 +81,7 @@ void add_score(CLI::App& app, ScoreOptions& options) {
 void add_score_inputs(CLI::App& app, ScoreOptions& options) {
   app.add_flag("--probabilities", options.probabilities,
                "the files hold probabilities, not logits; msp at T = 1 is then the logarithm of "
-               "the largest as it stands");
+               "the largest");
   app.add_option("--features", options.features,
                  "features of the training set, (rows, columns); the other files then hold "
                  "features, too")

@@ -107,13 +107,12 @@ void add_detect_threshold(CLI::App& app) {
   auto options = std::make_shared<ThresholdOptions>();
   command
       ->add_option("--in", options->in,
-                   "logits (or features) of known inputs: .npy, .npz, .safetensors or .csv; of an "
-                   "array in a file, as FILE:ARRAY")
+                   "logits (or features) of known inputs: .npy, .npz, .safetensors or .csv; an "
+                   "array in a file as FILE:ARRAY")
       ->option_text("FILE")
       ->required();
   command
-      ->add_option("--tpr", options->tpr,
-                   "share of them, above 0 and at most 1, that is accepted (0.95)")
+      ->add_option("--tpr", options->tpr, "share of them to accept, above 0 and at most 1 (0.95)")
       ->option_text("P")
       ->check(number([](double p) { return p > 0 && p <= 1; }, "above 0 and at most 1"));
   add_score(*command, options->score);

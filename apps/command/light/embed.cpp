@@ -6,7 +6,7 @@
 namespace partita::app {
 
 void add_embed(CLI::App& app) {
-  auto* command = app.add_subcommand("embed", "Train word vectors, and look at them");
+  auto* command = app.add_subcommand("embed", "Train and inspect word vectors");
   command->require_subcommand(1);
   add_embed_train(*command);
   add_embed_eval(*command);

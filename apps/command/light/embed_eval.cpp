@@ -99,18 +99,18 @@ void run_nearest(const NearestOptions& options) {
 
 void add_embed_eval(CLI::App& embed) {
   auto* command =
-      embed.add_subcommand("eval", "Compare similarities and analogies with people's judgment");
+      embed.add_subcommand("eval", "Compare similarities and analogies with human judgment");
   auto options = std::make_shared<EvalOptions>();
   command->add_option("VECTORS", options->vectors, "word vectors: text, word2vec binary or .npy")
       ->option_text("FILE")
       ->required();
   command
       ->add_option("--similarity", options->similarity,
-                   "lines of two words and a score, as WordSim-353 and MEN")
+                   "lines of two words and a score, like WordSim-353 and MEN")
       ->option_text("FILE...");
   command
       ->add_option("--analogies", options->analogies,
-                   "lines of four words in sections, as word2vec's questions-words.txt")
+                   "lines of four words in sections, like word2vec's questions-words.txt")
       ->option_text("FILE");
   add_common(*command, options->common);
   command->footer(
@@ -129,7 +129,7 @@ void add_embed_nearest(CLI::App& embed) {
   command->add_option("VECTORS", options->vectors, "word vectors: text, word2vec binary or .npy")
       ->option_text("FILE")
       ->required();
-  command->add_option("WORD", options->words, "whose neighbors to list")
+  command->add_option("WORD", options->words, "list its neighbors")
       ->option_text("WORD...")
       ->required();
   add_k(*command, options->k, "neighbors of each");

@@ -154,7 +154,7 @@ void add_embed_train(CLI::App& embed) {
   number("--negative", options->embedding.negative, 1, 1000, "noise words for each center");
   command
       ->add_option("--sample", options->embedding.sample,
-                   "leave out words more frequent than this share at random; 0: none (0.001)")
+                   "randomly drop words more frequent than this share; 0: none (0.001)")
       ->option_text("SHARE")
       ->check(CLI::Range(0.0, 1e9).description(""));
   number("--min-count", options->vocabulary.min_count, 1, std::uint64_t{1} << 62U,
@@ -162,18 +162,18 @@ void add_embed_train(CLI::App& embed) {
   number("--epochs", options->embedding.epochs, 1, 1'000'000, "pass the text so many times");
   command
       ->add_option("--alpha", options->alpha,
-                   "first learning rate, falling linearly to 0.0001 of it (0.025; cbow 0.15)")
+                   "initial learning rate, falling linearly to 0.0001 of it (0.025; cbow 0.15)")
       ->option_text("RATE")
       ->check(CLI::PositiveNumber.description(""));
   command->add_flag("--deterministic", options->embedding.deterministic,
                     "the same vectors on any number of threads, at about a third of the speed");
   command
       ->add_option("--checkpoint-seconds", options->checkpoint_seconds,
-                   "save the state in OUTPUT.checkpoint that often; 0: never (300)")
+                   "time between saves to OUTPUT.checkpoint; 0: never (300)")
       ->option_text("S")
       ->check(CLI::NonNegativeNumber.description(""));
   command->add_flag("--resume", options->resume,
-                    "go on from OUTPUT.checkpoint if it is there, to the same result");
+                    "resume from OUTPUT.checkpoint if it exists, to the same result");
   add_common(*command, options->common);
   add_output(*command, options->output, "the vectors: .txt, .vec, .bin (as word2vec) or .npy")
       ->required();

@@ -79,7 +79,7 @@ TextUnits units_of(const LmTrainOptions& options, std::span<const std::string> l
 void add_lm_train(CLI::App& app) {
   auto* command = app.add_subcommand("train", "Train a language model on the lines of a text file");
   auto options = std::make_shared<LmTrainOptions>();
-  command->add_option("TEXT", options->text, "UTF-8 text, one word or sentence a line")
+  command->add_option("TEXT", options->text, "UTF-8 text, one word or sentence per line")
       ->option_text("FILE")
       ->required();
   command->add_option("--kind", options->kind, "kind of model: ngram, lstm, transformer (ngram)")
@@ -109,7 +109,7 @@ void add_lm_train(CLI::App& app) {
   const auto add = [&](const char* name, auto& value, const char* what, const char* unit) {
     return command->add_option(name, value, what)->option_text(unit)->group(group);
   };
-  add("--dim", options->dim, "numbers that stand for a token, and in each layer (256)", "N")
+  add("--dim", options->dim, "size of the embeddings and of each layer (256)", "N")
       ->check(whole_number(1, 1U << 16U));
   add("--layers", options->layers, "layers (lstm: 1, transformer: 4)", "N")
       ->check(whole_number(1, 1000));
