@@ -1,6 +1,5 @@
-// Sampling and log-probabilities beside libtorch's own operators, as they are strung together in
-// C++ where there are no distributions, and beside Python's torch.distributions:
-// ./dev bench distributions
+// Sampling and log-probabilities beside libtorch's own operators, combined by hand as in C++
+// without distributions, and beside Python's torch.distributions: ./dev bench distributions
 //
 // A case makes the distribution from its parameters, as a training step does, and samples or
 // scores. libtorch's operators check nothing, Python's distributions check parameters and values;
@@ -194,7 +193,7 @@ void categories(Bench& bench, std::int64_t v) {
       [&](bool check) { Categorical(Logits(z), check).sample(random); },
       [&] { at::multinomial(z.softmax(-1), 1, true, generator); },
       "D.Categorical(logits=z).sample()");
-  // What at::multinomial does unless told otherwise; for one draw the law is the same.
+  // What at::multinomial does unless told otherwise; for one draw the distribution is the same.
   bench.row(
       "Categorical, sample (without replacement)", size,
       [&](bool check) { Categorical(Logits(z), check).sample(random); },

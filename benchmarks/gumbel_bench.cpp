@@ -1,5 +1,5 @@
-// Sampling without replacement and Gumbel-max beside what is written in libtorch for them:
-// ./dev bench gumbel
+// Sampling without replacement and Gumbel-max beside the usual libtorch code for them: ./dev bench
+// gumbel
 //
 //   gumbel_top_k   log_softmax, plus Gumbel noise -log(-log(u)), and topk
 //   gumbel_max     softmax, and multinomial with one sample a row

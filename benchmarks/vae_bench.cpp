@@ -25,7 +25,7 @@ constexpr std::int64_t kInputs = 784;
 constexpr std::int64_t kDim = 50;
 constexpr std::int64_t kSteps = 300;  // of one turn
 
-/// Seconds a step.
+/// Seconds per step.
 double ours(const Tensor& images, std::int64_t samples) {
   const auto vae = std::make_shared<models::Vae>(models::VaeOptions{}, Stream{.seed = 1});
   estimators::Pathwise estimator({.samples = samples});

@@ -58,7 +58,7 @@ Shares nearest_center(const Points& points, const Points& centers) {
   return shares;
 }
 
-/// Every center moves to the mean of what it holds: the step that both algorithms share.
+/// Every center moves to the mean of its points: the step that both algorithms share.
 Points means(const Points& points, const Shares& shares, std::size_t k) {
   Points sums(k);
   std::vector<double> held(k);

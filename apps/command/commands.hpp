@@ -3,7 +3,7 @@
 // There are two programs. `partita` links no libtorch, whose libraries take half a second to load.
 // The subcommands that need it live in `partita-learn`, which stands beside it and which `partita`
 // becomes when one of them is asked for, or when lm or generate meet a neural model (neural.hpp);
-// nobody needs to know.
+// users need not know.
 #pragma once
 
 #include <CLI/CLI.hpp>

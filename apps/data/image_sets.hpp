@@ -1,4 +1,4 @@
-// Images to train and to test on: of a directory, or rendered by the program itself.
+// Images to train and test on: from a directory, or rendered by the program itself.
 #pragma once
 
 #include <cstddef>

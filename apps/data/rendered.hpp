@@ -1,5 +1,5 @@
 // Images of characters in the fonts of the machine, turned, sheared, scaled, moved and made noisy:
-// a set to learn from where no other is at hand.
+// a training set where no other is available.
 //
 //   partita::LabeledImages digits = render_characters("0123456789", 10'000, {.seed = 1});
 //   partita::LabeledImages letters = render_characters(kCapitals, 1000, {2});

@@ -1,5 +1,5 @@
-// What every experiment does: it computes somewhere, keeps its training, tells how far it is, runs
-// tasks side by side, and gives means with their standard errors.
+// Shared by all experiments: where to compute, how to keep a training run, progress, tasks in
+// parallel, and means with their standard errors.
 #pragma once
 
 #include <cstddef>

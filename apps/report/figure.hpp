@@ -9,7 +9,7 @@
 //   page.figure(partita::to_svg(figure), "Root mean square error against k.");
 //
 // Text, axes and grid take the page's own colors (currentColor, --grid, --series-1 ... --series-6;
-// see page.hpp), so a figure is readable on light and on dark paper.
+// see page.hpp), so a figure is readable on light and on dark backgrounds.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ enum class Mark : std::uint8_t { line, points, line_and_points, bars };
 struct Series {
   std::string name = {};  ///< shown in the key; empty: not shown
   std::vector<double> x = {};
-  std::vector<double> y = {};      ///< as many as x
+  std::vector<double> y = {};      ///< one per x
   std::vector<double> error = {};  ///< half lengths of error bars, as many as x; or empty: none
   Mark mark = Mark::line_and_points;
   bool dashed = false;
@@ -37,7 +37,7 @@ struct Axis {
   bool logarithmic = false;
   std::optional<double> min = {};
   std::optional<double> max = {};
-  std::vector<double> ticks = {};            ///< where numbers stand; empty: chosen by gnuplot
+  std::vector<double> ticks = {};  ///< positions of the tick marks; empty: chosen by gnuplot
   std::vector<std::string> categories = {};  ///< names of the places 0, 1, 2 ... instead of numbers
 };
 

@@ -7,7 +7,7 @@
 
 namespace partita::app {
 
-/// @param points [n, 2]. @param labels one a point. @param prior circles of radius 1, 2, 3 around
+/// @param points [n, 2]. @param labels one per point. @param prior circles of radius 1, 2, 3 around
 /// 0.
 std::string latent_map_svg(const std::vector<double>& points,
                            const std::vector<std::string>& labels, const std::string& title,

@@ -1,5 +1,6 @@
-// A report as one HTML file: headings, paragraphs, tables, figures. It stands alone (no script, no
-// font, no picture from elsewhere), reads on a phone and on a wide screen, on light and dark paper.
+// A report as one HTML file: headings, paragraphs, tables, figures. It is self-contained (no
+// script, no font, no picture from elsewhere), and readable on a phone and on a wide screen, on
+// light and dark backgrounds.
 //
 //   partita::Page page("Distinct words", "25 words from a 6-gram model, seed 1");
 //   page.heading("What was drawn");

@@ -1,6 +1,6 @@
 // The tour: every claim of the lecture, run. A chapter is a file with the claims of one letter,
-// each a function that calls the library, compares what came out with what had to, and draws a
-// picture where there is one to see; short enough to be the example that one would copy.
+// each a function that calls the library, compares the result with the expected one, and draws a
+// picture where it helps; short enough to be the example that one would copy.
 //
 //   constexpr Claim kClaims[] = {{"A4", "max z ≤ LSE(z) ≤ max z + log n.", bounds}, …};
 //
@@ -25,7 +25,7 @@ struct TourOptions {
   bool quick = false;  ///< fewer draws and steps
   std::uint64_t seed = 0;
   int threads = 1;
-  std::string words_file = {};              ///< where they are from; empty: the tour's own
+  std::string words_file = {};              ///< the words' file; empty: the tour's own
   std::span<const std::string> words = {};  ///< of the language model of G6
 };
 

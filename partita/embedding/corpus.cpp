@@ -17,7 +17,7 @@
 
 namespace partita {
 
-/// Numbers in a file without a name: it is gone as soon as nobody holds it, whatever happens.
+/// Numbers in a file without a name: it disappears once it is closed, whatever happens.
 class Corpus::Spool {
  public:
   Spool() : path_((std::filesystem::temp_directory_path() / "partita-corpus-XXXXXX").string()) {

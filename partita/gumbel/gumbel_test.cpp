@@ -122,8 +122,8 @@ TEST(ConditionOnMaximum, LeavesImpossibleCategories) {
   EXPECT_EQ(none[0], -kInfinity);
 }
 
-// Both ways of G4 must give the law: arg max by softmax, and, given it, the others truncated
-// Gumbels.
+// Both ways of G4 must give the same distribution: arg max by softmax, and, given it, the others
+// truncated Gumbels.
 class GivenMaximum : public ::testing::TestWithParam<bool> {};
 
 TEST_P(GivenMaximum, HasItsLaw) {

@@ -16,7 +16,8 @@ namespace {
 using testing::kFalseAlarm;
 
 TEST(TopDown, GivenMaximumIsTheFirstValueAndTheRestFollow) {
-  // The law of sample_given_maximum: the arg max from the softmax, the others truncated Gumbels.
+  // The distribution of sample_given_maximum: the arg max from the softmax, the others truncated
+  // Gumbels.
   const std::vector<double> logits = {0.3, -1.0, 1.2};
   const double maximum = 0.7;
   const double location = -0.4;

@@ -13,7 +13,7 @@ namespace {
 
 using Real = long double;
 
-/// The sum of the weights, each of them looked at.
+/// The sum of the weights, each of them checked.
 Real checked_sum(std::span<const double> weights) {
   if (weights.empty()) throw InvalidArgument("weights", "expected one or more, got none");
   constexpr std::uint64_t kMost = std::uint64_t{1} << 32U;
@@ -71,7 +71,7 @@ AliasTable::AliasTable(std::span<const double> weights) {
     }
   }
   // The shares of those not placed add up to their number, but for less than one column of
-  // rounding: what is left here has a share of 1 each, keeps its column, and is no weight of 0.
+  // rounding: what is left here has a share of 1 each, keeps its column, and is not of weight 0.
 }
 
 void AliasTable::fill(const Stream& stream, std::uint64_t position,

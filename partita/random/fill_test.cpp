@@ -153,7 +153,7 @@ TYPED_TEST(FillTest, IsWithinTheErrorThatIsStated) {
   }
 }
 
-/// All laws by name, with the Stream's own draw.
+/// All distributions by name, with the Stream's own draw.
 template <class T>
 struct Law {
   const char* name;

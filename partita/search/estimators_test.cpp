@@ -53,8 +53,8 @@ TEST(Estimate, Refusals) {
   EXPECT_THROW(hindsight_gumbels(std::vector<double>{0.5}, {.seed = 1}), InvalidArgument);
 }
 
-// Given the order, the Gumbels of a true sample and those drawn in hindsight have one law: the
-// probability transform of each given the one before is uniform.
+// Given the order, the Gumbels of a true sample and those drawn in hindsight have the same
+// distribution: the probability transform of each given the one before is uniform.
 TEST(Hindsight, Law) {
   const std::vector<double> log_prob{std::log(0.2), std::log(0.5), std::log(0.1)};
   const std::vector<double> left{0, std::log(0.8), std::log(0.3), std::log(0.2)};

@@ -38,7 +38,7 @@ TEST(Unique, OrderedLaw) {
   EXPECT_GT(law.gumbels, kFalseAlarm);
 }
 
-// The last one drawn, too, follows the law: what is left to the end is not starved.
+// The last one drawn, too, follows the right distribution: what is left to the end is not starved.
 TEST(Unique, LastOneHasItsLaw) {
   const StatelessModel model({.vocabulary = 3});
   const SearchOptions options{.max_length = 2};
@@ -89,8 +89,8 @@ TEST(Unique, EndsAfterTheWholeSupport) {
   EXPECT_FALSE(sampler.next());
 }
 
-// Probabilities of 1e-300 a token, 1e-900 a sequence: each comes once, and then it is over. A trie
-// that subtracts what it returned from 1 would lose all of them.
+// Probabilities of 1e-300 per token, 1e-900 per sequence: each comes once, and then none is left. A
+// trie that subtracts what it returned from 1 would lose all of them.
 TEST(Unique, NearlyImpossibleSequences) {
   const CallableModel model(4, 3, [](std::span<const Token> prefix) {
     const double tiny = std::log(1e-300);

@@ -71,7 +71,7 @@ inline double chi_square_p_value(std::span<const double> observed,
 }
 
 /// p-value of the two-sided Kolmogorov-Smirnov test of a sample against a continuous CDF, by the
-/// asymptotic law with Stephens' correction: for samples of 100 or more.
+/// asymptotic distribution with Stephens' correction: for samples of 100 or more.
 inline double ks_p_value(std::vector<double> sample, const std::function<double(double)>& cdf) {
   std::sort(sample.begin(), sample.end());
   const auto n = static_cast<double>(sample.size());

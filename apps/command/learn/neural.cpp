@@ -72,7 +72,7 @@ std::string description(const LmTrainOptions& options) {
       options.learning_rate, options.held_out, options.common.seed);
 }
 
-/// The texts of a TorchScript module's tokens, one a line.
+/// The texts of a TorchScript module's tokens, one per line.
 class TokenList {
  public:
   TokenList(const std::string& path, std::string_view bytes, bool words) : words_(words) {

@@ -24,8 +24,8 @@ struct GradientsOptions {
 struct Measurement {
   std::string estimator;
   std::optional<double> temperature = {};
-  std::int64_t samples = 1;      ///< that one estimate draws
-  std::int64_t evaluations = 1;  ///< of f, for one estimate
+  std::int64_t samples = 1;      ///< drawn by one estimate
+  std::int64_t evaluations = 1;  ///< evaluations of f per estimate
   double bias = 0;               ///< mean - exact; with several parameters its norm
   double bias_error = 0;         ///< standard error of the mean
   double variance = 0;           ///< of one estimate, summed over the parameters
@@ -54,7 +54,7 @@ struct VariantResult {
   std::string name;
   std::vector<double> start;  ///< the parameters where all is measured and every run begins
   std::vector<double> exact_gradient;
-  double best_value = 0;  ///< what optimization tends to
+  double best_value = 0;  ///< the limit of optimization
   double step_size = 0;
   std::vector<Measurement> measurements;
   std::vector<OptimizationCurve> curves;
@@ -74,7 +74,7 @@ inline constexpr std::int64_t kRuns = 16;  ///< side by side, from the same star
 std::string family_of(const std::string& estimator);
 
 /// Progress goes to standard error.
-/// @throws InvalidArgument naming an estimator that is none or that does not fit the problem
+/// @throws InvalidArgument naming an estimator that does not exist or does not fit the problem
 GradientsResult run_gradients(const GradientsOptions& options);
 
 }  // namespace partita::app

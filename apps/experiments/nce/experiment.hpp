@@ -14,9 +14,9 @@ struct NceExperimentOptions {
   std::string corpus;
   std::string report;
   std::size_t vocabulary = 10'000;   ///< words at most, the most frequent ones
-  std::int64_t dim = 64;             ///< of the embeddings
-  std::int64_t batch = 256;          ///< pairs a step
-  std::int64_t steps = 2'000;        ///< of each loss
+  std::int64_t dim = 64;             ///< size of the embeddings
+  std::int64_t batch = 256;          ///< pairs per step
+  std::int64_t steps = 2'000;        ///< steps per loss
   double noise_exponent = 1;         ///< noise is unigram^noise_exponent
   std::int64_t largest = 1'000'000;  ///< outputs up to which steps are timed
   std::uint64_t seed = 0;
@@ -26,7 +26,7 @@ struct NceExperimentOptions {
 /// A model on the held-out pairs, after some steps.
 struct CurvePoint {
   std::int64_t step = 0;
-  double seconds = 0;  ///< of training, evaluations left out
+  double seconds = 0;  ///< spent training, without evaluations
   double perplexity = 0;
   double mean_log_z = 0;
   double log_z_deviation = 0;  ///< standard deviation over the contexts of the held-out pairs
@@ -35,7 +35,7 @@ struct CurvePoint {
 /// A loss, and the model that it trains.
 struct LossResult {
   std::string name;
-  std::int64_t noise = 0;  ///< draws a pair; 0 for the full softmax
+  std::int64_t noise = 0;  ///< draws per pair; 0 for the full softmax
   std::vector<CurvePoint> curve = {};
   /// Negative sampling's perplexity when log(k q) is added to its scores.
   std::optional<double> corrected_perplexity = {};

@@ -48,7 +48,7 @@ struct VaeTrainOptions {
   int threads = 1;
 };
 
-/// Losses of one logged entry, nats an image.
+/// Losses of one log entry, in nats per image.
 struct VaeEntry {
   double epoch;
   double reconstruction;

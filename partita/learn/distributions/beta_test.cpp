@@ -1,4 +1,4 @@
-// Beta, Dirichlet, and what is made of beta draws: StudentT, FisherSnedecor.
+// Beta, Dirichlet, and the distributions made from beta draws: StudentT, FisherSnedecor.
 #include "partita/learn/distributions/beta.hpp"
 
 #include <gtest/gtest.h>

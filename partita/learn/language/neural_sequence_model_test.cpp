@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, EveryKind, ::testing::Bool(),
                          [](const auto& kind) { return kind.param ? "Transformer" : "Lstm"; });
 
 // The whole tree of 5 tokens and length 4 can be listed: 4^4 + 4^3 + ... + 1 = 341 leaves. Each of
-// its sequences is included as often as the law without replacement says.
+// its sequences is included as often as sampling without replacement requires.
 TEST_P(EveryKind, StochasticBeamHasItsLaw) {
   constexpr std::size_t kRepetitions = 20000;
   const NeuralSequenceModel model = model_of(5);

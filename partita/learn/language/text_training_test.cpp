@@ -47,7 +47,7 @@ std::vector<std::string> chain(std::size_t n, std::uint64_t seed = 11) {
   return lines;
 }
 
-/// The log-likelihood of the lines under the law that made them, a token.
+/// The log-likelihood per token of the lines under the distribution that made them.
 double log_likelihood_of_the_law(const std::vector<std::string>& lines) {
   double sum = 0;
   double tokens = 0;
@@ -71,7 +71,7 @@ TextModel small_model(const std::vector<std::string>& lines, bool transformer = 
   return TextModel::make(units, options, Stream{.seed = 2});
 }
 
-/// Every loss finds the law of the text, up to what 3,000 lines tell of it.
+/// Every loss finds the distribution of the text, as far as 3,000 lines determine it.
 TEST(TextTraining, FindsTheLaw) {
   at::set_num_threads(1);  // small matrices
   const std::vector<std::string> lines = chain(3000);

@@ -15,7 +15,7 @@
 namespace partita {
 namespace {
 
-/// What libtorch says of an error goes on for pages. The reason is in the last line of Python
+/// libtorch's error messages run to pages. The reason is in the last line of Python
 /// ("builtins.ValueError: ..."), or if there is none, in the first line.
 std::string reason(const std::exception& error) {
   std::string text = error.what();

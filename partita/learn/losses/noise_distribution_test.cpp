@@ -73,7 +73,7 @@ TEST(NoiseDistribution, DrawsAreThoseOfTheirPlace) {
   }
   at::set_num_threads(before);
   EXPECT_FALSE(noise.draw({3000, 25}, Stream{.seed = 3, .id = 10}).equal(whole));
-  // A source that is read in order goes on.
+  // A source that is read in order continues.
   const Random random(stream);
   EXPECT_TRUE(noise.draw({3000, 25}, random).equal(whole));
   EXPECT_FALSE(noise.draw({3000, 25}, random).equal(whole));

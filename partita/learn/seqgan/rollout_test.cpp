@@ -68,7 +68,7 @@ TEST(RollOut, AllAtOnceIsOneByOne) {
   // A smaller batch has the same completions.
   EXPECT_TRUE(
       at::equal(roll_out(*policy, y.slice(0, 0, 2), 5, {.seed = 6}), together.slice(1, 0, 2)));
-  // And the law is that of a plain loop: read a prefix afresh, draw the rest.
+  // And the distribution is that of a plain loop: read a prefix afresh, draw the rest.
   constexpr std::int64_t kRollouts = 6000;
   const Tensor batched = roll_out(*policy, y.slice(0, 0, 1), kRollouts, {.seed = 6});
   for (std::int64_t t = 1; t < kLength; ++t) {

@@ -118,7 +118,8 @@ TEST(MaximumLikelihood, FindsTheLawAndKeepsTheBest) {
         {}, [] {
           return training::Values{{"more", 1}};
         });
-    // What scheduled sampling converges to is near the law, and not the law (Huszar 2015).
+    // What scheduled sampling converges to is near the data's distribution, but not equal to it
+    // (Huszar 2015).
     EXPECT_NEAR(nll_of(*policy, held_out), entropy, teacher == 1 ? 0.01 : 0.05) << teacher;
     EXPECT_GT(result.history.front().values[1].second, entropy + 0.05);
     EXPECT_EQ(result.history.front().values.back().first, "more");

@@ -22,7 +22,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Whether it is time again for what is done every so many seconds.
+/// Whether a periodic task is due again.
 class Every {
  public:
   explicit Every(double seconds) : seconds_(seconds) {}

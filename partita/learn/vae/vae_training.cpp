@@ -26,7 +26,7 @@ using estimators::Estimator;
 using training::Losses;
 using training::Part;
 
-// Streams of one seed, one a purpose.
+// Streams of one seed, one per purpose.
 enum Purpose : std::uint64_t { kOrder, kBits, kSamples, kHoldOut, kHeldOutBits, kHeldOutSamples };
 
 Tensor grays(const Tensor& images) { return images.to(at::kFloat) / 255; }

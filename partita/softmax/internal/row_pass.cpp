@@ -44,7 +44,7 @@ void copy_converted(const E* in, std::ptrdiff_t stride, std::size_t n, T* out) {
     out[i] = static_cast<T>(static_cast<Exact>(*in));
 }
 
-/// Adds up in double what is good to the digits of T.
+/// Sums terms, accurate to the digits of T, in double.
 template <class T>
 using SumOf = std::conditional_t<std::is_same_v<T, double>, CompensatedSum, PlainSum>;
 

@@ -122,7 +122,7 @@ struct Value : Function<Value> {
     const std::int64_t which = ctx->saved_data["which"].toInt();
     const variable_list slopes =
         Slopes::apply(ctx->saved_data["law"].toInt(), which, saved[0], saved[1], saved[2]);
-    // Undefined for the law and the kind.
+    // The distribution and the kind of tail have no gradients.
     return {Variable(), Variable(), which < 0 ? Variable() : gradients[0] * slopes[0],
             gradients[0] * slopes[1], gradients[0] * slopes[2]};
   }
