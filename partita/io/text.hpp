@@ -40,10 +40,10 @@ struct TextOptions {
 };
 
 /// The lines of a UTF-8 text file.
-/// @throws IoError, and DataError naming the line if it is not UTF-8 or holds a NUL byte
-/// ("words.txt:
-///         line 3: invalid UTF-8 at byte 5", counted in the line from 1), if a line is longer than
-///         allowed, or if no line holds a word.
+/// @throws IoError
+/// @throws DataError naming the line if it is not UTF-8 ("words.txt: line 3: invalid UTF-8 at byte
+///         5", bytes counted in the line from 1), holds a NUL byte or is longer than allowed; or if
+///         no line holds a word.
 TextLines read_lines(const std::filesystem::path& path, const TextOptions& options = {});
 
 }  // namespace partita

@@ -58,7 +58,7 @@ class Estimator {
   const char* name() const { return name_; }
 
   /// @throws InvalidArgument if the estimator does not fit the distribution (naming both), or if f
-  /// returns a shape other than [samples, batch].
+  ///         returns a shape other than [samples, batch].
   Estimate operator()(const Distribution& distribution, const Function& f, const Random& random) {
     return estimate(distribution, f, random);
   }
