@@ -59,7 +59,7 @@ void add_k(CLI::App& app, std::size_t& k, const std::string& what) {
       ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()));
 }
 
-void add_filter(CLI::App& app, Filter& filter) {
+void add_filter(CLI::App& app, SamplerSettings& filter) {
   const std::string group = "Filters, applied in this order";
   app.add_option("--temperature", filter.temperature, "divide the logits by T > 0 (1)")
       ->option_text("T")

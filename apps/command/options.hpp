@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "apps/experiments/run.hpp"
-#include "partita/softmax/filter.hpp"
+#include "partita/sampler/settings.hpp"
 
 namespace partita::app {
 
@@ -27,7 +27,7 @@ struct CommonOptions {
 void add_k(CLI::App& app, std::size_t& k, const std::string& what);
 
 /// --temperature, --top-k, --top-p, --min-p, --typical-p
-void add_filter(CLI::App& app, Filter& filter);
+void add_filter(CLI::App& app, SamplerSettings& filter);
 
 /// --max-length
 void add_max_length(CLI::App& app, std::size_t& max_length);

@@ -9,8 +9,8 @@
 
 #include <cstddef>
 
+#include "partita/sampler/settings.hpp"
 #include "partita/search/sequence_model.hpp"
-#include "partita/softmax/filter.hpp"
 
 namespace partita {
 
@@ -18,7 +18,9 @@ struct SearchOptions {
   /// A sequence is cut after this many tokens; the end token counts as one. >= 1.
   std::size_t max_length = 256;
   /// Applied to every row of logits first; log-probabilities are those of the filtered model.
-  Filter filter{};
+  /// `history` is each prefix; what is set there is ignored. Steps that are random or have a state
+  /// (XTC, Mirostat, adaptive-p) are refused.
+  SamplerSettings filter{};
   /// Samples (or searches) are divided among this many threads, each of which calls the model.
   int threads = 1;
   /// The most prefixes given to the model in one call; 0 chooses by the size of the vocabulary. One

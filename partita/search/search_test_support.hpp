@@ -15,6 +15,7 @@
 
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/random/stream.hpp"
+#include "partita/sampler/filter.hpp"
 #include "partita/search/search.hpp"
 #include "partita/search/sequence_model.hpp"
 #include "statistics.hpp"
@@ -120,7 +121,7 @@ class StatefulModel : public StatelessModel {
 
 /// The normalized log-probabilities after one prefix.
 inline std::vector<double> next_log_probs(const SequenceModel& model, const Sequence& prefix,
-                                          const Filter& filter = {}) {
+                                          SamplerSettings filter = {}) {
   std::vector<double> row(model.vocabulary_size());
   const auto state = model.start();
   if (model.logits_dtype() == DType::f32) {
@@ -130,7 +131,8 @@ inline std::vector<double> next_log_probs(const SequenceModel& model, const Sequ
   } else {
     model.next_logits({&prefix, 1}, state.get(), {row.data(), 1, row.size()});
   }
-  filter.apply(row);
+  filter.history = prefix;
+  apply_settings(filter, {}, row);
   double sum = 0;
   for (const double z : row) sum += std::exp(z);
   for (double& z : row) z -= std::log(sum);

@@ -16,6 +16,7 @@
 #include "partita/base/parallel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/io/npy.hpp"
+#include "partita/sampler/sample.hpp"
 
 namespace partita::app {
 namespace {
@@ -23,42 +24,12 @@ namespace {
 struct SampleOptions {
   std::string logits;
   std::size_t k = 1;
-  Filter filter;
+  SamplerSettings filter;
   CommonOptions common;
   std::string output;
 };
 
-constexpr std::size_t kChunkElements = 1U << 23U;  // 64 MiB, where a filter needs rows of double
-
-/// Widens the rows and filters each. A row that is bad is listed in `errors`, as by the library.
-std::vector<double> filtered(Rows logits, const Filter& filter, int threads,
-                             std::vector<RowError>& errors) {
-  std::vector<double> out(logits.rows() * logits.columns());
-  const auto widen = [&]<Element T>(const T* from, std::span<double> to) {
-    for (std::size_t i = 0; i < to.size(); ++i) to[i] = static_cast<double>(from[i]);
-  };
-  struct Nothing {};
-  for_each_row<Nothing>(
-      logits.rows(), {.threads = threads, .errors = &errors}, [&](std::size_t row, Nothing&) {
-        const std::span to = std::span(out).subspan(row * logits.columns(), logits.columns());
-        switch (logits.dtype()) {
-          case DType::f32:
-            widen(logits.row_data<float>(row), to);
-            break;
-          case DType::f64:
-            widen(logits.row_data<double>(row), to);
-            break;
-          case DType::f16:
-            widen(logits.row_data<float16>(row), to);
-            break;
-          case DType::bf16:
-            widen(logits.row_data<bfloat16>(row), to);
-            break;
-        }
-        filter.apply(to);
-      });
-  return out;
-}
+constexpr std::size_t kChunkElements = 1U << 23U;
 
 void append(TopKSample& all, TopKSample&& part) {
   const auto join = [](auto& to, auto& from) { to.insert(to.end(), from.begin(), from.end()); };
@@ -85,16 +56,13 @@ TopKSample sample_rows(Rows logits, const SampleOptions& options) {
   for (std::size_t first = 0; first < logits.rows(); first += step) {
     const Rows chunk = logits.slice(first, std::min(step, logits.rows() - first));
     std::vector<RowError> errors;
-    std::vector<double> memory;
-    Rows input = chunk;
-    if (!options.filter.is_identity()) {
-      memory = filtered(chunk, options.filter, options.common.threads, errors);
-      input = Rows(memory.data(), chunk.rows(), chunk.columns());
-    }
-    if (errors.empty()) {
-      append(all, gumbel_top_k(input, options.k, Streams(options.common.seed, first),
-                               {.threads = options.common.threads, .errors = &errors}));
-    }
+    const Streams streams(options.common.seed, first);
+    const int threads = options.common.threads;
+    append(all,
+           options.filter.is_identity()
+               ? gumbel_top_k(chunk, options.k, streams, {.threads = threads, .errors = &errors})
+               : sample_without_replacement(chunk, options.k, options.filter, streams,
+                                            {.threads = threads, .errors = &errors}));
     if (!errors.empty()) {
       throw DataError(options.logits,
                       fmt::format("row {}: {}", first + errors.front().row, errors.front().reason));

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "partita/base/error.hpp"
+#include "partita/sampler/filter.hpp"
 
 namespace partita {
 namespace {
@@ -71,13 +72,19 @@ Rows Decoder::ask(std::span<const Sequence> prefixes, std::vector<T>& buffer) {
 Rows Decoder::next(std::span<const Sequence> prefixes) {
   const bool single = model_->logits_dtype() == DType::f32;
   const Rows logits = single ? ask(prefixes, floats_) : ask(prefixes, doubles_);
-  if (filter_.is_identity()) return logits;
+  const auto changes = [&](const Sequence& prefix) {
+    filter_.history = prefix;
+    return !filter_.is_identity();
+  };
+  if (std::none_of(prefixes.begin(), prefixes.end(), changes)) return logits;
   if (single) doubles_.assign(floats_.begin(), floats_.end());
   const std::size_t vocabulary = logits.columns();
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
     const std::span<double> row(&doubles_[i * vocabulary], vocabulary);
-    filter_.apply(row);
-    if (classify(std::span<const double>(row)) != RowKind::good) {
+    filter_.history = prefixes[i];
+    try {
+      apply_settings(filter_, {}, row);
+    } catch (const InvalidArgument&) {  // the row is good, as it comes from the model
       throw InvalidArgument("filter", fmt::format("allows no possible token after the prefix {}",
                                                   describe(prefixes[i])));
     }
@@ -100,7 +107,17 @@ void check_search(const SequenceModel& model, const SearchOptions& options) {
   if (options.threads < 1) {
     throw InvalidArgument("threads", fmt::format("expected 1 or more, got {}", options.threads));
   }
-  options.filter.check(vocabulary);
+  SamplerSettings filter = options.filter;
+  filter.history = {};
+  filter.check(vocabulary);
+  for (const SamplerStep step :
+       {SamplerStep::xtc, SamplerStep::mirostat, SamplerStep::adaptive_p}) {
+    if (filter.uses(step)) {
+      throw InvalidArgument(
+          "filter",
+          fmt::format("a search cannot use {}, which is random or has a state", name(step)));
+    }
+  }
 }
 
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt) {

@@ -40,7 +40,7 @@ class Decoder {
   Rows ask(std::span<const Sequence> prefixes, std::vector<T>& buffer);
 
   const SequenceModel* model_;
-  Filter filter_;
+  SamplerSettings filter_;
   std::unique_ptr<DecodingState> state_;
   std::vector<double> doubles_;
   std::vector<float> floats_;

@@ -14,13 +14,15 @@
 #include <partita/random/fill.hpp>
 #include <partita/random/stream.hpp>
 #include <partita/random/variates.hpp>
+#include <partita/sampler/filter.hpp>
+#include <partita/sampler/sample.hpp>
+#include <partita/sampler/settings.hpp>
 #include <partita/search/ancestral.hpp>
 #include <partita/search/beam.hpp>
 #include <partita/search/estimators.hpp>
 #include <partita/search/stochastic_beam.hpp>
 #include <partita/search/unique.hpp>
 #include <partita/softmax/divergence.hpp>
-#include <partita/softmax/filter.hpp>
 #include <partita/softmax/scalar.hpp>
 #include <partita/softmax/softmax.hpp>
 #include <partita/text/ngram.hpp>

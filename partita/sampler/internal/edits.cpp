@@ -1,0 +1,124 @@
+#include "partita/sampler/internal/edits.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <vector>
+
+namespace partita::sampler {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// A possible token stays possible, however large the penalty.
+double within_finite(double z) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  return std::clamp(z, -kLargest, kLargest);
+}
+
+template <class Change>
+void change(const Lookup& lookup, std::int32_t token, const Change& change_logit) {
+  double* z = lookup(token);
+  if (z != nullptr && *z != -kInfinity) *z = within_finite(change_logit(*z));
+}
+
+std::span<const std::int32_t> last(std::span<const std::int32_t> history, std::size_t n) {
+  return history.last(std::min(n, history.size()));
+}
+
+/// lengths[k] = how many tokens the end of the window has in common with what ends k tokens
+/// earlier, k >= 1: the Z-function (Gusfield 1997) of the window read backwards.
+std::vector<std::size_t> repetition_lengths(std::span<const std::int32_t> window) {
+  const std::size_t n = window.size();
+  const auto back = [&](std::size_t i) { return window[n - 1 - i]; };
+  std::vector<std::size_t> z(n, 0);
+  std::size_t left = 0;
+  std::size_t right = 0;  // [left, right) matches the beginning, and right is the furthest so far
+  for (std::size_t k = 1; k < n; ++k) {
+    std::size_t length = k < right ? std::min(right - k, z[k - left]) : 0;
+    while (k + length < n && back(length) == back(k + length)) ++length;
+    z[k] = length;
+    if (k + length > right) {
+      left = k;
+      right = k + length;
+    }
+  }
+  return z;
+}
+
+}  // namespace
+
+void apply_constraints(const SamplerSettings& settings, std::span<double> row) {
+  for (const auto& [token, bias] : settings.logit_bias) {
+    double& z = row[static_cast<std::size_t>(token)];
+    if (bias == -kInfinity) {
+      z = bias;
+    } else if (z != -kInfinity) {
+      z = within_finite(z + bias);
+    }
+  }
+  if (settings.allowed.empty()) return;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (settings.allowed[i] == 0) row[i] = -kInfinity;
+  }
+}
+
+void apply_penalties(const SamplerSettings& settings, const Lookup& lookup) {
+  std::map<std::int32_t, int> counts;
+  for (const std::int32_t token : last(settings.history, settings.penalty_last_n)) ++counts[token];
+  for (const auto& [token, count] : counts) {
+    change(lookup, token, [&](double z) {
+      z = z > 0 ? z / settings.repeat_penalty : z * settings.repeat_penalty;
+      return z - (count * settings.frequency_penalty + settings.presence_penalty);
+    });
+  }
+}
+
+void apply_dry(const SamplerSettings& settings, const Lookup& lookup) {
+  const auto window = last(settings.history, settings.dry_last_n);
+  const auto is_breaker = [&](std::int32_t token) {
+    return std::find(settings.dry_breakers.begin(), settings.dry_breakers.end(), token) !=
+           settings.dry_breakers.end();
+  };
+  std::size_t longest = 0;  // tokens after the last breaker
+  while (longest < window.size() && !is_breaker(window[window.size() - 1 - longest])) ++longest;
+  std::map<std::int32_t, std::size_t> repetition;  // the longest that the token would prolong
+  const auto lengths = repetition_lengths(window);
+  for (std::size_t k = 1; k < window.size(); ++k) {
+    const std::size_t length = std::min(lengths[k], longest);
+    const std::int32_t next = window[window.size() - k];
+    if (length < settings.dry_allowed_length || is_breaker(next)) continue;
+    std::size_t& known = repetition[next];
+    known = std::max(known, length);
+  }
+  for (const auto& [token, length] : repetition) {
+    const double power =
+        std::pow(settings.dry_base, static_cast<double>(length - settings.dry_allowed_length));
+    change(lookup, token, [&](double z) { return z - settings.dry_multiplier * power; });
+  }
+}
+
+void apply_no_repeat_ngram(const SamplerSettings& settings, std::span<double> logits,
+                           const Lookup& lookup) {
+  const std::size_t before = settings.no_repeat_ngram - 1;  // tokens of an n-gram before its last
+  const auto history = settings.history;
+  const auto end = last(history, before);
+  std::vector<double*> banned;
+  for (std::size_t i = before; i < history.size(); ++i) {
+    if (std::equal(end.begin(), end.end(),
+                   history.begin() + static_cast<std::ptrdiff_t>(i - before))) {
+      if (double* z = lookup(history[i])) banned.push_back(z);
+    }
+  }
+  if (banned.empty()) return;
+  const auto most_likely = std::max_element(logits.begin(), logits.end());
+  const double largest = *most_likely;
+  for (double* z : banned) *z = -kInfinity;
+  const bool none =
+      std::all_of(logits.begin(), logits.end(), [](double z) { return z == -kInfinity; });
+  if (none) *most_likely = largest;
+}
+
+}  // namespace partita::sampler

@@ -1,0 +1,25 @@
+// The steps that change the logits of single tokens: bias, penalties, bans. Not installed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "partita/sampler/settings.hpp"
+
+namespace partita::sampler {
+
+/// Where a token's logit stands; null if the token is no longer there.
+using Lookup = std::function<double*(std::int32_t token)>;
+
+/// Logit bias and allowed tokens.
+void apply_constraints(const SamplerSettings& settings, std::span<double> row);
+
+void apply_penalties(const SamplerSettings& settings, const Lookup& lookup);
+void apply_dry(const SamplerSettings& settings, const Lookup& lookup);
+
+/// @param logits all that are there.
+void apply_no_repeat_ngram(const SamplerSettings& settings, std::span<double> logits,
+                           const Lookup& lookup);
+
+}  // namespace partita::sampler

@@ -1,0 +1,125 @@
+// The draw of a RowSampler: from the whole row, or from the list of what is kept.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "partita/sampler/internal/row_sampler.hpp"
+
+namespace partita::sampler {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+template <class T>
+constexpr T kNever = -std::numeric_limits<T>::infinity();
+
+// Positions of a row's stream. XTC's coin is at 0 (filter.cpp).
+constexpr std::uint64_t kFromList = 1;
+constexpr std::uint64_t kFromRow = 4;  // and on, an attempt each
+
+}  // namespace
+
+/// Whether what the first filter keeps makes a short list.
+template <class T>
+bool RowSampler::is_short() {
+  RowScan<T>& scan = scans<T>().filtered;
+  kept_.ids.clear();
+  kept_.logits.clear();
+  if (has_cutoff(*first_, *settings_)) {
+    sums_ = sums_within<T>(needs(*first_));
+    return scan.collect(reader<T>(), below_cutoff<T>(sums_), kAll, kShortList, kept_);
+  }
+  // If a temperature follows, drawing from the row takes a pass more; look for a list first.
+  if (*first_ != SamplerStep::top_p || !heats_after_) return false;
+  const T low = scan.reached_by(kShortList / 16);
+  if (low == kNever<T> || !collect_from(low, kAll, kShortList)) return false;
+  const double max = temperatures_.empty() ? max_ : 0;
+  return decide(*first_, *settings_, kept_.logits, max, covered_, row_.columns(), scan.sums()) ==
+         Decision::made;
+}
+
+/// Whether the first filter keeps this category. What is not above `refused` has been refused.
+template <class T>
+bool RowSampler::keeps(std::int64_t id, double& refused) {
+  const RowReader<T> row = reader<T>();
+  const RowScan<T>& scan = scans<T>().filtered;
+  const double z = static_cast<double>(row.at(static_cast<std::size_t>(id)));
+  const double max = temperatures_.empty() ? max_ : 0;
+  const double x = scaled(z) - max;
+  const double error = RowScan<T>::kSumError * scan.total();
+  const auto by_list = [&] {
+    const auto& ids = kept().ids;
+    return std::binary_search(ids.begin(), ids.end(), id);
+  };
+  if (has_cutoff(*first_, *settings_)) {
+    const Bounds cut = cutoff(*first_, *settings_, sums_);
+    return x >= cut.high || (x >= cut.low && by_list());
+  }
+  const RowSums sums = scan.sums();
+  if (*first_ == SamplerStep::top_p) {
+    if (z <= refused) return false;
+    const double above = scan.sum_between(row, z, kInfinity);
+    if (above + error < settings_->top_p * sums.exp.low) return true;
+    if (above - error < settings_->top_p * sums.exp.high) return by_list();
+    refused = z;
+    return false;
+  }
+  // Typical: what is nearer to the mean lies between x and the place as far on its other side, and
+  // that place is known within bounds.
+  const double p = settings_->typical_p;
+  const double low_mean = sums.x_exp.low / sums.exp.low;
+  const double high_mean = sums.x_exp.high / sums.exp.high;
+  const double slack = 1e-6 * (1 + std::abs(max_) + std::abs(x * first_temperature_));
+  const auto opposite = [&](double mean) { return max_ + (2 * mean - x) * first_temperature_; };
+  double most = 0;
+  if (x >= low_mean) most += scan.sum_between(row, opposite(low_mean) - slack, z);
+  if (x <= high_mean) most += scan.sum_between(row, z, opposite(high_mean) + slack);
+  if (most + error < p * sums.exp.low) return true;
+  double least = 0;
+  if (x > high_mean) least = scan.sum_between(row, opposite(high_mean) + slack, z - slack);
+  if (x < low_mean) least = scan.sum_between(row, z + slack, opposite(low_mean) - slack);
+  if (least - error >= p * sums.exp.high) return false;
+  return by_list();
+}
+
+template <class T>
+std::optional<std::int64_t> RowSampler::draw_whole() {
+  const RowReader<T> row = reader<T>();
+  Scans<T>& s = scans<T>();
+  find_max<T>();
+  if (first_ && is_short<T>()) return std::nullopt;
+  const bool is_same = !heats_after_ && s.weighed;
+  if (!is_same) s.drawn.weigh(row, inverse_temperature_, false);
+  const RowScan<T>& scan = is_same ? s.filtered : s.drawn;
+  double refused = -kInfinity;
+  for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::int64_t id = scan.draw(row, stream_.uniform(kFromRow + attempt));
+    if (!first_ || keeps<T>(id, refused)) return id;
+  }
+  return std::nullopt;
+}
+
+std::int64_t RowSampler::draw() {
+  if (draws_whole_) {
+    const auto id = is_double() ? draw_whole<double>() : draw_whole<float>();
+    if (id) return *id;
+  }
+  const Candidates& list = kept();
+  const double max = *std::max_element(list.logits.begin(), list.logits.end());
+  weights_.resize(list.logits.size());
+  double total = 0;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    total += weights_[i] = std::exp(list.logits[i] - max);
+  }
+  double target = stream_.uniform(kFromList) * total;
+  std::size_t chosen = 0;
+  for (std::size_t i = 0; i < weights_.size() && target >= 0; ++i) {
+    if (weights_[i] == 0) continue;
+    chosen = i;
+    target -= weights_[i];
+  }
+  return list.ids[chosen];
+}
+
+}  // namespace partita::sampler

@@ -1,0 +1,140 @@
+// One row under its settings: what is kept of it, exactly as apply_settings() keeps it, and a draw.
+// Not installed.
+//
+// What is kept. Edits of single tokens are made on a copy of the row, in double. Temperatures
+// before the first filter only scale it. The first filter then looks at the most likely categories
+// alone, as many as it takes (rules.hpp), and what it leaves is a short list, on which the rest of
+// the chain is done in plain code. Sums over the row are first known within the bounds of a float
+// pass; where those do not decide, of a double pass; where those do not, they are added up just as
+// apply_settings() adds them.
+//
+// The draw. Where a single filter that keeps much of the probability follows on temperatures (or
+// none does), a category is drawn from the whole row, and kept if that filter keeps it, which takes
+// at most one more pass and no boundary: of top_p, just if the mass above it is < p. Otherwise, or
+// if that failed kAttempts times, it is drawn from the list.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "partita/base/rows.hpp"
+#include "partita/random/stream.hpp"
+#include "partita/sampler/filter.hpp"
+#include "partita/sampler/internal/row_scan.hpp"
+#include "partita/sampler/settings.hpp"
+
+namespace partita::sampler {
+
+class RowSampler {
+ public:
+  /// Takes one row, which must outlive the calls that follow, and edits it.
+  /// @throws InvalidArgument naming a setting out of its range; or if the row holds NaN or +inf, or
+  ///         nothing is possible.
+  void reset(Rows logits, std::size_t row, const SamplerSettings& settings, Stream stream);
+
+  /// Draws a category.
+  std::int64_t draw();
+
+  /// What the chain keeps, with the logits that it leaves, in the order of columns.
+  const Candidates& kept();
+
+  /// The categories before the last step of the chain that changes probabilities by state
+  /// (adaptive_p): log-probabilities there. Equal to log_prob() in other chains.
+  double log_prob_before_adaptation(std::int64_t id);
+
+  /// Log-probability of a category under the distribution that is drawn from; -inf if it is not
+  /// kept.
+  double log_prob(std::int64_t id);
+
+  /// The row after the edits and temperatures, unfiltered: its Rows, and 1 / temperature.
+  Rows edited_row() const { return row_; }
+  double inverse_temperature() const { return inverse_temperature_; }
+
+  const SamplerSettings& settings() const { return *settings_; }
+
+ private:
+  static constexpr std::uint64_t kAttempts = 64;
+  /// Drawing from the row costs less than a longer list, and among more categories than this single
+  /// ones weigh less than a float sum leaves open.
+  static constexpr std::size_t kShortList = 2048;
+
+  template <class T>
+  struct Scans {
+    RowScan<T> filtered;  // at the temperature that the first filter sees
+    RowScan<T> drawn;     // at all temperatures
+    RowScan<T> squared;   // at half the first one's temperature: p^2
+    bool found_max = false;
+    bool weighed = false;
+    bool has_moments = false;
+  };
+  template <class T>
+  Scans<T>& scans() {
+    if constexpr (std::is_same_v<T, float>) {
+      return floats_;
+    } else {
+      return doubles_;
+    }
+  }
+  template <class T>
+  RowReader<T> reader() const {
+    return {row_, 0};
+  }
+  bool is_double() const { return row_.dtype() == DType::f64; }
+
+  void edit(Rows row);
+  void plan();
+  void filter();
+
+  template <class T>
+  void filter_first();
+  template <class T>
+  void find_max();
+  template <class T>
+  RowSums sums_within(Needs needs);
+  RowSums exact_sums(Needs needs);
+  double scaled(double z) const;
+  void scale_list();
+  void take_all();
+  template <class T>
+  T below_cutoff(const RowSums& sums) const;
+  template <class T>
+  bool collect_from(T low, std::size_t equals, std::size_t most);
+
+  template <class T>
+  bool is_short();
+  template <class T>
+  std::optional<std::int64_t> draw_whole();
+  template <class T>
+  bool keeps(std::int64_t id, double& refused);
+
+  Rows row_{static_cast<const float*>(nullptr), 0, 0};
+  const SamplerSettings* settings_ = nullptr;
+  Stream stream_;
+  std::vector<double> edited_;  // the row, if edits were needed
+
+  // The plan: temperatures_, then first_ (none if nothing filters), then rest_.
+  std::vector<double> temperatures_;
+  double first_temperature_ = 1;  // their product
+  std::optional<SamplerStep> first_;
+  std::vector<SamplerStep> rest_;
+  bool heats_after_ = false;  // rest_ is a temperature
+  bool draws_whole_ = false;  // chains of the form for which draw_whole() is meant
+  double inverse_temperature_ = 1;
+
+  Scans<float> floats_;
+  Scans<double> doubles_;
+  double max_ = 0;
+
+  bool has_kept_ = false;
+  Candidates kept_;
+  Candidates before_adaptation_;
+  double covered_ = 0;           // x down to which kept_ is complete
+  std::vector<double> weights_;  // of kept_
+  RowSums sums_;                 // within bounds, for keeps()
+};
+
+}  // namespace partita::sampler

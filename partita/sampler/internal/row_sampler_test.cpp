@@ -1,0 +1,259 @@
+// The fast chain keeps exactly what the plain one keeps, logits and all, wherever the cut falls.
+#include "partita/sampler/internal/row_sampler.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "partita/sampler/sampler_test_support.hpp"
+#include "targets.hpp"
+
+namespace partita::sampler {
+namespace {
+
+using testing::kMinusInfinity;
+using testing::possible;
+using testing::rows_of_all_kinds;
+
+struct NamedSettings {
+  std::string name;
+  SamplerSettings settings;
+};
+
+/// Every filter alone, over its range, and chains.
+std::vector<NamedSettings> chains(std::size_t n) {
+  std::vector<NamedSettings> all;
+  const auto add = [&](const std::string& name, const SamplerSettings& s) {
+    all.push_back({name, s});
+    SamplerSettings warm = s;
+    warm.temperature = 1.7;
+    all.push_back({name + ", temperature 1.7", warm});
+    warm.temperature = 0.6;
+    warm.order = kLlamaCppOrder;
+    all.push_back({name + ", then temperature 0.6", warm});
+  };
+  add("nothing", {});
+  for (const std::size_t k :
+       {std::size_t{1}, std::size_t{2}, std::size_t{40}, n / 2, n - 1, n, n + 9}) {
+    if (k > 0) add("top_k " + std::to_string(k), {.top_k = k});
+  }
+  for (const double p : {1e-9, 0.1, 0.5, 0.9, 0.95, 0.99, 0.9999, 1 - 0x1p-53}) {
+    add("top_p " + std::to_string(p), {.top_p = p});
+    add("typical " + std::to_string(p), {.typical_p = p});
+    add("top_h " + std::to_string(p), {.top_h = p});
+  }
+  for (const double p : {1e-300, 1e-9, 0.05, 0.5, 1.0}) {
+    add("min_p " + std::to_string(p), {.min_p = p});
+  }
+  for (const double p : {1e-300, 1e-9, 1e-4, 0.02, 0.9}) {
+    add("epsilon " + std::to_string(p), {.epsilon_cutoff = p});
+    add("eta " + std::to_string(p), {.eta_cutoff = p});
+  }
+  for (const double sigmas : {0.1, 1.0, 3.0}) {
+    add("top_n_sigma " + std::to_string(sigmas), {.top_n_sigma = sigmas});
+  }
+  add("p_less", {.p_less = true});
+  add("top_k, top_p", {.top_k = 40, .top_p = 0.95});
+  add("top_p, min_p", {.top_p = 0.95, .min_p = 0.05});
+  add("typical, top_p", {.top_p = 0.8, .typical_p = 0.9});
+  add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.05});
+  add("top_k, xtc", {.top_k = 30, .xtc_probability = 1, .xtc_threshold = 0.05});
+  add("dynamic", {.dynatemp_range = 0.4, .dynatemp_exponent = 0.8});
+  add("top_p, dynamic", {.dynatemp_range = 0.6, .top_p = 0.9});
+  return all;
+}
+
+void expect_same(const std::vector<double>& row, const NamedSettings& chain, Rows logits,
+                 RowSampler& sampler) {
+  SCOPED_TRACE(chain.name);
+  std::vector<double> plain = row;
+  apply_settings(chain.settings, {7, 7}, plain);
+  sampler.reset(logits, 0, chain.settings, {7, 7});
+  const std::int64_t drawn = sampler.draw();  // whatever way it goes, it must be of what is kept
+  const Candidates& kept = sampler.kept();
+  const auto ids = possible(plain);
+  ASSERT_EQ(kept.ids, ids);
+  ASSERT_FALSE(ids.empty());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    ASSERT_EQ(kept.logits[i], plain[static_cast<std::size_t>(ids[i])]) << "category " << ids[i];
+  }
+  EXPECT_TRUE(std::binary_search(ids.begin(), ids.end(), drawn));
+}
+
+class RowSamplerTest : public ::testing::TestWithParam<std::size_t> {};
+
+TEST_P(RowSamplerTest, KeepsWhatThePlainChainKeeps) {
+  const std::size_t n = GetParam();
+  RowSampler sampler;
+  for (const auto& [name, row] : rows_of_all_kinds(n)) {
+    SCOPED_TRACE(name);
+    const std::vector<float> single(row.begin(), row.end());
+    for (const NamedSettings& chain : chains(n)) {
+      expect_same(row, chain, Rows(std::span(single)), sampler);
+      expect_same(row, chain, Rows(std::span(row)), sampler);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST_P(RowSamplerTest, KeepsWhatThePlainChainKeepsInSixteenBits) {
+  const std::size_t n = GetParam();
+  RowSampler sampler;
+  for (const auto& [name, logits] : rows_of_all_kinds(n, 5)) {
+    SCOPED_TRACE(name);
+    std::vector<bfloat16> brain;
+    std::vector<float16> half;
+    std::vector<double> brain_row;
+    std::vector<double> half_row;
+    for (const double z : logits) {
+      brain.emplace_back(static_cast<float>(z));
+      half.emplace_back(static_cast<float>(z));
+      brain_row.push_back(static_cast<float>(brain.back()));
+      half_row.push_back(static_cast<float>(half.back()));
+    }
+    for (const NamedSettings& chain : chains(n)) {
+      expect_same(brain_row, chain, Rows(std::span(brain)), sampler);
+      expect_same(half_row, chain, Rows(std::span(half)), sampler);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, RowSamplerTest, ::testing::Values(1, 2, 17, 512, 1000, 9000));
+
+// p equal to a mass of the row to the last bit, and next to it on both sides.
+TEST(RowSampler, CutsAtTheLastBit) {
+  RowSampler sampler;
+  for (const auto& [name, row] : rows_of_all_kinds(3000, 3)) {
+    SCOPED_TRACE(name);
+    std::vector<double> sorted = row;
+    std::sort(sorted.rbegin(), sorted.rend());
+    CompensatedSum total;
+    for (const double z : row) total.add(std::exp(z - sorted[0]));
+    CompensatedSum mass;
+    const std::vector<float> single(row.begin(), row.end());
+    for (std::size_t i = 0; i + 1 < sorted.size(); ++i) {
+      mass.add(std::exp(sorted[i] - sorted[0]));
+      if (i > 4 && i % 601 != 0) continue;
+      const double p = mass.value() / total.value();
+      for (const double near : {std::nextafter(p, 0), p, std::nextafter(p, 2)}) {
+        if (!(near > 0) || near >= 1) continue;
+        for (const SamplerSettings& s :
+             {SamplerSettings{.top_p = near}, SamplerSettings{.typical_p = near},
+              SamplerSettings{.epsilon_cutoff = near}, SamplerSettings{.top_h = near}}) {
+          expect_same(row, {"p = " + std::to_string(near), s}, Rows(std::span(single)), sampler);
+        }
+      }
+      const double ratio = std::exp(sorted[i] - sorted[0]);
+      if (ratio > 0) {
+        expect_same(row, {"min_p", {.min_p = ratio}}, Rows(std::span(single)), sampler);
+      }
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// At the cut of a long nucleus a float sum cannot tell categories apart.
+TEST(RowSampler, CutsInACrowd) {
+  RowSampler sampler;
+  const auto row = testing::normal_row(50000, 1, 11);
+  const std::vector<float> single(row.begin(), row.end());
+  std::mt19937_64 random(2);
+  std::uniform_real_distribution<double> uniform(0.2, 1);
+  for (int i = 0; i < 20; ++i) {
+    const double p = uniform(random);
+    expect_same(row, {"top_p " + std::to_string(p), {.top_p = p}}, Rows(std::span(single)),
+                sampler);
+    expect_same(row, {"typical " + std::to_string(p), {.typical_p = p}}, Rows(std::span(single)),
+                sampler);
+    expect_same(row, {"epsilon", {.epsilon_cutoff = p * 1e-4}}, Rows(std::span(single)), sampler);
+    expect_same(row, {"eta", {.eta_cutoff = p * 1e-4}}, Rows(std::span(single)), sampler);
+    expect_same(row, {"top_h " + std::to_string(p), {.top_h = p}}, Rows(std::span(single)),
+                sampler);
+  }
+}
+
+// Every instruction set keeps the same; those that have FMA draw the same, too.
+TEST(RowSampler, OnEveryInstructionSet) {
+  std::vector<std::int64_t> drawn_by_avx2;
+  for (const std::int64_t target : testing::targets()) {
+    const testing::OnTarget on(target);
+    RowSampler sampler;
+    std::vector<std::int64_t> drawn;
+    for (const auto& [name, row] : rows_of_all_kinds(1500, 13)) {
+      SCOPED_TRACE(name);
+      const std::vector<float> single(row.begin(), row.end());
+      for (const NamedSettings& chain : chains(1500)) {
+        expect_same(row, chain, Rows(std::span(single)), sampler);
+        if (HasFatalFailure()) return;
+        sampler.reset(Rows(std::span(single)), 0, chain.settings, {8, 8});
+        drawn.push_back(sampler.draw());
+      }
+    }
+    if (target == HWY_AVX2) drawn_by_avx2 = drawn;
+    if (target == HWY_AVX3) {
+      EXPECT_EQ(drawn, drawn_by_avx2);
+    }
+  }
+}
+
+TEST(RowSampler, MirostatKeepsWhatThePlainChainKeeps) {
+  RowSampler sampler;
+  for (const auto& [name, row] : rows_of_all_kinds(5000, 9)) {
+    SCOPED_TRACE(name);
+    const std::vector<float> single(row.begin(), row.end());
+    for (const int version : {1, 2}) {
+      for (const double mu : {0.0, 1.0, 5.0, 9.5, 14.0, 30.0}) {
+        MirostatState state{mu};
+        const SamplerSettings s{.temperature = 0.9, .mirostat = version, .mirostat_state = &state};
+        expect_same(row, {"mu = " + std::to_string(mu), s}, Rows(std::span(single)), sampler);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Edits in double, of tokens among and outside what is likely.
+TEST(RowSampler, EditsAsThePlainChainDoes) {
+  RowSampler sampler;
+  const std::vector<LogitBias> bias = {{3, 2.5}, {4, kMinusInfinity}, {3, 0.1}};
+  std::mt19937_64 random(4);
+  for (const auto& [name, logits] : rows_of_all_kinds(2000, 21)) {
+    if (possible(logits).size() < 3) continue;
+    SCOPED_TRACE(name);
+    const std::vector<float> single(logits.begin(), logits.end());
+    std::vector<std::int32_t> history(100);
+    for (auto& token : history) token = static_cast<std::int32_t>(random() % 30);
+    std::vector<std::uint8_t> allowed(2000, 1);
+    for (std::size_t i = 0; i < 2000; i += 3) allowed[i] = 0;
+    SamplerSettings s{.logit_bias = bias,
+                      .history = history,
+                      .no_repeat_ngram = 2,
+                      .repeat_penalty = 1.3,
+                      .frequency_penalty = 0.1,
+                      .presence_penalty = 0.2,
+                      .dry_multiplier = 0.8,
+                      .temperature = 0.8,
+                      .top_p = 0.9};
+    expect_same(logits, {"all edits", s}, Rows(std::span(single)), sampler);
+    const SamplerStep late[] = {SamplerStep::top_k, SamplerStep::penalties, SamplerStep::dry,
+                                SamplerStep::no_repeat_ngram, SamplerStep::temperature};
+    s.order = late;
+    s.top_k = 50;
+    expect_same(logits, {"edits after top_k", s}, Rows(std::span(single)), sampler);
+    const SamplerStep hot[] = {SamplerStep::temperature, SamplerStep::penalties,
+                               SamplerStep::top_p};
+    s.order = hot;
+    expect_same(logits, {"edits after temperature", s}, Rows(std::span(single)), sampler);
+    if (name == "far apart" || name == "one possible") continue;
+    s.allowed = allowed;
+    s.order = kDefaultOrder;
+    expect_same(logits, {"mask", s}, Rows(std::span(single)), sampler);
+  }
+}
+
+}  // namespace
+}  // namespace partita::sampler

@@ -1,0 +1,81 @@
+// One pass over a row: the largest logit of each cell (a lane of a block, see
+// softmax/internal/kernels.hpp) and, if asked for, the cells' weights at an inverse temperature
+// beta. From these, where to look for the most likely categories, sums over the row within bounds,
+// and a draw from the whole row. Not installed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "partita/sampler/filter.hpp"
+#include "partita/sampler/internal/rules.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
+
+namespace partita::sampler {
+
+/// T is the arithmetic: float (16-bit formats and f32) or double (any format).
+template <class T>
+class RowScan {
+ public:
+  /// How far a sum over a row is from what double arithmetic gives. A term e^x, x relative to its
+  /// block's largest, has a relative error of some |x| epsilon (of z - max, of its product with a
+  /// rounded beta, of the argument's reduction), and no block's mean |x| is above log 512; adding
+  /// up costs ten epsilon more.
+  static constexpr double kSumError = std::is_same_v<T, float> ? 1e-5 : 1e-13;
+  /// Of the sum of x e^x beside the sum of e^x, where the mean of x^2 matters, too.
+  static constexpr double kMomentError = std::is_same_v<T, float> ? 4e-5 : 1e-12;
+
+  /// Finds the largest logits. @throws InvalidArgument on NaN or +inf, or nothing but -inf.
+  void find_max(const RowReader<T>& row);
+  /// The same, and weighs the cells.
+  void weigh(const RowReader<T>& row, double beta, bool moments);
+
+  double max() const { return max_; }
+
+  /// Sum of e^x, x = beta (z - max); after weigh().
+  double total() const { return total_; }
+  /// Sum of x e^x; after weigh() with moments.
+  double moment() const { return moment_; }
+
+  /// Within their errors: what weigh() has.
+  RowSums sums() const;
+
+  /// The standard deviation of the logits, within its error.
+  Bounds deviation(const RowReader<T>& row) const;
+
+  /// At least k categories have a logit of this or more, and about that many: by the blocks'
+  /// maxima, or the cells'. -inf if there are not enough of them.
+  T reached_by(std::size_t k);
+
+  /// Appends the categories of logit >= low (finite), in the order of their columns, but of those
+  /// equal to it only the first `equals`; until there would be more than `most`: then false.
+  bool collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
+               Candidates& out) const;
+
+  /// A category from the softmax of beta z, by one uniform; after weigh().
+  std::int64_t draw(const RowReader<T>& row, double uniform) const;
+
+  /// Sum of e^x over the categories with low < z < high; after weigh().
+  double sum_between(const RowReader<T>& row, double low, double high) const;
+
+ private:
+  void resize(const RowReader<T>& row);
+  template <class Reduce>
+  void for_each_run(const RowReader<T>& row, const Reduce& reduce);
+
+  std::size_t blocks_ = 0;
+  double max_ = 0;
+  double beta_ = 1;
+  double total_ = 0;
+  double moment_ = 0;
+  bool has_moments_ = false;
+  std::vector<T> largest_;       // [blocks, kLanes]
+  std::vector<T> block_max_;     // [blocks]
+  std::vector<T> weights_;       // [blocks, kLanes], relative to the block's maximum
+  std::vector<double> sums_;     // [blocks], relative to the block's maximum, then to the row's
+  std::vector<double> moments_;  // [blocks]
+  std::vector<T> ranked_;        // for reached_by()
+};
+
+}  // namespace partita::sampler

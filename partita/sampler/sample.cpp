@@ -1,0 +1,153 @@
+#include "partita/sampler/sample.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "partita/base/error.hpp"
+#include "partita/gumbel/top_down.hpp"
+#include "partita/sampler/internal/report.hpp"
+#include "partita/sampler/internal/row_sampler.hpp"
+
+namespace partita {
+
+using sampler::Candidates;
+using sampler::RowSampler;
+
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+/// After the draw of `index`: what Mirostat and adaptive-p remember.
+void update_states(const SamplerSettings& settings, RowSampler& row, std::int64_t index) {
+  for (const SamplerStep step : settings.order) {
+    if (!settings.uses(step)) continue;
+    if (step == SamplerStep::mirostat) {
+      const double surprise = -row.log_prob(index) / std::log(2.0);
+      MirostatState& state = *settings.mirostat_state;
+      if (std::isnan(state.mu)) state.mu = 2 * settings.mirostat_tau;
+      state.mu -= settings.mirostat_eta * (surprise - settings.mirostat_tau);
+    }
+    if (step == SamplerStep::adaptive_p) {
+      AdaptiveState& state = *settings.adaptive_state;
+      const double decay = settings.adaptive_decay;
+      if (state.total_weight == 0) {
+        state.total_weight = 1 / (1 - decay);
+        state.weighted_sum = settings.adaptive_target * state.total_weight;
+      }
+      state.weighted_sum =
+          std::exp(row.log_prob_before_adaptation(index)) + decay * state.weighted_sum;
+      state.total_weight = 1 + decay * state.total_weight;
+    }
+  }
+}
+
+}  // namespace
+
+void RowSettings::check_covers(std::size_t rows) const {
+  if (all_ == nullptr && each_.size() != rows) {
+    throw InvalidArgument(
+        "settings", fmt::format("expected one, or {} (one a row), got {}", rows, each_.size()));
+  }
+}
+
+std::vector<std::int64_t> sample(Rows logits, const RowSettings& settings, const Streams& streams,
+                                 const RowOptions& options) {
+  settings.check_covers(logits.rows());
+  streams.check_covers(logits.rows());
+  std::vector<std::int64_t> drawn(logits.rows(), -1);
+  for_each_row<RowSampler>(logits.rows(), options, [&](std::size_t r, RowSampler& row) {
+    row.reset(logits, r, settings[r], streams[r]);
+    const std::int64_t index = row.draw();
+    update_states(settings[r], row, index);
+    drawn[r] = index;
+  });
+  return drawn;
+}
+
+std::vector<Draw> sample_with_report(Rows logits, const RowSettings& settings,
+                                     const Streams& streams, const ReportOptions& options) {
+  settings.check_covers(logits.rows());
+  streams.check_covers(logits.rows());
+  std::vector<Draw> draws(logits.rows());
+  for_each_row<RowSampler>(logits.rows(), {.threads = options.threads, .errors = options.errors},
+                           [&](std::size_t r, RowSampler& row) {
+                             row.reset(logits, r, settings[r], streams[r]);
+                             const std::int64_t index = row.draw();
+                             Draw draw = sampler::report(logits, r, index, row, options);
+                             update_states(settings[r], row, index);
+                             draws[r] = std::move(draw);
+                           });
+  return draws;
+}
+
+TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSettings& settings,
+                                      const Streams& streams, const RowOptions& options) {
+  const std::size_t rows = logits.rows();
+  if (k < 1 || k > logits.columns()) {
+    throw InvalidArgument(
+        "k", fmt::format("expected 1..{} (the number of categories), got {}", logits.columns(), k));
+  }
+  settings.check_covers(rows);
+  streams.check_covers(rows);
+  TopKSample sample{.rows = rows,
+                    .k = k,
+                    .indices = std::vector<std::int64_t>(rows * k, -1),
+                    .perturbed = std::vector<double>(rows * k, kNaN),
+                    .log_prob = std::vector<double>(rows * k, kNaN),
+                    .log_sum_exp = std::vector<double>(rows, kNaN),
+                    .threshold = std::vector<double>(rows, kNaN)};
+  for_each_row<RowSampler>(rows, options, [&](std::size_t r, RowSampler& row) {
+    row.reset(logits, r, settings[r], streams[r]);
+    const Candidates& kept = row.kept();
+    if (kept.ids.size() < k) {
+      throw InvalidArgument(
+          "settings", fmt::format("k = {}, but only {} categories are kept", k, kept.ids.size()));
+    }
+    const double max = *std::max_element(kept.logits.begin(), kept.logits.end());
+    std::vector<double> x = kept.logits;
+    for (double& z : x) z -= max;
+    TopDown top_down;
+    const double log_sum = top_down.reset(Rows(std::span(x)));
+    // XTC's coin is the stream's first word: where it is read, noise begins after it.
+    const std::uint64_t position = settings[r].uses(SamplerStep::xtc) ? 4 : 0;
+    top_down.start(streams[r], {.location = -log_sum, .position = position});
+    for (std::size_t j = 0; j < k; ++j) {
+      const auto item = top_down.next();
+      sample.indices[r * k + j] = kept.ids[static_cast<std::size_t>(item->index)];
+      sample.perturbed[r * k + j] = item->perturbed;
+      sample.log_prob[r * k + j] = item->logit - log_sum;
+    }
+    sample.log_sum_exp[r] = max + log_sum;
+    sample.threshold[r] = top_down.peek();
+  });
+  return sample;
+}
+
+std::vector<double> replay_log_prob(Rows logits, std::span<const std::int64_t> tokens,
+                                    const RowSettings& settings, const Streams& streams,
+                                    const RowOptions& options) {
+  const std::size_t rows = logits.rows();
+  if (tokens.size() != rows) {
+    throw InvalidArgument("tokens",
+                          fmt::format("expected {} (one a row), got {}", rows, tokens.size()));
+  }
+  settings.check_covers(rows);
+  streams.check_covers(rows);
+  std::vector<double> result(rows, kNaN);
+  for_each_row<RowSampler>(rows, options, [&](std::size_t r, RowSampler& row) {
+    if (tokens[r] < 0 || static_cast<std::size_t>(tokens[r]) >= logits.columns()) {
+      throw InvalidArgument(
+          "tokens", fmt::format("expected 0..{}, got {}",
+                                static_cast<std::int64_t>(logits.columns()) - 1, tokens[r]));
+    }
+    row.reset(logits, r, settings[r], streams[r]);
+    result[r] = row.log_prob(tokens[r]);
+  });
+  return result;
+}
+
+}  // namespace partita
