@@ -13,8 +13,8 @@
 
 #include "compare.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/softmax/softmax.hpp"
-#include "tensor_rows.hpp"
 
 namespace {
 

@@ -32,9 +32,9 @@ constexpr std::int64_t kWords = 50257;
 constexpr std::int64_t kBeam = 32;
 
 /// As many steps as a search makes, each of the whole beam but the first, without a search.
-void forward_alone(const LanguageModel& model, std::size_t steps) {
+void forward_alone(const language::LanguageModel& model, std::size_t steps) {
   const at::NoGradGuard no_grad;
-  LanguageModel::Cache cache;
+  language::LanguageModel::Cache cache;
   const auto logits = [&](std::int64_t rows) {
     const Tensor hidden = model.hidden(at::zeros({rows, 1}, at::kLong), cache);
     return model.logits(hidden.select(1, 0));
@@ -48,9 +48,9 @@ void forward_alone(const LanguageModel& model, std::size_t steps) {
   for (std::size_t i = 1; i < steps; ++i) logits(kBeam);
 }
 
-void compare_search(const std::string& name, const std::shared_ptr<LanguageModel>& model,
+void compare_search(const std::string& name, const std::shared_ptr<language::LanguageModel>& model,
                     std::size_t steps) {
-  const NeuralSequenceModel sequences(model, /*end_token=*/-1, /*start_token=*/0);
+  const language::NeuralSequenceModel sequences(model, /*end_token=*/-1, /*start_token=*/0);
   const SearchOptions options{.max_length = steps};
   std::uint64_t seed = 0;
   const Comparison result =
@@ -65,15 +65,16 @@ void compare_searches() {
   print_header({"model", "forward alone, ms a step", "with the search"});
   const Random random(Stream{.seed = 1});
   for (const std::int64_t dim : {256, 512, 1024}) {
-    compare_search(
-        fmt::format("LSTM, dim {}", dim),
-        std::make_shared<LstmLanguageModel>(LstmOptions{.vocabulary = kWords, .dim = dim}, random),
-        20);
+    compare_search(fmt::format("LSTM, dim {}", dim),
+                   std::make_shared<language::LstmLanguageModel>(
+                       language::LstmOptions{.vocabulary = kWords, .dim = dim}, random),
+                   20);
   }
   compare_search(
       "transformer, dim 768, 12 layers",
-      std::make_shared<TransformerLanguageModel>(
-          TransformerOptions{.vocabulary = kWords, .dim = 768, .layers = 12, .heads = 12}, random),
+      std::make_shared<language::TransformerLanguageModel>(
+          language::TransformerOptions{.vocabulary = kWords, .dim = 768, .layers = 12, .heads = 12},
+          random),
       8);
 }
 
@@ -152,7 +153,8 @@ std::vector<std::string> lines_of(std::int64_t words) {
 void compare_training(const TrainingCase& c, PythonPeer& python) {
   const std::vector<std::string> lines = lines_of(c.vocabulary - 2);  // <unk> and the end
   TextUnits units = TextUnits::learn(UnitKind::word, lines);
-  TextModel model = TextModel::make(std::move(units), LstmOptions{.dim = c.dim}, Stream{.seed = 1});
+  language::TextModel model = language::TextModel::make(
+      std::move(units), language::LstmOptions{.dim = c.dim}, Stream{.seed = 1});
   const TrainingCase same{static_cast<std::int64_t>(model.units.size()), c.dim};
   BareLoop bare(same);
   set_up_python(python, same);
@@ -166,8 +168,7 @@ void compare_training(const TrainingCase& c, PythonPeer& python) {
                                                    .learning_rate = kRate,
                                                    .clip_norm = kClip,
                                                    .held_out = 0,
-                                                   .seed = ++seed},
-                                                  {});
+                                                   .seed = ++seed});
                        return trained.loop.seconds / static_cast<double>(trained.loop.steps);
                      },
                      [&] {
@@ -198,8 +199,8 @@ void compare_trainings() {
 
 void show_weights(const char* path) {
   constexpr int kSeeds = 200;
-  const TextModel text = TextModel::load(path);
-  const NeuralSequenceModel model = text.sequences();
+  const language::TextModel text = language::TextModel::load(path);
+  const language::NeuralSequenceModel model = text.sequences();
   fmt::print("\nSequences drawn from {}, {} samples each\n\n", path, kSeeds);
   print_header({"k", "different in every sample", "sum of the weights (expected: 1)"});
   for (const std::size_t k : {10U, 100U, 1000U}) {

@@ -9,8 +9,8 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "compare.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/softmax/softmax.hpp"
-#include "tensor_rows.hpp"
 
 namespace {
 
@@ -67,12 +67,12 @@ void bench(std::int64_t n, std::int64_t v, int threads, at::ScalarType type) {
                                 {},
                                 [&] { at::amax_out(per_row, z, {1}); }}));
   OneDnn log_softmax_dnn(z, out, dnnl::algorithm::softmax_log);
-  print("log_softmax", compare({[&] { log_softmax(rows_of(z), rows_of(out), options); },
+  print("log_softmax", compare({[&] { log_softmax(rows_of(z), mutable_rows_of(out), options); },
                                 [&] { at::_log_softmax_out(out, z, 1, false); },
                                 [&] { log_softmax_dnn(); },
                                 {}}));
   OneDnn softmax_dnn(z, out, dnnl::algorithm::softmax_accurate);
-  print("softmax", compare({[&] { softmax(rows_of(z), rows_of(out), options); },
+  print("softmax", compare({[&] { softmax(rows_of(z), mutable_rows_of(out), options); },
                             [&] { at::_softmax_out(out, z, 1, false); },
                             [&] { softmax_dnn(); },
                             {}}));

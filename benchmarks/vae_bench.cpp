@@ -27,12 +27,11 @@ constexpr std::int64_t kSteps = 300;  // of one turn
 
 /// Seconds per step.
 double ours(const Tensor& images, std::int64_t samples) {
-  const auto vae = std::make_shared<models::Vae>(models::VaeOptions{}, Stream{.seed = 1});
+  const auto vae = std::make_shared<vae::Vae>(vae::VaeOptions{}, Stream{.seed = 1});
   estimators::Pathwise estimator({.samples = samples});
-  const auto result = models::train(
+  const auto result = vae::train(
       vae, images, estimator,
-      {.epochs = static_cast<double>(kSteps * kBatch) / kImages, .batch = kBatch, .epsilon = 1e-4},
-      {});
+      {.epochs = static_cast<double>(kSteps * kBatch) / kImages, .batch = kBatch, .epsilon = 1e-4});
   return result.loop.seconds / static_cast<double>(result.loop.steps);
 }
 

@@ -47,12 +47,13 @@ std::vector<std::string> made_up_words() {
   return words;
 }
 
-TextModel trained() {
+language::TextModel trained() {
   const std::vector<std::string> words = made_up_words();
-  TextModel model = TextModel::make(TextUnits::learn(UnitKind::character, words),
-                                    LstmOptions{.dim = 32}, Stream{.seed = 1});
+  language::TextModel model =
+      language::TextModel::make(TextUnits::learn(UnitKind::character, words),
+                                language::LstmOptions{.dim = 32}, Stream{.seed = 1});
   train(model, words, losses::FullSoftmaxLoss(),
-        {.epochs = 3, .batch = 32, .learning_rate = 1e-2, .seed = 1}, {});
+        {.epochs = 3, .batch = 32, .learning_rate = 1e-2, .seed = 1});
   return model;
 }
 
@@ -115,8 +116,8 @@ class Summary {
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): an error ends the example
   at::set_num_threads(1);          // small matrices
-  const TextModel text = argc > 1 ? TextModel::load(argv[1]) : trained();
-  const NeuralSequenceModel model = text.sequences();
+  const language::TextModel text = argc > 1 ? language::TextModel::load(argv[1]) : trained();
+  const language::NeuralSequenceModel model = text.sequences();
 
   const std::array<Quantity, 2> quantities = {
       {{"length", [](const Hypothesis& h) { return static_cast<double>(h.tokens.size()); }},

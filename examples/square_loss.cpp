@@ -13,6 +13,7 @@
 #include "apps/report/page.hpp"
 #include "partita/io/file.hpp"
 #include "partita/learn/losses/losses.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace {
 
@@ -24,11 +25,6 @@ struct Curve {
   std::vector<double> gradient;
 };
 
-std::vector<double> to_vector(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.detach().contiguous();
-  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
-}
-
 template <class Loss>
 Curve measure(const Loss& loss, const std::vector<double>& margins) {
   const at::Tensor wrong = at::tensor(margins, at::kDouble);
@@ -36,7 +32,7 @@ Curve measure(const Loss& loss, const std::vector<double>& margins) {
   const at::Tensor right = at::zeros({wrong.size(0)}, at::kLong);
   const at::Tensor each = loss(logits, right, Reduction::none);
   each.sum().backward();
-  return {to_vector(each), to_vector(logits.grad().norm(2, {-1}))};
+  return {partita::to_vector(each), partita::to_vector(logits.grad().norm(2, {-1}))};
 }
 
 void run(const std::string& path) {

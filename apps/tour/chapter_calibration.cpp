@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/tour/largest_difference.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/conformal.hpp"

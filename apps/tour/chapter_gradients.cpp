@@ -13,12 +13,12 @@
 #include <vector>
 
 #include "apps/experiments/gradients/experiment.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/generative_models.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/learn/distributions.hpp"
 #include "partita/learn/estimators.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/random/fill.hpp"
 #include "statistics.hpp"
 

@@ -10,13 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/distributions.hpp"
 #include "partita/learn/estimators.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/random/fill.hpp"
 #include "partita/softmax/softmax.hpp"
 #include "statistics.hpp"

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "apps/experiments/nce/experiment.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/tour/largest_difference.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/embedding/principal_components.hpp"
 #include "partita/embedding/similarity.hpp"

@@ -11,8 +11,8 @@
 
 #include "apps/experiments/openset/experiment.hpp"
 #include "apps/experiments/openset/report.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/tour/largest_difference.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/detection/knn.hpp"
 #include "partita/detection/logit_score.hpp"
@@ -22,6 +22,7 @@
 #include "partita/learn/networks.hpp"
 #include "partita/learn/openset/confident_classifier.hpp"
 #include "partita/learn/openset/odin.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/softmax/divergence.hpp"
 
 namespace partita::app {
@@ -67,7 +68,7 @@ Finding confidence_loss(const TourContext& context) {
 }
 
 /// Weights of each network of a model, end to end: classifier, generator, discriminator.
-std::vector<Tensor> weights(const models::ConfidentClassifier& model) {
+std::vector<Tensor> weights(const openset::ConfidentClassifier& model) {
   std::vector<Tensor> out;
   for (const training::Part& part : model.parts()) {
     std::vector<Tensor> flat;
@@ -80,12 +81,12 @@ std::vector<Tensor> weights(const models::ConfidentClassifier& model) {
 Finding alternating_steps(const TourContext& context) {
   constexpr double kRate = 0.01;
   const auto network = [&](const std::vector<std::int64_t>& sizes, std::uint64_t id) {
-    torch::nn::Sequential made = models::mlp(sizes);
-    models::initialize(made, context.stream(id));
+    torch::nn::Sequential made = networks::mlp(sizes);
+    networks::initialize(made, context.stream(id));
     return made;
   };
-  models::ConfidentClassifier model(network({2, 16, 3}, 0), network({4, 16, 2}, 1),
-                                    network({2, 16, 1}, 2), {.noise = 4, .learning_rate = kRate});
+  openset::ConfidentClassifier model(network({2, 16, 3}, 0), network({4, 16, 2}, 1),
+                                     network({2, 16, 1}, 2), {.noise = 4, .learning_rate = kRate});
   const Random random(context.stream(3));
   const Tensor x = random.normal({30, 2}, at::kFloat);
   const Tensor y = at::arange(30, at::kLong).remainder(3);
@@ -204,9 +205,7 @@ struct Examples {
   Tensor features;
   std::vector<std::int64_t> labels;
 
-  Rows rows() const {
-    return {features.data_ptr<double>(), static_cast<std::size_t>(features.size(0)), 4};
-  }
+  Rows rows() const { return rows_of(features); }
 };
 
 Examples examples(const Tensor& means, std::int64_t n, const Random& random) {
@@ -263,7 +262,7 @@ Finding detection(const TourContext& context) {
   const Examples known = examples(means, n, random);
   const Examples unknown =
       examples(at::tensor({0.0, 0.0, 0.0, 4.0}, at::kDouble).view({1, 4}), n, random);
-  const Classifier classify = [&](const Tensor& x) {  // the best linear one
+  const openset::Classifier classify = [&](const Tensor& x) {  // the best linear one
     return (x.mm(means.t()) - means.square().sum(1) / 2).contiguous();
   };
   const auto add = [&](const char* name, const std::vector<double>& a,
@@ -273,17 +272,14 @@ Finding detection(const TourContext& context) {
   };
   const Tensor z_in = classify(known.features);
   const Tensor z_out = classify(unknown.features);
-  const auto rows = [](const Tensor& z) {
-    return Rows{z.data_ptr<double>(), static_cast<std::size_t>(z.size(0)), 3};
-  };
   for (const auto& [name, score] : {std::pair{"max-softmax", LogitScore::msp},
                                     {"max-logit", LogitScore::max_logit},
                                     {"entropy", LogitScore::entropy},
                                     {"energy", LogitScore::energy}}) {
-    add(name, logit_scores(score, rows(z_in)), logit_scores(score, rows(z_out)));
+    add(name, logit_scores(score, rows_of(z_in)), logit_scores(score, rows_of(z_out)));
   }
-  add("ODIN", to_vector(odin_scores(classify, known.features)),
-      to_vector(odin_scores(classify, unknown.features)));
+  add("ODIN", to_vector(openset::odin_scores(classify, known.features)),
+      to_vector(openset::odin_scores(classify, unknown.features)));
   const Mahalanobis distance = Mahalanobis::fit(training.rows(), training.labels);
   add("Mahalanobis distance", distance.scores(known.rows()), distance.scores(unknown.rows()));
   add("nearest neighbors", knn_scores(known.rows(), training.rows(), 10),

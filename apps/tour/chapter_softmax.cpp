@@ -8,11 +8,12 @@
 #include <limits>
 #include <vector>
 
-#include "apps/experiments/tensors.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/tour/largest_difference.hpp"
 #include "apps/tour/tour.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/random.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/softmax/divergence.hpp"
 #include "partita/softmax/scalar.hpp"
 #include "partita/softmax/softmax.hpp"

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "apps/data/rendered.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "apps/experiments/vae/model.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/report/latent_map.hpp"
 #include "apps/report/pictures.hpp"
 #include "partita/learn/estimators.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/learn/seqgan/seqgan.hpp"
 #include "partita/learn/vae/vae_training.hpp"
 
@@ -22,8 +22,8 @@ namespace {
 
 /// An auto-encoder of images, trained for some of the loss's terms, and what is seen of it.
 struct TrainedVae {
-  std::shared_ptr<models::Vae> vae;
-  models::VaeEvaluation seen;
+  std::shared_ptr<vae::Vae> vae;
+  vae::Bounds seen;
   double spread;  // deviation of z over the images: 1 under the prior
 
   double reconstruction() const { return -seen.reconstruction.mean().item<double>(); }
@@ -31,37 +31,36 @@ struct TrainedVae {
 };
 
 TrainedVae train_vae(const TourContext& context, const Tensor& images, const Tensor& test,
-                     models::VaeObjective objective) {
-  const auto vae = std::make_shared<models::Vae>(
-      models::VaeOptions{.inputs = images.size(1), .hidden = {128}, .latent_dim = 2},
+                     vae::Objective objective) {
+  const auto vae = std::make_shared<vae::Vae>(
+      vae::VaeOptions{.inputs = images.size(1), .hidden = {128}, .latent_dim = 2},
       context.stream(2));
   vae->start_from_mean(images.to(at::kFloat).mean(0) / 255);
   estimators::Pathwise estimator;
-  models::train(vae, images, estimator,
-                {.objective = objective,
-                 .epochs = context.choose(60.0, 20.0),
-                 .learning_rate = 3e-3,
-                 .seed = context.options.seed},
-                {});
+  vae::train(vae, images, estimator,
+             {.objective = objective,
+              .epochs = context.choose(60.0, 20.0),
+              .learning_rate = 3e-3,
+              .seed = context.options.seed});
   const at::NoGradGuard no_grad;
   return {vae,
-          models::evaluate(*vae, test, {.samples = 20, .batch = 200, .stream = context.stream(3)}),
+          vae::evaluate(*vae, test, {.samples = 20, .batch = 200, .stream = context.stream(3)}),
           vae->posterior(test)->sample(context.stream(4)).std(0).mean().item<double>()};
 }
 
 }  // namespace
 
 Finding auto_encoder(const TourContext& context) {
-  using models::VaeObjective;
+  using vae::Objective;
   const LabeledImages digits =
       render_characters(kDigits, context.choose(5000U, 1500U), context.stream(0));
   const LabeledImages others = render_characters(kDigits, 600, context.stream(1));
   const Tensor images = image_rows(digits, digits.size());
-  const Tensor test = models::evaluation_images(image_rows(others, others.size()),
-                                                models::VaeDecoder::bernoulli, context.stream(5));
-  const TrainedVae both = train_vae(context, images, test, VaeObjective::elbo);
-  const TrainedVae free = train_vae(context, images, test, VaeObjective::without_regularizer);
-  const TrainedVae blind = train_vae(context, images, test, VaeObjective::without_reconstruction);
+  const Tensor test = vae::evaluation_images(image_rows(others, others.size()),
+                                             vae::Decoder::bernoulli, context.stream(5));
+  const TrainedVae both = train_vae(context, images, test, Objective::elbo);
+  const TrainedVae free = train_vae(context, images, test, Objective::without_regularizer);
+  const TrainedVae blind = train_vae(context, images, test, Objective::without_reconstruction);
 
   std::vector<std::string> labels;
   for (const auto label : others.labels) labels.push_back(std::to_string(label));
@@ -99,12 +98,12 @@ namespace {
 constexpr std::int64_t kTokens = 3;
 constexpr std::int64_t kLength = 4;
 
-std::shared_ptr<models::TokenPolicy> token_policy(const Stream& stream) {
-  const auto network = std::make_shared<LstmLanguageModel>(
-      LstmOptions{.vocabulary = kTokens, .dim = 4, .tied = false}, stream);
+std::shared_ptr<seqgan::TokenPolicy> token_policy(const Stream& stream) {
+  const auto network = std::make_shared<language::LstmLanguageModel>(
+      language::LstmOptions{.vocabulary = kTokens, .dim = 4, .tied = false}, stream);
   const at::NoGradGuard no_grad;
   for (const Tensor& weight : network->parameters()) weight.mul_(4);  // far from uniform
-  return std::make_shared<models::TokenPolicy>(network, models::TokenPolicyOptions{});
+  return std::make_shared<seqgan::TokenPolicy>(network, seqgan::TokenPolicyOptions{});
 }
 
 /// All 81 sequences, the last token changing fastest; and where a sequence stands among them.
@@ -122,14 +121,14 @@ Finding seqgan(const TourContext& context) {
   const auto policy = token_policy(context.stream(0));
   const Tensor all = all_sequences();
   const Tensor rewards = Random(context.stream(1)).uniform({all.size(0)}, at::kFloat);
-  const models::Reward reward = [&](const Tensor& y) { return rewards.index_select(0, place(y)); };
+  const seqgan::Reward reward = [&](const Tensor& y) { return rewards.index_select(0, place(y)); };
 
   // Q of the first token by roll-outs, and by the sum over all that may follow.
   const std::int64_t rollouts = context.choose<std::int64_t>(40'000, 8'000);
   const Tensor y = at::tensor({0, 2, 1, 1}, at::kLong).view({1, kLength});
   const Tensor log_prob = policy->log_prob(all).detach();
-  const Tensor completed = models::roll_out(*policy, y, rollouts, context.stream(2));
-  const Tensor q = models::action_values(*policy, y, reward, rollouts, context.stream(2));
+  const Tensor completed = seqgan::roll_out(*policy, y, rollouts, context.stream(2));
+  const Tensor q = seqgan::action_values(*policy, y, reward, rollouts, context.stream(2));
   Finding finding;
   for (std::int64_t t = 1; t < kLength; ++t) {
     const Tensor same = (all.slice(1, 0, t) == y.slice(1, 0, t)).all(1);
@@ -142,10 +141,10 @@ Finding seqgan(const TourContext& context) {
                                  q[0][kLength - 1].item<double>(), reward(y)[0].item<double>(), 0));
 
   // A sequence of numbers: the second one's mean, after the first, is what the LSTM says it is.
-  const models::GaussianPolicy numbers_policy({.hidden = 4}, context.stream(3));
+  const seqgan::GaussianPolicy numbers_policy({.hidden = 4}, context.stream(3));
   const Tensor first = at::full({1, 2, 1}, 0.7);
-  const Tensor pairs = models::roll_out(numbers_policy, first, rollouts, context.stream(4));
-  models::SequencePolicy::State state = numbers_policy.start(1);
+  const Tensor pairs = seqgan::roll_out(numbers_policy, first, rollouts, context.stream(4));
+  seqgan::SequencePolicy::State state = numbers_policy.start(1);
   numbers_policy.read(first.select(1, 0), state);
   finding.checks.push_back(unbiased("continuous: mean of the second number after the first",
                                     to_vector(pairs[0][0].select(1, 1)),
@@ -155,7 +154,7 @@ Finding seqgan(const TourContext& context) {
   // (One oracle and one start whatever the seed: how far apart they are is luck.)
   const Stream start{.seed = 7, .id = 1};
   const auto oracle = token_policy({.seed = 7, .id = 3});
-  const auto law = [&](const models::TokenPolicy& of) {
+  const auto law = [&](const seqgan::TokenPolicy& of) {
     return of.log_prob(all).detach().sum(-1).exp();
   };
   const auto generator = token_policy(start);
@@ -163,15 +162,15 @@ Finding seqgan(const TourContext& context) {
     return (law(*generator) - law(*oracle)).abs().sum().item<double>() / 2;
   };
   const double before = distance();
-  models::SeqGan gan(generator, token_policy(start),
-                     std::make_shared<models::SequenceDiscriminator>(
-                         models::SequenceDiscriminatorOptions{.vocabulary = kTokens,
+  seqgan::SeqGan gan(generator, token_policy(start),
+                     std::make_shared<seqgan::SequenceDiscriminator>(
+                         seqgan::SequenceDiscriminatorOptions{.vocabulary = kTokens,
                                                               .features = 8,
                                                               .filters = {{1, 8}, {2, 16}, {4, 16}},
                                                               .dropout = 0},
                          Random(context.stream(7))),
-                     models::sample(*oracle, 500, kLength, context.stream(8)),
-                     {.reward = models::GeneratorReward::log_odds,
+                     seqgan::sample(*oracle, 500, kLength, context.stream(8)),
+                     {.reward = seqgan::GeneratorReward::log_odds,
                       .batch = 16,
                       .rollouts = 2,
                       .update_rate = 0.5,
@@ -181,8 +180,8 @@ Finding seqgan(const TourContext& context) {
                       .generator_learning_rate = 3e-2,
                       .discriminator_learning_rate = 1e-2,
                       .seed = context.options.seed});
-  gan.pretrain_discriminator(20, {});
-  gan.train(context.choose<std::uint64_t>(300, 120), {});
+  gan.pretrain_discriminator(20);
+  gan.train({.steps = context.choose<std::uint64_t>(300, 120)});
   finding.checks.push_back(at_most(
       "total variation between generator and oracle, after over before", distance() / before, 0.7));
   Series bars{.name = "oracle", .y = to_vector(law(*oracle)), .mark = Mark::line};

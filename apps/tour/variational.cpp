@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "apps/experiments/nce/experiment.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "partita/learn/random.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace partita::app {
 namespace {

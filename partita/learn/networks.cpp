@@ -13,7 +13,7 @@
 
 #include "partita/base/error.hpp"
 
-namespace partita::models {
+namespace partita::networks {
 namespace {
 
 namespace nn = torch::nn;
@@ -131,4 +131,4 @@ void initialize_dcgan(nn::Sequential& network, const Random& random) {
   set_weights(network, random, [](const Tensor& /*weight*/) { return kDcganDeviation; });
 }
 
-}  // namespace partita::models
+}  // namespace partita::networks

@@ -1,8 +1,8 @@
 // Networks from which several models are built, as torch::nn::Sequential.
 //
-//   torch::nn::Sequential classifier = models::mlp({2, 128, 128, 3});
-//   torch::nn::Sequential generator = models::dcgan_generator({.rows = 28, .columns = 28});
-//   models::initialize(classifier, Stream{.seed = 1});   // weights as a function of the stream
+//   torch::nn::Sequential classifier = networks::mlp({2, 128, 128, 3});
+//   torch::nn::Sequential generator = networks::dcgan_generator({.rows = 28, .columns = 28});
+//   networks::initialize(classifier, Stream{.seed = 1});   // weights as a function of the stream
 //
 // torch draws initial weights from its global generator as it builds a layer; initialize() replaces
 // them, so that networks depend on no global seed.
@@ -16,7 +16,7 @@
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
 
-namespace partita::models {
+namespace partita::networks {
 
 /// The images that these networks see: [N, channels, rows, columns], pixels in [-1, 1].
 struct ImageShape {
@@ -58,4 +58,4 @@ void initialize_glorot(torch::nn::Sequential& network, const Random& random);
 /// The same with N(0, 0.02^2) draws, as in DCGAN.
 void initialize_dcgan(torch::nn::Sequential& network, const Random& random);
 
-}  // namespace partita::models
+}  // namespace partita::networks

@@ -8,7 +8,7 @@
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 
-namespace partita::models {
+namespace partita::networks {
 namespace {
 
 using partita::testing::message_of;
@@ -104,4 +104,4 @@ TEST(Networks, RunOnAnotherDevice) {
 }
 
 }  // namespace
-}  // namespace partita::models
+}  // namespace partita::networks

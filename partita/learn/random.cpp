@@ -17,7 +17,8 @@
 #include "partita/base/error.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/gumbel/categorical.hpp"
-#include "partita/learn/internal/rows.hpp"
+#include "partita/learn/internal/threads.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/random/fill.hpp"
 #include "partita/random/variates.hpp"
 
@@ -273,7 +274,7 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
   if (!has_cpu_source) return gumbel_max(logits.detach(), count);
 
   const Tensor on_cpu = logits.detach().to(at::kCPU);
-  const Rows rows = rows_of("logits", on_cpu);
+  const Rows rows = rows_of(on_cpu, "logits");
   const Stream source = fork();
   const auto draws = static_cast<std::size_t>(count);
   const Tensor out = at::empty({logits.size(0), count}, at::kLong);

@@ -14,6 +14,7 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/learn/rows.hpp"
 #include "statistics.hpp"
 
 namespace partita {
@@ -34,12 +35,6 @@ at::Generator torch_generator(std::uint64_t seed) {
 Random from_torch(std::uint64_t seed) { return torch_generator(seed); }
 std::vector<Random> both_sources(std::uint64_t seed) {
   return {from_stream(seed), from_torch(seed)};
-}
-
-std::vector<double> to_vector(const Tensor& tensor) {
-  const Tensor flat = tensor.to(at::kCPU, at::kDouble).contiguous();
-  const auto* data = flat.data_ptr<double>();
-  return {data, data + flat.numel()};
 }
 
 struct Law {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "apps/command/terminal.hpp"
-#include "apps/experiments/tensors.hpp"
+#include "apps/experiments/device.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
@@ -33,7 +33,7 @@ std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const
                                             const std::vector<std::string>& lines) {
   if (options.loss == "full") return std::make_unique<losses::FullSoftmaxLoss>();
   if (options.loss == "adaptive") return std::make_unique<losses::AdaptiveSoftmaxLoss>();
-  const auto noise = losses::NoiseDistribution::unigram(token_counts(units, lines), 1);
+  const auto noise = losses::NoiseDistribution::unigram(language::token_counts(units, lines), 1);
   if (options.loss == "nce") {
     return std::make_unique<losses::NceLoss>(
         noise, losses::NceOptions{.noise = options.noise, .shared_noise = true});
@@ -42,7 +42,7 @@ std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const
       noise, losses::SampledSoftmaxOptions{.noise = options.noise, .shared_noise = true});
 }
 
-NetworkOptions network_of(const LmTrainOptions& options, const TextUnits& units) {
+language::NetworkOptions network_of(const LmTrainOptions& options, const TextUnits& units) {
   std::vector<std::int64_t> cutoffs;
   if (options.loss == "adaptive") {
     cutoffs = options.cutoffs.empty()
@@ -50,16 +50,16 @@ NetworkOptions network_of(const LmTrainOptions& options, const TextUnits& units)
                   : options.cutoffs;
   }
   if (options.kind == "lstm") {
-    return LstmOptions{.dim = options.dim,
-                       .layers = options.layers == 0 ? 1 : options.layers,
-                       .dropout = options.dropout,
-                       .cutoffs = cutoffs};
+    return language::LstmOptions{.dim = options.dim,
+                                 .layers = options.layers == 0 ? 1 : options.layers,
+                                 .dropout = options.dropout,
+                                 .cutoffs = cutoffs};
   }
-  return TransformerOptions{.dim = options.dim,
-                            .layers = options.layers == 0 ? 4 : options.layers,
-                            .heads = options.heads,
-                            .dropout = options.dropout,
-                            .cutoffs = cutoffs};
+  return language::TransformerOptions{.dim = options.dim,
+                                      .layers = options.layers == 0 ? 4 : options.layers,
+                                      .heads = options.heads,
+                                      .dropout = options.dropout,
+                                      .cutoffs = cutoffs};
 }
 
 /// What a checkpoint is a checkpoint of.
@@ -143,11 +143,12 @@ TextGenerator open_torch_script(const ModelFile& file, Vocabulary vocabulary, To
     if (const std::optional<Token> token = tokens->find(text)) return *token;
     throw InvalidArgument(option, fmt::format("'{}' is not in the vocabulary", text));
   };
-  const auto model = std::make_shared<TorchScriptModel>(
-      file.path, TorchScriptOptions{.end_token = named("--end-token", file.end_token, end),
-                                    .start_token = named("--start-token", file.start_token, start),
-                                    .vocabulary_size = tokens->size(),
-                                    .device = device_of(file.device).str()});
+  const auto model = std::make_shared<language::TorchScriptModel>(
+      file.path,
+      language::TorchScriptOptions{.end_token = named("--end-token", file.end_token, end),
+                                   .start_token = named("--start-token", file.start_token, start),
+                                   .vocabulary_size = tokens->size(),
+                                   .device = device_of(file.device)});
   return {.kind = "torchscript",
           .model = model,
           .encode = [tokens](std::string_view text) { return tokens->encode(text); },
@@ -179,13 +180,14 @@ void train_neural(const LmTrainOptions& options) {
   for (const std::string& line : text.notes) note(line);
   TextUnits units = units_of(options, text.lines);
   const auto loss = loss_of(options, units, text.lines);
-  const NetworkOptions network = network_of(options, units);
-  TextModel model = TextModel::make(std::move(units), network, Stream{options.common.seed, 0});
+  const language::NetworkOptions network = network_of(options, units);
+  language::TextModel model =
+      language::TextModel::make(std::move(units), network, Stream{options.common.seed, 0});
   std::size_t parameters = 0;
   for (const Tensor& each : model.network->parameters()) {
     parameters += static_cast<std::size_t>(each.numel());
   }
-  const TextTrainingResult result = [&] {
+  const language::TextTrainingResult result = [&] {
     Meter meter("training");
     return train(model, text.lines, *loss,
                  {.epochs = options.epochs,
@@ -195,7 +197,7 @@ void train_neural(const LmTrainOptions& options) {
                   .held_out = options.held_out,
                   .seed = options.common.seed,
                   .patience = options.patience,
-                  .device = device_of(options.run.device).str()},
+                  .device = device_of(options.run.device)},
                  {.checkpoint = options.run.checkpoint,
                   .checkpoint_seconds = options.run.checkpoint_seconds,
                   .run = description(options),
@@ -230,13 +232,14 @@ void train_neural(const LmTrainOptions& options) {
 }
 
 TextGenerator open_neural(const ModelFile& file) {
-  if (archive_kind(MappedFile(file.path).bytes()) != TextModel::kArchive) {
+  if (archive_kind(MappedFile(file.path).bytes()) != language::TextModel::kArchive) {
     return open_torch_script(file);
   }
-  const TextModel model = TextModel::load(file.path);
+  const language::TextModel model = language::TextModel::load(file.path);
   model.network->to(device_of(file.device));
-  return generator_of(std::holds_alternative<LstmOptions>(model.options) ? "lstm" : "transformer",
-                      std::make_shared<NeuralSequenceModel>(model.sequences()), model.units);
+  return generator_of(
+      std::holds_alternative<language::LstmOptions>(model.options) ? "lstm" : "transformer",
+      std::make_shared<language::NeuralSequenceModel>(model.sequences()), model.units);
 }
 
 }  // namespace partita::app

@@ -14,16 +14,16 @@
 
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/experiments/device.hpp"
 #include "apps/experiments/openset/data.hpp"
-#include "apps/experiments/openset/model.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/io/array_file.hpp"
 #include "partita/io/idx.hpp"
 #include "partita/io/npy.hpp"
+#include "partita/learn/openset/classifier_model.hpp"
 #include "partita/learn/openset/odin.hpp"
-#include "partita/learn/tensor.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace partita::app {
 namespace {
@@ -36,27 +36,13 @@ struct ScoreOptions {
   std::optional<double> epsilon;      // of odin
   std::string output;
   std::string logits;
-  std::string device = "cpu";
+  Device device = Device::cpu;
 };
 
 LogitScore score_named(const std::string& name) {
   if (name == "max-logit") return LogitScore::max_logit;
   if (name == "entropy") return LogitScore::entropy;
   return name == "energy" ? LogitScore::energy : LogitScore::msp;
-}
-
-at::ScalarType scalar_type(DType dtype) {
-  switch (dtype) {
-    case DType::f64:
-      return at::kDouble;
-    case DType::bf16:
-      return at::kBFloat16;
-    case DType::f16:
-      return at::kHalf;
-    case DType::f32:
-      break;
-  }
-  return at::kFloat;
 }
 
 /// Points as rows of a .npy, .npz, .safetensors or .csv file.
@@ -66,14 +52,10 @@ Tensor read_points(const std::string& path, std::int64_t columns) {
   if (static_cast<std::int64_t>(rows.columns()) != columns) {
     throw DataError(path, fmt::format("rows of {} columns, expected {}", rows.columns(), columns));
   }
-  return at::from_blob(const_cast<void*>(rows.data()),  // read only
-                       {static_cast<std::int64_t>(rows.rows()), columns},
-                       {rows.row_stride(), rows.column_stride()},
-                       at::TensorOptions(scalar_type(rows.dtype())))
-      .to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  return to_tensor(rows).to(at::kFloat);
 }
 
-Tensor read_images(const std::string& path, const OpensetArchitecture& expected) {
+Tensor read_images(const std::string& path, const openset::Architecture& expected) {
   const IdxArray array = load_idx(path);
   if (array.shape.size() != 3) {
     throw DataError(
@@ -91,13 +73,15 @@ Tensor read_images(const std::string& path, const OpensetArchitecture& expected)
 std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at::Device device,
                          const ScoreOptions& options) {
   constexpr std::int64_t kBlock = 256;
-  OdinOptions odin;
+  openset::OdinOptions odin;
   odin.temperature = options.temperature.value_or(odin.temperature);
   odin.epsilon = options.epsilon.value_or(odin.epsilon);
-  const Classifier classify = [&](const Tensor& rows) { return classifier->forward(rows); };
+  const openset::Classifier classify = [&](const Tensor& rows) {
+    return classifier->forward(rows);
+  };
   std::vector<Tensor> blocks;
   for (const Tensor& block : x.split(kBlock)) {
-    blocks.push_back(odin_scores(classify, block.to(device), odin));
+    blocks.push_back(openset::odin_scores(classify, block.to(device), odin));
   }
   return to_vector(at::cat(blocks));
 }
@@ -107,20 +91,20 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
     throw InvalidArgument("--epsilon", "is for --score odin");
   }
   at::set_num_threads(common.threads);
-  OpensetModel model = load_openset_model(options.model);
+  openset::ClassifierModel model = openset::ClassifierModel::load(options.model);
   const Tensor x = model.architecture.images
                        ? read_images(options.data, model.architecture)
                        : read_points(options.data, model.architecture.columns);
   const at::Device device = device_of(options.device);
   model.classifier->to(device);
-  const Tensor logits = logits_of(model.classifier, x);
+  const Tensor logits = openset::logits_of(model.classifier, x);
   const auto rows = static_cast<std::size_t>(logits.size(0));
   const auto classes = static_cast<std::size_t>(logits.size(1));
   const std::span<const float> values(logits.data_ptr<float>(), rows * classes);
   const std::vector<double> scores =
       options.score == "odin"
           ? odin(model.classifier, x, device, options)
-          : logit_scores(score_named(options.score), {values.data(), rows, classes},
+          : logit_scores(score_named(options.score), rows_of(logits),
                          options.temperature.value_or(1), {.threads = common.threads});
   if (!options.output.empty()) save_npy(options.output, std::span(scores), rows, 1);
   if (!options.logits.empty()) save_npy(options.logits, values, rows, classes);

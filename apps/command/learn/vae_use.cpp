@@ -18,7 +18,7 @@
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/data/image_sets.hpp"
-#include "apps/experiments/tensors.hpp"
+#include "apps/experiments/device.hpp"
 #include "apps/experiments/vae/model.hpp"
 #include "apps/experiments/vae/report.hpp"
 #include "apps/report/numbers.hpp"
@@ -26,6 +26,8 @@
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"
+#include "partita/learn/rows.hpp"
+#include "partita/learn/vae/vae_model.hpp"
 #include "partita/learn/vae/vae_training.hpp"
 
 namespace partita::app {
@@ -38,21 +40,21 @@ struct UseOptions {
   std::int64_t count = 0;
   std::string output;
   std::string report;
-  std::string device = "cpu";
+  Device device = Device::cpu;
   CommonOptions common;
 };
 
 enum Purpose : std::uint64_t { kBits = 300, kSamples };
 
-VaeModel open(const UseOptions& options) {
+vae::VaeModel open(const UseOptions& options) {
   at::set_num_threads(options.common.threads);
-  VaeModel model = load_vae_model(options.model);
+  vae::VaeModel model = vae::VaeModel::load(options.model);
   model.vae->to(device_of(options.device));
   return model;
 }
 
 /// Test images as the model sees them, where it is.
-Tensor test_images(const UseOptions& options, const VaeModel& model, std::size_t most) {
+Tensor test_images(const UseOptions& options, const vae::VaeModel& model, std::size_t most) {
   constexpr std::size_t kNone = 1;  // rendered images to train on
   const LabeledImages images = load_image_sets(options.data, kNone, options.common.seed).test;
   if (static_cast<std::int64_t>(images.rows) != model.rows ||
@@ -61,8 +63,8 @@ Tensor test_images(const UseOptions& options, const VaeModel& model, std::size_t
                     fmt::format("images of {} x {}, the model's are {} x {}", images.rows,
                                 images.columns, model.rows, model.columns));
   }
-  return models::evaluation_images(image_rows(images, most), model.vae->options().decoder,
-                                   {options.common.seed, kBits})
+  return vae::evaluation_images(image_rows(images, most), model.vae->options().decoder,
+                                {options.common.seed, kBits})
       .to(device_of(options.device));
 }
 
@@ -74,12 +76,12 @@ std::pair<double, double> mean_and_error(const Tensor& values) {
 }
 
 void evaluate(const UseOptions& options) {
-  const VaeModel model = open(options);
+  const vae::VaeModel model = open(options);
   const std::size_t most =
       options.images == 0 ? std::numeric_limits<std::size_t>::max() : options.images;
   const Tensor x = test_images(options, model, most);
   Meter meter("evaluating");
-  const models::VaeEvaluation seen = models::evaluate(
+  const vae::Bounds seen = vae::evaluate(
       *model.vae, x, {.samples = options.count, .stream = {options.common.seed, kSamples}},
       meter.progress());
   const auto [elbo, elbo_error] = mean_and_error(seen.elbo());
@@ -109,7 +111,7 @@ void evaluate(const UseOptions& options) {
 }
 
 /// Pictures as a file and as a page.
-void give(const UseOptions& options, const VaeModel& model, const Tensor& images,
+void give(const UseOptions& options, const vae::VaeModel& model, const Tensor& images,
           const std::string& what, const std::vector<CaptionedFigure>& figures) {
   if (!options.output.empty()) {
     const Tensor rows = images.to(at::kFloat).contiguous();
@@ -138,7 +140,7 @@ void give(const UseOptions& options, const VaeModel& model, const Tensor& images
   }
 }
 
-CaptionedFigure figure_of(const VaeModel& model, const Tensor& images, std::size_t across,
+CaptionedFigure figure_of(const vae::VaeModel& model, const Tensor& images, std::size_t across,
                           const std::string& title, const std::string& caption) {
   return image_figure(to_vector(images), static_cast<std::size_t>(model.rows),
                       static_cast<std::size_t>(model.columns), across, title, caption);
@@ -150,7 +152,7 @@ std::size_t side(std::int64_t count) {
 }
 
 void sample(const UseOptions& options) {
-  const VaeModel model = open(options);
+  const vae::VaeModel model = open(options);
   const Random random(Stream{options.common.seed, kSamples});
   const Tensor images = decode(*model.vae, model.vae->prior()->sample({options.count}, random));
   give(options, model, images, "Samples",
@@ -159,7 +161,7 @@ void sample(const UseOptions& options) {
 }
 
 void reconstruct(const UseOptions& options) {
-  const VaeModel model = open(options);
+  const vae::VaeModel model = open(options);
   const Tensor x = test_images(options, model, options.images);
   const Random random(Stream{options.common.seed, kSamples});
   const at::NoGradGuard no_grad;
@@ -172,7 +174,7 @@ void reconstruct(const UseOptions& options) {
 }
 
 void traverse(const UseOptions& options) {
-  const VaeModel model = open(options);
+  const vae::VaeModel model = open(options);
   constexpr std::size_t kExamples = 500;
   const Tensor x = test_images(options, model, kExamples);
   const Traversal along = app::traverse(*model.vae, x, options.count);

@@ -21,7 +21,7 @@
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"
-#include "partita/random/stream.hpp"
+#include "partita/random/shuffle.hpp"
 
 namespace partita::app {
 namespace {
@@ -93,11 +93,7 @@ std::pair<Part, Part> split_rows(Rows rows, std::span<const std::int64_t> labels
   if (rows.rows() < 2) throw InvalidArgument("--split", "1 row cannot be split");
   std::vector<std::size_t> order(rows.rows());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const Stream stream{seed, kSplitStream};
-  for (std::size_t i = order.size() - 1; i > 0; --i) {  // Fisher and Yates
-    const auto j = static_cast<std::size_t>(stream.uniform(i) * static_cast<double>(i + 1));
-    std::swap(order[i], order[j]);
-  }
+  shuffle(order, {seed, kSplitStream});
   const auto wanted =
       static_cast<std::size_t>(std::llround(share * static_cast<double>(order.size())));
   const std::size_t fitted = std::clamp<std::size_t>(wanted, 1, order.size() - 1);
@@ -160,7 +156,8 @@ CalibrationResult fit(const FitOptions& options) {
       evaluate_calibration(evaluated.rows, evaluated.labels, evaluation, &*result.calibrator, rows);
   const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters());
   if (t != nullptr && !options.measure.report.empty()) {
-    result.curve = nll_curve(fitted.rows, fitted.labels, t->temperature, options.common.threads);
+    result.curve =
+        nll_curve(fitted.rows, fitted.labels, t->temperature, {.threads = options.common.threads});
   }
   return result;
 }

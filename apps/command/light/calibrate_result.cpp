@@ -35,19 +35,6 @@ std::string cell(const Evaluation& evaluation, const Get& get) {
 
 }  // namespace
 
-NllCurve nll_curve(Rows rows, std::span<const std::int64_t> labels, double best, int threads) {
-  constexpr int kPoints = 25;
-  const double low = std::log(std::min(best, 1.0) / 2);
-  const double high = std::log(std::max(best, 1.0) * 2);
-  NllCurve curve;
-  for (int i = 0; i < kPoints; ++i) {
-    const double t = std::exp(low + (high - low) * i / (kPoints - 1));
-    curve.temperature.push_back(t);
-    curve.nll.push_back(temperature_nll(rows, labels, t, {.threads = threads}));
-  }
-  return curve;
-}
-
 Json metrics_json(const Metrics& metrics) {
   Json json;
   each_metric([&](const char* name, const auto& get) { json[name] = get(metrics); });

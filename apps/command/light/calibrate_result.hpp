@@ -12,17 +12,9 @@
 #include "apps/report/page.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/metrics.hpp"
+#include "partita/calibration/nll_curve.hpp"
 
 namespace partita::app {
-
-/// N over temperatures around the best.
-struct NllCurve {
-  std::vector<double> temperature;
-  std::vector<double> nll;
-};
-
-/// N of the rows at temperatures around the best.
-NllCurve nll_curve(Rows rows, std::span<const std::int64_t> labels, double best, int threads);
 
 struct CalibrationResult {
   std::string logits;  ///< name of the file

@@ -168,7 +168,7 @@ CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample
   if (!options.report.empty()) {
     result.curve = nll_curve(rows, sample.labels,
                              std::get<TemperatureScaling>(calibrator.parameters()).temperature,
-                             options.common.threads);
+                             threads);
   }
   result.calibrator = std::move(calibrator);
   return result;

@@ -15,19 +15,16 @@
 
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/gradients/problem.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/parallel.hpp"
+#include "partita/learn/estimators/measure.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace partita::app {
 namespace {
 
-constexpr std::int64_t kRowsAtOnce = 2000;
 constexpr double kTemperatures[] = {0.1, 0.2, 0.5, 1, 2};
 constexpr double kUsualTemperature = 0.5;
-constexpr std::int64_t kWarmUpSteps = 200;  // in which an estimator learns what it can
-constexpr std::int64_t kWarmUpRows = 20;    // of each
-constexpr std::int64_t kAverageRows = 200;  // that fill a moving average
 constexpr double kLearningRate = 0.02;
 constexpr std::int64_t kCurvePoints = 50;
 constexpr int kThetas = 13;
@@ -62,48 +59,6 @@ class OwnLearning {
  private:
   std::unique_ptr<torch::optim::Adam> optimizer_;
 };
-
-void warm_up(const Contender& contender, const Tensor& at, const Random& random) {
-  OwnLearning own(contender.parameters);
-  const std::int64_t steps = own.needed() ? kWarmUpSteps : 1;
-  const std::int64_t rows = own.needed() ? kWarmUpRows : kAverageRows;
-  for (std::int64_t step = 0; step < steps; ++step) {
-    own.forget_gradient();
-    contender.backward(rows_of(at, rows), random);
-    own.step();
-  }
-}
-
-/// [count, parameters] independent estimates at one point.
-Tensor estimates(const Contender& contender, const Tensor& at, std::int64_t count,
-                 const Random& random) {
-  std::vector<Tensor> all;
-  for (std::int64_t done = 0; done < count; done += kRowsAtOnce) {
-    const Tensor theta = rows_of(at, std::min(kRowsAtOnce, count - done));
-    contender.backward(theta, random);
-    all.push_back(theta.grad());
-  }
-  return at::cat(all);
-}
-
-struct Moments {
-  double bias = 0;
-  double bias_error = 0;
-  double variance = 0;
-  double variance_error = 0;
-};
-
-Moments moments_of(const Tensor& estimates, const Tensor& exact) {
-  const auto n = static_cast<double>(estimates.size(0));
-  const Tensor mean = estimates.mean(0);
-  const Tensor squares = (estimates - mean).square().sum(-1);
-  const double variance = squares.sum().item<double>() / (n - 1);
-  const Tensor bias = mean - exact;
-  return {.bias = bias.numel() == 1 ? bias.item<double>() : bias.norm().item<double>(),
-          .bias_error = std::sqrt(variance / n),
-          .variance = variance,
-          .variance_error = squares.std().item<double>() / std::sqrt(n)};
-}
 
 /// The entries of a variant that were asked for.
 std::vector<Entry> chosen_entries(const Variant& variant, const GradientsOptions& options) {
@@ -162,11 +117,11 @@ class Tasks {
 
 void measure(const Entry& entry, const Variant& variant, const GradientsOptions& options,
              Measurement& into, const Random& random) {
-  const Contender contender = entry.make(
+  const auto sampler = entry.make(
       {.samples = into.samples, .temperature = into.temperature.value_or(kUsualTemperature)});
-  warm_up(contender, variant.start, random);
-  const Moments moments = moments_of(estimates(contender, variant.start, options.samples, random),
-                                     exact_gradient(variant, variant.start));
+  const auto moments =
+      estimators::measure(sampler, variant.start, exact_gradient(variant, variant.start), random,
+                          {.estimates = options.samples});
   into.bias = moments.bias;
   into.bias_error = moments.bias_error;
   into.variance = moments.variance;
@@ -195,8 +150,8 @@ std::vector<Measurement> settings_of(const Entry& entry) {
 
 void optimize(const Entry& entry, const Variant& variant, const GradientsOptions& options,
               OptimizationCurve& into, const Random& random) {
-  const Contender contender = entry.make({.samples = entry.samples.front(), .tune = true});
-  OwnLearning own(contender.parameters);
+  const auto sampler = entry.make({.samples = entry.samples.front(), .tune = true});
+  OwnLearning own(sampler.parameters);
   Tensor theta = rows_of(variant.start, kRuns);
   const std::int64_t stride = std::max<std::int64_t>(1, options.steps / kCurvePoints);
   for (std::int64_t step = 0; step <= options.steps; ++step) {
@@ -207,7 +162,7 @@ void optimize(const Entry& entry, const Variant& variant, const GradientsOptions
       into.error.push_back(value.std().item<double>() / std::sqrt(static_cast<double>(kRuns)));
     }
     own.forget_gradient();
-    contender.backward(theta, random);
+    sampler.surrogate(theta, random).sum().backward();
     own.step();
     const double left = 1 - static_cast<double>(step) /
                                 static_cast<double>(std::max<std::int64_t>(options.steps, 1));
@@ -238,8 +193,9 @@ void add_variance_curves(const Problem& problem, const Variant& variant,
     tasks.add([=, &variant, &options](const Random& random) {
       for (std::size_t i = 0; i < into->theta.size(); ++i) {
         const Tensor at = at::full_like(variant.start, into->theta[i]);
-        const Moments moments = moments_of(estimates(entry->make({}), at, options.samples, random),
-                                           exact_gradient(variant, at));
+        const auto moments =
+            estimators::measure(entry->make({}), at, exact_gradient(variant, at), random,
+                                {.estimates = options.samples, .warm_up = 0});
         into->variance[i] = moments.variance;
         into->error[i] = moments.variance_error;
       }

@@ -100,30 +100,32 @@ Trajectories roll_out(const Tensor& theta, const Random& random) {
 /// The states of the trajectories at hand, where a learned baseline finds them.
 using States = std::shared_ptr<Tensor>;
 
-Contender contender(const PolicyGradientOptions& options, const States& states) {
+estimators::GradientSampler policy_gradient(const PolicyGradientOptions& options,
+                                            const States& states) {
   auto estimator = std::make_shared<PolicyGradient>(options);
-  return {[=](const Tensor& theta, const Random& random) {
-            const Trajectories trajectories = roll_out(theta, random);
-            const auto log_prob = trajectories.log_prob.unbind(1);
-            std::vector<Tensor> surrogates;
-            for (std::size_t row = 0; row < log_prob.size(); ++row) {
-              const auto r = static_cast<std::int64_t>(row);
-              *states = trajectories.states.select(1, r);
-              surrogates.push_back(
-                  (*estimator)(log_prob[row], trajectories.rewards.select(1, r)).surrogate);
-            }
-            at::stack(surrogates).sum().backward();
-          },
-          estimator->parameters()};
+  return {.surrogate =
+              [=](const Tensor& theta, const Random& random) {
+                const Trajectories trajectories = roll_out(theta, random);
+                const auto log_prob = trajectories.log_prob.unbind(1);
+                std::vector<Tensor> surrogates;
+                for (std::size_t row = 0; row < log_prob.size(); ++row) {
+                  const auto r = static_cast<std::int64_t>(row);
+                  *states = trajectories.states.select(1, r);
+                  surrogates.push_back(
+                      (*estimator)(log_prob[row], trajectories.rewards.select(1, r)).surrogate);
+                }
+                return at::stack(surrogates);
+              },
+          .parameters = estimator->parameters()};
 }
 
 std::vector<Entry> policy_gradients(double discount) {
   std::vector<Entry> entries;
   const auto add = [&](const std::string& name, bool reward_to_go, const auto& baseline) {
     entries.push_back(
-        {.name = name, .samples = {kTrajectories}, .make = [=](const ContenderOptions&) {
+        {.name = name, .samples = {kTrajectories}, .make = [=](const SamplerOptions&) {
            const auto states = std::make_shared<Tensor>();
-           return contender(
+           return policy_gradient(
                {.discount = discount, .reward_to_go = reward_to_go, .baseline = baseline(states)},
                states);
          }});

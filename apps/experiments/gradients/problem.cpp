@@ -19,33 +19,17 @@ namespace {
 
 namespace baselines = estimators::baselines;
 using distributions::Bernoulli;
-using distributions::Distribution;
 using distributions::DistributionPtr;
 using distributions::Independent;
 using distributions::Logits;
 using distributions::Normal;
-using estimators::Estimator;
-using estimators::Function;
-
-/// theta [rows, 1] -> p(z | theta), batch [rows]; and f.
-struct Expectation {
-  std::function<DistributionPtr(const Tensor& theta)> distribution;
-  Function f;
-};
-
-Contender contender(const Expectation& expectation, const std::shared_ptr<Estimator>& estimator) {
-  return {[=](const Tensor& theta, const Random& random) {
-            const DistributionPtr distribution = expectation.distribution(theta);
-            (*estimator)(*distribution, expectation.f, random).surrogate.sum().backward();
-          },
-          estimator->parameters()};
-}
+using estimators::Expectation;
 
 /// An entry whose estimator is make(options).
 template <class Make>
 Entry entry(const std::string& name, const Expectation& expectation, const Make& make) {
-  return {.name = name, .samples = {1}, .make = [=](const ContenderOptions& options) {
-            return contender(expectation, make(options));
+  return {.name = name, .samples = {1}, .make = [=](const SamplerOptions& options) {
+            return estimators::gradient_sampler(make(options), expectation);
           }};
 }
 
@@ -66,7 +50,7 @@ Entry tempered(Entry entry) {
 
 std::vector<Entry> score_functions(const Expectation& expectation) {
   const auto with = [&](std::string name, const auto& baseline) {
-    return entry(std::move(name), expectation, [=](const ContenderOptions& options) {
+    return entry(std::move(name), expectation, [=](const SamplerOptions& options) {
       return std::make_shared<estimators::ScoreFunction>(
           estimators::ScoreFunctionOptions{.samples = options.samples, .baseline = baseline()});
     });
@@ -87,7 +71,7 @@ std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
   constexpr std::int64_t kHidden = 8;  // of RELAX's control variate
   std::vector<Entry> entries = score_functions(expectation);
   const auto named = [&](const std::string& name) {
-    return needs(least_samples(name), entry(name, expectation, [=](const ContenderOptions& o) {
+    return needs(least_samples(name), entry(name, expectation, [=](const SamplerOptions& o) {
                    return make_estimator(name,
                                          {.samples = o.samples,
                                           .temperature = o.temperature,
@@ -121,7 +105,7 @@ Problem gaussian_problem() {
                                 },
                                 [](const Tensor& z) { return z.square(); }};
   std::vector<Entry> entries = score_functions(expectation);
-  entries.push_back(entry("pathwise", expectation, [](const ContenderOptions& o) {
+  entries.push_back(entry("pathwise", expectation, [](const SamplerOptions& o) {
     return std::make_shared<estimators::Pathwise>(
         estimators::PathwiseOptions{.samples = o.samples});
   }));

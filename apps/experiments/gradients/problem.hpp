@@ -7,19 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "partita/learn/estimators/measure.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
 
 namespace partita::app {
 
-/// An estimator made for a problem.
-struct Contender {
-  /// Leaves an estimate of the gradient for each row of theta [rows, parameters] in its grad().
-  std::function<void(const Tensor& theta, const Random& random)> backward;
-  std::vector<Tensor> parameters;  ///< of its own, that learn
-};
-
-struct ContenderOptions {
+struct SamplerOptions {
   std::int64_t samples = 1;
   double temperature = 0.5;
   bool tune = false;  ///< whether it may choose its temperature itself
@@ -31,7 +25,7 @@ struct Entry {
   std::vector<std::int64_t> samples;  ///< how many one estimate draws, one measurement each
   std::int64_t evaluations_each = 1;  ///< of f, for one of the samples
   bool has_temperature = false;
-  std::function<Contender(const ContenderOptions&)> make;
+  std::function<estimators::GradientSampler(const SamplerOptions&)> make;
 };
 
 struct Variant {

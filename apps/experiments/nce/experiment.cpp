@@ -156,8 +156,8 @@ bool is_evaluated(std::int64_t step, std::int64_t steps) {
   return place(step) != place(step - 1);
 }
 
-losses::Evaluation held_out(const Experiment& experiment, const Model& model,
-                            const Tensor& extra_bias = {}) {
+losses::TargetLikelihood held_out(const Experiment& experiment, const Model& model,
+                                  const Tensor& extra_bias = {}) {
   const at::NoGradGuard no_grad;
   OutputLayer output = model.output;
   if (extra_bias.defined()) output.bias = output.bias + extra_bias;
@@ -165,7 +165,7 @@ losses::Evaluation held_out(const Experiment& experiment, const Model& model,
 }
 
 CurvePoint curve_point(const Experiment& experiment, const Model& model, bool learns_log_z) {
-  losses::Evaluation now = held_out(experiment, model);
+  losses::TargetLikelihood now = held_out(experiment, model);
   if (learns_log_z) {  // what is to be normalized is exp(s - log_z)
     const Tensor contexts = experiment.pairs.contexts(experiment.pairs.held_out_index());
     now.log_z = now.log_z - model.log_z.detach().index_select(0, contexts);

@@ -114,7 +114,7 @@ LabeledExamples labeled(const LabeledImages& images, const std::vector<std::uint
   return {image_tensor(images), y};
 }
 
-OpensetArchitecture image_architecture(const Tensor& x, std::size_t classes, std::int64_t width) {
+openset::Architecture image_architecture(const Tensor& x, std::size_t classes, std::int64_t width) {
   return {.images = true,
           .rows = x.size(2),
           .columns = x.size(3),

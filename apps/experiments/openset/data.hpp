@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "apps/experiments/openset/experiment.hpp"
-#include "apps/experiments/openset/model.hpp"
 #include "partita/io/idx.hpp"
+#include "partita/learn/openset/classifier_model.hpp"
 #include "partita/learn/tensor.hpp"
 
 namespace partita::app {
@@ -18,7 +18,7 @@ struct LabeledExamples {
 };
 
 struct OpensetData {
-  OpensetArchitecture architecture;
+  openset::Architecture architecture;
   std::vector<std::string> classes;
   LabeledExamples train;
   LabeledExamples test;

@@ -11,14 +11,15 @@
 #include <utility>
 
 #include "apps/command/terminal.hpp"
+#include "apps/experiments/device.hpp"
 #include "apps/experiments/openset/data.hpp"
-#include "apps/experiments/openset/model.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/networks.hpp"
+#include "partita/learn/openset/classifier_model.hpp"
 #include "partita/learn/openset/confident_classifier.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/learn/training/batches.hpp"
 #include "partita/learn/training/loop.hpp"
 
@@ -67,11 +68,6 @@ std::vector<Way> ways(const OpensetOptions& options) {
   return all;
 }
 
-Rows rows_of(const Tensor& logits) {
-  return {logits.data_ptr<float>(), static_cast<std::size_t>(logits.size(0)),
-          static_cast<std::size_t>(logits.size(1))};
-}
-
 std::vector<double> confidence_of(const Tensor& logits) {
   return to_vector(std::get<0>(logits.softmax(-1).max(-1)));
 }
@@ -102,7 +98,7 @@ class Trainee {
         data_(data),
         way_(std::move(way)),
         device_(device_of(options.run.device)),
-        classifier_(make_classifier(data.architecture, stream(kWeights))),
+        classifier_(openset::make_classifier(data.architecture, stream(kWeights))),
         batches_(data.train.x.size(0), options.batch, stream(kBatches)),
         x_(data.train.x.to(device_)),
         y_(data.train.y.to(device_)) {
@@ -112,7 +108,7 @@ class Trainee {
       out_batches_.emplace(given_.size(0), options.batch, stream(kOutBatches));
       given_ = given_.to(device_);
     }
-    model_ = has_gan() ? with_gan() : models::ConfidentClassifier(classifier_, settings());
+    model_ = has_gan() ? with_gan() : openset::ConfidentClassifier(classifier_, settings());
   }
 
   training::LoopResult train(const std::string& checkpoint, const std::string& log) {
@@ -120,15 +116,15 @@ class Trainee {
     return training::train(
         model_->parts(),
         {.steps = options_.steps,
-         .checkpoint = checkpoint,
-         .checkpoint_seconds = options_.run.checkpoint_seconds,
-         .run = run_name(),
-         .log = log},
+         .files = {.checkpoint = checkpoint,
+                   .checkpoint_seconds = options_.run.checkpoint_seconds,
+                   .run = run_name(),
+                   .log = log}},
         [this](std::uint64_t number) { return step(number); }, {}, meter.progress());
   }
 
   OpensetVariant measure(const training::LoopResult& result) {
-    const Tensor in = logits_of(classifier_, data_.test.x);
+    const Tensor in = openset::logits_of(classifier_, data_.test.x);
     OpensetVariant variant{
         .name = way_.name,
         .accuracy = (in.argmax(-1) == data_.test.y).to(at::kDouble).mean().item<double>(),
@@ -138,7 +134,7 @@ class Trainee {
         .steps = result.steps,
         .seconds = result.seconds};
     for (const auto& [name, x] : data_.unknown) {
-      const Tensor out = logits_of(classifier_, x);
+      const Tensor out = openset::logits_of(classifier_, x);
       variant.confidence.push_back({name, confidence_of(out)});
       const std::pair<const char*, LogitScore> scores[] = {{"msp", LogitScore::msp},
                                                            {"max-logit", LogitScore::max_logit},
@@ -154,39 +150,40 @@ class Trainee {
 
   void save(const std::string& path) {
     classifier_->to(at::kCPU);
-    save_openset_model(path, {data_.architecture, data_.classes, classifier_});
+    openset::ClassifierModel{data_.architecture, data_.classes, classifier_}.save(path);
   }
 
  private:
   Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
   bool has_gan() const { return way_.loss == "joint" || way_.loss == "held"; }
 
-  models::ConfidentClassifierOptions settings() const {
+  openset::ConfidentClassifierOptions settings() const {
     return {.beta = way_.loss == "held" ? kHeldBeta : options_.beta,
             .generator_loss = options_.generator_loss == "saturating"
-                                  ? models::GeneratorLoss::saturating
-                                  : models::GeneratorLoss::non_saturating,
+                                  ? openset::GeneratorLoss::saturating
+                                  : openset::GeneratorLoss::non_saturating,
             .noise = is_toy(options_) ? kToyNoise : kImageNoise,
             .learning_rate = options_.learning_rate,
             .beta1 = options_.beta1,
             .clip_norm = options_.clip_norm};
   }
 
-  models::ConfidentClassifier with_gan() {
-    const models::ImageShape shape{.rows = data_.architecture.rows,
-                                   .columns = data_.architecture.columns};
+  openset::ConfidentClassifier with_gan() {
+    const networks::ImageShape shape{.rows = data_.architecture.rows,
+                                     .columns = data_.architecture.columns};
     const bool toy = is_toy(options_);
     torch::nn::Sequential generator =
-        toy ? models::mlp({kToyNoise, kToyHidden, kToyHidden, 2})
-            : models::dcgan_generator(shape, kImageNoise, options_.width);
-    torch::nn::Sequential discriminator = toy ? models::mlp({2, kToyHidden, kToyHidden, 1})
-                                              : models::dcgan_discriminator(shape, options_.width);
+        toy ? networks::mlp({kToyNoise, kToyHidden, kToyHidden, 2})
+            : networks::dcgan_generator(shape, kImageNoise, options_.width);
+    torch::nn::Sequential discriminator =
+        toy ? networks::mlp({2, kToyHidden, kToyHidden, 1})
+            : networks::dcgan_discriminator(shape, options_.width);
     const Random random(stream(kNoise));
     for (auto* network : {&generator, &discriminator}) {
       if (toy) {
-        models::initialize(*network, random);
+        networks::initialize(*network, random);
       } else {
-        models::initialize_dcgan(*network, random);
+        networks::initialize_dcgan(*network, random);
       }
       (*network)->to(device_);
     }
@@ -228,7 +225,7 @@ class Trainee {
     }
     const Tensor side = at::linspace(-kToyHalfSide, kToyHalfSide, kMapSide);
     const Tensor plane = at::stack({side.repeat({kMapSide}), side.repeat_interleave(kMapSide)}, 1);
-    const Tensor sure = std::get<0>(logits_of(classifier_, plane).softmax(-1).max(-1));
+    const Tensor sure = std::get<0>(openset::logits_of(classifier_, plane).softmax(-1).max(-1));
     const auto mean_where = [&](const Tensor& where) {
       return sure.masked_select(where).mean().item<double>();
     };
@@ -254,7 +251,7 @@ class Trainee {
   Tensor y_;
   Tensor given_;
   std::optional<training::Batches> out_batches_;
-  std::optional<models::ConfidentClassifier> model_;
+  std::optional<openset::ConfidentClassifier> model_;
 };
 
 /// The one that was asked for has the plain name, those that it is compared with one of their own.

@@ -6,14 +6,14 @@
 #include <limits>
 #include <memory>
 
+#include "apps/experiments/device.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/phases.hpp"
-#include "apps/experiments/tensors.hpp"
 
 namespace partita::app {
 namespace {
 
-using models::TokenPolicy;
+using seqgan::TokenPolicy;
 
 constexpr double kLeastTemperature = 0.7;
 constexpr double kTemperatureStep = 0.02;
@@ -25,8 +25,8 @@ class OracleExperiment {
         device_(device_of(options.run.device)),
         oracle_(make_oracle()),
         real_(
-            models::sample(*oracle_, options.sequences, options.length, stream(SeqganDraw::real))),
-        held_out_(models::sample(*oracle_, options.sequences, options.length,
+            seqgan::sample(*oracle_, options.sequences, options.length, stream(SeqganDraw::real))),
+        held_out_(seqgan::sample(*oracle_, options.sequences, options.length,
                                  stream(SeqganDraw::held_out))),
         phases_(options,
                 fmt::format("{} sequences of {} by an oracle of {} tokens", options.sequences,
@@ -65,18 +65,19 @@ class OracleExperiment {
   Stream stream(SeqganDraw draw) const { return seqgan_stream(options_, draw); }
 
   /// As the generator begins.
-  std::shared_ptr<LstmLanguageModel> network() const {
-    auto made = std::make_shared<LstmLanguageModel>(
-        LstmOptions{.vocabulary = options_.vocabulary, .dim = options_.hidden, .tied = false},
+  std::shared_ptr<language::LstmLanguageModel> network() const {
+    auto made = std::make_shared<language::LstmLanguageModel>(
+        language::LstmOptions{
+            .vocabulary = options_.vocabulary, .dim = options_.hidden, .tied = false},
         stream(SeqganDraw::generator));
     made->to(device_);
     return made;
   }
 
-  static std::shared_ptr<TokenPolicy> policy(std::shared_ptr<LanguageModel> network,
+  static std::shared_ptr<TokenPolicy> policy(std::shared_ptr<language::LanguageModel> network,
                                              double temperature = 1) {
     return std::make_shared<TokenPolicy>(std::move(network),
-                                         models::TokenPolicyOptions{.temperature = temperature});
+                                         seqgan::TokenPolicyOptions{.temperature = temperature});
   }
 
   /// Every parameter a standard normal. torch's LSTM has two biases that it adds; one of them is 0.
@@ -109,13 +110,13 @@ class OracleExperiment {
   }
 
   Tensor drawn(const TokenPolicy& policy) const {
-    return models::sample(policy, options_.samples, options_.length, stream(SeqganDraw::measured));
+    return seqgan::sample(policy, options_.samples, options_.length, stream(SeqganDraw::measured));
   }
 
   SeqganQuality quality(const std::string& name, const TokenPolicy& policy) const {
     const Tensor sequences = drawn(policy);
     const auto [nll, error] = oracle_nll(sequences);
-    return {name, nll, error, models::nll_of(policy, held_out_), distinct_share(sequences)};
+    return {name, nll, error, seqgan::nll_of(policy, held_out_), distinct_share(sequences)};
   }
 
   SeqganQuality random() const {

@@ -36,8 +36,8 @@ SeqganPhase phase_of(const std::string& name, const training::LoopResult& result
 }
 
 /// "3:100": 100 filters of width 3.
-models::ConvolutionFilters filters_from(const std::string& text) {
-  models::ConvolutionFilters filters{};
+seqgan::ConvolutionFilters filters_from(const std::string& text) {
+  seqgan::ConvolutionFilters filters{};
   const char* const end = text.data() + text.size();
   const auto [colon, width] = std::from_chars(text.data(), end, filters.width);
   if (width == std::errc{} && colon != end && *colon == ':') {
@@ -49,8 +49,8 @@ models::ConvolutionFilters filters_from(const std::string& text) {
   throw InvalidArgument("--filters", "expected WIDTH:COUNT, as 3:100, got " + text);
 }
 
-std::vector<models::ConvolutionFilters> filters_of(const SeqganOptions& options) {
-  std::vector<models::ConvolutionFilters> all;
+std::vector<seqgan::ConvolutionFilters> filters_of(const SeqganOptions& options) {
+  std::vector<seqgan::ConvolutionFilters> all;
   for (const std::string& text : options.filters) {
     all.push_back(filters_from(text));
     if (all.back().width <= options.length) continue;
@@ -83,8 +83,7 @@ SeqganPhases::SeqganPhases(const SeqganOptions& options, std::string data, Tenso
   }
 }
 
-training::LoopOptions SeqganPhases::loop(const std::string& name,
-                                         const std::string& settings) const {
+training::RunFiles SeqganPhases::files(const std::string& name, const std::string& settings) const {
   const auto of_phase = [&](const std::string& path) {
     return path.empty() ? path : path + "." + name;
   };
@@ -105,33 +104,33 @@ SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Poli
                                              double final_teacher,
                                              const training::Evaluate& evaluate) const {
   Meter meter(name);
-  return phase_of(
-      name, models::train_maximum_likelihood(policy, real_, held_out_,
-                                             {.epochs = options_.mle_epochs,
-                                              .batch = options_.batch,
-                                              .learning_rate = options_.mle_rate,
-                                              .clip_norm = options_.clip_norm,
-                                              .patience = final_teacher < 1 ? 0 : options_.patience,
-                                              .final_teacher = final_teacher,
-                                              .seed = options_.seed},
-                                             loop(name, maximum_likelihood_settings(final_teacher)),
-                                             evaluate, meter.progress()));
+  return phase_of(name, seqgan::train_maximum_likelihood(
+                            policy, real_, held_out_,
+                            {.epochs = options_.mle_epochs,
+                             .batch = options_.batch,
+                             .learning_rate = options_.mle_rate,
+                             .clip_norm = options_.clip_norm,
+                             .patience = final_teacher < 1 ? 0 : options_.patience,
+                             .final_teacher = final_teacher,
+                             .seed = options_.seed},
+                            files(name, maximum_likelihood_settings(final_teacher)), evaluate,
+                            meter.progress()));
 }
 
 std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, const Policy& other,
                                                    std::int64_t vocabulary,
                                                    const training::Evaluate& evaluate) const {
-  const auto discriminator = std::make_shared<models::SequenceDiscriminator>(
-      models::SequenceDiscriminatorOptions{.vocabulary = vocabulary,
+  const auto discriminator = std::make_shared<seqgan::SequenceDiscriminator>(
+      seqgan::SequenceDiscriminatorOptions{.vocabulary = vocabulary,
                                            .features = options_.features,
                                            .filters = filters_of(options_),
                                            .dropout = options_.dropout},
       seqgan_stream(options_, SeqganDraw::discriminator));
   discriminator->to(real_.device());
-  models::SeqGan gan(
+  seqgan::SeqGan gan(
       generator, other, discriminator, real_,
-      {.reward = options_.reward == "log-odds" ? models::GeneratorReward::log_odds
-                                               : models::GeneratorReward::probability,
+      {.reward = options_.reward == "log-odds" ? seqgan::GeneratorReward::log_odds
+                                               : seqgan::GeneratorReward::probability,
        .batch = options_.batch,
        .rollouts = options_.rollouts,
        .update_rate = options_.update_rate,
@@ -154,19 +153,21 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
     Meter meter(name);
     phases.push_back(phase_of(
         name,
-        gan.pretrain_discriminator(options_.pretraining, loop(name, settings), meter.progress())));
+        gan.pretrain_discriminator(options_.pretraining, files(name, settings), meter.progress())));
   }
   const std::string name = "SeqGAN";
   Meter meter(name);
-  training::LoopOptions last = loop(
+  const training::RunFiles written = files(
       name,
       fmt::format("{}, pretraining {}, reward {}, {} roll-outs, update rate {}, g-steps {} at rate "
                   "{}, d-steps {}",
                   settings, options_.pretraining, options_.reward, options_.rollouts,
                   options_.update_rate, options_.g_steps, options_.g_rate, options_.d_steps));
-  last.log_every = last.evaluate_every = options_.evaluate_every;
-  phases.push_back(
-      phase_of(name, gan.train(options_.iterations, last, evaluate, meter.progress())));
+  phases.push_back(phase_of(name, gan.train({.steps = options_.iterations,
+                                             .log_every = options_.evaluate_every,
+                                             .evaluate_every = options_.evaluate_every,
+                                             .files = written},
+                                            evaluate, meter.progress())));
   return phases;
 }
 

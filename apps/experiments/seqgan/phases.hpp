@@ -28,7 +28,7 @@ inline Stream seqgan_stream(const SeqganOptions& options, SeqganDraw draw) {
 
 class SeqganPhases {
  public:
-  using Policy = std::shared_ptr<models::SequencePolicy>;
+  using Policy = std::shared_ptr<seqgan::SequencePolicy>;
 
   /// @param data what `real` is, for a checkpoint's name.
   SeqganPhases(const SeqganOptions& options, std::string data, Tensor real, Tensor held_out);
@@ -45,7 +45,7 @@ class SeqganPhases {
                                        const training::Evaluate& evaluate) const;
 
  private:
-  training::LoopOptions loop(const std::string& name, const std::string& settings) const;
+  training::RunFiles files(const std::string& name, const std::string& settings) const;
   std::string maximum_likelihood_settings(double final_teacher) const;
 
   const SeqganOptions& options_;

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "apps/command/terminal.hpp"
+#include "apps/experiments/device.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/phases.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/text.hpp"
 #include "partita/learn/language/text_model.hpp"
@@ -19,7 +19,7 @@
 namespace partita::app {
 namespace {
 
-using models::TokenPolicy;
+using seqgan::TokenPolicy;
 
 constexpr std::size_t kShown = 24;  // samples
 
@@ -81,7 +81,7 @@ class TextExperiment {
   SeqganTextResult run() {
     SeqganTextResult result{
         .lines = corpus_.learned.size(), .too_long = corpus_.too_long, .tokens = units_.size()};
-    const TextModel model = make_model();
+    const language::TextModel model = make_model();
     const auto generator = policy(model);
     result.phases.push_back(phases_.maximum_likelihood("MLE", generator, 1, {}));
     result.quality.push_back(quality("MLE", *generator));
@@ -97,18 +97,19 @@ class TextExperiment {
   }
 
  private:
-  TextModel make_model() const {
-    TextModel model = TextModel::make(units_, LstmOptions{.dim = options_.hidden},
-                                      seqgan_stream(options_, SeqganDraw::generator));
+  language::TextModel make_model() const {
+    language::TextModel model =
+        language::TextModel::make(units_, language::LstmOptions{.dim = options_.hidden},
+                                  seqgan_stream(options_, SeqganDraw::generator));
     model.network->to(device_);
     return model;
   }
 
-  /// A line starts where the one before it ended, as in TextModel.
-  static std::shared_ptr<TokenPolicy> policy(const TextModel& model) {
+  /// A line starts where the one before it ended, as in language::TextModel.
+  static std::shared_ptr<TokenPolicy> policy(const language::TextModel& model) {
     const auto end = static_cast<std::int64_t>(model.units.end_token());
     return std::make_shared<TokenPolicy>(
-        model.network, models::TokenPolicyOptions{.start_token = end, .end_token = end});
+        model.network, seqgan::TokenPolicyOptions{.start_token = end, .end_token = end});
   }
 
   std::vector<std::string> lines_of(const Tensor& sequences) const {
@@ -127,10 +128,10 @@ class TextExperiment {
   }
 
   SeqganTextQuality quality(const std::string& name, const TokenPolicy& policy) const {
-    const Tensor drawn = models::sample(policy, options_.samples, options_.length,
+    const Tensor drawn = seqgan::sample(policy, options_.samples, options_.length,
                                         seqgan_stream(options_, SeqganDraw::measured));
     SeqganTextQuality q{.name = name,
-                        .held_out_nll = models::nll_of(policy, held_out_),
+                        .held_out_nll = seqgan::nll_of(policy, held_out_),
                         .distinct = distinct_share(drawn),
                         .samples = lines_of(drawn)};
     const auto share_in = [&](const std::vector<std::string>& lines) {

@@ -12,12 +12,14 @@
 
 #include "apps/command/terminal.hpp"
 #include "apps/data/image_sets.hpp"
+#include "apps/experiments/device.hpp"
 #include "apps/experiments/gradients/estimator_named.hpp"
-#include "apps/experiments/tensors.hpp"
 #include "apps/experiments/vae/model.hpp"
 #include "partita/base/error.hpp"
 #include "partita/embedding/principal_components.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
+#include "partita/learn/rows.hpp"
+#include "partita/learn/vae/vae_model.hpp"
 #include "partita/learn/vae/vae_training.hpp"
 
 namespace partita::app {
@@ -36,13 +38,13 @@ constexpr std::size_t kRenderedTrain = 10'000;
 struct Settings {
   std::vector<std::int64_t> hidden;
   std::int64_t latent_dim;
-  models::VaeTrainingOptions training;
+  vae::TrainingOptions training;
 };
 
-models::VaeObjective objective_of(const VaeTrainOptions& options, const std::string& without) {
-  if (without == "reconstruction") return models::VaeObjective::without_reconstruction;
-  if (!without.empty()) return models::VaeObjective::without_regularizer;
-  return options.objective == "iwae" ? models::VaeObjective::iwae : models::VaeObjective::elbo;
+vae::Objective objective_of(const VaeTrainOptions& options, const std::string& without) {
+  if (without == "reconstruction") return vae::Objective::without_reconstruction;
+  if (!without.empty()) return vae::Objective::without_regularizer;
+  return options.objective == "iwae" ? vae::Objective::iwae : vae::Objective::elbo;
 }
 
 /// iwae-1l: one stochastic layer of Burda, Grosse, Salakhutdinov (2016), their whole schedule.
@@ -51,8 +53,8 @@ Settings settle(const VaeTrainOptions& options) {
   Settings settings{
       .hidden = options.hidden.empty() ? std::vector<std::int64_t>{200, 200} : options.hidden,
       .latent_dim = options.latent_dim.value_or(iwae ? 50 : 20),
-      .training = {.binarization = options.binarization == "fixed" ? models::Binarization::fixed
-                                                                   : models::Binarization::dynamic,
+      .training = {.binarization = options.binarization == "fixed" ? vae::Binarization::fixed
+                                                                   : vae::Binarization::dynamic,
                    .epochs = options.epochs.value_or(iwae ? 3280 : 20),
                    .batch = options.batch.value_or(iwae ? 20 : 64),
                    .learning_rate = options.learning_rate.value_or(1e-3),
@@ -62,9 +64,9 @@ Settings settle(const VaeTrainOptions& options) {
                    .held_out = options.held_out.value_or(iwae ? 0 : 0.05),
                    .patience = options.patience,
                    .seed = options.seed,
-                   .device = device_of(options.run.device).str()}};
+                   .device = device_of(options.run.device)}};
   if (options.schedule.value_or(iwae ? "iwae" : "constant") == "iwae") {
-    settings.training.schedule = models::VaeSchedule::iwae;
+    settings.training.schedule = vae::Schedule::iwae;
   }
   if (options.clip_norm > 0) settings.training.clip_norm = options.clip_norm;
   return settings;
@@ -122,18 +124,17 @@ class Trainee {
     model_ = {static_cast<std::int64_t>(sets.train.rows),
               static_cast<std::int64_t>(sets.train.columns), nullptr};
     const bool gaussian = options.latent == "gaussian";
-    model_.vae = std::make_shared<models::Vae>(
-        models::VaeOptions{
-            .inputs = train_.size(1),
-            .hidden = settings.hidden,
-            .latent = gaussian ? models::VaeLatent::gaussian : models::VaeLatent::categorical,
-            .latent_dim = settings.latent_dim,
-            .categories = options.categories,
-            .decoder = decoder()},
+    model_.vae = std::make_shared<vae::Vae>(
+        vae::VaeOptions{.inputs = train_.size(1),
+                        .hidden = settings.hidden,
+                        .latent = gaussian ? vae::Latent::gaussian : vae::Latent::categorical,
+                        .latent_dim = settings.latent_dim,
+                        .categories = options.categories,
+                        .decoder = decoder()},
         stream(kWeights));
     model_.vae->start_from_mean(train_.to(at::kFloat).mean(0) / 255);
-    test_ = models::evaluation_images(image_rows(sets.test, sets.test.size()), decoder(),
-                                      stream(kTestBits));
+    test_ = vae::evaluation_images(image_rows(sets.test, sets.test.size()), decoder(),
+                                   stream(kTestBits));
     make_estimator_and_samples();
   }
 
@@ -146,23 +147,23 @@ class Trainee {
         1, static_cast<std::uint64_t>(train_.size(0) / settings_.training.batch));
     const double steps = settings_.training.epochs * static_cast<double>(per_epoch);
     constexpr double kEntries = 200;  // of a curve
-    const auto result = models::train(
-        model_.vae, train_, *estimator_, settings_.training,
-        {.checkpoint = checkpoint,
-         .checkpoint_seconds = options_.run.checkpoint_seconds,
-         .run = run_name(),
-         .log_every = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(steps / kEntries)),
-         .log = log},
-        meter.progress());
+    settings_.training.log_every =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(steps / kEntries));
+    const auto result = vae::train(model_.vae, train_, *estimator_, settings_.training,
+                                   {.checkpoint = checkpoint,
+                                    .checkpoint_seconds = options_.run.checkpoint_seconds,
+                                    .run = run_name(),
+                                    .log = log},
+                                   meter.progress());
     return curves(result);
   }
 
   void measure(VaeVariant& variant) {
     Meter meter("test images");
-    const models::VaeEvaluation seen = models::evaluate(
-        *model_.vae, test_,
-        {.samples = kTestSamplesEach, .batch = 200, .stream = stream(kTestSamples)},
-        meter.progress());
+    const vae::Bounds seen =
+        vae::evaluate(*model_.vae, test_,
+                      {.samples = kTestSamplesEach, .batch = 200, .stream = stream(kTestSamples)},
+                      meter.progress());
     const Tensor elbo = seen.elbo();
     variant.elbo = elbo.mean().item<double>();
     variant.elbo_error = elbo.std().item<double>() / std::sqrt(static_cast<double>(elbo.size(0)));
@@ -176,7 +177,7 @@ class Trainee {
 
   /// What a report shows.
   void show(VaeVariant& variant, bool latent_map) {
-    models::Vae& vae = *model_.vae;
+    vae::Vae& vae = *model_.vae;
     const Tensor shown = test_.slice(0, 0, kShownImages);
     variant.originals = to_vector(shown);
     const at::NoGradGuard no_grad;
@@ -189,29 +190,26 @@ class Trainee {
     variant.traversal_across = along.across;
     variant.traversal = along.images;
     variant.traversal_caption = along.caption;
-    const Tensor at_codes = codes(vae, test_.slice(0, 0, kMapped)).contiguous();
+    const Tensor at_codes = codes(vae, test_.slice(0, 0, kMapped));
     if (latent_map) {
       variant.map = to_vector(at_codes);
       return;
     }
-    const Rows rows{at_codes.data_ptr<float>(), static_cast<std::size_t>(at_codes.size(0)),
-                    static_cast<std::size_t>(at_codes.size(1))};
-    for (const Place& place : principal_components(rows)) {
+    for (const Place& place : principal_components(rows_of(at_codes))) {
       variant.map.insert(variant.map.end(), {place.x, place.y});
     }
   }
 
   void save(const std::string& path) {
     model_.vae->to(at::kCPU);
-    save_vae_model(path, model_);
+    model_.save(path);
   }
 
  private:
   Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
 
-  models::VaeDecoder decoder() const {
-    return options_.decoder == "gaussian" ? models::VaeDecoder::gaussian
-                                          : models::VaeDecoder::bernoulli;
+  vae::Decoder decoder() const {
+    return options_.decoder == "gaussian" ? vae::Decoder::gaussian : vae::Decoder::bernoulli;
   }
 
   void make_estimator_and_samples() {
@@ -223,8 +221,8 @@ class Trainee {
     const std::int64_t each = importance ? least_samples(name) : samples_;
     const bool relaxed = importance && (name == "concrete" || name == "st-gumbel");
     if (relaxed) {
-      settings_.training.relaxation = models::VaeRelaxation{
-          .temperature = options_.temperature, .straight_through = name == "st-gumbel"};
+      settings_.training.relaxation = vae::Relaxation{.temperature = options_.temperature,
+                                                      .straight_through = name == "st-gumbel"};
     }
     if (name == "pathwise" || relaxed) {
       estimator_ =
@@ -241,7 +239,7 @@ class Trainee {
 
   /// Everything that the weights depend on but the number of steps.
   std::string run_name() const {
-    const models::VaeTrainingOptions& t = settings_.training;
+    const vae::TrainingOptions& t = settings_.training;
     return fmt::format(
         "data {}, {} images, latent {} {} x {}, decoder {}, hidden {}, {} {}, estimator {} {}, "
         "samples {}, {}, batch {}, learning rate {}, schedule {}, Adam {} {} {}, clip norm {}, "
@@ -250,11 +248,11 @@ class Trainee {
         options_.decoder, fmt::join(settings_.hidden, "-"), options_.objective,
         variant_name(without_), estimator_name(options_), options_.temperature, samples_,
         options_.binarization, t.batch, t.learning_rate,
-        t.schedule == models::VaeSchedule::iwae ? "iwae" : "constant", t.beta1, t.beta2, t.epsilon,
+        t.schedule == vae::Schedule::iwae ? "iwae" : "constant", t.beta1, t.beta2, t.epsilon,
         t.clip_norm, t.held_out, options_.seed);
   }
 
-  VaeVariant curves(const models::VaeTrainingResult& result) const {
+  VaeVariant curves(const vae::TrainingResult& result) const {
     VaeVariant variant{
         .name = variant_name(without_), .steps = result.loop.steps, .seconds = result.loop.seconds};
     for (const training::LogEntry& entry : result.loop.history) {
@@ -280,7 +278,7 @@ class Trainee {
   std::string without_;
   Tensor train_;  // uint8
   Tensor test_;   // as evaluated
-  VaeModel model_;
+  vae::VaeModel model_;
   std::shared_ptr<estimators::Estimator> estimator_;
   std::int64_t samples_ = 1;
 };

@@ -6,24 +6,20 @@
 #include <algorithm>
 #include <utility>
 
-#include "apps/experiments/tensors.hpp"
-#include "partita/base/error.hpp"
-#include "partita/io/archive.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/kl.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace partita::app {
 namespace {
 
-constexpr const char* kKind = "vae";
-constexpr std::uint32_t kVersion = 1;
 constexpr std::int64_t kBatch = 500;
 constexpr std::int64_t kSteps = 9;  // of a traversal along a number
 constexpr std::int64_t kSide = 15;  // of a plane of pictures
 constexpr double kReach = 3;        // standard deviations of the prior
 
 /// KL of each latent variable, mean over the examples, [latent_dim].
-Tensor information(models::Vae& vae, const Tensor& x) {
+Tensor information(vae::Vae& vae, const Tensor& x) {
   const auto part = [](const distributions::DistributionPtr& whole) -> const auto& {
     return static_cast<const distributions::Independent&>(*whole).base_dist();
   };
@@ -41,28 +37,6 @@ Tensor plane() {
 
 }  // namespace
 
-void save_vae_model(const std::filesystem::path& path, const VaeModel& model) {
-  ArchiveWriter out(kKind, kVersion);
-  out.u64(static_cast<std::uint64_t>(model.rows));
-  out.u64(static_cast<std::uint64_t>(model.columns));
-  models::write_vae(out, *model.vae);
-  out.save(path);
-}
-
-VaeModel load_vae_model(const std::filesystem::path& path) {
-  ArchiveReader in = ArchiveReader::open(path, kKind, kVersion);
-  const std::uint64_t rows = in.u64();
-  const std::uint64_t columns = in.u64();
-  VaeModel model{static_cast<std::int64_t>(rows), static_cast<std::int64_t>(columns),
-                 models::read_vae(in)};
-  if (rows * columns != static_cast<std::uint64_t>(model.vae->options().inputs)) {
-    in.damaged(
-        fmt::format("images of {} x {} for {} inputs", rows, columns, model.vae->options().inputs));
-  }
-  in.finish();
-  return model;
-}
-
 Tensor image_rows(const LabeledImages& images, std::size_t most) {
   const std::size_t count = std::min(most, images.size());
   const std::size_t pixels = images.rows * images.columns;
@@ -72,7 +46,7 @@ Tensor image_rows(const LabeledImages& images, std::size_t most) {
   return rows;
 }
 
-Tensor codes(models::Vae& vae, const Tensor& x) {
+Tensor codes(vae::Vae& vae, const Tensor& x) {
   const at::NoGradGuard no_grad;
   const at::Device device = vae.parameters().front().device();
   std::vector<Tensor> all;
@@ -82,16 +56,16 @@ Tensor codes(models::Vae& vae, const Tensor& x) {
   return at::cat(all);
 }
 
-Tensor decode(models::Vae& vae, const Tensor& z) {
+Tensor decode(vae::Vae& vae, const Tensor& z) {
   const at::NoGradGuard no_grad;
   const at::Device device = vae.parameters().front().device();
   return vae.likelihood(z.to(device))->mean().cpu();
 }
 
-Traversal traverse(models::Vae& vae, const Tensor& x, std::int64_t variables) {
+Traversal traverse(vae::Vae& vae, const Tensor& x, std::int64_t variables) {
   const at::NoGradGuard no_grad;
-  const models::VaeOptions& options = vae.options();
-  const bool gaussian = options.latent == models::VaeLatent::gaussian;
+  const vae::VaeOptions& options = vae.options();
+  const bool gaussian = options.latent == vae::Latent::gaussian;
   if (gaussian && options.latent_dim == 2) {
     return {static_cast<std::size_t>(kSide), to_vector(decode(vae, plane())),
             "The plane of z, at the quantiles of the prior: likely codes in the middle."};

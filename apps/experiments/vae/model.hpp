@@ -1,9 +1,7 @@
-// A trained auto-encoder in a file, with the size of its images; and what is read off it.
+// What is read off a trained auto-encoder: codes, pictures, what its latent variables mean.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,25 +10,14 @@
 
 namespace partita::app {
 
-struct VaeModel {
-  std::int64_t rows = 0;  // of an image
-  std::int64_t columns = 0;
-  std::shared_ptr<models::Vae> vae = nullptr;
-};
-
-/// @throws IoError
-void save_vae_model(const std::filesystem::path& path, const VaeModel& model);
-/// @throws IoError, DataError
-VaeModel load_vae_model(const std::filesystem::path& path);
-
 /// uint8 [N, rows * columns], of the first `most` images.
 Tensor image_rows(const LabeledImages& images, std::size_t most);
 
 /// Posterior means, [N, numbers of z]: of one-hot vectors their probabilities.
-Tensor codes(models::Vae& vae, const Tensor& x);
+Tensor codes(vae::Vae& vae, const Tensor& x);
 
 /// Mean pictures [N, pixels] of z [N, event].
-Tensor decode(models::Vae& vae, const Tensor& z);
+Tensor decode(vae::Vae& vae, const Tensor& z);
 
 /// Pictures of what changes along a latent variable, one row for each.
 struct Traversal {
@@ -42,6 +29,6 @@ struct Traversal {
 /// Of two numbers the whole plane, by quantiles of the prior. Of more numbers each of the
 /// `variables` that carry most information about x (by KL), from -3 to 3 around the code of the
 /// first example; of one-hot vectors each of its categories.
-Traversal traverse(models::Vae& vae, const Tensor& x, std::int64_t variables);
+Traversal traverse(vae::Vae& vae, const Tensor& x, std::int64_t variables);
 
 }  // namespace partita::app

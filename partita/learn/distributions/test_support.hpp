@@ -10,10 +10,10 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <span>
 #include <vector>
 
 #include "partita/learn/distributions/distribution.hpp"
+#include "partita/learn/rows.hpp"
 #include "statistics.hpp"
 
 namespace partita::distributions::testing {
@@ -34,12 +34,7 @@ inline void expect_equal(const Tensor& actual, double expected, double tolerance
   EXPECT_NEAR(actual.item<double>(), expected, tolerance * std::abs(expected));
 }
 
-inline std::vector<double> to_vector(const Tensor& tensor) {
-  const Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
-  const std::span<const double> values(flat.data_ptr<double>(),
-                                       static_cast<std::size_t>(flat.numel()));
-  return {values.begin(), values.end()};
-}
+using partita::to_vector;
 
 /// Kolmogorov-Smirnov p-value of `draws` from a univariate continuous distribution.
 inline double ks_p_value(const Distribution& distribution, const Tensor& draws) {

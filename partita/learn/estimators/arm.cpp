@@ -25,8 +25,8 @@ Pair draw_pair(const Tensor& logits, std::int64_t samples, const Random& random)
 }
 
 /// The estimate of a gradient in the logits that is (f(left) - f(right)) weight, [S, batch, event].
-Estimate pair_estimate(const Tensor& left, const Tensor& right, const Tensor& weight,
-                       const Tensor& logits, const Distribution& distribution) {
+GradientEstimate pair_estimate(const Tensor& left, const Tensor& right, const Tensor& weight,
+                               const Tensor& logits, const Distribution& distribution) {
   const Tensor difference = unsqueeze_event((left - right).detach(), distribution);
   const Tensor gradient = (difference * weight).mean(0);
   const Tensor mean = ((left + right) / 2).mean(0);
@@ -37,7 +37,8 @@ Estimate pair_estimate(const Tensor& left, const Tensor& right, const Tensor& we
 
 Arm::Arm(ArmOptions options) : Estimator("Arm", options.samples) {}
 
-Estimate Arm::estimate(const Distribution& distribution, const Function& f, const Random& random) {
+GradientEstimate Arm::estimate(const Distribution& distribution, const Function& f,
+                               const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables || variables->one_hot) does_not_fit(distribution, kBits);
   const Pair pair = draw_pair(variables->logits, samples(), random);
@@ -48,8 +49,8 @@ Estimate Arm::estimate(const Distribution& distribution, const Function& f, cons
 
 DisArm::DisArm(ArmOptions options) : Estimator("DisArm", options.samples) {}
 
-Estimate DisArm::estimate(const Distribution& distribution, const Function& f,
-                          const Random& random) {
+GradientEstimate DisArm::estimate(const Distribution& distribution, const Function& f,
+                                  const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables || variables->one_hot) does_not_fit(distribution, kBits);
   const Pair pair = draw_pair(variables->logits, samples(), random);

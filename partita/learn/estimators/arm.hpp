@@ -20,8 +20,8 @@ class Arm : public Estimator {
   explicit Arm(ArmOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 };
 
 /// ARM with u integrated out given the pair of bits (b, b'):
@@ -33,8 +33,8 @@ class DisArm : public Estimator {
   explicit DisArm(ArmOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 };
 
 }  // namespace partita::estimators

@@ -14,9 +14,9 @@ namespace {
 
 /// Estimators add their own loss to a surrogate that is to fall, so what is to rise goes in and
 /// comes out negated.
-Estimate rising(Estimator& estimator, const Distribution& distribution, const Function& f,
-                const Random& random) {
-  const Estimate cost = estimator(
+GradientEstimate rising(Estimator& estimator, const Distribution& distribution, const Function& f,
+                        const Random& random) {
+  const GradientEstimate cost = estimator(
       distribution, [&](const Tensor& z) { return -f(z); }, random);
   return {-cost.surrogate, -cost.value};
 }
@@ -29,18 +29,18 @@ Elbo elbo(const Distribution& q, const Distribution& prior, const Function& log_
     const Function log_ratio = [&](const Tensor& z) {
       return log_likelihood(z) + (prior.log_prob(z) - q.log_prob(z));
     };
-    const Estimate bound = rising(estimator, q, log_ratio, random);
+    const GradientEstimate bound = rising(estimator, q, log_ratio, random);
     return {bound.surrogate, bound.value};
   }
   const Tensor divergence = distributions::kl_divergence(q, prior);
-  const Estimate reconstruction = rising(estimator, q, log_likelihood, random);
+  const GradientEstimate reconstruction = rising(estimator, q, log_likelihood, random);
   return {reconstruction.surrogate - divergence, reconstruction.value - divergence.detach(),
           divergence};
 }
 
-Estimate importance_weighted(const Distribution& q, const Distribution& prior,
-                             const Function& log_likelihood, Estimator& estimator,
-                             const Random& random) {
+GradientEstimate importance_weighted(const Distribution& q, const Distribution& prior,
+                                     const Function& log_likelihood, Estimator& estimator,
+                                     const Random& random) {
   if (q.batch_shape().empty()) {
     throw InvalidArgument("q", "expected a batch shape [..., k], got []");
   }

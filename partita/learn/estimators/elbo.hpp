@@ -19,7 +19,7 @@ enum class KlTerm {
 };
 
 struct Elbo {
-  Tensor surrogate;  ///< [batch], as an Estimate's
+  Tensor surrogate;  ///< [batch], as a GradientEstimate's
   Tensor value;      ///< [batch]
   /// KL(q || prior), [batch], with its gradient; undefined if sampled. Without it, value +
   /// divergence is the reconstruction, E_q[log p(x | z)].
@@ -42,8 +42,8 @@ Elbo elbo(const Distribution& q, const Distribution& prior, const Function& log_
 ///          and Pathwise, with the likelihood at exp(z) (Maddison, Mnih, Teh 2017, appendix C).
 /// @param log_likelihood as for elbo(): [n, batch, event] -> [n, batch].
 /// @return [batch]
-Estimate importance_weighted(const Distribution& q, const Distribution& prior,
-                             const Function& log_likelihood, Estimator& estimator,
-                             const Random& random);
+GradientEstimate importance_weighted(const Distribution& q, const Distribution& prior,
+                                     const Function& log_likelihood, Estimator& estimator,
+                                     const Random& random);
 
 }  // namespace partita::estimators

@@ -204,7 +204,7 @@ struct Codes {
     return {distributions::ExpRelaxedCategorical(temperature, distributions::Logits(logits)), 1};
   }
   /// @param hard the likelihood of the one-hot vectors, whose gradient goes on to the relaxed ones
-  Estimate bound(const Tensor& logits, std::int64_t k, std::int64_t rows, bool hard) const {
+  GradientEstimate bound(const Tensor& logits, std::int64_t k, std::int64_t rows, bool hard) const {
     Pathwise pathwise;
     return importance_weighted(
         relaxed(logits.expand({rows, k, 2, 3})), relaxed(at::zeros({2, 3}, at::kDouble)),

@@ -10,8 +10,8 @@ namespace partita::estimators {
 
 Enumeration::Enumeration() : Estimator("Enumeration", 1) {}
 
-Estimate Enumeration::estimate(const Distribution& distribution, const Function& f,
-                               const Random& /*random*/) {
+GradientEstimate Enumeration::estimate(const Distribution& distribution, const Function& f,
+                                       const Random& /*random*/) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
   const auto [outcomes, log_prob] = support->all();

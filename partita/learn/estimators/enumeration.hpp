@@ -13,8 +13,8 @@ class Enumeration : public Estimator {
   Enumeration();
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 };
 
 }  // namespace partita::estimators

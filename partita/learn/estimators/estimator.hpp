@@ -43,7 +43,7 @@ using distributions::Distribution;
 /// log q(z) of an ELBO): their gradient is part of the estimate.
 using Function = std::function<Tensor(const Tensor& samples)>;
 
-struct Estimate {
+struct GradientEstimate {
   /// [batch]: its gradient is the estimate of the gradient of E[f] (in expectation, where the
   /// estimator is unbiased). Its own value means nothing.
   Tensor surrogate;
@@ -59,7 +59,8 @@ class Estimator {
 
   /// @throws InvalidArgument if the estimator does not fit the distribution (naming both), or if f
   ///         returns a shape other than [samples, batch].
-  Estimate operator()(const Distribution& distribution, const Function& f, const Random& random) {
+  GradientEstimate operator()(const Distribution& distribution, const Function& f,
+                              const Random& random) {
     return estimate(distribution, f, random);
   }
 
@@ -75,8 +76,8 @@ class Estimator {
   Estimator& operator=(const Estimator&) = default;
   Estimator& operator=(Estimator&&) = default;
 
-  virtual Estimate estimate(const Distribution& distribution, const Function& f,
-                            const Random& random) = 0;
+  virtual GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                                    const Random& random) = 0;
 
   std::int64_t samples() const { return samples_; }
   /// f(samples), [samples, batch].

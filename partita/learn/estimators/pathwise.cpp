@@ -6,8 +6,8 @@ namespace partita::estimators {
 
 Pathwise::Pathwise(PathwiseOptions options) : Estimator("Pathwise", options.samples) {}
 
-Estimate Pathwise::estimate(const Distribution& distribution, const Function& f,
-                            const Random& random) {
+GradientEstimate Pathwise::estimate(const Distribution& distribution, const Function& f,
+                                    const Random& random) {
   if (!distribution.has_rsample()) does_not_fit(distribution, "a distribution that has rsample");
   const Tensor mean = evaluate(f, distribution.rsample({samples()}, random), distribution).mean(0);
   return {mean, mean.detach()};

@@ -17,8 +17,8 @@ class Pathwise : public Estimator {
   explicit Pathwise(PathwiseOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 };
 
 }  // namespace partita::estimators

@@ -20,7 +20,7 @@ PolicyGradient::PolicyGradient(PolicyGradientOptions options)
   }
 }
 
-Estimate PolicyGradient::operator()(const Tensor& log_prob, const Tensor& rewards) {
+GradientEstimate PolicyGradient::operator()(const Tensor& log_prob, const Tensor& rewards) {
   if (log_prob.dim() != 2 || log_prob.sizes() != rewards.sizes() || log_prob.numel() == 0) {
     throw InvalidArgument("log_prob",
                           fmt::format("PolicyGradient: expected [T, N] as rewards, got {} and {}",

@@ -32,7 +32,7 @@ class PolicyGradient {
   /// @param rewards  [T, N]; 0 after a trajectory's end.
   /// @return surrogate and value of shape []; value is the mean discounted return.
   /// @throws InvalidArgument if the shapes differ or a leave-one-out baseline has one trajectory.
-  Estimate operator()(const Tensor& log_prob, const Tensor& rewards);
+  GradientEstimate operator()(const Tensor& log_prob, const Tensor& rewards);
 
   /// As Estimator::parameters().
   std::vector<Tensor> parameters() const { return advantage_.parameters(); }

@@ -36,9 +36,10 @@ Coupled draw(const DiscreteVariables& variables, std::int64_t samples, const Ran
 
 /// The surrogate for values f(b), c(z) and c(z'), [S, batch], and what lowers the variance of the
 /// estimate by changing `parameters`. `argument`: the function that c is made of.
-Estimate controlled(const char* argument, const Coupled& draws, const Tensor& f, const Tensor& free,
-                    const Tensor& conditional, const DiscreteVariables& variables,
-                    const Distribution& distribution, const std::vector<Tensor>& parameters) {
+GradientEstimate controlled(const char* argument, const Coupled& draws, const Tensor& f,
+                            const Tensor& free, const Tensor& conditional,
+                            const DiscreteVariables& variables, const Distribution& distribution,
+                            const std::vector<Tensor>& parameters) {
   const bool tune = !parameters.empty();
   Tensor path;
   if (free.requires_grad()) {
@@ -80,8 +81,8 @@ std::vector<Tensor> Rebar::parameters() const {
 double Rebar::temperature() const { return std::exp(log_temperature_.item<double>()); }
 double Rebar::scale() const { return scale_.item<double>(); }
 
-Estimate Rebar::estimate(const Distribution& distribution, const Function& f,
-                         const Random& random) {
+GradientEstimate Rebar::estimate(const Distribution& distribution, const Function& f,
+                                 const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const at::AutoGradMode enable(true);
@@ -107,8 +108,8 @@ Relax::Relax(RelaxOptions options)
   if (!control_variate_) throw InvalidArgument("control_variate", "Relax: expected a function");
 }
 
-Estimate Relax::estimate(const Distribution& distribution, const Function& f,
-                         const Random& random) {
+GradientEstimate Relax::estimate(const Distribution& distribution, const Function& f,
+                                 const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const at::AutoGradMode enable(true);

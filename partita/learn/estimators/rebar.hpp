@@ -43,8 +43,8 @@ class Rebar : public Estimator {
   double scale() const;
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 
  private:
   Tensor log_temperature_;
@@ -74,8 +74,8 @@ class Relax : public Estimator {
   std::vector<Tensor> parameters() const override { return parameters_; }
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 
  private:
   Function control_variate_;

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "partita/learn/distributions/test_support.hpp"
 #include "partita/learn/estimators/internal/discrete.hpp"
 #include "partita/learn/estimators/score_function.hpp"
 #include "partita/learn/estimators/test_support.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace partita::estimators {
 namespace {
@@ -20,7 +20,7 @@ TEST(DiscreteVariables, ConditionalDrawsHaveTheLawOfFreeOnes) {
     EXPECT_TRUE(at::equal(variables.hard(conditional), hard));
     for (std::int64_t i = 0; i < variables.logits.size(-1); ++i) {
       const auto logit = variables.logits[i].item<double>();
-      const auto draws = distributions::testing::to_vector(conditional.select(-1, i));
+      const auto draws = to_vector(conditional.select(-1, i));
       EXPECT_GT(partita::testing::ks_p_value(draws, [&](double x) { return cdf(x - logit); }),
                 partita::testing::kFalseAlarm);
     }
@@ -35,8 +35,7 @@ TEST(DiscreteVariables, ConditionalDrawsAreExactInTheTails) {
   // 1 bits of logit -200 and 0 bits of logit 200: their z' is an exponential from 0.
   const DiscreteVariables rare{at::full({kDraws}, -200., at::kDouble), false};
   const Tensor z = rare.perturbed_given(at::ones({kDraws}, at::kDouble), Stream{.seed = 4});
-  EXPECT_GT(partita::testing::ks_p_value(distributions::testing::to_vector(z),
-                                         [](double x) { return -std::expm1(-x); }),
+  EXPECT_GT(partita::testing::ks_p_value(to_vector(z), [](double x) { return -std::expm1(-x); }),
             partita::testing::kFalseAlarm);
 }
 

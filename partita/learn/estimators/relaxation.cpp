@@ -26,8 +26,8 @@ Tensor temperature_for(const char* name, const TensorOrNumber& argument,
 Concrete::Concrete(RelaxationOptions options)
     : Estimator("Concrete", options.samples), temperature_(std::move(options.temperature)) {}
 
-Estimate Concrete::estimate(const Distribution& distribution, const Function& f,
-                            const Random& random) {
+GradientEstimate Concrete::estimate(const Distribution& distribution, const Function& f,
+                                    const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
@@ -40,8 +40,8 @@ StraightThroughGumbel::StraightThroughGumbel(RelaxationOptions options)
     : Estimator("StraightThroughGumbel", options.samples),
       temperature_(std::move(options.temperature)) {}
 
-Estimate StraightThroughGumbel::estimate(const Distribution& distribution, const Function& f,
-                                         const Random& random) {
+GradientEstimate StraightThroughGumbel::estimate(const Distribution& distribution,
+                                                 const Function& f, const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
@@ -55,8 +55,8 @@ Estimate StraightThroughGumbel::estimate(const Distribution& distribution, const
 StraightThrough::StraightThrough(StraightThroughOptions options)
     : Estimator("StraightThrough", options.samples) {}
 
-Estimate StraightThrough::estimate(const Distribution& distribution, const Function& f,
-                                   const Random& random) {
+GradientEstimate StraightThrough::estimate(const Distribution& distribution, const Function& f,
+                                           const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
   const Tensor probs = variables->probs();

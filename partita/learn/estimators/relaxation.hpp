@@ -24,8 +24,8 @@ class Concrete : public Estimator {
   explicit Concrete(RelaxationOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 
  private:
   TensorOrNumber temperature_;
@@ -38,8 +38,8 @@ class StraightThroughGumbel : public Estimator {
   explicit StraightThroughGumbel(RelaxationOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 
  private:
   TensorOrNumber temperature_;
@@ -56,8 +56,8 @@ class StraightThrough : public Estimator {
   explicit StraightThrough(StraightThroughOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 };
 
 }  // namespace partita::estimators

@@ -58,8 +58,8 @@ ScoreFunction::ScoreFunction(ScoreFunctionOptions options)
     : Estimator("ScoreFunction", options.samples, least_samples(options.baseline)),
       advantage_(std::move(options.baseline)) {}
 
-Estimate ScoreFunction::estimate(const Distribution& distribution, const Function& f,
-                                 const Random& random) {
+GradientEstimate ScoreFunction::estimate(const Distribution& distribution, const Function& f,
+                                         const Random& random) {
   const Tensor z = distribution.sample({samples()}, random);
   const Tensor values = evaluate(f, z, distribution);
   if (const auto* control = std::get_if<baselines::ControlVariate>(&advantage_.baseline())) {
@@ -70,9 +70,9 @@ Estimate ScoreFunction::estimate(const Distribution& distribution, const Functio
   return {with_own_loss(surrogate, loss, parameters()), values.detach().mean(0)};
 }
 
-Estimate ScoreFunction::with_control_variate(const Distribution& distribution, const Tensor& z,
-                                             const Tensor& values,
-                                             const baselines::ControlVariate& control) const {
+GradientEstimate ScoreFunction::with_control_variate(
+    const Distribution& distribution, const Tensor& z, const Tensor& values,
+    const baselines::ControlVariate& control) const {
   const Tensor h = control.function ? evaluate(control.function, z, distribution).detach()
                                     : at::ones_like(values);
   const std::vector<Tensor> parameters = learned_parameters(distribution);
@@ -82,7 +82,7 @@ Estimate ScoreFunction::with_control_variate(const Distribution& distribution, c
   if (parameters.empty() && log_prob.requires_grad()) {
     does_not_fit(distribution, "for a control variate, a distribution with parameters of its own");
   }
-  Estimate estimate{values.mean(0), values.detach().mean(0)};
+  GradientEstimate estimate{values.mean(0), values.detach().mean(0)};
   if (parameters.empty()) return estimate;
 
   const auto scores = torch::autograd::grad({log_prob.sum()}, learned_parameters(*each));

@@ -22,13 +22,13 @@ class ScoreFunction : public Estimator {
   std::vector<Tensor> parameters() const override { return advantage_.parameters(); }
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 
  private:
-  Estimate with_control_variate(const Distribution& distribution, const Tensor& z,
-                                const Tensor& values,
-                                const baselines::ControlVariate& control) const;
+  GradientEstimate with_control_variate(const Distribution& distribution, const Tensor& z,
+                                        const Tensor& values,
+                                        const baselines::ControlVariate& control) const;
 
   Advantage advantage_;
 };

@@ -115,8 +115,8 @@ Draw draw_without_replacement(const char* name, const FiniteSupport& support, st
 }
 
 /// sum_s weight_s (f_s - baseline_s) grad log p_s, and the gradient of f itself.
-Estimate weighted(const Tensor& weight, const Tensor& f, const Tensor& baseline,
-                  const Tensor& log_prob) {
+GradientEstimate weighted(const Tensor& weight, const Tensor& f, const Tensor& baseline,
+                          const Tensor& log_prob) {
   const Tensor surrogate = (weight * (f + (f.detach() - baseline) * log_prob)).sum(0);
   return {surrogate, (weight * f.detach()).sum(0)};
 }
@@ -127,8 +127,8 @@ UnorderedSet::UnorderedSet(UnorderedSetOptions options)
     : Estimator("UnorderedSet", options.samples, options.baseline ? 2 : 1),
       baseline_(options.baseline) {}
 
-Estimate UnorderedSet::estimate(const Distribution& distribution, const Function& f,
-                                const Random& random) {
+GradientEstimate UnorderedSet::estimate(const Distribution& distribution, const Function& f,
+                                        const Random& random) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
   const Draw draw = draw_without_replacement(name(), *support, samples(), random);
@@ -146,8 +146,8 @@ Estimate UnorderedSet::estimate(const Distribution& distribution, const Function
 SumAndSample::SumAndSample(SumAndSampleOptions options)
     : Estimator("SumAndSample", options.samples) {}
 
-Estimate SumAndSample::estimate(const Distribution& distribution, const Function& f,
-                                const Random& random) {
+GradientEstimate SumAndSample::estimate(const Distribution& distribution, const Function& f,
+                                        const Random& random) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
   const Draw draw = draw_without_replacement(name(), *support, samples(), random);

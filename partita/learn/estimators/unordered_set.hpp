@@ -26,8 +26,8 @@ class UnorderedSet : public Estimator {
   explicit UnorderedSet(UnorderedSetOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 
  private:
   bool baseline_;
@@ -46,8 +46,8 @@ class SumAndSample : public Estimator {
   explicit SumAndSample(SumAndSampleOptions options = {});
 
  protected:
-  Estimate estimate(const Distribution& distribution, const Function& f,
-                    const Random& random) override;
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
 };
 
 }  // namespace partita::estimators

@@ -6,7 +6,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/language/internal/layers.hpp"
 
-namespace partita {
+namespace partita::language {
 
 void LanguageModel::set_output(losses::OutputLayer adaptive) {
   output_ = std::move(adaptive);
@@ -31,10 +31,4 @@ void check_language_model(std::int64_t vocabulary, std::int64_t dim, std::int64_
   }
 }
 
-Tensor drop(const Tensor& x, double p, const std::optional<Random>& random) {
-  if (!random || p == 0) return x;
-  const Tensor kept = random->uniform(x.sizes(), x.options()) >= p;
-  return x * kept.to(x.scalar_type()).mul_(1 / (1 - p));
-}
-
-}  // namespace partita
+}  // namespace partita::language

@@ -24,7 +24,7 @@
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
 
-namespace partita {
+namespace partita::language {
 
 class LanguageModel : public torch::nn::Module {
  public:
@@ -138,4 +138,4 @@ class TransformerLanguageModel final : public LanguageModel {
   Affine final_norm_;
 };
 
-}  // namespace partita
+}  // namespace partita::language

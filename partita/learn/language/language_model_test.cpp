@@ -9,7 +9,7 @@
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 using testing::message_of;
@@ -185,4 +185,4 @@ TEST(LanguageModel, Refusals) {
 }
 
 }  // namespace
-}  // namespace partita
+}  // namespace partita::language

@@ -3,11 +3,12 @@
 
 #include <cmath>
 
+#include "partita/learn/internal/dropout.hpp"
 #include "partita/learn/language/internal/layers.hpp"
 #include "partita/learn/language/language_model.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
 
-namespace partita {
+namespace partita::language {
 
 LstmLanguageModel::LstmLanguageModel(const LstmOptions& options, const Random& random)
     : options_(options) {
@@ -54,4 +55,4 @@ Tensor LstmLanguageModel::hidden(const Tensor& tokens, Cache& cache,
   return x;
 }
 
-}  // namespace partita
+}  // namespace partita::language

@@ -10,7 +10,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/language/internal/length_groups.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 /// Rows of one length: which of the batch they are, and their cache in this order.
@@ -98,4 +98,4 @@ void NeuralSequenceModel::next_logits(std::span<const Sequence> prefixes, Decodi
   }
 }
 
-}  // namespace partita
+}  // namespace partita::language

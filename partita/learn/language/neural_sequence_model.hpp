@@ -1,6 +1,6 @@
 // A neural language model as a sequence model for searches: incremental, in batches, on any device.
 //
-//   partita::NeuralSequenceModel model(lstm, /*end_token=*/0);
+//   partita::language::NeuralSequenceModel model(lstm, /*end_token=*/0);
 //   auto beam = partita::stochastic_beam_search(model, 32, {.seed = 1});
 //
 // Its decoding state is the language model's cache, whose rows follow the search's. Rows of one
@@ -12,7 +12,7 @@
 #include "partita/learn/language/language_model.hpp"
 #include "partita/search/sequence_model.hpp"
 
-namespace partita {
+namespace partita::language {
 
 class NeuralSequenceModel final : public SequenceModel {
  public:
@@ -38,4 +38,4 @@ class NeuralSequenceModel final : public SequenceModel {
   Token start_token_;
 };
 
-}  // namespace partita
+}  // namespace partita::language

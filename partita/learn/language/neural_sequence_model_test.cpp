@@ -16,7 +16,7 @@
 #include "partita/search/unique.hpp"
 #include "statistics.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 using namespace partita::testing;  // NOLINT(google-build-using-namespace)
@@ -147,4 +147,4 @@ TEST(NeuralSequenceModel, Refusals) {
 }
 
 }  // namespace
-}  // namespace partita
+}  // namespace partita::language

@@ -5,7 +5,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/training/module_state.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 constexpr std::uint32_t kVersion = 1;
@@ -86,4 +86,4 @@ TextModel TextModel::load(const std::filesystem::path& path) {
   return model;
 }
 
-}  // namespace partita
+}  // namespace partita::language

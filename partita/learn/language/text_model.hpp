@@ -7,7 +7,7 @@
 //   model.units.decode(beam.sequences[0].tokens);
 //
 //   TextModel fresh = TextModel::make(units, LstmOptions{.dim = 256, .layers = 2}, {.seed = 1});
-//   train(fresh, lines, {.epochs = 5});                     // text_training.hpp
+//   train(fresh, lines, losses::FullSoftmaxLoss(), {.epochs = 5});   // text_training.hpp
 //   fresh.save("words.model");
 #pragma once
 
@@ -20,7 +20,7 @@
 #include "partita/learn/language/neural_sequence_model.hpp"
 #include "partita/text/text_units.hpp"
 
-namespace partita {
+namespace partita::language {
 
 /// Which network, and its sizes.
 using NetworkOptions = std::variant<LstmOptions, TransformerOptions>;
@@ -44,4 +44,4 @@ struct TextModel {
   NeuralSequenceModel sequences() const { return {network, units.end_token()}; }
 };
 
-}  // namespace partita
+}  // namespace partita::language

@@ -12,8 +12,9 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/training/batches.hpp"
+#include "partita/random/shuffle.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 // What is drawn from which stream of the seed.
@@ -115,11 +116,7 @@ class PieceBatches {
     pieces_->sort(pool_);
     order_.resize(kPool);
     std::iota(order_.begin(), order_.end(), std::size_t{0});
-    Draws draws(training::step_stream({stream_.seed, ~stream_.id}, which));
-    for (std::size_t i = kPool - 1; i > 0; --i) {
-      const auto j = static_cast<std::size_t>(draws.uniform() * static_cast<double>(i + 1));
-      std::swap(order_[i], order_[j]);
-    }
+    shuffle(order_, training::step_stream({stream_.seed, ~stream_.id}, which));
   }
 
   const Pieces* pieces_;
@@ -200,7 +197,7 @@ Split split(std::span<const std::string> lines, double share, std::uint64_t seed
 
 TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
                          const losses::OutputLoss& loss, const TextTrainingOptions& options,
-                         training::LoopOptions loop, const Progress& progress) {
+                         const training::RunFiles& files, const Progress& progress) {
   check(options);
   const auto [train_lines, held_out_lines] = split(lines, options.held_out, options.seed);
   if (train_lines.empty()) throw InvalidArgument("lines", "none is left to train on");
@@ -208,11 +205,13 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
   const Pieces held_out(model.units, held_out_lines, options.length);
   const auto per_epoch =
       static_cast<std::uint64_t>((pieces.size() + options.batch - 1) / options.batch);
-  loop.steps = std::max<std::uint64_t>(
-      1, static_cast<std::uint64_t>(std::ceil(options.epochs * static_cast<double>(per_epoch))));
+  training::LoopOptions loop{
+      .steps = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(
+                                              options.epochs * static_cast<double>(per_epoch)))),
+      .files = files};
 
   LanguageModel& network = *model.network;
-  network.to(at::Device(options.device));
+  network.to(options.device);
   const auto adam = std::make_shared<torch::optim::Adam>(
       network.parameters(), torch::optim::AdamOptions(options.learning_rate));
   const std::vector<training::Part> parts = {
@@ -265,4 +264,4 @@ std::vector<std::uint64_t> token_counts(const TextUnits& units,
   return counts;
 }
 
-}  // namespace partita
+}  // namespace partita::language

@@ -1,7 +1,8 @@
 // Training a language model on the lines of a text.
 //
 //   TextModel model = TextModel::make(units, LstmOptions{.dim = 256}, Stream{.seed = 1});
-//   TextTrainingResult result = train(model, lines, {.epochs = 5}, loop, progress);
+//   TextTrainingResult result = language::train(model, lines, losses::FullSoftmaxLoss(),
+//                                               {.epochs = 5});
 //   result.held_out.perplexity;
 //
 // A line is read from its beginning, and its end is its last token. Long lines are cut into pieces
@@ -18,7 +19,7 @@
 #include "partita/learn/losses/output_loss.hpp"
 #include "partita/learn/training/loop.hpp"
 
-namespace partita {
+namespace partita::language {
 
 struct TextTrainingOptions {
   double epochs = 10;
@@ -29,7 +30,7 @@ struct TextTrainingOptions {
   double held_out = 0.05;       ///< share of lines used only for evaluation, in [0, 1)
   std::uint64_t seed = 0;       ///< of held-out lines, order and dropout; and of a loss's noise
   std::uint64_t patience = 0;   ///< epochs without a better held-out perplexity; 0: all epochs
-  std::string device = "cpu";
+  at::Device device = at::kCPU;
 };
 
 /// The probability of lines under a model, per token, including line ends.
@@ -47,11 +48,10 @@ struct TextTrainingResult {
 
 /// Trains the model's network in place.
 /// @param loss the loss to minimize; it draws noise from a stream of the step.
-/// @param loop checkpoint, log and so on; its number of steps is set from the epochs.
 /// @throws InvalidArgument if an option is out of its range, or no line is left to train on.
 TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
                          const losses::OutputLoss& loss, const TextTrainingOptions& options,
-                         training::LoopOptions loop, const Progress& progress = {});
+                         const training::RunFiles& files = {}, const Progress& progress = {});
 
 /// How well the model predicts lines that begin without memory, cut into pieces as in training.
 TextEvaluation evaluate(const TextModel& model, std::span<const std::string> lines,
@@ -60,4 +60,4 @@ TextEvaluation evaluate(const TextModel& model, std::span<const std::string> lin
 /// How often each token is a target in the lines, [V]: for a noise distribution.
 std::vector<std::uint64_t> token_counts(const TextUnits& units, std::span<const std::string> lines);
 
-}  // namespace partita
+}  // namespace partita::language

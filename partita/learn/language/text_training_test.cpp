@@ -20,7 +20,7 @@
 #include "partita/search/ancestral.hpp"
 #include "temporary_directory.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 using ::testing::HasSubstr;
@@ -92,11 +92,11 @@ TEST(TextTraining, FindsTheLaw) {
           .epochs = 4, .batch = 32, .learning_rate = 1e-2, .held_out = 0, .seed = 3};
       const std::string which = loss;
       const TextTrainingResult result =
-          which == "full" ? train(model, lines, losses::FullSoftmaxLoss(), options, {})
-          : adaptive      ? train(model, lines, losses::AdaptiveSoftmaxLoss(), options, {})
+          which == "full" ? train(model, lines, losses::FullSoftmaxLoss(), options)
+          : adaptive      ? train(model, lines, losses::AdaptiveSoftmaxLoss(), options)
           : which == "nce"
-              ? train(model, lines, losses::NceLoss(noise(model), {.noise = 10}), options, {})
-              : train(model, lines, losses::SampledSoftmaxLoss(noise(model), exact), options, {});
+              ? train(model, lines, losses::NceLoss(noise(model), {.noise = 10}), options)
+              : train(model, lines, losses::SampledSoftmaxLoss(noise(model), exact), options);
       EXPECT_EQ(result.held_out.tokens, 0U);
       const TextEvaluation evaluation = evaluate(model, test);
       EXPECT_NEAR(evaluation.log_likelihood, law, 0.01) << which << ' ' << transformer;
@@ -208,7 +208,7 @@ TEST(TextTraining, Refusals) {
   const auto error = [&](const TextTrainingOptions& options) {
     TextModel model = small_model(lines);
     return message_of<InvalidArgument>(
-        [&] { train(model, lines, losses::FullSoftmaxLoss(), options, {}); });
+        [&] { train(model, lines, losses::FullSoftmaxLoss(), options); });
   };
   EXPECT_EQ(error({.epochs = 0}), "epochs: expected a positive number, got 0");
   EXPECT_EQ(error({.batch = 0}), "batch: expected 1 or more, got 0");
@@ -218,4 +218,4 @@ TEST(TextTraining, Refusals) {
 }
 
 }  // namespace
-}  // namespace partita
+}  // namespace partita::language

@@ -12,7 +12,7 @@
 #include "partita/io/file.hpp"
 #include "partita/learn/language/internal/length_groups.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 /// libtorch's error messages run to pages. The reason is in the last line of Python
@@ -37,7 +37,7 @@ TorchScriptModel::TorchScriptModel(const std::filesystem::path& path,
     : module_(std::make_unique<Module>()), path_(path.string()), options_(options) {
   const MappedFile file(path);  // its errors name the reason
   try {
-    module_->module = torch::jit::load(path_, at::Device(options.device));
+    module_->module = torch::jit::load(path_, options.device);
   } catch (const std::exception& error) {
     throw DataError(path_, "expected a TorchScript module: " + reason(error));
   }
@@ -66,7 +66,7 @@ Tensor TorchScriptModel::last_logits(const Tensor& tokens) const {
   const at::NoGradGuard no_grad;
   const auto answer = [&] {
     try {
-      return module_->module.forward({tokens.to(at::Device(options_.device))});
+      return module_->module.forward({tokens.to(options_.device)});
     } catch (const std::exception& error) {
       throw DataError(path_, fmt::format("fails on int64 tokens {}: {}", to_string(tokens.sizes()),
                                          reason(error)));
@@ -108,4 +108,4 @@ void TorchScriptModel::next_logits(std::span<const Sequence> prefixes, DecodingS
   }
 }
 
-}  // namespace partita
+}  // namespace partita::language

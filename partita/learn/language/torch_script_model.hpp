@@ -8,7 +8,8 @@
 //           return self.model(tokens).logits      # [B, T, V], or [B, V] after the last token
 //   torch.jit.trace(Logits(model), torch.zeros(2, 3, dtype=torch.long)).save("model.ts")
 //
-//   partita::TorchScriptModel model("model.ts", {.end_token = 50256, .start_token = 50256});
+//   partita::language::TorchScriptModel model("model.ts",
+//                                             {.end_token = 50256, .start_token = 50256});
 //   auto beam = partita::stochastic_beam_search(model, 32, {.seed = 1}, {.max_length = 40});
 //
 // The module is given whole prefixes at every step, since nothing is known about its caches. (To
@@ -22,13 +23,13 @@
 #include "partita/learn/tensor.hpp"
 #include "partita/search/sequence_model.hpp"
 
-namespace partita {
+namespace partita::language {
 
 struct TorchScriptOptions {
   Token end_token = -1;    ///< -1: only the maximum length ends a sequence
   Token start_token = -1;  ///< put before every prefix; -1: none, and prompts must not be empty
   std::size_t vocabulary_size = 0;  ///< expected size; 0: whatever the module gives
-  std::string device = "cpu";
+  at::Device device = at::kCPU;
 };
 
 /// May be called from several threads at once if the module may (PyTorch's layers may).
@@ -61,4 +62,4 @@ class TorchScriptModel final : public SequenceModel {
   std::size_t vocabulary_size_ = 0;
 };
 
-}  // namespace partita
+}  // namespace partita::language

@@ -14,7 +14,7 @@
 #include "partita/search/stochastic_beam.hpp"
 #include "temporary_directory.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 using namespace partita::testing;  // NOLINT(google-build-using-namespace)
@@ -22,7 +22,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 // Of tests/golden/make_torchscript.py.
-constexpr std::size_t kVocabulary = 7;
+constexpr std::size_t kExported = 7;  // tokens
 constexpr Token kStart = 6;
 
 std::string golden(const std::string& name) { return PARTITA_GOLDEN_TORCHSCRIPT "/" + name; }
@@ -36,19 +36,19 @@ INSTANTIATE_TEST_SUITE_P(Modules, Exported, ::testing::Values("recurrent.ts", "l
                          });
 
 TEST_P(Exported, SaysWhatItSaidInPython) {
-  EXPECT_EQ(model.vocabulary_size(), kVocabulary);
+  EXPECT_EQ(model.vocabulary_size(), kExported);
   const auto cases = nlohmann::json::parse(read_file(golden("golden.json")))["cases"];
   ASSERT_EQ(cases.size(), 4U);
   std::vector<Sequence> prefixes;
   for (const auto& each : cases) prefixes.push_back(each["prefix"].get<Sequence>());
-  std::vector<float> logits(prefixes.size() * kVocabulary);
-  model.next_logits(prefixes, nullptr, {logits.data(), prefixes.size(), kVocabulary});
+  std::vector<float> logits(prefixes.size() * kExported);
+  model.next_logits(prefixes, nullptr, {logits.data(), prefixes.size(), kExported});
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
     const auto expected = cases[i]["log_probs"].get<std::vector<double>>();
-    const float* row = &logits[i * kVocabulary];
+    const float* row = &logits[i * kExported];
     double sum = 0;
-    for (std::size_t v = 0; v < kVocabulary; ++v) sum += std::exp(static_cast<double>(row[v]));
-    for (std::size_t v = 0; v < kVocabulary; ++v) {
+    for (std::size_t v = 0; v < kExported; ++v) sum += std::exp(static_cast<double>(row[v]));
+    for (std::size_t v = 0; v < kExported; ++v) {
       EXPECT_NEAR(row[v] - std::log(sum), expected[v], 1e-5) << "prefix " << i << ", token " << v;
     }
   }
@@ -108,4 +108,4 @@ TEST(TorchScriptModel, Refusals) {
 }
 
 }  // namespace
-}  // namespace partita
+}  // namespace partita::language

@@ -5,11 +5,12 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/internal/dropout.hpp"
 #include "partita/learn/language/internal/layers.hpp"
 #include "partita/learn/language/language_model.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
 
-namespace partita {
+namespace partita::language {
 namespace {
 
 constexpr double kLayerNormEpsilon = 1e-5;
@@ -122,4 +123,4 @@ Tensor TransformerLanguageModel::hidden(const Tensor& tokens, Cache& cache,
   return normalized(x, final_norm_);
 }
 
-}  // namespace partita
+}  // namespace partita::language

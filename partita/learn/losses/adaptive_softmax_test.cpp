@@ -109,7 +109,7 @@ TEST(AdaptiveSoftmax, IsASoftmax) {
   EXPECT_LT(log_p.logsumexp(-1).abs().max().item<double>(), 1e-13);
   const Tensor of_targets = log_p.gather(1, model.batch.targets.unsqueeze(1)).squeeze(1);
   EXPECT_LT(largest_difference(model.loss(Reduction::none), -of_targets), 1e-13);
-  const Evaluation evaluation = evaluate(model.batch, model.output);
+  const TargetLikelihood evaluation = evaluate(model.batch, model.output);
   EXPECT_LT(largest_difference(evaluation.log_likelihood, of_targets), 1e-13);
   EXPECT_EQ(evaluation.log_z.abs().max().item<double>(), 0);
   EXPECT_TRUE(at::equal(logits(model.batch.hidden, model.output), log_p));

@@ -24,7 +24,6 @@ using testing::integers;
 using testing::largest_difference;
 using testing::leaf;
 using testing::SmallModel;
-using testing::to_vector;
 
 const std::vector<double>& weights() {
   static const std::vector<double> it = {5, 1, 2, 0.3, 1, 4, 0.7};

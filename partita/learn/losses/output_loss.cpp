@@ -122,23 +122,23 @@ Tensor FullSoftmaxLoss::losses(const OutputBatch& batch, const OutputLayer& outp
                                 at::Reduction::None);
 }
 
-double Evaluation::mean_log_likelihood() const {
+double TargetLikelihood::mean_log_likelihood() const {
   return log_likelihood.mean(at::kDouble).item<double>();
 }
 
-double Evaluation::perplexity() const { return std::exp(-mean_log_likelihood()); }
+double TargetLikelihood::perplexity() const { return std::exp(-mean_log_likelihood()); }
 
-double Evaluation::mean_log_z() const { return log_z.mean(at::kDouble).item<double>(); }
+double TargetLikelihood::mean_log_z() const { return log_z.mean(at::kDouble).item<double>(); }
 
-double Evaluation::log_z_deviation() const {
+double TargetLikelihood::log_z_deviation() const {
   return log_z.numel() < 2 ? 0 : log_z.to(at::kDouble).std().item<double>();
 }
 
-Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output) {
+TargetLikelihood evaluate(const OutputBatch& batch, const OutputLayer& output) {
   check(batch, output);
   const at::NoGradGuard no_grad;
   constexpr std::int64_t kRowsAtOnce = 1024;
-  Evaluation out;
+  TargetLikelihood out;
   if (!output.tails.empty()) {
     out.log_likelihood = adaptive_log_likelihood(batch, output);
     out.log_z = at::zeros_like(out.log_likelihood);

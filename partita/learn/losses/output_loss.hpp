@@ -85,7 +85,7 @@ class FullSoftmaxLoss : public OutputLoss {
 };
 
 /// How well a model predicts once it is normalized.
-struct Evaluation {
+struct TargetLikelihood {
   Tensor log_likelihood;  ///< log (u(target) / Z) of each row, [B]
   Tensor log_z;           ///< log Z of each row, [B]; 0 with tails
 
@@ -100,7 +100,7 @@ struct Evaluation {
 /// The exact, normalized log-likelihood of the targets: a pass over all V outputs, a block at a
 /// time, so that memory does not grow with B V. No gradients.
 /// @throws InvalidArgument as OutputLoss does.
-Evaluation evaluate(const OutputBatch& batch, const OutputLayer& output);
+TargetLikelihood evaluate(const OutputBatch& batch, const OutputLayer& output);
 
 /// What a softmax turns into probabilities: the scores or, with tails, log-probabilities.
 /// @param hidden [..., d] @return [..., V]

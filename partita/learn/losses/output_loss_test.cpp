@@ -278,10 +278,10 @@ TEST(FullSoftmaxLoss, IsCrossEntropy) {
   }
 }
 
-TEST(Evaluation, IsExactOverManyBlocks) {
+TEST(TargetLikelihood, IsExactOverManyBlocks) {
   // 1,500 rows are two blocks, and 5,000 outputs two for the first of them.
   const SmallModel model(1500, 5000, 8);
-  const Evaluation found = evaluate(model.batch, model.output);
+  const TargetLikelihood found = evaluate(model.batch, model.output);
   const Tensor scores = model.batch.hidden.mm(model.output.weight.t()) + model.output.bias;
   const Tensor log_z = scores.logsumexp(-1);
   const Tensor log_p =
@@ -295,9 +295,9 @@ TEST(Evaluation, IsExactOverManyBlocks) {
   EXPECT_NEAR(found.log_z_deviation(), log_z.std().item<double>(), 1e-12);
 }
 
-TEST(Evaluation, OfUniformScores) {
+TEST(TargetLikelihood, OfUniformScores) {
   const OutputBatch batch{at::zeros({1, 2}), integers({3})};
-  const Evaluation found = evaluate(batch, {at::zeros({10, 2})});
+  const TargetLikelihood found = evaluate(batch, {at::zeros({10, 2})});
   EXPECT_NEAR(found.perplexity(), 10, 1e-5);
   EXPECT_NEAR(found.mean_log_z(), std::log(10), 1e-6);
   EXPECT_EQ(found.log_z_deviation(), 0);

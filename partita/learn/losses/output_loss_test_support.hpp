@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "partita/learn/losses/output_loss.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace partita::losses::testing {
 
@@ -74,11 +75,6 @@ inline double largest_difference(const Tensor& a, const Tensor& b) {
 inline Tensor sample_categories(const Tensor& probs, std::int64_t n, std::uint64_t id) {
   const Tensor u = Random(Stream{.seed = 21, .id = id}).uniform({n}, at::kDouble);
   return at::searchsorted(probs.cumsum(0), u).clamp_max(probs.size(0) - 1);
-}
-
-inline std::vector<double> to_vector(const Tensor& t) {
-  const Tensor flat = t.detach().to(at::kDouble).contiguous();
-  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
 }  // namespace partita::losses::testing

@@ -18,7 +18,6 @@ namespace {
 using partita::testing::kFiveSigma;
 using testing::largest_difference;
 using testing::leaf;
-using testing::to_vector;
 
 struct Truth {
   Tensor row = testing::normal({3}, 60);

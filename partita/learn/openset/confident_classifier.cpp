@@ -13,7 +13,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/losses/confidence.hpp"
 
-namespace partita::models {
+namespace partita::openset {
 namespace {
 
 using training::Losses;
@@ -132,4 +132,4 @@ void ConfidentClassifier::check_gan() const {
   if (generator_.is_empty()) throw InvalidArgument("model", "has no generator and discriminator");
 }
 
-}  // namespace partita::models
+}  // namespace partita::openset

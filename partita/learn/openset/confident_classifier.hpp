@@ -4,8 +4,9 @@
 // given examples of the unknown; or jointly with a GAN whose generator finds such examples along
 // the border of the known ones.
 //
-//   models::ConfidentClassifier model(models::small_vgg(shape, 5), models::dcgan_generator(shape),
-//                                     models::dcgan_discriminator(shape), {.beta = 1});
+//   openset::ConfidentClassifier model(
+//       networks::small_vgg(shape, 5), networks::dcgan_generator(shape),
+//       networks::dcgan_discriminator(shape), {.beta = 1});
 //   training::train(model.parts(), options, [&](std::uint64_t step) {
 //     const Tensor rows = batches.at(step);
 //     return model.joint_step(x.index_select(0, rows), y.index_select(0, rows),
@@ -24,7 +25,7 @@
 #include "partita/learn/tensor.hpp"
 #include "partita/learn/training/loop.hpp"
 
-namespace partita::models {
+namespace partita::openset {
 
 /// What a generator minimizes to make its samples pass for real, with D(x) =
 /// sigmoid(discriminator(x)).
@@ -101,4 +102,4 @@ class ConfidentClassifier {
   std::vector<training::Part> parts_;
 };
 
-}  // namespace partita::models
+}  // namespace partita::openset

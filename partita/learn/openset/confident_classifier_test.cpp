@@ -16,7 +16,7 @@
 #include "partita/learn/networks.hpp"
 #include "partita/learn/training/batches.hpp"
 
-namespace partita::models {
+namespace partita::openset {
 namespace {
 
 using partita::testing::message_of;
@@ -26,8 +26,8 @@ using training::Losses;
 constexpr std::int64_t kNoise = 4;
 
 torch::nn::Sequential network(const std::vector<std::int64_t>& sizes, std::uint64_t id) {
-  torch::nn::Sequential made = mlp(sizes);
-  initialize(made, Stream{.seed = 3, .id = id});
+  torch::nn::Sequential made = networks::mlp(sizes);
+  networks::initialize(made, Stream{.seed = 3, .id = id});
   return made;
 }
 
@@ -257,4 +257,4 @@ TEST(ConfidentClassifier, RefusesWhatCannotBe) {
 }
 
 }  // namespace
-}  // namespace partita::models
+}  // namespace partita::openset

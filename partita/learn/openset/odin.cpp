@@ -7,7 +7,7 @@
 
 #include "partita/base/error.hpp"
 
-namespace partita {
+namespace partita::openset {
 
 namespace {
 
@@ -60,4 +60,4 @@ Tensor odin_scores(const Classifier& classify, const Tensor& x, const OdinOption
   return log_largest(classify, moved, options.temperature);
 }
 
-}  // namespace partita
+}  // namespace partita::openset

@@ -11,7 +11,7 @@
 
 #include "partita/learn/tensor.hpp"
 
-namespace partita {
+namespace partita::openset {
 
 /// Logits [N, K] of inputs [N, ...], each row from its own input alone (so put a network with
 /// dropout or batch normalization in its evaluation mode), differentiable in them.
@@ -35,4 +35,4 @@ Tensor odin_input(const Classifier& classify, const Tensor& x, const OdinOptions
 /// @throws InvalidArgument as above
 Tensor odin_scores(const Classifier& classify, const Tensor& x, const OdinOptions& options = {});
 
-}  // namespace partita
+}  // namespace partita::openset

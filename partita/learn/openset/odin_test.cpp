@@ -9,7 +9,7 @@
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 
-namespace partita {
+namespace partita::openset {
 namespace {
 
 using testing::message_of;
@@ -116,4 +116,4 @@ TEST(Odin, RefusesWhatItCannotScore) {
 }
 
 }  // namespace
-}  // namespace partita
+}  // namespace partita::openset

@@ -7,16 +7,16 @@
 #include <string>
 
 #include "partita/base/error.hpp"
-#include "partita/learn/language/internal/layers.hpp"
+#include "partita/learn/internal/dropout.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 namespace {
 
 constexpr double kDeviation = 0.1;
 constexpr double kGateBias = -2;
 
 /// Sequences that log_odds() looks at together: their features should stay in a cache.
-constexpr std::int64_t kBlock = 256;
+constexpr std::int64_t kScoredAtOnce = 256;
 
 void check(const char* name, std::int64_t value, std::int64_t least = 1) {
   if (value >= least) return;
@@ -82,7 +82,7 @@ Tensor SequenceDiscriminator::logits(const Tensor& sequences,
 Tensor SequenceDiscriminator::log_odds(const Tensor& sequences) const {
   const at::NoGradGuard no_grad;
   std::vector<Tensor> blocks;
-  for (const Tensor& block : sequences.split(kBlock)) blocks.push_back(logits(block));
+  for (const Tensor& block : sequences.split(kScoredAtOnce)) blocks.push_back(logits(block));
   return at::cat(blocks);
 }
 
@@ -90,4 +90,4 @@ Tensor SequenceDiscriminator::penalty() const {
   return (output_.weight.square().sum() + output_.bias.square().sum()) / 2;
 }
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

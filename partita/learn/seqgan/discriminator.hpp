@@ -1,8 +1,8 @@
 // Tells real sequences from generated ones: the convolutional network of SeqGAN, after Kim (2014),
 // "Convolutional neural networks for sentence classification", and Zhang, LeCun (2015).
 //
-//   auto discriminator = std::make_shared<models::SequenceDiscriminator>(
-//       models::SequenceDiscriminatorOptions{.vocabulary = 5000}, Random(Stream{.seed = 1}));
+//   auto discriminator = std::make_shared<seqgan::SequenceDiscriminator>(
+//       seqgan::SequenceDiscriminatorOptions{.vocabulary = 5000}, Random(Stream{.seed = 1}));
 //   Tensor logits = discriminator->logits(tokens);             // [B], int64 [B, T]
 //   Tensor p = discriminator->probability(tokens);             // of being real, without gradient
 #pragma once
@@ -16,7 +16,7 @@
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 
 struct ConvolutionFilters {
   std::int64_t width;  ///< number of elements that a filter spans
@@ -66,4 +66,4 @@ class SequenceDiscriminator final : public torch::nn::Module {
   Affine transform_, gate_, output_;
 };
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

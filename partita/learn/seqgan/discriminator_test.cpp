@@ -13,7 +13,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/seqgan/test_support.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -84,4 +84,4 @@ TEST(SequenceDiscriminator, RefusesWhatCannotBe) {
 }
 
 }  // namespace
-}  // namespace partita::models
+}  // namespace partita::seqgan

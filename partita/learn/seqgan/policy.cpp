@@ -9,16 +9,17 @@
 
 #include "partita/base/error.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
-#include "partita/learn/internal/rows.hpp"
+#include "partita/learn/internal/threads.hpp"
+#include "partita/learn/rows.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 namespace {
 
 /// Logits that are made at a time: as many as stay in a cache until they have been drawn from.
-constexpr std::int64_t kBlock = 1 << 18;
+constexpr std::int64_t kLogitsAtOnce = 1 << 18;
 
 /// Of TokenPolicy's state; the model's cache follows.
-enum Part : std::size_t { kEnded, kHidden, kCache };
+enum Place : std::size_t { kEnded, kHidden, kCache };
 
 void check_rows(const SequencePolicy::State& state, std::span<const Stream> streams) {
   if (state.front().size(0) == static_cast<std::int64_t>(streams.size())) return;
@@ -28,7 +29,8 @@ void check_rows(const SequencePolicy::State& state, std::span<const Stream> stre
 
 }  // namespace
 
-TokenPolicy::TokenPolicy(std::shared_ptr<LanguageModel> model, const TokenPolicyOptions& options)
+TokenPolicy::TokenPolicy(std::shared_ptr<language::LanguageModel> model,
+                         const TokenPolicyOptions& options)
     : model_(std::move(model)), options_(options) {
   if (!model_) throw InvalidArgument("model", "expected a language model, got none");
   const auto check = [&](const char* name, std::int64_t token, std::int64_t least) {
@@ -47,7 +49,7 @@ TokenPolicy::TokenPolicy(std::shared_ptr<LanguageModel> model, const TokenPolicy
 
 SequencePolicy::State TokenPolicy::start(std::int64_t rows) const {
   const at::TensorOptions options(model_->device());
-  LanguageModel::Cache cache;
+  language::LanguageModel::Cache cache;
   const Tensor first = at::full({rows, 1}, options_.start_token, options.dtype(at::kLong));
   State state = {at::zeros({rows}, options.dtype(at::kBool)),
                  model_->hidden(first, cache).squeeze(1)};
@@ -60,7 +62,7 @@ Tensor TokenPolicy::draw(const State& state, std::span<const Stream> streams) co
   const at::NoGradGuard no_grad;
   const Tensor& hidden = state[kHidden];
   const std::int64_t rows = hidden.size(0);
-  const std::int64_t block = std::max<std::int64_t>(1, kBlock / model_->vocabulary());
+  const std::int64_t block = std::max<std::int64_t>(1, kLogitsAtOnce / model_->vocabulary());
   Tensor drawn = at::empty({rows}, at::kLong);
   for (std::int64_t first = 0; first < rows; first += block) {
     const std::int64_t count = std::min(block, rows - first);
@@ -70,7 +72,7 @@ Tensor TokenPolicy::draw(const State& state, std::span<const Stream> streams) co
     const auto of_block =
         streams.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     const std::vector<std::int64_t> chosen =
-        gumbel_max(rows_of("logits", logits), of_block, {.threads = threads_for(logits.numel())});
+        gumbel_max(rows_of(logits, "logits"), of_block, {.threads = threads_for(logits.numel())});
     std::copy(chosen.begin(), chosen.end(), drawn.data_ptr<std::int64_t>() + first);
   }
   drawn = drawn.to(hidden.device());
@@ -78,7 +80,7 @@ Tensor TokenPolicy::draw(const State& state, std::span<const Stream> streams) co
 }
 
 void TokenPolicy::read(const Tensor& elements, State& state) const {
-  LanguageModel::Cache cache(state.begin() + kCache, state.end());
+  language::LanguageModel::Cache cache(state.begin() + kCache, state.end());
   state[kHidden] = model_->hidden(elements.unsqueeze(1), cache).squeeze(1);
   std::copy(cache.begin(), cache.end(), state.begin() + kCache);
   if (options_.end_token >= 0) state[kEnded] = state[kEnded] | (elements == options_.end_token);
@@ -210,4 +212,4 @@ Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, doub
   return inputs;
 }
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

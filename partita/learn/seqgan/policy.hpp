@@ -3,9 +3,9 @@
 // vector of numbers (GaussianPolicy, normal distributions whose parameters an LSTM gives at each
 // step).
 //
-//   auto network = std::make_shared<LstmLanguageModel>(options, random);
-//   models::TokenPolicy policy(network, {.start_token = 0});
-//   Tensor y = models::sample(policy, 64, 20, {.seed = 1});   // int64 [64, 20]
+//   auto network = std::make_shared<language::LstmLanguageModel>(options, random);
+//   seqgan::TokenPolicy policy(network, {.start_token = 0});
+//   Tensor y = seqgan::sample(policy, 64, 20, {.seed = 1});   // int64 [64, 20]
 //   Tensor log_prob = policy.log_prob(y);                     // [64, 20], with gradient
 #pragma once
 
@@ -22,7 +22,7 @@
 #include "partita/learn/tensor.hpp"
 #include "partita/random/stream.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 
 class SequencePolicy : public torch::nn::Module {
  public:
@@ -53,7 +53,7 @@ struct TokenPolicyOptions {
 class TokenPolicy final : public SequencePolicy {
  public:
   /// @throws InvalidArgument if there is no model, or an option is out of its range.
-  TokenPolicy(std::shared_ptr<LanguageModel> model, const TokenPolicyOptions& options);
+  TokenPolicy(std::shared_ptr<language::LanguageModel> model, const TokenPolicyOptions& options);
 
   State start(std::int64_t rows) const override;
   Tensor draw(const State& state, std::span<const Stream> streams) const override;
@@ -68,7 +68,7 @@ class TokenPolicy final : public SequencePolicy {
   const TokenPolicyOptions& options() const { return options_; }
 
  private:
-  std::shared_ptr<LanguageModel> model_;
+  std::shared_ptr<language::LanguageModel> model_;
   TokenPolicyOptions options_;
 };
 
@@ -117,4 +117,4 @@ Tensor sample(const SequencePolicy& policy, std::int64_t count, std::int64_t len
 Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, double teacher,
                         const Stream& stream);
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

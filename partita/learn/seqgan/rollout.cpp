@@ -9,7 +9,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/estimators/policy_gradient.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 namespace {
 
 using State = SequencePolicy::State;
@@ -80,9 +80,11 @@ Tensor action_values(const SequencePolicy& policy, const Tensor& sequences, cons
   return at::cat({before, reward(sequences).unsqueeze(0)}).t();
 }
 
-estimators::Estimate rollout_policy_gradient(const SequencePolicy& generator,
-                                             const SequencePolicy& policy, const Reward& reward,
-                                             const RolloutOptions& options, const Stream& stream) {
+estimators::GradientEstimate rollout_policy_gradient(const SequencePolicy& generator,
+                                                     const SequencePolicy& policy,
+                                                     const Reward& reward,
+                                                     const RolloutOptions& options,
+                                                     const Stream& stream) {
   const Stream drawn{.seed = stream.bits(0), .id = 0};
   const Stream rolled{.seed = stream.bits(0), .id = 1};
   const Tensor sequences = sample(generator, options.batch, options.length, drawn);
@@ -94,4 +96,4 @@ estimators::Estimate rollout_policy_gradient(const SequencePolicy& generator,
   return policy_gradient(generator.log_prob(sequences).t(), rewards);
 }
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

@@ -2,10 +2,10 @@
 // gradient with them. Yu, Zhang, Wang, Yu (2017), "SeqGAN: sequence generative adversarial nets
 // with policy gradient" (arXiv 1609.05473), equations 2 to 8.
 //
-//   models::Reward reward = [&](const Tensor& y) { return discriminator.probability(y); };
-//   Tensor q = models::action_values(policy, y, reward, 16, {.seed = 1});   // [B, T]
+//   seqgan::Reward reward = [&](const Tensor& y) { return discriminator.probability(y); };
+//   Tensor q = seqgan::action_values(policy, y, reward, 16, {.seed = 1});   // [B, T]
 //
-//   auto [surrogate, value] = models::rollout_policy_gradient(
+//   auto [surrogate, value] = seqgan::rollout_policy_gradient(
 //       generator, policy, reward, {.batch = 64, .length = 20, .rollouts = 16}, {.seed = 1});
 //   (-surrogate).backward();
 #pragma once
@@ -16,7 +16,7 @@
 #include "partita/learn/estimators/estimator.hpp"
 #include "partita/learn/seqgan/policy.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 
 /// The reward of whole sequences: [R, T, ...] to [R], each row's from that row alone.
 using Reward = std::function<Tensor(const Tensor& sequences)>;
@@ -49,8 +49,10 @@ struct RolloutOptions {
 /// where b_t is the mean Q_t of the other sequences. b_t does not depend on the sequence for which
 /// it is subtracted, so the estimate is unbiased if `policy` is the generator itself; for another
 /// (delayed) policy its Q stands in for the generator's.
-estimators::Estimate rollout_policy_gradient(const SequencePolicy& generator,
-                                             const SequencePolicy& policy, const Reward& reward,
-                                             const RolloutOptions& options, const Stream& stream);
+estimators::GradientEstimate rollout_policy_gradient(const SequencePolicy& generator,
+                                                     const SequencePolicy& policy,
+                                                     const Reward& reward,
+                                                     const RolloutOptions& options,
+                                                     const Stream& stream);
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

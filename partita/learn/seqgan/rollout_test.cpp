@@ -12,7 +12,7 @@
 #include "partita/learn/seqgan/test_support.hpp"
 #include "statistics.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -156,4 +156,4 @@ TEST(RollOut, RefusesWhatCannotBe) {
 }
 
 }  // namespace
-}  // namespace partita::models
+}  // namespace partita::seqgan

@@ -12,7 +12,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/losses/losses.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 namespace {
 
 using training::Losses;
@@ -99,7 +99,7 @@ double nll_of(const SequencePolicy& policy, const Tensor& sequences) {
 training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePolicy>& policy,
                                               const Tensor& real, const Tensor& held_out,
                                               const MaximumLikelihoodOptions& options,
-                                              training::LoopOptions loop,
+                                              const training::RunFiles& files,
                                               const training::Evaluate& evaluate,
                                               const Progress& progress) {
   check(options);
@@ -109,10 +109,13 @@ training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePoli
   }
   const auto per_epoch =
       static_cast<std::uint64_t>((real.size(0) + options.batch - 1) / options.batch);
-  loop.steps = std::max<std::uint64_t>(
-      1, static_cast<std::uint64_t>(std::ceil(options.epochs * static_cast<double>(per_epoch))));
-  loop.log_every = loop.evaluate_every = per_epoch;
-  loop.patience = options.patience;
+  const training::LoopOptions loop{
+      .steps = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(
+                                              options.epochs * static_cast<double>(per_epoch)))),
+      .log_every = per_epoch,
+      .evaluate_every = per_epoch,
+      .patience = options.patience,
+      .files = files};
 
   const auto optimizer = adam(*policy, options.learning_rate);
   const std::vector<Part> parts = {{"generator", policy, optimizer, options.clip_norm}};
@@ -167,23 +170,21 @@ SeqGan::SeqGan(std::shared_ptr<SequencePolicy> generator,
              adam(*discriminator_, options.discriminator_learning_rate), options.clip_norm}};
 }
 
-training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps, training::LoopOptions loop,
+training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps,
+                                                    const training::RunFiles& files,
                                                     const Progress& progress) {
-  loop.steps = steps;
-  loop.log_every = 1;
   return training::train(
-      std::span(parts_).subspan(kDiscriminator), loop,
+      std::span(parts_).subspan(kDiscriminator), {.steps = steps, .log_every = 1, .files = files},
       [&](std::uint64_t n) {
         return discriminator_step(training::step_stream({options_.seed, kPretraining}, n));
       },
       {}, progress);
 }
 
-training::LoopResult SeqGan::train(std::uint64_t iterations, training::LoopOptions loop,
+training::LoopResult SeqGan::train(const training::LoopOptions& loop,
                                    const training::Evaluate& evaluate, const Progress& progress) {
-  loop.steps = iterations;
   const auto step = [&](std::uint64_t n) {
-    const double done = static_cast<double>(n) / static_cast<double>(iterations);
+    const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
     set_learning_rate(*parts_[kGenerator].optimizer, options_.generator_learning_rate, done);
     return iteration(n);
   };
@@ -263,4 +264,4 @@ void SeqGan::update_rollout_policy(double rate) {
   }
 }
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

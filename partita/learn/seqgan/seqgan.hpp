@@ -3,13 +3,13 @@
 // the generator follows the policy gradient of the discriminator's probability, each element
 // credited by roll-outs of a delayed copy of the generator.
 //
-//   auto policy = [&] { return std::make_shared<models::TokenPolicy>(network(), options); };
+//   auto policy = [&] { return std::make_shared<seqgan::TokenPolicy>(network(), options); };
 //   const auto generator = policy();
-//   models::train_maximum_likelihood(generator, real, held_out, {.epochs = 50}, loop);
-//   models::SeqGan gan(generator, policy(), discriminator, real, {.rollouts = 16});
-//   gan.pretrain_discriminator(50, loop);
-//   gan.train(200, loop);
-//   Tensor y = models::sample(*generator, 64, 20, {.seed = 1});
+//   seqgan::train_maximum_likelihood(generator, real, held_out, {.epochs = 50});
+//   seqgan::SeqGan gan(generator, policy(), discriminator, real, {.rollouts = 16});
+//   gan.pretrain_discriminator(50);
+//   gan.train({.steps = 200, .files = {.checkpoint = "run.checkpoint"}});
+//   Tensor y = seqgan::sample(*generator, 64, 20, {.seed = 1});
 //
 // Sequences are int64 [N, T], or [N, T, features] for a GaussianPolicy.
 #pragma once
@@ -23,7 +23,7 @@
 #include "partita/learn/training/batches.hpp"
 #include "partita/learn/training/loop.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 
 struct MaximumLikelihoodOptions {
   double epochs = 50;
@@ -37,13 +37,13 @@ struct MaximumLikelihoodOptions {
   std::uint64_t seed = 0;
 };
 
-/// Trains a policy on real sequences. Losses: nll, per element. Evaluates held_out_nll after each
-/// epoch, and what `evaluate` adds.
+/// Trains a policy on real sequences. Losses: nll, per element. After each epoch there is a log
+/// entry and an evaluation: held_out_nll, and what `evaluate` adds.
 /// @throws InvalidArgument if an option is out of its range.
 training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePolicy>& policy,
                                               const Tensor& real, const Tensor& held_out,
                                               const MaximumLikelihoodOptions& options,
-                                              training::LoopOptions loop,
+                                              const training::RunFiles& files = {},
                                               const training::Evaluate& evaluate = {},
                                               const Progress& progress = {});
 
@@ -88,12 +88,14 @@ class SeqGan {
   /// "generator", "roll-out policy", "discriminator".
   std::span<const training::Part> parts() const { return parts_; }
 
-  /// Trains the discriminator alone, on a fresh set of generated sequences per step.
-  training::LoopResult pretrain_discriminator(std::uint64_t steps, training::LoopOptions loop,
+  /// Trains the discriminator alone, on a fresh set of generated sequences per step, each of which
+  /// is a log entry.
+  training::LoopResult pretrain_discriminator(std::uint64_t steps,
+                                              const training::RunFiles& files = {},
                                               const Progress& progress = {});
 
-  /// Algorithm 1: `iterations` of the two networks in turn.
-  training::LoopResult train(std::uint64_t iterations, training::LoopOptions loop,
+  /// Algorithm 1: as many iterations of the two networks in turn as the loop has steps.
+  training::LoopResult train(const training::LoopOptions& loop,
                              const training::Evaluate& evaluate = {},
                              const Progress& progress = {});
 
@@ -119,4 +121,4 @@ class SeqGan {
   std::vector<training::Part> parts_;
 };
 
-}  // namespace partita::models
+}  // namespace partita::seqgan

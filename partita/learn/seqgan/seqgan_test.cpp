@@ -14,7 +14,7 @@
 #include "partita/learn/seqgan/test_support.hpp"
 #include "temporary_directory.hpp"
 
-namespace partita::models {
+namespace partita::seqgan {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
@@ -98,8 +98,8 @@ TEST(SeqGan, FindsTheLawOfATinyOracle) {
     return (probability(*one.generator) - target).abs().sum().item<double>() / 2;
   };
   const double before = distance();
-  one.gan.pretrain_discriminator(20, {});
-  one.gan.train(120, {});
+  one.gan.pretrain_discriminator(20);
+  one.gan.train({.steps = 120});
   EXPECT_GT(before, 0.3);
   EXPECT_LT(distance(), 0.5 * before);
 }
@@ -148,7 +148,7 @@ TEST(SeqGan, TrainsAPolicyOfVectors) {
                  Random(Stream{.seed = 24})),
              sample(source, 100, 6, {.seed = 25}), {.batch = 8, .rollouts = 2, .negatives = 16});
   const Tensor before = Gan::weights(*generator);
-  const auto result = gan.train(2, {.log_every = 1});
+  const auto result = gan.train({.steps = 2, .log_every = 1});
   EXPECT_FALSE(at::equal(Gan::weights(*generator), before));
   EXPECT_THAT(result.history.front().values,
               ElementsAre(::testing::Pair("reward", ::testing::Gt(0.0)),
@@ -160,9 +160,8 @@ TEST(SeqGan, Resumes) {
   at::set_num_threads(1);
   const TemporaryDirectory directory;
   const auto finished = [&](const std::string& name, bool interrupted) {
-    const auto loop = [&](const std::string& phase) {
-      return training::LoopOptions{.checkpoint = directory / (name + phase),
-                                   .checkpoint_seconds = 0};
+    const auto files = [&](const std::string& phase) {
+      return training::RunFiles{.checkpoint = directory / (name + phase), .checkpoint_seconds = 0};
     };
     std::vector<Tensor> weights;
     struct Killed {};
@@ -176,15 +175,13 @@ TEST(SeqGan, Resumes) {
       try {
         const auto generator = tiny(4);
         const Tensor real = sample(*tiny(3), 128, kLength, {.seed = 14});
-        train_maximum_likelihood(generator, real, real, {.epochs = 3, .batch = 32}, loop(".mle"),
+        train_maximum_likelihood(generator, real, real, {.epochs = 3, .batch = 32}, files(".mle"),
                                  kill, progress);
         const auto discriminator = std::make_shared<SequenceDiscriminator>(
             small_discriminator(), Random(Stream{.seed = 13}));
         SeqGan gan(generator, tiny(5), discriminator, real, Gan::settings({}));
-        gan.pretrain_discriminator(3, loop(".d"));
-        training::LoopOptions last = loop(".gan");
-        last.evaluate_every = 1;
-        gan.train(4, last, kill);
+        gan.pretrain_discriminator(3, files(".d"));
+        gan.train({.steps = 4, .evaluate_every = 1, .files = files(".gan")}, kill);
         weights = {Gan::weights(*generator), Gan::weights(*discriminator)};
       } catch (const Killed&) {
       }
@@ -222,4 +219,4 @@ TEST(SeqGan, RefusesWhatCannotBe) {
 }
 
 }  // namespace
-}  // namespace partita::models
+}  // namespace partita::seqgan

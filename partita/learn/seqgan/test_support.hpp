@@ -10,14 +10,15 @@
 #include "partita/learn/seqgan/discriminator.hpp"
 #include "partita/learn/seqgan/policy.hpp"
 
-namespace partita::models::testing {
+namespace partita::seqgan::testing {
 
 inline constexpr std::int64_t kVocabulary = 3;
 inline constexpr std::int64_t kLength = 4;
 
 inline std::shared_ptr<TokenPolicy> tiny(std::uint64_t id = 1, TokenPolicyOptions options = {}) {
-  const auto network = std::make_shared<LstmLanguageModel>(
-      LstmOptions{.vocabulary = kVocabulary, .dim = 4, .tied = false}, Stream{.seed = 7, .id = id});
+  const auto network = std::make_shared<language::LstmLanguageModel>(
+      language::LstmOptions{.vocabulary = kVocabulary, .dim = 4, .tied = false},
+      Stream{.seed = 7, .id = id});
   const at::NoGradGuard no_grad;
   for (const Tensor& weight : network->parameters()) weight.mul_(4);  // far from uniform
   return std::make_shared<TokenPolicy>(network, options);
@@ -51,4 +52,4 @@ inline SequenceDiscriminatorOptions small_discriminator() {
   return {.vocabulary = kVocabulary, .features = 5, .filters = {{1, 4}, {2, 6}, {4, 3}}};
 }
 
-}  // namespace partita::models::testing
+}  // namespace partita::seqgan::testing

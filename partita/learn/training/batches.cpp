@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <numeric>
 #include <span>
-#include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/random/shuffle.hpp"
 
 namespace partita::training {
 
@@ -28,17 +28,12 @@ Batches::Batches(std::int64_t examples, std::int64_t batch_size, Stream stream)
   }
 }
 
-/// Fisher and Yates (Durstenfeld 1964).
-void Batches::shuffle(std::uint64_t epoch) {
+void Batches::order(std::uint64_t epoch) {
   if (!order_.empty() && epoch == epoch_) return;
   epoch_ = epoch;
   order_.resize(examples_);
   std::iota(order_.begin(), order_.end(), 0);
-  Draws draws(step_stream(stream_, epoch));
-  for (std::uint64_t left = examples_; left > 1; --left) {
-    const auto chosen = static_cast<std::uint64_t>(draws.uniform() * static_cast<double>(left));
-    std::swap(order_[left - 1], order_[std::min(chosen, left - 1)]);  // a product rounds
-  }
+  shuffle(order_, step_stream(stream_, epoch));
 }
 
 Tensor Batches::at(std::uint64_t step) {
@@ -46,7 +41,7 @@ Tensor Batches::at(std::uint64_t step) {
   const std::span<std::int64_t> out(rows.data_ptr<std::int64_t>(), batch_size_);
   for (std::uint64_t done = 0; done < batch_size_;) {
     const std::uint64_t position = step * batch_size_ + done;
-    shuffle(position / examples_);
+    order(position / examples_);
     const std::uint64_t first = position % examples_;
     const std::uint64_t count = std::min(batch_size_ - done, examples_ - first);
     std::copy_n(order_.begin() + static_cast<std::ptrdiff_t>(first), count,

@@ -31,7 +31,7 @@ class Batches {
   std::int64_t batch_size() const { return static_cast<std::int64_t>(batch_size_); }
 
  private:
-  void shuffle(std::uint64_t epoch);
+  void order(std::uint64_t epoch);
 
   std::uint64_t examples_;
   std::uint64_t batch_size_;

@@ -114,15 +114,15 @@ class Loop {
       : parts_(parts),
         options_(options),
         evaluate_(evaluate),
-        state_(resumed(parts, options)),
-        log_(options.log, state_.history) {
+        state_(resumed(parts, options.files)),
+        log_(options.files.log, state_.history) {
     sums_.restore(state_.sums, state_.summed);
   }
 
   LoopResult run(const Step& step, const Progress& progress) {
     const double before = state_.seconds;
     const Clock::time_point start = Clock::now();
-    Every checkpoint_due(options_.checkpoint_seconds);
+    Every checkpoint_due(options_.files.checkpoint_seconds);
     Every progress_due(kProgressSeconds);
     const bool anything_to_do = !done();
     while (!done()) {
@@ -131,13 +131,13 @@ class Loop {
       state_.seconds = before + seconds_since(start);
       look_back();
       if (done()) break;
-      if (!options_.checkpoint.empty() && checkpoint_due.due()) save();
+      if (!options_.files.checkpoint.empty() && checkpoint_due.due()) save();
       if (progress && progress_due.due()) report(progress);
     }
     if (anything_to_do && options_.patience > 0 && !state_.best.empty()) {
       restore(state_.best, parts_);
     }
-    if (anything_to_do && !options_.checkpoint.empty()) save();
+    if (anything_to_do && !options_.files.checkpoint.empty()) save();
     if (progress) report(progress);
     return {state_.steps, state_.stopped_early, state_.seconds, state_.history};
   }
@@ -145,9 +145,9 @@ class Loop {
  private:
   static constexpr double kProgressSeconds = 0.2;
 
-  static LoopState resumed(std::span<const Part> parts, const LoopOptions& options) {
-    if (options.checkpoint.empty() || !std::filesystem::exists(options.checkpoint)) return {};
-    return load_checkpoint(options.checkpoint, options.run, parts);
+  static LoopState resumed(std::span<const Part> parts, const RunFiles& files) {
+    if (files.checkpoint.empty() || !std::filesystem::exists(files.checkpoint)) return {};
+    return load_checkpoint(files.checkpoint, files.run, parts);
   }
 
   bool done() const { return state_.stopped_early || state_.steps >= options_.steps; }
@@ -196,7 +196,7 @@ class Loop {
   void save() {
     state_.summed = sums_.steps();
     state_.sums = sums_.values();
-    save_checkpoint(options_.checkpoint, options_.run, state_, parts_);
+    save_checkpoint(options_.files.checkpoint, options_.files.run, state_, parts_);
   }
 
   void report(const Progress& progress) const {

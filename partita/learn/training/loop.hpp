@@ -4,7 +4,8 @@
 //
 //   training::Batches batches(x.size(0), 64, {seed, 0});
 //   const std::vector<training::Part> parts = {{"classifier", network, adam}};
-//   auto result = training::train(parts, {.steps = 2000, .checkpoint = "run.checkpoint"},
+//   const training::RunFiles files{.checkpoint = "run.checkpoint", .run = "iris, seed 1"};
+//   auto result = training::train(parts, {.steps = 2000, .files = files},
 //                                 [&](std::uint64_t step) -> training::Losses {
 //     const Tensor rows = batches.at(step);
 //     const Tensor loss = losses::cross_entropy(network->forward(x.index_select(0, rows)),
@@ -40,23 +41,26 @@ using Values = std::vector<std::pair<std::string, double>>;
 using Step = std::function<Losses(std::uint64_t step)>;
 using Evaluate = std::function<Values()>;
 
-struct LoopOptions {
-  std::uint64_t steps = 1000;  ///< in all
-
+/// What a run writes, and reads again when it is resumed. A trainer that settles the loop itself
+/// takes only these from its caller.
+struct RunFiles {
   /// File in which the state is saved (written beside the old one, then renamed), and from which
   /// the run resumes if it exists. Empty: none.
   std::filesystem::path checkpoint = {};
   double checkpoint_seconds = 30;  ///< between two checkpoints; one more after the last step
   /// Identifies the run: data, model, options, seed. A checkpoint of another run is refused.
   std::string run = {};
-
-  std::uint64_t log_every = 100;   ///< steps that an entry averages
   std::filesystem::path log = {};  ///< entries as JSON lines. Empty: not written
+};
 
+struct LoopOptions {
+  std::uint64_t steps = 1000;        ///< in all
+  std::uint64_t log_every = 100;     ///< steps that an entry averages
   std::uint64_t evaluate_every = 0;  ///< in steps. 0: only after the last one
   /// Training stops after this many evaluations without a new minimum of their first value; then,
   /// and after the last step, the parts are restored to that minimum. 0: no early stopping.
   std::uint64_t patience = 0;
+  RunFiles files = {};
 };
 
 /// The mean of each loss since the last entry, and the values of an evaluation at this step.

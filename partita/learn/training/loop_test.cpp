@@ -134,13 +134,13 @@ TEST(Training, AKilledRunEndsWithTheSameBits) {
   for (const MakeOptimizer& optimizer :
        {MakeOptimizer(adam), MakeOptimizer(momentum), MakeOptimizer(rmsprop)}) {
     const TemporaryDirectory dir;
-    LoopOptions options{.steps = 60, .log_every = 7, .log = dir / "whole.log"};
+    LoopOptions options{.steps = 60, .log_every = 7, .files = {.log = dir / "whole.log"}};
     Regression whole(optimizer);
     const LoopResult expected = whole.train(options);
 
-    options.checkpoint = dir / "checkpoint";
-    options.checkpoint_seconds = 0;
-    options.log = dir / "killed.log";
+    options.files.checkpoint = dir / "checkpoint";
+    options.files.checkpoint_seconds = 0;
+    options.files.log = dir / "killed.log";
     for (const std::uint64_t kill_at : {1U, 20U, 21U, 44U}) {
       Regression killed(optimizer);
       killed.kill_at = kill_at;
@@ -173,10 +173,9 @@ TEST(Training, StopsEarlyAndGoesBackToTheBest) {
   const TemporaryDirectory dir;
   const std::vector<double> scores = {5, 3, 4, 2, 2, 6, 1};
   LoopOptions options{.steps = 100,
-                      .checkpoint = dir / "checkpoint",
-                      .checkpoint_seconds = 0,
                       .evaluate_every = 5,
-                      .patience = 2};
+                      .patience = 2,
+                      .files = {.checkpoint = dir / "checkpoint", .checkpoint_seconds = 0}};
   const auto run = [&](std::uint64_t kill_at, Regression& regression, LoopResult& result) {
     regression.kill_at = kill_at;
     std::vector<Tensor> states;
@@ -215,7 +214,7 @@ TEST(Training, StopsEarlyAndGoesBackToTheBest) {
 
 TEST(Training, EveryDamagedCheckpointIsOneLine) {
   const TemporaryDirectory dir;
-  const LoopOptions options{.steps = 3, .checkpoint = dir / "c", .run = "seed 1"};
+  const LoopOptions options{.steps = 3, .files = {.checkpoint = dir / "c", .run = "seed 1"}};
   Regression().train(options);
   const std::string whole = read_file(dir / "c");
   const auto refusal = [&](const LoopOptions& asked) {
@@ -231,7 +230,7 @@ TEST(Training, EveryDamagedCheckpointIsOneLine) {
   }
   write_file(dir / "c", whole);
   LoopOptions other = options;
-  other.run = "seed 2";
+  other.files.run = "seed 2";
   EXPECT_EQ(refusal(other), dir / "c" + ": is of another run: seed 1; this one is: seed 2");
   EXPECT_THAT(
       message_of<DataError>([&] { Regression(adam, 9).train(options); }),
@@ -249,7 +248,7 @@ TEST(Training, LogsTheMeansOfTheSteps) {
   const std::vector<Part> parts = {{"nothing", std::make_shared<torch::nn::LinearImpl>(1, 1)}};
   std::vector<std::uint64_t> seen;
   const LoopResult result = train(
-      parts, {.steps = 5, .log_every = 2, .log = dir / "log", .evaluate_every = 4},
+      parts, {.steps = 5, .log_every = 2, .evaluate_every = 4, .files = {.log = dir / "log"}},
       [](std::uint64_t step) -> Losses {
         return {{"step", at::full({}, static_cast<double>(step))}, {"one", at::ones({1})}};
       },

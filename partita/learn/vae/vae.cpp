@@ -20,7 +20,7 @@
 #include "partita/learn/training/batches.hpp"
 #include "partita/learn/training/module_state.hpp"
 
-namespace partita::models {
+namespace partita::vae {
 namespace {
 
 using distributions::Bernoulli;
@@ -44,12 +44,12 @@ DistributionPtr independent(const D& base, std::int64_t dims) {
 
 /// Numbers of the encoder's output.
 std::int64_t parameters_of(const VaeOptions& options) {
-  return options.latent_dim * (options.latent == VaeLatent::gaussian ? 2 : options.categories);
+  return options.latent_dim * (options.latent == Latent::gaussian ? 2 : options.categories);
 }
 
 /// Numbers of z.
 std::int64_t size_of(const VaeOptions& options) {
-  return options.latent_dim * (options.latent == VaeLatent::gaussian ? 1 : options.categories);
+  return options.latent_dim * (options.latent == Latent::gaussian ? 1 : options.categories);
 }
 
 /// log p(x | z) and log p(x, z) - log q(z | x) of more samples, [k, N].
@@ -78,25 +78,25 @@ Weights draw(Vae& vae, const Tensor& x, const DistributionPtr& posterior, const 
 Vae::Vae(const VaeOptions& options, const Random& random) : options_(options) {
   check_positive("inputs", options.inputs);
   check_positive("latent_dim", options.latent_dim);
-  if (options.latent == VaeLatent::categorical && options.categories < 2) {
+  if (options.latent == Latent::categorical && options.categories < 2) {
     throw InvalidArgument("categories",
                           fmt::format("expected 2 or more, got {}", options.categories));
   }
   std::vector<std::int64_t> sizes = {options.inputs};
   sizes.insert(sizes.end(), options.hidden.begin(), options.hidden.end());
   sizes.push_back(parameters_of(options));
-  encoder_ = register_module("encoder", mlp(sizes, Activation::tanh));
+  encoder_ = register_module("encoder", networks::mlp(sizes, networks::Activation::tanh));
   sizes.back() = size_of(options);
   std::reverse(sizes.begin(), sizes.end());
-  decoder_ = register_module("decoder", mlp(sizes, Activation::tanh));
-  for (auto* network : {&encoder_, &decoder_}) initialize_glorot(*network, random);
-  if (options.decoder == VaeDecoder::gaussian) {
+  decoder_ = register_module("decoder", networks::mlp(sizes, networks::Activation::tanh));
+  for (auto* network : {&encoder_, &decoder_}) networks::initialize_glorot(*network, random);
+  if (options.decoder == Decoder::gaussian) {
     log_deviation_ = register_parameter("log_deviation", at::zeros({}));
   }
 }
 
 DistributionPtr Vae::posterior_of(const Tensor& outputs) const {
-  if (options_.latent == VaeLatent::gaussian) {
+  if (options_.latent == Latent::gaussian) {
     const auto both = outputs.chunk(2, -1);
     return independent(Normal(both[0], both[1].exp(), false), 1);
   }
@@ -115,7 +115,7 @@ DistributionPtr Vae::posterior(const Tensor& x, std::int64_t copies) {
 
 DistributionPtr Vae::prior() const {
   const at::TensorOptions like = decoder_->parameters().front().options().requires_grad(false);
-  if (options_.latent == VaeLatent::gaussian) {
+  if (options_.latent == Latent::gaussian) {
     return independent(Normal(at::zeros({options_.latent_dim}, like),
                               at::ones({options_.latent_dim}, like), false),
                        1);
@@ -125,9 +125,8 @@ DistributionPtr Vae::prior() const {
 }
 
 DistributionPtr Vae::likelihood(const Tensor& z) {
-  const Tensor outputs =
-      decoder_->forward(options_.latent == VaeLatent::gaussian ? z : z.flatten(-2));
-  if (options_.decoder == VaeDecoder::bernoulli) {
+  const Tensor outputs = decoder_->forward(options_.latent == Latent::gaussian ? z : z.flatten(-2));
+  if (options_.decoder == Decoder::bernoulli) {
     return independent(Bernoulli(Logits(outputs), false), 1);
   }
   return independent(Normal(outputs, log_deviation_.exp(), false), 1);
@@ -141,11 +140,11 @@ void Vae::start_from_mean(const Tensor& mean) {
   const at::NoGradGuard no_grad;
   constexpr double kRare = 1e-3;  // a bit that is never set may yet be
   Tensor bias = decoder_->parameters().back();
-  bias.copy_(options_.decoder == VaeDecoder::bernoulli ? at::logit(mean, kRare) : mean);
+  bias.copy_(options_.decoder == Decoder::bernoulli ? at::logit(mean, kRare) : mean);
 }
 
-VaeEvaluation evaluate(Vae& vae, const Tensor& x, const VaeEvaluationOptions& options,
-                       const Progress& progress) {
+Bounds evaluate(Vae& vae, const Tensor& x, const EvaluationOptions& options,
+                const Progress& progress) {
   check_positive("samples", options.samples);
   check_positive("batch", options.batch);
   if (x.dim() != 2 || x.size(0) < 1 || x.size(1) != vae.options().inputs) {
@@ -225,13 +224,13 @@ std::shared_ptr<Vae> read_vae(ArchiveReader& in) {
   options.inputs = size("number of inputs");
   options.hidden = in.array<std::int64_t>();
   for (const std::int64_t width : options.hidden) checked(width, "hidden layer");
-  options.latent = static_cast<VaeLatent>(choice("kind of latent"));
+  options.latent = static_cast<Latent>(choice("kind of latent"));
   options.latent_dim = size("latent dimension");
   options.categories = size("number of categories");
-  options.decoder = static_cast<VaeDecoder>(choice("decoder"));
+  options.decoder = static_cast<Decoder>(choice("decoder"));
   auto vae = std::make_shared<Vae>(options, Stream{});
   training::read_state(in, *vae);
   return vae;
 }
 
-}  // namespace partita::models
+}  // namespace partita::vae

@@ -2,14 +2,14 @@
 // Mohamed, Wierstra (2014). An encoder gives a posterior q(z | x) for each example, a decoder the
 // likelihood p(x | z), both as distributions of learn/distributions.
 //
-//   auto vae = std::make_shared<models::Vae>(models::VaeOptions{.inputs = 784, .latent_dim = 50},
+//   auto vae = std::make_shared<vae::Vae>(vae::VaeOptions{.inputs = 784, .latent_dim = 50},
 //                                            Stream{.seed = 1});
 //   auto q = vae->posterior(x);                        // x [N, 784]: batch [N]
 //   auto z = q->sample({k}, random);                   // [k, N, 50]
 //   Tensor log_p = vae->likelihood(z)->log_prob(x);    // [k, N]
 //   Tensor mean = vae->likelihood(z)->mean();          // [k, N, 784]: pictures
 //
-//   auto [reconstruction, divergence, bound] = models::evaluate(*vae, x, {.samples = 5000});
+//   auto [reconstruction, divergence, bound] = vae::evaluate(*vae, x, {.samples = 5000});
 //
 // vae_training.hpp trains it.
 #pragma once
@@ -26,15 +26,15 @@
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
 
-namespace partita::models {
+namespace partita::vae {
 
-enum class VaeLatent : std::uint8_t {
+enum class Latent : std::uint8_t {
   gaussian,     ///< latent_dim numbers: posterior N(mu(x), diag sigma(x)^2), prior N(0, I)
   categorical,  ///< latent_dim one-hot vectors of `categories`, uniform a priori: what the Concrete
                 ///< distribution relaxes
 };
 
-enum class VaeDecoder : std::uint8_t {
+enum class Decoder : std::uint8_t {
   bernoulli,  ///< bits, each with its logit
   gaussian,   ///< of numbers, each with its mean, and one standard deviation for all, learned
               ///< (Rybkin, Daniilidis, Levine 2021: a deviation for each has no largest likelihood
@@ -44,16 +44,16 @@ enum class VaeDecoder : std::uint8_t {
 struct VaeOptions {
   std::int64_t inputs = 784;
   std::vector<std::int64_t> hidden = {200, 200};  ///< of the encoder; the decoder's are mirrored
-  VaeLatent latent = VaeLatent::gaussian;
+  Latent latent = Latent::gaussian;
   std::int64_t latent_dim = 50;
   std::int64_t categories = 10;
-  VaeDecoder decoder = VaeDecoder::bernoulli;
+  Decoder decoder = Decoder::bernoulli;
 };
 
 /// Multilayer perceptrons with tanh.
 class Vae final : public torch::nn::Module {
  public:
-  /// Initial weights by initialize_glorot().
+  /// Initial weights by networks::initialize_glorot().
   /// @throws InvalidArgument naming the option that is out of range.
   Vae(const VaeOptions& options, const Random& random);
 
@@ -81,14 +81,14 @@ class Vae final : public torch::nn::Module {
   Tensor log_deviation_;  // of a Gaussian decoder
 };
 
-struct VaeEvaluationOptions {
+struct EvaluationOptions {
   std::int64_t samples = 5000;  ///< k of the importance-weighted bound
   std::int64_t batch = 16;      ///< examples at a time; affects only memory and speed
   Stream stream = {};
 };
 
 /// One value per example, in nats, without gradient, on the CPU: double [N].
-struct VaeEvaluation {
+struct Bounds {
   Tensor reconstruction;  ///< mean of log p(x | z) over the samples
   Tensor divergence;      ///< KL(q(z | x) || p(z)), exact
   Tensor bound;           ///< log 1/k sum_i p(x | z_i) p(z_i) / q(z_i | x)
@@ -99,8 +99,8 @@ struct VaeEvaluation {
 /// How well a model explains examples x [N, inputs]. The samples of example i are a function of the
 /// stream and of i. No more than batch * 100 samples are decoded at once, however many there are.
 /// @throws InvalidArgument if an option is below 1, or x has another number of columns.
-VaeEvaluation evaluate(Vae& vae, const Tensor& x, const VaeEvaluationOptions& options = {},
-                       const Progress& progress = {});
+Bounds evaluate(Vae& vae, const Tensor& x, const EvaluationOptions& options = {},
+                const Progress& progress = {});
 
 /// 0 or 1 for each of the given probabilities.
 Tensor binarize(const Tensor& probabilities, const Random& random);
@@ -110,4 +110,4 @@ void write_vae(ArchiveWriter& out, const Vae& vae);
 /// @throws DataError
 std::shared_ptr<Vae> read_vae(ArchiveReader& in);
 
-}  // namespace partita::models
+}  // namespace partita::vae

@@ -22,7 +22,7 @@
 #include "statistics.hpp"
 #include "temporary_directory.hpp"
 
-namespace partita::models {
+namespace partita::vae {
 namespace {
 
 using distributions::MultivariateNormal;
@@ -38,7 +38,7 @@ constexpr Stream kStream{.seed = 1};
 /// a diagonal Gaussian with mean (W'W + s^2 I)^-1 W' (x - b), so that the encoder can be exact.
 struct LinearGaussian {
   std::shared_ptr<Vae> vae = std::make_shared<Vae>(
-      VaeOptions{.inputs = 4, .hidden = {}, .latent_dim = 2, .decoder = VaeDecoder::gaussian},
+      VaeOptions{.inputs = 4, .hidden = {}, .latent_dim = 2, .decoder = Decoder::gaussian},
       kStream);
   Tensor w = at::tensor({1., 0.5, 1., -0.5, -1., 0.5, 1., 0.5}, at::kDouble).view({4, 2});
   Tensor b = at::tensor({0.2, -0.1, 0., 1.}, at::kDouble);
@@ -66,10 +66,10 @@ struct LinearGaussian {
 
 TEST(Vae, IsExactOnALinearGaussianModel) {
   const LinearGaussian model;
-  const VaeEvaluation seen = evaluate(*model.vae, model.x, {.samples = 3, .stream = kStream});
+  const Bounds seen = evaluate(*model.vae, model.x, {.samples = 3, .stream = kStream});
   // All importance weights are the evidence.
   EXPECT_TRUE(at::allclose(seen.bound, model.log_evidence(), 1e-10, 1e-10));
-  const VaeEvaluation many = evaluate(*model.vae, model.x, {.samples = 200'000, .stream = kStream});
+  const Bounds many = evaluate(*model.vae, model.x, {.samples = 200'000, .stream = kStream});
   EXPECT_TRUE(at::allclose(many.elbo(), model.log_evidence(), 0, 0.02)) << many.elbo();
 }
 
@@ -104,7 +104,7 @@ TEST(Vae, BoundsTheEvidenceAndTheBoundRisesWithK) {
 }
 
 TEST(Vae, AnalyticDivergenceIsTheMeanOfTheSampledOne) {
-  for (const VaeLatent latent : {VaeLatent::gaussian, VaeLatent::categorical}) {
+  for (const Latent latent : {Latent::gaussian, Latent::categorical}) {
     Vae vae({.inputs = 6, .hidden = {5}, .latent = latent, .latent_dim = 3, .categories = 4},
             kStream);
     const Tensor x = at::tensor({1., 0., 1., 1., 0., 1.}, at::kFloat).unsqueeze(0);
@@ -120,16 +120,16 @@ TEST(Vae, AnalyticDivergenceIsTheMeanOfTheSampledOne) {
 }
 
 TEST(Vae, EvaluationDoesNotDependOnItsBatch) {
-  for (const VaeLatent latent : {VaeLatent::gaussian, VaeLatent::categorical}) {
+  for (const Latent latent : {Latent::gaussian, Latent::categorical}) {
     Vae vae({.inputs = 12, .hidden = {8}, .latent = latent, .latent_dim = 3, .categories = 4},
             kStream);
     const Tensor x = binarize(at::full({9, 12}, 0.4), kStream);
     const auto with = [&](std::int64_t batch) {
       return evaluate(vae, x, {.samples = 700, .batch = batch, .stream = kStream});
     };
-    const VaeEvaluation one = with(1);
+    const Bounds one = with(1);
     for (const std::int64_t batch : {4, 100}) {
-      const VaeEvaluation other = with(batch);
+      const Bounds other = with(batch);
       EXPECT_TRUE(at::allclose(one.reconstruction, other.reconstruction, 1e-5, 1e-5));
       EXPECT_TRUE(at::allclose(one.divergence, other.divergence, 1e-5, 1e-5));
       EXPECT_TRUE(at::allclose(one.bound, other.bound, 1e-5, 1e-5));
@@ -144,26 +144,27 @@ Tensor halves(std::int64_t count) {
   return ((upper == is_upper).to(at::kLong) * 190 + 30).to(at::kByte);
 }
 
-VaeOptions small(VaeLatent latent = VaeLatent::gaussian) {
+VaeOptions small(Latent latent = Latent::gaussian) {
   return {.inputs = 16, .hidden = {16}, .latent = latent, .latent_dim = 2, .categories = 4};
 }
 
-VaeTrainingOptions quick() { return {.epochs = 20, .batch = 20, .learning_rate = 1e-2, .seed = 3}; }
+TrainingOptions quick() {
+  return {.epochs = 20, .batch = 20, .learning_rate = 1e-2, .log_every = 20, .seed = 3};
+}
 
 struct Trained {
   std::shared_ptr<Vae> vae;
-  VaeTrainingResult result;
+  TrainingResult result;
   double reconstruction = 0;  // of test images
   double kl = 0;
   double spread = 0;  // standard deviation of z over the test images
 };
 
-Trained trained(const VaeOptions& options, Estimator& estimator,
-                const VaeTrainingOptions& training) {
+Trained trained(const VaeOptions& options, Estimator& estimator, const TrainingOptions& training) {
   Trained out{std::make_shared<Vae>(options, kStream), {}};
-  out.result = train(out.vae, halves(400), estimator, training, {.log_every = 20});
+  out.result = train(out.vae, halves(400), estimator, training);
   const Tensor x = evaluation_images(halves(200), options.decoder, Stream{9});
-  const VaeEvaluation seen = evaluate(*out.vae, x, {.samples = 20, .batch = 200});
+  const Bounds seen = evaluate(*out.vae, x, {.samples = 20, .batch = 200});
   out.reconstruction = -seen.reconstruction.mean().item<double>();
   out.kl = seen.divergence.mean().item<double>();
   const at::NoGradGuard no_grad;
@@ -182,15 +183,15 @@ double value(const training::LogEntry& entry, const std::string& name) {
 // The lecture: without the regularizer images are recovered, but their codes do not form the prior;
 // without reconstruction codes are the prior's whatever the image.
 TEST(VaeTraining, EachAblationDoesWhatItsMissingTermPrevents) {
-  const auto with = [](VaeObjective objective) {
+  const auto with = [](Objective objective) {
     Pathwise pathwise;
-    VaeTrainingOptions options = quick();
+    TrainingOptions options = quick();
     options.objective = objective;
     return trained(small(), pathwise, options);
   };
-  const Trained both = with(VaeObjective::elbo);
-  const Trained free = with(VaeObjective::without_regularizer);
-  const Trained blind = with(VaeObjective::without_reconstruction);
+  const Trained both = with(Objective::elbo);
+  const Trained free = with(Objective::without_regularizer);
+  const Trained blind = with(Objective::without_reconstruction);
   // The entropy of the pixels, and of which half is light.
   const double noise = 16 * (-220. / 255 * std::log(220. / 255) - 35. / 255 * std::log(35. / 255));
   EXPECT_LT(both.reconstruction, noise / 2 + 16 * 0.31);
@@ -225,7 +226,7 @@ TEST(VaeTraining, EveryEstimatorTrainsCategoricalCodes) {
       for (const Tensor& each : estimator->parameters()) copies.push_back(each.detach().clone());
       return copies;
     }();
-    const Trained got = trained(small(VaeLatent::categorical), *estimator, quick());
+    const Trained got = trained(small(Latent::categorical), *estimator, quick());
     const auto& history = got.result.loop.history;
     EXPECT_LT(value(history.back(), "loss"), value(history.front(), "loss") - 1)
         << estimator->name();
@@ -239,19 +240,19 @@ TEST(VaeTraining, EveryEstimatorTrainsCategoricalCodes) {
 TEST(VaeTraining, ImportanceWeightedBoundTrainsRelaxedCodes) {
   Pathwise pathwise;
   for (const bool straight_through : {false, true}) {
-    VaeTrainingOptions options = quick();
-    options.objective = VaeObjective::iwae;
+    TrainingOptions options = quick();
+    options.objective = Objective::iwae;
     options.importance_samples = 3;
-    options.relaxation = VaeRelaxation{.straight_through = straight_through};
+    options.relaxation = Relaxation{.straight_through = straight_through};
     options.epochs = 80;
-    const Trained got = trained(small(VaeLatent::categorical), pathwise, options);
+    const Trained got = trained(small(Latent::categorical), pathwise, options);
     const auto& history = got.result.loop.history;
     EXPECT_LT(value(history.back(), "loss"), value(history.front(), "loss") - 1);
     // Codes tell of their image, less than by the ELBO: among three samples of the prior one is
     // often right, and a relaxed code that is sure costs more than log 4.
     EXPECT_GT(got.kl, 0.05);
     options.relaxation->temperature = 0;
-    EXPECT_THROW(trained(small(VaeLatent::categorical), pathwise, options), InvalidArgument);
+    EXPECT_THROW(trained(small(Latent::categorical), pathwise, options), InvalidArgument);
     options.relaxation->temperature = 1;
     EXPECT_THROW(trained(small(), pathwise, options), InvalidArgument);
   }
@@ -259,8 +260,8 @@ TEST(VaeTraining, ImportanceWeightedBoundTrainsRelaxedCodes) {
 
 TEST(VaeTraining, ImportanceWeightedBoundAndGaussianDecoderTrain) {
   Pathwise pathwise;
-  VaeTrainingOptions options = quick();
-  options.objective = VaeObjective::iwae;
+  TrainingOptions options = quick();
+  options.objective = Objective::iwae;
   options.importance_samples = 4;
   options.binarization = Binarization::fixed;
   const auto bits = trained(small(), pathwise, options).result.loop.history;
@@ -270,7 +271,7 @@ TEST(VaeTraining, ImportanceWeightedBoundAndGaussianDecoderTrain) {
             value(bits.back(), "reconstruction") + value(bits.back(), "kl"));
 
   VaeOptions grays = small();
-  grays.decoder = VaeDecoder::gaussian;
+  grays.decoder = Decoder::gaussian;
   const Trained gray = trained(grays, pathwise, quick());
   const Tensor deviation = gray.vae->named_parameters()["log_deviation"];
   EXPECT_LT(deviation.item<double>(), -1);  // it learns that there is little noise
@@ -281,11 +282,11 @@ TEST(VaeTraining, AResumedRunEndsWithTheSameWeights) {
   const TemporaryDirectory directory;
   const auto run = [&](double epochs, const std::string& checkpoint) {
     estimators::Rebar rebar;  // which has parameters of its own
-    VaeTrainingOptions options = quick();
+    TrainingOptions options = quick();
     options.epochs = epochs;
-    options.schedule = VaeSchedule::iwae;
+    options.schedule = Schedule::iwae;
     options.held_out = 0.2;
-    auto vae = std::make_shared<Vae>(small(VaeLatent::categorical), kStream);
+    auto vae = std::make_shared<Vae>(small(Latent::categorical), kStream);
     train(vae, halves(200), rebar, options,
           {.checkpoint = checkpoint.empty() ? "" : directory / checkpoint});
     std::vector<Tensor> weights = vae->parameters();
@@ -301,20 +302,20 @@ TEST(VaeTraining, AResumedRunEndsWithTheSameWeights) {
 
 TEST(VaeTraining, StopsWhenHeldOutImagesGetNoBetter) {
   Pathwise pathwise;
-  VaeTrainingOptions options = quick();
+  TrainingOptions options = quick();
   options.held_out = 0.25;
   options.patience = 2;
   options.epochs = 400;
   options.clip_norm = 5;
   const auto vae = std::make_shared<Vae>(small(), kStream);
-  const auto result = train(vae, halves(200), pathwise, options, {});
+  const auto result = train(vae, halves(200), pathwise, options);
   EXPECT_TRUE(result.loop.stopped_early);
   EXPECT_LT(result.images, 180);
   EXPECT_GT(value(result.loop.history.back(), "held_out_kl"), 0);
 }
 
 TEST(VaeTraining, TheScheduleOfTheImportanceWeightedAutoencoders) {
-  const auto factor = [](double epochs) { return schedule_factor(VaeSchedule::iwae, epochs); };
+  const auto factor = [](double epochs) { return schedule_factor(Schedule::iwae, epochs); };
   EXPECT_EQ(factor(0.99), 1);
   EXPECT_DOUBLE_EQ(factor(1), std::pow(10, -1 / 7.0));
   EXPECT_DOUBLE_EQ(factor(3.99), std::pow(10, -1 / 7.0));
@@ -322,23 +323,23 @@ TEST(VaeTraining, TheScheduleOfTheImportanceWeightedAutoencoders) {
   EXPECT_DOUBLE_EQ(factor(1092.9), std::pow(10, -6 / 7.0));
   EXPECT_DOUBLE_EQ(factor(1093), 0.1);
   EXPECT_DOUBLE_EQ(factor(3280), 0.1);
-  EXPECT_EQ(schedule_factor(VaeSchedule::constant, 100), 1);
+  EXPECT_EQ(schedule_factor(Schedule::constant, 100), 1);
 }
 
 TEST(VaeTraining, BitsAreOnesAsOftenAsTheirGray) {
   const Tensor images = at::arange(256, at::kLong).to(at::kByte).expand({20'000, 256});
-  const Tensor bits = evaluation_images(images, VaeDecoder::bernoulli, kStream);
+  const Tensor bits = evaluation_images(images, Decoder::bernoulli, kStream);
   const Tensor p = at::arange(256, at::kDouble) / 255;
   const Tensor error = (bits.to(at::kDouble).mean(0) - p).abs();
   const Tensor deviation = (p * (1 - p) / 20'000).sqrt();
   EXPECT_TRUE((error <= 5.5 * deviation).all().item<bool>());
   // The bits of the first images are those of more of them.
-  EXPECT_TRUE(at::equal(bits.slice(0, 0, 4500), evaluation_images(images.slice(0, 0, 4500),
-                                                                  VaeDecoder::bernoulli, kStream)));
+  EXPECT_TRUE(at::equal(bits.slice(0, 0, 4500),
+                        evaluation_images(images.slice(0, 0, 4500), Decoder::bernoulli, kStream)));
 }
 
 TEST(Vae, ComesBackFromAnArchive) {
-  Vae vae(small(VaeLatent::categorical), kStream);
+  Vae vae(small(Latent::categorical), kStream);
   ArchiveWriter out("test", 1);
   write_vae(out, vae);
   const std::string bytes = out.bytes();
@@ -365,7 +366,7 @@ TEST(Vae, StartsFromTheMean) {
 TEST(Vae, NamesWhatIsWrong) {
   EXPECT_THROW(Vae({.inputs = 0}, kStream), InvalidArgument);
   EXPECT_THROW(Vae({.hidden = {0}}, kStream), InvalidArgument);
-  EXPECT_THROW(Vae({.latent = VaeLatent::categorical, .categories = 1}, kStream), InvalidArgument);
+  EXPECT_THROW(Vae({.latent = Latent::categorical, .categories = 1}, kStream), InvalidArgument);
   const auto vae = std::make_shared<Vae>(small(), kStream);
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               evaluate(*vae, at::zeros({2, 3}));
@@ -374,8 +375,8 @@ TEST(Vae, NamesWhatIsWrong) {
   EXPECT_THROW(evaluate(*vae, at::zeros({2, 16}), {.samples = 0}), InvalidArgument);
   EXPECT_THROW(vae->start_from_mean(at::zeros({3})), InvalidArgument);
   Pathwise pathwise;
-  const auto refused = [&](const Tensor& images, const VaeTrainingOptions& options) {
-    return message_of<InvalidArgument>([&] { train(vae, images, pathwise, options, {}); });
+  const auto refused = [&](const Tensor& images, const TrainingOptions& options) {
+    return message_of<InvalidArgument>([&] { train(vae, images, pathwise, options); });
   };
   EXPECT_EQ(refused(at::zeros({5, 16}), {}), "images: expected uint8 [N, 16], got Float [5, 16]");
   EXPECT_EQ(refused(halves(4), {.epochs = 0}), "epochs: expected a positive number, got 0");
@@ -383,4 +384,4 @@ TEST(Vae, NamesWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace partita::models
+}  // namespace partita::vae

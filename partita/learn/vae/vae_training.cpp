@@ -19,7 +19,7 @@
 #include "partita/learn/estimators/elbo.hpp"
 #include "partita/learn/training/batches.hpp"
 
-namespace partita::models {
+namespace partita::vae {
 namespace {
 
 using estimators::Estimator;
@@ -54,14 +54,14 @@ class EstimatorParameters : public torch::nn::Module {
 };
 
 std::shared_ptr<torch::optim::Adam> adam(const std::vector<Tensor>& parameters,
-                                         const VaeTrainingOptions& options) {
+                                         const TrainingOptions& options) {
   return std::make_shared<torch::optim::Adam>(
       parameters, torch::optim::AdamOptions(options.learning_rate)
                       .betas(std::make_tuple(options.beta1, options.beta2))
                       .eps(options.epsilon));
 }
 
-void check(const VaeTrainingOptions& options) {
+void check(const TrainingOptions& options) {
   const auto need = [](bool good, const char* name, auto value, const char* range) {
     if (!good) throw InvalidArgument(name, fmt::format("expected {}, got {}", range, value));
   };
@@ -89,7 +89,7 @@ void check(const VaeTrainingOptions& options) {
 class Trainer {
  public:
   Trainer(std::shared_ptr<Vae> vae, const Tensor& images, Estimator& estimator,
-          const VaeTrainingOptions& options)
+          const TrainingOptions& options)
       : vae_(std::move(vae)), estimator_(estimator), options_(options) {
     if (images.dim() != 2 || images.size(1) != vae_->options().inputs ||
         images.scalar_type() != at::kByte) {
@@ -97,13 +97,13 @@ class Trainer {
           "images", fmt::format("expected uint8 [N, {}], got {} {}", vae_->options().inputs,
                                 c10::toString(images.scalar_type()), to_string(images.sizes())));
     }
-    if (options.relaxation && (options.objective != VaeObjective::iwae ||
-                               vae_->options().latent != VaeLatent::categorical)) {
+    if (options.relaxation &&
+        (options.objective != Objective::iwae || vae_->options().latent != Latent::categorical)) {
       throw InvalidArgument("relaxation", "is for the objective iwae and categorical codes");
     }
     split(images);
     batches_.emplace(train_.size(0), options.batch, stream(kOrder));
-    vae_->to(at::Device(options.device));
+    vae_->to(options.device);
     prior_ = vae_->prior();
     parts_.push_back({"vae", vae_, adam(vae_->parameters(), options), options.clip_norm});
     if (const std::vector<Tensor> own = estimator.parameters(); !own.empty()) {
@@ -112,11 +112,14 @@ class Trainer {
     }
   }
 
-  VaeTrainingResult run(training::LoopOptions loop, const Progress& progress) {
+  TrainingResult run(const training::RunFiles& files, const Progress& progress) {
     const double per_epoch =
         static_cast<double>(train_.size(0)) / static_cast<double>(options_.batch);
-    loop.steps = std::max<std::uint64_t>(
-        1, static_cast<std::uint64_t>(std::ceil(options_.epochs * per_epoch)));
+    training::LoopOptions loop{
+        .steps = std::max<std::uint64_t>(
+            1, static_cast<std::uint64_t>(std::ceil(options_.epochs * per_epoch))),
+        .log_every = options_.log_every,
+        .files = files};
     training::Evaluate evaluate;
     if (held_out_.defined()) {
       loop.evaluate_every = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(per_epoch));
@@ -141,14 +144,13 @@ class Trainer {
       (out ? held_out : train).push_back(i);
     }
     if (train.empty()) throw InvalidArgument("images", "none is left to train on");
-    const VaeDecoder decoder = vae_->options().decoder;
+    const Decoder decoder = vae_->options().decoder;
     train_ = held_out.empty() ? images : images.index_select(0, at::tensor(train, at::kLong));
-    bits_drawn_ =
-        decoder == VaeDecoder::bernoulli && options_.binarization == Binarization::dynamic;
-    if (decoder == VaeDecoder::bernoulli && !bits_drawn_) {
+    bits_drawn_ = decoder == Decoder::bernoulli && options_.binarization == Binarization::dynamic;
+    if (decoder == Decoder::bernoulli && !bits_drawn_) {
       train_ = evaluation_images(train_, decoder, stream(kBits)).mul_(255).to(at::kByte);
     }
-    train_ = train_.to(at::Device(options_.device));
+    train_ = train_.to(options_.device);
     if (!held_out.empty()) {
       held_out_ = evaluation_images(images.index_select(0, at::tensor(held_out, at::kLong)),
                                     decoder, stream(kHeldOutBits));
@@ -167,29 +169,29 @@ class Trainer {
     if (bits_drawn_) x = binarize(x, training::step_stream(stream(kBits), n));
     const Random random(training::step_stream(stream(kSamples), n));
     const auto [descended, losses] =
-        options_.objective == VaeObjective::iwae ? iwae(x, random) : elbo(x, random);
+        options_.objective == Objective::iwae ? iwae(x, random) : elbo(x, random);
     // The estimator's own first: what leads to its parameters is freed, and leads nowhere else.
     if (parts_.size() > 1) training::descend(parts_[1], descended);
     training::descend(parts_[0], descended);
     return losses;
   }
 
-  struct Objective {
+  struct Descent {
     Tensor descended;  ///< its gradient is that of the loss; its value may mean nothing
     Losses losses;
   };
 
-  Objective elbo(const Tensor& x, const Random& random) {
+  Descent elbo(const Tensor& x, const Random& random) {
     const auto bound = estimators::elbo(
         *vae_->posterior(x), *prior_,
         [&](const Tensor& z) { return vae_->likelihood(z)->log_prob(x); }, estimator_, random);
     const Tensor kl = bound.divergence.detach().mean();
     const Tensor reconstruction = -bound.value.mean() - kl;
     switch (options_.objective) {
-      case VaeObjective::without_regularizer:
+      case Objective::without_regularizer:
         return {-(bound.surrogate + bound.divergence).mean(),
                 named(reconstruction, reconstruction, kl)};
-      case VaeObjective::without_reconstruction:
+      case Objective::without_reconstruction:
         return {bound.divergence.mean(), named(kl, reconstruction, kl)};
       default:
         return {-bound.surrogate.mean(), named(reconstruction + kl, reconstruction, kl)};
@@ -203,7 +205,7 @@ class Trainer {
     return one_hot(z.detach().argmax(-1), z.size(-1), z.options()) + (z - z.detach());
   }
 
-  Objective iwae(const Tensor& x, const Random& random) {
+  Descent iwae(const Tensor& x, const Random& random) {
     const auto& relaxation = options_.relaxation;
     const auto codes = vae_->posterior(x, options_.importance_samples);
     const auto posterior = relaxation ? relaxed(*codes, relaxation->temperature) : codes;
@@ -231,20 +233,20 @@ class Trainer {
   }
 
   training::Values on_held_out() {
-    const VaeEvaluation seen =
+    const Bounds seen =
         evaluate(*vae_, held_out_, {.samples = 1, .batch = 500, .stream = stream(kHeldOutSamples)});
     const double reconstruction = -seen.reconstruction.mean().item<double>();
     const double kl = seen.divergence.mean().item<double>();
     double loss = reconstruction + kl;
-    if (options_.objective == VaeObjective::without_regularizer) loss = reconstruction;
-    if (options_.objective == VaeObjective::without_reconstruction) loss = kl;
+    if (options_.objective == Objective::without_regularizer) loss = reconstruction;
+    if (options_.objective == Objective::without_reconstruction) loss = kl;
     return {
         {"held_out_loss", loss}, {"held_out_reconstruction", reconstruction}, {"held_out_kl", kl}};
   }
 
   const std::shared_ptr<Vae> vae_;
   Estimator& estimator_;
-  const VaeTrainingOptions& options_;
+  const TrainingOptions& options_;
   distributions::DistributionPtr prior_;
   Tensor train_;             // uint8, on the device
   bool bits_drawn_ = false;  // in every step
@@ -255,15 +257,15 @@ class Trainer {
 
 }  // namespace
 
-VaeTrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images, Estimator& estimator,
-                        const VaeTrainingOptions& options, training::LoopOptions loop,
-                        const Progress& progress) {
+TrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images, Estimator& estimator,
+                     const TrainingOptions& options, const training::RunFiles& files,
+                     const Progress& progress) {
   check(options);
-  return Trainer(vae, images, estimator, options).run(std::move(loop), progress);
+  return Trainer(vae, images, estimator, options).run(files, progress);
 }
 
-double schedule_factor(VaeSchedule schedule, double epochs) {
-  if (schedule == VaeSchedule::constant) return 1;
+double schedule_factor(Schedule schedule, double epochs) {
+  if (schedule == Schedule::constant) return 1;
   constexpr int kStages = 8;
   int stage = 0;
   for (double end = 1, length = 1; stage < kStages - 1 && epochs >= end; ++stage) {
@@ -273,8 +275,8 @@ double schedule_factor(VaeSchedule schedule, double epochs) {
   return std::pow(10, -stage / 7.0);
 }
 
-Tensor evaluation_images(const Tensor& images, VaeDecoder decoder, Stream stream) {
-  if (decoder == VaeDecoder::gaussian) return grays(images);
+Tensor evaluation_images(const Tensor& images, Decoder decoder, Stream stream) {
+  if (decoder == Decoder::gaussian) return grays(images);
   constexpr std::int64_t kAtOnce = 4096;  // double the memory of so many only
   const Random random(stream);
   std::vector<Tensor> bits;
@@ -282,4 +284,4 @@ Tensor evaluation_images(const Tensor& images, VaeDecoder decoder, Stream stream
   return at::cat(bits);
 }
 
-}  // namespace partita::models
+}  // namespace partita::vae

@@ -2,7 +2,7 @@
 //
 //   Tensor images = ...;                                    // uint8 [N, inputs], 0 to 255
 //   estimators::Pathwise estimator;
-//   auto result = models::train(vae, images, estimator, {.epochs = 20}, loop, progress);
+//   auto result = vae::train(vae, images, estimator, {.epochs = 20});
 //   result.loop.history;                                    // loss, reconstruction, kl
 //
 // A Bernoulli decoder sees bits: each image is binarized, a pixel being 1 with a probability equal
@@ -14,15 +14,14 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <string>
 
 #include "partita/learn/estimators/estimator.hpp"
 #include "partita/learn/training/loop.hpp"
 #include "partita/learn/vae/vae.hpp"
 
-namespace partita::models {
+namespace partita::vae {
 
-enum class VaeObjective : std::uint8_t {
+enum class Objective : std::uint8_t {
   elbo,
   iwae,                    ///< the importance-weighted bound of importance_samples
   without_regularizer,     ///< the ELBO less its KL term: an auto-encoder of noisy codes
@@ -34,7 +33,7 @@ enum class Binarization : std::uint8_t {
   fixed,    ///< the same bits in every epoch
 };
 
-enum class VaeSchedule : std::uint8_t {
+enum class Schedule : std::uint8_t {
   constant,
   /// 3^i epochs at 10^(-i / 7) of the learning rate, i = 0 ... 7, 3280 epochs in all (Burda et al.
   /// 2016).
@@ -43,7 +42,7 @@ enum class VaeSchedule : std::uint8_t {
 
 /// The bound of codes relaxed by the Concrete distribution, with posterior and prior of one
 /// temperature, so that all of it is differentiable in the samples (Maddison, Mnih, Teh 2017).
-struct VaeRelaxation {
+struct Relaxation {
   double temperature = 0.5;  ///< > 0
   /// Decode the one-hot vectors that the relaxed ones are nearest to, and let the decoder's
   /// derivative go on through the relaxed ones (Jang, Gu, Poole 2017): a biased gradient, of a
@@ -52,27 +51,28 @@ struct VaeRelaxation {
   bool straight_through = false;
 };
 
-struct VaeTrainingOptions {
-  VaeObjective objective = VaeObjective::elbo;
+struct TrainingOptions {
+  Objective objective = Objective::elbo;
   std::int64_t importance_samples = 1;  ///< k of iwae
   /// Of iwae with categorical codes, for the estimator Pathwise.
-  std::optional<VaeRelaxation> relaxation = std::nullopt;
+  std::optional<Relaxation> relaxation = std::nullopt;
   Binarization binarization = Binarization::dynamic;
   double epochs = 20;
   std::int64_t batch = 64;
   double learning_rate = 1e-3;
-  VaeSchedule schedule = VaeSchedule::constant;
+  Schedule schedule = Schedule::constant;
   double beta1 = 0.9;  // Adam's
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double clip_norm = std::numeric_limits<double>::infinity();
-  double held_out = 0;         ///< share of images used only for evaluation, in [0, 1)
-  std::uint64_t patience = 0;  ///< epochs without a better bound of those; 0: all epochs
-  std::uint64_t seed = 0;      ///< of held-out images, order, bits and samples
-  std::string device = "cpu";
+  double held_out = 0;            ///< share of images used only for evaluation, in [0, 1)
+  std::uint64_t patience = 0;     ///< epochs without a better bound of those; 0: all epochs
+  std::uint64_t log_every = 100;  ///< steps that a log entry averages
+  std::uint64_t seed = 0;         ///< of held-out images, order, bits and samples
+  at::Device device = at::kCPU;
 };
 
-struct VaeTrainingResult {
+struct TrainingResult {
   training::LoopResult loop;
   std::int64_t images = 0;  ///< that were trained on
 };
@@ -83,17 +83,16 @@ struct VaeTrainingResult {
 /// @param images uint8 [N, inputs]
 /// @param estimator of E_q[log p(x | z)], or of the importance-weighted bound: then none that
 ///        evaluates relaxed samples; Pathwise with options.relaxation.
-/// @param loop checkpoint, log and so on; its number of steps is set from the epochs.
 /// @throws InvalidArgument if an option is out of its range, or no image is left to train on
-VaeTrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,
-                        estimators::Estimator& estimator, const VaeTrainingOptions& options,
-                        training::LoopOptions loop, const Progress& progress = {});
+TrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,
+                     estimators::Estimator& estimator, const TrainingOptions& options,
+                     const training::RunFiles& files = {}, const Progress& progress = {});
 
 /// The learning rate after this many epochs, as a share of the initial one.
-double schedule_factor(VaeSchedule schedule, double epochs);
+double schedule_factor(Schedule schedule, double epochs);
 
 /// Images as a model sees them in an evaluation, float [N, inputs]: grays in [0, 1], and for a
 /// Bernoulli decoder binarized once, by the stream.
-Tensor evaluation_images(const Tensor& images, VaeDecoder decoder, Stream stream);
+Tensor evaluation_images(const Tensor& images, Decoder decoder, Stream stream);
 
-}  // namespace partita::models
+}  // namespace partita::vae

@@ -9,7 +9,8 @@
 #include <numbers>
 #include <vector>
 
-#include "partita/learn/internal/rows.hpp"
+#include "partita/learn/internal/threads.hpp"
+#include "partita/learn/rows.hpp"
 #include "partita/softmax/softmax.hpp"
 
 namespace partita::distributions {
@@ -21,7 +22,7 @@ Tensor log_sum_exp_of_rows(const Tensor& x) {
   const Tensor matrix = x.detach().reshape({-1, x.size(-1)});
   std::vector<RowError> improper;
   const std::vector<double> sums = partita::log_sum_exp(
-      rows_of("x", matrix), {.threads = threads_for(matrix.numel()), .errors = &improper});
+      rows_of(matrix, "x"), {.threads = threads_for(matrix.numel()), .errors = &improper});
   const Tensor out = at::empty({matrix.size(0)}, at::TensorOptions(at::kDouble));
   std::copy(sums.begin(), sums.end(), out.data_ptr<double>());
   for (const RowError& error : improper) {

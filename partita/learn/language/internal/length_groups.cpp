@@ -6,7 +6,7 @@
 #include <map>
 #include <utility>
 
-namespace partita {
+namespace partita::language {
 
 std::vector<std::vector<std::size_t>> rows_by_length(std::span<const Sequence> prefixes) {
   std::map<std::size_t, std::vector<std::size_t>> of_length;
@@ -45,4 +45,4 @@ void write_rows(const Tensor& from, std::span<const std::size_t> rows, MutableRo
   }
 }
 
-}  // namespace partita
+}  // namespace partita::language

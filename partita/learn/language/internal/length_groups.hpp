@@ -8,7 +8,7 @@
 #include "partita/learn/tensor.hpp"
 #include "partita/search/sequence_model.hpp"
 
-namespace partita {
+namespace partita::language {
 
 /// The indices of the prefixes of each length that occurs, shortest first.
 std::vector<std::vector<std::size_t>> rows_by_length(std::span<const Sequence> prefixes);
@@ -23,4 +23,4 @@ Tensor last_tokens_of(std::span<const Sequence> prefixes, std::span<const std::s
 /// Row i of `from`, [rows, V] on any device, becomes row rows[i] of `logits` (f32).
 void write_rows(const Tensor& from, std::span<const std::size_t> rows, MutableRows logits);
 
-}  // namespace partita
+}  // namespace partita::language

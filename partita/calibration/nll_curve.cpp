@@ -1,0 +1,31 @@
+#include "partita/calibration/nll_curve.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "partita/base/error.hpp"
+#include "partita/calibration/temperature.hpp"
+
+namespace partita {
+
+NllCurve nll_curve(Rows logits, std::span<const std::int64_t> labels, double temperature,
+                   const RowOptions& options) {
+  if (!(temperature > 0 && std::isfinite(temperature))) {
+    throw InvalidArgument("temperature",
+                          fmt::format("expected a positive number, got {}", temperature));
+  }
+  constexpr int kPoints = 25;
+  const double low = std::log(std::min(temperature, 1.0) / 2);
+  const double high = std::log(std::max(temperature, 1.0) * 2);
+  NllCurve curve;
+  for (int i = 0; i < kPoints; ++i) {
+    const double at = std::exp(low + (high - low) * i / (kPoints - 1));
+    curve.temperature.push_back(at);
+    curve.nll.push_back(temperature_nll(logits, labels, at, options));
+  }
+  return curve;
+}
+
+}  // namespace partita

@@ -1,0 +1,30 @@
+// How the negative log-likelihood depends on the temperature: what a figure of a fit shows.
+//
+//   partita::TemperatureFit fit = partita::fit_temperature(logits, labels);
+//   partita::NllCurve curve = partita::nll_curve(logits, labels, fit.temperature);
+//   plot(curve.temperature, curve.nll);                 // least at fit.temperature
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "partita/base/parallel.hpp"
+#include "partita/base/rows.hpp"
+
+namespace partita {
+
+/// N at temperatures T, in nats (temperature.hpp).
+struct NllCurve {
+  std::vector<double> temperature;  ///< rising
+  std::vector<double> nll;
+};
+
+/// At 25 temperatures, even in log T, from half of the smaller of `temperature` and 1 to twice the
+/// larger, so that both a fit and the logits as they are lie inside.
+/// @param temperature > 0 and finite
+/// @throws InvalidArgument if it is not, and as temperature_nll()
+NllCurve nll_curve(Rows logits, std::span<const std::int64_t> labels, double temperature,
+                   const RowOptions& options = {});
+
+}  // namespace partita
