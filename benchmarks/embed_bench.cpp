@@ -80,10 +80,11 @@ int main(int argc, char** argv) {
   std::vector<Contender> contenders = {
       {"partita", [&](int dim, int epochs, int threads, const std::string& output) {
          const auto start = std::chrono::steady_clock::now();
-         EmbeddingTrainer trainer(corpus, {.dim = static_cast<std::size_t>(dim),
-                                           .sample = 1e-4,
-                                           .epochs = static_cast<std::uint64_t>(epochs),
-                                           .threads = threads});
+         EmbeddingTrainer trainer(corpus, {},
+                                  {.dim = static_cast<std::size_t>(dim),
+                                   .sample = 1e-4,
+                                   .epochs = static_cast<std::uint64_t>(epochs),
+                                   .threads = threads});
          trainer.train();
          const auto seconds = std::chrono::steady_clock::now() - start;
          save_word_vectors(

@@ -69,16 +69,14 @@ void bench(const Shape& shape, std::int64_t n, std::int64_t v, std::int64_t k, i
   };
   print(fmt::format("gumbel_top_k, k = {}", k),
         compare({[&] {
-                   gumbel_top_k(rows_of(z), static_cast<std::size_t>(k), {++seed, 0},
+                   gumbel_top_k(rows_of(z), static_cast<std::size_t>(k), Stream{++seed},
                                 {.threads = threads});
                  },
                  idiom, [&] { log_sum_exp(rows_of(z), {.threads = threads}); }}),
         "log_sum_exp");
   if (k != 10) return;
   print("gumbel_max",
-        compare({[&] {
-                   gumbel_max(rows_of(z), {++seed, 0}, {.threads = threads});
-                 },
+        compare({[&] { gumbel_max(rows_of(z), Stream{++seed}, {.threads = threads}); },
                  [&] { at::multinomial(at::softmax(z, 1), 1); },
                  [&] { at::amax_out(largest, z, {1}); }}),
         "max");

@@ -55,7 +55,7 @@ void compare_search(const std::string& name, const std::shared_ptr<language::Lan
   std::uint64_t seed = 0;
   const Comparison result =
       compare({[&] { forward_alone(*model, steps); },
-               [&] { stochastic_beam_search(sequences, kBeam, {.seed = ++seed}, options); }});
+               [&] { stochastic_beam_search(sequences, {}, kBeam, {.seed = ++seed}, options); }});
   print_row({name, fmt::format("{:.2f}", 1e3 * result.seconds / static_cast<double>(steps)),
              fmt::format("{:+.1f} %", 100 * (result.ratios[0] - 1))});
 }
@@ -161,14 +161,14 @@ void compare_training(const TrainingCase& c, PythonPeer& python) {
   std::uint64_t seed = 0;
   const Comparison result =
       compare_turns({[&] {
-                       const auto trained = train(model, lines, losses::FullSoftmaxLoss(),
-                                                  {.epochs = 1,
-                                                   .batch = kBatch,
-                                                   .length = kLength,
-                                                   .learning_rate = kRate,
-                                                   .clip_norm = kClip,
-                                                   .held_out = 0,
-                                                   .seed = ++seed});
+                       const auto trained =
+                           train(model, lines, losses::FullSoftmaxLoss(), {.seed = ++seed},
+                                 {.epochs = 1,
+                                  .batch = kBatch,
+                                  .length = kLength,
+                                  .learning_rate = kRate,
+                                  .clip_norm = kClip,
+                                  .held_out = 0});
                        return trained.loop.seconds / static_cast<double>(trained.loop.steps);
                      },
                      [&] {
@@ -208,7 +208,7 @@ void show_weights(const char* path) {
     double sum = 0;
     double squares = 0;
     for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
-      const auto beam = stochastic_beam_search(model, k, {.seed = seed}, {.max_length = 40});
+      const auto beam = stochastic_beam_search(model, {}, k, {.seed = seed}, {.max_length = 40});
       std::set<std::string> texts;
       double weights = 0;
       for (std::size_t i = 0; i < beam.sequences.size(); ++i) {

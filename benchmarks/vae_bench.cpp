@@ -30,7 +30,7 @@ double ours(const Tensor& images, std::int64_t samples) {
   const auto vae = std::make_shared<vae::Vae>(vae::VaeOptions{}, Stream{.seed = 1});
   estimators::Pathwise estimator({.samples = samples});
   const auto result = vae::train(
-      vae, images, estimator,
+      vae, images, estimator, Stream{.seed = 2},
       {.epochs = static_cast<double>(kSteps * kBatch) / kImages, .batch = kBatch, .epsilon = 1e-4});
   return result.loop.seconds / static_cast<double>(result.loop.steps);
 }

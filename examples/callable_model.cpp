@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "partita/search/estimators.hpp"
+#include "partita/search/importance_weights.hpp"
 #include "partita/search/sequence_model.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
@@ -46,7 +46,7 @@ int main() {
 
   std::puts("Eight different strings, an exact sample without replacement:\n");
   const partita::StochasticBeam beam =
-      partita::stochastic_beam_search(model, 8, {.seed = 1}, options);
+      partita::stochastic_beam_search(model, {}, 8, {.seed = 1}, options);
   std::puts("probability   weight   string");
   for (std::size_t i = 0; i < beam.sequences.size(); ++i) {
     const partita::PerturbedHypothesis& h = beam.sequences[i];
@@ -55,7 +55,7 @@ int main() {
   }
 
   std::puts("\nMean length, estimated from so many of them:\n");
-  partita::UniqueSampler sampler(model, {.seed = 2}, options);
+  partita::UniqueSampler sampler(model, {}, {.seed = 2}, options);
   std::vector<double> log_prob;
   std::vector<double> length;
   for (const std::size_t k : {10U, 100U, 1000U}) {

@@ -21,7 +21,7 @@
 #include "partita/learn/estimators/leave_one_out.hpp"
 #include "partita/learn/language/text_training.hpp"
 #include "partita/search/ancestral.hpp"
-#include "partita/search/estimators.hpp"
+#include "partita/search/importance_weights.hpp"
 #include "partita/search/stochastic_beam.hpp"
 
 namespace {
@@ -52,8 +52,8 @@ language::TextModel trained() {
   language::TextModel model =
       language::TextModel::make(TextUnits::learn(UnitKind::character, words),
                                 language::LstmOptions{.dim = 32}, Stream{.seed = 1});
-  train(model, words, losses::FullSoftmaxLoss(),
-        {.epochs = 3, .batch = 32, .learning_rate = 1e-2, .seed = 1});
+  train(model, words, losses::FullSoftmaxLoss(), {.seed = 1, .id = 1},
+        {.epochs = 3, .batch = 32, .learning_rate = 1e-2});
   return model;
 }
 
@@ -123,7 +123,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): an erro
       {{"length", [](const Hypothesis& h) { return static_cast<double>(h.tokens.size()); }},
        {"entropy", [](const Hypothesis& h) { return -h.log_prob; }}}};
 
-  const auto run = ancestral_samples(model, kLongRun, {1, 0}, kSearch);
+  const auto run = ancestral_samples(model, {}, kLongRun, Stream{1}, kSearch);
   std::array<double, 2> truth{};
   for (std::size_t q = 0; q < 2; ++q) {
     for (const Hypothesis& h : run) truth[q] += quantities[q].f(h) / kLongRun;
@@ -138,7 +138,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): an erro
     const std::size_t repetitions = 8192 / k;
     // As many searches side by side, each with a stream of its own.
     const auto beams = stochastic_beam_search(model, std::vector<Sequence>(repetitions), k,
-                                              Streams(2, std::uint64_t{k} << 32U), kSearch);
+                                              Stream{2}.child(k), kSearch);
     const auto print_row = [&](const char* name, const auto& estimates) {
       std::printf("%4zu  %-20s", k, name);
       for (std::size_t q = 0; q < quantities.size(); ++q) {

@@ -16,8 +16,8 @@ int main() {
   }
 
   // A pure function of (logits, seed): the same on any machine and any number of threads.
-  const partita::TopKSample sample = partita::gumbel_top_k({logits.data(), rows, categories}, 10,
-                                                           {/*seed=*/1, /*first stream=*/0});
+  const partita::TopKSample sample =
+      partita::gumbel_top_k({logits.data(), rows, categories}, 10, partita::Stream{.seed = 1});
 
   for (std::size_t row = 0; row < rows; ++row) {
     std::printf("row %zu, log-sum-exp %.4f:\n", row, sample.log_sum_exp[row]);

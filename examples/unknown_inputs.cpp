@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "partita/detection/detection_metrics.hpp"
 #include "partita/detection/logit_score.hpp"
-#include "partita/detection/metrics.hpp"
 #include "partita/detection/roc.hpp"
 #include "partita/random/stream.hpp"
 
@@ -38,7 +38,7 @@ int main() {
 
   const auto metrics = partita::detection_metrics(in, out, partita::Positive::in);
   const auto interval =
-      partita::detection_intervals(in, out, partita::Positive::in, {.stream = {.seed = 1}}).auroc;
+      partita::detection_intervals(in, out, partita::Positive::in, {.seed = 1}).auroc;
   std::printf("AUROC %.4f (95 %% interval %.4f to %.4f)\n", metrics.auroc, interval.low,
               interval.high);
   std::printf("FPR at 95 %% TPR %.4f, detection accuracy %.4f\n", metrics.fpr_at_95_tpr,

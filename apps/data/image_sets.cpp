@@ -8,16 +8,16 @@
 namespace partita::app {
 namespace {
 
-enum Purpose : std::uint64_t { kTrainStream = 100, kTestStream };
+enum Purpose : std::uint64_t { kTrain, kTest };
 
 constexpr std::size_t kRenderedTest = 2000;
 
 }  // namespace
 
-ImageSets load_image_sets(const std::string& data, std::size_t rendered, std::uint64_t seed) {
+ImageSets load_image_sets(const std::string& data, std::size_t rendered, const Stream& stream) {
   if (data == kRendered) {
-    return {render_characters(kDigits, rendered, {seed, kTrainStream}),
-            render_characters(kDigits, kRenderedTest, {seed, kTestStream})};
+    return {render_characters(kDigits, rendered, stream.child(kTrain)),
+            render_characters(kDigits, kRenderedTest, stream.child(kTest))};
   }
   ImageSets sets{load_labeled_images(data, "train"), load_labeled_images(data, "t10k")};
   if (sets.test.rows != sets.train.rows || sets.test.columns != sets.train.columns) {

@@ -193,7 +193,8 @@ class Renderer {
 
 }  // namespace
 
-LabeledImages render_characters(std::string_view characters, std::size_t count, Stream stream) {
+LabeledImages render_characters(std::string_view characters, std::size_t count,
+                                const Stream& stream) {
   if (characters.empty() || characters.size() > 255) {
     throw InvalidArgument("characters", fmt::format("expected 1..255, got {}", characters.size()));
   }
@@ -210,7 +211,7 @@ LabeledImages render_characters(std::string_view characters, std::size_t count, 
                        .pixels = std::vector<std::uint8_t>(count * kSide * kSide),
                        .labels = std::vector<std::uint8_t>(count)};
   for (std::size_t i = 0; i < count; ++i) {
-    Draws draws(Stream{.seed = stream.bits(0), .id = i});
+    Draws draws(stream.child(i));
     images.labels[i] =
         renderer.render(draws, std::span(images.pixels).subspan(i * kSide * kSide, kSide * kSide));
   }

@@ -26,6 +26,7 @@ inline constexpr std::string_view kCapitals = "ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// @param characters ASCII, 1 to 255 of them
 /// @throws InvalidArgument no or too many characters, or one that is not printable ASCII
 /// @throws IoError if the machine has no such font
-LabeledImages render_characters(std::string_view characters, std::size_t count, Stream stream);
+LabeledImages render_characters(std::string_view characters, std::size_t count,
+                                const Stream& stream);
 
 }  // namespace partita::app

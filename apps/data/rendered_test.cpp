@@ -10,12 +10,11 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::app {
 namespace {
 
-using partita::testing::chi_square_p_value;
 using partita::testing::message_of;
 
 constexpr double kFalseAlarm = 1e-7;

@@ -12,15 +12,15 @@
 #include "apps/report/figure.hpp"
 #include "apps/tour/largest_difference.hpp"
 #include "apps/tour/tour.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/conformal.hpp"
-#include "partita/calibration/metrics.hpp"
 #include "partita/calibration/temperature.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/losses/losses.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/softmax/divergence.hpp"
 #include "partita/softmax/softmax.hpp"
-#include "statistics.hpp"
 
 namespace partita::app {
 namespace {
@@ -44,7 +44,7 @@ Outputs overconfident(const Stream& stream, std::size_t n, std::size_t classes) 
     honest[i] = 1.5 * stream.normal(i);
     out.logits[i] = kTemperature * honest[i];
   }
-  out.labels = gumbel_max({honest.data(), n, classes}, {stream.seed, stream.id + 1});
+  out.labels = gumbel_max({honest.data(), n, classes}, stream.child(0));
   return out;
 }
 
@@ -157,9 +157,11 @@ Finding metrics(const TourContext& context) {
 
   const Outputs outputs = overconfident(context.stream(0), context.choose(50'000U, 10'000U), 10);
   const Calibrator calibrator =
-      fit_calibrator(CalibrationMethod::temperature, outputs.rows(), outputs.labels);
-  const Evaluation before = evaluate_calibration(outputs.rows(), outputs.labels);
-  const Evaluation after = evaluate_calibration(outputs.rows(), outputs.labels, {}, &calibrator);
+      fit_calibrator(CalibrationMethod::temperature, outputs.rows(), outputs.labels)
+          .calibrator.value();
+  const CalibrationEvaluation before = evaluate_calibration(outputs.rows(), outputs.labels);
+  const CalibrationEvaluation after =
+      evaluate_calibration(outputs.rows(), outputs.labels, {}, &calibrator);
   std::vector<Series> series = {
       {.name = "as it says", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true}};
   for (const auto& [name, evaluation] : {std::pair{"before", &before}, {"after", &after}}) {
@@ -201,7 +203,8 @@ Finding beyond(const TourContext& context) {
   const double before = evaluate_calibration(fresh.rows(), fresh.labels).metrics.ece;
   for (const auto method : {CalibrationMethod::vector, CalibrationMethod::matrix,
                             CalibrationMethod::isotonic, CalibrationMethod::histogram}) {
-    const Calibrator calibrator = fit_calibrator(method, fitted.rows(), fitted.labels);
+    const Calibrator calibrator =
+        fit_calibrator(method, fitted.rows(), fitted.labels).calibrator.value();
     finding.checks.push_back(at_most(
         std::string(name_of(method)) + " calibration: ECE of fresh rows, over before",
         evaluate_calibration(fresh.rows(), fresh.labels, {}, &calibrator).metrics.ece / before,
@@ -213,9 +216,8 @@ Finding beyond(const TourContext& context) {
   for (const auto& [name, score] : {std::pair{"LAC", ConformalScore::lac},
                                     {"APS", ConformalScore::aps},
                                     {"RAPS", ConformalScore::raps}}) {
-    const ConformalPredictor predictor =
-        fit_conformal(fitted.rows(), fitted.labels,
-                      {.score = score, .alpha = kAlpha, .stream = context.stream(2)});
+    const ConformalPredictor predictor = fit_conformal(
+        fitted.rows(), fitted.labels, context.stream(2), {.score = score, .alpha = kAlpha});
     const PredictionSets sets = predict_sets(predictor, fresh.rows(), context.stream(3));
     double covered = 0;
     for (std::size_t i = 0; i < n; ++i) {
@@ -224,7 +226,7 @@ Finding beyond(const TourContext& context) {
     }
     finding.checks.push_back(equal(std::string(name) + " sets at 90 %: coverage",
                                    covered / static_cast<double>(n), 1 - kAlpha,
-                                   testing::kFiveSigma * deviation));
+                                   kFiveSigma * deviation));
   }
   return finding;
 }

@@ -20,7 +20,7 @@
 #include "partita/learn/estimators.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/random/fill.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::app {
 namespace {
@@ -28,7 +28,6 @@ namespace {
 using distributions::DistributionPtr;
 using distributions::Logits;
 using distributions::Normal;
-using testing::ks_p_value;
 
 Finding score_function(const TourContext& context) {
   using namespace estimators;
@@ -147,7 +146,7 @@ Finding gaussian_example(const TourContext& context) {
                                    at_zero.exact_gradient.front(), 12, 1e-12)}};
   for (const Measurement& m : at_zero.measurements) {
     finding.checks.push_back(at_most(m.estimator + ": bias, standard errors",
-                                     std::abs(m.bias) / m.bias_error, testing::kFiveSigma));
+                                     std::abs(m.bias) / m.bias_error, kFiveSigma));
   }
   Figure variances{.title = "Variance against the parameter",
                    .x = {.label = "θ"},
@@ -188,7 +187,7 @@ Finding policy_gradient(const TourContext& context) {
     for (const Measurement& m : variant.measurements) {
       finding.checks.push_back(
           at_most(variant.name + ", " + m.estimator + ": bias, standard errors",
-                  m.bias / m.bias_error, testing::kFiveSigma));
+                  m.bias / m.bias_error, kFiveSigma));
     }
     finding.checks.push_back(
         at_most(variant.name + ": variance of reward-to-go over the whole return's",

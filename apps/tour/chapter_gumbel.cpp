@@ -18,15 +18,13 @@
 #include "partita/learn/estimators.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/random/fill.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/softmax/softmax.hpp"
-#include "statistics.hpp"
 
 namespace partita::app {
 namespace {
 
 using distributions::Logits;
-using testing::chi_square_p_value;
-using testing::ks_p_value;
 
 constexpr std::array kLogits = {0.5, -0.3, 1.0, -1.2};
 constexpr std::size_t kCategories = kLogits.size();
@@ -201,8 +199,8 @@ Finding bias_of_relaxations(const TourContext& context) {
     spread.x.push_back(tau);
     spread.y.push_back(q.deviation);
     if (tau == 1.0) {
-      finding.checks.push_back(at_least("Concrete at τ = 1: bias, in standard errors",
-                                        standard_errors(q), testing::kFiveSigma));
+      finding.checks.push_back(
+          at_least("Concrete at τ = 1: bias, in standard errors", standard_errors(q), kFiveSigma));
     }
   }
   ScoreFunction score({.samples = 2, .baseline = baselines::LeaveOneOut{}});
@@ -216,8 +214,8 @@ Finding bias_of_relaxations(const TourContext& context) {
                                                               {"unordered set", &set}};
   for (const auto& [name, estimator] : unbiased_ones) {
     const Quality q = quality(*estimator, context.stream(id++), n);
-    finding.checks.push_back(at_most(std::string(name) + ": bias, in standard errors",
-                                     standard_errors(q), testing::kFiveSigma));
+    finding.checks.push_back(
+        at_most(std::string(name) + ": bias, in standard errors", standard_errors(q), kFiveSigma));
     series.push_back({.name = name,
                       .x = {bias.x.front(), bias.x.back()},
                       .y = {q.deviation, q.deviation},

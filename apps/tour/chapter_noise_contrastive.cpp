@@ -19,7 +19,7 @@
 #include "partita/io/file.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "temporary_directory.hpp"
 
 namespace partita::app {
@@ -156,9 +156,8 @@ Finding skip_gram(const TourContext& context) {
   const testing::TemporaryDirectory directory;
   write_file(directory / "text", two_topics(context.stream(0), context.choose(5000U, 1500U)));
   const Corpus corpus(directory / "text", {.min_count = 1});
-  EmbeddingTrainer trainer(
-      corpus,
-      {.dim = 16, .sample = 1e-2, .epochs = 20, .alpha = 0.05, .seed = context.options.seed});
+  EmbeddingTrainer trainer(corpus, context.stream(1),
+                           {.dim = 16, .sample = 1e-2, .epochs = 20, .alpha = 0.05});
   trainer.train();
   const Rows rows = trainer.vectors();
   WordVectors vectors;
@@ -286,7 +285,7 @@ Finding self_normalization(const TourContext& context) {
 }
 
 Finding best_ratio(const TourContext& context) {
-  const RatioCheck check = check_ratio(context.options.seed);
+  const RatioCheck check = check_ratio(context.stream(0));
   return {
       {at_most("G that maximizes the functional against νq/p, relative", check.largest_error,
                1e-4)},
@@ -301,7 +300,7 @@ Finding best_ratio(const TourContext& context) {
 }
 
 Finding shortest_path(const TourContext& context) {
-  const PathCheck check = check_path(context.options.seed);
+  const PathCheck check = check_path(context.stream(0));
   return {{at_most("largest distance from the straight line", check.largest_error, 1e-4),
            equal("length over that of the line", check.length / check.straight_length, 1, 1e-9)},
           {{to_svg({.title = "The shortest path",

@@ -16,18 +16,15 @@
 #include "apps/tour/tour.hpp"
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/search/ancestral.hpp"
-#include "partita/search/estimators.hpp"
+#include "partita/search/importance_weights.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/softmax/softmax.hpp"
 #include "partita/text/ngram.hpp"
-#include "statistics.hpp"
 
 namespace partita::app {
 namespace {
-
-using testing::chi_square_p_value;
-using testing::ks_p_value;
 
 constexpr std::array kLogits = {1.0, 0.0, -0.7, 0.4, -1.5};
 constexpr std::size_t kCategories = kLogits.size();
@@ -249,7 +246,7 @@ Finding words(const TourContext& context) {
   const auto lines = context.options.words;
   const NgramModel model = train_ngram(TextUnits::learn(UnitKind::character, lines), lines);
   const StochasticBeam drawn =
-      stochastic_beam_search(model, kWords, context.stream(1), {.max_length = kLongestWord});
+      stochastic_beam_search(model, {}, kWords, context.stream(1), {.max_length = kLongestWord});
   std::set<std::string> distinct;
   Axis names{.min = -0.5};
   Series likely{.name = "log-probability", .mark = Mark::points};
@@ -341,7 +338,7 @@ Finding estimates(const TourContext& context) {
     std::vector<double> b(n);
     std::vector<double> c(n);
     const auto beams = stochastic_beam_search(model, prompts, k, context.stream(k), search);
-    const auto samples = ancestral_samples(model, n * k, context.stream(2 * k + 1), search);
+    const auto samples = ancestral_samples(model, {}, n * k, context.stream(2 * k + 1), search);
     for (std::size_t i = 0; i < n; ++i) {
       std::vector<double> log_prob;
       std::vector<double> length;

@@ -37,14 +37,10 @@ TrainedVae train_vae(const TourContext& context, const Tensor& images, const Ten
       context.stream(2));
   vae->start_from_mean(images.to(at::kFloat).mean(0) / 255);
   estimators::Pathwise estimator;
-  vae::train(vae, images, estimator,
-             {.objective = objective,
-              .epochs = context.choose(60.0, 20.0),
-              .learning_rate = 3e-3,
-              .seed = context.options.seed});
+  vae::train(vae, images, estimator, context.stream(3),
+             {.objective = objective, .epochs = context.choose(60.0, 20.0), .learning_rate = 3e-3});
   const at::NoGradGuard no_grad;
-  return {vae,
-          vae::evaluate(*vae, test, {.samples = 20, .batch = 200, .stream = context.stream(3)}),
+  return {vae, vae::evaluate(*vae, test, context.stream(7), {.samples = 20, .batch = 200}),
           vae->posterior(test)->sample(context.stream(4)).std(0).mean().item<double>()};
 }
 
@@ -169,7 +165,7 @@ Finding seqgan(const TourContext& context) {
                                                               .filters = {{1, 8}, {2, 16}, {4, 16}},
                                                               .dropout = 0},
                          Random(context.stream(7))),
-                     seqgan::sample(*oracle, 500, kLength, context.stream(8)),
+                     seqgan::sample(*oracle, 500, kLength, context.stream(8)), context.stream(9),
                      {.reward = seqgan::GeneratorReward::log_odds,
                       .batch = 16,
                       .rollouts = 2,
@@ -178,8 +174,7 @@ Finding seqgan(const TourContext& context) {
                       .d_epochs = 1,
                       .negatives = 64,
                       .generator_learning_rate = 3e-2,
-                      .discriminator_learning_rate = 1e-2,
-                      .seed = context.options.seed});
+                      .discriminator_learning_rate = 1e-2});
   gan.pretrain_discriminator(20);
   gan.train({.steps = context.choose<std::uint64_t>(300, 120)});
   finding.checks.push_back(at_most(

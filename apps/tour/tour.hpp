@@ -34,8 +34,9 @@ struct TourContext {
   TourOptions options;
   std::uint64_t row = 0;  ///< a number of the claim's: it draws from streams of its own
 
-  /// Another stream for each `id` below 2^24, and 2^20 more behind it for the rows of a batch.
-  Stream stream(std::uint64_t id) const { return {options.seed, (row << 44U) + (id << 20U)}; }
+  Stream stream(std::uint64_t id) const {
+    return Stream{.seed = options.seed}.child(row).child(id);
+  }
   /// How much work: the second in a quick tour.
   template <class T>
   T choose(T full, T quick) const {

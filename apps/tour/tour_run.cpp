@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "apps/tour/tour.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::app {
 
@@ -33,12 +33,12 @@ Check at_least(std::string what, double measured, double bound) {
 }
 
 Check not_rejected(std::string what, double p_value) {
-  return at_least(std::move(what) + ", p-value", p_value, testing::kFalseAlarm);
+  return at_least(std::move(what) + ", p-value", p_value, kFalseAlarm);
 }
 
 Check unbiased(std::string what, std::span<const double> sample, double expected) {
-  return at_most(std::move(what) + ", standard errors from the truth",
-                 testing::z_score(sample, expected), testing::kFiveSigma);
+  return at_most(std::move(what) + ", standard errors from the truth", z_score(sample, expected),
+                 kFiveSigma);
 }
 
 bool ClaimResult::passed() const {

@@ -31,11 +31,8 @@ void minimize(const Tensor& at, const std::function<Tensor()>& f) {
   });
 }
 
-Tensor random_start(std::int64_t n, double scale, std::uint64_t seed, std::uint64_t id) {
-  return Random(Stream{.seed = seed, .id = id})
-      .normal({n}, at::kDouble)
-      .mul_(scale)
-      .set_requires_grad(true);
+Tensor random_start(std::int64_t n, double scale, const Stream& stream) {
+  return Random(stream).normal({n}, at::kDouble).mul_(scale).set_requires_grad(true);
 }
 
 Tensor normal_density(const Tensor& x, double mean, double deviation) {
@@ -45,13 +42,13 @@ Tensor normal_density(const Tensor& x, double mean, double deviation) {
 
 }  // namespace
 
-RatioCheck check_ratio(std::uint64_t seed) {
+RatioCheck check_ratio(const Stream& stream) {
   constexpr std::int64_t kPoints = 61;
   constexpr double kNu = 5;
   const Tensor x = at::linspace(-3, 3, kPoints, at::kDouble);
   const Tensor p = 0.4 * normal_density(x, -1, 0.6) + 0.6 * normal_density(x, 1.2, 0.8);
   const Tensor q = normal_density(x, 0, 1.5);
-  const Tensor log_g = random_start(kPoints, 1, seed, 6);
+  const Tensor log_g = random_start(kPoints, 1, stream);
   RatioCheck out{.nu = kNu, .x = to_vector(x), .start = to_vector(log_g.exp())};
   // log(1 / (1 + G)) = log sigmoid(-log G), log(G / (1 + G)) = log sigmoid(log G).
   minimize(log_g,
@@ -63,14 +60,14 @@ RatioCheck check_ratio(std::uint64_t seed) {
   return out;
 }
 
-PathCheck check_path(std::uint64_t seed) {
+PathCheck check_path(const Stream& stream) {
   constexpr std::int64_t kPoints = 33;
   constexpr double kX0 = 0;
   constexpr double kX1 = 4;
   constexpr double kY0 = 1;
   constexpr double kY1 = 3;
   const Tensor x = at::linspace(kX0, kX1, kPoints, at::kDouble);
-  const Tensor between = random_start(kPoints - 2, 1.5, seed, 7);
+  const Tensor between = random_start(kPoints - 2, 1.5, stream);
   const auto path = [&] {
     return at::cat({at::full({1}, kY0, at::kDouble), between, at::full({1}, kY1, at::kDouble)});
   };

@@ -1,12 +1,17 @@
 // Rows in parallel, and what happens to a bad row.
 //
-// Every function over rows ends with a RowOptions argument. By default it runs on the calling
-// thread and throws InvalidArgument naming the first bad row, after all good rows have been done. A
-// server that must answer the good rows of a batch passes a list instead:
+// A function that answers row by row (softmax, gumbel_top_k, logit_scores, Calibrator::transform,
+// predict_sets ...) ends with a RowOptions argument. By default it runs on the calling thread and
+// throws InvalidArgument naming the first bad row, after all good rows have been done. A server
+// that must answer the good rows of a batch passes a list instead:
 //
 //   std::vector<partita::RowError> errors;
-//   auto sample = partita::gumbel_top_k(logits, 10, {seed, request}, {.errors = &errors});
+//   auto sample = partita::gumbel_top_k(logits, 10, stream, {.errors = &errors});
 //   for (const auto& e : errors) log(e.row, e.reason);   // the other rows are unaffected
+//
+// A function that makes one thing of all rows (fit_temperature, fit_calibrator, fit_conformal,
+// Mahalanobis::fit, evaluate_calibration, temperature_nll, and the training rows of knn_scores) has
+// no answer without the bad one: it takes a number of threads, and refuses.
 #pragma once
 
 #include <algorithm>

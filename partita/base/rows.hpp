@@ -36,6 +36,23 @@ constexpr std::size_t element_size(DType dtype) {
   return dtype == DType::f64 ? 8 : dtype == DType::f32 ? 4 : 2;
 }
 
+/// f(T{}) with the T whose dtype_of is `dtype`:
+///   visit(rows.dtype(), [&]<Element T>(T) { read(rows.row_data<T>(0)); });
+template <class F>
+constexpr decltype(auto) visit(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f64:
+      return f(double{});
+    case DType::bf16:
+      return f(bfloat16{});
+    case DType::f16:
+      return f(float16{});
+    case DType::f32:
+      break;
+  }
+  return f(float{});
+}
+
 /// A read-only (`Rows`) or writable (`MutableRows`) view of [rows, columns] elements.
 /// Strides are in elements, may be zero or negative, and are not checked against any allocation.
 template <class Void>

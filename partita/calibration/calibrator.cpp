@@ -50,21 +50,22 @@ void map_row(const Curves& curves, std::span<const double> p, std::span<double> 
 
 /// The curve of each class, or of class 1 alone if there are two.
 template <class Fit>
-auto fit_curves(Rows logits, std::span<const std::int64_t> labels, const RowOptions& options,
-                const Fit& fit) {
+auto fit_curves(Rows logits, std::span<const std::int64_t> labels, int threads, const Fit& fit) {
   const std::size_t rows = logits.rows();
   const std::size_t classes = logits.columns();
   std::vector<double> p(rows * classes);  // by column: each class is fitted by itself
-  for_each_row<LogSoftmaxRow>(rows, options, [&](std::size_t r, LogSoftmaxRow& softmax) {
-    std::vector<double> row(classes);
-    RowReader<double>(logits, r).gather(0, 1, classes, row.data());
-    softmax(row);
-    for (std::size_t k = 0; k < classes; ++k) p[k * rows + r] = softmax.probabilities()[k];
-  });
+  for_each_row<LogSoftmaxRow>(rows, {.threads = threads},
+                              [&](std::size_t r, LogSoftmaxRow& softmax) {
+                                std::vector<double> row(classes);
+                                RowReader<double>(logits, r).gather(0, 1, classes, row.data());
+                                softmax(row);
+                                for (std::size_t k = 0; k < classes; ++k)
+                                  p[k * rows + r] = softmax.probabilities()[k];
+                              });
   const std::size_t first = classes == 2 ? 1 : 0;
   std::vector<decltype(fit(std::span<const double>(), std::span<const double>()))> curves(classes -
                                                                                           first);
-  parallel_for(curves.size(), options.threads, [&](std::size_t from, std::size_t to) {
+  parallel_for(curves.size(), threads, [&](std::size_t from, std::size_t to) {
     std::vector<double> is_class(rows);
     for (std::size_t c = from; c < to; ++c) {
       const std::size_t k = first + c;
@@ -119,8 +120,8 @@ std::string_view name_of(CalibrationMethod method) {
   return "histogram";
 }
 
-Calibrator::Calibrator(std::size_t classes, Parameters parameters, FitReport report)
-    : classes_(classes), parameters_(std::move(parameters)), report_(report) {}
+Calibrator::Calibrator(std::size_t classes, Parameters parameters)
+    : classes_(classes), parameters_(std::move(parameters)) {}
 
 void Calibrator::transform_row(std::span<double> row) const {
   LogSoftmaxRow softmax;
@@ -154,61 +155,55 @@ void Calibrator::transform(Rows logits, MutableRows log_probabilities,
         row.resize(classes_);
         RowReader<double>(logits, r).gather(0, 1, classes_, row.data());
         transform_row(row);
-        for (std::size_t k = 0; k < classes_; ++k) {
-          const auto at = static_cast<std::ptrdiff_t>(k) * log_probabilities.column_stride();
-          switch (log_probabilities.dtype()) {
-            case DType::f64:
-              log_probabilities.row_data<double>(r)[at] = row[k];
-              break;
-            case DType::f32:
-              log_probabilities.row_data<float>(r)[at] = static_cast<float>(row[k]);
-              break;
-            case DType::f16:
-              log_probabilities.row_data<float16>(r)[at] = float16(static_cast<float>(row[k]));
-              break;
-            case DType::bf16:
-              log_probabilities.row_data<bfloat16>(r)[at] = bfloat16(static_cast<float>(row[k]));
-              break;
+        visit(log_probabilities.dtype(), [&]<Element T>(T) {
+          T* const out = log_probabilities.row_data<T>(r);
+          const std::ptrdiff_t stride = log_probabilities.column_stride();
+          for (std::size_t k = 0; k < classes_; ++k) {
+            using Rounded = std::conditional_t<std::same_as<T, double>, double, float>;
+            out[static_cast<std::ptrdiff_t>(k) * stride] = T(static_cast<Rounded>(row[k]));
           }
-        }
+        });
       });
 }
 
-Calibrator fit_calibrator(CalibrationMethod method, Rows logits,
-                          std::span<const std::int64_t> labels,
-                          const CalibrationOptions& calibration, const RowOptions& options,
-                          const Progress& progress) {
+CalibratorFit fit_calibrator(CalibrationMethod method, Rows logits,
+                             std::span<const std::int64_t> labels,
+                             const CalibrationOptions& options, int threads,
+                             const Progress& progress) {
   check_labels(logits, labels);
   const std::size_t classes = logits.columns();
   if (classes < 2) {
     throw InvalidArgument("logits",
                           "1 class: every probability is 1, there is nothing to calibrate");
   }
+  const auto found = [&](const auto& fit, auto parameters) {
+    CalibratorFit out{{fit.status, fit.iterations, fit.gradient_residual}, std::nullopt};
+    if (fit.status == FitStatus::converged) out.calibrator.emplace(classes, std::move(parameters));
+    return out;
+  };
   switch (method) {
     case CalibrationMethod::temperature: {
-      const TemperatureFit fit = fit_temperature(logits, labels, options, progress);
-      return {classes,
-              TemperatureScaling{fit.temperature},
-              {fit.status, fit.iterations, fit.gradient_residual}};
+      const TemperatureFit fit = fit_temperature(logits, labels, threads, progress);
+      return found(fit, TemperatureScaling{fit.temperature});
     }
-    case CalibrationMethod::vector:
+    case CalibrationMethod::vector: {
+      const LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/false, threads, progress);
+      return found(fit, VectorScaling{fit.weights, fit.bias});
+    }
     case CalibrationMethod::matrix: {
-      const bool matrix = method == CalibrationMethod::matrix;
-      LinearFit fit = fit_linear_scaling(logits, labels, matrix, options, progress);
-      const FitReport report{fit.status, fit.iterations, fit.gradient_residual};
-      if (matrix) {
-        return {classes, MatrixScaling{std::move(fit.weights), std::move(fit.bias)}, report};
-      }
-      return {classes, VectorScaling{std::move(fit.weights), std::move(fit.bias)}, report};
+      const LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/true, threads, progress);
+      return found(fit, MatrixScaling{fit.weights, fit.bias});
     }
     case CalibrationMethod::isotonic:
-      return {classes, IsotonicCalibration{fit_curves(logits, labels, options, fit_isotonic)}};
+      return found(FitReport{},
+                   IsotonicCalibration{fit_curves(logits, labels, threads, fit_isotonic)});
     case CalibrationMethod::histogram:
       break;
   }
-  return {classes, HistogramBinning{fit_curves(logits, labels, options, [&](auto p, auto is_class) {
-            return fit_binned(p, is_class, calibration);
-          })}};
+  return found(FitReport{},
+               HistogramBinning{fit_curves(logits, labels, threads, [&](auto p, auto is_class) {
+                 return fit_binned(p, is_class, options);
+               })});
 }
 
 }  // namespace partita

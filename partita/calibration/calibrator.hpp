@@ -1,10 +1,9 @@
 // Calibrators: fitted on held-out logits and labels, stored as JSON, then applied to other logits
 // of the same network.
 //
-//   partita::Calibrator calibrator =
-//       partita::fit_calibrator(partita::CalibrationMethod::temperature, logits, labels);
-//   if (calibrator.report().status == partita::FitStatus::converged)
-//     partita::write_file("calibrator.json", calibrator.to_json());
+//   auto fit = partita::fit_calibrator(partita::CalibrationMethod::temperature, logits, labels);
+//   if (fit.calibrator) partita::write_file("calibrator.json", fit.calibrator->to_json());
+//   else std::cerr << name_of(fit.report.status) << '\n';
 //
 //   auto calibrator = partita::Calibrator::from_json(partita::read_file("calibrator.json"), "…");
 //   calibrator.transform(logits, {log_prob.data(), n, classes});
@@ -12,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,25 +69,17 @@ struct HistogramBinning {
   std::vector<BinnedCurve> curves;
 };
 
-/// How a fit went. Methods without a search take one iteration and leave no gradient.
-struct FitReport {
-  FitStatus status = FitStatus::converged;
-  int iterations = 1;
-  double gradient_residual = 0;
-};
-
 class Calibrator {
  public:
   using Parameters = std::variant<TemperatureScaling, VectorScaling, MatrixScaling,
                                   IsotonicCalibration, HistogramBinning>;
 
   /// @param parameters in the order of CalibrationMethod, fit for `classes`
-  Calibrator(std::size_t classes, Parameters parameters, FitReport report = {});
+  Calibrator(std::size_t classes, Parameters parameters);
 
   CalibrationMethod method() const { return static_cast<CalibrationMethod>(parameters_.index()); }
   std::size_t classes() const { return classes_; }
   const Parameters& parameters() const { return parameters_; }
-  const FitReport& report() const { return report_; }
 
   /// Writes calibrated log-probabilities; -inf where a probability is 0.
   /// @param log_probabilities same shape as logits; may share their memory
@@ -105,7 +97,18 @@ class Calibrator {
  private:
   std::size_t classes_;
   Parameters parameters_;
-  FitReport report_;
+};
+
+/// How a fit went. Methods without a search take one iteration, and leave no gradient.
+struct FitReport {
+  FitStatus status = FitStatus::converged;
+  int iterations = 1;
+  double gradient_residual = 0;
+};
+
+struct CalibratorFit {
+  FitReport report;
+  std::optional<Calibrator> calibrator;  ///< none unless the fit converged
 };
 
 struct CalibrationOptions {
@@ -113,12 +116,11 @@ struct CalibrationOptions {
   bool equal_mass = false;  ///< histogram binning: bins hold equally many rows
 };
 
-/// Fits any method. Unless the status is `converged` the calibrator must not be used: it has no
-/// parameters (transform() would give NaN, or throw).
+/// Fits any method. The result is the same for any number of threads.
 /// @throws InvalidArgument as fit_temperature
-Calibrator fit_calibrator(CalibrationMethod method, Rows logits,
-                          std::span<const std::int64_t> labels,
-                          const CalibrationOptions& calibration = {},
-                          const RowOptions& options = {}, const Progress& progress = {});
+CalibratorFit fit_calibrator(CalibrationMethod method, Rows logits,
+                             std::span<const std::int64_t> labels,
+                             const CalibrationOptions& options = {}, int threads = 1,
+                             const Progress& progress = {});
 
 }  // namespace partita

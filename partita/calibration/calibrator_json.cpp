@@ -130,9 +130,6 @@ std::string Calibrator::to_json() const {
             {"method", name_of(method())},
             {"classes", classes_}};
   std::visit([&](const auto& parameters) { put(json, parameters); }, parameters_);
-  json["status"] = name_of(report_.status);
-  json["iterations"] = report_.iterations;
-  json["gradient_residual"] = report_.gradient_residual;
   return json.dump(1) + '\n';
 }
 
@@ -149,14 +146,8 @@ Calibrator Calibrator::from_json(std::string_view text, std::string_view name) {
   if (!(classes >= 2 && classes <= kMostClasses && classes == std::floor(classes))) {
     read.fail("classes: expected a whole number of 2 or more");
   }
-  if (read.text("status") != name_of(FitStatus::converged)) {
-    read.fail(fmt::format("the fit did not converge ({})", read.text("status")));
-  }
   const auto count = static_cast<std::size_t>(classes);
-  return {count,
-          parameters_from(read, count),
-          {FitStatus::converged, static_cast<int>(read.number("iterations")),
-           read.number("gradient_residual")}};
+  return {count, parameters_from(read, count)};
 }
 
 }  // namespace partita

@@ -10,7 +10,7 @@
 #include "calibration_test_support.hpp"
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "partita/calibration/metrics.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita {
@@ -56,25 +56,26 @@ TEST(Calibrator, EveryMethodGivesProbabilitiesAndSurvivesItsFile) {
     const Labeled data = make_labeled(3000, classes, 3, 31);
     const double before = evaluate_calibration(data.view(), data.labels).metrics.ece;
     for (const CalibrationMethod method : kMethods) {
-      const Calibrator calibrator = fit_calibrator(method, data.view(), data.labels);
-      ASSERT_EQ(calibrator.report().status, FitStatus::converged) << name_of(method);
+      const CalibratorFit fit = fit_calibrator(method, data.view(), data.labels);
+      ASSERT_EQ(fit.report.status, FitStatus::converged) << name_of(method);
+      EXPECT_GE(fit.report.iterations, 1);
+      EXPECT_LT(fit.report.gradient_residual, 1e-6) << name_of(method);
+      const Calibrator& calibrator = fit.calibrator.value();
       EXPECT_EQ(calibrator.method(), method);
-      EXPECT_GE(calibrator.report().iterations, 1);
-      EXPECT_LT(calibrator.report().gradient_residual, 1e-6) << name_of(method);
       const auto out = transformed(calibrator, data);
       for (std::size_t r = 0; r < data.rows; ++r) {
         double total = 0;
         for (std::size_t k = 0; k < classes; ++k) total += std::exp(out[r * classes + k]);
         ASSERT_NEAR(total, 1, 1e-12);
       }
-      const Evaluation after = evaluate_calibration(data.view(), data.labels, {}, &calibrator);
+      const CalibrationEvaluation after =
+          evaluate_calibration(data.view(), data.labels, {}, &calibrator);
       EXPECT_LT(after.metrics.ece, before / 2) << name_of(method);
       const Calibrator again = Calibrator::from_json(calibrator.to_json(), "c.json");
       EXPECT_EQ(transformed(again, data), out) << name_of(method);
       EXPECT_EQ(again.to_json(), calibrator.to_json());
-      const Calibrator threads =
-          fit_calibrator(method, data.view(), data.labels, {}, {.threads = 3});
-      EXPECT_EQ(threads.to_json(), calibrator.to_json());
+      const CalibratorFit threads = fit_calibrator(method, data.view(), data.labels, {}, 3);
+      EXPECT_EQ(threads.calibrator->to_json(), calibrator.to_json());
       EXPECT_EQ(transformed(calibrator, data, 3), out);
     }
   }
@@ -95,9 +96,9 @@ TEST(Calibrator, VectorScalingFindsWhatWasDone) {
   const std::vector<double> weights{0.5, 2, 1};
   const std::vector<double> bias{1, -1.5, 0.5};
   const Labeled data = distorted(40000, weights, bias, 32);
-  const Calibrator calibrator = fit_calibrator(CalibrationMethod::vector, data.view(), data.labels);
-  ASSERT_EQ(calibrator.report().status, FitStatus::converged);
-  const auto& found = std::get<VectorScaling>(calibrator.parameters());
+  const CalibratorFit fit = fit_calibrator(CalibrationMethod::vector, data.view(), data.labels);
+  ASSERT_EQ(fit.report.status, FitStatus::converged);
+  const auto& found = std::get<VectorScaling>(fit.calibrator->parameters());
   for (std::size_t k = 0; k < 3; ++k) {
     EXPECT_NEAR(found.weights[k] / weights[k], 1, 0.05);  // of a standard error of some .01
     EXPECT_NEAR(found.bias[k], bias[k], 0.15);
@@ -109,7 +110,8 @@ TEST(Calibrator, LargerFamiliesFitAtLeastAsWell) {
   double last = evaluate_calibration(data.view(), data.labels).metrics.nll;
   for (const CalibrationMethod method :
        {CalibrationMethod::temperature, CalibrationMethod::vector, CalibrationMethod::matrix}) {
-    const Calibrator calibrator = fit_calibrator(method, data.view(), data.labels);
+    const Calibrator calibrator =
+        fit_calibrator(method, data.view(), data.labels).calibrator.value();
     const double nll = evaluate_calibration(data.view(), data.labels, {}, &calibrator).metrics.nll;
     EXPECT_LT(nll, last) << name_of(method);
     last = nll;
@@ -125,20 +127,24 @@ TEST(Calibrator, HistogramBinsByHand) {
   }
   const std::vector<std::int64_t> y{0, 1, 1, 1};
   const Calibrator calibrator =
-      fit_calibrator(CalibrationMethod::histogram, {z.data(), 4, 2}, y, {.bins = 3});
+      fit_calibrator(CalibrationMethod::histogram, {z.data(), 4, 2}, y, {.bins = 3})
+          .calibrator.value();
   const auto& curve = std::get<HistogramBinning>(calibrator.parameters()).curves.at(0);
   EXPECT_DOUBLE_EQ(curve(0.15), 0.5);
   EXPECT_DOUBLE_EQ(curve(0.5), 0.5);  // empty: its middle
   EXPECT_DOUBLE_EQ(curve(0.99), 1);
   const Calibrator mass = fit_calibrator(CalibrationMethod::histogram, {z.data(), 4, 2}, y,
-                                         {.bins = 2, .equal_mass = true});
+                                         {.bins = 2, .equal_mass = true})
+                              .calibrator.value();
   EXPECT_DOUBLE_EQ(std::get<HistogramBinning>(mass.parameters()).curves.at(0)(0.3), 1);
 }
 
 TEST(Calibrator, WhereThereIsNoMaximumItSaysSo) {
   const std::vector<double> z{2, 1, 0, 0, 3, 1, 1, 1, 0};
   const auto status = [&](CalibrationMethod method, const std::vector<std::int64_t>& y) {
-    return fit_calibrator(method, {z.data(), 3, 3}, y).report().status;
+    const CalibratorFit fit = fit_calibrator(method, {z.data(), 3, 3}, y);
+    EXPECT_FALSE(fit.calibrator.has_value());
+    return fit.report.status;
   };
   // No label 2, then labels that a matrix can separate.
   EXPECT_EQ(status(CalibrationMethod::vector, {0, 1, 0}), FitStatus::not_attained);
@@ -185,7 +191,6 @@ TEST(Calibrator, FilesThatAreNone) {
   EXPECT_THAT(replaced("\"classes\": 3", "\"classes\": 1e300"), HasSubstr("classes: expected"));
   EXPECT_THAT(replaced("\"vector\"", "\"magic\""), HasSubstr("method: expected temperature"));
   EXPECT_THAT(replaced("\"version\": 1", "\"version\": 2"), HasSubstr("version 2, expected 1"));
-  EXPECT_THAT(replaced("\"converged\"", "\"not-attained\""), HasSubstr("did not converge"));
 }
 
 }  // namespace

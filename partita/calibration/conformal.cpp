@@ -70,24 +70,25 @@ double conformal_quantile(std::vector<double> scores, double alpha) {
 }
 
 ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labels,
-                                 const ConformalOptions& conformal, const RowOptions& options) {
+                                 const Streams& streams, const ConformalOptions& options,
+                                 int threads) {
   check_labels(logits, labels);
-  if (!(conformal.penalty >= 0)) {
-    throw InvalidArgument("penalty", fmt::format("expected 0 or more, got {}", conformal.penalty));
+  streams.check_covers(logits.rows());
+  if (!(options.penalty >= 0)) {
+    throw InvalidArgument("penalty", fmt::format("expected 0 or more, got {}", options.penalty));
   }
   std::vector<double> scores(logits.rows());
-  for_each_row<RankedRow>(
-      logits.rows(), {.threads = options.threads}, [&](std::size_t r, RankedRow& row) {
-        row.read(logits, r, conformal, noise_of(conformal, Streams(conformal.stream)[r]));
-        const auto label = static_cast<std::size_t>(labels[r]);
-        const auto rank = std::find(row.order.begin(), row.order.end(), label) - row.order.begin();
-        scores[r] = row.scores[static_cast<std::size_t>(rank)];
-      });
-  return {conformal, logits.columns(), conformal_quantile(std::move(scores), conformal.alpha)};
+  for_each_row<RankedRow>(logits.rows(), {.threads = threads}, [&](std::size_t r, RankedRow& row) {
+    row.read(logits, r, options, noise_of(options, streams[r]));
+    const auto label = static_cast<std::size_t>(labels[r]);
+    const auto rank = std::find(row.order.begin(), row.order.end(), label) - row.order.begin();
+    scores[r] = row.scores[static_cast<std::size_t>(rank)];
+  });
+  return {options, logits.columns(), conformal_quantile(std::move(scores), options.alpha)};
 }
 
-PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits, Streams streams,
-                            const RowOptions& options) {
+PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
+                            const Streams& streams, const RowOptions& options) {
   if (logits.columns() != predictor.classes) {
     throw InvalidArgument("logits", fmt::format("expected {} classes as the predictor has, got {}",
                                                 predictor.classes, logits.columns()));

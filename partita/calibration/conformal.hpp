@@ -1,8 +1,8 @@
 // Conformal prediction: sets of classes that hold the right one with probability 1 - alpha or more,
 // whatever the network, if the rows it is fitted on and those it is used on are exchangeable.
 //
-//   auto predictor = partita::fit_conformal(logits, labels, {.alpha = 0.1});
-//   partita::PredictionSets sets = partita::predict_sets(predictor, other_logits, {seed, 1});
+//   auto predictor = partita::fit_conformal(logits, labels, stream.child(0), {.alpha = 0.1});
+//   partita::PredictionSets sets = partita::predict_sets(predictor, others, stream.child(1));
 //   for (std::int64_t c : sets.of(0)) std::cout << c << '\n';
 //
 // Each class gets a score, higher for a stranger class; the set holds the classes with scores up to
@@ -14,8 +14,8 @@
 //   raps   aps + penalty * max(0, rank of k - free_rank)   (Angelopoulos, Bates, Malik, Jordan
 //          2021): without long tails
 //
-// u is uniform on (0, 1), one per row: a function of (seed, stream id + row). Without randomization
-// it is 1; sets are then larger than necessary.
+// u is uniform on (0, 1), one per row, from the row's stream. Without randomization it is 1; sets
+// are then larger than necessary.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +37,6 @@ struct ConformalOptions {
   bool randomized = true;     ///< aps and raps: whether u is drawn, or 1
   double penalty = 0.01;      ///< raps: added per rank beyond free_rank, >= 0
   std::size_t free_rank = 5;  ///< raps: ranks, counted from 1, without a penalty
-  Stream stream = {};         ///< the first row's
 };
 
 struct ConformalPredictor {
@@ -50,10 +49,13 @@ struct ConformalPredictor {
 /// @throws InvalidArgument unless alpha is in (0, 1)
 double conformal_quantile(std::vector<double> scores, double alpha);
 
-/// @param logits [n, K] held-out logits or log-probabilities; @param labels [n], of 0..K-1
-/// @throws InvalidArgument as check_labels; for a bad row or an option out of its range
+/// @param logits  [n, K] held-out logits or log-probabilities
+/// @param labels  [n], of 0..K-1
+/// @param streams of the rows
+/// @throws InvalidArgument as check_labels; naming the first bad row, or an option out of its range
 ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labels,
-                                 const ConformalOptions& conformal, const RowOptions& options = {});
+                                 const Streams& streams, const ConformalOptions& options = {},
+                                 int threads = 1);
 
 struct PredictionSets {
   std::vector<std::int64_t> classes;  ///< of all rows in order; within a row, the most likely first
@@ -65,8 +67,9 @@ struct PredictionSets {
 };
 
 /// @param streams one per predicted row; they must differ from those of the fit
-/// @throws InvalidArgument if the number of classes differs, or for a bad row
-PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits, Streams streams,
-                            const RowOptions& options = {});
+/// @throws InvalidArgument if the number of classes differs. A row that holds NaN or +inf, or only
+///         -inf, is a row error (RowOptions), and its set empty.
+PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
+                            const Streams& streams, const RowOptions& options = {});
 
 }  // namespace partita

@@ -57,9 +57,9 @@ TEST(Conformal, CoversAsPromised) {
   const Labeled fresh = make_labeled(kRows, 12, 2, 12);
   for (const ConformalScore score :
        {ConformalScore::lac, ConformalScore::aps, ConformalScore::raps}) {
-    const auto predictor = fit_conformal(held_out.view(), held_out.labels,
-                                         {.score = score, .alpha = 0.1, .stream = {13, 0}});
-    const PredictionSets sets = predict_sets(predictor, fresh.view(), Stream{13, kRows});
+    const auto predictor = fit_conformal(held_out.view(), held_out.labels, Stream{13}.child(0),
+                                         {.score = score, .alpha = 0.1});
+    const PredictionSets sets = predict_sets(predictor, fresh.view(), Stream{13}.child(1));
     int covered = 0;
     for (std::size_t r = 0; r < kRows; ++r) {
       const auto set = sets.of(r);
@@ -67,7 +67,7 @@ TEST(Conformal, CoversAsPromised) {
     }
     EXPECT_NEAR(covered / static_cast<double>(kRows), 0.9, 0.048);
     const PredictionSets again =
-        predict_sets(predictor, fresh.view(), Stream{13, kRows}, {.threads = 3});
+        predict_sets(predictor, fresh.view(), Stream{13}.child(1), {.threads = 3});
     EXPECT_EQ(again.classes, sets.classes);
     EXPECT_EQ(again.start, sets.start);
   }
@@ -76,7 +76,7 @@ TEST(Conformal, CoversAsPromised) {
 TEST(Conformal, Refusals) {
   const Labeled data = make_labeled(10, 3, 1, 14);
   EXPECT_EQ(message_of<InvalidArgument>([&] {
-              fit_conformal(data.view(), data.labels,
+              fit_conformal(data.view(), data.labels, Stream{},
                             {.score = ConformalScore::raps, .penalty = -1});
             }),
             "penalty: expected 0 or more, got -1");

@@ -38,13 +38,13 @@ struct Terms {
 /// both parts of the gradient alike in size.
 class Objective {
  public:
-  Objective(Rows logits, std::span<const std::int64_t> labels, bool matrix,
-            const RowOptions& options, const Progress& progress)
+  Objective(Rows logits, std::span<const std::int64_t> labels, bool matrix, int threads,
+            const Progress& progress)
       : logits_(logits),
         labels_(labels),
         classes_(logits.columns()),
         weights_(matrix ? classes_ * classes_ : classes_),
-        threads_(options.threads),
+        threads_(threads),
         progress_(progress) {
     struct Nothing {};
     for_each_row<Nothing>(logits.rows(), {.threads = threads_}, [&](std::size_t r, Nothing&) {
@@ -153,9 +153,9 @@ bool some_class_has_no_label(std::size_t classes, std::span<const std::int64_t> 
 }  // namespace
 
 LinearFit fit_linear_scaling(Rows logits, std::span<const std::int64_t> labels, bool matrix,
-                             const RowOptions& options, const Progress& progress) {
+                             int threads, const Progress& progress) {
   check_labels(logits, labels);
-  Objective objective(logits, labels, matrix, options, progress);
+  Objective objective(logits, labels, matrix, threads, progress);
   LinearFit fit;
   const std::size_t classes = logits.columns();
   if (some_class_has_no_label(classes, labels)) {

@@ -11,7 +11,6 @@
 #include <span>
 #include <vector>
 
-#include "partita/base/parallel.hpp"
 #include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
 #include "partita/calibration/temperature.hpp"
@@ -31,6 +30,6 @@ struct LinearFit {
 /// every row: the status is then not_attained, and the weights must not be used.
 /// @param logits finite. @throws InvalidArgument as fit_temperature, and for -inf
 LinearFit fit_linear_scaling(Rows logits, std::span<const std::int64_t> labels, bool matrix,
-                             const RowOptions& options = {}, const Progress& progress = {});
+                             int threads = 1, const Progress& progress = {});
 
 }  // namespace partita

@@ -11,7 +11,7 @@
 namespace partita {
 
 NllCurve nll_curve(Rows logits, std::span<const std::int64_t> labels, double temperature,
-                   const RowOptions& options) {
+                   int threads) {
   if (!(temperature > 0 && std::isfinite(temperature))) {
     throw InvalidArgument("temperature",
                           fmt::format("expected a positive number, got {}", temperature));
@@ -23,7 +23,7 @@ NllCurve nll_curve(Rows logits, std::span<const std::int64_t> labels, double tem
   for (int i = 0; i < kPoints; ++i) {
     const double at = std::exp(low + (high - low) * i / (kPoints - 1));
     curve.temperature.push_back(at);
-    curve.nll.push_back(temperature_nll(logits, labels, at, options));
+    curve.nll.push_back(temperature_nll(logits, labels, at, threads));
   }
   return curve;
 }

@@ -9,7 +9,6 @@
 #include <span>
 #include <vector>
 
-#include "partita/base/parallel.hpp"
 #include "partita/base/rows.hpp"
 
 namespace partita {
@@ -25,6 +24,6 @@ struct NllCurve {
 /// @param temperature > 0 and finite
 /// @throws InvalidArgument if it is not, and as temperature_nll()
 NllCurve nll_curve(Rows logits, std::span<const std::int64_t> labels, double temperature,
-                   const RowOptions& options = {});
+                   int threads = 1);
 
 }  // namespace partita

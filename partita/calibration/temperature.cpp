@@ -37,24 +37,26 @@ struct Likelihood {
 /// What does not change with beta: each row's largest logit, and how far its label is below it.
 class Objective {
  public:
-  Objective(Rows logits, std::span<const std::int64_t> labels, const RowOptions& options)
-      : logits_(logits), threads_(options.threads), max_(logits.rows()), gap_(logits.rows()) {
+  Objective(Rows logits, std::span<const std::int64_t> labels, int threads)
+      : logits_(logits), threads_(threads), max_(logits.rows()), gap_(logits.rows()) {
     check_labels(logits, labels);
     with_arithmetic_type(logits.dtype(), logits.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      for_each_row<RowPass<T>>(logits.rows(), options, [&](std::size_t r, RowPass<T>& pass) {
-        const RowReader<T> row(logits, r);
-        pass.find_max(row);
-        if (std::isinf(pass.max())) row.fail("every category is impossible (all -inf)");
-        const auto label = static_cast<std::size_t>(labels[r]);
-        max_[r] = pass.max();
-        gap_[r] = pass.max() - static_cast<double>(row.at(label));
-        if (std::isinf(gap_[r])) {
-          throw InvalidArgument("labels", fmt::format("label {} is impossible (probability 0): no "
-                                                      "temperature makes it likely",
-                                                      label));
-        }
-      });
+      for_each_row<RowPass<T>>(
+          logits.rows(), {.threads = threads}, [&](std::size_t r, RowPass<T>& pass) {
+            const RowReader<T> row(logits, r);
+            pass.find_max(row);
+            if (std::isinf(pass.max())) row.fail("every category is impossible (all -inf)");
+            const auto label = static_cast<std::size_t>(labels[r]);
+            max_[r] = pass.max();
+            gap_[r] = pass.max() - static_cast<double>(row.at(label));
+            if (std::isinf(gap_[r])) {
+              throw InvalidArgument("labels",
+                                    fmt::format("label {} is impossible (probability 0): no "
+                                                "temperature makes it likely",
+                                                label));
+            }
+          });
     });
     double total = 0;
     for (const double gap : gap_) total += gap;
@@ -157,9 +159,9 @@ void check_labels(Rows logits, std::span<const std::int64_t> labels) {
   }
 }
 
-TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels,
-                               const RowOptions& options, const Progress& progress) {
-  const Objective objective(logits, labels, {.threads = options.threads});
+TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels, int threads,
+                               const Progress& progress) {
+  const Objective objective(logits, labels, threads);
   TemperatureFit fit;
   if (objective.every_row_is_constant()) {
     fit.status = FitStatus::undetermined;
@@ -207,11 +209,11 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
 }
 
 double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,
-                       const RowOptions& options) {
+                       int threads) {
   if (!(temperature > 0 && std::isfinite(temperature))) {
     throw InvalidArgument("temperature", fmt::format("expected more than 0, got {}", temperature));
   }
-  return Objective(logits, labels, {.threads = options.threads}).at<double>(1 / temperature).value;
+  return Objective(logits, labels, threads).at<double>(1 / temperature).value;
 }
 
 }  // namespace partita

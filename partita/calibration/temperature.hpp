@@ -2,7 +2,7 @@
 // match how often it is right (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural
 // networks", ICML 2017, arXiv 1706.04599).
 //
-//   partita::TemperatureFit fit = partita::fit_temperature(logits, labels, {.threads = 2});
+//   partita::TemperatureFit fit = partita::fit_temperature(logits, labels, /*threads=*/2);
 //   if (fit.status == partita::FitStatus::converged) use(fit.temperature);
 //
 // With beta = 1/T, the fit minimizes the mean negative log-likelihood
@@ -21,7 +21,6 @@
 #include <span>
 #include <string_view>
 
-#include "partita/base/parallel.hpp"
 #include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
 
@@ -60,12 +59,12 @@ struct TemperatureFit {
 ///         or impossible in its row, or a row has NaN or +inf, or no category that is possible
 /// The result is the same for any number of threads. f32 and 16-bit logits are summed in single
 /// precision until beta is good to five digits, and in double then.
-TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels,
-                               const RowOptions& options = {}, const Progress& progress = {});
+TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels, int threads = 1,
+                               const Progress& progress = {});
 
 /// N at another temperature. @param temperature > 0 @throws InvalidArgument as fit_temperature
 double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,
-                       const RowOptions& options = {});
+                       int threads = 1);
 
 /// @throws InvalidArgument naming the first row whose label is not in 0..columns-1, or `labels` if
 ///         their number differs from that of the rows

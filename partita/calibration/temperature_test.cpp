@@ -175,7 +175,7 @@ TEST(Temperature, EveryFormatAndThreadCount) {
     half_rounded.push_back(static_cast<double>(static_cast<float>(half.back())));
   }
   const auto fit = [&](const auto& z, int threads) {
-    return fit_temperature({z.data(), data.rows, data.classes}, data.labels, {.threads = threads});
+    return fit_temperature({z.data(), data.rows, data.classes}, data.labels, threads);
   };
   EXPECT_NEAR(fit(single, 1).temperature, fit(rounded, 1).temperature, 1e-11);
   EXPECT_NEAR(fit(half, 1).temperature, fit(half_rounded, 1).temperature, 1e-11);

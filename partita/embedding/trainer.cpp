@@ -30,6 +30,9 @@ constexpr double kBetweenUpdates = 0.1;       // seconds
 constexpr std::size_t kPrefetchDistance = 2;  // windows
 constexpr double kNoisePower = 0.75;
 
+/// The children of a trainer's stream.
+enum Purpose : std::uint64_t { kWeights, kWindows };
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -87,15 +90,15 @@ const Corpus& with_two_words(const Corpus& corpus) {
 
 class EmbeddingTrainer::State {
  public:
-  State(const Corpus& corpus, const EmbeddingOptions& options)
+  State(const Corpus& corpus, const Stream& stream, const EmbeddingOptions& options)
       : corpus_(with_two_words(corpus)),
         options_(completed(options)),
+        stream_(stream),
         noise_(noise_weights(corpus.vocabulary())),
-        sampler_(corpus, noise_,
+        sampler_(corpus, noise_, stream.child(kWindows),
                  {.window = options_.window,
                   .negative = options_.loss == EmbeddingLoss::full ? 0 : options_.negative,
-                  .sample = options_.sample,
-                  .seed = options_.seed}),
+                  .sample = options_.sample}),
         weights_{{corpus.vocabulary().size(), options_.dim},
                  {corpus.vocabulary().size(), options_.dim},
                  std::vector<float>(corpus.vocabulary().size())},
@@ -104,7 +107,7 @@ class EmbeddingTrainer::State {
   }
 
   void resume(const std::filesystem::path& path) {
-    const TrainingPosition position = load_checkpoint(path, corpus_, options_, weights_);
+    const TrainingPosition position = load_checkpoint(path, corpus_, stream_, options_, weights_);
     next_chunk_ = position.next_chunk;
     loss_ = position.loss;
   }
@@ -121,7 +124,7 @@ class EmbeddingTrainer::State {
         throw Error("the weights are no longer finite: lower alpha");
       }
       if (next_chunk_ < chunks() && !run.checkpoint.empty()) {
-        save_checkpoint(run.checkpoint, corpus_, options_, weights_, {next_chunk_, loss_});
+        save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
         reporter.checkpointed();
       }
     }
@@ -216,7 +219,7 @@ class EmbeddingTrainer::State {
     const auto dim = static_cast<float>(options_.dim);
     for (WordId id = 0; id < vocabulary.size(); ++id) {
       const std::span row(weights_.inputs.row(id), options_.dim);
-      fill_uniform({options_.seed, kWeightStream}, id * options_.dim, row);
+      fill_uniform(stream_.child(kWeights), id * options_.dim, row);
       for (float& x : row) x = (x - 0.5F) / dim;
     }
     log_noise_.resize(vocabulary.size());
@@ -328,6 +331,7 @@ class EmbeddingTrainer::State {
 
   const Corpus& corpus_;
   EmbeddingOptions options_;
+  Stream stream_;
   AliasTable noise_;
   WindowSampler sampler_;
   EmbeddingWeights weights_;
@@ -337,8 +341,9 @@ class EmbeddingTrainer::State {
   LossSum loss_;
 };
 
-EmbeddingTrainer::EmbeddingTrainer(const Corpus& corpus, const EmbeddingOptions& options)
-    : state_(std::make_unique<State>(corpus, options)) {}
+EmbeddingTrainer::EmbeddingTrainer(const Corpus& corpus, const Stream& stream,
+                                   const EmbeddingOptions& options)
+    : state_(std::make_unique<State>(corpus, stream, options)) {}
 EmbeddingTrainer::~EmbeddingTrainer() = default;
 
 void EmbeddingTrainer::resume(const std::filesystem::path& checkpoint) {

@@ -2,7 +2,7 @@
 // representations of words and phrases and their compositionality").
 //
 //   partita::Corpus corpus("novels.txt.gz", {.min_count = 5});
-//   partita::EmbeddingTrainer trainer(corpus, {.dim = 100, .sample = 1e-4, .threads = 2});
+//   partita::EmbeddingTrainer trainer(corpus, {.seed = 1}, {.dim = 100, .threads = 2});
 //   trainer.train();
 //   partita::save_word_vectors("novels.bin", words(corpus.vocabulary()), trainer.vectors());
 //
@@ -33,6 +33,7 @@
 
 #include "partita/base/rows.hpp"
 #include "partita/embedding/corpus.hpp"
+#include "partita/random/stream.hpp"
 
 namespace partita {
 
@@ -52,14 +53,13 @@ struct EmbeddingOptions {
   /// since word2vec's 0.05 gives each context word the whole gradient of the mean.
   std::optional<double> alpha = {};
   int threads = 1;  ///< >= 1
-  /// With one thread, training is a function of corpus, options and the width of the machine's
-  /// vectors. More threads update the same weights without locks (Niu, Recht, Ré, Wright 2011,
-  /// "Hogwild!"), and no two runs are the same, unless this is set: then ranges of 1024 positions
-  /// are trained on copies of the rows they touch, and the changes of eight ranges are combined
-  /// (Maleki et al. 2021). The result does not depend on the number of threads; see
+  /// With one thread, training is a function of corpus, stream, options and the width of the
+  /// machine's vectors. More threads update the same weights without locks (Niu, Recht, Ré, Wright
+  /// 2011, "Hogwild!"), and no two runs are the same, unless this is set: then ranges of 1024
+  /// positions are trained on copies of the rows they touch, and the changes of eight ranges are
+  /// combined (Maleki et al. 2021). The result does not depend on the number of threads; see
   /// benchmarks/RESULTS.md for the cost. Loss full then runs on one thread.
   bool deterministic = false;
-  std::uint64_t seed = 0;
 };
 
 struct TrainingUpdate {
@@ -85,14 +85,15 @@ class EmbeddingTrainer {
   /// With initial weights: inputs uniform on (-1/2, 1/2) / dim, outputs 0. The corpus must outlive
   /// the trainer.
   /// @throws InvalidArgument for an option out of range, or a vocabulary of one word
-  EmbeddingTrainer(const Corpus& corpus, const EmbeddingOptions& options);
+  EmbeddingTrainer(const Corpus& corpus, const Stream& stream,
+                   const EmbeddingOptions& options = {});
   ~EmbeddingTrainer();
   EmbeddingTrainer(const EmbeddingTrainer&) = delete;
   EmbeddingTrainer& operator=(const EmbeddingTrainer&) = delete;
 
   /// Continues from a checkpoint: with one thread, or deterministic, to the same bits as an
   /// uninterrupted run.
-  /// @throws IoError; DataError if it is damaged, or of another corpus or other options
+  /// @throws IoError; DataError if it is damaged, or of another corpus, stream or options
   void resume(const std::filesystem::path& checkpoint);
 
   /// Trains what is left. @throws IoError if a checkpoint cannot be written; Error if the weights

@@ -97,13 +97,14 @@ TEST(Trainer, EveryModelAndLossFindsTheTopics) {
   for (const EmbeddingModel model : kModels) {
     for (const EmbeddingLoss loss : kLosses) {
       for (const bool deterministic : {false, true}) {
-        EmbeddingTrainer trainer(corpus, {.model = model,
-                                          .loss = loss,
-                                          .dim = 16,
-                                          .sample = 0,
-                                          .epochs = 20,
-                                          .alpha = 0.05,
-                                          .deterministic = deterministic});
+        EmbeddingTrainer trainer(corpus, {},
+                                 {.model = model,
+                                  .loss = loss,
+                                  .dim = 16,
+                                  .sample = 0,
+                                  .epochs = 20,
+                                  .alpha = 0.05,
+                                  .deterministic = deterministic});
         trainer.train();
         EXPECT_GT(separation(corpus, trainer.vectors()), 0.5)
             << "model " << static_cast<int>(model) << ", loss " << static_cast<int>(loss)
@@ -116,12 +117,13 @@ TEST(Trainer, EveryModelAndLossFindsTheTopics) {
 // With Z fixed at 1, NCE's optimum is normalized by itself (D5 of the lecture's table).
 TEST(Trainer, NceNormalizesItself) {
   const Corpus corpus = corpus_of(topics_text(3000));
-  EmbeddingTrainer trainer(corpus, {.loss = EmbeddingLoss::nce,
-                                    .dim = 16,
-                                    .negative = 20,
-                                    .sample = 0,
-                                    .epochs = 20,
-                                    .alpha = 0.05});
+  EmbeddingTrainer trainer(corpus, {},
+                           {.loss = EmbeddingLoss::nce,
+                            .dim = 16,
+                            .negative = 20,
+                            .sample = 0,
+                            .epochs = 20,
+                            .alpha = 0.05});
   trainer.train();
   const Rows v = trainer.vectors();
   const Rows u = trainer.output_vectors();
@@ -138,8 +140,9 @@ TEST(Trainer, NceNormalizesItself) {
   }
 }
 
-std::vector<float> trained(const Corpus& corpus, EmbeddingOptions options) {
-  EmbeddingTrainer trainer(corpus, options);
+std::vector<float> trained(const Corpus& corpus, const EmbeddingOptions& options,
+                           const Stream& stream = {}) {
+  EmbeddingTrainer trainer(corpus, stream, options);
   trainer.train();
   return values(trainer.vectors());
 }
@@ -147,9 +150,9 @@ std::vector<float> trained(const Corpus& corpus, EmbeddingOptions options) {
 TEST(Trainer, OneThreadIsReproducibleForASeed) {
   const Corpus corpus = corpus_of(topics_text(3000));
   for (const EmbeddingLoss loss : kLosses) {
-    const std::vector<float> first = trained(corpus, {.loss = loss, .dim = 20, .seed = 1});
-    EXPECT_EQ(trained(corpus, {.loss = loss, .dim = 20, .seed = 1}), first);
-    EXPECT_NE(trained(corpus, {.loss = loss, .dim = 20, .seed = 2}), first);
+    const std::vector<float> first = trained(corpus, {.loss = loss, .dim = 20}, {1});
+    EXPECT_EQ(trained(corpus, {.loss = loss, .dim = 20}, {1}), first);
+    EXPECT_NE(trained(corpus, {.loss = loss, .dim = 20}, {2}), first);
   }
 }
 
@@ -172,7 +175,7 @@ TEST(Trainer, HogwildFindsTheTopicsToo) {
   GTEST_SKIP() << "Hogwild is a data race, on purpose";
 #endif
   const Corpus corpus = corpus_of(topics_text(6000));
-  EmbeddingTrainer trainer(corpus,
+  EmbeddingTrainer trainer(corpus, {},
                            {.dim = 16, .sample = 0, .epochs = 5, .alpha = 0.05, .threads = 4});
   trainer.train();
   EXPECT_GT(separation(corpus, trainer.vectors()), 0.5);
@@ -187,7 +190,7 @@ TEST(Trainer, EveryEpochTrainsEveryWord) {
     const Corpus corpus = corpus_of(line);
     for (const bool deterministic : {false, true}) {
       EmbeddingTrainer trainer(
-          corpus,
+          corpus, {},
           {.dim = 4, .window = 1, .sample = 0, .epochs = 7, .deterministic = deterministic});
       std::uint64_t words = 0;
       trainer.train({.progress = [&](const TrainingUpdate& at) { words = at.words; }});
@@ -204,7 +207,7 @@ TEST(Trainer, AverageLossIsRightBeyond2To27) {
   const Corpus corpus = corpus_of(line);
   // With next to no learning, all scores stay 0: each prediction costs 101 log 2, less the noise
   // words that are the center.
-  EmbeddingTrainer trainer(corpus,
+  EmbeddingTrainer trainer(corpus, {},
                            {.dim = 1, .negative = 100, .sample = 0, .epochs = 20, .alpha = 1e-30});
   trainer.train();
   const double per_prediction = std::log(2.0) * (1 + 100 * (1 - 1.0 / 1000));
@@ -216,7 +219,7 @@ TEST(Trainer, AverageLossIsRightBeyond2To27) {
 TEST(Trainer, ProgressAddsUp) {
   const Corpus corpus = corpus_of(topics_text(20'000));
   std::vector<TrainingUpdate> seen;
-  EmbeddingTrainer trainer(corpus, {.dim = 100, .sample = 0, .epochs = 3, .alpha = 0.04});
+  EmbeddingTrainer trainer(corpus, {}, {.dim = 100, .sample = 0, .epochs = 3, .alpha = 0.04});
   trainer.train({.progress = [&](const TrainingUpdate& at) { seen.push_back(at); }});
   ASSERT_GE(seen.size(), 2U);
   const double total = 3.0 * static_cast<double>(corpus.vocabulary().total());
@@ -239,7 +242,7 @@ struct Interrupted {};
 /// Trains with a checkpoint at every chance until `share` of the work is done, and then breaks off.
 void train_a_part(const Corpus& corpus, const EmbeddingOptions& options, const std::string& path,
                   double share) {
-  EmbeddingTrainer trainer(corpus, options);
+  EmbeddingTrainer trainer(corpus, {}, options);
   try {
     trainer.train({.progress =
                        [&](const TrainingUpdate& at) {
@@ -259,11 +262,11 @@ TEST(Trainer, AResumedRunEndsInTheSameBits) {
   for (const EmbeddingLoss loss : {EmbeddingLoss::negative_sampling, EmbeddingLoss::nce}) {
     for (const bool deterministic : {false, true}) {
       EmbeddingOptions options{.loss = loss, .dim = 100, .deterministic = deterministic};
-      EmbeddingTrainer whole(corpus, options);
+      EmbeddingTrainer whole(corpus, {}, options);
       whole.train();
       train_a_part(corpus, options, path, 0.4);
       if (deterministic) options.threads = 2;
-      EmbeddingTrainer resumed(corpus, options);
+      EmbeddingTrainer resumed(corpus, {}, options);
       resumed.resume(path);
       EXPECT_GT(resumed.predictions(), 0U);
       EXPECT_LT(resumed.predictions(), whole.predictions());
@@ -288,13 +291,15 @@ TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
   const EmbeddingOptions options{.dim = 100};
   train_a_part(corpus, options, path, 0.2);
   ASSERT_TRUE(std::filesystem::exists(path));
-  const auto refusal = [&](const Corpus& of, const EmbeddingOptions& with) {
-    EmbeddingTrainer trainer(of, with);
+  const auto refusal = [&](const Corpus& of, const EmbeddingOptions& with,
+                           const Stream& stream = {}) {
+    EmbeddingTrainer trainer(of, stream, with);
     return message_of<DataError>([&] { trainer.resume(path); });
   };
   EXPECT_THAT(refusal(corpus, {.dim = 50}),
               EndsWith("checkpoint: the checkpoint is of another run: dim was 100, and is 50"));
-  EXPECT_THAT(refusal(corpus, {.dim = 100, .seed = 5}), EndsWith("seed was 0, and is 5"));
+  EXPECT_THAT(refusal(corpus, options, {.seed = 5}), EndsWith("seed was 0, and is 5"));
+  EXPECT_THAT(refusal(corpus, options, Stream{}.child(3)), HasSubstr("stream path was 0"));
   EXPECT_THAT(refusal(corpus, {.dim = 100, .deterministic = true}), HasSubstr("deterministic was"));
   EXPECT_THAT(refusal(corpus_of(topics_text(100)), options), HasSubstr("the corpus' length was"));
 
@@ -317,7 +322,7 @@ TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
 TEST(Trainer, OptionsOutOfRangeAreNamed) {
   const Corpus corpus = corpus_of("a b a b");
   const auto refusal = [&](const EmbeddingOptions& options) {
-    return message_of<InvalidArgument>([&] { EmbeddingTrainer trainer(corpus, options); });
+    return message_of<InvalidArgument>([&] { EmbeddingTrainer trainer(corpus, {}, options); });
   };
   EXPECT_EQ(refusal({.dim = 0}), "dim: expected 1..65536, got 0");
   EXPECT_EQ(refusal({.window = 1001}), "window: expected 1..1000, got 1001");
@@ -339,7 +344,7 @@ TEST(Trainer, OneWordRepeatedAMillionTimesIsRefused) {
 
 TEST(Trainer, DivergenceIsAnErrorAndNotAFileOfNans) {
   const Corpus corpus = corpus_of(topics_text(3000));
-  EmbeddingTrainer trainer(corpus, {.dim = 8, .sample = 0, .epochs = 50, .alpha = 1e30});
+  EmbeddingTrainer trainer(corpus, {}, {.dim = 8, .sample = 0, .epochs = 50, .alpha = 1e30});
   EXPECT_EQ(message_of<Error>([&] { trainer.train(); }),
             "the weights are no longer finite: lower alpha");
 }

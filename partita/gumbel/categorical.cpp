@@ -116,7 +116,7 @@ class RowSampler {
     row_.gather(first, kLanes, n, z);
     std::fill(z + n, z + kCell, -std::numeric_limits<T>::infinity());
     double sums[kCell / kLanes];
-    kernels::exp_terms(z, kCell, pass_.block_max()[b], z, sums);
+    kernels::of<T>().exp_terms(z, kCell, pass_.block_max()[b], z, sums);
     return {cumulate(z, kCell, starts), lane_weight(b, lane)};
   }
 
@@ -132,7 +132,7 @@ class RowSampler {
       T buffer[kBlock];
       const auto z = row_.block(b, buffer);
       double sums[kBlock + kLanes];
-      kernels::lane_cumulate_exp(z.data(), z.size(), pass_.block_max()[b], sums);
+      kernels::of<T>().lane_cumulate_exp(z.data(), z.size(), pass_.block_max()[b], sums);
       const std::size_t steps = z.size() / kLanes;
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
         const std::size_t cell = b * kLanes + lane;

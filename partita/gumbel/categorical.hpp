@@ -1,6 +1,6 @@
 // Categories from a softmax, independent of each other: sampling with replacement.
 //
-//   std::vector<std::int64_t> drawn = partita::categorical({z.data(), 64, 50257}, 100, {seed, 0});
+//   std::vector<std::int64_t> drawn = partita::categorical({z.data(), 64, 50257}, 100, stream);
 //   drawn[row * 100 + j]                        // the j-th of 100 draws from row's softmax
 //
 //   partita::CategoricalSampler sampler;        // keeps its memory from row to row

@@ -8,14 +8,12 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "targets.hpp"
 
 namespace partita {
 namespace {
 
-using testing::chi_square_p_value;
-using testing::kFalseAlarm;
 using testing::message_of;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -79,10 +77,11 @@ TYPED_TEST(CategoricalTest, DrawsDependOnTheirPositionAlone) {
     const auto z = some_logits<TypeParam>(v, v + 1);
     const Rows row(z.data(), 1, v);
     const Stream stream{.seed = 53, .id = v};
+    const std::span one_row(&stream, 1);
     constexpr std::size_t kDraws = 10'000;
-    const auto many = categorical(row, kDraws, stream);
+    const auto many = categorical(row, kDraws, one_row);
     for (const std::size_t draws : {1U, 2U, 5U, 19U, 20U, 64U}) {
-      const auto few = categorical(row, draws, stream);
+      const auto few = categorical(row, draws, one_row);
       EXPECT_TRUE(std::equal(few.begin(), few.end(), many.begin())) << v << ", " << draws;
     }
     // Without tables, which few draws do not have, and in pieces.
@@ -100,10 +99,11 @@ TEST(Categorical, DrawsAreTheSameOnEveryTarget) {
   for (const std::size_t v : {17U, 1000U, 5000U}) {
     const auto z = some_logits<float>(v, v + 2);
     const Rows row(z.data(), 1, v);
-    const auto drawn = categorical(row, 3000, {59, v});
+    const auto drawn = categorical(row, 3000, Stream{59, v});
     for (const std::int64_t target : testing::targets()) {
       const testing::OnTarget on(target);
-      EXPECT_EQ(categorical(row, 3000, {59, v}), drawn) << hwy::TargetName(target) << ", " << v;
+      EXPECT_EQ(categorical(row, 3000, Stream{59, v}), drawn)
+          << hwy::TargetName(target) << ", " << v;
     }
   }
 }
@@ -118,14 +118,14 @@ TEST(Categorical, ReachesTheTail) {
     z[top] = 0;
     double seen = 0;
     std::vector<double> quarters(4);
-    for (const std::int64_t c : categorical(Rows(std::span(z)), kDraws, {54, top})) {
+    for (const std::int64_t c : categorical(Rows(std::span(z)), kDraws, Stream{54, top})) {
       if (c == static_cast<std::int64_t>(top)) continue;
       ++seen;
       ++quarters[static_cast<std::size_t>(c) / (kCategories / 4)];
     }
     const double expected =
         kDraws * kCategories * std::exp(-20.5) / (1 + kCategories * std::exp(-20.5));
-    EXPECT_LT(std::abs(seen - expected), testing::kFiveSigma * std::sqrt(expected));
+    EXPECT_LT(std::abs(seen - expected), kFiveSigma * std::sqrt(expected));
     EXPECT_GT(chi_square_p_value(quarters, std::vector<double>(4, seen / 4)), kFalseAlarm);
     z[top] = -20.5F;
   }
@@ -138,14 +138,14 @@ TEST(Categorical, TakesAnyStridesAndRows) {
   for (std::size_t r = 0; r < 6; ++r) {
     for (std::size_t c = 0; c < 700; ++c) transposed[c * 6 + r] = z[r * 700 + c];
   }
-  const auto drawn = categorical(rows, 40, {55, 10});
-  EXPECT_EQ(categorical(Rows(transposed.data(), 6, 700, 1, 6), 40, {55, 10}), drawn);
-  EXPECT_EQ(categorical(rows, 40, {55, 10}, {.threads = 3}), drawn);
+  const auto drawn = categorical(rows, 40, Stream{55, 10});
+  EXPECT_EQ(categorical(Rows(transposed.data(), 6, 700, 1, 6), 40, Stream{55, 10}), drawn);
+  EXPECT_EQ(categorical(rows, 40, Stream{55, 10}, {.threads = 3}), drawn);
   for (std::size_t r = 0; r < 6; ++r) {
-    const auto alone = categorical(rows.slice(r, 1), 40, {55, 10 + r});
+    const auto alone = categorical(rows.slice(r, 1), 40, {Stream{55, 10}, r});
     EXPECT_TRUE(std::equal(alone.begin(), alone.end(), drawn.begin() + static_cast<int>(r) * 40));
   }
-  EXPECT_TRUE(categorical(rows, 0, {55, 10}).empty());
+  EXPECT_TRUE(categorical(rows, 0, Stream{55, 10}).empty());
 }
 
 TEST(Categorical, NeverDrawsTheImpossible) {
@@ -155,7 +155,8 @@ TEST(Categorical, NeverDrawsTheImpossible) {
       std::vector<double> z(v, -kInfinity);
       z[only] = -745;
       for (const std::size_t draws : {1U, 100U}) {
-        for (const std::int64_t c : categorical(Rows(std::span<const double>(z)), draws, {56, v})) {
+        for (const std::int64_t c :
+             categorical(Rows(std::span<const double>(z)), draws, Stream{56, v})) {
           EXPECT_EQ(c, only);
         }
       }
@@ -170,7 +171,7 @@ TEST(Categorical, DrawsFromLogitsFarApart) {
     z[0] = 3e4F;
     z[second] = 3e4F - 6.90625F;  // exact
     constexpr std::size_t kDraws = 100'000;
-    const auto drawn = categorical(Rows(std::span<const float>(z)), kDraws, {57, second});
+    const auto drawn = categorical(Rows(std::span<const float>(z)), kDraws, Stream{57, second});
     const auto p = std::exp(-6.90625) / (1 + std::exp(-6.90625));
     std::vector<double> expected(z.size());
     expected[0] = (1 - p) * kDraws;
@@ -182,16 +183,14 @@ TEST(Categorical, DrawsFromLogitsFarApart) {
 TEST(Categorical, BadRowsFailAlone) {
   auto z = some_logits<double>(5 * 600, 2);
   const Rows rows(z.data(), 5, 600);
-  const auto good = categorical(rows, 10, {58, 0});
+  const auto good = categorical(rows, 10, Stream{58});
   z[600 + 17] = kNaN;
   z[3 * 600 + 599] = kInfinity;
   std::fill(z.begin() + 4 * 600, z.end(), -kInfinity);
-  EXPECT_EQ(message_of<InvalidArgument>([&] {
-              categorical(rows, 10, {58, 0});
-            }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { categorical(rows, 10, Stream{58}); }),
             "logits: row 1: NaN at column 17");
   std::vector<RowError> errors;
-  const auto drawn = categorical(rows, 10, {58, 0}, {.errors = &errors});
+  const auto drawn = categorical(rows, 10, Stream{58}, {.errors = &errors});
   ASSERT_EQ(errors.size(), 3);
   EXPECT_EQ(errors[0].row, 1);
   EXPECT_EQ(errors[1].reason, "+inf at column 599");

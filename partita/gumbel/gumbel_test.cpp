@@ -11,14 +11,11 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/softmax/scalar.hpp"
-#include "statistics.hpp"
 
 namespace partita {
 namespace {
-
-using testing::kFalseAlarm;
-using testing::ks_p_value;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -152,7 +149,7 @@ TEST_P(GivenMaximum, HasItsLaw) {
   for (const double l : locations) total += std::exp(l);
   std::vector<double> expected;
   for (const double l : locations) expected.push_back(kSets * std::exp(l) / total);
-  EXPECT_GT(testing::chi_square_p_value(argmax_counts, expected), kFalseAlarm);
+  EXPECT_GT(chi_square_p_value(argmax_counts, expected), kFalseAlarm);
   for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_GT(ks_p_value(others[i],
                          [&](double g) { return truncated_gumbel_cdf(g, locations[i], maximum); }),

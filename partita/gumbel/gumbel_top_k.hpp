@@ -1,12 +1,12 @@
 // k distinct categories from a softmax, exactly: sampling without replacement.
 //
-//   partita::TopKSample s = partita::gumbel_top_k({z.data(), 64, 50257}, 10, {seed, 0});
+//   partita::TopKSample s = partita::gumbel_top_k({z.data(), 64, 50257}, 10, stream);
 //   s.indices[row * s.k + j]     // the j-th category drawn: with its probability among those
 //                                // left before draw j
 //   s.log_prob[...]              // its log-probability phi, before anything was drawn
 //   s.perturbed[...]             // phi + Gumbel noise, descending in j
 //
-//   std::vector<std::int64_t> one = partita::gumbel_max(logits, {seed, 0});   // k = 1
+//   std::vector<std::int64_t> one = partita::gumbel_max(logits, stream);   // k = 1
 //
 // This is the Gumbel-top-k trick (Vieira 2014; Kool, van Hoof, Welling, "Stochastic beams and where
 // to find them", ICML 2019): the k largest of phi_i + G_i, one independent standard Gumbel G_i

@@ -13,15 +13,11 @@
 #include <vector>
 
 #include "partita/gumbel/gumbel.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/softmax/softmax.hpp"
-#include "statistics.hpp"
 
 namespace partita {
 namespace {
-
-using testing::chi_square_p_value;
-using testing::kFalseAlarm;
-using testing::ks_p_value;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -69,7 +65,7 @@ class TopKLaw : public ::testing::TestWithParam<Method> {
   std::vector<std::int64_t> draw(const std::vector<double>& logits, std::size_t k, std::size_t n,
                                  std::uint64_t seed) const {
     if (GetParam() != Method::plain) {
-      return gumbel_top_k(repeat(logits, n), k, {seed, 0},
+      return gumbel_top_k(repeat(logits, n), k, Stream{seed},
                           {.log_sum_exp = GetParam() == Method::exact})
           .indices;
     }
@@ -163,7 +159,7 @@ TEST_P(FastTopKLaw, TailOfManyUnlikelyCategoriesIsReached) {
   constexpr std::size_t kRows = 100'000;
   const bool exact = GetParam() == Method::exact;
   const auto sample =
-      gumbel_top_k(repeat(logits, kRows), 1, {3, 0}, {.threads = 2, .log_sum_exp = exact});
+      gumbel_top_k(repeat(logits, kRows), 1, Stream{3}, {.threads = 2, .log_sum_exp = exact});
   if (exact) {
     EXPECT_NEAR(sample.log_sum_exp[0], std::log1p(262'144 * std::exp(-20.5)), 1e-9);
   }
@@ -180,7 +176,7 @@ TEST_P(FastTopKLaw, ImpossibleCategoriesAreNeverDrawn) {
   std::vector<float> logits(150, -std::numeric_limits<float>::infinity());
   for (std::size_t i = 0; i < logits.size(); i += 3) logits[i] = static_cast<float>(i % 7) - 3;
   constexpr std::size_t kRows = 200'000;
-  const auto indices = gumbel_top_k(repeat(logits, kRows), 50, {4, 0},
+  const auto indices = gumbel_top_k(repeat(logits, kRows), 50, Stream{4},
                                     {.threads = 2, .log_sum_exp = GetParam() == Method::exact})
                            .indices;
   ASSERT_EQ(indices.size(), 10'000'000);
@@ -202,7 +198,7 @@ TEST_P(FullTopK, NoiseIsIndependentStandardGumbels) {
     const std::size_t v = logits.size();
     constexpr std::size_t kRows = 400;
     const TopKSample sample =
-        gumbel_top_k(repeat(logits, kRows), v, {5, 0}, {.log_sum_exp = GetParam()});
+        gumbel_top_k(repeat(logits, kRows), v, Stream{5}, {.log_sum_exp = GetParam()});
     const double lse = GetParam() ? sample.log_sum_exp[0] : 0;
     std::vector<double> noise;
     std::vector<double> likeliest;  // the noise of the category with the largest logit
@@ -232,8 +228,7 @@ TEST_P(FullTopK, NoiseIsIndependentStandardGumbels) {
     const auto cdf = [](double g) { return gumbel_cdf(g); };
     EXPECT_GT(ks_p_value(noise, cdf), kFalseAlarm) << sigma;
     EXPECT_GT(ks_p_value(likeliest, cdf), kFalseAlarm) << sigma;
-    EXPECT_LT(std::abs(neighbors) / std::sqrt(kRows * static_cast<double>(v - 16)),
-              testing::kFiveSigma);
+    EXPECT_LT(std::abs(neighbors) / std::sqrt(kRows * static_cast<double>(v - 16)), kFiveSigma);
     if (GetParam()) {
       EXPECT_TRUE(std::all_of(sample.threshold.begin(), sample.threshold.end(),
                               [](double t) { return t == -kInfinity; }));
@@ -245,7 +240,7 @@ TEST(GumbelTopK, MaximumAndItsIndexAreIndependent) {
   // G1: the maximum is Gumbel(LSE) = Gumbel(0) after normalization, whichever category has it.
   const std::vector<double> logits = {0.2, 1.0, -0.7};
   constexpr std::size_t kRows = 300'000;
-  const TopKSample sample = gumbel_top_k(repeat(logits, kRows), 1, {6, 0});
+  const TopKSample sample = gumbel_top_k(repeat(logits, kRows), 1, Stream{6});
   std::vector<std::vector<double>> maximum(3);
   for (std::size_t row = 0; row < kRows; ++row) {
     maximum[static_cast<std::size_t>(sample.indices[row])].push_back(sample.perturbed[row]);
@@ -263,9 +258,9 @@ TEST(GumbelTopK, SmallerKIsAPrefix) {
   for (const bool exact : {true, false}) {
     const TopKOptions options{.log_sum_exp = exact};
     const auto all =
-        gumbel_top_k({logits.data(), 1, logits.size()}, logits.size(), {9, 0}, options);
+        gumbel_top_k({logits.data(), 1, logits.size()}, logits.size(), Stream{9}, options);
     for (const std::size_t k : {1UL, 2UL, 3UL, 10UL, 100UL, 1499UL}) {
-      const auto some = gumbel_top_k({logits.data(), 1, logits.size()}, k, {9, 0}, options);
+      const auto some = gumbel_top_k({logits.data(), 1, logits.size()}, k, Stream{9}, options);
       EXPECT_TRUE(std::equal(some.indices.begin(), some.indices.end(), all.indices.begin())) << k;
       EXPECT_TRUE(std::equal(some.perturbed.begin(), some.perturbed.end(), all.perturbed.begin()));
       if (exact) {
@@ -290,13 +285,16 @@ TEST(GumbelTopK, ARowsDrawsDependOnItsLogitsAndStreamAlone) {
     const auto batch = gumbel_top_k(logits, kK, std::span<const Stream>(streams),
                                     {.threads = 4, .log_sum_exp = exact});
     for (std::size_t r = 0; r < kRows; ++r) {
-      const auto alone = gumbel_top_k(logits.slice(r, 1), kK, streams[r], {.log_sum_exp = exact});
+      const auto alone =
+          gumbel_top_k(logits.slice(r, 1), kK, std::span<const Stream>(streams).subspan(r, 1),
+                       {.log_sum_exp = exact});
       EXPECT_TRUE(std::equal(alone.indices.begin(), alone.indices.end(), &batch.indices[r * kK]));
       EXPECT_TRUE(
           std::equal(alone.perturbed.begin(), alone.perturbed.end(), &batch.perturbed[r * kK]));
     }
-    const auto counted = gumbel_top_k(logits, kK, {5, 100}, {.log_sum_exp = exact});
-    const auto third = gumbel_top_k(logits.slice(3, 1), kK, {5, 103}, {.log_sum_exp = exact});
+    const auto counted = gumbel_top_k(logits, kK, Stream{5, 100}, {.log_sum_exp = exact});
+    const auto third =
+        gumbel_top_k(logits.slice(3, 1), kK, {Stream{5, 100}, 3}, {.log_sum_exp = exact});
     EXPECT_TRUE(std::equal(third.indices.begin(), third.indices.end(), &counted.indices[3 * kK]));
   }
 }
@@ -311,9 +309,9 @@ TEST(GumbelTopK, AnyFormatAndStride) {
       row.push_back(static_cast<T>(static_cast<float>(x)));
       row.push_back(T(99.0F));  // skipped by the stride
     }
-    return gumbel_top_k(Rows(row.data(), 1, z.size(), 0, 2), 8, {11, 0});
+    return gumbel_top_k(Rows(row.data(), 1, z.size(), 0, 2), 8, Stream{11});
   };
-  const auto reference = gumbel_top_k({z.data(), 1, z.size()}, 8, {11, 0});
+  const auto reference = gumbel_top_k({z.data(), 1, z.size()}, 8, Stream{11});
   EXPECT_EQ(as(double{}).indices, reference.indices);
   EXPECT_EQ(as(float{}).indices, reference.indices);
   EXPECT_EQ(as(bfloat16{}).indices, reference.indices);
@@ -326,7 +324,8 @@ TEST(GumbelTopK, GapsFarBeyondTheRangeOfExp) {
   for (std::size_t i = 0; i < logits.size(); ++i)
     logits[i] = -1000.0 * static_cast<double>(i * 7 % 600);
   for (const bool exact : {true, false}) {
-    const auto sample = gumbel_top_k({logits.data(), 1, 600}, 600, {12, 0}, {.log_sum_exp = exact});
+    const auto sample =
+        gumbel_top_k({logits.data(), 1, 600}, 600, Stream{12}, {.log_sum_exp = exact});
     for (std::size_t j = 0; j < 600; ++j) {
       ASSERT_EQ(static_cast<std::size_t>(sample.indices[j]) * 7 % 600, j);
       ASSERT_NEAR(sample.perturbed[j], sample.log_prob[j], 45);
@@ -343,31 +342,28 @@ TEST(GumbelTopK, BadRowsFailAloneAndAreNamed) {
   const Rows logits(z.data(), 4, kColumns);
   for (const bool exact : {true, false}) {
     std::vector<RowError> errors;
-    const auto sample =
-        gumbel_top_k(logits, 3, {13, 0}, {.threads = 2, .errors = &errors, .log_sum_exp = exact});
+    const auto sample = gumbel_top_k(logits, 3, Stream{13},
+                                     {.threads = 2, .errors = &errors, .log_sum_exp = exact});
     ASSERT_EQ(errors.size(), 3);
     EXPECT_EQ(errors[0].reason, "NaN at column 3");
     EXPECT_EQ(errors[1].reason, "every category is impossible (all -inf)");
     EXPECT_EQ(errors[2].reason, "k = 3, but only 2 categories are possible (not -inf)");
     EXPECT_GE(sample.indices[0], 0);
     for (std::size_t j = 3; j < 12; ++j) EXPECT_EQ(sample.indices[j], -1);
-    const auto alone = gumbel_top_k(logits.slice(0, 1), 3, {13, 0}, {.log_sum_exp = exact});
+    const auto alone = gumbel_top_k(logits.slice(0, 1), 3, Stream{13}, {.log_sum_exp = exact});
     EXPECT_TRUE(std::equal(alone.indices.begin(), alone.indices.end(), sample.indices.begin()));
   }
-  EXPECT_THROW(gumbel_top_k(logits, 3, {13, 0}), InvalidArgument);
+  EXPECT_THROW(gumbel_top_k(logits, 3, Stream{13}), InvalidArgument);
 }
 
 TEST(GumbelTopK, RefusesBadArguments) {
   const std::vector<double> z(8);
   const Rows logits(z.data(), 2, 4);
-  EXPECT_THAT(
-      [&] {
-        gumbel_top_k(logits, 0, {1, 0});
-      },
-      ::testing::ThrowsMessage<InvalidArgument>(
-          "k: expected 1..4 (the number of categories), got 0"));
-  EXPECT_THROW(gumbel_top_k(logits, 5, {1, 0}), InvalidArgument);
-  EXPECT_THROW(gumbel_top_k(logits, 1, {1, 0}, {.threads = 0}), InvalidArgument);
+  EXPECT_THAT([&] { gumbel_top_k(logits, 0, Stream{1}); },
+              ::testing::ThrowsMessage<InvalidArgument>(
+                  "k: expected 1..4 (the number of categories), got 0"));
+  EXPECT_THROW(gumbel_top_k(logits, 5, Stream{1}), InvalidArgument);
+  EXPECT_THROW(gumbel_top_k(logits, 1, Stream{1}, {.threads = 0}), InvalidArgument);
   const std::vector<Stream> one(1);
   EXPECT_THROW(gumbel_top_k(logits, 1, std::span<const Stream>(one)), InvalidArgument);
 }
@@ -376,7 +372,7 @@ TEST(GumbelMax, FollowsSoftmaxAndNotAnExponentialRace) {
   const std::vector<double> logits = {0.0, 1.5, -1.0, 0.4, -2.5};
   constexpr std::size_t kRows = 400'000;
   std::vector<double> counts(5);
-  for (const auto i : gumbel_max(repeat(logits, kRows), {14, 0}))
+  for (const auto i : gumbel_max(repeat(logits, kRows), Stream{14}))
     ++counts[static_cast<std::size_t>(i)];
   std::vector<double> p(5);
   softmax({logits.data(), 1, 5}, {p.data(), 1, 5});

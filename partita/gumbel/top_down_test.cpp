@@ -8,12 +8,10 @@
 
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/internal/sum_tree.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita {
 namespace {
-
-using testing::kFalseAlarm;
 
 TEST(TopDown, GivenMaximumIsTheFirstValueAndTheRestFollow) {
   // The distribution of sample_given_maximum: the arg max from the softmax, the others truncated
@@ -40,9 +38,9 @@ TEST(TopDown, GivenMaximumIsTheFirstValueAndTheRestFollow) {
   for (const double z : logits) total += std::exp(z);
   std::vector<double> expected;
   for (const double z : logits) expected.push_back(kSets * std::exp(z) / total);
-  EXPECT_GT(testing::chi_square_p_value(first, expected), kFalseAlarm);
+  EXPECT_GT(chi_square_p_value(first, expected), kFalseAlarm);
   for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_GT(testing::ks_p_value(
+    EXPECT_GT(ks_p_value(
                   others[i],
                   [&](double g) { return truncated_gumbel_cdf(g, location + logits[i], maximum); }),
               kFalseAlarm);

@@ -1,7 +1,7 @@
 // NumPy's .npy files: rows of logits in, matrices out.
 //
 //   partita::NpyFile file("logits.npy");                  // mapped, not copied
-//   auto sample = partita::gumbel_top_k(file.rows(), 10, {seed, 0});
+//   auto sample = partita::gumbel_top_k(file.rows(), 10, partita::Stream{.seed = 1});
 //   const std::span<const std::int64_t> drawn(sample.indices);
 //   partita::save_npy("out.npy", drawn, sample.rows, sample.k);
 //

@@ -178,14 +178,10 @@ Tensor Random::logistic(IntArrayRef shape, const at::TensorOptions& options) con
 }
 
 Stream Random::fork() const {
-  if (const Stream* stream = state_->stream()) {
-    const std::uint64_t first = state_->take(1);
-    return {.seed = stream->bits(first), .id = 0};
-  }
+  if (const Stream* stream = state_->stream()) return stream->child(state_->take(1));
   const auto& generator = std::get<at::Generator>(state_->source);
-  return {
-      .seed = static_cast<std::uint64_t>(state_->bits({}, generator.device()).item<std::int64_t>()),
-      .id = 0};
+  return {.seed = static_cast<std::uint64_t>(
+              state_->bits({}, generator.device()).item<std::int64_t>())};
 }
 
 std::pair<Stream, std::uint64_t> Random::reserve(std::uint64_t positions) const {
@@ -283,7 +279,7 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
       rows.rows(), {.threads = threads_for(logits.numel() + 64 * out.numel())},
       [&](std::size_t row, CategoricalSampler& sampler) {
         sampler.reset(rows, row, draws);
-        sampler.draw({.seed = source.seed, .id = row}, 0, {drawn + row * draws, draws});
+        sampler.draw(source.child(row), 0, {drawn + row * draws, draws});
       });
   return out.t().to(logits.device());
 }

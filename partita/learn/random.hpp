@@ -5,13 +5,13 @@
 //   auto z = q.rsample({64}, random);                            // device and number of threads
 //   auto y = q.rsample({64}, random);                            // the draws that follow
 //
-//   q.sample({64}, partita::Stream{1, 7});                       // always the same 64 draws
+//   q.sample({64}, partita::Stream{.seed = 1});                  // always the same 64 draws
 //   q.sample({64}, at::make_generator<at::CPUGeneratorImpl>(1)); // torch's own numbers, on its
 //                                                                // generator's device
 //
 // Like at::Generator, a Random is a handle: its copies share one position.
 //
-// From a stream, element i (in row-major order) of a draw depends on (seed, id, position) and i
+// From a stream, element i (in row-major order) of a draw depends on (stream, position) and i
 // alone, so the leading draws of sample({64}) are those of sample({32}). They are made on the CPU
 // and moved to the requested device. A torch generator must live on that device.
 #pragma once
@@ -67,8 +67,8 @@ class Random {
   /// @throws InvalidArgument (on the CPU) naming the row that holds NaN or +inf, or only -inf.
   Tensor categorical(const Tensor& logits, std::int64_t count) const;
 
-  /// A fresh core stream, for functions that draw from one themselves (gumbel_top_k). Its seed is
-  /// the next 64 bits, so rows may count up from its id.
+  /// A fresh core stream, for what takes one (gumbel_top_k): a child of this source's stream, one
+  /// for each call; of a torch generator, a stream whose seed is the next 64 bits.
   Stream fork() const;
 
  private:

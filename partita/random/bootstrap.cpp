@@ -79,7 +79,7 @@ void BootstrapOptions::check() const {
 }
 
 std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
-                                const BootstrapOptions& options) {
+                                const Stream& stream, const BootstrapOptions& options) {
   if (rows == 0) throw InvalidArgument("rows", "expected 1 or more, got 0");
   options.check();
   std::vector<std::vector<double>> values(outputs, std::vector<double>(options.resamples));
@@ -87,7 +87,7 @@ std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Sta
     std::vector<std::uint32_t> counts(rows);
     std::vector<double> out(outputs);
     for (std::size_t r = first; r < last; ++r) {
-      resample({options.stream.seed, options.stream.id + r}, counts);
+      resample(stream.child(r), counts);
       statistic(counts, out);
       for (std::size_t i = 0; i < outputs; ++i) values[i][r] = out[i];
     }

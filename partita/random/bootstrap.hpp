@@ -6,11 +6,11 @@
 //     for (std::size_t i = 0; i < x.size(); ++i) sum += counts[i] * x[i];
 //     out[0] = sum / x.size();
 //   };
-//   partita::Interval interval = partita::bootstrap(x.size(), 1, mean, {.stream = {.seed = 1}})[0];
+//   partita::Interval interval = partita::bootstrap(x.size(), 1, mean, {.seed = 1})[0];
 //
 // A resample is passed as counts, how often each row occurs in it: a statistic that needs its rows
 // sorted sorts them once, then walks them with the counts of each resample. Resample r is a
-// function of (seed, stream id + r) and n alone: no result depends on the number of threads.
+// function of stream.child(r) and n alone: no result depends on the number of threads.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,6 @@ struct Interval {
 struct BootstrapOptions {
   std::size_t resamples = 1000;  ///< >= 2
   double level = 0.95;           ///< share of the resamples inside the interval, in (0, 1)
-  Stream stream = {};            ///< of the first resample; those that follow have the next ids
   int threads = 1;               ///< >= 1
 
   /// @throws InvalidArgument naming the first option that is out of its range.
@@ -47,9 +46,10 @@ using Statistic = std::function<void(std::span<const std::uint32_t> counts, std:
 
 /// The percentile interval of each of the `outputs` numbers of a statistic: see
 /// percentile_interval.
+/// Resample r draws from stream.child(r).
 /// @throws InvalidArgument if rows = 0 or an option is out of its range
 std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
-                                const BootstrapOptions& options);
+                                const Stream& stream, const BootstrapOptions& options = {});
 
 /// The quantiles (1 - level) / 2 and (1 + level) / 2 of the values, linearly interpolated (Hyndman
 /// and Fan 1996, type 7, like NumPy's). NaN values, from resamples for which the statistic is

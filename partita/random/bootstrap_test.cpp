@@ -7,16 +7,12 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita {
 namespace {
 
-using testing::chi_square_p_value;
-using testing::kFalseAlarm;
-using testing::kFiveSigma;
 using testing::message_of;
-using testing::z_score;
 
 TEST(Resample, SmallOnesAreMultinomial) {
   // Three rows: ten outcomes (c0, c1, c2), of probability 3! / (c0! c1! c2!) / 27.
@@ -81,8 +77,7 @@ TEST(Bootstrap, CoversTheTruthAsOftenAsItSays) {
     const auto mean = [&](std::span<const std::uint32_t> counts, std::span<double> out) {
       out[0] = std::inner_product(x.begin(), x.end(), counts.begin(), 0.0) / kRows;
     };
-    const Interval interval =
-        bootstrap(kRows, 1, mean, {.resamples = 400, .stream = {4, trial << 32U}})[0];
+    const Interval interval = bootstrap(kRows, 1, mean, Stream{4, trial}, {.resamples = 400})[0];
     covered += interval.low <= 1 && 1 <= interval.high ? 1 : 0;
   }
   EXPECT_GT(covered, 890);  // 5 standard deviations under .93
@@ -97,8 +92,8 @@ TEST(Bootstrap, DoesNotDependOnThreads) {
     out[0] = std::inner_product(x.begin(), x.end(), counts.begin(), 0.0);
     out[1] = counts[7];
   };
-  const auto one = bootstrap(x.size(), 2, two, {.resamples = 50, .stream = {6, 0}, .threads = 1});
-  const auto four = bootstrap(x.size(), 2, two, {.resamples = 50, .stream = {6, 0}, .threads = 4});
+  const auto one = bootstrap(x.size(), 2, two, {6}, {.resamples = 50, .threads = 1});
+  const auto four = bootstrap(x.size(), 2, two, {6}, {.resamples = 50, .threads = 4});
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(one[i].low, four[i].low);
     EXPECT_EQ(one[i].high, four[i].high);
@@ -118,11 +113,11 @@ TEST(Bootstrap, Percentiles) {
 
 TEST(Bootstrap, Refusals) {
   const auto nothing = [](std::span<const std::uint32_t>, std::span<double>) {};
-  EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(0, 1, nothing, {}); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(0, 1, nothing, {}, {}); }),
             "rows: expected 1 or more, got 0");
-  EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(1, 1, nothing, {.resamples = 1}); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(1, 1, nothing, {}, {.resamples = 1}); }),
             "resamples: expected 2 or more, got 1");
-  EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(1, 1, nothing, {.level = 1}); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(1, 1, nothing, {}, {.level = 1}); }),
             "level: expected more than 0 and less than 1, got 1");
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <type_traits>
 
 #include "partita/random/internal/fill_kernels.hpp"
 #include "partita/random/internal/philox.hpp"
@@ -19,7 +18,7 @@ constexpr std::size_t kStep = 2 * kernels::kWordStep;
 /// Runs kernel(words, n, out) over the words from `position` on, n a multiple of kStep.
 template <class T>
 void fill(const Stream& stream, std::uint64_t position, std::span<T> out,
-          void (*kernel)(const std::uint64_t* words, std::size_t n, std::type_identity_t<T>* out)) {
+          typename kernels::WordKernels<T>::Map kernel) {
   std::array<std::uint64_t, kChunk> words;
   std::array<T, kChunk> draws;
   for (std::size_t done = 0; done < out.size();) {
@@ -55,44 +54,44 @@ void normal_pairs(const std::uint64_t* words, std::size_t n, T* out) {
     radii[i] = words[2 * i];
     angles[i] = words[2 * i + 1];
   }
-  kernels::normal_from_words(radii.data(), angles.data(), n / 2, out);
+  kernels::from_words<T>().normal(radii.data(), angles.data(), n / 2, out);
 }
 
 }  // namespace
 
 void fill_uniform(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out, kernels::uniform_from_words);
+  fill(stream, position, out, kernels::from_words<float>().uniform);
 }
 void fill_uniform(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out, kernels::uniform_from_words);
+  fill(stream, position, out, kernels::from_words<double>().uniform);
 }
 
 void fill_exponential(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out, kernels::exponential_from_words);
+  fill(stream, position, out, kernels::from_words<float>().exponential);
 }
 void fill_exponential(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out, kernels::exponential_from_words);
+  fill(stream, position, out, kernels::from_words<double>().exponential);
 }
 
 void fill_normal(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out, normal_pairs);
+  fill(stream, position, out, normal_pairs<float>);
 }
 void fill_normal(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out, normal_pairs);
+  fill(stream, position, out, normal_pairs<double>);
 }
 
 void fill_gumbel(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out, kernels::gumbel_from_words);
+  fill(stream, position, out, kernels::from_words<float>().gumbel);
 }
 void fill_gumbel(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out, kernels::gumbel_from_words);
+  fill(stream, position, out, kernels::from_words<double>().gumbel);
 }
 
 void fill_logistic(const Stream& stream, std::uint64_t position, std::span<float> out) {
-  fill(stream, position, out, kernels::logistic_from_words);
+  fill(stream, position, out, kernels::from_words<float>().logistic);
 }
 void fill_logistic(const Stream& stream, std::uint64_t position, std::span<double> out) {
-  fill(stream, position, out, kernels::logistic_from_words);
+  fill(stream, position, out, kernels::from_words<double>().logistic);
 }
 
 }  // namespace partita

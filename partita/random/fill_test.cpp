@@ -9,8 +9,8 @@
 #include <numbers>
 #include <vector>
 
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/random/internal/fill_kernels.hpp"
-#include "statistics.hpp"
 #include "targets.hpp"
 
 namespace partita {
@@ -109,7 +109,7 @@ TYPED_TEST(FillTest, UniformIsTheStreamsOwnRoundedBelowOne) {
   for (const std::int64_t target : targets()) {
     const OnTarget on(target);
     std::vector<T> out(words.size());
-    kernels::uniform_from_words(words.data(), words.size(), out.data());
+    kernels::from_words<TypeParam>().uniform(words.data(), words.size(), out.data());
     const T most = 1 - std::numeric_limits<T>::epsilon() / 2;
     for (std::size_t i = 0; i < words.size(); ++i) {
       ASSERT_EQ(out[i], std::min(static_cast<T>(uniform_from_bits(words[i])), most)) << words[i];
@@ -124,24 +124,24 @@ TYPED_TEST(FillTest, IsWithinTheErrorThatIsStated) {
   for (const std::int64_t target : targets()) {
     const OnTarget on(target);
     std::vector<T> out(n);
-    kernels::exponential_from_words(words.data(), n, out.data());
+    kernels::from_words<TypeParam>().exponential(words.data(), n, out.data());
     WorstError<T> exponential_error(0);
     for (std::size_t i = 0; i < n; ++i) exponential_error.add(out[i], exponential(words[i]));
     EXPECT_LE(exponential_error.value(), 1.1) << hwy::TargetName(target);
 
-    kernels::gumbel_from_words(words.data(), n, out.data());
+    kernels::from_words<TypeParam>().gumbel(words.data(), n, out.data());
     WorstError<T> gumbel_error(1);
     for (std::size_t i = 0; i < n; ++i) gumbel_error.add(out[i], gumbel(words[i]));
     EXPECT_LE(gumbel_error.value(), 1.5) << hwy::TargetName(target);
 
-    kernels::logistic_from_words(words.data(), n, out.data());
+    kernels::from_words<TypeParam>().logistic(words.data(), n, out.data());
     WorstError<T> logistic_error(1);
     for (std::size_t i = 0; i < n; ++i) logistic_error.add(out[i], logistic(words[i]));
     EXPECT_LE(logistic_error.value(), 1.7) << hwy::TargetName(target);
 
     const std::vector<std::uint64_t> reversed(words.rbegin(), words.rend());
     std::vector<T> pairs(2 * n);
-    kernels::normal_from_words(words.data(), reversed.data(), n, pairs.data());
+    kernels::from_words<TypeParam>().normal(words.data(), reversed.data(), n, pairs.data());
     WorstError<T> normal_error(1e-30L);
     for (std::size_t i = 0; i < n; ++i) {
       if (reversed[i] < 1U << 11U) continue;  // uniform() is never 0, the angle here is
@@ -236,8 +236,7 @@ TYPED_TEST(FillTest, HasItsLaw) {
   for (std::size_t i = 0; i < cdfs.size(); ++i) {
     std::vector<T> out(1'000'000);
     laws<T>()[i].fill(stream, 0, out);
-    EXPECT_GT(testing::ks_p_value({out.begin(), out.end()}, cdfs[i]), testing::kFalseAlarm)
-        << laws<T>()[i].name;
+    EXPECT_GT(ks_p_value({out.begin(), out.end()}, cdfs[i]), kFalseAlarm) << laws<T>()[i].name;
   }
 }
 

@@ -9,13 +9,10 @@
 #include <numeric>
 #include <vector>
 
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita {
 namespace {
-
-using testing::chi_square_p_value;
-using testing::kFalseAlarm;
 
 TEST(Shuffle, MakesAllOrdersAsLikely) {
   std::vector<double> observed(24);

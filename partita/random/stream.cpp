@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
 #include <numbers>
 
@@ -19,6 +20,43 @@ double exponential_from_bits(std::uint64_t bits) {
   // Near 1 a double is 2^-53 coarse, near 0 it is not: take whichever of u and 1 - u is small.
   if (bits >> 63U == 0) return -std::log((static_cast<double>(bits) + 0.5) * 0x1p-64);
   return -std::log1p(-(static_cast<double>(~bits) + 0.5) * 0x1p-64);
+}
+
+namespace {
+
+/// Blocks from here on hold no position.
+constexpr std::uint64_t kNewKeyBlock = std::uint64_t{1} << 62U;
+
+void append(std::array<std::uint64_t, 3>& path, std::uint64_t digit) {
+  path[2] = path[2] << 4U | path[1] >> 60U;
+  path[1] = path[1] << 4U | path[0] >> 60U;
+  path[0] = path[0] << 4U | digit;
+}
+
+std::size_t hex_digits(std::uint64_t n) {
+  return (static_cast<std::size_t>(std::bit_width(n | 1U)) + 3) / 4;
+}
+
+std::size_t hex_digits(const std::array<std::uint64_t, 3>& path) {
+  for (std::size_t i = 3; i-- > 0;) {
+    if (path[i] != 0) return 16 * i + hex_digits(path[i]);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Stream Stream::child(std::uint64_t n) const {
+  const std::size_t digits = hex_digits(n);
+  Stream child = *this;
+  if (hex_digits(path) + 1 + digits > 48) {
+    const auto [new_seed, new_id, unused, also_unused] = philox(*this, kNewKeyBlock);
+    child = {.seed = new_seed, .id = new_id};
+  }
+  if (child.path == Stream{}.path) child.path[0] = 1;
+  append(child.path, digits - 1);
+  for (std::size_t i = digits; i-- > 0;) append(child.path, n >> (4 * i) & 15U);
+  return child;
 }
 
 std::array<std::uint64_t, 4> Stream::words(std::uint64_t block) const {

@@ -11,9 +11,26 @@
 //   partita::Draws draws(stream);        // reads a stream in order from its beginning
 //   double a = draws.uniform(), b = draws.normal();
 //
+//   enum Purpose : std::uint64_t { kOrder, kNoise };
+//   partita::Stream noise = stream.child(kNoise).child(step);   // shares no draw with any other
+//
+// A stream is either read or divided: a function that is given one may do either, so whoever needs
+// several hands out children and draws nothing from the parent itself.
+//
 // The bits are Philox4x64-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011; Random123), with key (seed, id) and counter position / 4. The period of a
-// stream is 2^64 positions, and streams of different (seed, id) are independent.
+// 1, 2, 3", SC 2011; Random123), with key (seed, id) and a counter of 256 bits: position / 4 in its
+// lowest word, the path from the root in the other three. The period of a stream is 2^64 positions.
+//
+// Why children are disjoint. Philox is a bijection of counters for every key, so two draws under
+// one key can only be the same words of the same block if their counters are equal. The path of a
+// stream is the numbers of the child() calls that led to it, written as hexadecimal digits: a
+// leading 1, then for each number how many digits it has, less one, and those digits. Since each
+// number says where it ends, different paths are different digits, hence different counters. A path
+// has room for 47 digits after the leading 1: seven numbers under 16^5, or fifteen under 16^2. A
+// child that does not fit starts over under a key of 128 bits drawn from a block of its parent that
+// no position reads; only from there on is "no stream twice" a matter of chance, at 2^-128 a pair.
+// Different keys (seed, id) are independent as far as Philox is random: that is its claim, tested
+// by its authors with TestU01's BigCrush.
 #pragma once
 
 #include <array>
@@ -34,8 +51,13 @@ double exponential_from_bits(std::uint64_t bits);
 struct Stream {
   std::uint64_t seed = 0;
   std::uint64_t id = 0;
+  std::array<std::uint64_t, 3> path{};  ///< which descendant of (seed, id): written by child()
 
-  /// The four words at positions 4 * block ... 4 * block + 3.
+  /// The n-th child: a stream that shares no draw with this one, with its other children, or with
+  /// theirs. Let an enumeration or a count (a step, a row, a token) say what n is.
+  Stream child(std::uint64_t n) const;
+
+  /// The four words at positions 4 * block ... 4 * block + 3, block < 2^62.
   std::array<std::uint64_t, 4> words(std::uint64_t block) const;
 
   std::uint64_t bits(std::uint64_t position) const { return words(position / 4)[position % 4]; }
@@ -92,24 +114,27 @@ class Draws {
   bool filled_ = false;
 };
 
-/// The stream of each row of a batch: consecutive ids from one Stream, or a list.
+/// The stream of each row of a batch: the children of one Stream, or a list.
 ///
-///   gumbel_top_k(logits, 10, {seed, 100});          // row r draws from stream (seed, 100 + r)
+///   gumbel_top_k(logits, 10, stream);               // row r draws from stream.child(r)
+///   gumbel_top_k(later_rows, 10, {stream, 1000});   // row r draws from stream.child(1000 + r)
 ///   gumbel_top_k(logits, 10, std::span(streams));   // row r draws from streams[r]
 class Streams {
  public:
-  Streams(Stream first) : first_(first) {}  // NOLINT(google-explicit-constructor)
-  Streams(std::uint64_t seed, std::uint64_t id) : first_{seed, id} {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Streams(const Stream& parent, std::uint64_t first_row = 0)
+      : parent_(parent), first_row_(first_row) {}
   Streams(std::span<const Stream> each) : each_(each) {}  // NOLINT(google-explicit-constructor)
 
   Stream operator[](std::size_t row) const {
-    return each_.data() == nullptr ? Stream{first_.seed, first_.id + row} : each_[row];
+    return each_.data() == nullptr ? parent_.child(first_row_ + row) : each_[row];
   }
   /// @throws InvalidArgument if a list was given that is shorter than `rows`.
   void check_covers(std::size_t rows) const;
 
  private:
-  Stream first_{};
+  Stream parent_{};
+  std::uint64_t first_row_ = 0;
   std::span<const Stream> each_;
 };
 

@@ -2,19 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
 #include <set>
+#include <vector>
 
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita {
 namespace {
-
-using testing::kFalseAlarm;
-using testing::ks_p_value;
 
 constexpr std::size_t kDraws = 1'000'000;
 constexpr std::uint64_t kOnes = std::numeric_limits<std::uint64_t>::max();
@@ -118,8 +117,8 @@ TEST(Normal, NeighborsAreUncorrelated) {
     plain += a * b;
     squares += (a * a - 1) * (b * b - 1) / 2;
   }
-  EXPECT_LT(std::abs(plain) / std::sqrt(kDraws), testing::kFiveSigma);
-  EXPECT_LT(std::abs(squares) / std::sqrt(kDraws), testing::kFiveSigma);
+  EXPECT_LT(std::abs(plain) / std::sqrt(kDraws), kFiveSigma);
+  EXPECT_LT(std::abs(squares) / std::sqrt(kDraws), kFiveSigma);
 }
 
 TEST(Gumbel, HasItsLawAndNotAnExponentials) {
@@ -131,9 +130,94 @@ TEST(Gumbel, HasItsLawAndNotAnExponentials) {
   EXPECT_LT(ks_p_value(exponentials, gumbel_cdf), kFalseAlarm);
 }
 
+/// All paths of `depth` numbers out of `numbers`, and of fewer.
+void collect(const Stream& stream, std::size_t depth, const std::vector<std::uint64_t>& numbers,
+             std::vector<Stream>& out) {
+  out.push_back(stream);
+  if (depth == 0) return;
+  for (const std::uint64_t n : numbers) collect(stream.child(n), depth - 1, numbers, out);
+}
+
+TEST(Child, DifferentPathsAreDifferentCounters) {
+  // Numbers of every length, next to the places where the length changes, and such as could be
+  // taken for the length and digits of others.
+  const std::vector<std::uint64_t> numbers = {
+      0, 1, 2, 15, 16, 17, 0x10, 0x101, 0x1011, 0xfffff, 1000, 1U << 20U, kOnes / 16, kOnes};
+  std::vector<Stream> streams;
+  collect({.seed = 1, .id = 2}, 4, numbers, streams);
+  collect({.seed = 1, .id = 3}, 3, numbers, streams);
+  std::set<std::array<std::uint64_t, 5>> keys;
+  std::set<std::uint64_t> bits;
+  std::size_t still_first_key = 0;
+  for (const Stream& s : streams) {
+    keys.insert({s.seed, s.id, s.path[0], s.path[1], s.path[2]});
+    bits.insert(s.bits(0));
+    still_first_key += s.seed == 1 ? 1 : 0;
+  }
+  const std::set<std::uint64_t> distinct(numbers.begin(), numbers.end());
+  std::size_t expected = 0;
+  for (std::size_t depth = 0, paths = 1; depth <= 4; ++depth, paths *= distinct.size()) {
+    expected += (depth <= 3 ? 2 : 1) * paths;
+  }
+  EXPECT_EQ(keys.size(), expected);
+  EXPECT_EQ(bits.size(), expected);            // 64 bits of 40,000 streams: equal ones at 5e-11
+  EXPECT_LT(still_first_key, streams.size());  // some paths were too long for a counter
+}
+
+TEST(Child, APathIsItsDigits) {
+  const Stream root{.seed = 7, .id = 8};
+  EXPECT_EQ(root.child(0).path, (std::array<std::uint64_t, 3>{0x100, 0, 0}));
+  EXPECT_EQ(root.child(0x2a).child(5).path, (std::array<std::uint64_t, 3>{0x112a05, 0, 0}));
+  EXPECT_EQ(root.child(kOnes).path, (std::array<std::uint64_t, 3>{kOnes, 0x1f, 0}));
+  EXPECT_EQ(root.child(kOnes).seed, 7);
+  EXPECT_EQ(root.child(kOnes).id, 8);
+  // A root's draws are those of Philox's counter (position / 4, 0, 0, 0), as ever.
+  EXPECT_EQ(root.path, (std::array<std::uint64_t, 3>{}));
+}
+
+TEST(Child, APathThatIsFullGoesOnUnderANewKey) {
+  Stream stream{.seed = 7};
+  for (int i = 0; i < 23; ++i) stream = stream.child(15);  // 2 digits each: 46 of 47
+  EXPECT_EQ(stream.seed, 7);
+  const Stream a = stream.child(0);
+  const Stream b = stream.child(1);
+  EXPECT_NE(a.seed, 7);
+  EXPECT_EQ(a.seed, b.seed);
+  EXPECT_EQ(a.path, Stream{}.child(0).path);
+  EXPECT_EQ(b.path, Stream{}.child(1).path);
+  EXPECT_NE(stream.child(0).seed, Stream{.seed = 8}.child(0).seed);
+}
+
+/// First draws of many streams must be as independent as draws of one.
+template <class Family>
+void expect_independent(const Family& family) {
+  constexpr std::size_t kStreams = 200'000;
+  std::vector<double> first(kStreams);
+  double correlation = 0;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    first[i] = family(i).uniform(0);
+    correlation += family(i).normal(0) * family(i + 1).normal(0);
+  }
+  EXPECT_GT(ks_p_value(first, [](double u) { return u; }), kFalseAlarm);
+  EXPECT_LT(std::abs(correlation) / std::sqrt(kStreams), kFiveSigma);
+}
+
+TEST(Child, DrawsOfManyStreamsAreIndependent) {
+  const Stream root{.seed = 12};
+  expect_independent([&](std::uint64_t i) { return root.child(i); });
+  expect_independent([&](std::uint64_t i) { return root.child(i).child(3); });
+  expect_independent([&](std::uint64_t i) { return root.child(i % 500).child(i / 500); });
+  expect_independent([&](std::uint64_t i) { return root.child(kOnes).child(kOnes - i).child(i); });
+  // A stream and its child, position by position.
+  double correlation = 0;
+  for (std::size_t i = 0; i < kDraws; ++i) correlation += root.normal(i) * root.child(0).normal(i);
+  EXPECT_LT(std::abs(correlation) / std::sqrt(kDraws), kFiveSigma);
+}
+
 TEST(Streams, GiveEachRowItsOwn) {
-  const Streams counted{5, 100};
-  EXPECT_EQ(counted[3], (Stream{5, 103}));
+  const Stream parent{5, 100};
+  EXPECT_EQ(Streams(parent)[3], parent.child(3));
+  EXPECT_EQ(Streams(parent, 1000)[3], parent.child(1003));
   const std::vector<Stream> list = {{1, 1}, {2, 2}};
   const Streams listed(list);
   EXPECT_EQ(listed[1], (Stream{2, 2}));

@@ -158,9 +158,9 @@ constexpr std::size_t kBlock = 256;
 static_assert(kBlock % kernels::kWordStep == 0);
 constexpr std::uint64_t kRedrawn = 1U << 16U;
 
-Stream sibling(const Stream& stream, std::uint64_t offset) {
-  return {.seed = stream.seed, .id = stream.id + offset};
-}
+/// What fill_log_gamma and fill_poisson read beside the stream itself, which holds each element's
+/// first draw: its others, and all of an element that is drawn again.
+enum Part : std::uint64_t { kSecond, kThird, kRejected };
 
 }  // namespace
 
@@ -181,6 +181,8 @@ double log_gamma_variate(Draws& draws, double concentration) {
 
 void fill_log_gamma(const Stream& stream, std::uint64_t position,
                     std::span<const double> concentration, std::span<double> out) {
+  const Stream seconds = stream.child(kSecond);
+  const Stream thirds = stream.child(kThird);
   std::array<double, kBlock> a;
   std::array<double, kBlock> normals;
   std::array<double, kBlock> uniforms;
@@ -194,9 +196,9 @@ void fill_log_gamma(const Stream& stream, std::uint64_t position,
     const std::uint64_t first = position + done;
     std::copy_n(&concentration[done], n, a.data());
     fill_normal(stream, first, std::span(normals).first(n));
-    fill_uniform(sibling(stream, 1), first, std::span(uniforms).first(n));
+    fill_uniform(seconds, first, std::span(uniforms).first(n));
     if (std::any_of(a.data(), a.data() + n, [](double c) { return c < 1; })) {
-      fill_exponential(sibling(stream, 2), first, std::span(exponentials).first(n));
+      fill_exponential(thirds, first, std::span(exponentials).first(n));
     }
     const std::size_t steps = (n + kernels::kWordStep - 1) / kernels::kWordStep;
     kernels::log_gamma_from_draws(a.data(), normals.data(), uniforms.data(),
@@ -208,7 +210,7 @@ void fill_log_gamma(const Stream& stream, std::uint64_t position,
         log_draw = attempt_log_gamma(is_small ? a[i] + 1 : a[i], normals[i], uniforms[i]);
       }
       if (std::isnan(log_draw)) {
-        Draws draws(sibling(stream, 3), (first + i) * kRedrawn);
+        Draws draws(stream.child(kRejected), (first + i) * kRedrawn);
         out[done + i] = log_gamma_variate(draws, a[i]);
       } else {
         out[done + i] = is_small ? log_draw - exponentials[i] / a[i] : log_draw;
@@ -234,14 +236,14 @@ void fill_poisson(const Stream& stream, std::uint64_t position, std::span<const 
     const auto rates = rate.subspan(done, n);
     fill_uniform(stream, first, std::span(first_uniforms).first(n));
     if (std::any_of(rates.begin(), rates.end(), [](double r) { return r >= kManyEvents; })) {
-      fill_uniform(sibling(stream, 1), first, std::span(second_uniforms).first(n));
+      fill_uniform(stream.child(kSecond), first, std::span(second_uniforms).first(n));
     }
     for (std::size_t i = 0; i < n; ++i) {
       const auto count = attempt_poisson(rates[i], first_uniforms[i], second_uniforms[i]);
       if (count) {
         out[done + i] = *count;
       } else {
-        Draws draws(sibling(stream, 2), (first + i) * kRedrawn);
+        Draws draws(stream.child(kRejected), (first + i) * kRedrawn);
         out[done + i] = poisson_variate(draws, rates[i]);
       }
     }

@@ -26,8 +26,7 @@ double log_gamma_variate(Draws& draws, double concentration);
 double poisson_variate(Draws& draws, double rate);
 
 // Many of them: out[i] is the draw at position + i, a function of that position and of parameter i
-// alone, so a range may be split in any way. They read four streams of the same seed, with ids from
-// stream.id on.
+// alone, so a range may be split in any way. They read the stream and its children.
 void fill_log_gamma(const Stream& stream, std::uint64_t position,
                     std::span<const double> concentration, std::span<double> out);
 void fill_poisson(const Stream& stream, std::uint64_t position, std::span<const double> rate,

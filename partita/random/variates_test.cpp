@@ -10,15 +10,10 @@
 #include <span>
 #include <vector>
 
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita {
 namespace {
-
-using testing::chi_square_p_value;
-using testing::gamma_q;
-using testing::kFalseAlarm;
-using testing::ks_p_value;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();

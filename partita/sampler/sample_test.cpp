@@ -13,15 +13,13 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/sampler/sampler_test_support.hpp"
-#include "statistics.hpp"
 
 namespace partita {
 namespace {
 
-using testing::chi_square_p_value;
 using testing::filtered_law;
-using testing::kFalseAlarm;
 using testing::kMinusInfinity;
 using testing::normal_row;
 
@@ -63,7 +61,7 @@ std::vector<LawCase> law_cases() {
 /// p-value of `draws` draws from one row against the law of the plain chain.
 double law_p_value(const std::vector<float>& row, const SamplerSettings& settings, int draws) {
   const Rows repeated(row.data(), static_cast<std::size_t>(draws), row.size(), 0);
-  const auto drawn = sample(repeated, settings, {11, 0});
+  const auto drawn = sample(repeated, settings, Stream{11});
   std::vector<double> observed(row.size());
   for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
   std::vector<double> expected = filtered_law({row.begin(), row.end()}, settings);
@@ -83,7 +81,8 @@ TEST(Sample, TheTestOfTheLawSeesAWrongTemperature) {
   const auto logits = normal_row(3000, 1.5, 3);
   const std::vector<float> row(logits.begin(), logits.end());
   const Rows repeated(row.data(), 20000, row.size(), 0);
-  const auto drawn = sample(repeated, SamplerSettings{.temperature = 0.75, .top_p = 0.8}, {11, 0});
+  const auto drawn =
+      sample(repeated, SamplerSettings{.temperature = 0.75, .top_p = 0.8}, Stream{11});
   std::vector<double> observed(row.size());
   for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
   auto expected = filtered_law(logits, {.temperature = 0.7, .top_p = 0.8});
@@ -98,7 +97,7 @@ TEST(Sample, XtcAndAdaptivePTakeTheirPlaceInTheLaw) {
   const SamplerSettings xtc{.xtc_probability = 0.4, .xtc_threshold = 0.15};
   const Rows repeated(row.data(), kDraws, row.size(), 0);
   std::vector<double> observed(row.size());
-  for (const auto i : sample(repeated, xtc, {3, 0})) observed[static_cast<std::size_t>(i)] += 1;
+  for (const auto i : sample(repeated, xtc, Stream{3})) observed[static_cast<std::size_t>(i)] += 1;
   SamplerSettings always = xtc;
   always.xtc_probability = 1;
   const auto with = filtered_law({row.begin(), row.end()}, always);
@@ -114,7 +113,7 @@ TEST(Sample, XtcAndAdaptivePTakeTheirPlaceInTheLaw) {
   SamplerSettings adaptive{.adaptive_target = 0.3, .adaptive_state = &state};
   for (std::uint64_t i = 0; i < kDraws; ++i) {
     state = {};
-    const auto drawn = sample(Rows(std::span(row)), adaptive, {4, i});
+    const auto drawn = sample(Rows(std::span(row)), adaptive, Stream{4, i});
     observed[static_cast<std::size_t>(drawn[0])] += 1;
   }
   state = {};
@@ -151,20 +150,21 @@ TEST(Sample, ARowDependsOnNothingButItself) {
   }
   const auto settings = mixed_settings(kRows);
   const Rows rows(logits.data(), kRows, kColumns);
-  const auto whole = sample(rows, settings, {1, 50});
-  EXPECT_EQ(sample(rows, settings, {1, 50}, {.threads = 3}), whole);
-  const auto reports = sample_with_report(rows, settings, {1, 50}, {.top = 3, .threads = 2});
+  const auto whole = sample(rows, settings, Stream{1, 50});
+  EXPECT_EQ(sample(rows, settings, Stream{1, 50}, {.threads = 3}), whole);
+  const auto reports = sample_with_report(rows, settings, Stream{1, 50}, {.top = 3, .threads = 2});
 
   std::vector<float> spread(2 * kColumns);
   for (std::size_t r = 0; r < kRows; ++r) {
     const Rows alone = rows.slice(r, 1);
-    EXPECT_EQ(sample(alone, settings[r], {1, 50 + r})[0], whole[r]);
+    EXPECT_EQ(sample(alone, settings[r], {StreamStream{1, 50}, r})[0], whole[r]);
     for (std::size_t i = 0; i < kColumns; ++i) {
       spread[2 * (kColumns - 1 - i)] = logits[r * kColumns + i];
     }
     const Rows reversed(&spread[2 * (kColumns - 1)], 1, kColumns, 0, -2);
-    EXPECT_EQ(sample(reversed, settings[r], {1, 50 + r})[0], whole[r]);
-    const auto report = sample_with_report(reversed, settings[r], {1, 50 + r}, {.top = 3})[0];
+    EXPECT_EQ(sample(reversed, settings[r], {StreamStream{1, 50}, r})[0], whole[r]);
+    const auto report =
+        sample_with_report(reversed, settings[r], {StreamStream{1, 50}, r}, {.top = 3})[0];
     EXPECT_EQ(reports[r].index, whole[r]);
     EXPECT_EQ(report.log_prob, reports[r].log_prob);
     EXPECT_EQ(report.entropy, reports[r].entropy);
@@ -183,8 +183,8 @@ TEST(Sample, FormatsThatHoldTheSameNumbersGiveTheSameDraws) {
   }
   for (const SamplerSettings& s : mixed_settings(8)) {
     for (std::uint64_t i = 0; i < 20; ++i) {
-      EXPECT_EQ(sample(Rows(std::span(brain)), s, {5, i}),
-                sample(Rows(std::span(single)), s, {5, i}));
+      EXPECT_EQ(sample(Rows(std::span(brain)), s, Stream{5, i}),
+                sample(Rows(std::span(single)), s, Stream{5, i}));
     }
   }
 }
@@ -220,7 +220,7 @@ TEST(Sample, ReportsEqualLongDoubleArithmetic) {
       const auto raw = log_softmax(row);
       const auto tempered = log_softmax(row, s.temperature);
       std::vector<double> left = row;
-      apply_settings(s, stream, left);
+      apply_settings(s, Streams(stream)[0], left);
       const auto law = log_softmax(left);
       const auto i = static_cast<std::size_t>(draw.index);
       const auto near = [](double value, long double expected, const char* what) {
@@ -261,14 +261,14 @@ TEST(Sample, ReplayGivesTheReportsLogProbability) {
   }
   const auto settings = mixed_settings(kRows);
   const Rows rows(logits.data(), kRows, 900);
-  const auto draws = sample_with_report(rows, settings, {2, 0});
+  const auto draws = sample_with_report(rows, settings, Stream{2});
   std::vector<std::int64_t> tokens;
   for (const Draw& draw : draws) tokens.push_back(draw.index);
-  const auto replayed = replay_log_prob(rows, tokens, settings, {2, 0});
+  const auto replayed = replay_log_prob(rows, tokens, settings, Stream{2});
   for (std::size_t r = 0; r < kRows; ++r) EXPECT_EQ(replayed[r], draws[r].log_prob);
   const std::vector<float> row = {3, 2, 1};
   const std::vector<std::int64_t> last = {2};
-  EXPECT_EQ(replay_log_prob(Rows(std::span(row)), last, SamplerSettings{.top_k = 2}, {0, 0})[0],
+  EXPECT_EQ(replay_log_prob(Rows(std::span(row)), last, SamplerSettings{.top_k = 2}, Stream{0})[0],
             kMinusInfinity);
 }
 
@@ -279,7 +279,7 @@ TEST(Sample, WithoutReplacementIsGumbelTopKOfWhatIsKept) {
   const auto law = filtered_law({row.begin(), row.end()}, settings);
   constexpr int kDraws = 60000;
   const Rows repeated(row.data(), kDraws, row.size(), 0);
-  const TopKSample pairs = sample_without_replacement(repeated, 2, settings, {6, 0});
+  const TopKSample pairs = sample_without_replacement(repeated, 2, settings, Stream{6});
   std::vector<double> observed(36);
   std::vector<double> expected(36);
   for (std::size_t r = 0; r < kDraws; ++r) {
@@ -305,12 +305,11 @@ TEST(Sample, WithoutReplacementIsGumbelTopKOfWhatIsKept) {
     }
     sums.push_back(sum);
   }
-  EXPECT_LT(testing::z_score(sums, 1), testing::kFiveSigma);
-  const TopKSample all = sample_without_replacement(Rows(std::span(row)), 4, settings, {6, 0});
+  EXPECT_LT(z_score(sums, 1), kFiveSigma);
+  const TopKSample all = sample_without_replacement(Rows(std::span(row)), 4, settings, Stream{6});
   EXPECT_EQ(all.threshold[0], kMinusInfinity);
-  EXPECT_EQ(testing::message_of<InvalidArgument>([&] {
-              sample_without_replacement(Rows(std::span(row)), 5, settings, {6, 0});
-            }),
+  EXPECT_EQ(testing::message_of<InvalidArgument>(
+                [&] { sample_without_replacement(Rows(std::span(row)), 5, settings, Stream{6}); }),
             "settings: row 0: k = 5, but only 4 categories are kept");
 }
 
@@ -330,7 +329,7 @@ TEST(Sample, MirostatHoldsItsSurprise) {
       for (std::uint64_t i = 0; i < kDraws; ++i) {
         const Rows row{std::span(rows[i % rows.size()])};
         const MirostatState before = state;
-        sample(row, s, {3, i});
+        sample(row, s, Stream{3, i});
         const double mu = std::isnan(before.mu) ? 2 * tau : before.mu;
         sum += tau + (mu - state.mu) / s.mirostat_eta;  // the surprise
       }
@@ -346,19 +345,19 @@ TEST(Sample, StatesFollowTheDraw) {
   MirostatState state;
   const SamplerSettings s{
       .mirostat = 2, .mirostat_tau = 3, .mirostat_eta = 0.5, .mirostat_state = &state};
-  sample(Rows(std::span(row)), s, {1, 1});
+  sample(Rows(std::span(row)), s, Stream{1, 1});
   EXPECT_DOUBLE_EQ(state.mu, 6 - 0.5 * (2 - 3));  // one of four: 2 bits
   AdaptiveState memory;
   const SamplerSettings adaptive{
       .adaptive_target = 0.5, .adaptive_decay = 0.75, .adaptive_state = &memory};
-  sample(Rows(std::span(row)), adaptive, {1, 1});
+  sample(Rows(std::span(row)), adaptive, Stream{1, 1});
   EXPECT_DOUBLE_EQ(memory.total_weight, 1 + 0.75 * 4);
   EXPECT_DOUBLE_EQ(memory.weighted_sum, 0.25 + 0.75 * 2);
   // Reports and replays draw the same, and replays change nothing.
   const MirostatState before = state;
   const std::vector<std::int64_t> token = {0};
-  replay_log_prob(Rows(std::span(row)), token, s, {1, 1});
-  sample_without_replacement(Rows(std::span(row)), 2, s, {1, 1});
+  replay_log_prob(Rows(std::span(row)), token, s, Stream{1, 1});
+  sample_without_replacement(Rows(std::span(row)), 2, s, Stream{1, 1});
   EXPECT_EQ(state.mu, before.mu);
 }
 
@@ -367,21 +366,17 @@ TEST(Sample, NamesTheRowTheSettingTheValueAndTheRange) {
   const Rows rows(logits.data(), 4, 2);
   std::vector<SamplerSettings> settings(4);
   settings[1].top_p = 1.5;
-  EXPECT_EQ(testing::message_of<InvalidArgument>([&] {
-              sample(rows, settings, {0, 0});
-            }),
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { sample(rows, settings, Stream{0}); }),
             "top_p: row 1: expected 0 < p <= 1, got 1.5");
   std::vector<RowError> errors;
-  const auto drawn = sample(rows, settings, {0, 0}, {.errors = &errors});
+  const auto drawn = sample(rows, settings, Stream{0}, {.errors = &errors});
   EXPECT_GE(drawn[0], 0);
   EXPECT_EQ(drawn[1], -1);
   ASSERT_EQ(errors.size(), 3);
   EXPECT_EQ(errors[1].reason, "NaN at column 0");
   EXPECT_EQ(errors[2].reason, "every category is impossible (all -inf)");
   settings.pop_back();
-  EXPECT_EQ(testing::message_of<InvalidArgument>([&] {
-              sample(rows, settings, {0, 0});
-            }),
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { sample(rows, settings, Stream{0}); }),
             "settings: expected one, or 4 (one a row), got 3");
 }
 

@@ -153,9 +153,9 @@ class Walk {
 
 }  // namespace
 
-std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, std::size_t n,
-                                          const Streams& streams, const SearchOptions& options,
-                                          std::span<const Token> prompt) {
+std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, const Sequence& prompt,
+                                          std::size_t n, const Streams& streams,
+                                          const SearchOptions& options) {
   check_search(model, options);
   check_prompt(model, prompt);
   streams.check_covers(n);

@@ -1,11 +1,12 @@
 // Independent samples from a sequence model, token by token: "ancestral" because each token is
 // drawn given its ancestors.
 //
-//   auto words = partita::ancestral_samples(model, 1000, {.seed = 1}, {.max_length = 30});
+//   auto words = partita::ancestral_samples(model, {}, 1000, partita::Stream{.seed = 1},
+//                                           {.max_length = 30});
 //   words[7].tokens, words[7].log_prob
 //
-// Sample i draws from stream (seed, id + i) alone, so neither the number of samples nor the batch
-// or the threads change it. Samples that share a prefix advance as one until they diverge: the
+// Sample i draws from streams[i] alone, so neither the number of samples nor the batch or the
+// threads change it. Samples that share a prefix advance as one until they diverge: the
 // model sees each distinct prefix of a batch once.
 #pragma once
 
@@ -23,8 +24,8 @@ namespace partita {
 /// stream; a token's probability is exact to 2^-53.
 /// @throws InvalidArgument if an option is out of range, the prompt holds an invalid token, or the
 ///         model gives NaN, +inf or only -inf; the message names the prefix.
-std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, std::size_t n,
-                                          const Streams& streams, const SearchOptions& options = {},
-                                          std::span<const Token> prompt = {});
+std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, const Sequence& prompt,
+                                          std::size_t n, const Streams& streams,
+                                          const SearchOptions& options = {});
 
 }  // namespace partita

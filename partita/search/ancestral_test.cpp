@@ -22,13 +22,13 @@ TEST(Ancestral, Law) {
   const StatelessModel model({.vocabulary = 4});
   const SearchOptions options{.max_length = 4};
   const Support support(model, options);
-  const auto samples = ancestral_samples(model, 400000, {1, 0}, options);
+  const auto samples = ancestral_samples(model, {}, 400000, Stream{1}, options);
   EXPECT_GT(law_of(samples, support), kFalseAlarm);
   for (const Hypothesis& h : std::span(samples).first(1000)) {
     EXPECT_NEAR(h.log_prob, support.leaves[support.find(h)].log_prob, 1e-12);
   }
   const SearchOptions warm = with_filter(options, 1.06);  // the rig must see it
-  EXPECT_LT(law_of(ancestral_samples(model, 400000, {1, 0}, warm), support), kFalseAlarm);
+  EXPECT_LT(law_of(ancestral_samples(model, {}, 400000, Stream{1}, warm), support), kFalseAlarm);
 }
 
 TEST(Ancestral, LawUnderFilters) {
@@ -36,14 +36,14 @@ TEST(Ancestral, LawUnderFilters) {
   const SearchOptions options = with_filter({.max_length = 3}, 2, 0, 0.8);
   const Support support(model, options);
   ASSERT_LT(support.size(), 5 * 5 * 5U);
-  EXPECT_GT(law_of(ancestral_samples(model, 200000, {2, 0}, options), support), kFalseAlarm);
+  EXPECT_GT(law_of(ancestral_samples(model, {}, 200000, Stream{2}, options), support), kFalseAlarm);
 }
 
 TEST(Ancestral, ImpossibleTokensNeverCome) {
   const CallableModel model(4, -1, [](auto) {
     return std::vector<double>{kMinusInfinity, 0, kMinusInfinity, kMinusInfinity};
   });
-  for (const auto& h : ancestral_samples(model, 1000, {3, 0}, {.max_length = 10})) {
+  for (const auto& h : ancestral_samples(model, {}, 1000, Stream{3}, {.max_length = 10})) {
     EXPECT_EQ(h.tokens, Sequence(10, 1));
     EXPECT_EQ(h.log_prob, 0);
   }
@@ -51,26 +51,26 @@ TEST(Ancestral, ImpossibleTokensNeverCome) {
 
 TEST(Ancestral, SampleDependsOnItsStreamAlone) {
   const StatelessModel model({.vocabulary = 5});
-  const auto all = ancestral_samples(model, 500, {4, 100}, {.max_length = 8});
+  const auto all = ancestral_samples(model, {}, 500, Stream{4}, {.max_length = 8});
   for (const SearchOptions& options :
        {SearchOptions{.max_length = 8, .batch = 1}, SearchOptions{.max_length = 8, .batch = 7},
         SearchOptions{.max_length = 8, .threads = 3},
         SearchOptions{.max_length = 8, .threads = 2, .batch = 64}}) {
-    EXPECT_EQ(ancestral_samples(model, 500, {4, 100}, options), all);
+    EXPECT_EQ(ancestral_samples(model, {}, 500, Stream{4}, options), all);
   }
-  EXPECT_EQ(ancestral_samples(model, 1, {4, 321}, {.max_length = 8})[0], all[221]);
-  const std::vector<Stream> own{{4, 130}, {4, 103}};
-  const auto two = ancestral_samples(model, 2, std::span<const Stream>(own), {.max_length = 8});
+  EXPECT_EQ(ancestral_samples(model, {}, 1, {Stream{4}, 221}, {.max_length = 8})[0], all[221]);
+  const std::vector<Stream> own{Stream{4}.child(30), Stream{4}.child(3)};
+  const auto two = ancestral_samples(model, {}, 2, std::span<const Stream>(own), {.max_length = 8});
   EXPECT_EQ(two[0], all[30]);
   EXPECT_EQ(two[1], all[3]);
 }
 
 TEST(Ancestral, FewAndNone) {
   const StatelessModel model;
-  EXPECT_TRUE(ancestral_samples(model, 0, {1, 0}).empty());
-  const auto one = ancestral_samples(model, 1, {1, 0}, {.max_length = 1}, Sequence{0, 1});
+  EXPECT_TRUE(ancestral_samples(model, {}, 0, Stream{1}).empty());
+  const auto one = ancestral_samples(model, {0, 1}, 1, Stream{1}, {.max_length = 1});
   EXPECT_LE(one[0].tokens.size(), 1U);
-  EXPECT_THROW(ancestral_samples(model, 1, {1, 0}, {}, Sequence{-1}), InvalidArgument);
+  EXPECT_THROW(ancestral_samples(model, {-1}, 1, Stream{1}, {}), InvalidArgument);
 }
 
 // The model is asked once for each distinct prefix of a batch, not once a sample.
@@ -80,7 +80,7 @@ TEST(Ancestral, SharedPrefixesAreAskedOnce) {
     ++asked;
     return std::vector<double>{0, 0, 0};
   });
-  ancestral_samples(model, 2000, {1, 0}, {.max_length = 3});
+  ancestral_samples(model, {}, 2000, Stream{1}, {.max_length = 3});
   EXPECT_EQ(asked, 1U + 2U + 4U);
 }
 

@@ -86,9 +86,8 @@ void step(std::vector<Prefix>& beam, Rows logits, std::size_t k, Token end_token
 
 }  // namespace
 
-std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model,
-                                                 std::span<const Sequence> prompts, std::size_t k,
-                                                 const SearchOptions& options) {
+std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model, Prompts prompts,
+                                                 std::size_t k, const SearchOptions& options) {
   check_search(model, options);
   if (k == 0) throw InvalidArgument("k", "expected 1 or more, got 0");
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);
@@ -111,10 +110,9 @@ std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model,
   return out;
 }
 
-std::vector<Hypothesis> beam_search(const SequenceModel& model, std::size_t k,
-                                    const SearchOptions& options) {
-  const Sequence no_prompt;
-  return std::move(beam_search(model, {&no_prompt, 1}, k, options).front());
+std::vector<Hypothesis> beam_search(const SequenceModel& model, const Sequence& prompt,
+                                    std::size_t k, const SearchOptions& options) {
+  return std::move(beam_search(model, std::span(&prompt, 1), k, options).front());
 }
 
 }  // namespace partita

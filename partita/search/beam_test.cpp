@@ -19,7 +19,7 @@ RC_GTEST_PROP(Beam, WideEnoughIsExhaustive, ()) {
   std::vector<Hypothesis> leaves = Support(model, options).leaves;
   std::sort(leaves.begin(), leaves.end(),
             [](const auto& a, const auto& b) { return a.log_prob > b.log_prob; });
-  const std::vector<Hypothesis> best = beam_search(model, leaves.size(), options);
+  const std::vector<Hypothesis> best = beam_search(model, {}, leaves.size(), options);
   RC_ASSERT(best.size() == leaves.size());
   for (std::size_t i = 0; i < best.size(); ++i) {
     RC_ASSERT(best[i].tokens == leaves[i].tokens);
@@ -35,11 +35,11 @@ TEST(Beam, WidthFindsWhatGreedyMisses) {
     if (prefix[0] == 0) return std::vector<double>(3, 0.0);
     return std::vector<double>{kMinusInfinity, kMinusInfinity, 0.0};
   });
-  const auto greedy = beam_search(model, 1, {.max_length = 2});
+  const auto greedy = beam_search(model, {}, 1, {.max_length = 2});
   ASSERT_EQ(greedy.size(), 1U);
   EXPECT_EQ(greedy[0].tokens, (Sequence{0, 0}));  // of three equally likely ones, the lowest
   EXPECT_NEAR(greedy[0].log_prob, std::log(0.2), 1e-12);
-  const auto two = beam_search(model, 2, {.max_length = 2});
+  const auto two = beam_search(model, {}, 2, {.max_length = 2});
   ASSERT_EQ(two.size(), 2U);
   EXPECT_EQ(two[0].tokens, (Sequence{1}));
   EXPECT_TRUE(two[0].finished);
@@ -49,14 +49,14 @@ TEST(Beam, WidthFindsWhatGreedyMisses) {
 
 TEST(Beam, FewerSequencesThanAsked) {
   const CallableModel model(3, 2, [](auto) { return std::vector<double>{0, kMinusInfinity, 0}; });
-  EXPECT_EQ(beam_search(model, 100, {.max_length = 3}).size(), 4U);
+  EXPECT_EQ(beam_search(model, {}, 100, {.max_length = 3}).size(), 4U);
 }
 
 TEST(Beam, Refusals) {
   const StatelessModel model;
-  EXPECT_THROW(beam_search(model, 0), InvalidArgument);
-  EXPECT_THROW(beam_search(model, 1, {.max_length = 0}), InvalidArgument);
-  EXPECT_THROW(beam_search(model, 1, with_filter({}, 1, 0, 0)), InvalidArgument);
+  EXPECT_THROW(beam_search(model, {}, 0), InvalidArgument);
+  EXPECT_THROW(beam_search(model, {}, 1, {.max_length = 0}), InvalidArgument);
+  EXPECT_THROW(beam_search(model, {}, 1, with_filter({}, 1, 0, 0)), InvalidArgument);
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ TEST(Score, ConfidenceAndCorrectness) {
 TEST(Score, StateBatchAndThreadsChangeNothing) {
   const HashLogits logits{.vocabulary = 6};
   std::vector<Sequence> sequences;
-  for (const auto& h : ancestral_samples(StatelessModel(logits), 60, {5, 0}, {.max_length = 12})) {
+  for (const auto& h :
+       ancestral_samples(StatelessModel(logits), {}, 60, Stream{5}, {.max_length = 12})) {
     sequences.push_back(h.tokens);
   }
   const auto plain = score_sequences(StatelessModel(logits), sequences);

@@ -1,18 +1,32 @@
-// Options and results shared by all searches over sequences. See sequence_model.hpp for what is
-// searched, and for the searches themselves
+// Options and results shared by all searches over sequences, and the order of their arguments. See
+// sequence_model.hpp for what is searched, and for the searches themselves
 //
 //   ancestral.hpp         n independent samples
 //   beam.hpp              the k most likely sequences, as far as a beam finds them
 //   stochastic_beam.hpp   k distinct sequences, an exact sample without replacement
 //   unique.hpp            the same, one at a time, on demand
+//
+// All take (model, prompt, k, stream, options), or for several prompts (model, prompts, k, streams,
+// options), each leaving out what it does not need. A prompt of {} is empty.
 #pragma once
 
 #include <cstddef>
+#include <span>
+#include <vector>
 
 #include "partita/sampler/settings.hpp"
 #include "partita/search/sequence_model.hpp"
 
 namespace partita {
+
+/// The prompts of several searches. No {} makes one: as an argument, {} is one empty prompt.
+class Prompts : public std::span<const Sequence> {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Prompts(std::span<const Sequence> prompts) : std::span<const Sequence>(prompts) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Prompts(const std::vector<Sequence>& prompts) : std::span<const Sequence>(prompts) {}
+};
 
 struct SearchOptions {
   /// A sequence is cut after this many tokens; the end token counts as one. >= 1.

@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "partita/gumbel/gumbel.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/random/stream.hpp"
 #include "partita/sampler/filter.hpp"
 #include "partita/search/search.hpp"
 #include "partita/search/sequence_model.hpp"
-#include "statistics.hpp"
 
 namespace partita::testing {
 

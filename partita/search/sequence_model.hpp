@@ -5,7 +5,7 @@
 //     const double end = static_cast<double>(prefix.size()) - 3;
 //     return std::vector<double>{0.0, 1.0, end};  // the longer, the likelier the end
 //   });
-//   auto three = partita::stochastic_beam_search(coin, 3, {.seed = 1});
+//   auto three = partita::stochastic_beam_search(coin, {}, 3, {.seed = 1});
 //
 // A stateless model (a callable, an n-gram) reads the prefixes. An incremental one keeps what it
 // computed for them (a key-value cache, an LSTM's hidden state) in a DecodingState and reads only

@@ -29,12 +29,12 @@ struct Everything {
 
 Everything search_all(const SequenceModel& model, std::span<const Sequence> prompts, std::size_t k,
                       const SearchOptions& options) {
-  Everything all{ancestral_samples(model, 3 * k, {7, 0}, options, prompts.front()),
+  Everything all{ancestral_samples(model, prompts.front(), 3 * k, Stream{7}, options),
                  beam_search(model, prompts, k, options),
-                 stochastic_beam_search(model, prompts, k, {7, 1}, options),
+                 stochastic_beam_search(model, prompts, k, Stream{7, 1}, options),
                  {},
                  0};
-  UniqueSampler sampler(model, {7, 1}, options, prompts.front());
+  UniqueSampler sampler(model, prompts.front(), Stream{7, 1}.child(0), options);
   while (all.unique.size() < k) {
     auto next = sampler.next();
     if (!next) break;
@@ -100,10 +100,11 @@ TEST(SequenceModel, NoMaximumLength) {
   const StatelessModel model({.vocabulary = 2, .scale = 0.1});
   const SearchOptions options{.max_length = std::numeric_limits<std::size_t>::max()};
   const std::vector<Sequence> prompts{{0, 0}};
-  EXPECT_TRUE(ancestral_samples(model, 1, {1, 0}, options, prompts[0])[0].finished);
-  EXPECT_TRUE(stochastic_beam_search(model, prompts, 1, {1, 0}, options)[0].sequences[0].finished);
+  EXPECT_TRUE(ancestral_samples(model, prompts[0], 1, Stream{1}, options)[0].finished);
+  EXPECT_TRUE(
+      stochastic_beam_search(model, prompts, 1, Stream{1}, options)[0].sequences[0].finished);
   EXPECT_TRUE(beam_search(model, prompts, 1, options)[0][0].finished);
-  EXPECT_TRUE(UniqueSampler(model, {1, 0}, options, prompts[0]).next()->finished);
+  EXPECT_TRUE(UniqueSampler(model, prompts[0], {1, 0}, options).next()->finished);
 }
 
 TEST(CallableModel, ChecksItsArguments) {
@@ -117,11 +118,11 @@ TEST(CallableModel, ChecksItsArguments) {
 
 std::string error_of(const SequenceModel& model, int search) {
   try {
-    if (search == 0) ancestral_samples(model, 100, {1, 0}, {.max_length = 5});
-    if (search == 1) beam_search(model, 100, {.max_length = 5});
-    if (search == 2) stochastic_beam_search(model, 100, {1, 0}, {.max_length = 5});
+    if (search == 0) ancestral_samples(model, {}, 100, Stream{1}, {.max_length = 5});
+    if (search == 1) beam_search(model, {}, 100, {.max_length = 5});
+    if (search == 2) stochastic_beam_search(model, {}, 100, {1, 0}, {.max_length = 5});
     if (search == 3) {
-      UniqueSampler sampler(model, {1, 0}, {.max_length = 5});
+      UniqueSampler sampler(model, {}, {1, 0}, {.max_length = 5});
       while (sampler.next()) {
       }
     }
@@ -172,7 +173,7 @@ TEST(BadModel, FilterThatLeavesNothing) {
   SearchOptions options;
   options.filter.allowed = allowed;
   try {
-    beam_search(model, 1, options);
+    beam_search(model, {}, 1, options);
     FAIL();
   } catch (const InvalidArgument& error) {
     EXPECT_STREQ(error.what(), "filter: allows no possible token after the prefix []");

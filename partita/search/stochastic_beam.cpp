@@ -5,7 +5,7 @@
 #include <queue>
 
 #include "partita/base/error.hpp"
-#include "partita/search/estimators.hpp"
+#include "partita/search/importance_weights.hpp"
 #include "partita/search/internal/perturbed_tree.hpp"
 
 namespace partita {
@@ -95,9 +95,8 @@ class Beams {
 
 }  // namespace
 
-std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model,
-                                                   std::span<const Sequence> prompts, std::size_t k,
-                                                   const Streams& streams,
+std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model, Prompts prompts,
+                                                   std::size_t k, const Streams& streams,
                                                    const SearchOptions& options) {
   check_search(model, options);
   if (k == 0) throw InvalidArgument("k", "expected 1 or more, got 0");
@@ -115,10 +114,12 @@ std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model,
   return out;
 }
 
-StochasticBeam stochastic_beam_search(const SequenceModel& model, std::size_t k, Stream stream,
+StochasticBeam stochastic_beam_search(const SequenceModel& model, const Sequence& prompt,
+                                      std::size_t k, const Stream& stream,
                                       const SearchOptions& options) {
-  const Sequence no_prompt;
-  return std::move(stochastic_beam_search(model, {&no_prompt, 1}, k, stream, options).front());
+  return std::move(
+      stochastic_beam_search(model, std::span(&prompt, 1), k, std::span(&stream, 1), options)
+          .front());
 }
 
 }  // namespace partita

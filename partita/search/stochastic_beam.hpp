@@ -1,11 +1,11 @@
 // Stochastic beam search: k distinct sequences from a sequence model, an exact ordered sample
 // without replacement, at the cost of a beam search of width k.
 //
-//   partita::StochasticBeam beam = partita::stochastic_beam_search(model, 25, {.seed = 1});
+//   partita::StochasticBeam beam = partita::stochastic_beam_search(model, {}, 25, {.seed = 1});
 //   beam.sequences[0].tokens     // the first one drawn: with probability exp(log_prob)
 //   beam.sequences[1]            // the second: with its probability among the rest, and so on
 //
-//   double mean = 0;             // an unbiased estimate of E f: see estimators.hpp
+//   double mean = 0;             // an unbiased estimate of E f: see importance_weights.hpp
 //   for (std::size_t i = 0; i < beam.sequences.size(); ++i)
 //     mean += beam.weights[i] * f(beam.sequences[i].tokens);
 //
@@ -40,17 +40,17 @@ struct StochasticBeam {
 };
 
 /// @param k      >= 1
-/// @param stream the sample is a function of the model, the options, k and this stream.
+/// @param stream the sample is a function of the model, the prompt, the options, k and this stream.
 /// @throws InvalidArgument if k is 0, an option is out of range, or the model gives NaN, +inf or
 ///         nothing but -inf.
-StochasticBeam stochastic_beam_search(const SequenceModel& model, std::size_t k, Stream stream,
+StochasticBeam stochastic_beam_search(const SequenceModel& model, const Sequence& prompt,
+                                      std::size_t k, const Stream& stream,
                                       const SearchOptions& options = {});
 
-/// One search for each prompt (which may be empty), each with a stream of its own; the model is
-/// called once per step for the searches of a batch.
-std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model,
-                                                   std::span<const Sequence> prompts, std::size_t k,
-                                                   const Streams& streams,
+/// One search for each prompt, prompt i with streams[i]; the model is called once per step for the
+/// searches of a batch.
+std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model, Prompts prompts,
+                                                   std::size_t k, const Streams& streams,
                                                    const SearchOptions& options = {});
 
 }  // namespace partita

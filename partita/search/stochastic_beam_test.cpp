@@ -9,7 +9,7 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "partita/search/estimators.hpp"
+#include "partita/search/importance_weights.hpp"
 #include "search_test_support.hpp"
 
 namespace partita {
@@ -31,7 +31,7 @@ OrderedSample as_indices(const Support& support, const StochasticBeam& beam) {
 
 std::vector<StochasticBeam> many_beams(const SequenceModel& model, std::size_t k, std::size_t n,
                                        const SearchOptions& options) {
-  return stochastic_beam_search(model, std::vector<Sequence>(n), k, {2026, 0}, options);
+  return stochastic_beam_search(model, std::vector<Sequence>(n), k, Stream{2026}, options);
 }
 
 // The search as the paper writes it: a Gumbel for every child of every member of the beam, moved so
@@ -174,7 +174,7 @@ TEST(StochasticBeam, ReportsWhatItDrew) {
   const StatelessModel model({.vocabulary = 4});
   const SearchOptions options{.max_length = 4};
   const Support support(model, options);
-  const StochasticBeam beam = stochastic_beam_search(model, 20, {.seed = 5}, options);
+  const StochasticBeam beam = stochastic_beam_search(model, {}, 20, {.seed = 5}, options);
   ASSERT_EQ(beam.sequences.size(), 20U);
   std::set<std::size_t> distinct;
   for (std::size_t i = 0; i < 20; ++i) {
@@ -194,13 +194,13 @@ TEST(StochasticBeam, WholeSupport) {
   const SearchOptions options{.max_length = 3};
   const Support support(model, options);
   for (const std::size_t k : {support.size(), support.size() + 1, std::size_t{1000}}) {
-    const StochasticBeam beam = stochastic_beam_search(model, k, {.seed = 5}, options);
+    const StochasticBeam beam = stochastic_beam_search(model, {}, k, {.seed = 5}, options);
     EXPECT_EQ(beam.sequences.size(), support.size());
     EXPECT_EQ(beam.threshold, kMinusInfinity);
     EXPECT_NEAR(std::accumulate(beam.weights.begin(), beam.weights.end(), 0.0), 1, 1e-12);
   }
   const StochasticBeam beam =
-      stochastic_beam_search(model, support.size() - 1, {.seed = 5}, options);
+      stochastic_beam_search(model, {}, support.size() - 1, {.seed = 5}, options);
   EXPECT_GT(beam.threshold, kMinusInfinity);
 }
 
@@ -243,9 +243,9 @@ TEST(StochasticBeam, EstimatesWithoutBias) {
 TEST(StochasticBeam, BeamForKIsPrefixOfBeamForMore) {
   const StatelessModel model({.vocabulary = 6});
   const SearchOptions options{.max_length = 5};
-  const StochasticBeam longest = stochastic_beam_search(model, 41, {1, 2}, options);
+  const StochasticBeam longest = stochastic_beam_search(model, {}, 41, {1, 2}, options);
   for (const std::size_t k : {1U, 2U, 7U, 40U}) {
-    const StochasticBeam beam = stochastic_beam_search(model, k, {1, 2}, options);
+    const StochasticBeam beam = stochastic_beam_search(model, {}, k, {1, 2}, options);
     ASSERT_EQ(beam.sequences.size(), k);
     for (std::size_t i = 0; i < k; ++i) EXPECT_EQ(beam.sequences[i], longest.sequences[i]);
     EXPECT_EQ(beam.threshold, longest.sequences[k].perturbed);
@@ -255,7 +255,7 @@ TEST(StochasticBeam, BeamForKIsPrefixOfBeamForMore) {
 TEST(StochasticBeam, PromptsAreNotReturned) {
   const StatelessModel model({.vocabulary = 4});
   const std::vector<Sequence> prompts{{}, {0, 1}, {2}};
-  const auto beams = stochastic_beam_search(model, prompts, 3, {1, 0}, {.max_length = 2});
+  const auto beams = stochastic_beam_search(model, prompts, 3, Stream{1}, {.max_length = 2});
   for (const auto& beam : beams) {
     for (const auto& h : beam.sequences) EXPECT_LE(h.tokens.size(), 2U);
   }
@@ -267,7 +267,7 @@ TEST(StochasticBeam, PromptsAreNotReturned) {
 
 TEST(StochasticBeam, ModelWithoutEndToken) {
   const CallableModel bits(2, -1, [](auto) { return std::vector<double>{0, 0}; });
-  const StochasticBeam beam = stochastic_beam_search(bits, 8, {.seed = 1}, {.max_length = 3});
+  const StochasticBeam beam = stochastic_beam_search(bits, {}, 8, {.seed = 1}, {.max_length = 3});
   std::set<Sequence> distinct;
   for (const auto& h : beam.sequences) {
     EXPECT_FALSE(h.finished);
@@ -281,14 +281,14 @@ TEST(StochasticBeam, Refusals) {
   const StatelessModel model({.vocabulary = 3});
   const auto search = [&](std::size_t k, const SearchOptions& options) {
     return message_of<InvalidArgument>(
-        [&] { stochastic_beam_search(model, k, {.seed = 1}, options); });
+        [&] { stochastic_beam_search(model, {}, k, {.seed = 1}, options); });
   };
   EXPECT_THAT(search(0, {}), HasSubstr("k: expected 1 or more"));
   EXPECT_THAT(search(1, {.max_length = 0}), HasSubstr("max_length"));
   EXPECT_THAT(search(1, {.threads = 0}), HasSubstr("threads"));
   EXPECT_THAT(search(1, with_filter({}, 0)), HasSubstr("temperature"));
   EXPECT_THAT(message_of<InvalidArgument>([&] {
-                stochastic_beam_search(model, std::vector<Sequence>{{0, 3}}, 1, {1, 0});
+                stochastic_beam_search(model, std::vector<Sequence>{{0, 3}}, 1, Stream{1});
               }),
               HasSubstr("prompt: token 3 is not in 0..2"));
   const std::vector<Stream> too_few(1);

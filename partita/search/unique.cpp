@@ -48,8 +48,8 @@ struct UniqueSampler::State {
   }
 };
 
-UniqueSampler::UniqueSampler(const SequenceModel& model, Stream stream,
-                             const SearchOptions& options, Sequence prompt)
+UniqueSampler::UniqueSampler(const SequenceModel& model, const Sequence& prompt,
+                             const Stream& stream, const SearchOptions& options)
     : state_(std::make_unique<State>()) {
   check_search(model, options);
   check_prompt(model, prompt);

@@ -1,7 +1,7 @@
 // Sampling sequences without replacement, one at a time: the next distinct sequence on demand,
 // until there is none left.
 //
-//   partita::UniqueSampler sampler(model, {.seed = 1});
+//   partita::UniqueSampler sampler(model, {}, {.seed = 1});
 //   while (auto sequence = sampler.next()) {         // never the same one twice
 //     if (good(sequence->tokens)) break;
 //   }
@@ -12,7 +12,7 @@
 // prefixes. Here nothing is subtracted, so nothing cancels and exhaustion is exact: the trie's open
 // prefixes wait in a heap, each with the perturbed log-probability of the best sequence below it
 // that has not been returned (top_down.hpp), and the largest one is followed to its end. The first
-// k sequences are those of stochastic_beam_search(model, k, stream).
+// k sequences are those of stochastic_beam_search(model, prompt, k, stream).
 //
 // The model is called for one prefix at a time, and once for each; its logits and about 2 KB more
 // are kept for every prefix visited, because the sampler may come back to it.
@@ -31,8 +31,8 @@ class UniqueSampler {
  public:
   /// @param model must outlive the sampler, and so must what options.filter.allowed points to.
   /// @throws InvalidArgument if an option is out of range.
-  UniqueSampler(const SequenceModel& model, Stream stream, const SearchOptions& options = {},
-                Sequence prompt = {});
+  UniqueSampler(const SequenceModel& model, const Sequence& prompt, const Stream& stream,
+                const SearchOptions& options = {});
   ~UniqueSampler();
   UniqueSampler(UniqueSampler&&) noexcept;
   UniqueSampler& operator=(UniqueSampler&&) noexcept;
@@ -42,7 +42,7 @@ class UniqueSampler {
   std::optional<PerturbedHypothesis> next();
 
   /// The perturbed log-probability of the sequence that next() would return; -inf when there is
-  /// none. After k calls of next() it is the kappa of those k: see estimators.hpp.
+  /// none. After k calls of next() it is the kappa of those k: see importance_weights.hpp.
   double threshold() const;
 
  private:

@@ -25,7 +25,7 @@ TEST(Unique, OrderedLaw) {
   const Support support(model, options);
   std::vector<OrderedSample> samples(100000);
   for (std::size_t r = 0; r < samples.size(); ++r) {
-    UniqueSampler sampler(model, {11, r}, options);
+    UniqueSampler sampler(model, {}, {11, r}, options);
     for (int draw = 0; draw < 3; ++draw) {
       const auto next = sampler.next();
       samples[r].indices.push_back(support.find(*next));
@@ -65,7 +65,7 @@ TEST(Unique, LastOneHasItsLaw) {
   }
   std::vector<double> observed(n);
   for (std::size_t r = 0; r < kRepetitions; ++r) {
-    UniqueSampler sampler(model, {12, r}, options);
+    UniqueSampler sampler(model, {}, {12, r}, options);
     observed[support.find(take_all(sampler).back())] += 1;
   }
   EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
@@ -75,7 +75,7 @@ TEST(Unique, EndsAfterTheWholeSupport) {
   const StatelessModel model({.vocabulary = 5, .scale = 6});
   const SearchOptions options{.max_length = 5};
   const Support support(model, options);
-  UniqueSampler sampler(model, {.seed = 1}, options);
+  UniqueSampler sampler(model, {}, {.seed = 1}, options);
   const auto all = take_all(sampler);
   ASSERT_EQ(all.size(), support.size());
   std::set<std::size_t> distinct;
@@ -101,7 +101,7 @@ TEST(Unique, NearlyImpossibleSequences) {
   const Support support(model, options);
   ASSERT_EQ(support.size(), 1 + 3 + 9 + 27U);
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    UniqueSampler sampler(model, {seed, 0}, options);
+    UniqueSampler sampler(model, {}, {seed, 0}, options);
     const auto all = take_all(sampler);
     ASSERT_EQ(all.size(), support.size());
     std::set<std::size_t> distinct;
@@ -121,7 +121,7 @@ TEST(Unique, TinyProbabilitiesKeepTheirRatio) {
   });
   std::vector<double> observed(2);
   for (std::uint64_t seed = 0; seed < 20000; ++seed) {
-    UniqueSampler sampler(model, {seed, 0}, {.max_length = 1});
+    UniqueSampler sampler(model, {}, {seed, 0}, {.max_length = 1});
     EXPECT_EQ(sampler.next()->tokens, Sequence{1});
     ++observed[sampler.next()->tokens[0] == 0 ? 0 : 1];
   }
@@ -134,7 +134,7 @@ TEST(Unique, AsksForEachPrefixOnce) {
     ++asked[{prefix.begin(), prefix.end()}];
     return std::vector<double>{0, 1, 2};
   });
-  UniqueSampler sampler(model, {.seed = 1}, {.max_length = 4});
+  UniqueSampler sampler(model, {}, {.seed = 1}, {.max_length = 4});
   take_all(sampler);
   EXPECT_EQ(asked.size(), 1 + 2 + 4 + 8U);
   for (const auto& [prefix, times] : asked) EXPECT_EQ(times, 1);
@@ -142,18 +142,18 @@ TEST(Unique, AsksForEachPrefixOnce) {
 
 TEST(Unique, Moves) {
   const StatelessModel model;
-  UniqueSampler a(model, {.seed = 1}, {.max_length = 3});
+  UniqueSampler a(model, {}, {.seed = 1}, {.max_length = 3});
   const auto first = a.next();
   UniqueSampler b = std::move(a);
-  UniqueSampler c(model, {.seed = 1}, {.max_length = 3});
+  UniqueSampler c(model, {}, {.seed = 1}, {.max_length = 3});
   EXPECT_EQ(c.next(), first);
   EXPECT_EQ(b.next(), c.next());
 }
 
 TEST(Unique, Refusals) {
   const StatelessModel model;
-  EXPECT_THROW(UniqueSampler(model, {.seed = 1}, {.max_length = 0}), InvalidArgument);
-  EXPECT_THROW(UniqueSampler(model, {.seed = 1}, {}, {5}), InvalidArgument);
+  EXPECT_THROW(UniqueSampler(model, {}, {.seed = 1}, {.max_length = 0}), InvalidArgument);
+  EXPECT_THROW(UniqueSampler(model, {5}, {.seed = 1}, {}), InvalidArgument);
 }
 
 }  // namespace

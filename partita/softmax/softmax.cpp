@@ -48,16 +48,8 @@ class RowWriter {
     const std::size_t n = std::min(kBlock, rows_.columns() - first);
     const std::ptrdiff_t stride = rows_.column_stride();
     const auto offset = static_cast<std::ptrdiff_t>(first) * stride;
-    switch (rows_.dtype()) {
-      case DType::f32:
-        return store(values, n, rows_.row_data<float>(row_) + offset, stride);
-      case DType::f64:
-        return store(values, n, rows_.row_data<double>(row_) + offset, stride);
-      case DType::bf16:
-        return store(values, n, rows_.row_data<bfloat16>(row_) + offset, stride);
-      case DType::f16:
-        return store(values, n, rows_.row_data<float16>(row_) + offset, stride);
-    }
+    visit(rows_.dtype(),
+          [&]<Element Out>(Out) { store(values, n, rows_.row_data<Out>(row_) + offset, stride); });
   }
 
   void fill_nan() const {
@@ -153,11 +145,11 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
         CompensatedSum total;
         for (std::size_t b = 0; b < row.blocks(); ++b) {
           const auto z = row.block(b, buffer);
-          total.add(kernels::exp_accurate(z.data(), z.size(), max, terms + b * kBlock));
+          total.add(kernels::of<T>().exp_accurate(z.data(), z.size(), max, terms + b * kBlock));
         }
         const auto scale = total.inverse<T>();
         write_blocks(row, writer, [&](std::size_t b, std::size_t n, T* out) {
-          kernels::scale(terms + b * kBlock, n, scale, out);
+          kernels::of<T>().scale(terms + b * kBlock, n, scale, out);
         });
       });
 }
@@ -172,7 +164,7 @@ void log_softmax(Rows logits, MutableRows log_probabilities, const RowOptions& o
         const T log_sum = static_cast<T>(workspace.pass.log_sum(row));
         T buffer[kBlock];
         write_blocks(row, writer, [&](std::size_t b, std::size_t n, T* out) {
-          kernels::subtract(row.block(b, buffer).data(), n, max, log_sum, out);
+          kernels::of<T>().subtract(row.block(b, buffer).data(), n, max, log_sum, out);
         });
       });
 }

@@ -8,7 +8,7 @@
 //   model.save("words.model");
 //
 //   auto loaded = partita::NgramModel::load("words.model");     // damaged file: DataError
-//   auto beam = partita::stochastic_beam_search(loaded, 25, {.seed = 1});
+//   auto beam = partita::stochastic_beam_search(loaded, {}, 25, {.seed = 1});
 //   std::cout << loaded.units().decode(beam.sequences[0].tokens) << '\n';
 //
 // With c(h) the number of times that context h was followed by anything, and T(h) the number of

@@ -238,7 +238,7 @@ TEST(Ngram, ReportsProgress) {
 TEST(Ngram, SamplesFollowTheModel) {
   const std::vector<std::string> lines{"banana", "bandana", "cabana", "ananas"};
   const NgramModel model = characters(lines, {.order = 3});
-  const auto samples = ancestral_samples(model, 20000, {1, 0}, {.max_length = 40});
+  const auto samples = ancestral_samples(model, {}, 20000, Stream{1}, {.max_length = 40});
   double mean = 0;
   for (const Hypothesis& h : samples) {
     EXPECT_NEAR(h.log_prob,

@@ -50,15 +50,16 @@ TEST_F(Command, SampleJson) {
   EXPECT_EQ(json["seed"], 9);
   ASSERT_EQ(json["rows"].size(), 3U);
   for (const Json& row : json["rows"]) {
-    EXPECT_THAT(keys(row), ElementsAre("indices", "log_prob", "gumbel", "log_sum_exp", "kappa"));
+    EXPECT_THAT(keys(row),
+                ElementsAre("indices", "log_prob", "perturbed", "log_sum_exp", "threshold"));
     const auto indices = row["indices"].get<std::vector<int>>();
     EXPECT_EQ(std::set<int>(indices.begin(), indices.end()).size(), 4U);
-    const auto gumbel = row["gumbel"].get<std::vector<double>>();
-    EXPECT_TRUE(std::is_sorted(gumbel.rbegin(), gumbel.rend()));
-    EXPECT_GE(gumbel.back(), row["kappa"].get<double>());
+    const auto perturbed = row["perturbed"].get<std::vector<double>>();
+    EXPECT_TRUE(std::is_sorted(perturbed.rbegin(), perturbed.rend()));
+    EXPECT_GE(perturbed.back(), row["threshold"].get<double>());
   }
-  // All five categories: nothing is left, so there is no kappa.
-  EXPECT_TRUE(json_of({"sample", logits(1, 5), "-k", "5"})["rows"][0]["kappa"].is_null());
+  // All five categories: nothing is left, so there is no threshold.
+  EXPECT_TRUE(json_of({"sample", logits(1, 5), "-k", "5"})["rows"][0]["threshold"].is_null());
 }
 
 TEST_F(Command, SampleDoesNotDependOnThreadsAndDoesOnTheSeed) {
@@ -177,20 +178,20 @@ TEST_F(Command, GenerateJson) {
                                                 "12",       "--method",     method, "--seed",
                                                 "3",        "--max-length", "30"};
     const Json json = json_of(arguments);
-    EXPECT_THAT(keys(json), ElementsAre("sequences", "kappa", "seed", "method"));
+    EXPECT_THAT(keys(json), ElementsAre("sequences", "threshold", "seed", "method"));
     EXPECT_EQ(json["seed"], 3);
     EXPECT_EQ(json["method"], method);
     ASSERT_EQ(json["sequences"].size(), 12U);
     const bool perturbed = method == "stochastic-beam" || method == "unique";
-    EXPECT_EQ(json["kappa"].is_number(), perturbed);
+    EXPECT_EQ(json["threshold"].is_number(), perturbed);
     std::set<std::string> texts;
     for (const Json& sequence : json["sequences"]) {
-      EXPECT_THAT(keys(sequence), ElementsAre("text", "log_prob", "gumbel", "weight"));
+      EXPECT_THAT(keys(sequence), ElementsAre("text", "log_prob", "perturbed", "weight"));
       EXPECT_LE(sequence["log_prob"].get<double>(), 0);
-      EXPECT_EQ(sequence["gumbel"].is_number(), perturbed);
+      EXPECT_EQ(sequence["perturbed"].is_number(), perturbed);
       EXPECT_EQ(sequence["weight"].is_number(), perturbed);
       if (perturbed) {
-        EXPECT_GE(sequence["gumbel"].get<double>(), json["kappa"].get<double>());
+        EXPECT_GE(sequence["perturbed"].get<double>(), json["threshold"].get<double>());
       }
       texts.insert(sequence["text"]);
     }
@@ -214,8 +215,8 @@ TEST_F(Command, StochasticBeamAndUniqueAgree) {
   ASSERT_EQ(beam["sequences"].size(), unique["sequences"].size());
   for (std::size_t i = 0; i < beam["sequences"].size(); ++i) {
     EXPECT_EQ(beam["sequences"][i]["text"], unique["sequences"][i]["text"]);
-    EXPECT_DOUBLE_EQ(beam["sequences"][i]["gumbel"].get<double>(),
-                     unique["sequences"][i]["gumbel"].get<double>());
+    EXPECT_DOUBLE_EQ(beam["sequences"][i]["perturbed"].get<double>(),
+                     unique["sequences"][i]["perturbed"].get<double>());
   }
 }
 

@@ -33,7 +33,8 @@ std::vector<float> logits(double margin, double scale, std::uint64_t id) {
 void write_classifier(const std::filesystem::path& folder) {
   // Labels are drawn from the logits' softmax, and the file has them twice as large: T = 2.
   const std::vector<float> z = logits(3, 1, 0);
-  const std::vector<std::int64_t> labels = gumbel_max({z.data(), kRows, kClasses}, {11, 1000});
+  const std::vector<std::int64_t> labels =
+      gumbel_max({z.data(), kRows, kClasses}, Stream{11, 1000});
   const auto save = [&](const char* name, const std::vector<float>& values) {
     save_npy(folder / name, std::span<const float>(values), kRows, kClasses);
   };

@@ -39,7 +39,8 @@ void use(std::string_view bytes) {
     const auto model = partita::NgramModel::parse(bytes, "fuzz.model");
     partita::SearchOptions options;
     options.max_length = 6;
-    for (const auto& sequence : partita::stochastic_beam_search(model, 3, {}, options).sequences) {
+    for (const auto& sequence :
+         partita::stochastic_beam_search(model, {}, 3, {}, options).sequences) {
       if (std::isnan(sequence.log_prob) || sequence.log_prob > 1e-6) std::abort();
       (void)model.units().decode(sequence.tokens);
     }

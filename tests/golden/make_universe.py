@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Writes hindsight_universe.hpp: the synthetic universe of Shi, Bieber, Sutton (ICML 2020).
+"""Writes synthetic_universe.hpp: the synthetic universe of Shi, Bieber, Sutton (ICML 2020).
 
 100 items, probabilities proportional to Exp(1)^3, values Normal(log p, 0.5) shifted to a minimum of
 0; numpy's legacy generator with seed 123, as in the notebook of the paper's repository. Run it with
 Debian's python3-numpy (the legacy generator is frozen, any version gives the same numbers):
 
-    /usr/bin/python3 tests/golden/make_universe.py > tests/golden/hindsight_universe.hpp
+    /usr/bin/python3 tests/golden/make_universe.py > tests/golden/synthetic_universe.hpp
 """
 
 import numpy as np

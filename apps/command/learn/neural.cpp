@@ -62,6 +62,9 @@ language::NetworkOptions network_of(const LmTrainOptions& options, const TextUni
                                       .cutoffs = cutoffs};
 }
 
+/// The children of the seed's stream.
+enum Purpose : std::uint64_t { kWeights, kTraining };
+
 /// What a checkpoint is a checkpoint of.
 std::string description(const LmTrainOptions& options) {
   return fmt::format(
@@ -181,21 +184,21 @@ void train_neural(const LmTrainOptions& options) {
   TextUnits units = units_of(options, text.lines);
   const auto loss = loss_of(options, units, text.lines);
   const language::NetworkOptions network = network_of(options, units);
+  const Stream stream{.seed = options.common.seed};
   language::TextModel model =
-      language::TextModel::make(std::move(units), network, Stream{options.common.seed, 0});
+      language::TextModel::make(std::move(units), network, stream.child(kWeights));
   std::size_t parameters = 0;
   for (const Tensor& each : model.network->parameters()) {
     parameters += static_cast<std::size_t>(each.numel());
   }
   const language::TextTrainingResult result = [&] {
     Meter meter("training");
-    return train(model, text.lines, *loss,
+    return train(model, text.lines, *loss, stream.child(kTraining),
                  {.epochs = options.epochs,
                   .batch = options.batch,
                   .length = options.length,
                   .learning_rate = options.learning_rate,
                   .held_out = options.held_out,
-                  .seed = options.common.seed,
                   .patience = options.patience,
                   .device = device_of(options.run.device)},
                  {.checkpoint = options.run.checkpoint,

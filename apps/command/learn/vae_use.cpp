@@ -44,7 +44,12 @@ struct UseOptions {
   CommonOptions common;
 };
 
-enum Purpose : std::uint64_t { kBits = 300, kSamples };
+/// The children of the seed's stream.
+enum Purpose : std::uint64_t { kImages, kBits, kSamples };
+
+Stream stream(const UseOptions& options, Purpose purpose) {
+  return Stream{.seed = options.common.seed}.child(purpose);
+}
 
 vae::VaeModel open(const UseOptions& options) {
   at::set_num_threads(options.common.threads);
@@ -56,7 +61,7 @@ vae::VaeModel open(const UseOptions& options) {
 /// Test images as the model sees them, where it is.
 Tensor test_images(const UseOptions& options, const vae::VaeModel& model, std::size_t most) {
   constexpr std::size_t kNone = 1;  // rendered images to train on
-  const LabeledImages images = load_image_sets(options.data, kNone, options.common.seed).test;
+  const LabeledImages images = load_image_sets(options.data, kNone, stream(options, kImages)).test;
   if (static_cast<std::int64_t>(images.rows) != model.rows ||
       static_cast<std::int64_t>(images.columns) != model.columns) {
     throw DataError(options.data,
@@ -64,7 +69,7 @@ Tensor test_images(const UseOptions& options, const vae::VaeModel& model, std::s
                                 images.columns, model.rows, model.columns));
   }
   return vae::evaluation_images(image_rows(images, most), model.vae->options().decoder,
-                                {options.common.seed, kBits})
+                                stream(options, kBits))
       .to(device_of(options.device));
 }
 
@@ -81,9 +86,8 @@ void evaluate(const UseOptions& options) {
       options.images == 0 ? std::numeric_limits<std::size_t>::max() : options.images;
   const Tensor x = test_images(options, model, most);
   Meter meter("evaluating");
-  const vae::Bounds seen = vae::evaluate(
-      *model.vae, x, {.samples = options.count, .stream = {options.common.seed, kSamples}},
-      meter.progress());
+  const vae::Bounds seen = vae::evaluate(*model.vae, x, stream(options, kSamples),
+                                         {.samples = options.count}, meter.progress());
   const auto [elbo, elbo_error] = mean_and_error(seen.elbo());
   const auto [bound, bound_error] = mean_and_error(seen.bound);
   const double reconstruction = -seen.reconstruction.mean().item<double>();
@@ -153,7 +157,7 @@ std::size_t side(std::int64_t count) {
 
 void sample(const UseOptions& options) {
   const vae::VaeModel model = open(options);
-  const Random random(Stream{options.common.seed, kSamples});
+  const Random random(stream(options, kSamples));
   const Tensor images = decode(*model.vae, model.vae->prior()->sample({options.count}, random));
   give(options, model, images, "Samples",
        {figure_of(model, images, side(options.count), "Samples",
@@ -163,7 +167,7 @@ void sample(const UseOptions& options) {
 void reconstruct(const UseOptions& options) {
   const vae::VaeModel model = open(options);
   const Tensor x = test_images(options, model, options.images);
-  const Random random(Stream{options.common.seed, kSamples});
+  const Random random(stream(options, kSamples));
   const at::NoGradGuard no_grad;
   const Tensor images = decode(*model.vae, model.vae->posterior(x)->sample(random));
   const std::size_t across = side(x.size(0));

@@ -26,9 +26,8 @@
 namespace partita::app {
 namespace {
 
-// Streams of a seed: one for the split, and those from the next on for resamples.
-constexpr std::uint64_t kSplitStream = 0;
-constexpr std::uint64_t kResampleStream = 1;
+/// The children of the seed's stream.
+enum Purpose : std::uint64_t { kSplit, kResamples };
 
 const std::map<std::string, CalibrationMethod> kMethods = {
     {"temperature", CalibrationMethod::temperature},
@@ -89,11 +88,11 @@ Part copy_rows(Rows rows, std::span<const std::int64_t> labels,
 /// Rows in a random order, of which the first are fitted and the rest evaluated. Both parts keep at
 /// least one.
 std::pair<Part, Part> split_rows(Rows rows, std::span<const std::int64_t> labels, double share,
-                                 std::uint64_t seed) {
+                                 const Stream& stream) {
   if (rows.rows() < 2) throw InvalidArgument("--split", "1 row cannot be split");
   std::vector<std::size_t> order(rows.rows());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  shuffle(order, {seed, kSplitStream});
+  shuffle(order, stream);
   const auto wanted =
       static_cast<std::size_t>(std::llround(share * static_cast<double>(order.size())));
   const std::size_t fitted = std::clamp<std::size_t>(wanted, 1, order.size() - 1);
@@ -101,11 +100,16 @@ std::pair<Part, Part> split_rows(Rows rows, std::span<const std::int64_t> labels
   return {copy_rows(rows, labels, all.first(fitted)), copy_rows(rows, labels, all.subspan(fitted))};
 }
 
-EvaluationOptions evaluation_options(const MeasureOptions& measure, std::uint64_t seed) {
-  return {.bins = measure.bins,
-          .equal_mass = measure.equal_mass,
-          .resamples = measure.resamples,
-          .stream = {seed, kResampleStream}};
+CalibrationEvaluation evaluate(Rows rows, std::span<const std::int64_t> labels,
+                               const MeasureOptions& measure, const CommonOptions& common,
+                               const Calibrator* calibrator = nullptr) {
+  const CalibrationBins bins{.bins = measure.bins, .equal_mass = measure.equal_mass};
+  if (measure.resamples == 0) {
+    return evaluate_calibration(rows, labels, bins, calibrator, common.threads);
+  }
+  return evaluate_calibration(rows, labels, Stream{.seed = common.seed}.child(kResamples),
+                              {.resamples = measure.resamples, .threads = common.threads}, bins,
+                              calibrator);
 }
 
 /// What the library says of an argument, said of the file that it came from.
@@ -128,11 +132,13 @@ CalibrationResult fit(const FitOptions& options) {
   const std::vector<std::int64_t> labels = read_labels(options.input, input.rows());
   const bool split = options.split < 1;
   std::optional<std::pair<Part, Part>> parts;
-  if (split) parts = split_rows(input.rows(), labels, options.split, options.common.seed);
+  if (split) {
+    parts = split_rows(input.rows(), labels, options.split,
+                       Stream{.seed = options.common.seed}.child(kSplit));
+  }
   const Part whole{{}, input.rows(), labels};
   const Part& fitted = split ? parts->first : whole;
   const Part& evaluated = split ? parts->second : whole;
-  const RowOptions rows{.threads = options.common.threads};
 
   CalibrationResult result;
   result.logits = options.input.logits;
@@ -144,29 +150,31 @@ CalibrationResult fit(const FitOptions& options) {
   result.seed = options.common.seed;
   {
     Meter meter("fitting");
-    result.calibrator =
+    result.fit =
         fit_calibrator(kMethods.at(options.method), fitted.rows, fitted.labels,
                        {.bins = options.measure.bins, .equal_mass = options.measure.equal_mass},
-                       rows, meter.progress());
+                       options.common.threads, meter.progress());
   }
-  const EvaluationOptions evaluation = evaluation_options(options.measure, options.common.seed);
-  result.before = evaluate_calibration(evaluated.rows, evaluated.labels, evaluation, nullptr, rows);
-  if (result.calibrator->report().status != FitStatus::converged) return result;
+  result.before = evaluate(evaluated.rows, evaluated.labels, options.measure, options.common);
+  if (!result.fit->calibrator) return result;
+  const Calibrator& calibrator = *result.fit->calibrator;
   result.after =
-      evaluate_calibration(evaluated.rows, evaluated.labels, evaluation, &*result.calibrator, rows);
-  const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters());
+      evaluate(evaluated.rows, evaluated.labels, options.measure, options.common, &calibrator);
+  const auto* t = std::get_if<TemperatureScaling>(&calibrator.parameters());
   if (t != nullptr && !options.measure.report.empty()) {
-    result.curve =
-        nll_curve(fitted.rows, fitted.labels, t->temperature, {.threads = options.common.threads});
+    result.curve = nll_curve(fitted.rows, fitted.labels, t->temperature, options.common.threads);
   }
   return result;
 }
 
 Json fit_json(const CalibrationResult& result, const FitOptions& options) {
-  const FitReport& report = result.calibrator->report();
+  const FitReport& report = result.fit->report;
+  const auto& calibrator = result.fit->calibrator;
   Json json{{"method", options.method}};
-  if (const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters())) {
-    json["temperature"] = t->temperature;  // null unless it converged
+  if (options.method == "temperature") {
+    json["temperature"] =
+        calibrator ? Json(std::get<TemperatureScaling>(calibrator->parameters()).temperature)
+                   : Json(nullptr);
   }
   json["status"] = name_of(report.status);
   json["iterations"] = report.iterations;
@@ -184,25 +192,24 @@ Json fit_json(const CalibrationResult& result, const FitOptions& options) {
   return json;
 }
 
-void note_infinite(const Evaluation& evaluation, std::string_view what) {
+void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what) {
   if (!std::isinf(evaluation.metrics.nll)) return;
   note(fmt::format("partita: warning: nll{} is infinite: some label has probability 0", what));
 }
 
 void run_fit(const FitOptions& options) {
   const CalibrationResult result = naming_files(options.input, [&] { return fit(options); });
-  const std::string problem = explain(result.calibrator->report().status);
-  if (problem.empty()) {
-    write_file(options.output, result.calibrator->to_json());
+  const FitStatus status = result.fit->report.status;
+  if (result.fit->calibrator) {
+    write_file(options.output, result.fit->calibrator->to_json());
     if (!options.measure.report.empty()) {
       write_file(options.measure.report, calibration_report(result));
     }
   }
   if (options.common.json) print_json(fit_json(result, options));
-  if (!problem.empty()) {
+  if (!result.fit->calibrator) {
     throw DataError(options.input.logits,
-                    fmt::format("no calibrator ({}): {}",
-                                name_of(result.calibrator->report().status), problem));
+                    fmt::format("no calibrator ({}): {}", name_of(status), explain(status)));
   }
   if (!options.common.json) print(result_text(result));
   note_infinite(*result.after, " after");
@@ -255,9 +262,7 @@ void run_evaluate(const EvaluateOptions& options) {
   result.resamples = options.measure.resamples;
   result.seed = options.common.seed;
   result.before = naming_files(options.input, [&] {
-    return evaluate_calibration(input.rows(), labels,
-                                evaluation_options(options.measure, options.common.seed), nullptr,
-                                {.threads = options.common.threads});
+    return evaluate(input.rows(), labels, options.measure, options.common);
   });
   if (!options.measure.report.empty()) {
     write_file(options.measure.report, calibration_report(result));

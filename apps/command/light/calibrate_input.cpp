@@ -17,17 +17,8 @@ constexpr double kSumTolerance = 1e-3;  // of probabilities in half precision
 
 double element(Rows rows, std::size_t r, std::size_t c) {
   const auto at = static_cast<std::ptrdiff_t>(c) * rows.column_stride();
-  switch (rows.dtype()) {
-    case DType::f64:
-      return rows.row_data<double>(r)[at];
-    case DType::f32:
-      return static_cast<double>(rows.row_data<float>(r)[at]);
-    case DType::f16:
-      return static_cast<double>(static_cast<float>(rows.row_data<float16>(r)[at]));
-    case DType::bf16:
-      break;
-  }
-  return static_cast<double>(static_cast<float>(rows.row_data<bfloat16>(r)[at]));
+  return visit(rows.dtype(),
+               [&]<Element T>(T) { return static_cast<double>(rows.row_data<T>(r)[at]); });
 }
 
 /// Why a row is no distribution; empty if it is one.

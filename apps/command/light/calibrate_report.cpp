@@ -16,7 +16,7 @@ namespace partita::app {
 namespace {
 
 /// Accuracy against confidence, with the diagonal and the ends of the bootstrap bands.
-CaptionedFigure reliability(const Evaluation& evaluation, const std::string& when) {
+CaptionedFigure reliability(const CalibrationEvaluation& evaluation, const std::string& when) {
   Series measured{.name = "accuracy", .mark = Mark::line_and_points};
   Series band{.name = "95 % band", .mark = Mark::line, .dashed = true};  // there and back
   std::vector<double> high;
@@ -47,7 +47,7 @@ CaptionedFigure reliability(const Evaluation& evaluation, const std::string& whe
 }
 
 /// How many rows each bin holds.
-CaptionedFigure histogram(const Evaluation& evaluation, const std::string& when) {
+CaptionedFigure histogram(const CalibrationEvaluation& evaluation, const std::string& when) {
   Figure figure{.title = "Histogram of confidence" + when,
                 .x = {.label = "confidence", .min = 0, .max = 1},
                 .y = {.label = "share of rows", .min = 0},
@@ -76,7 +76,7 @@ CaptionedFigure histogram(const Evaluation& evaluation, const std::string& when)
   return {to_svg(figure), fmt::format("Where the confidences lie{}.", when)};
 }
 
-Table bins_table(const Evaluation& evaluation, const std::string& when) {
+Table bins_table(const CalibrationEvaluation& evaluation, const std::string& when) {
   Table table{.caption = "Bins" + when,
               .columns = {{"confidence in"},
                           {"rows", Align::right},
@@ -134,12 +134,12 @@ std::string calibration_report(const CalibrationResult& result) {
                                        grouped(result.evaluated_rows), grouped(result.classes)));
   if (!result.preface.empty()) page.paragraph(result.preface);
   const std::string before = result.after ? " before" : "";
-  if (result.calibrator) {
-    const FitReport& report = result.calibrator->report();
-    const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters());
+  if (result.fit && result.fit->calibrator) {
+    const FitReport& report = result.fit->report;
+    const auto* t = std::get_if<TemperatureScaling>(&result.fit->calibrator->parameters());
     page.paragraph(fmt::format(
         "Method {}{}, fitted on {} rows: {} after {} iteration{}, with a gradient of {:.1e}. {}",
-        name_of(result.calibrator->method()),
+        name_of(result.fit->calibrator->method()),
         t != nullptr ? fmt::format(", T = {:.6f}", t->temperature) : "",
         grouped(result.fitted_rows), name_of(report.status), report.iterations,
         report.iterations == 1 ? "" : "s", report.gradient_residual,
@@ -160,7 +160,7 @@ std::string calibration_report(const CalibrationResult& result) {
   page.figures(histograms);
   if (!result.curve.temperature.empty()) {
     add_temperature(page, result,
-                    std::get<TemperatureScaling>(result.calibrator->parameters()).temperature);
+                    std::get<TemperatureScaling>(result.fit->calibrator->parameters()).temperature);
   }
   page.heading("Bins");
   page.paragraph(

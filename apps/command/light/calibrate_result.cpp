@@ -25,7 +25,7 @@ void each_metric(const Use& use) {
 
 /// "0.05372 (0.05002, 0.05811)"
 template <class Get>
-std::string cell(const Evaluation& evaluation, const Get& get) {
+std::string cell(const CalibrationEvaluation& evaluation, const Get& get) {
   std::string value = fmt::format("{:.5f}", get(evaluation.metrics));
   if (!evaluation.intervals) return value;
   const Interval interval = get(*evaluation.intervals);
@@ -35,7 +35,7 @@ std::string cell(const Evaluation& evaluation, const Get& get) {
 
 }  // namespace
 
-Json metrics_json(const Metrics& metrics) {
+Json metrics_json(const CalibrationMetrics& metrics) {
   Json json;
   each_metric([&](const char* name, const auto& get) { json[name] = get(metrics); });
   return json;
@@ -50,7 +50,7 @@ Json intervals_json(const PerMetric<Interval>& intervals) {
   return json;
 }
 
-Json bins_json(const Evaluation& evaluation) {
+Json bins_json(const CalibrationEvaluation& evaluation) {
   Json json = Json::array();
   for (const ReliabilityBin& bin : evaluation.bins) {
     json.push_back({{"lower", bin.lower},
@@ -87,13 +87,14 @@ std::string explain(FitStatus status) {
 
 std::string result_text(const CalibrationResult& result) {
   std::string out;
-  if (result.calibrator) {
-    const FitReport& report = result.calibrator->report();
+  if (result.fit && result.fit->calibrator) {
+    const FitReport& report = result.fit->report;
     out += fmt::format(
         "{} calibrator from {} rows of {} classes: {} after {} iterations, gradient {:.1e}\n",
-        name_of(result.calibrator->method()), grouped(result.fitted_rows), grouped(result.classes),
-        name_of(report.status), report.iterations, report.gradient_residual);
-    if (const auto* t = std::get_if<TemperatureScaling>(&result.calibrator->parameters())) {
+        name_of(result.fit->calibrator->method()), grouped(result.fitted_rows),
+        grouped(result.classes), name_of(report.status), report.iterations,
+        report.gradient_residual);
+    if (const auto* t = std::get_if<TemperatureScaling>(&result.fit->calibrator->parameters())) {
       out += fmt::format("temperature {:.10g}\n", t->temperature);
     }
   }

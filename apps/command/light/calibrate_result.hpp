@@ -10,8 +10,8 @@
 
 #include "apps/command/terminal.hpp"
 #include "apps/report/page.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
-#include "partita/calibration/metrics.hpp"
 #include "partita/calibration/nll_curve.hpp"
 
 namespace partita::app {
@@ -26,15 +26,15 @@ struct CalibrationResult {
   std::size_t classes = 0;
   std::size_t resamples = 0;
   std::uint64_t seed = 0;
-  std::optional<Calibrator> calibrator;  ///< of `fit`
-  Evaluation before;                     ///< the only one of `evaluate`
-  std::optional<Evaluation> after;
+  std::optional<CalibratorFit> fit;  ///< of `fit`
+  CalibrationEvaluation before;      ///< the only one of `evaluate`
+  std::optional<CalibrationEvaluation> after;
   NllCurve curve;  ///< of temperature scaling, for the report
 };
 
-Json metrics_json(const Metrics& metrics);
+Json metrics_json(const CalibrationMetrics& metrics);
 Json intervals_json(const PerMetric<Interval>& intervals);
-Json bins_json(const Evaluation& evaluation);
+Json bins_json(const CalibrationEvaluation& evaluation);
 /// Empty if there is nothing wrong; else why there is no calibrator.
 std::string explain(FitStatus status);
 

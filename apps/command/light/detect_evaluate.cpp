@@ -79,11 +79,11 @@ DetectionResult evaluate(const EvaluateDetectionOptions& options) {
   const Positive positive = options.positive == "in" ? Positive::in : Positive::out;
   result.metrics = detection_metrics(result.in, result.out, positive);
   if (options.resamples > 0) {
-    result.intervals = detection_intervals(result.in, result.out, positive,
-                                           {.resamples = options.resamples,
-                                            .level = kIntervalLevel,
-                                            .stream = {.seed = options.common.seed},
-                                            .threads = options.common.threads});
+    result.intervals =
+        detection_intervals(result.in, result.out, positive, {.seed = options.common.seed},
+                            {.resamples = options.resamples,
+                             .level = kIntervalLevel,
+                             .threads = options.common.threads});
   }
   return result;
 }

@@ -7,7 +7,7 @@
 
 #include "apps/command/light/detect_score.hpp"
 #include "apps/command/options.hpp"
-#include "partita/detection/metrics.hpp"
+#include "partita/detection/detection_metrics.hpp"
 
 namespace partita::app {
 

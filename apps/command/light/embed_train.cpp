@@ -81,7 +81,6 @@ void run(TrainOptions options) {
                                                     : EmbeddingLoss::negative_sampling;
   options.embedding.alpha = options.alpha;
   options.embedding.threads = options.common.threads;
-  options.embedding.seed = options.common.seed;
 
   const Corpus corpus = read_corpus(options);
   const Vocabulary& vocabulary = corpus.vocabulary();
@@ -90,7 +89,7 @@ void run(TrainOptions options) {
                                                 "there is nothing to predict",
                                                 options.vocabulary.min_count));
   }
-  EmbeddingTrainer trainer(corpus, options.embedding);
+  EmbeddingTrainer trainer(corpus, {.seed = options.common.seed}, options.embedding);
   const std::string checkpoint = options.output + ".checkpoint";
   if (options.resume && std::filesystem::exists(checkpoint)) {
     trainer.resume(checkpoint);

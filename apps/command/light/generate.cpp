@@ -15,7 +15,7 @@
 #include "partita/base/error.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
-#include "partita/search/estimators.hpp"
+#include "partita/search/importance_weights.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
 
@@ -37,7 +37,7 @@ constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 struct Generated {
   std::vector<PerturbedHypothesis> sequences;
   std::vector<double> weights;
-  double kappa = kNone;
+  double threshold = kNone;
 };
 
 Generated without_noise(const std::vector<Hypothesis>& sequences) {
@@ -48,30 +48,29 @@ Generated without_noise(const std::vector<Hypothesis>& sequences) {
 }
 
 Generated draw_unique(const SequenceModel& model, const Sequence& prompt,
-                      const GenerateOptions& options, Stream stream) {
+                      const GenerateOptions& options, const Stream& stream) {
   Generated out;
-  UniqueSampler sampler(model, stream, options.search, prompt);
+  UniqueSampler sampler(model, prompt, stream, options.search);
   while (out.sequences.size() < options.k) {
     auto next = sampler.next();
     if (!next) break;
     out.sequences.push_back(std::move(*next));
   }
-  out.kappa = sampler.threshold();
+  out.threshold = sampler.threshold();
   for (const auto& sequence : out.sequences)
-    out.weights.push_back(importance_weight(sequence.log_prob, out.kappa));
+    out.weights.push_back(importance_weight(sequence.log_prob, out.threshold));
   return out;
 }
 
 Generated generate(const SequenceModel& model, const Sequence& prompt,
                    const GenerateOptions& options) {
-  const Stream stream{options.common.seed, 0};
+  const Stream stream{.seed = options.common.seed};
   if (options.method == "ancestral")
-    return without_noise(ancestral_samples(model, options.k, stream, options.search, prompt));
+    return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
   if (options.method == "beam")
-    return without_noise(beam_search(model, {&prompt, 1}, options.k, options.search).front());
+    return without_noise(beam_search(model, prompt, options.k, options.search));
   if (options.method == "unique") return draw_unique(model, prompt, options, stream);
-  StochasticBeam beam = std::move(
-      stochastic_beam_search(model, {&prompt, 1}, options.k, stream, options.search).front());
+  StochasticBeam beam = stochastic_beam_search(model, prompt, options.k, stream, options.search);
   return {std::move(beam.sequences), std::move(beam.weights), beam.threshold};
 }
 
@@ -82,11 +81,11 @@ Json to_json(const Generated& generated, const TextGenerator& generator,
     const PerturbedHypothesis& sequence = generated.sequences[i];
     sequences.push_back({{"text", generator.decode(sequence.tokens)},
                          {"log_prob", sequence.log_prob},
-                         {"gumbel", sequence.perturbed},
+                         {"perturbed", sequence.perturbed},
                          {"weight", generated.weights[i]}});
   }
   return {{"sequences", std::move(sequences)},
-          {"kappa", generated.kappa},
+          {"threshold", generated.threshold},
           {"seed", options.common.seed},
           {"method", options.method}};
 }
@@ -95,14 +94,16 @@ std::string to_text(const Generated& generated, const TextGenerator& generator) 
   const auto number = [](double value) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.4g}", value);
   };
-  std::string out = fmt::format("{:>9}  {:>9}  {:>9}  text\n", "log_prob", "gumbel", "weight");
+  std::string out = fmt::format("{:>9}  {:>9}  {:>9}  text\n", "log_prob", "perturbed", "weight");
   for (std::size_t i = 0; i < generated.sequences.size(); ++i) {
     const PerturbedHypothesis& sequence = generated.sequences[i];
     out += fmt::format("{:>9}  {:>9}  {:>9}  {}{}\n", number(sequence.log_prob),
                        number(sequence.perturbed), number(generated.weights[i]),
                        generator.decode(sequence.tokens), sequence.finished ? "" : "...");
   }
-  if (!std::isnan(generated.kappa)) out += fmt::format("kappa {:.4g}\n", generated.kappa);
+  if (!std::isnan(generated.threshold)) {
+    out += fmt::format("threshold {:.4g}\n", generated.threshold);
+  };
   return out;
 }
 
@@ -161,8 +162,8 @@ void add_generate(CLI::App& app) {
       "  beam              the k most likely sequences, as far as a beam of width k finds them\n"
       "\n"
       "Prints each sequence with its log-probability and, for the methods that draw without\n"
-      "replacement, its perturbed log-probability (gumbel), importance weight, and the threshold "
-      "kappa.");
+      "replacement, its perturbed log-probability, its importance weight, and the threshold:\n"
+      "the perturbed log-probability of the next one.");
   command->callback([options] { run(*options); });
 }
 

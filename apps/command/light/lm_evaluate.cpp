@@ -25,9 +25,8 @@
 namespace partita::app {
 namespace {
 
-// Streams of a seed: which tokens calibration looks at, and those from the next on for resamples.
-constexpr std::uint64_t kSampleStream = 0;
-constexpr std::uint64_t kResampleStream = 1;
+/// The children of the seed's stream: which tokens calibration looks at, and resamples of them.
+enum Purpose : std::uint64_t { kSample, kResamples };
 
 struct EvaluateOptions {
   ModelFile model;
@@ -75,12 +74,11 @@ struct Sample {
 /// The tokens that a sample holds, in the order of the text whatever thread saw them first.
 class Sampler {
  public:
-  Sampler(const Text& text, Token end, std::size_t vocabulary, std::uint64_t seed)
+  Sampler(const Text& text, Token end, std::size_t vocabulary, const Stream& stream)
       : vocabulary_(vocabulary) {
     constexpr std::size_t kMostLogits = std::size_t{1} << 27U;  // half a GiB
     const std::size_t most = std::max<std::size_t>(1, kMostLogits / vocabulary);
     const double share = static_cast<double>(most) / static_cast<double>(text.tokens);
-    const Stream stream{seed, kSampleStream};
     std::uint64_t token = 0;
     for (const Sequence& sequence : text.sequences) {
       const std::size_t targets = sequence.size() + (end >= 0 ? 1 : 0);
@@ -148,7 +146,7 @@ Prediction predict(const SequenceModel& model, const Text& text, int threads, Sa
 CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample,
                             std::size_t vocabulary) {
   const Rows rows = sample.rows(vocabulary);
-  const RowOptions threads{.threads = options.common.threads};
+  const int threads = options.common.threads;
   constexpr std::size_t kResamples = 200;
   CalibrationResult result;
   result.logits = options.model.path;
@@ -158,19 +156,24 @@ CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample
   result.classes = vocabulary;
   result.resamples = options.report.empty() ? 0 : kResamples;
   result.seed = options.common.seed;
-  const EvaluationOptions evaluation{.resamples = result.resamples,
-                                     .stream = {options.common.seed, kResampleStream}};
-  result.before = evaluate_calibration(rows, sample.labels, evaluation, nullptr, threads);
-  Calibrator calibrator =
-      fit_calibrator(CalibrationMethod::temperature, rows, sample.labels, {}, threads);
-  if (calibrator.report().status != FitStatus::converged) return result;
-  result.after = evaluate_calibration(rows, sample.labels, evaluation, &calibrator, threads);
+  const auto evaluate = [&](const Calibrator* calibrator) {
+    if (result.resamples == 0) {
+      return evaluate_calibration(rows, sample.labels, {}, calibrator, threads);
+    }
+    return evaluate_calibration(
+        rows, sample.labels, Stream{.seed = options.common.seed}.child(kResamples),
+        {.resamples = result.resamples, .threads = threads}, {}, calibrator);
+  };
+  result.before = evaluate(nullptr);
+  result.fit = fit_calibrator(CalibrationMethod::temperature, rows, sample.labels, {}, threads);
+  if (!result.fit->calibrator) return result;
+  const Calibrator& calibrator = *result.fit->calibrator;
+  result.after = evaluate(&calibrator);
   if (!options.report.empty()) {
-    result.curve = nll_curve(rows, sample.labels,
-                             std::get<TemperatureScaling>(calibrator.parameters()).temperature,
-                             threads);
+    result.curve =
+        nll_curve(rows, sample.labels,
+                  std::get<TemperatureScaling>(calibrator.parameters()).temperature, threads);
   }
-  result.calibrator = std::move(calibrator);
   return result;
 }
 
@@ -178,7 +181,8 @@ void run(const EvaluateOptions& options) {
   const TextGenerator generator = open_model(options.model);
   const Text text = read_text(options, generator);
   const SequenceModel& model = *generator.model;
-  Sampler sampler(text, model.end_token(), model.vocabulary_size(), options.common.seed);
+  Sampler sampler(text, model.end_token(), model.vocabulary_size(),
+                  Stream{.seed = options.common.seed}.child(kSample));
   const Prediction prediction = predict(model, text, options.common.threads, sampler);
   CalibrationResult calibration = calibrate(options, sampler.sample(), model.vocabulary_size());
   const double perplexity = std::exp(prediction.nll);
@@ -187,10 +191,10 @@ void run(const EvaluateOptions& options) {
       "included. Each row is a token that was predicted, each class one that it could have been.",
       generator.kind, std::filesystem::path(options.text).filename().string(), perplexity,
       grouped(text.tokens), grouped(text.sequences.size()));
-  const Metrics& metrics = calibration.before.metrics;
+  const CalibrationMetrics& metrics = calibration.before.metrics;
   std::optional<double> temperature;
-  if (calibration.calibrator) {
-    temperature = std::get<TemperatureScaling>(calibration.calibrator->parameters()).temperature;
+  if (const auto& calibrator = calibration.fit->calibrator) {
+    temperature = std::get<TemperatureScaling>(calibrator->parameters()).temperature;
   }
   if (!options.report.empty()) write_file(options.report, calibration_report(calibration));
   if (options.common.json) {

@@ -56,7 +56,7 @@ TopKSample sample_rows(Rows logits, const SampleOptions& options) {
   for (std::size_t first = 0; first < logits.rows(); first += step) {
     const Rows chunk = logits.slice(first, std::min(step, logits.rows() - first));
     std::vector<RowError> errors;
-    const Streams streams(options.common.seed, first);
+    const Streams streams(Stream{.seed = options.common.seed}, first);
     const int threads = options.common.threads;
     append(all,
            options.filter.is_identity()
@@ -82,9 +82,9 @@ Json to_json(const TopKSample& sample, std::uint64_t seed) {
   for (std::size_t row = 0; row < sample.rows; ++row) {
     rows.push_back({{"indices", row_of(sample.indices, row, sample.k)},
                     {"log_prob", row_of(sample.log_prob, row, sample.k)},
-                    {"gumbel", row_of(sample.perturbed, row, sample.k)},
+                    {"perturbed", row_of(sample.perturbed, row, sample.k)},
                     {"log_sum_exp", sample.log_sum_exp[row]},
-                    {"kappa", sample.threshold[row]}});
+                    {"threshold", sample.threshold[row]}});
   }
   return {{"rows", std::move(rows)}, {"seed", seed}};
 }
@@ -92,9 +92,9 @@ Json to_json(const TopKSample& sample, std::uint64_t seed) {
 std::string to_text(const TopKSample& sample) {
   std::string out;
   for (std::size_t row = 0; row < sample.rows; ++row) {
-    out += fmt::format("row {}: log-sum-exp {:.6g}, kappa {:.6g}\n{:>10}  {:>10}  {:>10}\n", row,
-                       sample.log_sum_exp[row], sample.threshold[row], "category", "log_prob",
-                       "gumbel");
+    out += fmt::format("row {}: log-sum-exp {:.6g}, threshold {:.6g}\n{:>10}  {:>10}  {:>10}\n",
+                       row, sample.log_sum_exp[row], sample.threshold[row], "category", "log_prob",
+                       "perturbed");
     for (std::size_t j = row * sample.k; j < (row + 1) * sample.k; ++j) {
       out += fmt::format("{:>10}  {:>10.4f}  {:>10.4f}\n", sample.indices[j], sample.log_prob[j],
                          sample.perturbed[j]);
@@ -141,10 +141,9 @@ void add_sample(CLI::App& app) {
       "Example:\n"
       "  partita sample logits.npy -k 10 --seed 1 --top-p 0.95 --json\n"
       "\n"
-      "Prints, for each row, the categories in the order drawn, their log-probabilities, the "
-      "perturbed\n"
-      "ones (gumbel), the row's log-sum-exp, and kappa, the perturbed log-probability of the next "
-      "one.");
+      "Prints, for each row, the categories in the order drawn, their log-probabilities with and\n"
+      "without Gumbel noise (perturbed), the row's log-sum-exp, and the threshold: the perturbed\n"
+      "log-probability of the next one.");
   command->callback([options] { run(*options); });
 }
 

@@ -103,7 +103,7 @@ class Tasks {
           if (next == tasks_.size()) return;
           task = next++;
         }
-        tasks_[task](Random(Stream{.seed = options_.seed, .id = task}));
+        tasks_[task](Random(Stream{.seed = options_.seed}.child(task)));
         const std::scoped_lock lock(mutex);
         meter.update({++done, tasks_.size(), "measurements"});
       }

@@ -79,16 +79,16 @@ struct Model {
   OutputLayer output;
   Tensor log_z;  // [V], for a loss with one for each context: far off to begin with
 
-  Model(const Tensor& bias, std::int64_t dim, std::uint64_t seed) {
+  Model(const Tensor& bias, std::int64_t dim, const Stream& stream) {
     const std::int64_t v = bias.size(0);
-    const auto embedding = [&](std::uint64_t id) {
-      const Random random(Stream{.seed = seed, .id = id});
+    const Random random(stream);
+    const auto embedding = [&] {
       return random.normal({v, dim}, at::kFloat).div_(std::sqrt(static_cast<double>(dim)));
     };
-    context = embedding(1).set_requires_grad(true);
-    output.weight = embedding(2).set_requires_grad(true);
+    context = embedding().set_requires_grad(true);
+    output.weight = embedding().set_requires_grad(true);
     output.bias = bias.to(at::kFloat).clone().set_requires_grad(true);
-    log_z = Random(Stream{.seed = seed, .id = 4}).normal({v}, at::kFloat).set_requires_grad(true);
+    log_z = random.normal({v}, at::kFloat).set_requires_grad(true);
   }
   std::vector<Tensor> parameters() const { return {context, output.weight, output.bias, log_z}; }
 
@@ -182,11 +182,12 @@ LossResult train(const Experiment& experiment, const Contender& contender, std::
   // q, which is 0 then.
   Model model(contender.without_noise_correction ? at::zeros_like(experiment.log_unigram)
                                                  : experiment.log_unigram,
-              options.dim, options.seed);
+              options.dim, nce_stream(options, NceDraw::weights));
   const auto loss = contender.make(experiment.noise, model);
   torch::optim::Adagrad optimizer(model.parameters(), torch::optim::AdagradOptions(kLearningRate));
-  training::Batches batches(experiment.pairs.train, options.batch, {.seed = options.seed, .id = 3});
-  const Stream stream{.seed = options.seed, .id = 10 + id};
+  training::Batches batches(experiment.pairs.train, options.batch,
+                            nce_stream(options, NceDraw::order));
+  const Stream stream = nce_stream(options, NceDraw::noise).child(id);
   LossResult result{.name = contender.name, .noise = contender.noise};
   double seconds = 0;
   for (std::int64_t step = 0;; ++step) {
@@ -198,8 +199,7 @@ LossResult train(const Experiment& experiment, const Contender& contender, std::
     if (step == options.steps) break;
     const auto start = Clock::now();
     const auto number = static_cast<std::uint64_t>(step);
-    (*loss)(model.batch(experiment.pairs, batches.at(number)), model.output,
-            training::step_stream(stream, number))
+    (*loss)(model.batch(experiment.pairs, batches.at(number)), model.output, stream.child(number))
         .backward();
     optimizer.step();
     for (Tensor& parameter : optimizer.param_groups()[0].params())
@@ -281,8 +281,8 @@ NceExperimentResult run_nce(const NceExperimentOptions& options) {
   result.unigram_perplexity = unigram_perplexity(experiment.pairs, log_unigram);
   result.losses = train_all(experiment);
   result.step_times = time_steps(options);
-  result.ratio = check_ratio(options.seed);
-  result.path = check_path(options.seed);
+  result.ratio = check_ratio(nce_stream(options, NceDraw::ratio));
+  result.path = check_path(nce_stream(options, NceDraw::path));
   return result;
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "partita/random/stream.hpp"
+
 namespace partita::app {
 
 struct NceExperimentOptions {
@@ -22,6 +24,13 @@ struct NceExperimentOptions {
   std::uint64_t seed = 0;
   int threads = 1;
 };
+
+/// The children of the seed's stream.
+enum class NceDraw : std::uint64_t { weights, order, noise, timed, ratio, path };
+
+inline Stream nce_stream(const NceExperimentOptions& options, NceDraw draw) {
+  return Stream{.seed = options.seed}.child(static_cast<std::uint64_t>(draw));
+}
 
 /// A model on the held-out pairs, after some steps.
 struct CurvePoint {
@@ -90,7 +99,7 @@ NceExperimentResult run_nce(const NceExperimentOptions& options);
 
 // Its parts.
 std::vector<StepTime> time_steps(const NceExperimentOptions& options);
-RatioCheck check_ratio(std::uint64_t seed);
-PathCheck check_path(std::uint64_t seed);
+RatioCheck check_ratio(const Stream& stream);
+PathCheck check_path(const Stream& stream);
 
 }  // namespace partita::app

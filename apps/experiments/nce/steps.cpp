@@ -30,7 +30,7 @@ double seconds_of_step(const OutputLoss& loss, const losses::OutputBatch& batch,
   double total = 0;
   for (std::uint64_t step = 0; step < kMostRuns && (step < 3 || total < kEnough); ++step) {
     const auto start = Clock::now();
-    loss(batch, output, Stream{.seed = 1, .id = step}).backward();
+    loss(batch, output, Stream{.seed = 1}.child(step)).backward();
     {
       const at::NoGradGuard no_grad;
       for (const Tensor& parameter : {output.weight, output.bias}) {
@@ -55,7 +55,7 @@ std::vector<StepTime> time_steps(const NceExperimentOptions& options) {
   std::vector<StepTime> out;
   Meter meter("timing");
   for (const std::int64_t v : sizes) {
-    const Random random(Stream{.seed = options.seed, .id = 5});
+    const Random random(nce_stream(options, NceDraw::timed));
     const auto normal = [&](IntArrayRef shape) {
       return random.normal(shape, at::kFloat).mul_(0.1).set_requires_grad(true);
     };

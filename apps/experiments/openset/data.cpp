@@ -20,9 +20,8 @@
 namespace partita::app {
 namespace {
 
-// Streams of one seed, one a purpose.
-// (load_image_sets() draws digits from 100 and 101.)
-enum Purpose : std::uint64_t { kTrainStream = 100, kTestStream, kUnknownStream, kOutSetStream };
+/// The children of the stream of a data set.
+enum Purpose : std::uint64_t { kKnown, kTrain, kTest, kUnknown, kOutSet };
 
 constexpr std::int64_t kToyTrain = 1000;  // points of each class
 constexpr std::int64_t kToyTest = 1000;
@@ -122,21 +121,20 @@ openset::Architecture image_architecture(const Tensor& x, std::size_t classes, s
           .width = width};
 }
 
-OpensetData rendered_data(const OpensetOptions& options) {
-  const auto stream = [&](Purpose purpose) { return Stream{options.seed, purpose}; };
+OpensetData rendered_data(const OpensetOptions& options, const Stream& stream) {
   std::vector<std::uint8_t> digits(kDigits.size());
   OpensetData data;
   for (std::size_t d = 0; d < digits.size(); ++d) {
     digits[d] = static_cast<std::uint8_t>(d);
     data.classes.emplace_back(1, kDigits[d]);
   }
-  const ImageSets sets = load_image_sets(kRendered, options.train_images, options.seed);
+  const ImageSets sets = load_image_sets(kRendered, options.train_images, stream.child(kKnown));
   data.train = labeled(sets.train, digits);
   data.test = labeled(sets.test, digits);
   data.unknown.emplace_back("letters", image_tensor(render_characters(kCapitals, kRenderedLetters,
-                                                                      stream(kUnknownStream))));
+                                                                      stream.child(kUnknown))));
   data.out_set =
-      image_tensor(render_characters(kCapitals, options.train_images, stream(kOutSetStream)));
+      image_tensor(render_characters(kCapitals, options.train_images, stream.child(kOutSet)));
   data.architecture = image_architecture(data.train.x, digits.size(), options.width);
   return data;
 }
@@ -164,7 +162,7 @@ Tensor any_images(const std::string& directory, bool test, const Tensor& like) {
   return images;
 }
 
-OpensetData directory_data(const OpensetOptions& options) {
+OpensetData directory_data(const OpensetOptions& options, const Stream& stream) {
   const auto known = parse_classes("--known", options.known.empty() ? "0-4" : options.known);
   const auto unknown =
       parse_classes("--unknown", options.unknown.empty() ? "5-9" : options.unknown);
@@ -177,7 +175,8 @@ OpensetData directory_data(const OpensetOptions& options) {
       throw InvalidArgument("--unknown", fmt::format("class {} is known, too", c));
     }
   }
-  const auto [train, test] = load_image_sets(options.data, options.train_images, options.seed);
+  const auto [train, test] =
+      load_image_sets(options.data, options.train_images, stream.child(kKnown));
   const auto chosen = [&](const LabeledImages& all, const std::vector<std::uint8_t>& classes,
                           const char* option) {
     LabeledImages images = with_classes(all, classes, options.train_images);
@@ -212,8 +211,8 @@ Tensor toy_border(const Tensor& points) {
   return (distance > kOffClasses).logical_and(distance <= kBorderEnd);
 }
 
-Tensor toy_out_set(const std::string& name, std::uint64_t seed) {
-  const Random random(Stream{seed, kOutSetStream});
+Tensor toy_out_set(const std::string& name, const Stream& stream) {
+  const Random random(stream.child(kOutSet));
   if (name == "far") {  // a ring around everything
     const Tensor radius = 25 + 25 * random.uniform({kToyOutSet, 1}, single());
     const Tensor angle = 2 * std::numbers::pi * random.uniform({kToyOutSet, 1}, single());
@@ -223,20 +222,21 @@ Tensor toy_out_set(const std::string& name, std::uint64_t seed) {
   return where(plane, toy_border(plane)).slice(0, 0, kToyOutSet);
 }
 
-OpensetData toy_data(std::uint64_t seed) {
+OpensetData toy_data(const Stream& stream) {
   OpensetData data;
   data.architecture = {.images = false, .rows = 1, .columns = 2, .classes = 2, .width = 1};
   data.classes = {"left", "right"};
-  data.train = toy_classes(kToyTrain, Stream{seed, kTrainStream});
-  data.test = toy_classes(kToyTest, Stream{seed, kTestStream});
-  const Tensor plane = toy_plane(4 * kToyTest, Stream{seed, kUnknownStream});
+  data.train = toy_classes(kToyTrain, stream.child(kTrain));
+  data.test = toy_classes(kToyTest, stream.child(kTest));
+  const Tensor plane = toy_plane(4 * kToyTest, stream.child(kUnknown));
   data.unknown.emplace_back("around the classes", where(plane, toy_border(plane)));
   data.unknown.emplace_back("off the classes", where(plane, toy_off_classes(plane)));
   return data;
 }
 
-OpensetData image_data(const OpensetOptions& options) {
-  return options.data == kRendered ? rendered_data(options) : directory_data(options);
+OpensetData image_data(const OpensetOptions& options, const Stream& stream) {
+  return options.data == kRendered ? rendered_data(options, stream)
+                                   : directory_data(options, stream);
 }
 
 Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows,

@@ -27,9 +27,9 @@ struct OpensetData {
 };
 
 /// Two Gaussians in the plane, and the out-sets of the paper's figure 1.
-OpensetData toy_data(std::uint64_t seed);
+OpensetData toy_data(const Stream& stream);
 /// Points of no class: "far" from them, or along their "border".
-Tensor toy_out_set(const std::string& name, std::uint64_t seed);
+Tensor toy_out_set(const std::string& name, const Stream& stream);
 /// Whether points [N, 2] are more than two standard deviations away from each mean, as 14 % of a
 /// class are.
 Tensor toy_outside(const Tensor& points);
@@ -40,7 +40,7 @@ Tensor toy_border(const Tensor& points);
 
 /// Digits as classes and letters as the unknown, in the fonts of the machine; or images of a
 /// directory.
-OpensetData image_data(const OpensetOptions& options);
+OpensetData image_data(const OpensetOptions& options, const Stream& stream);
 
 /// Pixels of 0 to 255 as networks take them: [-1, 1], with black borders to multiples of 4.
 Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows, std::size_t columns);

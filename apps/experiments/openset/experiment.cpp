@@ -26,7 +26,20 @@
 namespace partita::app {
 namespace {
 
-enum Purpose : std::uint64_t { kWeights, kBatches, kOutBatches, kNoise, kShown };
+/// The children of the seed's stream.
+enum Purpose : std::uint64_t {
+  kData,
+  kWeights,
+  kGanWeights,
+  kBatches,
+  kOutBatches,
+  kNoise,
+  kShown
+};
+
+Stream stream_of(const OpensetOptions& options, Purpose purpose) {
+  return Stream{.seed = options.seed}.child(purpose);
+}
 
 constexpr std::int64_t kToyNoise = 8;
 constexpr std::int64_t kToyHidden = 128;
@@ -104,7 +117,7 @@ class Trainee {
         y_(data.train.y.to(device_)) {
     classifier_->to(device_);
     if (!way_.out_set.empty() || way_.loss == "confidence") {
-      given_ = is_toy(options) ? toy_out_set(way_.out_set, options.seed) : data.out_set;
+      given_ = is_toy(options) ? toy_out_set(way_.out_set, stream(kData)) : data.out_set;
       out_batches_.emplace(given_.size(0), options.batch, stream(kOutBatches));
       given_ = given_.to(device_);
     }
@@ -154,7 +167,7 @@ class Trainee {
   }
 
  private:
-  Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
+  Stream stream(Purpose purpose) const { return stream_of(options_, purpose); }
   bool has_gan() const { return way_.loss == "joint" || way_.loss == "held"; }
 
   openset::ConfidentClassifierOptions settings() const {
@@ -178,7 +191,7 @@ class Trainee {
     torch::nn::Sequential discriminator =
         toy ? networks::mlp({2, kToyHidden, kToyHidden, 1})
             : networks::dcgan_discriminator(shape, options_.width);
-    const Random random(stream(kNoise));
+    const Random random(stream(kGanWeights));
     for (auto* network : {&generator, &discriminator}) {
       if (toy) {
         networks::initialize(*network, random);
@@ -196,7 +209,7 @@ class Trainee {
     const Tensor y = y_.index_select(0, rows);
     if (way_.loss == "cross-entropy" || number < options_.warm_up)
       return model_->cross_entropy_step(x, y);
-    const Random random = training::step_stream(stream(kNoise), number);
+    const Random random = stream(kNoise).child(number);
     if (way_.loss == "joint") return model_->joint_step(x, y, random);
     if (way_.loss == "held" && 2 * number >= options_.steps) return model_->gan_step(x, random);
     const Tensor unknown = given_.index_select(0, out_batches_->at(number).to(device_));
@@ -283,7 +296,8 @@ void check(const OpensetOptions& options) {
 OpensetResult run_openset(const OpensetOptions& options) {
   check(options);
   at::set_num_threads(options.threads);
-  const OpensetData data = is_toy(options) ? toy_data(options.seed) : image_data(options);
+  const OpensetData data = is_toy(options) ? toy_data(stream_of(options, kData))
+                                           : image_data(options, stream_of(options, kData));
   OpensetResult result{.classes = data.classes};
   if (is_toy(options)) {
     for (std::int64_t k = 0; k < data.architecture.classes; ++k) {

@@ -8,7 +8,7 @@
 
 #include "apps/experiments/run.hpp"
 #include "apps/report/pictures.hpp"
-#include "partita/detection/metrics.hpp"
+#include "partita/detection/detection_metrics.hpp"
 #include "partita/detection/roc.hpp"
 
 namespace partita::app {

@@ -104,17 +104,17 @@ SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Poli
                                              double final_teacher,
                                              const training::Evaluate& evaluate) const {
   Meter meter(name);
-  return phase_of(name, seqgan::train_maximum_likelihood(
-                            policy, real_, held_out_,
-                            {.epochs = options_.mle_epochs,
-                             .batch = options_.batch,
-                             .learning_rate = options_.mle_rate,
-                             .clip_norm = options_.clip_norm,
-                             .patience = final_teacher < 1 ? 0 : options_.patience,
-                             .final_teacher = final_teacher,
-                             .seed = options_.seed},
-                            files(name, maximum_likelihood_settings(final_teacher)), evaluate,
-                            meter.progress()));
+  return phase_of(
+      name,
+      seqgan::train_maximum_likelihood(
+          policy, real_, held_out_, seqgan_stream(options_, SeqganDraw::maximum_likelihood),
+          {.epochs = options_.mle_epochs,
+           .batch = options_.batch,
+           .learning_rate = options_.mle_rate,
+           .clip_norm = options_.clip_norm,
+           .patience = final_teacher < 1 ? 0 : options_.patience,
+           .final_teacher = final_teacher},
+          files(name, maximum_likelihood_settings(final_teacher)), evaluate, meter.progress()));
 }
 
 std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, const Policy& other,
@@ -128,7 +128,7 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
       seqgan_stream(options_, SeqganDraw::discriminator));
   discriminator->to(real_.device());
   seqgan::SeqGan gan(
-      generator, other, discriminator, real_,
+      generator, other, discriminator, real_, seqgan_stream(options_, SeqganDraw::adversarial),
       {.reward = options_.reward == "log-odds" ? seqgan::GeneratorReward::log_odds
                                                : seqgan::GeneratorReward::probability,
        .batch = options_.batch,
@@ -141,8 +141,7 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
        .generator_learning_rate = options_.g_rate,
        .discriminator_learning_rate = options_.d_rate,
        .penalty = options_.penalty,
-       .clip_norm = options_.clip_norm,
-       .seed = options_.seed});
+       .clip_norm = options_.clip_norm});
   const std::string settings = fmt::format(
       "{}, filters {}, features {}, dropout {}, penalty {}, {} passes over {} negatives at rate {}",
       maximum_likelihood_settings(1), fmt::join(options_.filters, " "), options_.features,

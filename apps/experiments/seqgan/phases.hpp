@@ -11,7 +11,7 @@
 
 namespace partita::app {
 
-/// What is drawn from which stream of the seed.
+/// The children of the seed's stream.
 enum class SeqganDraw : std::uint64_t {
   oracle,
   real,
@@ -20,10 +20,12 @@ enum class SeqganDraw : std::uint64_t {
   discriminator,
   random,
   measured,
+  maximum_likelihood,
+  adversarial,
 };
 
 inline Stream seqgan_stream(const SeqganOptions& options, SeqganDraw draw) {
-  return {options.seed, static_cast<std::uint64_t>(draw)};
+  return Stream{.seed = options.seed}.child(static_cast<std::uint64_t>(draw));
 }
 
 class SeqganPhases {

@@ -25,7 +25,16 @@
 namespace partita::app {
 namespace {
 
-enum Purpose : std::uint64_t { kWeights = 200, kTestBits, kTestSamples, kShown };
+/// The children of the seed's stream.
+enum Purpose : std::uint64_t {
+  kImages,
+  kWeights,
+  kTraining,
+  kTestBits,
+  kTestSamples,
+  kSpread,
+  kShown
+};
 
 constexpr std::int64_t kTestSamplesEach = 10;
 constexpr std::int64_t kShownImages = 10;  // reconstructions, and pictures in a row
@@ -63,7 +72,6 @@ Settings settle(const VaeTrainOptions& options) {
                    .epsilon = options.epsilon.value_or(iwae ? 1e-4 : 1e-8),
                    .held_out = options.held_out.value_or(iwae ? 0 : 0.05),
                    .patience = options.patience,
-                   .seed = options.seed,
                    .device = device_of(options.run.device)}};
   if (options.schedule.value_or(iwae ? "iwae" : "constant") == "iwae") {
     settings.training.schedule = vae::Schedule::iwae;
@@ -149,21 +157,21 @@ class Trainee {
     constexpr double kEntries = 200;  // of a curve
     settings_.training.log_every =
         std::max<std::uint64_t>(1, static_cast<std::uint64_t>(steps / kEntries));
-    const auto result = vae::train(model_.vae, train_, *estimator_, settings_.training,
-                                   {.checkpoint = checkpoint,
-                                    .checkpoint_seconds = options_.run.checkpoint_seconds,
-                                    .run = run_name(),
-                                    .log = log},
-                                   meter.progress());
+    const auto result =
+        vae::train(model_.vae, train_, *estimator_, stream(kTraining), settings_.training,
+                   {.checkpoint = checkpoint,
+                    .checkpoint_seconds = options_.run.checkpoint_seconds,
+                    .run = run_name(),
+                    .log = log},
+                   meter.progress());
     return curves(result);
   }
 
   void measure(VaeVariant& variant) {
     Meter meter("test images");
     const vae::Bounds seen =
-        vae::evaluate(*model_.vae, test_,
-                      {.samples = kTestSamplesEach, .batch = 200, .stream = stream(kTestSamples)},
-                      meter.progress());
+        vae::evaluate(*model_.vae, test_, stream(kTestSamples),
+                      {.samples = kTestSamplesEach, .batch = 200}, meter.progress());
     const Tensor elbo = seen.elbo();
     variant.elbo = elbo.mean().item<double>();
     variant.elbo_error = elbo.std().item<double>() / std::sqrt(static_cast<double>(elbo.size(0)));
@@ -171,8 +179,7 @@ class Trainee {
     variant.kl = seen.divergence.mean().item<double>();
     const at::NoGradGuard no_grad;
     const Tensor x = test_.to(model_.vae->parameters().front().device());
-    variant.spread =
-        model_.vae->posterior(x)->sample(stream(kTestSamples)).std(0).mean().item<double>();
+    variant.spread = model_.vae->posterior(x)->sample(stream(kSpread)).std(0).mean().item<double>();
   }
 
   /// What a report shows.
@@ -206,7 +213,7 @@ class Trainee {
   }
 
  private:
-  Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
+  Stream stream(Purpose purpose) const { return Stream{.seed = options_.seed}.child(purpose); }
 
   vae::Decoder decoder() const {
     return options_.decoder == "gaussian" ? vae::Decoder::gaussian : vae::Decoder::bernoulli;
@@ -295,7 +302,8 @@ VaeResult run_vae(const VaeTrainOptions& options) {
   at::set_num_threads(options.threads);
   const Settings settings = settle(options);
   const std::size_t rendered = options.train_images == 0 ? kRenderedTrain : options.train_images;
-  const ImageSets sets = load_image_sets(options.data, rendered, options.seed);
+  const ImageSets sets =
+      load_image_sets(options.data, rendered, Stream{.seed = options.seed}.child(kImages));
   VaeResult result{.rows = sets.train.rows,
                    .columns = sets.train.columns,
                    .test_images = sets.test.size(),

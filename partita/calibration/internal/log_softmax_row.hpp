@@ -50,7 +50,9 @@ class LogSoftmaxRow {
     return *std::max_element(row.begin(), row.end());
   }
   double exp(double max) {
-    return kernels::exp_accurate(terms_.data(), terms_.size(), max, terms_.data()).high;
+    return kernels::of<double>()
+        .exp_accurate(terms_.data(), terms_.size(), max, terms_.data())
+        .high;
   }
 
   std::vector<double> terms_;

@@ -16,7 +16,7 @@ namespace partita {
 namespace {
 
 constexpr std::string_view kKind = "embedding";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 /// What must be the same for a run to go on, by the names of the command's options.
 struct Setting {
@@ -24,7 +24,7 @@ struct Setting {
   double value;
 };
 
-std::array<Setting, 13> settings(const Corpus& corpus, const EmbeddingOptions& options) {
+std::array<Setting, 12> settings(const Corpus& corpus, const EmbeddingOptions& options) {
   return {{{"the corpus' vocabulary", static_cast<double>(corpus.vocabulary().size())},
            {"the corpus' length", static_cast<double>(corpus.size())},
            {"the corpus' words", static_cast<double>(corpus.checksum())},
@@ -36,8 +36,28 @@ std::array<Setting, 13> settings(const Corpus& corpus, const EmbeddingOptions& o
            {"sample", options.sample},
            {"epochs", static_cast<double>(options.epochs)},
            {"alpha", *options.alpha},
-           {"deterministic", options.deterministic ? 1.0 : 0.0},
-           {"seed", static_cast<double>(options.seed)}}};
+           {"deterministic", options.deterministic ? 1.0 : 0.0}}};
+}
+
+/// The stream, likewise.
+struct StreamNumber {
+  std::string_view name;
+  std::uint64_t value;
+};
+
+std::array<StreamNumber, 5> numbers(const Stream& stream) {
+  return {{{"seed", stream.seed},
+           {"stream id", stream.id},
+           {"stream path", stream.path[0]},
+           {"stream path", stream.path[1]},
+           {"stream path", stream.path[2]}}};
+}
+
+template <class Value>
+void check_same(const std::string& path, std::string_view name, Value found, Value value) {
+  if (found == value) return;
+  throw DataError(path, fmt::format("the checkpoint is of another run: {} was {}, and is {}", name,
+                                    found, value));
 }
 
 template <class Weights>
@@ -61,12 +81,13 @@ std::uint32_t checksum(const Pieces& all) {
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
+void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus, const Stream& stream,
                      const EmbeddingOptions& options, const EmbeddingWeights& weights,
                      const TrainingPosition& position) {
   const auto all = pieces(weights);
   ArchiveWriter out(kKind, kVersion);
   for (const Setting& setting : settings(corpus, options)) out.f64(setting.value);
+  for (const StreamNumber& number : numbers(stream)) out.u64(number.value);
   out.u64(position.next_chunk);
   out.f64(position.loss.sum);
   out.u64(position.loss.predictions);
@@ -82,7 +103,8 @@ void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
 }
 
 TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
-                                 const EmbeddingOptions& options, EmbeddingWeights& weights) {
+                                 const Stream& stream, const EmbeddingOptions& options,
+                                 EmbeddingWeights& weights) {
   const MappedFile file(path);
   std::string_view rest = file.bytes();
   const auto take = [&](std::uint64_t size) {
@@ -95,12 +117,10 @@ TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus
   std::memcpy(&length, take(sizeof length).data(), sizeof length);
   ArchiveReader in = ArchiveReader::from_bytes(path.string(), take(length), kKind, kVersion);
   for (const Setting& setting : settings(corpus, options)) {
-    const double found = in.f64();
-    if (found != setting.value) {
-      throw DataError(path.string(),
-                      fmt::format("the checkpoint is of another run: {} was {}, and is {}",
-                                  setting.name, found, setting.value));
-    }
+    check_same(path.string(), setting.name, in.f64(), setting.value);
+  }
+  for (const StreamNumber& number : numbers(stream)) {
+    check_same(path.string(), number.name, in.u64(), number.value);
   }
   TrainingPosition position;
   position.next_chunk = in.u64();

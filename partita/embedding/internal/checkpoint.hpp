@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "partita/embedding/internal/window_trainer.hpp"
+#include "partita/random/stream.hpp"
 
 namespace partita {
 
@@ -19,14 +20,15 @@ struct TrainingPosition {
 };
 
 /// Writes without a second copy of the weights. @throws IoError
-void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
+void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus, const Stream& stream,
                      const EmbeddingOptions& options, const EmbeddingWeights& weights,
                      const TrainingPosition& position);
 
 /// Reads into weights of the shape that corpus and options have.
-/// @throws IoError; DataError if it is damaged, or of another corpus or other options: names the
+/// @throws IoError; DataError if it is damaged, or of another corpus, stream or options: names the
 ///         first that differs
 TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
-                                 const EmbeddingOptions& options, EmbeddingWeights& weights);
+                                 const Stream& stream, const EmbeddingOptions& options,
+                                 EmbeddingWeights& weights);
 
 }  // namespace partita

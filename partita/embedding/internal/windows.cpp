@@ -12,11 +12,14 @@ namespace {
 
 constexpr std::uint64_t kAlways = std::numeric_limits<std::uint64_t>::max();
 
+/// The children of a sampler's stream, each of which has a child for every epoch.
+enum Purpose : std::uint64_t { kSubsampling, kWindows };
+
 }  // namespace
 
-WindowSampler::WindowSampler(const Corpus& corpus, const AliasTable& noise,
+WindowSampler::WindowSampler(const Corpus& corpus, const AliasTable& noise, const Stream& stream,
                              const WindowOptions& options)
-    : corpus_(corpus), noise_(noise), options_(options) {
+    : corpus_(corpus), noise_(noise), stream_(stream), options_(options) {
   const auto v = static_cast<WordId>(corpus.vocabulary().size());
   threshold_.reserve(v);
   for (WordId id = 0; id < v; ++id) {
@@ -36,7 +39,7 @@ double WindowSampler::keep_probability(WordId id) const {
 void WindowSampler::append_kept(std::uint64_t epoch, std::uint64_t first, std::uint64_t last,
                                 std::vector<Kept>& kept) const {
   constexpr std::size_t kBlock = 1024;
-  const Stream stream{options_.seed, subsampling_stream(epoch)};
+  const Stream stream = stream_.child(kSubsampling).child(epoch);
   std::array<WordId, kBlock> ids{};
   std::array<std::uint64_t, 4> bits{};
   for (std::uint64_t begin = first; begin < last; begin += kBlock) {
@@ -85,7 +88,7 @@ std::vector<WindowSampler::Kept> WindowSampler::reach(std::uint64_t epoch, std::
 void WindowSampler::sample(std::uint64_t epoch, std::uint64_t first, std::uint64_t last,
                            WindowBatch& batch) const {
   __extension__ using Wide = unsigned __int128;
-  const Stream stream{options_.seed, window_stream(epoch)};
+  const Stream stream = stream_.child(kWindows).child(epoch);
   const std::vector<Kept> kept = reach(epoch, first, last);
   const std::uint64_t draws = (1 + options_.negative + 3) / 4;  // blocks of 4 words, a center
   batch.words.clear();

@@ -1,7 +1,7 @@
 // From a corpus to training windows: which words of it survive subsampling, how far each one looks,
-// and its noise words. All of it is a function of (seed, epoch, position in the corpus), so a range
-// of positions always gives the same windows, and windows do not depend on where ranges end. Not
-// installed.
+// and its noise words. All of it is a function of (stream, epoch, position in the corpus), so a
+// range of positions always gives the same windows, and windows do not depend on where ranges end.
+// Not installed.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 
 #include "partita/embedding/corpus.hpp"
 #include "partita/random/alias_table.hpp"
+#include "partita/random/stream.hpp"
 
 namespace partita {
 
@@ -18,13 +19,7 @@ struct WindowOptions {
   std::size_t window = 5;    ///< most words to each side; each center draws 1 ... window
   std::size_t negative = 5;  ///< noise words per center
   double sample = 1e-3;      ///< threshold of subsampling; 0: every word is kept
-  std::uint64_t seed = 0;
 };
-
-/// Streams of a seed (see random/stream.hpp): one for the first weights, two for each epoch.
-inline constexpr std::uint64_t kWeightStream = 0;
-constexpr std::uint64_t subsampling_stream(std::uint64_t epoch) { return 1 + 2 * epoch; }
-constexpr std::uint64_t window_stream(std::uint64_t epoch) { return 2 + 2 * epoch; }
 
 /// A center and its context: the entries [first, last) of `words` except the center itself.
 struct Window {
@@ -44,7 +39,8 @@ struct WindowBatch {
 class WindowSampler {
  public:
   /// Both must outlive it. The noise draws ids of the corpus' vocabulary.
-  WindowSampler(const Corpus& corpus, const AliasTable& noise, const WindowOptions& options);
+  WindowSampler(const Corpus& corpus, const AliasTable& noise, const Stream& stream,
+                const WindowOptions& options);
 
   /// Fills `batch` with the windows whose centers are at positions [first, last).
   void sample(std::uint64_t epoch, std::uint64_t first, std::uint64_t last,
@@ -67,6 +63,7 @@ class WindowSampler {
 
   const Corpus& corpus_;
   const AliasTable& noise_;
+  Stream stream_;
   WindowOptions options_;
   std::vector<std::uint64_t> threshold_;  // per word: it is kept if 64 random bits are below this
 };

@@ -9,14 +9,12 @@
 #include <vector>
 
 #include "partita/io/file.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "temporary_directory.hpp"
 
 namespace partita {
 namespace {
 
-using testing::chi_square_p_value;
-using testing::kFalseAlarm;
 using testing::TemporaryDirectory;
 
 /// A corpus of `words` words w0, w1, ... with frequencies like 1 / (1 + rank).
@@ -80,7 +78,8 @@ TEST(Windows, DoNotDependOnTheRangesTheyAreAskedFor) {
   const Corpus corpus = corpus_of(zipf_text(20'000, 300, 37));
   const AliasTable noise = noise_of(corpus);
   for (const double sample : {0.0, 1e-3}) {
-    const WindowSampler sampler(corpus, noise, {.window = 5, .negative = 7, .sample = sample});
+    const WindowSampler sampler(corpus, noise, Stream{},
+                                {.window = 5, .negative = 7, .sample = sample});
     const auto whole = spelled(sampler, 2, 0, corpus.size(), 7);
     for (const std::uint64_t step : {1U, 13U, 64U, 1000U, 8192U}) {
       std::vector<Spelled> joined;
@@ -98,7 +97,7 @@ TEST(Windows, WithoutSubsamplingEveryWordOfALongLineIsACenterOnce) {
   for (const std::size_t line : {2U, 3U, 25'000U}) {  // the last longer than any peer's limit
     const Corpus corpus = corpus_of(zipf_text(50'000, 100, line));
     const AliasTable noise = noise_of(corpus);
-    const WindowSampler sampler(corpus, noise, {.sample = 0});
+    const WindowSampler sampler(corpus, noise, Stream{}, {.sample = 0});
     const auto all = spelled(sampler, 0, 0, corpus.size(), 5);
     EXPECT_EQ(all.size(), corpus.vocabulary().total() - (50'000 % line == 1 ? 1 : 0));
     std::vector<WordId> ids(corpus.size());
@@ -110,7 +109,7 @@ TEST(Windows, WithoutSubsamplingEveryWordOfALongLineIsACenterOnce) {
 TEST(Windows, StayInTheirLineAndAreNeighbors) {
   const Corpus corpus = corpus_of("a b c d\ne\nf g\n h i j k l m n o p");
   const AliasTable noise = noise_of(corpus);
-  const WindowSampler sampler(corpus, noise, {.window = 3, .sample = 0});
+  const WindowSampler sampler(corpus, noise, Stream{}, {.window = 3, .sample = 0});
   std::vector<WordId> ids(corpus.size());
   corpus.read(0, ids);
   std::size_t windows = 0;
@@ -137,7 +136,7 @@ TEST(Windows, StayInTheirLineAndAreNeighbors) {
 TEST(Windows, SizesAreUniform) {
   const Corpus corpus = corpus_of(zipf_text(70'000, 50, 70'000));
   const AliasTable noise = noise_of(corpus);
-  const WindowSampler sampler(corpus, noise, {.window = 7, .sample = 0});
+  const WindowSampler sampler(corpus, noise, Stream{}, {.window = 7, .sample = 0});
   std::vector<double> observed(7);
   for (const Spelled& w : spelled(sampler, 0, 7, corpus.size() - 7, 5)) {
     ASSERT_EQ(w.left.size(), w.right.size());
@@ -150,7 +149,7 @@ TEST(Windows, SizesAreUniform) {
 TEST(Windows, NoiseIsTheAliasTables) {
   const Corpus corpus = corpus_of(zipf_text(60'000, 40, 1000));
   const AliasTable noise = noise_of(corpus);
-  const WindowSampler sampler(corpus, noise, {.negative = 6, .sample = 0});
+  const WindowSampler sampler(corpus, noise, Stream{}, {.negative = 6, .sample = 0});
   std::vector<double> observed(corpus.vocabulary().size());
   double draws = 0;
   for (const Spelled& w : spelled(sampler, 0, 0, corpus.size(), 6)) {
@@ -173,7 +172,7 @@ TEST(Windows, NoiseIsTheAliasTables) {
 TEST(Windows, SubsamplingKeepsWordsWithTheirProbability) {
   const Corpus corpus = corpus_of(zipf_text(200'000, 60, 200'000));
   const AliasTable noise = noise_of(corpus);
-  const WindowSampler sampler(corpus, noise, {.sample = 1e-3});
+  const WindowSampler sampler(corpus, noise, Stream{}, {.sample = 1e-3});
   std::map<WordId, double> kept;
   for (const Spelled& w : spelled(sampler, 0, 0, corpus.size(), 5)) ++kept[w.center];
   for (WordId id = 0; id < corpus.vocabulary().size(); ++id) {

@@ -189,7 +189,8 @@ class Cells {
   static void exponentiate(Cell& cell) {
     cell.max = *std::max_element(std::begin(cell.z), std::end(cell.z));
     double sums[kCell / kernels::kLanes];
-    kernels::exp_terms(cell.z, kCell, cell.max, cell.weights, sums);  // all 0 if nothing is left
+    kernels::of<T>().exp_terms(cell.z, kCell, cell.max, cell.weights,
+                               sums);  // all 0 if nothing is left
     cell.total = sums[0] + sums[1];
   }
 
@@ -273,9 +274,9 @@ double Cells<T>::reset(Rows logits, std::size_t row_index, bool exact) {
   } else {
     largest_ = pass_.lanes();
     sums_.resize(blocks);
-    kernels::exp_bounds(largest_.data(), second_.data(), largest_.size(),
-                        static_cast<T>(reference_), static_cast<T>(kCell - 1), pass_.lanes().data(),
-                        sums_.data());
+    kernels::of<T>().exp_bounds(largest_.data(), second_.data(), largest_.size(),
+                                static_cast<T>(reference_), static_cast<T>(kCell - 1),
+                                pass_.lanes().data(), sums_.data());
     blocks_.assign(blocks, {reference_, 1});
     for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, sums_[b]);
   }
@@ -298,8 +299,8 @@ bool Cells<T>::renew() {
     }
     T max{};
     double sum = 0;
-    kernels::lane_max(buffer, z.size(), cells(b), &max);
-    kernels::lane_sum_exp(buffer, z.size(), &max, cells(b), &sum);
+    kernels::of<T>().lane_max(buffer, z.size(), cells(b), &max);
+    kernels::of<T>().lane_sum_exp(buffer, z.size(), &max, cells(b), &sum);
     blocks_[b].max = static_cast<double>(max);
     largest = std::max(largest, max);
   }

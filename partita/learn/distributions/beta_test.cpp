@@ -82,11 +82,11 @@ TEST(Dirichlet, MarginalsAreBeta) {
     EXPECT_TRUE(at::allclose(draws.sum(-1), number(1), 0, 1e-14));
     for (std::int64_t i = 0; i < 3; ++i) {
       const Beta marginal(c[i], c.sum() - c[i]);
-      EXPECT_GT(testing::ks_p_value(marginal, draws.select(-1, i)), testing::kFalseAlarm) << i;
+      EXPECT_GT(ks_p_value(marginal, draws.select(-1, i)), kFalseAlarm) << i;
     }
     // What is left after the first entry is shared independently of it.
     const Tensor share = draws.select(-1, 1) / (1 - draws.select(-1, 0));
-    EXPECT_GT(testing::ks_p_value(Beta(c[1], c[2]), share), testing::kFalseAlarm);
+    EXPECT_GT(ks_p_value(Beta(c[1], c[2]), share), kFalseAlarm);
   }
   const Tensor more = dirichlet.sample({64}, Stream{.seed = 6});
   EXPECT_TRUE(at::equal(dirichlet.sample({32}, Stream{.seed = 6}), more.narrow(0, 0, 32)));
@@ -106,9 +106,9 @@ TEST(Dirichlet, PathwiseGradientOfAnExpectation) {
   const Tensor draws = Dirichlet(leaf).rsample(Stream{.seed = 7});
   (weight * draws.square()).sum().backward();
   for (std::int64_t k = 0; k < 3; ++k) {
-    EXPECT_LT(partita::testing::z_score(testing::to_vector(leaf.grad().select(-1, k)),
-                                        exact.grad()[k].item<double>()),
-              partita::testing::kFiveSigma)
+    EXPECT_LT(
+        z_score(testing::to_vector(leaf.grad().select(-1, k)), exact.grad()[k].item<double>()),
+        kFiveSigma)
         << k;
   }
 }

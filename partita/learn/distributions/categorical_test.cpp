@@ -32,9 +32,9 @@ TEST(Categorical, Draws) {
   EXPECT_EQ(draws.scalar_type(), at::kLong);
   for (std::int64_t row = 0; row < 2; ++row) {
     const Tensor counts = at::bincount(draws.select(-1, row).flatten(), {}, 4);
-    EXPECT_GT(partita::testing::chi_square_p_value(testing::to_vector(counts),
-                                                   testing::to_vector(batch.probs()[row] * 1e5)),
-              testing::kFalseAlarm);
+    EXPECT_GT(chi_square_p_value(testing::to_vector(counts),
+                                 testing::to_vector(batch.probs()[row] * 1e5)),
+              kFalseAlarm);
   }
 }
 

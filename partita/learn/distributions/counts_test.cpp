@@ -170,9 +170,8 @@ TEST(Geometric, Draws) {
   // at 1.2e-7 from 1 and leaves the draws 1.2e8 apart.
   const Tensor scaled =
       Geometric(at::scalar_tensor(1e-9F)).sample({200'000}, Stream{.seed = 4}).to(at::kDouble);
-  EXPECT_GT(partita::testing::ks_p_value(to_vector(scaled * 1e-9),
-                                         [](double x) { return -std::expm1(-x); }),
-            testing::kFalseAlarm);
+  EXPECT_GT(partita::ks_p_value(to_vector(scaled * 1e-9), [](double x) { return -std::expm1(-x); }),
+            kFalseAlarm);
 }
 
 TEST(Geometric, ProbabilitiesAndMoments) {
@@ -296,7 +295,7 @@ TEST(Rademacher, IsAFairCoin) {
     const Tensor draws = q.sample({100'000}, random);
     EXPECT_TRUE((draws.abs() == 1).all().item<bool>());
     // The sums of 1e5 signs have standard deviation 316; the two columns are independent.
-    const double bound = partita::testing::kFiveSigma * std::sqrt(1e5);
+    const double bound = kFiveSigma * std::sqrt(1e5);
     EXPECT_LT(draws.sum(0).abs().max().item<double>(), bound);
     EXPECT_LT(draws.prod(-1).sum().abs().item<double>(), bound);
   }
@@ -344,7 +343,7 @@ TEST(Multinomial, DrawsFollowProbabilities) {
     for (const double x : to_vector(q.sample({200, 1000}, random).matmul(place))) {
       ++observed[static_cast<std::size_t>(x)];
     }
-    EXPECT_GT(partita::testing::chi_square_p_value(observed, expected), testing::kFalseAlarm);
+    EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
   }
   expect_prefix(Multinomial(doubles({0, 2, 1000}), doubles({0.1, 0.4, 0.3, 0.2, 0})));
 }
@@ -355,8 +354,7 @@ TEST(Multinomial, LargeCountsAndManyCategories) {
   const Multinomial q(1e9, p);
   const Tensor x = q.sample(Stream{.seed = 6});
   EXPECT_EQ(x.sum().item<double>(), 1e9);
-  EXPECT_GT(partita::testing::chi_square_p_value(to_vector(x), to_vector(q.mean())),
-            testing::kFalseAlarm);
+  EXPECT_GT(chi_square_p_value(to_vector(x), to_vector(q.mean())), kFalseAlarm);
   // An impossible category is never drawn.
   const Multinomial sparse(1'000'000, Logits(doubles({0, -kInfinity, 1, -kInfinity, -kInfinity})));
   EXPECT_TRUE(at::equal(sparse.sample(Stream{}) > 0, doubles({1, 0, 1, 0, 0}) > 0));

@@ -74,7 +74,7 @@ TEST(Cauchy, DrawsReachFar) {
   // P(|Z| > 1e4) = 2e-4 / pi, 254.6 of 4e6.
   const Tensor draws = Cauchy(at::scalar_tensor(0.F), 1).sample({4'000'000}, Stream{.seed = 5});
   const auto far = (draws.abs() > 1e4).sum().item<double>();
-  EXPECT_LT(std::abs(far - 254.6), partita::testing::kFiveSigma * std::sqrt(254.6));
+  EXPECT_LT(std::abs(far - 254.6), kFiveSigma * std::sqrt(254.6));
 }
 
 TEST(Cauchy, PathwiseGradient) {

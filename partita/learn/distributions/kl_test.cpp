@@ -40,7 +40,6 @@
 namespace partita::distributions {
 namespace {
 
-using partita::testing::kFiveSigma;
 using partita::testing::message_of;
 using testing::doubles;
 using testing::kInfinity;

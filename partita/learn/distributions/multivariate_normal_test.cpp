@@ -41,12 +41,10 @@ void expect_draws(const D& q) {
     const Tensor z =
         at::linalg_solve_triangular(q.scale_tril(), (draws - q.loc()).t(), /*upper=*/false);
     for (std::int64_t i = 0; i < z.size(0); ++i) {
-      EXPECT_GT(partita::testing::ks_p_value(to_vector(at::special_ndtr(z[i])),
-                                             [](double u) { return u; }),
-                testing::kFalseAlarm);
+      EXPECT_GT(partita::ks_p_value(to_vector(at::special_ndtr(z[i])), [](double u) { return u; }),
+                kFalseAlarm);
       for (std::int64_t j = 0; j <= i; ++j) {
-        EXPECT_LT(partita::testing::z_score(to_vector(z[i] * z[j]), i == j ? 1 : 0),
-                  partita::testing::kFiveSigma)
+        EXPECT_LT(z_score(to_vector(z[i] * z[j]), i == j ? 1 : 0), kFiveSigma)
             << q.to_string() << " " << i << " " << j;
       }
     }
@@ -147,13 +145,11 @@ TEST(MultivariateNormal, PathwiseGradientsAreThoseOfTheMoments) {
   ((x.matmul(q_matrix) * x).sum(-1) + x.matmul(b)).mean(0).sum().backward();
   const Tensor by_loc = 2 * q_matrix.mv(kLoc) + b;
   for (std::int64_t i = 0; i < 3; ++i) {
-    EXPECT_LT(
-        partita::testing::z_score(to_vector(loc.grad().select(-1, i)), by_loc[i].item<double>()),
-        partita::testing::kFiveSigma);
+    EXPECT_LT(z_score(to_vector(loc.grad().select(-1, i)), by_loc[i].item<double>()), kFiveSigma);
     for (std::int64_t j = 0; j < 3; ++j) {
-      EXPECT_LT(partita::testing::z_score(to_vector(covariance.grad().select(-1, j).select(-1, i)),
-                                          q_matrix[i][j].item<double>()),
-                partita::testing::kFiveSigma)
+      EXPECT_LT(z_score(to_vector(covariance.grad().select(-1, j).select(-1, i)),
+                        q_matrix[i][j].item<double>()),
+                kFiveSigma)
           << i << " " << j;
     }
   }

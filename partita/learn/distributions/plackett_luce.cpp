@@ -134,9 +134,10 @@ Tensor PlackettLuce::do_sample(IntArrayRef sample_shape, const Random& random) c
       0, out.numel() / k, std::max<std::int64_t>(1, kGrain / categories),
       [&](std::int64_t begin, std::int64_t end) {
         for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+          const Stream own = stream.child(i);
           const TopKSample one =
               gumbel_top_k(rows.slice(i % rows.rows(), 1), static_cast<std::size_t>(k),
-                           Stream{stream.seed, stream.id + i}, {.log_sum_exp = false});
+                           std::span(&own, 1), {.log_sum_exp = false});
           std::ranges::copy(one.indices, indices.begin() + static_cast<std::ptrdiff_t>(i) * k);
         }
       });

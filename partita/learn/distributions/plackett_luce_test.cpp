@@ -34,8 +34,7 @@ void expect_draws(const PlackettLuce& q, std::int64_t categories) {
     for (const double each : to_vector((q.sample({kDraws}, random) * digits).sum(-1))) {
       ++observed[static_cast<std::size_t>(each)];
     }
-    EXPECT_GT(partita::testing::chi_square_p_value(observed, expected), testing::kFalseAlarm)
-        << q.to_string();
+    EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm) << q.to_string();
   }
 }
 

@@ -15,7 +15,6 @@ namespace {
 
 using partita::testing::message_of;
 using testing::doubles;
-using testing::kFalseAlarm;
 using testing::kInfinity;
 using testing::to_vector;
 
@@ -70,7 +69,7 @@ TEST(RelaxedOneHotCategorical, LogRatiosOfDrawsAreLogistic) {
     EXPECT_LT(y.exp().sum(-1).sub(1).abs().max().item<double>(), 1e-14);
     for (const auto& [i, j] : {std::pair{0, 1}, {1, 2}, {0, 2}}) {
       const Tensor z = t * (y.select(-1, i) - y.select(-1, j)) - (logits[i] - logits[j]);
-      EXPECT_GT(partita::testing::ks_p_value(to_vector(z.sigmoid()), [](double u) { return u; }),
+      EXPECT_GT(partita::ks_p_value(to_vector(z.sigmoid()), [](double u) { return u; }),
                 kFalseAlarm);
     }
   }
@@ -89,7 +88,7 @@ TEST(RelaxedOneHotCategorical, ArgMaxIsCategoricalAtEveryTemperature) {
       for (const double k : to_vector(q.sample({kDraws}, random).argmax(-1))) {
         ++observed[static_cast<std::size_t>(k)];
       }
-      EXPECT_GT(partita::testing::chi_square_p_value(observed, expected), kFalseAlarm) << t;
+      EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm) << t;
     }
   }
 }

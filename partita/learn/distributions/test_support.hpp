@@ -14,11 +14,9 @@
 
 #include "partita/learn/distributions/distribution.hpp"
 #include "partita/learn/rows.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::distributions::testing {
-
-using partita::testing::kFalseAlarm;
 
 inline at::Generator torch_generator(std::uint64_t seed) {
   return at::make_generator<at::CPUGeneratorImpl>(seed);
@@ -38,8 +36,7 @@ using partita::to_vector;
 
 /// Kolmogorov-Smirnov p-value of `draws` from a univariate continuous distribution.
 inline double ks_p_value(const Distribution& distribution, const Tensor& draws) {
-  return partita::testing::ks_p_value(to_vector(distribution.cdf(draws)),
-                                      [](double u) { return u; });
+  return partita::ks_p_value(to_vector(distribution.cdf(draws)), [](double u) { return u; });
 }
 
 /// Draws of one univariate continuous distribution (batch shape []), from both sources, follow its
@@ -72,8 +69,7 @@ inline void expect_draws_follow_probabilities(const Distribution& distribution, 
       rest -= each;
     }
     expected.push_back(std::max(rest, 1e-12) * static_cast<double>(count));
-    EXPECT_GT(partita::testing::chi_square_p_value(observed, expected), kFalseAlarm)
-        << distribution.to_string();
+    EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm) << distribution.to_string();
   }
 }
 

@@ -20,7 +20,6 @@ namespace partita::estimators {
 namespace {
 
 using distributions::Normal;
-using testing::kFiveSigma;
 
 /// z ~ N(0, 1), x | z ~ N(w z, s): evidence N(x; 0, sqrt(w^2 + s^2)), posterior
 /// N(w x / (w^2 + s^2), s / sqrt(w^2 + s^2)).

@@ -8,7 +8,6 @@
 namespace partita::estimators {
 namespace {
 
-using testing::kFiveSigma;
 using testing::numbers;
 
 /// Three states, two actions, four steps; the policy is a softmax of a table of logits.

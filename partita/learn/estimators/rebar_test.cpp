@@ -21,8 +21,7 @@ TEST(DiscreteVariables, ConditionalDrawsHaveTheLawOfFreeOnes) {
     for (std::int64_t i = 0; i < variables.logits.size(-1); ++i) {
       const auto logit = variables.logits[i].item<double>();
       const auto draws = to_vector(conditional.select(-1, i));
-      EXPECT_GT(partita::testing::ks_p_value(draws, [&](double x) { return cdf(x - logit); }),
-                partita::testing::kFalseAlarm);
+      EXPECT_GT(ks_p_value(draws, [&](double x) { return cdf(x - logit); }), kFalseAlarm);
     }
   };
   expect_law({testing::numbers({-2, 0.1, 3}), false},
@@ -35,8 +34,7 @@ TEST(DiscreteVariables, ConditionalDrawsAreExactInTheTails) {
   // 1 bits of logit -200 and 0 bits of logit 200: their z' is an exponential from 0.
   const DiscreteVariables rare{at::full({kDraws}, -200., at::kDouble), false};
   const Tensor z = rare.perturbed_given(at::ones({kDraws}, at::kDouble), Stream{.seed = 4});
-  EXPECT_GT(partita::testing::ks_p_value(to_vector(z), [](double x) { return -std::expm1(-x); }),
-            partita::testing::kFalseAlarm);
+  EXPECT_GT(ks_p_value(to_vector(z), [](double x) { return -std::expm1(-x); }), kFalseAlarm);
 }
 
 /// Sum over rows of the squared estimate, one sample each.
@@ -126,8 +124,7 @@ TEST(Relax, WithATemperatureAddsItsControlVariateToRebars) {
               .temperature = 0.7});
   const Tensor gradient = testing::estimates(problem, both, kDraws).gradient;
   const Tensor error = (gradient.mean(0) - problem.gradient).abs();
-  EXPECT_TRUE((error < testing::kFiveSigma * testing::standard_error(gradient)).all().item<bool>())
-      << error;
+  EXPECT_TRUE((error < kFiveSigma * testing::standard_error(gradient)).all().item<bool>()) << error;
 }
 
 TEST(Rebar, NamesWhatIsWrong) {

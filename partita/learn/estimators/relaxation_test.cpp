@@ -10,8 +10,6 @@
 namespace partita::estimators {
 namespace {
 
-using testing::kFiveSigma;
-
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 /// E[g(logit + e)], e logistic, by the trapezoidal rule on each side of 0, where g may jump.

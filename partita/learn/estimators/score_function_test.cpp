@@ -9,7 +9,6 @@
 namespace partita::estimators {
 namespace {
 
-using testing::kFiveSigma;
 using testing::numbers;
 
 /// The lecture's example: z ~ N(a theta + b, 1), f = z^2, a = 2, b = 3, gradient 2 a (a theta + b).

@@ -15,12 +15,11 @@
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
 #include "partita/learn/estimators/estimator.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::estimators::testing {
 
 using distributions::DistributionPtr;
-using partita::testing::kFiveSigma;
 
 /// Two problems side by side, so that a row that reached into its neighbor would show.
 struct Problem {

@@ -44,7 +44,7 @@ Tensor noise(const Stream& stream, std::int64_t time, std::int64_t longest, IntA
   auto* const data = out.data_ptr<double>();
   at::parallel_for(0, shape[0], 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) {
-      fill_gumbel({stream.seed, stream.id + static_cast<std::uint64_t>(row)},
+      fill_gumbel(stream.child(static_cast<std::uint64_t>(row)),
                   static_cast<std::uint64_t>(time * longest),
                   {data + row * size, static_cast<std::size_t>(size)});
     }

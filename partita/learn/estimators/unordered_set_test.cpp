@@ -9,7 +9,7 @@
 
 #include "partita/learn/estimators/leave_one_out.hpp"
 #include "partita/learn/estimators/test_support.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::estimators {
 namespace {
@@ -202,8 +202,7 @@ TEST(UnorderedSet, DrawsWithoutReplacementFromAProduct) {
   for (std::size_t cell = 0; cell < expected.size(); ++cell) {
     ASSERT_TRUE(expected[cell] > 0 || observed[cell] == 0) << cell;
   }
-  EXPECT_GT(partita::testing::chi_square_p_value(observed, expected),
-            partita::testing::kFalseAlarm);
+  EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
 }
 
 // 10^30 outcomes. Of f = sum_m w_m . x_m the gradient is known: p (w - p . w) of each variable.
@@ -231,9 +230,7 @@ TEST(UnorderedSet, DrawsFromManyVariables) {
     surrogate.sum().backward();
     const auto within = [](const Tensor& draws, const Tensor& mean) {
       const Tensor error = (draws.mean(0) - mean).abs();
-      return (error < partita::testing::kFiveSigma * testing::standard_error(draws) + 1e-12)
-          .all()
-          .item<bool>();
+      return (error < kFiveSigma * testing::standard_error(draws) + 1e-12).all().item<bool>();
     };
     EXPECT_TRUE(within(logits.grad(), exact)) << samples;
     EXPECT_TRUE(within(value, (p * w).sum())) << samples;

@@ -1,7 +1,7 @@
 // A neural language model as a sequence model for searches: incremental, in batches, on any device.
 //
 //   partita::language::NeuralSequenceModel model(lstm, /*end_token=*/0);
-//   auto beam = partita::stochastic_beam_search(model, 32, {.seed = 1});
+//   auto beam = partita::stochastic_beam_search(model, {}, 32, {.seed = 1});
 //
 // Its decoding state is the language model's cache, whose rows follow the search's. Rows of one
 // length are computed together, so prompts of several lengths cost one call per length.

@@ -9,12 +9,12 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
 #include "partita/search/search_test_support.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
-#include "statistics.hpp"
 
 namespace partita::language {
 namespace {
@@ -55,8 +55,8 @@ TEST_P(EveryKind, StochasticBeamHasItsLaw) {
   ASSERT_EQ(support.size(), 341U);
   ASSERT_NEAR(std::accumulate(support.p.begin(), support.p.end(), 0.0), 1, 1e-4);
   std::vector<OrderedSample> samples;
-  for (const StochasticBeam& beam :
-       stochastic_beam_search(model, std::vector<Sequence>(kRepetitions), 2, {2026, 0}, options)) {
+  for (const StochasticBeam& beam : stochastic_beam_search(
+           model, std::vector<Sequence>(kRepetitions), 2, Stream{2026}, options)) {
     OrderedSample sample{{}, {}, beam.threshold};
     for (const PerturbedHypothesis& h : beam.sequences) {
       sample.indices.push_back(support.find(h));
@@ -93,16 +93,17 @@ TEST_P(EveryKind, SearchesGiveTheLogProbsOfWholeSequences) {
   const auto check = [&](const Hypothesis& h) {
     EXPECT_NEAR(h.log_prob, log_prob_at_once(*network, h, 11), 1e-5);
   };
-  for (const auto& h : ancestral_samples(model, 50, {4, 0}, options)) check(h);
-  for (const auto& h : beam_search(model, 20, options)) check(h);
-  for (const auto& h : stochastic_beam_search(model, 20, {.seed = 5}, options).sequences) check(h);
-  UniqueSampler sampler(model, {.seed = 5}, options);
+  for (const auto& h : ancestral_samples(model, {}, 50, Stream{4}, options)) check(h);
+  for (const auto& h : beam_search(model, {}, 20, options)) check(h);
+  for (const auto& h : stochastic_beam_search(model, {}, 20, {.seed = 5}, options).sequences)
+    check(h);
+  UniqueSampler sampler(model, {}, {.seed = 5}, options);
   for (int i = 0; i < 20; ++i) check(*sampler.next());
 
   const std::vector<Sequence> prompts{{1, 2, 3}, {}, {7}, {4, 5, 6}};
-  const auto together = stochastic_beam_search(model, prompts, 9, {6, 0}, options);
+  const auto together = stochastic_beam_search(model, prompts, 9, Stream{6}, options);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    const auto alone = stochastic_beam_search(model, {&prompts[i], 1}, 9, {6, i}, options).front();
+    const auto alone = stochastic_beam_search(model, prompts[i], 9, Stream{6}.child(i), options);
     ASSERT_EQ(alone.sequences.size(), together[i].sequences.size());
     for (std::size_t j = 0; j < alone.sequences.size(); ++j) {
       EXPECT_EQ(alone.sequences[j].tokens, together[i].sequences[j].tokens);
@@ -121,7 +122,7 @@ TEST(NeuralSequenceModel, AdaptiveOutput) {
   const SearchOptions options{.max_length = 3};
   const Support support(model, options);
   EXPECT_NEAR(std::accumulate(support.p.begin(), support.p.end(), 0.0), 1, 1e-5);
-  for (const auto& h : ancestral_samples(model, 100, {4, 0}, options)) {
+  for (const auto& h : ancestral_samples(model, {}, 100, Stream{4}, options)) {
     EXPECT_NEAR(h.log_prob, log_prob_at_once(*network, h, 0), 1e-5);
     EXPECT_NEAR(h.log_prob, support.leaves[support.find(h)].log_prob, 1e-5);
   }

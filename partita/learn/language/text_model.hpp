@@ -3,7 +3,7 @@
 //
 //   TextModel model = TextModel::load("words.model");
 //   NeuralSequenceModel sequences = model.sequences();
-//   auto beam = stochastic_beam_search(sequences, 25, {.seed = 1});
+//   auto beam = stochastic_beam_search(sequences, {}, 25, {.seed = 1});
 //   model.units.decode(beam.sequences[0].tokens);
 //
 //   TextModel fresh = TextModel::make(units, LstmOptions{.dim = 256, .layers = 2}, {.seed = 1});

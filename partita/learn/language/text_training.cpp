@@ -17,11 +17,8 @@
 namespace partita::language {
 namespace {
 
-// What is drawn from which stream of the seed.
-constexpr std::uint64_t kHoldOut = 1;
-constexpr std::uint64_t kOrder = 2;
-constexpr std::uint64_t kDropout = 3;
-constexpr std::uint64_t kNoise = 4;
+/// The children of the stream of a training.
+enum Purpose : std::uint64_t { kHoldOut, kOrder, kDropout, kNoise };
 
 /// Lines as tokens, cut into pieces: target i of a piece follows its input i.
 class Pieces {
@@ -96,8 +93,8 @@ class PieceBatches {
   PieceBatches(const Pieces& pieces, std::int64_t batch, const Stream& stream)
       : pieces_(&pieces),
         batch_(static_cast<std::size_t>(batch)),
-        stream_(stream),
-        pools_(pieces.size(), batch * static_cast<std::int64_t>(kPool), stream) {}
+        slices_(stream.child(kSlices)),
+        pools_(pieces.size(), batch * static_cast<std::int64_t>(kPool), stream.child(kPools)) {}
 
   Pieces::Batch at(std::uint64_t step) {
     if (pool_.empty() || step / kPool != which_) fill(step / kPool);
@@ -107,6 +104,7 @@ class PieceBatches {
 
  private:
   static constexpr std::uint64_t kPool = 16;  // batches
+  enum Draw : std::uint64_t { kPools, kSlices };
 
   void fill(std::uint64_t which) {
     which_ = which;
@@ -116,12 +114,12 @@ class PieceBatches {
     pieces_->sort(pool_);
     order_.resize(kPool);
     std::iota(order_.begin(), order_.end(), std::size_t{0});
-    shuffle(order_, training::step_stream({stream_.seed, ~stream_.id}, which));
+    shuffle(order_, slices_.child(which));
   }
 
   const Pieces* pieces_;
   std::size_t batch_;
-  Stream stream_;
+  Stream slices_;  // the order of a pool's batches
   training::Batches pools_;
   std::uint64_t which_ = 0;
   std::vector<std::int64_t> pool_ = {};  // empty before the first
@@ -184,11 +182,10 @@ struct Split {
 };
 
 /// Each line by a coin of its own.
-Split split(std::span<const std::string> lines, double share, std::uint64_t seed) {
+Split split(std::span<const std::string> lines, double share, const Stream& coins) {
   Split out;
-  const Stream stream{seed, kHoldOut};
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    (stream.uniform(i) < share ? out.held_out : out.train).push_back(lines[i]);
+    (coins.uniform(i) < share ? out.held_out : out.train).push_back(lines[i]);
   }
   return out;
 }
@@ -196,10 +193,11 @@ Split split(std::span<const std::string> lines, double share, std::uint64_t seed
 }  // namespace
 
 TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
-                         const losses::OutputLoss& loss, const TextTrainingOptions& options,
-                         const training::RunFiles& files, const Progress& progress) {
+                         const losses::OutputLoss& loss, const Stream& stream,
+                         const TextTrainingOptions& options, const training::RunFiles& files,
+                         const Progress& progress) {
   check(options);
-  const auto [train_lines, held_out_lines] = split(lines, options.held_out, options.seed);
+  const auto [train_lines, held_out_lines] = split(lines, options.held_out, stream.child(kHoldOut));
   if (train_lines.empty()) throw InvalidArgument("lines", "none is left to train on");
   const Pieces pieces(model.units, train_lines, options.length);
   const Pieces held_out(model.units, held_out_lines, options.length);
@@ -219,13 +217,13 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
   const double batch_tokens = static_cast<double>(pieces.targets()) /
                               static_cast<double>(pieces.size()) *
                               static_cast<double>(options.batch);  // on average
-  PieceBatches batches(pieces, options.batch, {options.seed, kOrder});
+  PieceBatches batches(pieces, options.batch, stream.child(kOrder));
   const auto step = [&](std::uint64_t n) -> training::Losses {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
     static_cast<torch::optim::AdamOptions&>(adam->param_groups().front().options())
         .lr(options.learning_rate * (1 - 0.9 * done));
-    const Random dropout(training::step_stream({options.seed, kDropout}, n));
-    const Random noise(training::step_stream({options.seed, kNoise}, n));
+    const Random dropout(stream.child(kDropout).child(n));
+    const Random noise(stream.child(kNoise).child(n));
     const auto [hidden, targets] = predict(network, batches.at(n), dropout);
     // Not the batch's own mean, in which the tokens of a batch of short pieces would weigh more.
     const Tensor value =

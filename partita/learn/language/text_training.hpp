@@ -28,7 +28,6 @@ struct TextTrainingOptions {
   double learning_rate = 2e-3;  ///< initial rate of Adam; falls linearly to a tenth
   double clip_norm = 1;         ///< largest norm of the gradient
   double held_out = 0.05;       ///< share of lines used only for evaluation, in [0, 1)
-  std::uint64_t seed = 0;       ///< of held-out lines, order and dropout; and of a loss's noise
   std::uint64_t patience = 0;   ///< epochs without a better held-out perplexity; 0: all epochs
   at::Device device = at::kCPU;
 };
@@ -48,10 +47,12 @@ struct TextTrainingResult {
 
 /// Trains the model's network in place.
 /// @param loss the loss to minimize; it draws noise from a stream of the step.
+/// @param stream of held-out lines, order and dropout; and of the loss's noise
 /// @throws InvalidArgument if an option is out of its range, or no line is left to train on.
 TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
-                         const losses::OutputLoss& loss, const TextTrainingOptions& options,
-                         const training::RunFiles& files = {}, const Progress& progress = {});
+                         const losses::OutputLoss& loss, const Stream& stream,
+                         const TextTrainingOptions& options, const training::RunFiles& files = {},
+                         const Progress& progress = {});
 
 /// How well the model predicts lines that begin without memory, cut into pieces as in training.
 TextEvaluation evaluate(const TextModel& model, std::span<const std::string> lines,

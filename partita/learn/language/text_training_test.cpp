@@ -89,14 +89,15 @@ TEST(TextTraining, FindsTheLaw) {
           small_model(lines, transformer,
                       adaptive ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{});
       const TextTrainingOptions options{
-          .epochs = 4, .batch = 32, .learning_rate = 1e-2, .held_out = 0, .seed = 3};
+          .epochs = 4, .batch = 32, .learning_rate = 1e-2, .held_out = 0};
       const std::string which = loss;
       const TextTrainingResult result =
-          which == "full" ? train(model, lines, losses::FullSoftmaxLoss(), options)
-          : adaptive      ? train(model, lines, losses::AdaptiveSoftmaxLoss(), options)
-          : which == "nce"
-              ? train(model, lines, losses::NceLoss(noise(model), {.noise = 10}), options)
-              : train(model, lines, losses::SampledSoftmaxLoss(noise(model), exact), options);
+          which == "full" ? train(model, lines, losses::FullSoftmaxLoss(), {.seed = 3}, options)
+          : adaptive      ? train(model, lines, losses::AdaptiveSoftmaxLoss(), {.seed = 3}, options)
+          : which == "nce" ? train(model, lines, losses::NceLoss(noise(model), {.noise = 10}),
+                                   {.seed = 3}, options)
+                           : train(model, lines, losses::SampledSoftmaxLoss(noise(model), exact),
+                                   {.seed = 3}, options);
       EXPECT_EQ(result.held_out.tokens, 0U);
       const TextEvaluation evaluation = evaluate(model, test);
       EXPECT_NEAR(evaluation.log_likelihood, law, 0.01) << which << ' ' << transformer;
@@ -153,7 +154,7 @@ TEST(TextTraining, Resumes) {
   const TemporaryDirectory directory;
   std::vector<std::string> lines = chain(200);
   lines.push_back("z");
-  const TextTrainingOptions options{.epochs = 3, .batch = 16, .held_out = 0, .seed = 5};
+  const TextTrainingOptions options{.epochs = 3, .batch = 16, .held_out = 0};
   for (const bool adaptive : {false, true}) {
     const auto run = [&](const std::string& checkpoint, std::uint64_t stop_at) {
       TextModel model =
@@ -165,7 +166,7 @@ TEST(TextTraining, Resumes) {
                                                           : std::vector<std::int64_t>{}},
                           Stream{.seed = 2});
       try {
-        train(model, lines, StoppingLoss(adaptive, stop_at), options,
+        train(model, lines, StoppingLoss(adaptive, stop_at), {.seed = 5}, options,
               {.checkpoint = checkpoint, .checkpoint_seconds = 0});
       } catch (const Stopped&) {
       }
@@ -191,7 +192,7 @@ TEST(TextModel, IsTheSameFromAFile) {
     const TextModel loaded = TextModel::load(directory / "a.model");
     EXPECT_EQ(evaluate(loaded, lines).log_likelihood, evaluate(model, lines).log_likelihood);
     const auto sample = [&](const TextModel& each) {
-      return ancestral_samples(each.sequences(), 20, {1, 0}, {.max_length = 30});
+      return ancestral_samples(each.sequences(), {}, 20, Stream{1}, {.max_length = 30});
     };
     EXPECT_EQ(sample(loaded), sample(model));
 
@@ -208,7 +209,7 @@ TEST(TextTraining, Refusals) {
   const auto error = [&](const TextTrainingOptions& options) {
     TextModel model = small_model(lines);
     return message_of<InvalidArgument>(
-        [&] { train(model, lines, losses::FullSoftmaxLoss(), options); });
+        [&] { train(model, lines, losses::FullSoftmaxLoss(), {.seed = 3}, options); });
   };
   EXPECT_EQ(error({.epochs = 0}), "epochs: expected a positive number, got 0");
   EXPECT_EQ(error({.batch = 0}), "batch: expected 1 or more, got 0");

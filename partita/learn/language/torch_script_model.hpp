@@ -10,7 +10,7 @@
 //
 //   partita::language::TorchScriptModel model("model.ts",
 //                                             {.end_token = 50256, .start_token = 50256});
-//   auto beam = partita::stochastic_beam_search(model, 32, {.seed = 1}, {.max_length = 40});
+//   auto beam = partita::stochastic_beam_search(model, {}, 32, {.seed = 1}, {.max_length = 40});
 //
 // The module is given whole prefixes at every step, since nothing is known about its caches. (To
 // keep caches, derive your own model from SequenceModel and DecodingState.)

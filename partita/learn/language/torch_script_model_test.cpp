@@ -58,7 +58,7 @@ TEST_P(Exported, CanBeSearched) {
   const SearchOptions options{.max_length = 3};
   const Support support(model, options);
   EXPECT_NEAR(std::accumulate(support.p.begin(), support.p.end(), 0.0), 1, 1e-5);
-  const auto beam = stochastic_beam_search(model, support.size() + 1, {.seed = 1}, options);
+  const auto beam = stochastic_beam_search(model, {}, support.size() + 1, {.seed = 1}, options);
   EXPECT_EQ(beam.sequences.size(), support.size());
   for (const auto& h : beam.sequences) {
     EXPECT_NEAR(h.log_prob, support.leaves[support.find(h)].log_prob, 1e-5);
@@ -67,10 +67,10 @@ TEST_P(Exported, CanBeSearched) {
 
 TEST(TorchScriptModel, WithoutStartTokenWantsAPrompt) {
   const TorchScriptModel model(golden("recurrent.ts"));
-  EXPECT_EQ(message_of<InvalidArgument>([&] { stochastic_beam_search(model, 2, {.seed = 1}); }),
+  EXPECT_EQ(message_of<InvalidArgument>([&] { stochastic_beam_search(model, {}, 2, {.seed = 1}); }),
             "prompt: expected a token: the model has no start token");
   const Sequence prompt{kStart};
-  EXPECT_NO_THROW(stochastic_beam_search(model, {&prompt, 1}, 2, {1, 0}, {.max_length = 3}));
+  EXPECT_NO_THROW(stochastic_beam_search(model, prompt, 2, Stream{1}, {.max_length = 3}));
 }
 
 std::string load_error(const std::string& path, const TorchScriptOptions& options = {}) {
@@ -102,7 +102,7 @@ TEST(TorchScriptModel, Refusals) {
 
   const TorchScriptModel fussy(golden("fussy.ts"), {.start_token = 0});
   EXPECT_THAT(message_of<DataError>(
-                  [&] { stochastic_beam_search(fussy, 2, {.seed = 1}, {.max_length = 9}); }),
+                  [&] { stochastic_beam_search(fussy, {}, 2, {.seed = 1}, {.max_length = 9}); }),
               EndsWith("fussy.ts: fails on int64 tokens [2, 3]: sequences of three are not for "
                        "me"));
 }

@@ -11,13 +11,11 @@
 #include "errors.hpp"
 #include "output_loss_test_support.hpp"
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::losses {
 namespace {
 
-using partita::testing::kFalseAlarm;
-using partita::testing::kFiveSigma;
 using partita::testing::message_of;
 using testing::gradients;
 using testing::integers;
@@ -133,10 +131,9 @@ TEST(NceLoss, GradientsAreUnbiased) {
       double farthest_from_wrong = 0;
       for (std::int64_t i = 0; i < 3; ++i) {
         const auto sample = to_vector(estimates.select(1, i));
-        EXPECT_LT(partita::testing::z_score(sample, expectation(1)[i].item<double>()), kFiveSigma);
+        EXPECT_LT(z_score(sample, expectation(1)[i].item<double>()), kFiveSigma);
         farthest_from_wrong =
-            std::max(farthest_from_wrong,
-                     partita::testing::z_score(sample, expectation(-1)[i].item<double>()));
+            std::max(farthest_from_wrong, z_score(sample, expectation(-1)[i].item<double>()));
       }
       EXPECT_GT(farthest_from_wrong, 2 * kFiveSigma);  // with the wrong sign of log k q
     }
@@ -155,7 +152,7 @@ TEST(NceLoss, SharedNoiseHasTheSameMean) {
                           shared(model.batch, model.output, Stream{.seed = 7, .id = run}))
                              .item<double>());
   }
-  EXPECT_LT(partita::testing::z_score(difference, 0), kFiveSigma);
+  EXPECT_LT(z_score(difference, 0), kFiveSigma);
 }
 
 /// A log-linear model of seven outcomes: scores features . theta, whose log Z is to be learned.
@@ -243,7 +240,7 @@ TEST(NceLoss, RecoversParametersAndZWithinTheirStandardErrors) {
       const Tensor off = fit_nce(model, targets, k, {.seed = 40, .id = run}) - model.parameters();
       statistic += off.dot(precision.mv(off)).item<double>();
     }
-    const double above = partita::testing::gamma_q(3 * kRuns / 2.0, statistic / 2);
+    const double above = gamma_q(3 * kRuns / 2.0, statistic / 2);
     EXPECT_GT(above, kFalseAlarm) << k << ": " << statistic;      // no bias, no larger errors
     EXPECT_LT(above, 1 - kFalseAlarm) << k << ": " << statistic;  // and no smaller ones
   }

@@ -10,7 +10,7 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::losses {
 namespace {
@@ -47,8 +47,7 @@ TEST(NoiseDistribution, HasTheLawOfItsWeights) {
         EXPECT_EQ(log_q.item<double>(), -std::numeric_limits<double>::infinity());
       }
     }
-    EXPECT_GT(partita::testing::chi_square_p_value(observed, expected),
-              partita::testing::kFalseAlarm);
+    EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
   }
 }
 

@@ -10,12 +10,11 @@
 #include "errors.hpp"
 #include "output_loss_test_support.hpp"
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::losses {
 namespace {
 
-using partita::testing::kFiveSigma;
 using testing::largest_difference;
 using testing::leaf;
 
@@ -35,7 +34,7 @@ double distance_from_zero(const Tensor& loss, const OutputBatch& batch) {
   const Tensor g = torch::autograd::grad({loss}, {batch.hidden})[0];
   double largest = 0;
   for (std::int64_t i = 0; i < g.size(1); ++i) {
-    largest = std::max(largest, partita::testing::z_score(to_vector(g.select(1, i)), 0));
+    largest = std::max(largest, z_score(to_vector(g.select(1, i)), 0));
   }
   return largest;
 }

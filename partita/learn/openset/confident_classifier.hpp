@@ -10,7 +10,7 @@
 //   training::train(model.parts(), options, [&](std::uint64_t step) {
 //     const Tensor rows = batches.at(step);
 //     return model.joint_step(x.index_select(0, rows), y.index_select(0, rows),
-//                             training::step_stream(stream, step));
+//                             stream.child(step));
 //   });
 //   Tensor logits = model.logits(images);
 #pragma once

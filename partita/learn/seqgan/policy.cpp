@@ -167,9 +167,9 @@ Tensor GaussianPolicy::log_prob(const Tensor& sequences) const {
 }
 
 std::vector<Stream> element_streams(const Stream& stream, std::int64_t t, std::int64_t rows) {
-  const std::uint64_t seed = stream.bits(static_cast<std::uint64_t>(t));
+  const Stream elements = stream.child(static_cast<std::uint64_t>(t));
   std::vector<Stream> streams(static_cast<std::size_t>(rows));
-  for (std::size_t row = 0; row < streams.size(); ++row) streams[row] = {.seed = seed, .id = row};
+  for (std::size_t row = 0; row < streams.size(); ++row) streams[row] = elements.child(row);
   return streams;
 }
 
@@ -193,17 +193,17 @@ Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, doub
   if (!(teacher >= 0 && teacher <= 1)) {
     throw InvalidArgument("teacher", fmt::format("expected a number in [0, 1], got {}", teacher));
   }
+  enum Draw : std::uint64_t { kTokens, kCoins };
+  const Stream coins = stream.child(kCoins);
   const at::NoGradGuard no_grad;
   const std::int64_t rows = sequences.size(0);
   const Tensor inputs = policy.inputs_of(sequences);
   SequencePolicy::State state = policy.start(rows);
   for (std::int64_t t = 1; t < sequences.size(1); ++t) {
-    const std::vector<Stream> streams = element_streams(stream, t, rows);
-    const Tensor drawn = policy.draw(state, streams);
+    const Tensor drawn = policy.draw(state, element_streams(stream.child(kTokens), t, rows));
     Tensor is_true = at::empty({rows}, at::kBool);
-    for (std::size_t row = 0; row < streams.size(); ++row) {
-      const Stream coin{.seed = streams[row].seed, .id = ~streams[row].id};
-      is_true[static_cast<std::int64_t>(row)] = coin.uniform(0) < teacher;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      is_true[row] = coins.uniform(static_cast<std::uint64_t>(t * rows + row)) < teacher;
     }
     is_true = is_true.to(sequences.device());
     inputs.select(1, t).copy_(at::where(is_true, inputs.select(1, t), drawn));

@@ -10,15 +10,12 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/seqgan/seqgan.hpp"
 #include "partita/learn/seqgan/test_support.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::seqgan {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
-using partita::testing::chi_square_p_value;
-using partita::testing::kFalseAlarm;
-using partita::testing::kFiveSigma;
 using ::testing::ElementsAre;
 
 TEST(TokenPolicy, SamplesFollowItsProbabilities) {
@@ -101,8 +98,7 @@ TEST(GaussianPolicy, DrawsWhatItsDensitySays) {
   for (std::int64_t t = 0; t < 3; ++t) {
     const auto normal = policy.next(state);
     const Tensor noise = (y.select(1, t) - normal.loc()) / normal.scale();
-    EXPECT_GT(partita::testing::ks_p_value(
-                  numbers(noise), [](double x) { return std::erfc(-x / std::sqrt(2)) / 2; }),
+    EXPECT_GT(ks_p_value(numbers(noise), [](double x) { return std::erfc(-x / std::sqrt(2)) / 2; }),
               kFalseAlarm);
     EXPECT_TRUE(at::allclose(policy.log_prob(y).select(1, t),
                              normal.log_prob(y.select(1, t)).sum(-1), 1e-4, 1e-5));

@@ -17,14 +17,14 @@ using State = SequencePolicy::State;
 /// Of the roll-outs of the prefixes of 1 ... t elements, in the order [t, B, rollouts].
 std::vector<Stream> rollout_streams(const Stream& stream, std::int64_t t, std::int64_t length,
                                     std::int64_t batch, std::int64_t rollouts) {
-  const std::uint64_t seed = stream.bits(static_cast<std::uint64_t>(t));
+  const Stream elements = stream.child(static_cast<std::uint64_t>(t));
   std::vector<Stream> streams;
   streams.reserve(static_cast<std::size_t>(t * batch * rollouts));
   for (std::int64_t prefix = 0; prefix < t; ++prefix) {
     for (std::int64_t b = 0; b < batch; ++b) {
       for (std::int64_t n = 0; n < rollouts; ++n) {
         const std::int64_t row = (b * length + prefix) * rollouts + n;
-        streams.push_back({.seed = seed, .id = static_cast<std::uint64_t>(row)});
+        streams.push_back(elements.child(static_cast<std::uint64_t>(row)));
       }
     }
   }
@@ -85,10 +85,11 @@ estimators::GradientEstimate rollout_policy_gradient(const SequencePolicy& gener
                                                      const Reward& reward,
                                                      const RolloutOptions& options,
                                                      const Stream& stream) {
-  const Stream drawn{.seed = stream.bits(0), .id = 0};
-  const Stream rolled{.seed = stream.bits(0), .id = 1};
-  const Tensor sequences = sample(generator, options.batch, options.length, drawn);
-  const Tensor q = action_values(policy, sequences, reward, options.rollouts, rolled).t();
+  enum Draw : std::uint64_t { kSequences, kRollouts };
+  const Tensor sequences =
+      sample(generator, options.batch, options.length, stream.child(kSequences));
+  const Tensor q =
+      action_values(policy, sequences, reward, options.rollouts, stream.child(kRollouts)).t();
   // Rewards whose sum from t on is Q_t.
   const Tensor rewards =
       q - at::cat({q.narrow(0, 1, q.size(0) - 1), at::zeros_like(q[0]).unsqueeze(0)});

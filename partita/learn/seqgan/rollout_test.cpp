@@ -10,14 +10,12 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/seqgan/test_support.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::seqgan {
 namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
-using partita::testing::kFalseAlarm;
-using partita::testing::kFiveSigma;
 using ::testing::ElementsAre;
 
 /// E[reward | y_1 ... y_t] under the policy.
@@ -88,7 +86,7 @@ TEST(RollOut, AllAtOnceIsOneByOne) {
     const Tensor seen = (a + b) > 10;
     const double statistic = ((a - b).square() / (a + b)).masked_select(seen).sum().item<double>();
     const double cells = seen.sum().item<double>();
-    EXPECT_GT(partita::testing::gamma_q((cells - 1) / 2, statistic / 2), kFalseAlarm) << t;
+    EXPECT_GT(gamma_q((cells - 1) / 2, statistic / 2), kFalseAlarm) << t;
   }
 }
 

@@ -18,7 +18,7 @@ namespace {
 using training::Losses;
 using training::Part;
 
-// What is drawn from which stream of the seed.
+/// The children of the stream of a training.
 enum Purpose : std::uint64_t { kOrder, kTeacher, kPretraining, kIterations };
 
 enum Index : std::size_t { kGenerator, kRolloutPolicy, kDiscriminator };
@@ -47,9 +47,6 @@ void set_learning_rate(torch::optim::Optimizer& optimizer, double first, double 
   static_cast<torch::optim::AdamOptions&>(optimizer.param_groups().front().options())
       .lr(first * (1 - 0.9 * done));
 }
-
-/// A stream of its own for part `number` of what draws from `stream`.
-Stream part_of(const Stream& stream, std::uint64_t number) { return {stream.bits(number), 0}; }
 
 /// Elements that count: up to a sequence's end token.
 double elements(const SequencePolicy& policy, const Tensor& sequences) {
@@ -96,12 +93,10 @@ double nll_of(const SequencePolicy& policy, const Tensor& sequences) {
   return sum / elements(policy, sequences);
 }
 
-training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePolicy>& policy,
-                                              const Tensor& real, const Tensor& held_out,
-                                              const MaximumLikelihoodOptions& options,
-                                              const training::RunFiles& files,
-                                              const training::Evaluate& evaluate,
-                                              const Progress& progress) {
+training::LoopResult train_maximum_likelihood(
+    const std::shared_ptr<SequencePolicy>& policy, const Tensor& real, const Tensor& held_out,
+    const Stream& stream, const MaximumLikelihoodOptions& options, const training::RunFiles& files,
+    const training::Evaluate& evaluate, const Progress& progress) {
   check(options);
   const auto* const tokens = dynamic_cast<const TokenPolicy*>(policy.get());
   if (options.final_teacher < 1 && tokens == nullptr) {
@@ -119,7 +114,7 @@ training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePoli
 
   const auto optimizer = adam(*policy, options.learning_rate);
   const std::vector<Part> parts = {{"generator", policy, optimizer, options.clip_norm}};
-  training::Batches batches(real.size(0), options.batch, {options.seed, kOrder});
+  training::Batches batches(real.size(0), options.batch, stream.child(kOrder));
   const auto step = [&](std::uint64_t n) -> Losses {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
     set_learning_rate(*optimizer, options.learning_rate, done);
@@ -127,9 +122,8 @@ training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePoli
     const double teacher = 1 - (1 - options.final_teacher) * done;
     const Tensor log_prob =
         teacher == 1 ? policy->log_prob(y)
-                     : tokens->log_prob(
-                           y, scheduled_inputs(*tokens, y, teacher,
-                                               training::step_stream({options.seed, kTeacher}, n)));
+                     : tokens->log_prob(y, scheduled_inputs(*tokens, y, teacher,
+                                                            stream.child(kTeacher).child(n)));
     const Tensor loss = -log_prob.sum() / elements(*policy, y);
     training::descend(parts[0], loss);
     return {{"nll", loss}};
@@ -148,11 +142,12 @@ training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePoli
 SeqGan::SeqGan(std::shared_ptr<SequencePolicy> generator,
                std::shared_ptr<SequencePolicy> rollout_policy,
                std::shared_ptr<SequenceDiscriminator> discriminator, Tensor real,
-               const SeqGanOptions& options)
+               const Stream& stream, const SeqGanOptions& options)
     : generator_(std::move(generator)),
       rollout_policy_(std::move(rollout_policy)),
       discriminator_(std::move(discriminator)),
       real_(std::move(real)),
+      stream_(stream),
       options_(options) {
   check(options);
   const auto theta = generator_->parameters();
@@ -175,10 +170,8 @@ training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps,
                                                     const Progress& progress) {
   return training::train(
       std::span(parts_).subspan(kDiscriminator), {.steps = steps, .log_every = 1, .files = files},
-      [&](std::uint64_t n) {
-        return discriminator_step(training::step_stream({options_.seed, kPretraining}, n));
-      },
-      {}, progress);
+      [&](std::uint64_t n) { return discriminator_step(stream_.child(kPretraining).child(n)); }, {},
+      progress);
 }
 
 training::LoopResult SeqGan::train(const training::LoopOptions& loop,
@@ -192,7 +185,7 @@ training::LoopResult SeqGan::train(const training::LoopOptions& loop,
 }
 
 Losses SeqGan::iteration(std::uint64_t number) {
-  const Stream stream = training::step_stream({options_.seed, kIterations}, number);
+  const Stream stream = stream_.child(kIterations).child(number);
   Losses losses;
   const auto add = [&](const Losses& more, std::int64_t of) {
     for (const auto& [name, loss] : more) {
@@ -208,10 +201,10 @@ Losses SeqGan::iteration(std::uint64_t number) {
   };
   std::uint64_t part = 0;
   for (std::int64_t g = 0; g < options_.g_steps; ++g) {
-    add(generator_step(part_of(stream, part++)), options_.g_steps);
+    add(generator_step(stream.child(part++)), options_.g_steps);
   }
   for (std::int64_t d = 0; d < options_.d_steps; ++d) {
-    add(discriminator_step(part_of(stream, part++)), options_.d_steps);
+    add(discriminator_step(stream.child(part++)), options_.d_steps);
   }
   update_rollout_policy(options_.update_rate);
   return losses;
@@ -232,13 +225,13 @@ Losses SeqGan::generator_step(const Stream& stream) {
 Losses SeqGan::discriminator_step(const Stream& stream) {
   enum Draw : std::uint64_t { kGenerated, kReal, kSetOrder, kDropout };
   const Tensor fake =
-      sample(*generator_, options_.negatives, real_.size(1), part_of(stream, kGenerated));
+      sample(*generator_, options_.negatives, real_.size(1), stream.child(kGenerated));
   const Tensor chosen =
-      training::Batches(real_.size(0), options_.negatives, part_of(stream, kReal)).at(0);
+      training::Batches(real_.size(0), options_.negatives, stream.child(kReal)).at(0);
   const Tensor real = real_.index_select(0, chosen.to(real_.device()));
 
-  training::Batches batches(options_.negatives, options_.batch, part_of(stream, kSetOrder));
-  const Random dropout(part_of(stream, kDropout));
+  training::Batches batches(options_.negatives, options_.batch, stream.child(kSetOrder));
+  const Random dropout(stream.child(kDropout));
   const std::int64_t steps = (options_.d_epochs * options_.negatives) / options_.batch;
   const at::TensorOptions like = discriminator_->parameters().front().options();
   const Tensor is_real = at::cat({at::ones({options_.batch}, like.requires_grad(false)),

@@ -34,7 +34,6 @@ struct MaximumLikelihoodOptions {
   /// Scheduled sampling: the probability of reading the true token falls linearly from 1 to this.
   /// 1: always the true one. Below 1 the policy must be a TokenPolicy.
   double final_teacher = 1;
-  std::uint64_t seed = 0;
 };
 
 /// Trains a policy on real sequences. Losses: nll, per element. After each epoch there is a log
@@ -42,6 +41,7 @@ struct MaximumLikelihoodOptions {
 /// @throws InvalidArgument if an option is out of its range.
 training::LoopResult train_maximum_likelihood(const std::shared_ptr<SequencePolicy>& policy,
                                               const Tensor& real, const Tensor& held_out,
+                                              const Stream& stream,
                                               const MaximumLikelihoodOptions& options,
                                               const training::RunFiles& files = {},
                                               const training::Evaluate& evaluate = {},
@@ -74,7 +74,6 @@ struct SeqGanOptions {
   double discriminator_learning_rate = 1e-4;  ///< rate of Adam
   double penalty = 0.2;                       ///< weight of the discriminator's penalty()
   double clip_norm = 5;                       ///< largest gradient norm of either network
-  std::uint64_t seed = 0;
 };
 
 class SeqGan {
@@ -82,7 +81,7 @@ class SeqGan {
   /// @param rollout_policy built like the generator, whose weights it takes.
   /// @throws InvalidArgument if an option is out of its range, or the policies differ in shape.
   SeqGan(std::shared_ptr<SequencePolicy> generator, std::shared_ptr<SequencePolicy> rollout_policy,
-         std::shared_ptr<SequenceDiscriminator> discriminator, Tensor real,
+         std::shared_ptr<SequenceDiscriminator> discriminator, Tensor real, const Stream& stream,
          const SeqGanOptions& options);
 
   /// "generator", "roll-out policy", "discriminator".
@@ -117,6 +116,7 @@ class SeqGan {
   std::shared_ptr<SequencePolicy> rollout_policy_;
   std::shared_ptr<SequenceDiscriminator> discriminator_;
   Tensor real_;
+  Stream stream_;
   SeqGanOptions options_;
   std::vector<training::Part> parts_;
 };

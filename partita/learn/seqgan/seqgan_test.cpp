@@ -32,7 +32,7 @@ struct Gan {
   SeqGan gan;
 
   explicit Gan(SeqGanOptions options = {})
-      : gan(generator, rollout_policy, discriminator, real, settings(options)) {}
+      : gan(generator, rollout_policy, discriminator, real, {.seed = 15}, settings(options)) {}
 
   static SeqGanOptions settings(SeqGanOptions options) {
     options.batch = 16;
@@ -41,7 +41,6 @@ struct Gan {
     options.d_steps = 2;
     options.d_epochs = 1;
     options.discriminator_learning_rate = 1e-2;
-    options.seed = 15;
     return options;
   }
 
@@ -113,9 +112,8 @@ TEST(MaximumLikelihood, FindsTheLawAndKeepsTheBest) {
   for (const double teacher : {1.0, 0.5}) {
     const auto policy = tiny(4);
     const auto result = train_maximum_likelihood(
-        policy, real, held_out,
-        {.epochs = 40, .patience = teacher == 1 ? 3U : 0U, .final_teacher = teacher, .seed = 18},
-        {}, [] {
+        policy, real, held_out, {.seed = 18},
+        {.epochs = 40, .patience = teacher == 1 ? 3U : 0U, .final_teacher = teacher}, {}, [] {
           return training::Values{{"more", 1}};
         });
     // What scheduled sampling converges to is near the data's distribution, but not equal to it
@@ -129,9 +127,9 @@ TEST(MaximumLikelihood, FindsTheLawAndKeepsTheBest) {
   const Tensor line =
       3 + 0.2 * sample(GaussianPolicy({.hidden = 4}, Stream{.seed = 20}), 500, 5, {.seed = 21});
   const double before = nll_of(*gaussian, line);
-  train_maximum_likelihood(gaussian, line, line, {.epochs = 5}, {});
+  train_maximum_likelihood(gaussian, line, line, {}, {.epochs = 5}, {});
   EXPECT_LT(nll_of(*gaussian, line), before - 1);
-  EXPECT_THROW(train_maximum_likelihood(gaussian, line, line, {.final_teacher = 0.5}, {}),
+  EXPECT_THROW(train_maximum_likelihood(gaussian, line, line, {}, {.final_teacher = 0.5}, {}),
                InvalidArgument);
 }
 
@@ -146,7 +144,8 @@ TEST(SeqGan, TrainsAPolicyOfVectors) {
              std::make_shared<SequenceDiscriminator>(
                  SequenceDiscriminatorOptions{.features = 2, .filters = {{1, 4}, {3, 4}}},
                  Random(Stream{.seed = 24})),
-             sample(source, 100, 6, {.seed = 25}), {.batch = 8, .rollouts = 2, .negatives = 16});
+             sample(source, 100, 6, {.seed = 25}), {},
+             {.batch = 8, .rollouts = 2, .negatives = 16});
   const Tensor before = Gan::weights(*generator);
   const auto result = gan.train({.steps = 2, .log_every = 1});
   EXPECT_FALSE(at::equal(Gan::weights(*generator), before));
@@ -175,11 +174,11 @@ TEST(SeqGan, Resumes) {
       try {
         const auto generator = tiny(4);
         const Tensor real = sample(*tiny(3), 128, kLength, {.seed = 14});
-        train_maximum_likelihood(generator, real, real, {.epochs = 3, .batch = 32}, files(".mle"),
-                                 kill, progress);
+        train_maximum_likelihood(generator, real, real, {}, {.epochs = 3, .batch = 32},
+                                 files(".mle"), kill, progress);
         const auto discriminator = std::make_shared<SequenceDiscriminator>(
             small_discriminator(), Random(Stream{.seed = 13}));
-        SeqGan gan(generator, tiny(5), discriminator, real, Gan::settings({}));
+        SeqGan gan(generator, tiny(5), discriminator, real, {.seed = 15}, Gan::settings({}));
         gan.pretrain_discriminator(3, files(".d"));
         gan.train({.steps = 4, .evaluate_every = 1, .files = files(".gan")}, kill);
         weights = {Gan::weights(*generator), Gan::weights(*discriminator)};
@@ -199,7 +198,7 @@ TEST(SeqGan, RefusesWhatCannotBe) {
     return [options] {
       SeqGan(tiny(1), tiny(2),
              std::make_shared<SequenceDiscriminator>(small_discriminator(), Random(Stream{})),
-             at::zeros({4, kLength}, at::kLong), options);
+             at::zeros({4, kLength}, at::kLong), {}, options);
     };
   };
   EXPECT_THAT(message_of<InvalidArgument>(made({.batch = 1})),
@@ -213,7 +212,7 @@ TEST(SeqGan, RefusesWhatCannotBe) {
       message_of<InvalidArgument>([&] {
         SeqGan(same, same,
                std::make_shared<SequenceDiscriminator>(small_discriminator(), Random(Stream{})),
-               at::zeros({4, kLength}, at::kLong), {});
+               at::zeros({4, kLength}, at::kLong), {}, {});
       }),
       HasSubstr("rollout_policy: "));
 }

@@ -12,11 +12,7 @@
 
 namespace partita::training {
 
-Stream step_stream(const Stream& base, std::uint64_t step) {
-  return {.seed = base.bits(0), .id = step};
-}
-
-Batches::Batches(std::int64_t examples, std::int64_t batch_size, Stream stream)
+Batches::Batches(std::int64_t examples, std::int64_t batch_size, const Stream& stream)
     : examples_(static_cast<std::uint64_t>(examples)),
       batch_size_(static_cast<std::uint64_t>(batch_size)),
       stream_(stream) {
@@ -33,7 +29,7 @@ void Batches::order(std::uint64_t epoch) {
   epoch_ = epoch;
   order_.resize(examples_);
   std::iota(order_.begin(), order_.end(), 0);
-  shuffle(order_, step_stream(stream_, epoch));
+  shuffle(order_, stream_.child(epoch));
 }
 
 Tensor Batches::at(std::uint64_t step) {

@@ -3,7 +3,7 @@
 //
 //   training::Batches batches(images.size(0), 64, {.seed = 1});
 //   Tensor x = images.index_select(0, batches.at(step));
-//   Random random = training::step_stream({.seed = 1, .id = 1}, step);
+//   Random random = stream.child(kNoise).child(step);
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,13 @@
 
 namespace partita::training {
 
-/// The stream of a step: a different one for each step of each `base`.
-Stream step_stream(const Stream& base, std::uint64_t step);
-
 /// Examples in random order: one permutation of all of them after another, in batches of one size
 /// that may straddle two permutations. In each successive stretch of `examples`, every example
-/// occurs once.
+/// occurs once. Permutation e is a function of stream.child(e).
 class Batches {
  public:
   /// @throws InvalidArgument unless examples and batch_size are positive.
-  Batches(std::int64_t examples, std::int64_t batch_size, Stream stream);
+  Batches(std::int64_t examples, std::int64_t batch_size, const Stream& stream);
 
   /// int64 [batch_size], on the CPU. Steps in order are cheap; any order gives the same batches.
   Tensor at(std::uint64_t step);

@@ -9,12 +9,11 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
-#include "statistics.hpp"
+#include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::training {
 namespace {
 
-using partita::testing::chi_square_p_value;
 using partita::testing::message_of;
 
 constexpr double kFalseAlarm = 1e-7;
@@ -73,15 +72,6 @@ TEST(Batches, RefuseNothingToDraw) {
             "examples: expected 1 or more, got 0");
   EXPECT_EQ(message_of<InvalidArgument>([] { Batches(1, 0, {}); }),
             "batch_size: expected 1 or more, got 0");
-}
-
-TEST(StepStream, IsAnotherOneForEachStepAndBase) {
-  const Stream base{.seed = 1, .id = 2};
-  EXPECT_EQ(step_stream(base, 5), step_stream(base, 5));
-  EXPECT_NE(step_stream(base, 5), step_stream(base, 6));
-  EXPECT_NE(step_stream(base, 5), step_stream({.seed = 1, .id = 3}, 5));
-  EXPECT_NE(step_stream(base, 5), step_stream({.seed = 2, .id = 2}, 5));
-  EXPECT_NE(step_stream(base, 5).bits(0), base.bits(0));
 }
 
 }  // namespace

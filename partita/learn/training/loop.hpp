@@ -15,8 +15,8 @@
 //   });
 //
 // A step must be a function of its number and of the parts: it draws examples with Batches and
-// numbers from step_stream(). Then, on a CPU with the same number of threads, a run that was killed
-// and resumed ends with the same bits as one that was not.
+// numbers from a child of a stream. Then, on a CPU with the same number of threads, a run that was
+// killed and resumed ends with the same bits as one that was not.
 #pragma once
 
 #include <cstdint>

@@ -71,7 +71,7 @@ class Regression {
     const Tensor rows = batches_.at(number);
     const Tensor x = inputs_.index_select(0, rows);
     const Tensor noise =
-        Random(step_stream({.seed = 7, .id = 1}, number)).normal({x.size(0), 1}, at::kFloat);
+        Random(Stream{.seed = 7, .id = 1}.child(number)).normal({x.size(0), 1}, at::kFloat);
     const Tensor y = x.sin().sum(-1, /*keepdim=*/true) + 0.1 * noise;
     const auto loss_of = [&] {
       return losses::gaussian_nll(scale_->forward(network_->forward(x)), y);

@@ -143,7 +143,7 @@ void Vae::start_from_mean(const Tensor& mean) {
   bias.copy_(options_.decoder == Decoder::bernoulli ? at::logit(mean, kRare) : mean);
 }
 
-Bounds evaluate(Vae& vae, const Tensor& x, const EvaluationOptions& options,
+Bounds evaluate(Vae& vae, const Tensor& x, const Stream& stream, const EvaluationOptions& options,
                 const Progress& progress) {
   check_positive("samples", options.samples);
   check_positive("batch", options.batch);
@@ -164,8 +164,7 @@ Bounds evaluate(Vae& vae, const Tensor& x, const EvaluationOptions& options,
     std::vector<Random> random;
     for (std::int64_t i = 0; i < rows.size(0); ++i) {
       alone.push_back(vae.posterior(rows.narrow(0, i, 1)));
-      random.emplace_back(
-          training::step_stream(options.stream, static_cast<std::uint64_t>(first + i)));
+      random.emplace_back(stream.child(static_cast<std::uint64_t>(first + i)));
     }
     const at::TensorOptions wide = rows.options().dtype(at::kDouble);
     Tensor sum = at::zeros({rows.size(0)}, wide);

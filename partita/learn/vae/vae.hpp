@@ -84,7 +84,6 @@ class Vae final : public torch::nn::Module {
 struct EvaluationOptions {
   std::int64_t samples = 5000;  ///< k of the importance-weighted bound
   std::int64_t batch = 16;      ///< examples at a time; affects only memory and speed
-  Stream stream = {};
 };
 
 /// One value per example, in nats, without gradient, on the CPU: double [N].
@@ -96,11 +95,11 @@ struct Bounds {
   Tensor elbo() const { return reconstruction - divergence; }
 };
 
-/// How well a model explains examples x [N, inputs]. The samples of example i are a function of the
-/// stream and of i. No more than batch * 100 samples are decoded at once, however many there are.
+/// How well a model explains examples x [N, inputs]. The samples of example i are those of
+/// stream.child(i). No more than batch * 100 samples are decoded at once, however many there are.
 /// @throws InvalidArgument if an option is below 1, or x has another number of columns.
-Bounds evaluate(Vae& vae, const Tensor& x, const EvaluationOptions& options = {},
-                const Progress& progress = {});
+Bounds evaluate(Vae& vae, const Tensor& x, const Stream& stream,
+                const EvaluationOptions& options = {}, const Progress& progress = {});
 
 /// 0 or 1 for each of the given probabilities.
 Tensor binarize(const Tensor& probabilities, const Random& random);

@@ -26,7 +26,7 @@ using estimators::Estimator;
 using training::Losses;
 using training::Part;
 
-// Streams of one seed, one per purpose.
+/// The children of the stream of a training.
 enum Purpose : std::uint64_t { kOrder, kBits, kSamples, kHoldOut, kHeldOutBits, kHeldOutSamples };
 
 Tensor grays(const Tensor& images) { return images.to(at::kFloat) / 255; }
@@ -89,8 +89,8 @@ void check(const TrainingOptions& options) {
 class Trainer {
  public:
   Trainer(std::shared_ptr<Vae> vae, const Tensor& images, Estimator& estimator,
-          const TrainingOptions& options)
-      : vae_(std::move(vae)), estimator_(estimator), options_(options) {
+          const Stream& stream, const TrainingOptions& options)
+      : vae_(std::move(vae)), estimator_(estimator), stream_(stream), options_(options) {
     if (images.dim() != 2 || images.size(1) != vae_->options().inputs ||
         images.scalar_type() != at::kByte) {
       throw InvalidArgument(
@@ -102,7 +102,7 @@ class Trainer {
       throw InvalidArgument("relaxation", "is for the objective iwae and categorical codes");
     }
     split(images);
-    batches_.emplace(train_.size(0), options.batch, stream(kOrder));
+    batches_.emplace(train_.size(0), options.batch, stream_.child(kOrder));
     vae_->to(options.device);
     prior_ = vae_->prior();
     parts_.push_back({"vae", vae_, adam(vae_->parameters(), options), options.clip_norm});
@@ -132,13 +132,11 @@ class Trainer {
   }
 
  private:
-  Stream stream(Purpose purpose) const { return {options_.seed, purpose}; }
-
   /// Each image by a coin of its own. Bits that never change are made at once.
   void split(const Tensor& images) {
     std::vector<std::int64_t> train;
     std::vector<std::int64_t> held_out;
-    const Stream coins = stream(kHoldOut);
+    const Stream coins = stream_.child(kHoldOut);
     for (std::int64_t i = 0; i < images.size(0); ++i) {
       const bool out = coins.uniform(static_cast<std::uint64_t>(i)) < options_.held_out;
       (out ? held_out : train).push_back(i);
@@ -148,12 +146,12 @@ class Trainer {
     train_ = held_out.empty() ? images : images.index_select(0, at::tensor(train, at::kLong));
     bits_drawn_ = decoder == Decoder::bernoulli && options_.binarization == Binarization::dynamic;
     if (decoder == Decoder::bernoulli && !bits_drawn_) {
-      train_ = evaluation_images(train_, decoder, stream(kBits)).mul_(255).to(at::kByte);
+      train_ = evaluation_images(train_, decoder, stream_.child(kBits)).mul_(255).to(at::kByte);
     }
     train_ = train_.to(options_.device);
     if (!held_out.empty()) {
       held_out_ = evaluation_images(images.index_select(0, at::tensor(held_out, at::kLong)),
-                                    decoder, stream(kHeldOutBits));
+                                    decoder, stream_.child(kHeldOutBits));
     }
   }
 
@@ -166,8 +164,8 @@ class Trainer {
           .lr(rate);
     }
     Tensor x = grays(train_.index_select(0, batches_->at(n).to(train_.device())));
-    if (bits_drawn_) x = binarize(x, training::step_stream(stream(kBits), n));
-    const Random random(training::step_stream(stream(kSamples), n));
+    if (bits_drawn_) x = binarize(x, stream_.child(kBits).child(n));
+    const Random random(stream_.child(kSamples).child(n));
     const auto [descended, losses] =
         options_.objective == Objective::iwae ? iwae(x, random) : elbo(x, random);
     // The estimator's own first: what leads to its parameters is freed, and leads nowhere else.
@@ -234,7 +232,7 @@ class Trainer {
 
   training::Values on_held_out() {
     const Bounds seen =
-        evaluate(*vae_, held_out_, {.samples = 1, .batch = 500, .stream = stream(kHeldOutSamples)});
+        evaluate(*vae_, held_out_, stream_.child(kHeldOutSamples), {.samples = 1, .batch = 500});
     const double reconstruction = -seen.reconstruction.mean().item<double>();
     const double kl = seen.divergence.mean().item<double>();
     double loss = reconstruction + kl;
@@ -246,6 +244,7 @@ class Trainer {
 
   const std::shared_ptr<Vae> vae_;
   Estimator& estimator_;
+  const Stream stream_;
   const TrainingOptions& options_;
   distributions::DistributionPtr prior_;
   Tensor train_;             // uint8, on the device
@@ -258,10 +257,10 @@ class Trainer {
 }  // namespace
 
 TrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images, Estimator& estimator,
-                     const TrainingOptions& options, const training::RunFiles& files,
-                     const Progress& progress) {
+                     const Stream& stream, const TrainingOptions& options,
+                     const training::RunFiles& files, const Progress& progress) {
   check(options);
-  return Trainer(vae, images, estimator, options).run(files, progress);
+  return Trainer(vae, images, estimator, stream, options).run(files, progress);
 }
 
 double schedule_factor(Schedule schedule, double epochs) {
@@ -275,7 +274,7 @@ double schedule_factor(Schedule schedule, double epochs) {
   return std::pow(10, -stage / 7.0);
 }
 
-Tensor evaluation_images(const Tensor& images, Decoder decoder, Stream stream) {
+Tensor evaluation_images(const Tensor& images, Decoder decoder, const Stream& stream) {
   if (decoder == Decoder::gaussian) return grays(images);
   constexpr std::int64_t kAtOnce = 4096;  // double the memory of so many only
   const Random random(stream);

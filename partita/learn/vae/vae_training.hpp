@@ -68,7 +68,6 @@ struct TrainingOptions {
   double held_out = 0;            ///< share of images used only for evaluation, in [0, 1)
   std::uint64_t patience = 0;     ///< epochs without a better bound of those; 0: all epochs
   std::uint64_t log_every = 100;  ///< steps that a log entry averages
-  std::uint64_t seed = 0;         ///< of held-out images, order, bits and samples
   at::Device device = at::kCPU;
 };
 
@@ -83,16 +82,18 @@ struct TrainingResult {
 /// @param images uint8 [N, inputs]
 /// @param estimator of E_q[log p(x | z)], or of the importance-weighted bound: then none that
 ///        evaluates relaxed samples; Pathwise with options.relaxation.
+/// @param stream of held-out images, order, bits and samples
 /// @throws InvalidArgument if an option is out of its range, or no image is left to train on
 TrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,
-                     estimators::Estimator& estimator, const TrainingOptions& options,
-                     const training::RunFiles& files = {}, const Progress& progress = {});
+                     estimators::Estimator& estimator, const Stream& stream,
+                     const TrainingOptions& options, const training::RunFiles& files = {},
+                     const Progress& progress = {});
 
 /// The learning rate after this many epochs, as a share of the initial one.
 double schedule_factor(Schedule schedule, double epochs);
 
 /// Images as a model sees them in an evaluation, float [N, inputs]: grays in [0, 1], and for a
 /// Bernoulli decoder binarized once, by the stream.
-Tensor evaluation_images(const Tensor& images, Decoder decoder, Stream stream);
+Tensor evaluation_images(const Tensor& images, Decoder decoder, const Stream& stream);
 
 }  // namespace partita::vae

@@ -143,7 +143,7 @@ HWY_INLINE void Map(const std::uint64_t* words, std::size_t n, T* out, const F& 
 }
 
 template <class T>
-HWY_INLINE void UniformT(const std::uint64_t* words, std::size_t n, T* out) {
+void Uniforms(const std::uint64_t* words, std::size_t n, T* out) {
   Map(words, n, out, [](auto d, const std::uint64_t* w) HWY_ATTR {
     const auto u = FromWords(d, w, Uniform());
     return std::is_same_v<T, double> ? u : hn::Min(u, hn::Set(d, static_cast<T>(1 - 0x1p-24)));
@@ -151,21 +151,21 @@ HWY_INLINE void UniformT(const std::uint64_t* words, std::size_t n, T* out) {
 }
 
 template <class T>
-HWY_INLINE void ExponentialT(const std::uint64_t* words, std::size_t n, T* out) {
+void Exponentials(const std::uint64_t* words, std::size_t n, T* out) {
   Map(words, n, out, [](auto d, const std::uint64_t* w) HWY_ATTR {
     return NegativeLog(d, FromWords(d, w, SignedUniform()));
   });
 }
 
 template <class T>
-HWY_INLINE void GumbelT(const std::uint64_t* words, std::size_t n, T* out) {
+void Gumbels(const std::uint64_t* words, std::size_t n, T* out) {
   Map(words, n, out, [](auto d, const std::uint64_t* w) HWY_ATTR {
     return NegativeLog(d, NegativeLog(d, FromWords(d, w, SignedUniform())));
   });
 }
 
 template <class T>
-HWY_INLINE void LogisticT(const std::uint64_t* words, std::size_t n, T* out) {
+void Logistics(const std::uint64_t* words, std::size_t n, T* out) {
   Map(words, n, out, [](auto d, const std::uint64_t* w) HWY_ATTR {
     const auto s = FromWords(d, w, SignedUniform());
     const auto x = hn::Abs(s);
@@ -177,8 +177,7 @@ HWY_INLINE void LogisticT(const std::uint64_t* words, std::size_t n, T* out) {
 /// Box and Muller. The angle in turns is q / 4 + r with |r| <= 1/8; its sine and cosine are those
 /// of r, turned q times by a right angle.
 template <class T>
-HWY_INLINE void NormalT(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
-                        T* out) {
+void Normals(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n, T* out) {
   using C = Series<T>;
   const Tag<T> d;
   // The uniform's 53 bits, minus 1 where it is over one half: the same angle.
@@ -213,23 +212,21 @@ HWY_INLINE void NormalT(const std::uint64_t* radii, const std::uint64_t* angles,
   }
 }
 
-void UniformF32(const std::uint64_t* w, std::size_t n, float* out) { UniformT(w, n, out); }
-void UniformF64(const std::uint64_t* w, std::size_t n, double* out) { UniformT(w, n, out); }
-void ExponentialF32(const std::uint64_t* w, std::size_t n, float* out) { ExponentialT(w, n, out); }
-void ExponentialF64(const std::uint64_t* w, std::size_t n, double* out) { ExponentialT(w, n, out); }
-void GumbelF32(const std::uint64_t* w, std::size_t n, float* out) { GumbelT(w, n, out); }
-void GumbelF64(const std::uint64_t* w, std::size_t n, double* out) { GumbelT(w, n, out); }
-void LogisticF32(const std::uint64_t* w, std::size_t n, float* out) { LogisticT(w, n, out); }
-void LogisticF64(const std::uint64_t* w, std::size_t n, double* out) { LogisticT(w, n, out); }
-void NormalF32(const std::uint64_t* r, const std::uint64_t* a, std::size_t n, float* out) {
-  NormalT(r, a, n, out);
-}
-void NormalF64(const std::uint64_t* r, const std::uint64_t* a, std::size_t n, double* out) {
-  NormalT(r, a, n, out);
+template <class T>
+const WordKernels<T>* Table() {
+  static constexpr WordKernels<T> kTable = {.uniform = Uniforms<T>,
+                                            .exponential = Exponentials<T>,
+                                            .gumbel = Gumbels<T>,
+                                            .logistic = Logistics<T>,
+                                            .normal = Normals<T>};
+  return &kTable;
 }
 
-void LogGammaF64(const double* concentration, const double* normals, const double* uniforms,
-                 std::size_t n, double* out) {
+const WordKernels<float>* TableF32() { return Table<float>(); }
+const WordKernels<double>* TableF64() { return Table<double>(); }
+
+void LogGamma(const double* concentration, const double* normals, const double* uniforms,
+              std::size_t n, double* out) {
   const Tag<double> d;
   const auto one = hn::Set(d, 1.0);
   for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
@@ -258,53 +255,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace partita::kernels {
 
-HWY_EXPORT(UniformF32);
-HWY_EXPORT(UniformF64);
-HWY_EXPORT(ExponentialF32);
-HWY_EXPORT(ExponentialF64);
-HWY_EXPORT(GumbelF32);
-HWY_EXPORT(GumbelF64);
-HWY_EXPORT(LogisticF32);
-HWY_EXPORT(LogisticF64);
-HWY_EXPORT(NormalF32);
-HWY_EXPORT(NormalF64);
-HWY_EXPORT(LogGammaF64);
+HWY_EXPORT(TableF32);
+HWY_EXPORT(TableF64);
+HWY_EXPORT(LogGamma);
 
-void uniform_from_words(const std::uint64_t* words, std::size_t n, float* out) {
-  HWY_DYNAMIC_DISPATCH(UniformF32)(words, n, out);
+template <>
+const WordKernels<float>& from_words<float>() {
+  return *HWY_DYNAMIC_DISPATCH(TableF32)();
 }
-void uniform_from_words(const std::uint64_t* words, std::size_t n, double* out) {
-  HWY_DYNAMIC_DISPATCH(UniformF64)(words, n, out);
+template <>
+const WordKernels<double>& from_words<double>() {
+  return *HWY_DYNAMIC_DISPATCH(TableF64)();
 }
-void exponential_from_words(const std::uint64_t* words, std::size_t n, float* out) {
-  HWY_DYNAMIC_DISPATCH(ExponentialF32)(words, n, out);
-}
-void exponential_from_words(const std::uint64_t* words, std::size_t n, double* out) {
-  HWY_DYNAMIC_DISPATCH(ExponentialF64)(words, n, out);
-}
-void gumbel_from_words(const std::uint64_t* words, std::size_t n, float* out) {
-  HWY_DYNAMIC_DISPATCH(GumbelF32)(words, n, out);
-}
-void gumbel_from_words(const std::uint64_t* words, std::size_t n, double* out) {
-  HWY_DYNAMIC_DISPATCH(GumbelF64)(words, n, out);
-}
-void logistic_from_words(const std::uint64_t* words, std::size_t n, float* out) {
-  HWY_DYNAMIC_DISPATCH(LogisticF32)(words, n, out);
-}
-void logistic_from_words(const std::uint64_t* words, std::size_t n, double* out) {
-  HWY_DYNAMIC_DISPATCH(LogisticF64)(words, n, out);
-}
-void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
-                       float* out) {
-  HWY_DYNAMIC_DISPATCH(NormalF32)(radii, angles, n, out);
-}
-void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
-                       double* out) {
-  HWY_DYNAMIC_DISPATCH(NormalF64)(radii, angles, n, out);
-}
+
 void log_gamma_from_draws(const double* concentration, const double* normals,
                           const double* uniforms, std::size_t n, double* out) {
-  HWY_DYNAMIC_DISPATCH(LogGammaF64)(concentration, normals, uniforms, n, out);
+  HWY_DYNAMIC_DISPATCH(LogGamma)(concentration, normals, uniforms, n, out);
 }
 
 }  // namespace partita::kernels

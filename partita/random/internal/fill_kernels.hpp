@@ -9,20 +9,26 @@ namespace partita::kernels {
 /// Kernels take multiples of this many words.
 inline constexpr std::size_t kWordStep = 16;
 
-void uniform_from_words(const std::uint64_t* words, std::size_t n, float* out);
-void uniform_from_words(const std::uint64_t* words, std::size_t n, double* out);
-void exponential_from_words(const std::uint64_t* words, std::size_t n, float* out);
-void exponential_from_words(const std::uint64_t* words, std::size_t n, double* out);
-void gumbel_from_words(const std::uint64_t* words, std::size_t n, float* out);
-void gumbel_from_words(const std::uint64_t* words, std::size_t n, double* out);
-void logistic_from_words(const std::uint64_t* words, std::size_t n, float* out);
-void logistic_from_words(const std::uint64_t* words, std::size_t n, double* out);
+/// The kernels that make draws of T, float or double.
+template <class T>
+struct WordKernels {
+  /// out[i] = the draw made of words[i], i < n.
+  using Map = void (*)(const std::uint64_t* words, std::size_t n, T* out);
+  Map uniform;
+  Map exponential;
+  Map gumbel;
+  Map logistic;
+  /// out[2i], out[2i + 1] = the normal pair made of radii[i] and angles[i], i < n.
+  void (*normal)(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n, T* out);
+};
 
-/// out[2i], out[2i + 1] = the normal pair made from radii[i] and angles[i], i < n.
-void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
-                       float* out);
-void normal_from_words(const std::uint64_t* radii, const std::uint64_t* angles, std::size_t n,
-                       double* out);
+/// Those for this machine: kernels::from_words<float>().uniform(...).
+template <class T>
+const WordKernels<T>& from_words();
+template <>
+const WordKernels<float>& from_words<float>();
+template <>
+const WordKernels<double>& from_words<double>();
 
 /// The squeeze of Marsaglia and Tsang (2000) accepts if u < 1 - 0.0331 x^4.
 inline constexpr double kGammaSqueeze = 0.0331;

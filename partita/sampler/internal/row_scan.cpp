@@ -73,7 +73,7 @@ void RowScan<T>::for_each_run(const RowReader<T>& row, const Reduce& reduce) {
 template <class T>
 void RowScan<T>::find_max(const RowReader<T>& row) {
   for_each_run(row, [&](const T* z, std::size_t n, std::size_t b) {
-    return kernels::lane_max(z, n, &largest_[b * kLanes], &block_max_[b]);
+    return kernels::of<T>().lane_max(z, n, &largest_[b * kLanes], &block_max_[b]);
   });
 }
 
@@ -86,12 +86,12 @@ void RowScan<T>::weigh(const RowReader<T>& row, double beta, bool moments) {
   has_moments_ = moments;
   const T scale = static_cast<T>(beta);
   for_each_run(row, [&](const T* z, std::size_t n, std::size_t b) {
-    const bool proper = kernels::lane_max(z, n, &largest_[b * kLanes], &block_max_[b]);
+    const bool proper = kernels::of<T>().lane_max(z, n, &largest_[b * kLanes], &block_max_[b]);
     if (moments) {
       kernels::lane_sum_moments(z, n, &block_max_[b], scale, &weights_[b * kLanes], &sums_[b],
                                 &moments_[b]);
     } else if (beta == 1) {
-      kernels::lane_sum_exp(z, n, &block_max_[b], &weights_[b * kLanes], &sums_[b]);
+      kernels::of<T>().lane_sum_exp(z, n, &block_max_[b], &weights_[b * kLanes], &sums_[b]);
     } else {
       kernels::lane_sum_tempered(z, n, &block_max_[b], scale, &weights_[b * kLanes], &sums_[b]);
     }

@@ -10,13 +10,12 @@
 
 namespace partita {
 
-// Of a node's stream, position 0 is the root's own Gumbel, the children's noise begins at 4, and
-// child t's stream is named by the bits at 2^63 + t. Names so drawn differ to 2^-64 a pair.
+// Of a node's stream, position 0 is the root's own Gumbel, and the noise of the node's children
+// begins at 4. The noise below child t is that of stream.child(t).
 inline constexpr std::uint64_t kChildrenNoise = 4;
-inline constexpr std::uint64_t kChildrenStreams = std::uint64_t{1} << 63U;
 
 /// The root: phi = 0, and the largest of all perturbed log-probabilities is Gumbel(0).
-inline Prefix perturbed_root(const Sequence& prompt, Stream stream) {
+inline Prefix perturbed_root(const Sequence& prompt, const Stream& stream) {
   return {.tokens = prompt, .perturbed = stream.gumbel(0), .stream = stream};
 }
 
@@ -42,11 +41,7 @@ class PerturbedChildren {
     const double log_prob = parent.log_prob + (item->logit - log_sum_exp_);
     Prefix child = extend(parent, token, log_prob, end_token, longest);
     child.perturbed = item->perturbed;
-    if (!child.leaf) {
-      const std::uint64_t name =
-          parent.stream.bits(kChildrenStreams + static_cast<std::uint64_t>(token));
-      child.stream = {parent.stream.seed, name};
-    }
+    if (!child.leaf) child.stream = parent.stream.child(static_cast<std::uint64_t>(token));
     return child;
   }
 

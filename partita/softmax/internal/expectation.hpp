@@ -42,7 +42,7 @@ double expectation(const RowReader<double>& row, const Normalizer& n, const SumB
   double total = 0;
   for (std::size_t b = 0; b < row.blocks(); ++b) {
     const auto z = row.block(b, buffer);
-    total += kernels::exp_accurate(z.data(), z.size(), n.max, weights).high;
+    total += kernels::of<double>().exp_accurate(z.data(), z.size(), n.max, weights).high;
     sum += sum_block(b, z, weights);
   }
   return sum / total;

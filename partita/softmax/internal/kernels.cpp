@@ -82,8 +82,8 @@ struct Extremes {
 
 /// `second` is written if kTopTwo.
 template <bool kTopTwo, class T>
-HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes,
-                         T* HWY_RESTRICT second, T* HWY_RESTRICT largest) {
+HWY_INLINE bool LaneExtremes(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes,
+                             T* HWY_RESTRICT second, T* HWY_RESTRICT largest) {
   const Tag<T> d;
   using V = hn::VFromD<Tag<T>>;
   using Seen = Extremes<kTopTwo, V>;
@@ -121,8 +121,18 @@ HWY_INLINE bool LaneMaxT(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT
 }
 
 template <class T>
-HWY_INLINE void LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max,
-                            T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
+bool LaneMax(const T* z, std::size_t n, T* lanes, T* largest) {
+  return LaneExtremes<false, T>(z, n, lanes, nullptr, largest);
+}
+
+template <class T>
+bool LaneTopTwo(const T* z, std::size_t n, T* lanes, T* second, T* largest) {
+  return LaneExtremes<true>(z, n, lanes, second, largest);
+}
+
+template <class T>
+void LaneSumExp(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max,
+                T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
   const Tag<T> d;
   for (std::size_t first = 0; first < n; first += kBlock, ++max, lanes += kLanes, ++sums) {
     if (*max == -std::numeric_limits<T>::infinity()) {
@@ -147,7 +157,7 @@ HWY_INLINE void LaneSumExpT(const T* HWY_RESTRICT z, std::size_t n, const T* HWY
 }
 
 template <class T>
-HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out, double* sums) {
+void ExpTerms(const T* z, std::size_t n, T max, T* out, double* sums) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   for (std::size_t first = 0; first < n; first += kLanes) {
@@ -159,8 +169,7 @@ HWY_INLINE void ExpTermsT(const T* z, std::size_t n, T max, T* out, double* sums
 }
 
 template <class T>
-HWY_INLINE void LaneCumulateExpT(const T* HWY_RESTRICT z, std::size_t n, T max,
-                                 double* HWY_RESTRICT starts) {
+void LaneCumulateExp(const T* HWY_RESTRICT z, std::size_t n, T max, double* HWY_RESTRICT starts) {
   const Tag<T> d;
   const Tag<double> sum;
   const auto m = hn::Set(d, max);
@@ -184,8 +193,7 @@ HWY_INLINE void LaneCumulateExpT(const T* HWY_RESTRICT z, std::size_t n, T max,
 }
 
 template <class T>
-HWY_INLINE void ExpBoundsT(const T* a, const T* b, std::size_t n, T max, T factor, T* out,
-                           double* sums) {
+void ExpBounds(const T* a, const T* b, std::size_t n, T max, T factor, T* out, double* sums) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   const auto f = hn::Set(d, factor);
@@ -199,7 +207,7 @@ HWY_INLINE void ExpBoundsT(const T* a, const T* b, std::size_t n, T max, T facto
 }
 
 template <class T>
-HWY_INLINE Wide<double> ExpAccurateT(const T* z, std::size_t n, T max, T* out) {
+Wide<double> ExpAccurate(const T* z, std::size_t n, T max, T* out) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   const auto unlift = hn::Set(d, Exp<T>::kUnlift);
@@ -233,7 +241,7 @@ HWY_INLINE Wide<double> ExpAccurateT(const T* z, std::size_t n, T max, T* out) {
 }
 
 template <class T>
-HWY_INLINE void ScaleT(const T* x, std::size_t n, Wide<T> scale, T* out) {
+void Scale(const T* x, std::size_t n, Wide<T> scale, T* out) {
   const Tag<T> d;
   const auto high = hn::Set(d, scale.high);
   const auto low = hn::Set(d, scale.low);
@@ -244,7 +252,7 @@ HWY_INLINE void ScaleT(const T* x, std::size_t n, Wide<T> scale, T* out) {
 }
 
 template <class T>
-HWY_INLINE void SubtractT(const T* z, std::size_t n, T max, T c, T* out) {
+void Subtract(const T* z, std::size_t n, T max, T c, T* out) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   const auto s = hn::Set(d, c);
@@ -253,58 +261,24 @@ HWY_INLINE void SubtractT(const T* z, std::size_t n, T max, T c, T* out) {
   }
 }
 
-bool LaneMaxF32(const float* z, std::size_t n, float* lanes, float* largest) {
-  return LaneMaxT<false, float>(z, n, lanes, nullptr, largest);
+template <class T>
+const Kernels<T>* Table() {
+  static constexpr Kernels<T> kTable = {
+      .lane_max = LaneMax<T>,
+      .lane_top_two = LaneTopTwo<T>,
+      .lane_sum_exp = LaneSumExp<T>,
+      .exp_terms = ExpTerms<T>,
+      .lane_cumulate_exp = LaneCumulateExp<T>,
+      .exp_bounds = ExpBounds<T>,
+      .exp_accurate = ExpAccurate<T>,
+      .scale = Scale<T>,
+      .subtract = Subtract<T>,
+  };
+  return &kTable;
 }
-bool LaneMaxF64(const double* z, std::size_t n, double* lanes, double* largest) {
-  return LaneMaxT<false, double>(z, n, lanes, nullptr, largest);
-}
-bool LaneTopTwoF32(const float* z, std::size_t n, float* lanes, float* second, float* largest) {
-  return LaneMaxT<true>(z, n, lanes, second, largest);
-}
-bool LaneTopTwoF64(const double* z, std::size_t n, double* lanes, double* second, double* largest) {
-  return LaneMaxT<true>(z, n, lanes, second, largest);
-}
-void LaneCumulateExpF32(const float* z, std::size_t n, float m, double* starts) {
-  LaneCumulateExpT(z, n, m, starts);
-}
-void LaneCumulateExpF64(const double* z, std::size_t n, double m, double* starts) {
-  LaneCumulateExpT(z, n, m, starts);
-}
-void ExpBoundsF32(const float* a, const float* b, std::size_t n, float m, float f, float* out,
-                  double* sums) {
-  ExpBoundsT(a, b, n, m, f, out, sums);
-}
-void ExpBoundsF64(const double* a, const double* b, std::size_t n, double m, double f, double* out,
-                  double* sums) {
-  ExpBoundsT(a, b, n, m, f, out, sums);
-}
-void LaneSumExpF32(const float* z, std::size_t n, const float* m, float* lanes, double* sums) {
-  LaneSumExpT(z, n, m, lanes, sums);
-}
-void LaneSumExpF64(const double* z, std::size_t n, const double* m, double* lanes, double* sums) {
-  LaneSumExpT(z, n, m, lanes, sums);
-}
-void ExpTermsF32(const float* z, std::size_t n, float m, float* out, double* sums) {
-  ExpTermsT(z, n, m, out, sums);
-}
-void ExpTermsF64(const double* z, std::size_t n, double m, double* out, double* sums) {
-  ExpTermsT(z, n, m, out, sums);
-}
-Wide<double> ExpAccurateF32(const float* z, std::size_t n, float m, float* out) {
-  return ExpAccurateT(z, n, m, out);
-}
-Wide<double> ExpAccurateF64(const double* z, std::size_t n, double m, double* out) {
-  return ExpAccurateT(z, n, m, out);
-}
-void ScaleF32(const float* x, std::size_t n, Wide<float> s, float* out) { ScaleT(x, n, s, out); }
-void ScaleF64(const double* x, std::size_t n, Wide<double> s, double* out) { ScaleT(x, n, s, out); }
-void SubtractF32(const float* z, std::size_t n, float m, float c, float* out) {
-  SubtractT(z, n, m, c, out);
-}
-void SubtractF64(const double* z, std::size_t n, double m, double c, double* out) {
-  SubtractT(z, n, m, c, out);
-}
+
+const Kernels<float>* TableF32() { return Table<float>(); }
+const Kernels<double>* TableF64() { return Table<double>(); }
 
 }  // namespace
 }  // namespace partita::kernels::HWY_NAMESPACE
@@ -313,80 +287,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace partita::kernels {
 
-HWY_EXPORT(LaneMaxF32);
-HWY_EXPORT(LaneMaxF64);
-HWY_EXPORT(LaneTopTwoF32);
-HWY_EXPORT(LaneTopTwoF64);
-HWY_EXPORT(LaneCumulateExpF32);
-HWY_EXPORT(LaneCumulateExpF64);
-HWY_EXPORT(ExpBoundsF32);
-HWY_EXPORT(ExpBoundsF64);
-HWY_EXPORT(LaneSumExpF32);
-HWY_EXPORT(LaneSumExpF64);
-HWY_EXPORT(ExpTermsF32);
-HWY_EXPORT(ExpTermsF64);
-HWY_EXPORT(ExpAccurateF32);
-HWY_EXPORT(ExpAccurateF64);
-HWY_EXPORT(ScaleF32);
-HWY_EXPORT(ScaleF64);
-HWY_EXPORT(SubtractF32);
-HWY_EXPORT(SubtractF64);
+HWY_EXPORT(TableF32);
+HWY_EXPORT(TableF64);
 
-bool lane_max(const float* z, std::size_t n, float* lanes, float* largest) {
-  return HWY_DYNAMIC_DISPATCH(LaneMaxF32)(z, n, lanes, largest);
+template <>
+const Kernels<float>& of<float>() {
+  return *HWY_DYNAMIC_DISPATCH(TableF32)();
 }
-bool lane_max(const double* z, std::size_t n, double* lanes, double* largest) {
-  return HWY_DYNAMIC_DISPATCH(LaneMaxF64)(z, n, lanes, largest);
-}
-bool lane_top_two(const float* z, std::size_t n, float* lanes, float* second, float* largest) {
-  return HWY_DYNAMIC_DISPATCH(LaneTopTwoF32)(z, n, lanes, second, largest);
-}
-bool lane_top_two(const double* z, std::size_t n, double* lanes, double* second, double* largest) {
-  return HWY_DYNAMIC_DISPATCH(LaneTopTwoF64)(z, n, lanes, second, largest);
-}
-void lane_cumulate_exp(const float* z, std::size_t n, float max, double* starts) {
-  HWY_DYNAMIC_DISPATCH(LaneCumulateExpF32)(z, n, max, starts);
-}
-void lane_cumulate_exp(const double* z, std::size_t n, double max, double* starts) {
-  HWY_DYNAMIC_DISPATCH(LaneCumulateExpF64)(z, n, max, starts);
-}
-void exp_bounds(const float* a, const float* b, std::size_t n, float max, float factor, float* out,
-                double* sums) {
-  HWY_DYNAMIC_DISPATCH(ExpBoundsF32)(a, b, n, max, factor, out, sums);
-}
-void exp_bounds(const double* a, const double* b, std::size_t n, double max, double factor,
-                double* out, double* sums) {
-  HWY_DYNAMIC_DISPATCH(ExpBoundsF64)(a, b, n, max, factor, out, sums);
-}
-void lane_sum_exp(const float* z, std::size_t n, const float* max, float* lanes, double* sums) {
-  HWY_DYNAMIC_DISPATCH(LaneSumExpF32)(z, n, max, lanes, sums);
-}
-void lane_sum_exp(const double* z, std::size_t n, const double* max, double* lanes, double* sums) {
-  HWY_DYNAMIC_DISPATCH(LaneSumExpF64)(z, n, max, lanes, sums);
-}
-void exp_terms(const float* z, std::size_t n, float max, float* out, double* sums) {
-  HWY_DYNAMIC_DISPATCH(ExpTermsF32)(z, n, max, out, sums);
-}
-void exp_terms(const double* z, std::size_t n, double max, double* out, double* sums) {
-  HWY_DYNAMIC_DISPATCH(ExpTermsF64)(z, n, max, out, sums);
-}
-Wide<double> exp_accurate(const float* z, std::size_t n, float max, float* out) {
-  return HWY_DYNAMIC_DISPATCH(ExpAccurateF32)(z, n, max, out);
-}
-Wide<double> exp_accurate(const double* z, std::size_t n, double max, double* out) {
-  return HWY_DYNAMIC_DISPATCH(ExpAccurateF64)(z, n, max, out);
-}
-void scale(const float* x, std::size_t n, Wide<float> scale, float* out) {
-  HWY_DYNAMIC_DISPATCH(ScaleF32)(x, n, scale, out);
-}
-void scale(const double* x, std::size_t n, Wide<double> scale, double* out) {
-  HWY_DYNAMIC_DISPATCH(ScaleF64)(x, n, scale, out);
-}
-void subtract(const float* z, std::size_t n, float max, float c, float* out) {
-  HWY_DYNAMIC_DISPATCH(SubtractF32)(z, n, max, c, out);
-}
-void subtract(const double* z, std::size_t n, double max, double c, double* out) {
-  HWY_DYNAMIC_DISPATCH(SubtractF64)(z, n, max, c, out);
+template <>
+const Kernels<double>& of<double>() {
+  return *HWY_DYNAMIC_DISPATCH(TableF64)();
 }
 
 }  // namespace partita::kernels

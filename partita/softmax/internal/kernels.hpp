@@ -20,47 +20,6 @@ constexpr std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
 }
 
-/// For each of the consecutive blocks that make up z[0, n): lanes[l] = the largest z of lane l,
-/// largest = the largest of all. Returns false if some z is NaN or +inf (or, rarely, if finite
-/// logits overflow when they are added up).
-/// @param lanes   [blocks, kLanes]
-/// @param largest [blocks]
-bool lane_max(const float* z, std::size_t n, float* lanes, float* largest);
-bool lane_max(const double* z, std::size_t n, double* lanes, double* largest);
-
-/// The same, and second[l] = the second largest z of lane l (as often as it occurs); -inf if there
-/// is only one.
-/// @param second [blocks, kLanes]
-bool lane_top_two(const float* z, std::size_t n, float* lanes, float* second, float* largest);
-bool lane_top_two(const double* z, std::size_t n, double* lanes, double* second, double* largest);
-
-/// For each block: lanes[l] = sum over lane l of exp(z - max), sum = the sum_lanes() of those; all
-/// 0 where max is -inf. A term x = z - max has a relative error of up to |x| / 2 ulp: small in the
-/// sum, since the term itself is e^x. Terms under the smallest normal number count as 0.
-/// @param max  [blocks], none less than a z of its block
-/// @param sums [blocks]
-void lane_sum_exp(const float* z, std::size_t n, const float* max, float* lanes, double* sums);
-void lane_sum_exp(const double* z, std::size_t n, const double* max, double* lanes, double* sums);
-
-/// out[i] = exp(z[i] - max), terms as in lane_sum_exp, and the sum_lanes() of each kLanes of them.
-/// In place is fine.
-/// @param sums [n / kLanes]
-void exp_terms(const float* z, std::size_t n, float max, float* out, double* sums);
-void exp_terms(const double* z, std::size_t n, double max, double* out, double* sums);
-
-/// Running sums of exp(z - max) along each lane of one block: starts[i] = the sum of the terms of
-/// i's lane before i, for i < n, and starts[n + l] = all of lane l. Terms as in lane_sum_exp, sums
-/// in double.
-/// @param starts [n + kLanes]
-void lane_cumulate_exp(const float* z, std::size_t n, float max, double* starts);
-void lane_cumulate_exp(const double* z, std::size_t n, double max, double* starts);
-
-/// out[i] = exp(a[i] - max) + factor * exp(b[i] - max), and the sum_lanes() of each kLanes of them.
-void exp_bounds(const float* a, const float* b, std::size_t n, float max, float factor, float* out,
-                double* sums);
-void exp_bounds(const double* a, const double* b, std::size_t n, double max, double factor,
-                double* out, double* sums);
-
 /// A number, and what rounding it to T left out: high + low has twice the digits.
 template <class T>
 struct Wide {
@@ -68,18 +27,62 @@ struct Wide {
   T low = 0;
 };
 
-/// out[i] = exp(z[i] - max) within 1.1 ulp (1.5 without FMA), subnormal terms included; returns the
-/// sum of what the terms are before they are rounded to T. About half as fast. In place is fine.
-Wide<double> exp_accurate(const float* z, std::size_t n, float max, float* out);
-Wide<double> exp_accurate(const double* z, std::size_t n, double max, double* out);
+/// The kernels for T, float or double.
+template <class T>
+struct Kernels {
+  /// For each of the consecutive blocks that make up z[0, n): lanes[l] = the largest z of lane l,
+  /// largest = the largest of all. Returns false if some z is NaN or +inf (or, rarely, if finite
+  /// logits overflow when they are added up).
+  /// @param lanes   [blocks, kLanes]
+  /// @param largest [blocks]
+  bool (*lane_max)(const T* z, std::size_t n, T* lanes, T* largest);
 
-/// out[i] = x[i] * scale. In place is fine.
-void scale(const float* x, std::size_t n, Wide<float> scale, float* out);
-void scale(const double* x, std::size_t n, Wide<double> scale, double* out);
+  /// The same, and second[l] = the second largest z of lane l (as often as it occurs); -inf if
+  /// there is only one.
+  /// @param second [blocks, kLanes]
+  bool (*lane_top_two)(const T* z, std::size_t n, T* lanes, T* second, T* largest);
 
-/// out[i] = (z[i] - max) - c. In place is fine.
-void subtract(const float* z, std::size_t n, float max, float c, float* out);
-void subtract(const double* z, std::size_t n, double max, double c, double* out);
+  /// For each block: lanes[l] = sum over lane l of exp(z - max), sum = the sum_lanes() of those;
+  /// all 0 where max is -inf. A term x = z - max has a relative error of up to |x| / 2 ulp: small
+  /// in the sum, since the term itself is e^x. Terms under the smallest normal number count as 0.
+  /// @param max  [blocks], none less than a z of its block
+  /// @param sums [blocks]
+  void (*lane_sum_exp)(const T* z, std::size_t n, const T* max, T* lanes, double* sums);
+
+  /// out[i] = exp(z[i] - max), terms as in lane_sum_exp, and the sum_lanes() of each kLanes of
+  /// them. In place is fine.
+  /// @param sums [n / kLanes]
+  void (*exp_terms)(const T* z, std::size_t n, T max, T* out, double* sums);
+
+  /// Running sums of exp(z - max) along each lane of one block: starts[i] = the sum of the terms of
+  /// i's lane before i, for i < n, and starts[n + l] = all of lane l. Terms as in lane_sum_exp,
+  /// sums in double.
+  /// @param starts [n + kLanes]
+  void (*lane_cumulate_exp)(const T* z, std::size_t n, T max, double* starts);
+
+  /// out[i] = exp(a[i] - max) + factor * exp(b[i] - max), and the sum_lanes() of each kLanes of
+  /// them.
+  void (*exp_bounds)(const T* a, const T* b, std::size_t n, T max, T factor, T* out, double* sums);
+
+  /// out[i] = exp(z[i] - max) within 1.1 ulp (1.5 without FMA), subnormal terms included; returns
+  /// the sum of what the terms are before they are rounded to T. About half as fast. In place is
+  /// fine.
+  Wide<double> (*exp_accurate)(const T* z, std::size_t n, T max, T* out);
+
+  /// out[i] = x[i] * scale. In place is fine.
+  void (*scale)(const T* x, std::size_t n, Wide<T> scale, T* out);
+
+  /// out[i] = (z[i] - max) - c. In place is fine.
+  void (*subtract)(const T* z, std::size_t n, T max, T c, T* out);
+};
+
+/// Those for this machine: kernels::of<float>().lane_max(...).
+template <class T>
+const Kernels<T>& of();
+template <>
+const Kernels<float>& of<float>();
+template <>
+const Kernels<double>& of<double>();
 
 /// The sum of kLanes numbers in double, in a fixed order.
 template <class T>

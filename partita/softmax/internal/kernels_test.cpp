@@ -47,7 +47,7 @@ TYPED_TEST(KernelsTest, ExpIsWithinItsBoundOnEveryTarget) {
         for (T& x : z) x = static_cast<T>(static_cast<double>(max) + below(random));
         for (T& x : z) x = std::min(x, max);
         std::vector<T> out(kBlock);
-        exp_accurate(z.data(), kBlock, max, out.data());
+        of<T>().exp_accurate(z.data(), kBlock, max, out.data());
         for (std::size_t i = 0; i < kBlock; ++i) {
           const long double x = static_cast<long double>(z[i]) - static_cast<long double>(max);
           if (x < lowest) continue;  // subnormal: the next test
@@ -71,7 +71,7 @@ TYPED_TEST(KernelsTest, SubnormalAndVanishingResults) {
   for (const std::int64_t target : targets()) {
     const OnTarget on(target);
     std::vector<T> out(kBlock);
-    exp_accurate(z.data(), kBlock, T{0}, out.data());
+    of<T>().exp_accurate(z.data(), kBlock, T{0}, out.data());
     for (std::size_t i = 0; i < kBlock; ++i) {
       const long double reference = std::exp(static_cast<long double>(z[i]));
       ASSERT_LE(std::abs(out[i] - reference), std::max<long double>(tiny, 2e-7L * reference))
@@ -101,32 +101,32 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       for (T& x : z) x = static_cast<T>(normal(random));
       std::array<T, kLanes> lanes{};
       T largest{};
-      lane_max(z.data(), kBlock, lanes.data(), &largest);
+      of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest);
       all.push_back(largest);
       all.insert(all.end(), lanes.begin(), lanes.end());
       const T max = *std::max_element(z.begin(), z.end());
       std::array<T, kLanes> second{};
-      lane_top_two(z.data(), kBlock, lanes.data(), second.data(), &largest);
+      of<T>().lane_top_two(z.data(), kBlock, lanes.data(), second.data(), &largest);
       all.insert(all.end(), second.begin(), second.end());
       double sum = 0;
-      exp_bounds(lanes.data(), second.data(), kLanes, max, T(31), second.data(), &sum);
+      of<T>().exp_bounds(lanes.data(), second.data(), kLanes, max, T(31), second.data(), &sum);
       all.push_back(static_cast<T>(sum));
-      lane_sum_exp(z.data(), kBlock, &max, lanes.data(), &sum);
+      of<T>().lane_sum_exp(z.data(), kBlock, &max, lanes.data(), &sum);
       all.push_back(static_cast<T>(sum));
       all.insert(all.end(), lanes.begin(), lanes.end());
       std::vector<T> terms(kBlock);
       std::vector<double> sums(kBlock / kLanes);
-      exp_terms(z.data(), kBlock, max, terms.data(), sums.data());
+      of<T>().exp_terms(z.data(), kBlock, max, terms.data(), sums.data());
       for (const double s : sums) all.push_back(static_cast<T>(s));
       all.insert(all.end(), terms.begin(), terms.end());
       std::vector<double> starts(kBlock + kLanes);
-      lane_cumulate_exp(z.data(), kBlock, max, starts.data());
+      of<T>().lane_cumulate_exp(z.data(), kBlock, max, starts.data());
       for (const double s : starts) all.push_back(static_cast<T>(s));
-      all.push_back(static_cast<T>(exp_accurate(z.data(), kBlock, max, terms.data()).high));
+      all.push_back(static_cast<T>(of<T>().exp_accurate(z.data(), kBlock, max, terms.data()).high));
       all.insert(all.end(), terms.begin(), terms.end());
-      subtract(z.data(), kBlock, max, T(0.3), terms.data());
+      of<T>().subtract(z.data(), kBlock, max, T(0.3), terms.data());
       all.insert(all.end(), terms.begin(), terms.end());
-      scale(z.data(), kBlock, {T(0.1), T(1e-9)}, z.data());
+      of<T>().scale(z.data(), kBlock, {T(0.1), T(1e-9)}, z.data());
       all.insert(all.end(), z.begin(), z.end());
     }
     results.push_back(all);
@@ -149,9 +149,9 @@ TYPED_TEST(KernelsTest, LaneCumulateExpAddsUpTheTermsInDouble) {
       const T max = *std::max_element(z.begin(), z.end());
       std::vector<T> terms(n);
       std::vector<double> sums(n / kLanes);
-      exp_terms(z.data(), n, max, terms.data(), sums.data());
+      of<T>().exp_terms(z.data(), n, max, terms.data(), sums.data());
       std::vector<double> starts(n + kLanes);
-      lane_cumulate_exp(z.data(), n, max, starts.data());
+      of<T>().lane_cumulate_exp(z.data(), n, max, starts.data());
       for (std::size_t lane = 0; lane < kLanes; ++lane) {
         double sum = 0;
         for (std::size_t i = lane; i < n; i += kLanes) {
@@ -171,15 +171,15 @@ TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
     std::vector<T> z(kBlock, -std::numeric_limits<T>::infinity());
     std::array<T, kLanes> lanes{};
     T largest{};
-    EXPECT_TRUE(lane_max(z.data(), kBlock, lanes.data(), &largest));
+    EXPECT_TRUE(of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest));
     for (std::size_t i = 0; i < kBlock; ++i) {
       for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(),
                           std::numeric_limits<T>::infinity()}) {
         z[i] = bad;
-        ASSERT_FALSE(lane_max(z.data(), kBlock, lanes.data(), &largest)) << i;
+        ASSERT_FALSE(of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest)) << i;
       }
       z[i] = T(-1e30);
-      ASSERT_TRUE(lane_max(z.data(), kBlock, lanes.data(), &largest));
+      ASSERT_TRUE(of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest));
       ASSERT_EQ(lanes[i % kLanes], T(-1e30));
       ASSERT_EQ(largest, T(-1e30));
       z[i] = -std::numeric_limits<T>::infinity();
@@ -199,7 +199,7 @@ TYPED_TEST(KernelsTest, TopTwoOfEachLane) {
       std::vector<T> lanes(3 * kLanes);
       std::vector<T> second(3 * kLanes);
       std::array<T, 3> largest{};
-      ASSERT_TRUE(lane_top_two(z.data(), n, lanes.data(), second.data(), largest.data()));
+      ASSERT_TRUE(of<T>().lane_top_two(z.data(), n, lanes.data(), second.data(), largest.data()));
       for (std::size_t first = 0; first < n; first += kBlock) {
         for (std::size_t lane = 0; lane < kLanes; ++lane) {
           std::vector<T> members;

@@ -73,16 +73,8 @@ template <class T>
 void RowReader<T>::gather(std::size_t first, std::size_t step, std::size_t n, T* out) const {
   const auto offset = static_cast<std::ptrdiff_t>(first) * rows_.column_stride();
   const auto stride = static_cast<std::ptrdiff_t>(step) * rows_.column_stride();
-  switch (rows_.dtype()) {
-    case DType::f32:
-      return copy_converted(rows_.row_data<float>(row_) + offset, stride, n, out);
-    case DType::f64:
-      return copy_converted(rows_.row_data<double>(row_) + offset, stride, n, out);
-    case DType::bf16:
-      return copy_converted(rows_.row_data<bfloat16>(row_) + offset, stride, n, out);
-    case DType::f16:
-      return copy_converted(rows_.row_data<float16>(row_) + offset, stride, n, out);
-  }
+  visit(rows_.dtype(),
+        [&]<Element In>(In) { copy_converted(rows_.row_data<In>(row_) + offset, stride, n, out); });
 }
 
 template <class T>
@@ -134,7 +126,7 @@ template <class T>
 void RowPass<T>::find_max(const RowReader<T>& row) {
   resize(row);
   reduce_blocks(row, [&](const T* z, std::size_t n, std::size_t b) {
-    return kernels::lane_max(z, n, &lanes_[b * kLanes], &block_max_[b]);
+    return kernels::of<T>().lane_max(z, n, &lanes_[b * kLanes], &block_max_[b]);
   });
 }
 
@@ -143,7 +135,8 @@ void RowPass<T>::find_top_two(const RowReader<T>& row, std::vector<T>& second) {
   resize(row);
   second.resize(lanes_.size());
   reduce_blocks(row, [&](const T* z, std::size_t n, std::size_t b) {
-    return kernels::lane_top_two(z, n, &lanes_[b * kLanes], &second[b * kLanes], &block_max_[b]);
+    return kernels::of<T>().lane_top_two(z, n, &lanes_[b * kLanes], &second[b * kLanes],
+                                         &block_max_[b]);
   });
 }
 
@@ -159,8 +152,8 @@ void RowPass<T>::sum_exp(const RowReader<T>& row) {
         std::min(kGroup * kBlock, whole.size() - std::min(whole.size(), b * kBlock));
     const auto z = here > 0 ? whole.subspan(b * kBlock, here) : row.block(b, buffer);
     T* lanes = &lanes_[b * kLanes];
-    proper &= kernels::lane_max(z.data(), z.size(), lanes, &block_max_[b]);
-    kernels::lane_sum_exp(z.data(), z.size(), &block_max_[b], lanes, &block_weight_[b]);
+    proper &= kernels::of<T>().lane_max(z.data(), z.size(), lanes, &block_max_[b]);
+    kernels::of<T>().lane_sum_exp(z.data(), z.size(), &block_max_[b], lanes, &block_weight_[b]);
     b += here > 0 ? here / kBlock : 1;
   }
   if (!proper) row.check_values();
@@ -174,9 +167,10 @@ void RowPass<T>::sum_exp_accurate(const RowReader<T>& row) {
   T terms[kBlock];
   for (std::size_t b = 0; b < blocks_; ++b) {
     const auto z = row.block(b, terms);
-    block_weight_[b] = block_max_[b] == kMinusInfinity<T>
-                           ? 0
-                           : kernels::exp_accurate(z.data(), z.size(), block_max_[b], terms).high;
+    block_weight_[b] =
+        block_max_[b] == kMinusInfinity<T>
+            ? 0
+            : kernels::of<T>().exp_accurate(z.data(), z.size(), block_max_[b], terms).high;
   }
   weigh_blocks();
 }
@@ -191,7 +185,8 @@ void RowPass<T>::weigh_blocks() {
   block_scale_.resize(kernels::round_up(blocks_, kLanes));
   std::copy(block_max_.begin(), block_max_.end(), block_scale_.begin());
   std::fill(block_scale_.begin() + static_cast<std::ptrdiff_t>(blocks_), block_scale_.end(), max_);
-  kernels::exp_accurate(block_scale_.data(), block_scale_.size(), max_, block_scale_.data());
+  kernels::of<double>().exp_accurate(block_scale_.data(), block_scale_.size(), max_,
+                                     block_scale_.data());
   for (std::size_t b = 0; b < blocks_; ++b) block_weight_[b] *= block_scale_[b];
 }
 
@@ -225,8 +220,8 @@ double RowPass<T>::log_sum(const RowReader<T>& row) const {
   SumOf<T> rest;
   if (second != kMinusInfinity<T>) {
     double scale[kLanes] = {static_cast<double>(second)};
-    kernels::exp_accurate(scale, kLanes, max_, scale);
-    rest.add(kernels::exp_accurate(buffer, z.size(), second, buffer).high * scale[0]);
+    kernels::of<double>().exp_accurate(scale, kLanes, max_, scale);
+    rest.add(kernels::of<T>().exp_accurate(buffer, z.size(), second, buffer).high * scale[0]);
   }
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (b != block) rest.add(block_weight_[b]);

@@ -19,7 +19,7 @@
 #include <partita/sampler/settings.hpp>
 #include <partita/search/ancestral.hpp>
 #include <partita/search/beam.hpp>
-#include <partita/search/estimators.hpp>
+#include <partita/search/importance_weights.hpp>
 #include <partita/search/stochastic_beam.hpp>
 #include <partita/search/unique.hpp>
 #include <partita/softmax/divergence.hpp>
@@ -37,13 +37,13 @@ int main() {
   const partita::Rows rows{logits.data(), 1, logits.size()};
   const double lse = partita::log_sum_exp(rows)[0];
   const double expected = std::log(1 + std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
-  const auto sample = partita::gumbel_top_k(rows, 4, {1, 0});
+  const auto sample = partita::gumbel_top_k(rows, 4, partita::Stream{.seed = 1});
   std::int64_t sum = 0;
   for (const auto index : sample.indices) sum += index;
   const std::vector<std::string> lines{"one", "two"};
   const auto model =
       partita::train_ngram(partita::TextUnits::learn(partita::UnitKind::character, lines), lines);
-  const auto beam = partita::stochastic_beam_search(model, 3, {.seed = 1});
+  const auto beam = partita::stochastic_beam_search(model, {}, 3, {.seed = 1});
   std::printf("log-sum-exp %.6f, %zu words\n", lse, beam.sequences.size());
   return std::abs(lse - expected) < 1e-5 && sum == 6 && beam.sequences.size() == 3 ? 0 : 1;
 }

@@ -3,7 +3,7 @@
 //   using partita::Positive;
 //   // scores, larger where known
 //   auto m = partita::detection_metrics(in, out, Positive::in);
-//   auto i = partita::detection_intervals(in, out, Positive::in, {.stream = {.seed = 1}});
+//   auto i = partita::detection_intervals(in, out, Positive::in, {.seed = 1});
 //   std::cout << m.auroc << " [" << i.auroc.low << ", " << i.auroc.high << "]\n";
 #pragma once
 
@@ -35,9 +35,10 @@ DetectionMetrics detection_metrics(std::span<const double> in, std::span<const d
                                    Positive positive);
 
 /// Percentile intervals from separate resamples of `in` and of `out`, each of its original size.
-/// Resample r draws from the streams 2r and 2r + 1 after options.stream.
+/// Resample r draws from the children of stream.child(r).
 /// @throws InvalidArgument as above, and if an option is out of its range
 DetectionIntervals detection_intervals(std::span<const double> in, std::span<const double> out,
-                                       Positive positive, const BootstrapOptions& options);
+                                       Positive positive, const Stream& stream,
+                                       const BootstrapOptions& options = {});
 
 }  // namespace partita

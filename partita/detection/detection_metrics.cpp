@@ -1,4 +1,4 @@
-#include "partita/detection/metrics.hpp"
+#include "partita/detection/detection_metrics.hpp"
 
 #include <utility>
 #include <vector>
@@ -11,6 +11,9 @@ namespace partita {
 namespace {
 
 constexpr double kTpr = 0.95;
+
+/// The children of a resample's stream.
+enum Side : std::uint64_t { kIn, kOut };
 
 DetectionMetrics metrics_of(const RocCurve& in_curve, Positive positive) {
   const RocCurve out_curve = mirrored(in_curve);
@@ -49,7 +52,8 @@ DetectionMetrics detection_metrics(std::span<const double> in, std::span<const d
 }
 
 DetectionIntervals detection_intervals(std::span<const double> in, std::span<const double> out,
-                                       Positive positive, const BootstrapOptions& options) {
+                                       Positive positive, const Stream& stream,
+                                       const BootstrapOptions& options) {
   options.check();
   const RocCurve curve = roc_curve(in, out);
   std::vector<DetectionMetrics> resamples(options.resamples);
@@ -57,9 +61,8 @@ DetectionIntervals detection_intervals(std::span<const double> in, std::span<con
     std::vector<std::uint32_t> in_counts(in.size());
     std::vector<std::uint32_t> out_counts(out.size());
     for (std::size_t r = first; r < last; ++r) {
-      const auto [seed, id] = options.stream;
-      resample({seed, id + 2 * r}, in_counts);
-      resample({seed, id + 2 * r + 1}, out_counts);
+      resample(stream.child(r).child(kIn), in_counts);
+      resample(stream.child(r).child(kOut), out_counts);
       resamples[r] = metrics_of(resampled(curve, in_counts, out_counts), positive);
     }
   });

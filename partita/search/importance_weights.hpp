@@ -1,21 +1,16 @@
 // Expectations from a sample without replacement: E f = sum_y p(y) f(y) over all sequences (or
 // categories), estimated from k distinct ones.
 //
-//   auto beam = partita::stochastic_beam_search(model, 50, {.seed = 1});
+//   auto beam = partita::stochastic_beam_search(model, {}, 50, {.seed = 1});
 //   std::vector<double> log_prob, length;
 //   for (const auto& s : beam.sequences) { ... }
 //   partita::Estimate e = partita::estimate(log_prob, beam.threshold, length);
 //   e.plain        // unbiased
 //   e.normalized   // slightly biased, usually much closer
-//
-// A sample whose Gumbels are unknown (drawn one after the other by any program) gets them in
-// hindsight: hindsight_gumbels().
 #pragma once
 
 #include <span>
 #include <vector>
-
-#include "partita/random/stream.hpp"
 
 namespace partita {
 
@@ -35,24 +30,5 @@ struct Estimate {
 /// @throws InvalidArgument if the sizes differ, there are no items, or a log-probability is NaN.
 Estimate estimate(std::span<const double> log_prob, double threshold,
                   std::span<const double> values);
-
-struct HindsightGumbels {
-  std::vector<double> perturbed;  ///< one per item, descending
-  double threshold = 0;           ///< kappa, of what was not drawn; -inf if nothing is left
-};
-
-/// The perturbed log-probabilities that k items drawn without replacement might have had, given
-/// that they were drawn in this order (Shi, Bieber, Sutton 2020, section 4.1): the first is
-/// Gumbel(0), the maximum of all; the next is Gumbel(log of the probability left) truncated at the
-/// one before; the last is the threshold.
-/// @param log_prob unconditional log-probabilities, in the order drawn.
-/// @param log_rest log-probability of everything not drawn; -inf if the items are all there are.
-/// @throws InvalidArgument if a log-probability is NaN or above 0.
-HindsightGumbels hindsight_gumbels(std::span<const double> log_prob, double log_rest,
-                                   Stream stream);
-
-/// The same with log_rest = log(1 - sum of the probabilities), which is -inf where the sum is 1 to
-/// rounding. Prefer the first form where the rest is known: it does not cancel.
-HindsightGumbels hindsight_gumbels(std::span<const double> log_prob, Stream stream);
 
 }  // namespace partita

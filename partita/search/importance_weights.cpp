@@ -1,4 +1,4 @@
-#include "partita/search/estimators.hpp"
+#include "partita/search/importance_weights.hpp"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,7 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
-#include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
-#include "partita/softmax/scalar.hpp"
 
 namespace partita {
 namespace {
@@ -53,37 +51,6 @@ Estimate estimate(std::span<const double> log_prob, double threshold,
   const std::vector<double> weights = importance_weights(log_prob, threshold);
   const double sum = std::inner_product(weights.begin(), weights.end(), values.begin(), 0.0);
   return {sum, sum / std::accumulate(weights.begin(), weights.end(), 0.0)};
-}
-
-HindsightGumbels hindsight_gumbels(std::span<const double> log_prob, double log_rest,
-                                   Stream stream) {
-  check_log_prob(log_prob);
-  check_log_prob({&log_rest, 1});
-  // left[i]: log of the probability left before draw i, summed from the far end so that it shrinks
-  // exactly to log_rest.
-  std::vector<double> left(log_prob.size() + 1, log_rest);
-  for (std::size_t i = log_prob.size(); i > 0; --i) {
-    left[i - 1] = log_add_exp(left[i], log_prob[i - 1]);
-  }
-  HindsightGumbels out;
-  Draws draws(stream);
-  double last = kInfinity;
-  for (const double location : left) {
-    last = truncated_gumbel(draws.exponential(), location, last);
-    out.perturbed.push_back(last);
-  }
-  out.threshold = last;
-  out.perturbed.pop_back();
-  return out;
-}
-
-HindsightGumbels hindsight_gumbels(std::span<const double> log_prob, Stream stream) {
-  double sum = 0;
-  for (const double phi : log_prob) sum += std::exp(phi);
-  const double rest = 1 - sum;
-  const double rounding =
-      static_cast<double>(log_prob.size() + 1) * std::numeric_limits<double>::epsilon();
-  return hindsight_gumbels(log_prob, rest > rounding ? std::log(rest) : -kInfinity, stream);
 }
 
 }  // namespace partita

@@ -1,4 +1,4 @@
-#include "partita/detection/metrics.hpp"
+#include "partita/detection/detection_metrics.hpp"
 
 #include <gtest/gtest.h>
 
@@ -41,12 +41,12 @@ TEST(DetectionMetrics, AreThoseOfTheCurves) {
 
 /// The interval by its definition: resampled scores, and their metrics.
 DetectionIntervals by_definition(const Scores& in, const Scores& out, Positive positive,
-                                 const BootstrapOptions& options) {
-  const auto drawn = [](const Scores& scores, Stream stream) {
+                                 const Stream& stream, const BootstrapOptions& options) {
+  const auto drawn = [](const Scores& scores, const Stream& of_side) {
     Scores sorted = scores;
     std::sort(sorted.begin(), sorted.end(), std::greater<>());  // the order that counts refer to
     std::vector<std::uint32_t> counts(scores.size());
-    resample(stream, counts);
+    resample(of_side, counts);
     Scores result;
     for (std::size_t i = 0; i < counts.size(); ++i)
       result.insert(result.end(), counts[i], sorted[i]);
@@ -54,9 +54,8 @@ DetectionIntervals by_definition(const Scores& in, const Scores& out, Positive p
   };
   std::vector<DetectionMetrics> all;
   for (std::size_t r = 0; r < options.resamples; ++r) {
-    const auto [seed, id] = options.stream;
-    all.push_back(detection_metrics(drawn(in, {seed, id + 2 * r}),
-                                    drawn(out, {seed, id + 2 * r + 1}), positive));
+    all.push_back(detection_metrics(drawn(in, stream.child(r).child(0)),
+                                    drawn(out, stream.child(r).child(1)), positive));
   }
   const auto interval = [&](double DetectionMetrics::*figure) {
     std::vector<double> values;
@@ -83,23 +82,24 @@ void expect_equal(const DetectionIntervals& a, const DetectionIntervals& b) {
 TEST(DetectionIntervals, EqualTheirDefinition) {
   Scores in = normals(40, 1, {2, 0});
   Scores out = normals(3, 0, {2, 1});
-  const BootstrapOptions options{.resamples = 200, .level = 0.8, .stream = {.seed = 5, .id = 9}};
+  const BootstrapOptions options{.resamples = 200, .level = 0.8};
+  const Stream stream{.seed = 5, .id = 9};
   for (const Positive positive : {Positive::in, Positive::out}) {
-    expect_equal(detection_intervals(in, out, positive, options),
-                 by_definition(in, out, positive, options));
+    expect_equal(detection_intervals(in, out, positive, stream, options),
+                 by_definition(in, out, positive, stream, options));
   }
   for (Scores* scores : {&in, &out}) {
     for (double& s : *scores) s = std::round(s);  // ties
   }
-  expect_equal(detection_intervals(in, out, Positive::out, options),
-               by_definition(in, out, Positive::out, options));
+  expect_equal(detection_intervals(in, out, Positive::out, stream, options),
+               by_definition(in, out, Positive::out, stream, options));
 }
 
 TEST(DetectionIntervals, ThreadsChangeNothing) {
   const Scores in = normals(500, 1, {3, 0});
   const Scores out = normals(200, 0, {3, 1});
-  expect_equal(detection_intervals(in, out, Positive::in, {.resamples = 101}),
-               detection_intervals(in, out, Positive::in, {.resamples = 101, .threads = 4}));
+  expect_equal(detection_intervals(in, out, Positive::in, {}, {.resamples = 101}),
+               detection_intervals(in, out, Positive::in, {}, {.resamples = 101, .threads = 4}));
 }
 
 TEST(DetectionIntervals, CoverTheTruth) {
@@ -112,10 +112,9 @@ TEST(DetectionIntervals, CoverTheTruth) {
   for (std::uint64_t trial = 0; trial < kTrials; ++trial) {
     const Scores in = normals(80, 1, {4, 2 * trial});
     const Scores out = normals(60, 0, {4, 2 * trial + 1});
-    const auto [low, high] =
-        detection_intervals(in, out, Positive::in,
-                            {.resamples = 400, .level = 0.9, .stream = {.seed = trial}})
-            .auroc;
+    const auto [low, high] = detection_intervals(in, out, Positive::in, {.seed = trial},
+                                                 {.resamples = 400, .level = 0.9})
+                                 .auroc;
     if (low <= truth && truth <= high) ++covered;
   }
   EXPECT_GT(covered, 326);
@@ -126,7 +125,7 @@ TEST(DetectionIntervals, RefusesWhatHasNoAnswer) {
   const Scores some = {1, 2};
   const auto refusal = [&](const Scores& out, const BootstrapOptions& options) {
     return testing::message_of<InvalidArgument>(
-        [&] { detection_intervals(some, out, Positive::in, options); });
+        [&] { detection_intervals(some, out, Positive::in, {}, options); });
   };
   EXPECT_EQ(refusal(some, {.resamples = 1}), "resamples: expected 2 or more, got 1");
   EXPECT_EQ(refusal(some, {.level = 1}), "level: expected more than 0 and less than 1, got 1");

@@ -1,4 +1,4 @@
-#include "partita/calibration/metrics.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -71,17 +71,16 @@ struct Pass {
   double classwise_ece = 0;
 };
 
-Pass pass_over(Rows logits, std::span<const std::int64_t> labels,
-               const EvaluationOptions& evaluation, const Calibrator* calibrator,
-               const RowOptions& options) {
+Pass pass_over(Rows logits, std::span<const std::int64_t> labels, std::size_t bin_count,
+               const Calibrator* calibrator, int threads) {
   const std::size_t classes = logits.columns();
-  const Bins bins = equal_width_bins(evaluation.bins);
+  const Bins bins = equal_width_bins(bin_count);
   Pass pass;
   pass.predictions.resize(logits.rows());
   const ClassBins zero{std::vector<BinSum>(classes * bins.size())};
   constexpr std::size_t kChunks = 64;  // each has its own bins of all classes
   const ClassBins total = sum_over_rows<ClassBins>(
-      logits.rows(), options.threads,
+      logits.rows(), threads,
       [&](std::size_t r, ClassBins& sum) {
         Workspace work;
         work.row.resize(classes);
@@ -174,72 +173,94 @@ double debiased_ece_of(std::span<const BinSum> sums, double rows) {
   return std::sqrt(std::max(0.0, total / rows));
 }
 
-/// All metrics but classwise_ece, and the accuracy of each bin of the diagram, of the rows as they
-/// are counted.
-template <class Count>
-std::vector<BinSum> measure(std::span<const Prediction> sorted, const EvaluationOptions& evaluation,
-                            const Bins& bins, const Count& count, Metrics& out) {
-  const auto rows = static_cast<double>(sorted.size());
-  double nll = 0;
-  double brier = 0;
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    const double weight = count(i);
-    if (weight > 0) nll += weight * sorted[i].nll;
-    brier += weight * sorted[i].brier;
+/// What is measured: rows, counted once or as often as a resample has them.
+class Measured {
+ public:
+  Measured(Rows logits, std::span<const std::int64_t> labels, const CalibrationBins& options,
+           const Calibrator* calibrator, int threads)
+      : options_(options), pass_(pass_over(logits, labels, options.bins, calibrator, threads)) {
+    std::vector<double> confidences;
+    for (const Prediction& row : pass_.predictions) confidences.push_back(row.confidence);
+    bins_ = options.equal_mass ? equal_mass_bins(confidences, options.bins)
+                               : equal_width_bins(options.bins);
   }
-  const auto mass = sum_equal_mass(sorted, evaluation.bins, count);
-  const auto sums = evaluation.equal_mass ? mass : sum_bins(sorted, bins, count);
-  BinSum all;
-  for (const BinSum& sum : sums) all += sum;
-  out.accuracy = all.right / rows;
-  out.confidence = all.confidence / rows;
-  out.nll = nll / rows;
-  out.ece = ece_of(sums, rows);
-  out.mce = mce_of(sums);
-  out.adaptive_ece = ece_of(mass, rows);
-  out.debiased_ece = debiased_ece_of(sums, rows);
-  out.brier = brier / rows;
-  return sums;
-}
+
+  std::size_t rows() const { return pass_.predictions.size(); }
+  std::size_t bins() const { return bins_.size(); }
+
+  /// All metrics but classwise_ece, and the sums of each bin of the diagram.
+  template <class Count>
+  std::vector<BinSum> measure(const Count& count, CalibrationMetrics& out) const {
+    const std::span<const Prediction> sorted = pass_.predictions;
+    const auto rows = static_cast<double>(sorted.size());
+    double nll = 0;
+    double brier = 0;
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      const double weight = count(i);
+      if (weight > 0) nll += weight * sorted[i].nll;
+      brier += weight * sorted[i].brier;
+    }
+    const auto mass = sum_equal_mass(sorted, options_.bins, count);
+    const auto sums = options_.equal_mass ? mass : sum_bins(sorted, bins_, count);
+    BinSum all;
+    for (const BinSum& sum : sums) all += sum;
+    out.accuracy = all.right / rows;
+    out.confidence = all.confidence / rows;
+    out.nll = nll / rows;
+    out.ece = ece_of(sums, rows);
+    out.mce = mce_of(sums);
+    out.adaptive_ece = ece_of(mass, rows);
+    out.debiased_ece = debiased_ece_of(sums, rows);
+    out.brier = brier / rows;
+    return sums;
+  }
+
+  CalibrationEvaluation evaluate() const {
+    CalibrationEvaluation out{};
+    out.metrics.classwise_ece = pass_.classwise_ece;
+    for (const BinSum& sum : measure([](std::size_t) { return 1.0; }, out.metrics)) {
+      const std::size_t b = out.bins.size();
+      out.bins.push_back({bins_.lower(b), bins_.upper[b], static_cast<std::size_t>(sum.count),
+                          sum.confidence / sum.count, sum.right / sum.count, std::nullopt});
+    }
+    return out;
+  }
+
+ private:
+  CalibrationBins options_;
+  Pass pass_;
+  Bins bins_;
+};
 
 }  // namespace
 
-Evaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
-                                const EvaluationOptions& evaluation, const Calibrator* calibrator,
-                                const RowOptions& options) {
+CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+                                           const CalibrationBins& bins,
+                                           const Calibrator* calibrator, int threads) {
   check_labels(logits, labels);
-  const Pass pass = pass_over(logits, labels, evaluation, calibrator, options);
-  const std::span<const Prediction> sorted = pass.predictions;
-  std::vector<double> confidences;
-  for (const Prediction& prediction : sorted) confidences.push_back(prediction.confidence);
-  const Bins bins = evaluation.equal_mass ? equal_mass_bins(confidences, evaluation.bins)
-                                          : equal_width_bins(evaluation.bins);
+  return Measured(logits, labels, bins, calibrator, threads).evaluate();
+}
 
-  Evaluation out{};
-  out.metrics.classwise_ece = pass.classwise_ece;
-  const auto once = [](std::size_t) { return 1.0; };
-  for (const BinSum& sum : measure(sorted, evaluation, bins, once, out.metrics)) {
-    const std::size_t b = out.bins.size();
-    out.bins.push_back({bins.lower(b), bins.upper[b], static_cast<std::size_t>(sum.count),
-                        sum.confidence / sum.count, sum.right / sum.count, std::nullopt});
-  }
-  if (evaluation.resamples == 0) return out;
-
+CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+                                           const Stream& stream, const BootstrapOptions& options,
+                                           const CalibrationBins& bins,
+                                           const Calibrator* calibrator) {
+  check_labels(logits, labels);
+  options.check();
+  const Measured measured(logits, labels, bins, calibrator, options.threads);
+  CalibrationEvaluation out = measured.evaluate();
   constexpr std::size_t kMetrics = 8;
   const auto statistic = [&](std::span<const std::uint32_t> counts, std::span<double> to) {
-    Metrics m{};
-    const auto count = [&](std::size_t i) { return static_cast<double>(counts[i]); };
-    const auto sums = measure(sorted, evaluation, bins, count, m);
+    CalibrationMetrics m{};
+    const auto sums =
+        measured.measure([&](std::size_t i) { return static_cast<double>(counts[i]); }, m);
     const double metrics[] = {m.accuracy, m.confidence,   m.nll,   m.ece,
                               m.mce,      m.adaptive_ece, m.brier, m.debiased_ece};
     std::copy(std::begin(metrics), std::end(metrics), to.begin());
     for (std::size_t b = 0; b < sums.size(); ++b) to[kMetrics + b] = sums[b].right / sums[b].count;
   };
-  const auto intervals = bootstrap(sorted.size(), kMetrics + bins.size(), statistic,
-                                   {.resamples = evaluation.resamples,
-                                    .level = evaluation.level,
-                                    .stream = evaluation.stream,
-                                    .threads = options.threads});
+  const auto intervals =
+      bootstrap(measured.rows(), kMetrics + measured.bins(), statistic, stream, options);
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   out.intervals = {.accuracy = intervals[0],
                    .confidence = intervals[1],

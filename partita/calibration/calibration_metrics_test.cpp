@@ -1,4 +1,4 @@
-#include "partita/calibration/metrics.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -68,7 +68,7 @@ TEST(Bins, OfEqualMassKeepTiesTogether) {
 TEST(Metrics, ByHand) {
   // Confidences .95 and 1, of which the first is right: one bin of ten holds both.
   const Binary two({.95, 1}, {1, 0});
-  const Evaluation e = evaluate_calibration(two.view(), two.labels, {.bins = 10});
+  const CalibrationEvaluation e = evaluate_calibration(two.view(), two.labels, {.bins = 10});
   EXPECT_NEAR(e.metrics.ece, .475, 1e-12);
   EXPECT_NEAR(e.metrics.mce, .475, 1e-12);
   EXPECT_NEAR(e.metrics.accuracy, .5, 0);
@@ -82,11 +82,11 @@ TEST(Metrics, ByHand) {
   EXPECT_EQ(e.metrics.debiased_ece, 0);
 
   const Binary four({.6, .7, .9, .9}, {1, 0, 1, 1});
-  const Evaluation f = evaluate_calibration(four.view(), four.labels, {.bins = 2});
+  const CalibrationEvaluation f = evaluate_calibration(four.view(), four.labels, {.bins = 2});
   EXPECT_NEAR(f.metrics.ece, std::abs(.75 - .775), 1e-12);
   // Class 1: p = .4, .3, .1, .1 in (0, .5], of which one label: |1 - .9| / 4, as class 0.
   EXPECT_NEAR(f.metrics.classwise_ece, .1 / 4, 1e-12);
-  const Evaluation g =
+  const CalibrationEvaluation g =
       evaluate_calibration(four.view(), four.labels, {.bins = 2, .equal_mass = true});
   EXPECT_NEAR(g.metrics.ece, (std::abs(1 - 1.3) + std::abs(2 - 1.8)) / 4, 1e-12);
   EXPECT_NEAR(g.metrics.mce, .15, 1e-12);
@@ -94,7 +94,7 @@ TEST(Metrics, ByHand) {
               std::sqrt(std::max(0.0, (2 * (.15 * .15 - .25) + 2 * .01) / 4)), 1e-12);
   EXPECT_EQ(g.bins[0].count, 2U);
 
-  const Evaluation many = evaluate_calibration(four.view(), four.labels, {.bins = 1000});
+  const CalibrationEvaluation many = evaluate_calibration(four.view(), four.labels, {.bins = 1000});
   EXPECT_NEAR(many.metrics.ece, (.4 + .7 + .1 + .1) / 4, 1e-12);
 }
 
@@ -103,7 +103,7 @@ TEST(Metrics, EqualScikitLearn) {
   for (const auto& set : golden.at("scores")) {
     const auto logits = set.at("logits").get<std::vector<double>>();
     const auto labels = set.at("labels").get<std::vector<std::int64_t>>();
-    const Evaluation e =
+    const CalibrationEvaluation e =
         evaluate_calibration({logits.data(), labels.size(), logits.size() / labels.size()}, labels);
     EXPECT_NEAR(e.metrics.nll, set.at("log_loss").get<double>(), 1e-13);
     EXPECT_NEAR(e.metrics.brier, set.at("brier").get<double>(), 1e-14);
@@ -134,17 +134,19 @@ TEST(Metrics, DebiasedSquareIsUnbiased) {
 
 TEST(Metrics, AreThoseOfProbabilitiesHoweverTheyAreGiven) {
   const Labeled data = make_labeled(2000, 30, 1.7, 21);
-  const EvaluationOptions options{.resamples = 50, .stream = {22, 0}};
-  const Evaluation one = evaluate_calibration(data.view(), data.labels, options);
-  const Evaluation two =
-      evaluate_calibration(data.view(), data.labels, options, nullptr, {.threads = 3});
+  const Stream stream{22};
+  const BootstrapOptions fifty{.resamples = 50};
+  const CalibrationEvaluation one = evaluate_calibration(data.view(), data.labels, stream, fifty);
+  const CalibrationEvaluation two =
+      evaluate_calibration(data.view(), data.labels, stream, {.resamples = 50, .threads = 3});
   std::vector<double> log_prob(data.logits.size());
   log_softmax(data.view(), {log_prob.data(), data.rows, data.classes});
-  const Evaluation three =
-      evaluate_calibration({log_prob.data(), data.rows, data.classes}, data.labels, options);
+  const CalibrationEvaluation three =
+      evaluate_calibration({log_prob.data(), data.rows, data.classes}, data.labels, stream, fifty);
   const Calibrator identity(30, TemperatureScaling{1});
-  const Evaluation four = evaluate_calibration(data.view(), data.labels, options, &identity);
-  for (const Evaluation* other : {&two, &three, &four}) {
+  const CalibrationEvaluation four =
+      evaluate_calibration(data.view(), data.labels, stream, fifty, {}, &identity);
+  for (const CalibrationEvaluation* other : {&two, &three, &four}) {
     EXPECT_NEAR(other->metrics.nll, one.metrics.nll, 1e-12);
     EXPECT_NEAR(other->metrics.ece, one.metrics.ece, 1e-12);
     EXPECT_NEAR(other->metrics.classwise_ece, one.metrics.classwise_ece, 1e-12);
@@ -160,8 +162,8 @@ TEST(Metrics, AreThoseOfProbabilitiesHoweverTheyAreGiven) {
 
 TEST(Metrics, IntervalsAreAsWideAsTheyShouldBe) {
   const Labeled data = make_labeled(4000, 5, 1, 23);
-  const Evaluation e =
-      evaluate_calibration(data.view(), data.labels, {.resamples = 1000, .stream = {24, 0}});
+  const CalibrationEvaluation e =
+      evaluate_calibration(data.view(), data.labels, {24}, {.resamples = 1000});
   const double accuracy = e.metrics.accuracy;
   const double half = 1.96 * std::sqrt(accuracy * (1 - accuracy) / 4000);
   EXPECT_NEAR(e.intervals->accuracy.low, accuracy - half, 0.2 * half);

@@ -1,10 +1,13 @@
 // How well predicted probabilities match how often they are right: calibration errors, likelihood,
 // Brier score, reliability diagrams, with bootstrap intervals.
 //
-//   partita::Evaluation e = partita::evaluate_calibration(logits, labels, {.bins = 15});
+//   auto e = partita::evaluate_calibration(logits, labels, {.bins = 15});
 //   e.metrics.ece;                      // 0.0537
-//   e.intervals->ece.low;               // 95 % bootstrap interval
 //   for (const auto& bin : e.bins) plot(bin.confidence, bin.accuracy);
+//
+//   partita::Stream stream{.seed = 1};  // for 95 % bootstrap intervals
+//   auto with_intervals = partita::evaluate_calibration(logits, labels, stream, {});
+//   with_intervals.intervals->ece.low;
 //
 // A row's prediction is its most likely class (the lowest of those that tie), its confidence that
 // class's probability. Bins are (lo, hi], 0 in the first and 1 in the last; there may be more of
@@ -30,10 +33,10 @@
 #include <span>
 #include <vector>
 
-#include "partita/base/parallel.hpp"
 #include "partita/base/rows.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/random/bootstrap.hpp"
+#include "partita/random/stream.hpp"
 
 namespace partita {
 
@@ -51,7 +54,7 @@ struct PerMetric {
   T debiased_ece;
 };
 
-using Metrics = PerMetric<double>;
+using CalibrationMetrics = PerMetric<double>;
 
 /// One bar of the reliability diagram.
 struct ReliabilityBin {
@@ -63,30 +66,34 @@ struct ReliabilityBin {
   std::optional<Interval> accuracy_interval;
 };
 
-struct Evaluation {
-  Metrics metrics;
+struct CalibrationEvaluation {
+  CalibrationMetrics metrics;
   /// From resampled rows, with their probabilities unchanged. NaN for classwise_ece, which would
-  /// have to read all probabilities of all rows again for every resample. Empty without resamples.
+  /// have to read all probabilities of all rows again for every resample.
   std::optional<PerMetric<Interval>> intervals;
   std::vector<ReliabilityBin> bins;
 };
 
-struct EvaluationOptions {
-  std::size_t bins = 15;      ///< >= 1
-  bool equal_mass = false;    ///< bins of equal mass in ece, mce, debiased_ece and the diagram
-  std::size_t resamples = 0;  ///< for the intervals; 0, or at least 2
-  double level = 0.95;
-  Stream stream = {};
+struct CalibrationBins {
+  std::size_t bins = 15;    ///< >= 1
+  bool equal_mass = false;  ///< bins of equal mass in ece, mce, debiased_ece and the diagram
 };
 
+/// Without intervals. The result is the same for any number of threads.
 /// @param logits     [n, K] logits or log-probabilities
 /// @param labels     [n], of 0..K-1
 /// @param calibrator if given, its output for the logits is evaluated
-/// @throws InvalidArgument as check_labels, or if a row has NaN, +inf or only -inf
-/// The result is the same for any number of threads.
-Evaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
-                                const EvaluationOptions& evaluation = {},
-                                const Calibrator* calibrator = nullptr,
-                                const RowOptions& options = {});
+/// @throws InvalidArgument as check_labels, or naming the first row that has NaN, +inf or only
+///         -inf
+CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+                                           const CalibrationBins& bins = {},
+                                           const Calibrator* calibrator = nullptr, int threads = 1);
+
+/// The same with bootstrap intervals: resample r draws from stream.child(r).
+/// @param bootstrap its threads are those of the whole evaluation
+CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+                                           const Stream& stream, const BootstrapOptions& bootstrap,
+                                           const CalibrationBins& bins = {},
+                                           const Calibrator* calibrator = nullptr);
 
 }  // namespace partita
