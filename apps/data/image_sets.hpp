@@ -15,12 +15,15 @@ struct ImageSets {
   LabeledImages test;
 };
 
-inline constexpr const char* kRendered = "rendered";
+/// What to call the images of a directory, or those that no directory holds.
+inline std::string images_name(const std::string& directory) {
+  return directory.empty() ? "rendered" : directory;
+}
 
-/// @param data     kRendered: digits in this machine's fonts; else a directory of IDX files.
-/// @param rendered digits to train on, where they are rendered.
-/// @param stream   of what is rendered.
+/// @param directory of IDX files; empty: digits in this machine's fonts.
+/// @param rendered  digits to train on, where they are rendered.
+/// @param stream    where they are drawn from.
 /// @throws IoError, DataError; also if the two sets differ in size of images
-ImageSets load_image_sets(const std::string& data, std::size_t rendered, const Stream& stream);
+ImageSets load_image_sets(const std::string& directory, std::size_t rendered, const Stream& stream);
 
 }  // namespace partita::app

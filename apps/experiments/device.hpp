@@ -1,4 +1,4 @@
-// Where an experiment computes.
+// A run's device as libtorch knows it.
 #pragma once
 
 #include <ATen/Context.h>

@@ -44,6 +44,7 @@ void use_threads(int threads) {
 }
 
 void run_tasks(std::size_t count, int threads, const std::function<void(std::size_t task)>& task) {
+  const int before = at::get_num_threads();
   use_threads(1);
   std::mutex mutex;
   std::size_t next = 0;
@@ -60,6 +61,7 @@ void run_tasks(std::size_t count, int threads, const std::function<void(std::siz
       task(mine);
     }
   });
+  use_threads(before);
 }
 
 Mean mean_of(std::span<const double> values) {

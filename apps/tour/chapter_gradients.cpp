@@ -1,6 +1,5 @@
 // E: gradients of expectations, by samples.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -114,38 +113,36 @@ Finding pathwise(const TourContext& context) {
   return finding;
 }
 
-/// An experiment of `partita gradients`, which sets the number of torch's threads to one.
-GradientsResult experiment(const TourContext& context, const char* problem,
-                           const std::vector<std::string>& estimators, std::int64_t samples,
+/// An experiment of `partita gradients`.
+GradientsResult experiment(const TourContext& context, GradientsProblem problem,
+                           std::vector<EstimatorKind> estimators, std::int64_t samples,
                            std::int64_t steps) {
-  const GradientsResult result = run_gradients({.problem = problem,
-                                                .estimators = estimators,
-                                                .report = "",
-                                                .samples = samples,
-                                                .steps = steps,
-                                                .seed = context.options.seed,
-                                                .threads = context.options.threads});
-  at::set_num_threads(context.options.threads);
-  return result;
+  return run_gradients({.problem = problem,
+                        .estimators = std::move(estimators),
+                        .samples = samples,
+                        .steps = steps,
+                        .seed = context.options.seed,
+                        .threads = context.options.threads});
 }
 
 Figure optimization_figure(const VariantResult& variant, const std::string& value) {
   Figure figure{.title = "Optimization", .x = {.label = "step"}, .y = {.label = value}};
   for (const OptimizationCurve& curve : variant.curves) {
     figure.series.push_back(
-        {.name = curve.estimator, .x = curve.step, .y = curve.value, .mark = Mark::line});
+        {.name = name_of(curve.estimator), .x = curve.step, .y = curve.value, .mark = Mark::line});
   }
   return figure;
 }
 
 Finding gaussian_example(const TourContext& context) {
-  const GradientsResult result = experiment(context, "gaussian", {"score", "pathwise"},
+  const GradientsResult result = experiment(context, GradientsProblem::gaussian,
+                                            {EstimatorKind::score, EstimatorKind::pathwise},
                                             context.choose<std::int64_t>(1'000'000, 100'000), 500);
   const VariantResult& at_zero = result.variants.front();
   Finding finding{.checks = {equal("exact gradient at θ = 0, a = 2, b = 3",
                                    at_zero.exact_gradient.front(), 12, 1e-12)}};
   for (const Measurement& m : at_zero.measurements) {
-    finding.checks.push_back(at_most(m.estimator + ": bias, standard errors",
+    finding.checks.push_back(at_most(std::string(name_of(m.estimator)) + ": bias, standard errors",
                                      std::abs(m.bias) / m.bias_error, kFiveSigma));
   }
   Figure variances{.title = "Variance against the parameter",
@@ -158,11 +155,14 @@ Finding gaussian_example(const TourContext& context) {
     }
     // The variance's own relative error, sqrt(46 / n) where z³'s tail is all there is, and a tail
     // of its own.
-    finding.checks.push_back(at_most(curve.estimator + ": variance against its closed form", off,
-                                     context.choose(0.06, 0.15)));
-    variances.series.push_back(
-        {.name = curve.estimator, .x = curve.theta, .y = curve.variance, .mark = Mark::points});
-    variances.series.push_back({.name = curve.estimator + ", closed form",
+    finding.checks.push_back(
+        at_most(std::string(name_of(curve.estimator)) + ": variance against its closed form", off,
+                context.choose(0.06, 0.15)));
+    variances.series.push_back({.name = name_of(curve.estimator),
+                                .x = curve.theta,
+                                .y = curve.variance,
+                                .mark = Mark::points});
+    variances.series.push_back({.name = std::string(name_of(curve.estimator)) + ", closed form",
                                 .x = curve.theta,
                                 .y = curve.closed_form,
                                 .mark = Mark::line});
@@ -170,8 +170,9 @@ Finding gaussian_example(const TourContext& context) {
   for (const OptimizationCurve& curve : at_zero.curves) {
     // E z² - 1 = (2 θ + 3)².
     const double distance = std::sqrt(std::max(0.0, curve.value.back() - 1)) / 2;
-    finding.checks.push_back(
-        at_most(curve.estimator + ": distance of θ from −b/a, after 500 steps", distance, 0.2));
+    finding.checks.push_back(at_most(
+        std::string(name_of(curve.estimator)) + ": distance of θ from −b/a, after 500 steps",
+        distance, 0.2));
   }
   finding.figures = {{to_svg(variances), "Variance of one estimate, and its closed form."},
                      {to_svg(optimization_figure(at_zero, "E z²")), "Both find θ = −3/2."}};
@@ -180,13 +181,14 @@ Finding gaussian_example(const TourContext& context) {
 
 Finding policy_gradient(const TourContext& context) {
   const GradientsResult result = experiment(
-      context, "mdp", {"whole-return", "reward-to-go", "leave-one-out"},
+      context, GradientsProblem::mdp,
+      {EstimatorKind::whole_return, EstimatorKind::reward_to_go, EstimatorKind::leave_one_out},
       context.choose<std::int64_t>(10'000, 2'000), context.choose<std::int64_t>(500, 150));
   Finding finding;
   for (const VariantResult& variant : result.variants) {
     for (const Measurement& m : variant.measurements) {
       finding.checks.push_back(
-          at_most(variant.name + ", " + m.estimator + ": bias, standard errors",
+          at_most(variant.name + ", " + name_of(m.estimator) + ": bias, standard errors",
                   m.bias / m.bias_error, kFiveSigma));
     }
     finding.checks.push_back(

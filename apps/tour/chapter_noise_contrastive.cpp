@@ -13,6 +13,7 @@
 #include "apps/report/figure.hpp"
 #include "apps/tour/largest_difference.hpp"
 #include "apps/tour/tour.hpp"
+#include "apps/tour/variational.hpp"
 #include "partita/embedding/principal_components.hpp"
 #include "partita/embedding/similarity.hpp"
 #include "partita/embedding/trainer.hpp"
@@ -285,7 +286,7 @@ Finding self_normalization(const TourContext& context) {
 }
 
 Finding best_ratio(const TourContext& context) {
-  const RatioCheck check = check_ratio(context.stream(0));
+  const BestRatio check = find_best_ratio(context.stream(0));
   return {
       {at_most("G that maximizes the functional against νq/p, relative", check.largest_error,
                1e-4)},
@@ -300,7 +301,7 @@ Finding best_ratio(const TourContext& context) {
 }
 
 Finding shortest_path(const TourContext& context) {
-  const PathCheck check = check_path(context.stream(0));
+  const ShortestPath check = find_shortest_path(context.stream(0));
   return {{at_most("largest distance from the straight line", check.largest_error, 1e-4),
            equal("length over that of the line", check.length / check.straight_length, 1, 1e-9)},
           {{to_svg({.title = "The shortest path",

@@ -140,11 +140,11 @@ double mean_confidence(const Grid& map, const std::vector<Points>& sets) {
 
 Finding border(const TourContext& context) {
   OpensetOptions options;
-  options.data = "toy";
-  options.loss = "joint";
+  options.source = OpensetSource::toy;
+  options.loss = OpensetLoss::joint;
   options.learning_rate = 1e-3;
   options.steps = context.choose<std::uint64_t>(4000, 1200);
-  options.compare = true;
+  options.controls = true;
   options.seed = context.options.seed;
   options.threads = context.options.threads;
   const OpensetResult result = run_openset(options);

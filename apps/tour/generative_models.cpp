@@ -47,16 +47,15 @@ TrainedVae train_vae(const TourContext& context, const Tensor& images, const Ten
 }  // namespace
 
 Finding auto_encoder(const TourContext& context) {
-  using vae::Objective;
   const LabeledImages digits =
       render_characters(kDigits, context.choose(5000U, 1500U), context.stream(0));
   const LabeledImages others = render_characters(kDigits, 600, context.stream(1));
   const Tensor images = image_rows(digits, digits.size());
   const Tensor test = vae::evaluation_images(image_rows(others, others.size()),
                                              vae::Decoder::bernoulli, context.stream(5));
-  const TrainedVae both = train_vae(context, images, test, Objective::elbo);
-  const TrainedVae free = train_vae(context, images, test, Objective::without_regularizer);
-  const TrainedVae blind = train_vae(context, images, test, Objective::without_reconstruction);
+  const TrainedVae both = train_vae(context, images, test, vae::Objective::elbo);
+  const TrainedVae free = train_vae(context, images, test, vae::Objective::without_regularizer);
+  const TrainedVae blind = train_vae(context, images, test, vae::Objective::without_reconstruction);
 
   std::vector<std::string> labels;
   for (const auto label : others.labels) labels.push_back(std::to_string(label));

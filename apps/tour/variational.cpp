@@ -1,4 +1,5 @@
-// Two variational problems, discretized and solved by number.
+#include "apps/tour/variational.hpp"
+
 #include <ATen/ATen.h>
 #include <torch/optim/lbfgs.h>
 
@@ -7,7 +8,6 @@
 #include <numbers>
 #include <vector>
 
-#include "apps/experiments/nce/experiment.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/rows.hpp"
 
@@ -42,14 +42,14 @@ Tensor normal_density(const Tensor& x, double mean, double deviation) {
 
 }  // namespace
 
-RatioCheck check_ratio(const Stream& stream) {
+BestRatio find_best_ratio(const Stream& stream) {
   constexpr std::int64_t kPoints = 61;
   constexpr double kNu = 5;
   const Tensor x = at::linspace(-3, 3, kPoints, at::kDouble);
   const Tensor p = 0.4 * normal_density(x, -1, 0.6) + 0.6 * normal_density(x, 1.2, 0.8);
   const Tensor q = normal_density(x, 0, 1.5);
   const Tensor log_g = random_start(kPoints, 1, stream);
-  RatioCheck out{.nu = kNu, .x = to_vector(x), .start = to_vector(log_g.exp())};
+  BestRatio out{.x = to_vector(x), .start = to_vector(log_g.exp())};
   // log(1 / (1 + G)) = log sigmoid(-log G), log(G / (1 + G)) = log sigmoid(log G).
   minimize(log_g,
            [&] { return -(p * at::log_sigmoid(-log_g) + kNu * q * at::log_sigmoid(log_g)).sum(); });
@@ -60,7 +60,7 @@ RatioCheck check_ratio(const Stream& stream) {
   return out;
 }
 
-PathCheck check_path(const Stream& stream) {
+ShortestPath find_shortest_path(const Stream& stream) {
   constexpr std::int64_t kPoints = 33;
   constexpr double kX0 = 0;
   constexpr double kX1 = 4;
@@ -76,7 +76,7 @@ PathCheck check_path(const Stream& stream) {
     const Tensor rise = path().diff();
     return (rise.square() + step * step).sqrt().sum();
   };
-  PathCheck out{.x = to_vector(x), .start = to_vector(path())};
+  ShortestPath out{.x = to_vector(x), .start = to_vector(path())};
   minimize(between, length);
   const Tensor line = kY0 + (kY1 - kY0) * (x - kX0) / (kX1 - kX0);
   out.found = to_vector(path());

@@ -27,7 +27,7 @@ expect "--checkpoint --checkpoint-seconds" lm train words.txt --kind lstm --chec
 expect "" sample --seed ""
 expect "--temperature --top-k --top-p --typical-p --threads" sample --t
 if [[ $2 == ON ]]; then
-  expect "regulariser regularizer reconstruction" vae train --without ""
+  expect "gaussian concrete" vae train --latent ""
   expect "tour" to
 fi
 exit $failed

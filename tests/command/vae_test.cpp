@@ -194,8 +194,8 @@ TEST_F(VaeCommand, RefusesWhatCannotBeAsked) {
   const auto wrong = [&](const Arguments& more) { return refusal(train(more), kWronglyAsked); };
   EXPECT_THAT(wrong({"--preset", "iwae-2l"}), StartsWith("--preset: "));
   EXPECT_EQ(wrong({"--estimator", "rebar"}), "--estimator: is for --latent concrete");
-  EXPECT_EQ(wrong({"--objective", "iwae", "--without", "regulariser"}),
-            "--without: is for --objective elbo, whose terms are apart");
+  EXPECT_EQ(wrong({"--objective", "iwae", "--ablations"}),
+            "--ablations: is for --objective elbo, whose terms are apart");
   EXPECT_THAT(wrong({"--objective", "iwae", "--latent", "concrete", "--estimator", "rebar"}),
               HasSubstr("expected concrete, st-gumbel, reinforce-loo or unordered-set"));
   EXPECT_THAT(wrong({"--patience", "2", "--held-out", "0"}), StartsWith("--patience: "));

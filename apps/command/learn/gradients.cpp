@@ -1,58 +1,93 @@
 // partita gradients: gradient estimators against the exact gradient, with a report.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/command/commands.hpp"
+#include "apps/command/learn/gradients_summary.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/gradients/experiment.hpp"
 #include "apps/experiments/gradients/report.hpp"
+#include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita::app {
 namespace {
 
-void run(GradientsOptions& options, const CommonOptions& common) {
-  options.seed = common.seed;
-  options.threads = common.threads;
-  const GradientsResult result = run_gradients(options);
-  if (!options.report.empty()) write_file(options.report, report_html(result, options));
-  if (common.json) {
-    print_json(summary_json(result, options));
+struct Command {
+  GradientsOptions experiment;
+  std::vector<std::string> estimators;
+  std::string report;
+  CommonOptions common;
+};
+
+/// Those of the names, which all have to fit the problem.
+std::vector<EstimatorKind> chosen(const Command& command) {
+  const GradientsProblem problem = command.experiment.problem;
+  std::map<std::string, EstimatorKind> fitting;
+  std::vector<std::string> names;
+  for (const EstimatorKind kind : estimators_for(problem)) {
+    fitting.emplace(names.emplace_back(name_of(kind)), kind);
+  }
+  std::vector<EstimatorKind> kinds;
+  for (const std::string& name : command.estimators) {
+    const auto found = fitting.find(name);
+    if (found == fitting.end()) {
+      throw InvalidArgument(
+          "--estimators",
+          fmt::format("{} does not fit the problem {}; those that do: {}", name,
+                      name_of(kGradientsProblems, problem), fmt::join(names, ", ")));
+    }
+    kinds.push_back(found->second);
+  }
+  return kinds;
+}
+
+void run(Command& command) {
+  GradientsOptions& options = command.experiment;
+  options.estimators = chosen(command);
+  options.seed = command.common.seed;
+  options.threads = command.common.threads;
+  const GradientsResult result = run_gradients(options, meters());
+  if (!command.report.empty()) write_file(command.report, report_html(result, options));
+  if (command.common.json) {
+    print_json(summary_json(result, options, command.report));
   } else {
     print(summary_text(result));
   }
-  if (!options.report.empty()) note("wrote " + options.report);
+  if (!command.report.empty()) note("wrote " + command.report);
 }
 
 }  // namespace
 
 void add_gradients(CLI::App& app) {
   auto* command = app.add_subcommand(kGradients.name, kGradients.description);
-  auto options = std::make_shared<GradientsOptions>();
-  auto common = std::make_shared<CommonOptions>();
-  command
-      ->add_option("--problem", options->problem,
-                   "gaussian: E[z^2], z ~ N(2t + 3, 1); bernoulli: E[(b - t)^2], one coin; "
-                   "categorical: three coins, eight categories; mdp: a small decision process")
-      ->option_text("NAME")
-      ->required()
-      ->check(CLI::IsMember({"gaussian", "bernoulli", "categorical", "mdp"}));
+  auto options = std::make_shared<Command>();
+  add_choice(*command, "--problem", options->experiment.problem, kGradientsProblems,
+             "gaussian: E[z^2], z ~ N(2t + 3, 1); bernoulli: E[(b - t)^2], one coin; "
+             "categorical: three coins, eight categories; mdp: a small decision process")
+      ->required();
   command
       ->add_option("--estimators", options->estimators,
                    "compare these, separated by commas (all that fit the problem)")
       ->option_text("NAMES")
       ->delimiter(',');
   command
-      ->add_option("--samples", options->samples,
+      ->add_option("--samples", options->experiment.samples,
                    "estimates from which bias and variance are measured (10000)")
       ->option_text("N")
       ->check(whole_number(2, 100'000'000));
-  command->add_option("--steps", options->steps, "steps of stochastic gradient descent (500)")
+  command
+      ->add_option("--steps", options->experiment.steps,
+                   "steps of stochastic gradient descent (500)")
       ->option_text("N")
       ->check(whole_number(1, 1'000'000));
-  add_common(*command, *common);
+  add_common(*command, options->common);
   add_report(*command, options->report);
   command->footer(
       "Example:\n"
@@ -61,7 +96,7 @@ void add_gradients(CLI::App& app) {
       "Prints each estimator's bias and variance at the start (k: samples of one estimate; evals: "
       "how\noften it evaluates f), then how far it has come after the last step, the mean of 16 "
       "runs.");
-  command->callback([options, common] { run(*options, *common); });
+  command->callback([options] { run(*options); });
 }
 
 }  // namespace partita::app

@@ -1,3 +1,5 @@
+#include "apps/command/learn/gradients_summary.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -5,29 +7,31 @@
 #include <string>
 #include <utility>
 
-#include "apps/experiments/gradients/report.hpp"
-
 namespace partita::app {
 namespace {
 
 std::string measurement_text(const Measurement& m) {
   return fmt::format("  {:<24} {:>5} {:>3} {:>5}  {:>10.2e} ±{:>8.1e}  {:>10.3e} ±{:>8.1e}\n",
-                     m.estimator, m.temperature ? fmt::format("{:g}", *m.temperature) : "",
+                     name_of(m.estimator), m.temperature ? fmt::format("{:g}", *m.temperature) : "",
                      m.samples, m.evaluations, m.bias, m.bias_error, m.variance, m.variance_error);
 }
 
 std::string curve_text(const OptimizationCurve& curve) {
-  return fmt::format("  {:<24} {:.6f} ± {:.6f}\n", curve.estimator, curve.value.back(),
+  return fmt::format("  {:<24} {:.6f} ± {:.6f}\n", name_of(curve.estimator), curve.value.back(),
                      curve.error.back());
 }
 
 Json measurement_json(const Measurement& m) {
   Json temperature = nullptr;
   if (m.temperature) temperature = *m.temperature;
-  return {{"estimator", m.estimator}, {"temperature", std::move(temperature)},
-          {"samples", m.samples},     {"evaluations", m.evaluations},
-          {"bias", m.bias},           {"bias_standard_error", m.bias_error},
-          {"variance", m.variance},   {"variance_standard_error", m.variance_error}};
+  return {{"estimator", name_of(m.estimator)},
+          {"temperature", std::move(temperature)},
+          {"samples", m.samples},
+          {"evaluations", m.evaluations},
+          {"bias", m.bias},
+          {"bias_standard_error", m.bias_error},
+          {"variance", m.variance},
+          {"variance_standard_error", m.variance_error}};
 }
 
 Json variant_json(const VariantResult& variant) {
@@ -35,14 +39,14 @@ Json variant_json(const VariantResult& variant) {
   for (const Measurement& m : variant.measurements) measurements.push_back(measurement_json(m));
   Json curves = Json::array();
   for (const OptimizationCurve& c : variant.curves) {
-    curves.push_back({{"estimator", c.estimator},
+    curves.push_back({{"estimator", name_of(c.estimator)},
                       {"step", c.step},
                       {"value", c.value},
                       {"standard_error", c.error}});
   }
   Json variance = Json::array();
   for (const VarianceCurve& c : variant.variance_curves) {
-    variance.push_back({{"estimator", c.estimator},
+    variance.push_back({{"estimator", name_of(c.estimator)},
                         {"theta", c.theta},
                         {"variance", c.variance},
                         {"standard_error", c.error},
@@ -75,15 +79,16 @@ std::string summary_text(const GradientsResult& result) {
   return out;
 }
 
-Json summary_json(const GradientsResult& result, const GradientsOptions& options) {
+Json summary_json(const GradientsResult& result, const GradientsOptions& options,
+                  const std::string& report) {
   Json variants = Json::array();
   for (const VariantResult& variant : result.variants) variants.push_back(variant_json(variant));
-  return {{"problem", options.problem},
+  return {{"problem", name_of(kGradientsProblems, options.problem)},
           {"variants", std::move(variants)},
           {"samples", options.samples},
           {"steps", options.steps},
           {"runs", kRuns},
-          {"report", options.report},
+          {"report", report},
           {"seed", options.seed}};
 }
 

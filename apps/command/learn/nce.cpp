@@ -3,6 +3,7 @@
 #include <string>
 
 #include "apps/command/commands.hpp"
+#include "apps/command/learn/nce_summary.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/nce/experiment.hpp"
@@ -12,25 +13,32 @@
 namespace partita::app {
 namespace {
 
-void run(NceExperimentOptions& options, const CommonOptions& common) {
-  options.seed = common.seed;
-  options.threads = common.threads;
-  const NceExperimentResult result = run_nce(options);
-  if (!options.report.empty()) write_file(options.report, report_html(result, options));
-  if (common.json) {
-    print_json(summary_json(result, options));
+struct Command {
+  NceExperimentOptions experiment;
+  std::string report;
+  CommonOptions common;
+};
+
+void run(Command& command) {
+  NceExperimentOptions& options = command.experiment;
+  options.seed = command.common.seed;
+  options.threads = command.common.threads;
+  const NceExperimentResult result = run_nce(options, meters());
+  if (!command.report.empty()) write_file(command.report, report_html(result, options));
+  if (command.common.json) {
+    print_json(summary_json(result, options, command.report));
   } else {
     print(summary_text(result));
   }
-  if (!options.report.empty()) note("wrote " + options.report);
+  if (!command.report.empty()) note("wrote " + command.report);
 }
 
 }  // namespace
 
 void add_nce(CLI::App& app) {
   auto* command = app.add_subcommand(kNce.name, kNce.description);
-  auto options = std::make_shared<NceExperimentOptions>();
-  auto common = std::make_shared<CommonOptions>();
+  auto all = std::make_shared<Command>();
+  NceExperimentOptions* const options = &all->experiment;
   command->add_option("CORPUS", options->corpus, "UTF-8 text, plain or gzip; - is standard input")
       ->option_text("FILE")
       ->required();
@@ -56,8 +64,8 @@ void add_nce(CLI::App& app) {
                    "time steps with 1000, 10000 ... outputs, up to N (1000000; 0: none)")
       ->option_text("N")
       ->check(whole_number(0, 10'000'000));
-  add_common(*command, *common);
-  add_report(*command, options->report);
+  add_common(*command, all->common);
+  add_report(*command, all->report);
   command->footer(
       "Example:\n"
       "  partita nce corpus.txt --report report.html\n"
@@ -66,7 +74,7 @@ void add_nce(CLI::App& app) {
       "estimation, negative sampling and sampled softmax, on the same pairs, and prints what each\n"
       "has learned of the pairs held out and what a step costs. Everything but times is the same\n"
       "for any number of threads.");
-  command->callback([options, common] { run(*options, *common); });
+  command->callback([all] { run(*all); });
 }
 
 }  // namespace partita::app

@@ -1,9 +1,10 @@
+#include "apps/command/learn/nce_summary.hpp"
+
 #include <fmt/format.h>
 
 #include <string>
 #include <utility>
 
-#include "apps/experiments/nce/report.hpp"
 #include "apps/report/numbers.hpp"
 
 namespace partita::app {
@@ -63,14 +64,11 @@ std::string summary_text(const NceExperimentResult& result) {
                        grouped(static_cast<std::uint64_t>(at.outputs)), 1e3 * at.nce,
                        1e3 * at.sampled_softmax, 1e3 * at.full_softmax);
   }
-  out += fmt::format(
-      "\n  G that maximizes NCE's functional is nu q / p to {:.1e}; the shortest path is straight "
-      "to {:.1e}\n",
-      result.ratio.largest_error, result.path.largest_error);
   return out;
 }
 
-Json summary_json(const NceExperimentResult& result, const NceExperimentOptions& options) {
+Json summary_json(const NceExperimentResult& result, const NceExperimentOptions& options,
+                  const std::string& report) {
   Json losses = Json::array();
   for (const LossResult& loss : result.losses) losses.push_back(curve_json(loss));
   Json times = Json::array();
@@ -91,20 +89,7 @@ Json summary_json(const NceExperimentResult& result, const NceExperimentOptions&
           {"unigram_perplexity", result.unigram_perplexity},
           {"losses", std::move(losses)},
           {"step_seconds", std::move(times)},
-          {"ratio_check",
-           {{"nu", result.ratio.nu},
-            {"x", result.ratio.x},
-            {"found", result.ratio.found},
-            {"closed_form", result.ratio.closed_form},
-            {"largest_error", result.ratio.largest_error}}},
-          {"path_check",
-           {{"x", result.path.x},
-            {"start", result.path.start},
-            {"found", result.path.found},
-            {"length", result.path.length},
-            {"straight_length", result.path.straight_length},
-            {"largest_error", result.path.largest_error}}},
-          {"report", options.report},
+          {"report", report},
           {"seed", options.seed}};
 }
 

@@ -1,7 +1,6 @@
 #include "apps/command/learn/neural.hpp"
 #include "apps/report/numbers.hpp"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -178,7 +177,7 @@ TextGenerator open_torch_script(const ModelFile& file) {
 }  // namespace
 
 void train_neural(const LmTrainOptions& options) {
-  at::set_num_threads(options.common.threads);
+  use_threads(options.common.threads);
   const TextLines text = read_lines(options.text);
   for (const std::string& line : text.notes) note(line);
   TextUnits units = units_of(options, text.lines);

@@ -1,105 +1,117 @@
 // partita openset: classifiers that know what they do not know, trained and put to use.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <memory>
-#include <numeric>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "apps/command/commands.hpp"
 #include "apps/command/learn/openset_score.hpp"
+#include "apps/command/learn/openset_summary.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/openset/experiment.hpp"
 #include "apps/experiments/openset/report.hpp"
+#include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita::app {
 namespace {
 
-double mean(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+struct Command {
+  OpensetOptions experiment;
+  std::string data = "rendered";
+  std::string known;
+  std::string unknown;
+  std::string out_set;
+  std::string report;
+  CommonOptions common;
+};
+
+/// A list of classes: "0-4,7" is 0, 1, 2, 3, 4 and 7.
+std::vector<std::uint8_t> parse_classes(const char* option, std::string_view text) {
+  std::vector<std::uint8_t> classes;
+  const auto fail = [&] {
+    throw InvalidArgument(option, fmt::format("expected classes as 0-4,7, got {}", text));
+  };
+  const auto number = [&](std::string_view digits) {
+    std::uint8_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc{} || end != digits.data() + digits.size()) fail();
+    return value;
+  };
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string_view item = text.substr(at, comma - at);
+    const std::size_t dash = item.find('-');
+    const std::uint8_t first = number(item.substr(0, dash));
+    const std::uint8_t last =
+        dash == std::string_view::npos ? first : number(item.substr(dash + 1));
+    if (last < first) fail();
+    for (int c = first; c <= last; ++c) classes.push_back(static_cast<std::uint8_t>(c));
+    at = comma + 1;
+  }
+  return classes;
 }
 
-Json variant_json(const OpensetVariant& variant, const OpensetOptions& options) {
-  Json confidence = Json::array();
-  for (const OpensetConfidence& set : variant.confidence) {
-    confidence.push_back(
-        {{"set", set.set}, {"examples", set.values.size()}, {"mean", mean(set.values)}});
+/// What --out-set names: a set of the toy, or a directory.
+void take_out_set(const std::string& out_set, OpensetOptions& options) {
+  if (!is_toy(options)) {
+    options.out_set = out_set;
+    return;
   }
-  Json detection = Json::array();
-  for (const OpensetDetection& d : variant.detection) {
-    detection.push_back({{"set", d.set},
-                         {"score", d.score},
-                         {"auroc", d.metrics.auroc},
-                         {"aupr_in", d.metrics.aupr_in},
-                         {"aupr_out", d.metrics.aupr_out},
-                         {"tnr_at_95_tpr", 1 - d.metrics.fpr_at_95_tpr},
-                         {"detection_accuracy", d.metrics.detection_accuracy}});
+  for (const Named<ToyOutSet>& each : kToyOutSets) {
+    if (out_set != each.name) continue;
+    options.toy_out_set = each.value;
+    return;
   }
-  Json json = {{"name", variant.name},
-               {"accuracy", variant.accuracy},
-               {"nll", variant.nll},
-               {"confidence", std::move(confidence)},
-               {"detection", std::move(detection)}};
-  if (is_toy(options)) {
-    json["confidence_around_classes"] = variant.confidence_around_classes;
-    json["confidence_off_classes"] = variant.confidence_off_classes;
-    if (!variant.generated.x.empty()) json["generated_outside"] = variant.generated_outside;
-  }
-  json["steps"] = variant.steps;
-  json["seconds"] = variant.seconds;
-  return json;
+  throw InvalidArgument("--out-set",
+                        fmt::format("expected far or border for toy, got {}", out_set));
 }
 
-Json summary_json(const OpensetResult& result, const OpensetOptions& options) {
-  Json variants = Json::array();
-  for (const OpensetVariant& variant : result.variants) {
-    variants.push_back(variant_json(variant, options));
+/// What was asked for, as the experiment takes it; and that it goes together.
+OpensetOptions experiment_of(const Command& command) {
+  OpensetOptions options = command.experiment;
+  if (command.data == "toy") {
+    options.source = OpensetSource::toy;
+  } else if (command.data != "rendered") {
+    options.source = OpensetSource::directory;
+    options.directory = command.data;
   }
-  return {{"data", options.data},
-          {"classes", result.classes},
-          {"loss", options.loss},
-          {"beta", options.beta},
-          {"variants", std::move(variants)},
-          {"model", options.output},
-          {"report", options.report},
-          {"seed", options.seed}};
+  const bool directory = options.source == OpensetSource::directory;
+  const auto only = [&](bool given, const char* option, bool fits, const char* where) {
+    if (given && !fits) throw InvalidArgument(option, fmt::format("is for {}", where));
+  };
+  const char* const directories = "a directory of images as --data";
+  only(!command.known.empty(), "--known", directory, directories);
+  only(!command.unknown.empty(), "--unknown", directory, directories);
+  only(!options.evaluate.empty(), "--evaluate", directory, directories);
+  const bool out_set = !command.out_set.empty();
+  only(out_set, "--out-set", options.loss == OpensetLoss::confidence, "--loss confidence");
+  only(out_set, "--out-set", options.source != OpensetSource::rendered,
+       "toy, or a directory of images as --data");
+  if (!command.known.empty()) options.known = parse_classes("--known", command.known);
+  if (!command.unknown.empty()) options.unknown = parse_classes("--unknown", command.unknown);
+  if (out_set) take_out_set(command.out_set, options);
+  options.controls = !command.report.empty();
+  options.seed = command.common.seed;
+  options.threads = command.common.threads;
+  return options;
 }
 
-std::string summary_text(const OpensetResult& result, const OpensetOptions& options) {
-  std::string out;
-  for (const OpensetVariant& variant : result.variants) {
-    out += fmt::format("{}: accuracy {:.4f}, NLL {:.4f}, {} steps in {:.1f} s\n", variant.name,
-                       variant.accuracy, variant.nll, variant.steps, variant.seconds);
-    if (is_toy(options)) {
-      out +=
-          fmt::format("  mean confidence on the map: {:.4f} around the classes, {:.4f} off them\n",
-                      variant.confidence_around_classes, variant.confidence_off_classes);
-    }
-    for (const OpensetConfidence& set : variant.confidence) {
-      out += fmt::format("  mean confidence, {}: {:.4f}\n", set.set, mean(set.values));
-    }
-    for (const OpensetDetection& d : variant.detection) {
-      out += fmt::format("  {} by {}: AUROC {:.4f}, TNR at 95 % TPR {:.4f}\n", d.set, d.score,
-                         d.metrics.auroc, 1 - d.metrics.fpr_at_95_tpr);
-    }
-  }
-  return out;
-}
-
-void train(OpensetOptions& options, const CommonOptions& common) {
-  options.seed = common.seed;
-  options.threads = common.threads;
-  options.compare = !options.report.empty();
-  const OpensetResult result = run_openset(options);
-  if (!options.report.empty()) write_file(options.report, openset_report(result, options));
-  if (common.json) {
-    print_json(summary_json(result, options));
+void train(const Command& command) {
+  const OpensetOptions options = experiment_of(command);
+  const OpensetResult result = run_openset(options, meters());
+  if (!command.report.empty()) write_file(command.report, openset_report(result, options));
+  if (command.common.json) {
+    print_json(summary_json(result, options, command.report));
   } else {
     print(summary_text(result, options));
   }
-  for (const std::string& path : {options.output, options.report}) {
+  for (const std::string& path : {options.output, command.report}) {
     if (!path.empty()) note("wrote " + path);
   }
 }
@@ -108,8 +120,8 @@ void add_train(CLI::App& openset) {
   const auto not_negative = number([](double x) { return x >= 0; }, "of at least 0");
   auto* command = openset.add_subcommand(
       "train", "Train a classifier to be unsure about inputs from none of its classes");
-  auto options = std::make_shared<OpensetOptions>();
-  auto common = std::make_shared<CommonOptions>();
+  auto all = std::make_shared<Command>();
+  OpensetOptions* const options = &all->experiment;
   const auto add = [&](const char* flag, auto& value, const std::string& description,
                        const char* name) {
     return command->add_option(flag, value, description)->option_text(name);
@@ -118,29 +130,26 @@ void add_train(CLI::App& openset) {
     add(flag, value, fmt::format("{} ({})", description, value), "N")
         ->check(whole_number(1, 1U << 31U));
   };
-  add("--data", options->data,
+  add("--data", all->data,
       "rendered: digits and letters in this machine's fonts; toy: two Gaussians in the plane; or a "
       "directory of IDX images and labels, gzip or not (rendered)",
       "DIR");
-  add("--known", options->known, "classes of DIR to learn (0-4)", "CLASSES");
-  add("--unknown", options->unknown, "classes of DIR that stand for the unknown (5-9)", "CLASSES");
+  add("--known", all->known, "classes of DIR to learn (0-4)", "CLASSES");
+  add("--unknown", all->unknown, "classes of DIR that stand for the unknown (5-9)", "CLASSES");
   add("--evaluate", options->evaluate,
       "tell the known from the images of this directory, too; "
       "may be given again",
       "DIR");
-  add("--loss", options->loss,
-      "cross-entropy; confidence: with a given out-set; joint: with a GAN that finds one "
-      "(cross-entropy)",
-      "NAME")
-      ->check(CLI::IsMember({"cross-entropy", "confidence", "joint"}));
-  add("--out-set", options->out_set,
+  add_choice(*command, "--loss", options->loss, kOpensetLosses,
+             "cross-entropy; confidence: with a given out-set; joint: with a GAN that finds one "
+             "(cross-entropy)");
+  add("--out-set", all->out_set,
       "what --loss confidence is given as the unknown: far or border for toy (border); a directory "
       "of images (the unknown classes of the training images)",
       "SET");
   add("--beta", options->beta, "weight of the confidence loss (1)", "B")->check(not_negative);
-  add("--generator-loss", options->generator_loss, "non-saturating or saturating (non-saturating)",
-      "NAME")
-      ->check(CLI::IsMember({"non-saturating", "saturating"}));
+  add_choice(*command, "--generator-loss", options->generator_loss, kOpensetGeneratorLosses,
+             "non-saturating or saturating (non-saturating)");
   count("--steps", options->steps, "steps of training");
   count("--batch", options->batch, "examples of a step");
   count("--train-images", options->train_images, "use at most N images of each set");
@@ -155,9 +164,9 @@ void add_train(CLI::App& openset) {
   add("--clip-norm", options->clip_norm, "scale longer gradients down to this norm (0: never)", "C")
       ->check(not_negative);
   add_run(*command, options->run);
-  add_common(*command, *common);
+  add_common(*command, all->common);
   add_output(*command, options->output, "the trained classifier");
-  add_report(*command, options->report, "figures; trains what is compared with, too");
+  add_report(*command, all->report, "figures; trains what is compared with, too");
   command->footer(
       "Example:\n"
       "  partita openset train --data toy --loss joint --report report.html -o toy.model\n"
@@ -166,7 +175,7 @@ void add_train(CLI::App& openset) {
       "the "
       "positive\nside of all figures. A killed run with --checkpoint, given again, ends with the "
       "same weights.");
-  command->callback([options, common] { train(*options, *common); });
+  command->callback([all] { train(*all); });
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "apps/report/numbers.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -40,9 +39,10 @@ struct ScoreOptions {
 };
 
 LogitScore score_named(const std::string& name) {
-  if (name == "max-logit") return LogitScore::max_logit;
-  if (name == "entropy") return LogitScore::entropy;
-  return name == "energy" ? LogitScore::energy : LogitScore::msp;
+  for (const Named<LogitScore>& each : kLogitScores) {
+    if (name == each.name) return each.value;
+  }
+  return LogitScore::msp;
 }
 
 /// Points as rows of a .npy, .npz, .safetensors or .csv file.
@@ -90,7 +90,7 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
   if (options.epsilon && options.score != "odin") {
     throw InvalidArgument("--epsilon", "is for --score odin");
   }
-  at::set_num_threads(common.threads);
+  use_threads(common.threads);
   openset::ClassifierModel model = openset::ClassifierModel::load(options.model);
   const Tensor x = model.architecture.images
                        ? read_images(options.data, model.architecture)

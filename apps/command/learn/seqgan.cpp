@@ -1,109 +1,42 @@
 // partita seqgan: sequence generative adversarial nets, beside what they are measured against.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cmath>
+#include <array>
+#include <charconv>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/command/commands.hpp"
+#include "apps/command/learn/seqgan_summary.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/report.hpp"
-#include "apps/report/numbers.hpp"
+#include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
+#include "partita/io/text.hpp"
 
 namespace partita::app {
 namespace {
 
-Json phases_json(const std::vector<SeqganPhase>& phases) {
-  Json out = Json::array();
-  for (const SeqganPhase& phase : phases) {
-    out.push_back({{"name", phase.name}, {"steps", phase.steps}, {"seconds", phase.seconds}});
-  }
-  return out;
-}
+enum class Preset : std::uint8_t { small, paper };
 
-Json quality_json(const std::vector<SeqganQuality>& all) {
-  Json out = Json::array();
-  for (const SeqganQuality& q : all) {
-    out.push_back({{"name", q.name},
-                   {"oracle_nll", q.oracle_nll},
-                   {"oracle_nll_error", q.oracle_nll_error},
-                   {"held_out_nll", q.held_out_nll},
-                   {"distinct", q.distinct}});
-  }
-  return out;
-}
+constexpr auto kPresets = names<Preset>({{"small", Preset::small}, {"paper", Preset::paper}});
 
-double least(const SeqganCurve& curve) {
-  return curve.value.empty() ? NAN : *std::min_element(curve.value.begin(), curve.value.end());
-}
-
-Json oracle_json(const SeqganOracleResult& result, const SeqganOptions& options) {
-  return {{"vocabulary", options.vocabulary},
-          {"sequences", options.sequences},
-          {"length", options.length},
-          {"methods", quality_json(result.quality)},
-          {"mle_least_oracle_nll", least(curve_of(result.phases.front(), "oracle_nll"))},
-          {"temperatures", quality_json(result.temperatures)},
-          {"phases", phases_json(result.phases)},
-          {"report", options.report},
-          {"seed", options.seed}};
-}
-
-std::string oracle_text(const SeqganOracleResult& result) {
-  std::string out = fmt::format("{:<24} {:>22} {:>14} {:>10}\n", "", "NLL under the oracle",
-                                "held-out NLL", "distinct");
-  for (const SeqganQuality& q : result.quality) {
-    out += fmt::format("{:<24} {:>22} {:>14.4f} {:>10.4f}\n", q.name,
-                       with_error(q.oracle_nll, q.oracle_nll_error), q.held_out_nll, q.distinct);
+/// "3:100": 100 filters of width 3.
+SeqganFilters filters_from(const std::string& text) {
+  SeqganFilters filters{};
+  const char* const end = text.data() + text.size();
+  const auto [colon, width] = std::from_chars(text.data(), end, filters.width);
+  if (width == std::errc{} && colon != end && *colon == ':') {
+    const auto [stop, count] = std::from_chars(colon + 1, end, filters.count);
+    if (count == std::errc{} && stop == end && filters.width > 0 && filters.count > 0) {
+      return filters;
+    }
   }
-  for (const SeqganPhase& phase : result.phases) {
-    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
-  }
-  return out;
-}
-
-Json text_json(const SeqganTextResult& result, const SeqganOptions& options) {
-  Json methods = Json::array();
-  for (const SeqganTextQuality& q : result.quality) {
-    methods.push_back({{"name", q.name},
-                       {"held_out_nll", q.held_out_nll},
-                       {"distinct", q.distinct},
-                       {"in_corpus", q.in_corpus},
-                       {"held_out", q.held_out},
-                       {"samples", q.samples}});
-  }
-  return {{"corpus", options.corpus},
-          {"lines", result.lines},
-          {"too_long", result.too_long},
-          {"vocabulary", result.tokens},
-          {"length", options.length},
-          {"methods", std::move(methods)},
-          {"phases", phases_json(result.phases)},
-          {"model", options.output},
-          {"report", options.report},
-          {"seed", options.seed}};
-}
-
-std::string text_text(const SeqganTextResult& result) {
-  std::string out;
-  for (const SeqganTextQuality& q : result.quality) {
-    out += fmt::format(
-        "{}: held-out NLL {:.4f} a character; of the samples {:.1f} % distinct, {:.1f} % in the "
-        "corpus, {:.2f} % held-out lines\n  {}\n",
-        q.name, q.held_out_nll, 100 * q.distinct, 100 * q.in_corpus, 100 * q.held_out,
-        fmt::join(q.samples, "  "));
-  }
-  for (const SeqganPhase& phase : result.phases) {
-    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
-  }
-  return out;
+  throw InvalidArgument("--filters", "expected WIDTH:COUNT, as 3:100, got " + text);
 }
 
 /// A subcommand whose options have defaults that a preset may replace.
@@ -117,8 +50,12 @@ class SeqganCommand {
   template <class T>
   CLI::Option* add(const char* flag, T SeqganOptions::*member, const std::string& description,
                    const char* unit) {
-    CLI::Option* const option =
-        command_->add_option(flag, *options.*member, description)->option_text(unit);
+    return take_over(command_->add_option(flag, *options.*member, description)->option_text(unit),
+                     member);
+  }
+  /// An option whose value a preset gives where it is not given itself.
+  template <class T>
+  CLI::Option* take_over(CLI::Option* option, T SeqganOptions::*member) {
     presets_.push_back([option, member](SeqganOptions& to, const SeqganOptions& defaults) {
       if (option->count() == 0) to.*member = defaults.*member;
     });
@@ -141,6 +78,15 @@ class SeqganCommand {
                        closed ? "of 0 to 1" : "of at least 0 and below 1"));
   }
 
+  template <class E, std::size_t N>
+  void choice(const char* flag, E SeqganOptions::*member, const std::array<Named<E>, N>& names,
+              const std::string& description) {
+    E& value = *options.*member;
+    take_over(add_choice(*command_, flag, value, names,
+                         fmt::format("{} ({})", description, name_of(names, value))),
+              member);
+  }
+
   CLI::App& app() { return *command_; }
 
   /// What was asked for, the rest by the preset.
@@ -152,7 +98,8 @@ class SeqganCommand {
 
   std::shared_ptr<SeqganOptions> options;
   std::shared_ptr<CommonOptions> common = std::make_shared<CommonOptions>();
-  std::string preset = "small";
+  Preset preset = Preset::small;
+  std::string report;
 
  private:
   CLI::App* command_;
@@ -162,8 +109,18 @@ class SeqganCommand {
 void add_training(SeqganCommand& command) {
   using O = SeqganOptions;
   command.count("--hidden", &O::hidden, "numbers that stand for a token, and in the LSTM's state");
-  command.add("--filters", &O::filters,
-              "of the discriminator: WIDTH:COUNT, several (1:32 2:32 3:32 4:32 5:32)", "W:N");
+  command.take_over(command.app()
+                        .add_option_function<std::vector<std::string>>(
+                            "--filters",
+                            [options = command.options](const std::vector<std::string>& texts) {
+                              options->filters.clear();
+                              for (const std::string& text : texts) {
+                                options->filters.push_back(filters_from(text));
+                              }
+                            },
+                            "of the discriminator: WIDTH:COUNT, several (1:32 2:32 3:32 4:32 5:32)")
+                        ->option_text("W:N"),
+                    &O::filters);
   command.count("--features", &O::features, "numbers that stand for a token in the discriminator");
   command.share("--dropout", &O::dropout, "of the discriminator", false);
   command.count("--batch", &O::batch, "sequences of a step", 2);
@@ -178,13 +135,9 @@ void add_training(SeqganCommand& command) {
   command.rate("--mle-rate", &O::mle_rate, "Adam's for it; falls to a tenth");
   command.count("--pretraining", &O::pretraining, "sets that the discriminator begins with", 0);
   command.count("--iterations", &O::iterations, "of generator and discriminator in turn");
-  command
-      .add("--reward", &O::reward,
-           fmt::format("of a sequence, by the discriminator's D: probability, D, as in the paper; "
-                       "log-odds, log D - log(1 - D) ({})",
-                       command.options->reward),
-           "NAME")
-      ->check(CLI::IsMember({"probability", "log-odds"}));
+  command.choice("--reward", &O::reward, kSeqganRewards,
+                 "of a sequence, by the discriminator's D: probability, D, as in the paper; "
+                 "log-odds, log D - log(1 - D)");
   command.count("--rollouts", &O::rollouts, "completions of each prefix");
   command.share("--update-rate", &O::update_rate,
                 "the roll-outs' policy keeps this share of itself in an iteration", false);
@@ -213,15 +166,15 @@ SeqganOptions asked(const SeqganCommand& command, const SeqganOptions& defaults)
 
 void run_oracle(const SeqganCommand& command) {
   const SeqganOptions options =
-      asked(command, command.preset == "paper" ? seqgan_paper_preset() : SeqganOptions{});
-  const SeqganOracleResult result = run_seqgan_oracle(options);
-  if (!options.report.empty()) write_file(options.report, seqgan_report(result, options));
+      asked(command, command.preset == Preset::paper ? seqgan_paper_preset() : SeqganOptions{});
+  const SeqganOracleResult result = run_seqgan_oracle(options, meters());
+  if (!command.report.empty()) write_file(command.report, seqgan_report(result, options));
   if (command.common->json) {
-    print_json(oracle_json(result, options));
+    print_json(summary_json(result, options, command.report));
   } else {
-    print(oracle_text(result));
+    print(summary_text(result));
   }
-  if (!options.report.empty()) note("wrote " + options.report);
+  if (!command.report.empty()) note("wrote " + command.report);
 }
 
 void add_oracle(CLI::App& seqgan) {
@@ -229,18 +182,15 @@ void add_oracle(CLI::App& seqgan) {
   const auto command = std::make_shared<SeqganCommand>(
       seqgan, "oracle",
       "Learn from a random LSTM's sequences: random, MLE, scheduled sampling, SeqGAN");
-  command->app()
-      .add_option("--preset", command->preset,
-                  "small, or paper: the setting of Yu et al. (2017), for a day or a GPU (small)")
-      ->option_text("NAME")
-      ->check(CLI::IsMember({"small", "paper"}));
+  add_choice(command->app(), "--preset", command->preset, kPresets,
+             "small, or paper: the setting of Yu et al. (2017), for a day or a GPU (small)");
   command->count("--vocabulary", &O::vocabulary, "tokens", 2);
   command->count("--length", &O::length, "tokens of a sequence", 2);
   command->count("--sequences", &O::sequences, "sequences to learn from, and as many held out");
   command->share("--scheduled", &O::final_teacher,
                  "scheduled sampling comes to read true tokens with this probability", true);
   add_training(*command);
-  add_report(command->app(), command->options->report);
+  add_report(command->app(), command->report);
   command->app().footer(
       "Example:\n"
       "  partita seqgan oracle --seed 1 --report seqgan.html\n"
@@ -255,14 +205,16 @@ void add_oracle(CLI::App& seqgan) {
 
 void run_text(const SeqganCommand& command) {
   const SeqganOptions options = asked(command, seqgan_text_defaults());
-  const SeqganTextResult result = run_seqgan_text(options);
-  if (!options.report.empty()) write_file(options.report, seqgan_report(result, options));
+  const TextLines text = read_lines(options.corpus);
+  for (const std::string& line : text.notes) note(line);
+  const SeqganTextResult result = run_seqgan_text(text, options, meters());
+  if (!command.report.empty()) write_file(command.report, seqgan_report(result, options));
   if (command.common->json) {
-    print_json(text_json(result, options));
+    print_json(summary_json(result, options, command.report));
   } else {
-    print(text_text(result));
+    print(summary_text(result));
   }
-  for (const std::string& path : {options.output, options.report}) {
+  for (const std::string& path : {options.output, command.report}) {
     if (!path.empty()) note("wrote " + path);
   }
 }
@@ -278,7 +230,7 @@ void add_text(CLI::App& seqgan) {
   command->share("--held-out", &O::held_out, "share of the lines that are only predicted", false);
   add_training(*command);
   add_output(command->app(), command->options->output, "the generator, for partita generate");
-  add_report(command->app(), command->options->report);
+  add_report(command->app(), command->report);
   command->app().footer(
       "Example:\n"
       "  partita seqgan text /usr/share/dict/words -o words.model --report words.html\n"

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
 
 namespace partita::app {
+
+/// --data DIR, where "rendered" is the images that no directory holds.
+void add_image_data(CLI::App& command, std::string& directory, const std::string& description);
 
 void add_vae_evaluate(CLI::App& vae);
 void add_vae_sample(CLI::App& vae);

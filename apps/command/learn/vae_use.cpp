@@ -1,6 +1,5 @@
 // partita vae evaluate, sample, reconstruct, traverse: what a trained model is good for.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,7 +34,7 @@ namespace {
 
 struct UseOptions {
   std::string model;
-  std::string data = kRendered;
+  std::string directory;     // of IDX images; empty: digits in this machine's fonts
   std::uint64_t images = 0;  // of the test set; 0: all
   std::int64_t count = 0;
   std::string output;
@@ -52,7 +51,7 @@ Stream stream(const UseOptions& options, Purpose purpose) {
 }
 
 vae::VaeModel open(const UseOptions& options) {
-  at::set_num_threads(options.common.threads);
+  use_threads(options.common.threads);
   vae::VaeModel model = vae::VaeModel::load(options.model);
   model.vae->to(device_of(options.device));
   return model;
@@ -61,23 +60,17 @@ vae::VaeModel open(const UseOptions& options) {
 /// Test images as the model sees them, where it is.
 Tensor test_images(const UseOptions& options, const vae::VaeModel& model, std::size_t most) {
   constexpr std::size_t kNone = 1;  // rendered images to train on
-  const LabeledImages images = load_image_sets(options.data, kNone, stream(options, kImages)).test;
+  const LabeledImages images =
+      load_image_sets(options.directory, kNone, stream(options, kImages)).test;
   if (static_cast<std::int64_t>(images.rows) != model.rows ||
       static_cast<std::int64_t>(images.columns) != model.columns) {
-    throw DataError(options.data,
+    throw DataError(images_name(options.directory),
                     fmt::format("images of {} x {}, the model's are {} x {}", images.rows,
                                 images.columns, model.rows, model.columns));
   }
   return vae::evaluation_images(image_rows(images, most), model.vae->options().decoder,
                                 stream(options, kBits))
       .to(device_of(options.device));
-}
-
-/// Mean and its standard error.
-std::pair<double, double> mean_and_error(const Tensor& values) {
-  const auto n = static_cast<double>(values.numel());
-  const double deviation = n > 1 ? values.std().item<double>() : 0;
-  return {values.mean().item<double>(), deviation / std::sqrt(n)};
 }
 
 void evaluate(const UseOptions& options) {
@@ -88,13 +81,13 @@ void evaluate(const UseOptions& options) {
   Meter meter("evaluating");
   const vae::Bounds seen = vae::evaluate(*model.vae, x, stream(options, kSamples),
                                          {.samples = options.count}, meter.progress());
-  const auto [elbo, elbo_error] = mean_and_error(seen.elbo());
-  const auto [bound, bound_error] = mean_and_error(seen.bound);
+  const auto [elbo, elbo_error] = mean_of(to_vector(seen.elbo()));
+  const auto [bound, bound_error] = mean_of(to_vector(seen.bound));
   const double reconstruction = -seen.reconstruction.mean().item<double>();
   const double kl = seen.divergence.mean().item<double>();
   if (options.common.json) {
     print_json({{"model", options.model},
-                {"data", options.data},
+                {"data", images_name(options.directory)},
                 {"images", x.size(0)},
                 {"samples", options.count},
                 {"elbo", elbo},
@@ -207,11 +200,9 @@ void add(CLI::App& vae, const Use& use) {
   command->add_option("MODEL", options->model, "from partita vae train")->required();
   if (use.images) {
     options->images = *use.images;
-    command
-        ->add_option("--data", options->data,
-                     "a directory with t10k images as IDX, gzip or not; rendered: digits in this "
-                     "machine's fonts (rendered)")
-        ->option_text("DIR");
+    add_image_data(*command, options->directory,
+                   "a directory with t10k images as IDX, gzip or not; rendered: digits in this "
+                   "machine's fonts (rendered)");
     command
         ->add_option("--images", options->images,
                      fmt::format("take the first N ({})",

@@ -1,22 +1,16 @@
 #include "apps/experiments/gradients/experiment.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <torch/optim/adam.h>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <mutex>
-#include <set>
 #include <utility>
 
-#include "apps/command/terminal.hpp"
 #include "apps/experiments/gradients/problem.hpp"
 #include "partita/base/error.hpp"
-#include "partita/base/parallel.hpp"
 #include "partita/learn/estimators/measure.hpp"
 #include "partita/learn/rows.hpp"
 
@@ -64,56 +58,21 @@ class OwnLearning {
 std::vector<Entry> chosen_entries(const Variant& variant, const GradientsOptions& options) {
   if (options.estimators.empty()) return variant.entries;
   std::vector<Entry> chosen;
-  for (const std::string& name : options.estimators) {
+  for (const EstimatorKind kind : options.estimators) {
     const auto found = std::find_if(variant.entries.begin(), variant.entries.end(),
-                                    [&](const Entry& entry) { return entry.name == name; });
+                                    [&](const Entry& entry) { return entry.kind == kind; });
     if (found == variant.entries.end()) {
-      std::vector<std::string> names;
-      for (const Entry& entry : variant.entries) names.push_back(entry.name);
-      throw InvalidArgument("--estimators",
-                            fmt::format("{} is none that fits the problem {}; those that do: {}",
-                                        name, options.problem, fmt::join(names, ", ")));
+      throw InvalidArgument("estimators",
+                            fmt::format("{} does not fit the problem {}", name_of(kind),
+                                        name_of(kGradientsProblems, options.problem)));
     }
     chosen.push_back(*found);
   }
   return chosen;
 }
 
-/// Work is a list of tasks, each with random numbers of its own: what they measure does not depend
-/// on who does them.
-class Tasks {
- public:
-  explicit Tasks(const GradientsOptions& options) : options_(options) {}
-
-  void add(std::function<void(const Random&)> task) { tasks_.push_back(std::move(task)); }
-
-  void run() {
-    at::set_num_threads(1);  // a sum by several threads would round by their number
-    Meter meter("gradients");
-    std::mutex mutex;
-    std::size_t next = 0;
-    std::size_t done = 0;
-    const auto workers = std::min<std::size_t>(static_cast<std::size_t>(options_.threads),
-                                               std::max<std::size_t>(tasks_.size(), 1));
-    parallel_for(workers, static_cast<int>(workers), [&](std::size_t, std::size_t) {
-      while (true) {
-        std::size_t task = 0;
-        {
-          const std::scoped_lock lock(mutex);
-          if (next == tasks_.size()) return;
-          task = next++;
-        }
-        tasks_[task](Random(Stream{.seed = options_.seed}.child(task)));
-        const std::scoped_lock lock(mutex);
-        meter.update({++done, tasks_.size(), "measurements"});
-      }
-    });
-  }
-
- private:
-  const GradientsOptions& options_;
-  std::vector<std::function<void(const Random&)>> tasks_;
-};
+/// Each with random numbers of its own: what a task measures does not depend on who does it.
+using Tasks = std::vector<std::function<void(const Random&)>>;
 
 void measure(const Entry& entry, const Variant& variant, const GradientsOptions& options,
              Measurement& into, const Random& random) {
@@ -132,7 +91,7 @@ void measure(const Entry& entry, const Variant& variant, const GradientsOptions&
 std::vector<Measurement> settings_of(const Entry& entry) {
   std::vector<Measurement> out;
   for (const std::int64_t samples : entry.samples) {
-    Measurement at{.estimator = entry.name,
+    Measurement at{.estimator = entry.kind,
                    .samples = samples,
                    .evaluations = samples * entry.evaluations_each};
     if (!entry.has_temperature) {
@@ -156,10 +115,10 @@ void optimize(const Entry& entry, const Variant& variant, const GradientsOptions
   const std::int64_t stride = std::max<std::int64_t>(1, options.steps / kCurvePoints);
   for (std::int64_t step = 0; step <= options.steps; ++step) {
     if (step % stride == 0 || step == options.steps) {
-      const Tensor value = variant.expected(theta.detach());
+      const Mean value = mean_of(to_vector(variant.expected(theta.detach())));
       into.step.push_back(static_cast<double>(step));
-      into.value.push_back(value.mean().item<double>());
-      into.error.push_back(value.std().item<double>() / std::sqrt(static_cast<double>(kRuns)));
+      into.value.push_back(value.value);
+      into.error.push_back(value.standard_error);
     }
     own.forget_gradient();
     sampler.surrogate(theta, random).sum().backward();
@@ -174,12 +133,12 @@ void optimize(const Entry& entry, const Variant& variant, const GradientsOptions
 void add_variance_curves(const Problem& problem, const Variant& variant,
                          const std::vector<Entry>& entries, const GradientsOptions& options,
                          VariantResult& result, Tasks& tasks) {
-  for (const auto& [name, closed_form] : problem.closed_forms) {
+  for (const auto& [kind, closed_form] : problem.closed_forms) {
     const auto entry =
         std::find_if(entries.begin(), entries.end(),
-                     [&wanted = name](const Entry& each) { return each.name == wanted; });
+                     [&wanted = kind](const Entry& each) { return each.kind == wanted; });
     if (entry == entries.end()) continue;
-    VarianceCurve curve{.estimator = name};
+    VarianceCurve curve{.estimator = kind};
     for (int i = 0; i < kThetas; ++i) {
       const double theta =
           problem.least_theta + (problem.most_theta - problem.least_theta) * i / (kThetas - 1);
@@ -190,7 +149,7 @@ void add_variance_curves(const Problem& problem, const Variant& variant,
     curve.error.resize(curve.theta.size());
     result.variance_curves.push_back(std::move(curve));
     VarianceCurve* const into = &result.variance_curves.back();
-    tasks.add([=, &variant, &options](const Random& random) {
+    tasks.push_back([=, &variant, &options](const Random& random) {
       for (std::size_t i = 0; i < into->theta.size(); ++i) {
         const Tensor at = at::full_like(variant.start, into->theta[i]);
         const auto moments =
@@ -203,31 +162,57 @@ void add_variance_curves(const Problem& problem, const Variant& variant,
   }
 }
 
-Problem problem_named(const std::string& name) {
-  if (name == "gaussian") return gaussian_problem();
-  if (name == "bernoulli") return bernoulli_problem();
-  if (name == "categorical") return categorical_problem();
+Problem make_problem(GradientsProblem problem) {
+  switch (problem) {
+    case GradientsProblem::gaussian:
+      return gaussian_problem();
+    case GradientsProblem::bernoulli:
+      return bernoulli_problem();
+    case GradientsProblem::categorical:
+      return categorical_problem();
+    case GradientsProblem::mdp:
+      break;
+  }
   return mdp_problem();
 }
 
 }  // namespace
 
-std::string family_of(const std::string& estimator) {
-  static const std::set<std::string> kRelaxations = {"concrete", "straight-through-gumbel",
-                                                     "straight-through", "rebar", "relax"};
-  static const std::set<std::string> kPairsAndSets = {
-      "arm", "disarm", "unordered-set", "unordered-set-plain", "sum-and-sample", "enumeration"};
-  if (kRelaxations.contains(estimator)) return "relaxations";
-  return kPairsAndSets.contains(estimator) ? "pairs and sets" : "score function";
+std::string family_of(EstimatorKind estimator) {
+  switch (estimator) {
+    case EstimatorKind::concrete:
+    case EstimatorKind::straight_through_gumbel:
+    case EstimatorKind::straight_through:
+    case EstimatorKind::rebar:
+    case EstimatorKind::relax:
+      return "relaxations";
+    case EstimatorKind::arm:
+    case EstimatorKind::disarm:
+    case EstimatorKind::unordered_set:
+    case EstimatorKind::unordered_set_plain:
+    case EstimatorKind::sum_and_sample:
+    case EstimatorKind::enumeration:
+      return "pairs and sets";
+    default:
+      return "score function";
+  }
 }
 
-GradientsResult run_gradients(const GradientsOptions& options) {
-  const Problem problem = problem_named(options.problem);
+std::vector<EstimatorKind> estimators_for(GradientsProblem problem) {
+  std::vector<EstimatorKind> kinds;
+  for (const Entry& entry : make_problem(problem).variants.front().entries) {
+    kinds.push_back(entry.kind);
+  }
+  return kinds;
+}
+
+GradientsResult run_gradients(const GradientsOptions& options, const Phases& phases) {
+  const Problem problem = make_problem(options.problem);
   GradientsResult result{.title = problem.title,
                          .description = problem.description,
                          .value_name = problem.value_name,
                          .variants = std::vector<VariantResult>(problem.variants.size())};
-  Tasks tasks(options);
+  Tasks tasks;
   std::vector<std::vector<Entry>> entries;
   for (const Variant& variant : problem.variants) {
     entries.push_back(chosen_entries(variant, options));
@@ -247,22 +232,26 @@ GradientsResult run_gradients(const GradientsOptions& options) {
         into.measurements.push_back(std::move(at));
         measured.push_back(&entry);
       }
-      into.curves.push_back({.estimator = entry.name});
+      into.curves.push_back({.estimator = entry.kind});
     }
     for (std::size_t i = 0; i < measured.size(); ++i) {
-      tasks.add([&, i, v, entry = measured[i]](const Random& random) {
+      tasks.push_back([&, i, v, entry = measured[i]](const Random& random) {
         measure(*entry, problem.variants[v], options, result.variants[v].measurements[i], random);
       });
     }
     for (std::size_t i = 0; i < entries[v].size(); ++i) {
-      tasks.add([&, i, v](const Random& random) {
+      tasks.push_back([&, i, v](const Random& random) {
         optimize(entries[v][i], problem.variants[v], options, result.variants[v].curves[i], random);
       });
     }
     into.variance_curves.reserve(problem.closed_forms.size());
     if (v == 0) add_variance_curves(problem, variant, entries[v], options, into, tasks);
   }
-  tasks.run();
+  SharedProgress progress(begin(phases, "gradients"), tasks.size(), "measurements");
+  run_tasks(tasks.size(), options.threads, [&](std::size_t task) {
+    tasks[task](Random(Stream{.seed = options.seed}.child(task)));
+    progress.one_more();
+  });
   return result;
 }
 

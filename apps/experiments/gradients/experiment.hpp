@@ -8,12 +8,22 @@
 #include <string>
 #include <vector>
 
+#include "apps/experiments/estimators.hpp"
+#include "apps/experiments/run.hpp"
+
 namespace partita::app {
 
+enum class GradientsProblem : std::uint8_t { gaussian, bernoulli, categorical, mdp };
+
+inline constexpr auto kGradientsProblems =
+    names<GradientsProblem>({{"gaussian", GradientsProblem::gaussian},
+                             {"bernoulli", GradientsProblem::bernoulli},
+                             {"categorical", GradientsProblem::categorical},
+                             {"mdp", GradientsProblem::mdp}});
+
 struct GradientsOptions {
-  std::string problem;
-  std::vector<std::string> estimators;  ///< empty: all that fit the problem
-  std::string report;
+  GradientsProblem problem = GradientsProblem::gaussian;
+  std::vector<EstimatorKind> estimators = {};  ///< of estimators_for(); empty: all of them
   std::int64_t samples = 10'000;
   std::int64_t steps = 500;
   std::uint64_t seed = 0;
@@ -22,7 +32,7 @@ struct GradientsOptions {
 
 /// The estimates of one estimator at the start of a variant.
 struct Measurement {
-  std::string estimator;
+  EstimatorKind estimator;
   std::optional<double> temperature = {};
   std::int64_t samples = 1;      ///< drawn by one estimate
   std::int64_t evaluations = 1;  ///< evaluations of f per estimate
@@ -34,7 +44,7 @@ struct Measurement {
 
 /// E f after some steps of stochastic gradient descent (or ascent), the mean of kRuns runs.
 struct OptimizationCurve {
-  std::string estimator;
+  EstimatorKind estimator;
   std::vector<double> step = {};
   std::vector<double> value = {};
   std::vector<double> error = {};  ///< standard error over the runs
@@ -42,7 +52,7 @@ struct OptimizationCurve {
 
 /// The variance of an estimator against the parameter, measured and in closed form.
 struct VarianceCurve {
-  std::string estimator;
+  EstimatorKind estimator;
   std::vector<double> theta = {};
   std::vector<double> variance = {};
   std::vector<double> error = {};  ///< standard error
@@ -71,10 +81,12 @@ struct GradientsResult {
 inline constexpr std::int64_t kRuns = 16;  ///< side by side, from the same start
 
 /// How figures group an estimator with its relatives: "score function", ...
-std::string family_of(const std::string& estimator);
+std::string family_of(EstimatorKind estimator);
 
-/// Progress goes to standard error.
-/// @throws InvalidArgument naming an estimator that does not exist or does not fit the problem
-GradientsResult run_gradients(const GradientsOptions& options);
+/// Those that fit a problem, in the order in which they are measured.
+std::vector<EstimatorKind> estimators_for(GradientsProblem problem);
+
+/// @throws InvalidArgument for an estimator that does not fit the problem
+GradientsResult run_gradients(const GradientsOptions& options, const Phases& phases = {});
 
 }  // namespace partita::app

@@ -121,20 +121,21 @@ estimators::GradientSampler policy_gradient(const PolicyGradientOptions& options
 
 std::vector<Entry> policy_gradients(double discount) {
   std::vector<Entry> entries;
-  const auto add = [&](const std::string& name, bool reward_to_go, const auto& baseline) {
+  const auto add = [&](EstimatorKind kind, bool reward_to_go, const auto& baseline) {
     entries.push_back(
-        {.name = name, .samples = {kTrajectories}, .make = [=](const SamplerOptions&) {
+        {.kind = kind, .samples = {kTrajectories}, .make = [=](const SamplerOptions&) {
            const auto states = std::make_shared<Tensor>();
            return policy_gradient(
                {.discount = discount, .reward_to_go = reward_to_go, .baseline = baseline(states)},
                states);
          }});
   };
-  add("whole-return", false, [](const States&) { return baselines::None{}; });
-  add("reward-to-go", true, [](const States&) { return baselines::None{}; });
-  add("moving-average", true, [](const States&) { return baselines::MovingAverage{}; });
-  add("leave-one-out", true, [](const States&) { return baselines::LeaveOneOut{}; });
-  add("learned", true, [](const States& states) {
+  add(EstimatorKind::whole_return, false, [](const States&) { return baselines::None{}; });
+  add(EstimatorKind::reward_to_go, true, [](const States&) { return baselines::None{}; });
+  add(EstimatorKind::moving_average, true,
+      [](const States&) { return baselines::MovingAverage{}; });
+  add(EstimatorKind::leave_one_out, true, [](const States&) { return baselines::LeaveOneOut{}; });
+  add(EstimatorKind::learned, true, [](const States& states) {
     const Tensor v = at::zeros({kHorizon, kStates}, at::kDouble).set_requires_grad(true);
     const Tensor time = at::arange(kHorizon).unsqueeze(-1);
     return baselines::Learned{.function =

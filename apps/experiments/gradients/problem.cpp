@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-#include "apps/experiments/gradients/estimator_named.hpp"
+#include "apps/experiments/make_estimator.hpp"
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/normal.hpp"
@@ -27,8 +27,8 @@ using estimators::Expectation;
 
 /// An entry whose estimator is make(options).
 template <class Make>
-Entry entry(const std::string& name, const Expectation& expectation, const Make& make) {
-  return {.name = name, .samples = {1}, .make = [=](const SamplerOptions& options) {
+Entry entry(EstimatorKind kind, const Expectation& expectation, const Make& make) {
+  return {.kind = kind, .samples = {1}, .make = [=](const SamplerOptions& options) {
             return estimators::gradient_sampler(make(options), expectation);
           }};
 }
@@ -49,45 +49,49 @@ Entry tempered(Entry entry) {
 }
 
 std::vector<Entry> score_functions(const Expectation& expectation) {
-  const auto with = [&](std::string name, const auto& baseline) {
-    return entry(std::move(name), expectation, [=](const SamplerOptions& options) {
+  const auto with = [&](EstimatorKind kind, const auto& baseline) {
+    return entry(kind, expectation, [=](const SamplerOptions& options) {
       return std::make_shared<estimators::ScoreFunction>(
           estimators::ScoreFunctionOptions{.samples = options.samples, .baseline = baseline()});
     });
   };
-  return {with("score", [] { return baselines::None{}; }),
-          with("score-moving-average", [] { return baselines::MovingAverage{}; }),
-          needs(2, with("score-leave-one-out", [] { return baselines::LeaveOneOut{}; })),
-          with("score-learned",
-               [] {
-                 Tensor b = at::zeros({}, at::kDouble).set_requires_grad(true);
-                 return baselines::Learned{.function = [b] { return b; }, .parameters = {b}};
-               }),
-          needs(3, with("score-control-variate", [] { return baselines::ControlVariate{}; }))};
+  return {
+      with(EstimatorKind::score, [] { return baselines::None{}; }),
+      with(EstimatorKind::score_moving_average, [] { return baselines::MovingAverage{}; }),
+      needs(2, with(EstimatorKind::score_leave_one_out, [] { return baselines::LeaveOneOut{}; })),
+      with(EstimatorKind::score_learned,
+           [] {
+             Tensor b = at::zeros({}, at::kDouble).set_requires_grad(true);
+             return baselines::Learned{.function = [b] { return b; }, .parameters = {b}};
+           }),
+      needs(3, with(EstimatorKind::score_control_variate,
+                    [] { return baselines::ControlVariate{}; }))};
 }
 
 /// Everything for one bit or several, whose f is differentiable.
 std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
   constexpr std::int64_t kHidden = 8;  // of RELAX's control variate
   std::vector<Entry> entries = score_functions(expectation);
-  const auto named = [&](const std::string& name) {
-    return needs(least_samples(name), entry(name, expectation, [=](const SamplerOptions& o) {
-                   return make_estimator(name,
+  const auto of = [&](EstimatorKind kind) {
+    return needs(least_samples(kind), entry(kind, expectation, [=](const SamplerOptions& o) {
+                   return make_estimator(kind,
                                          {.samples = o.samples,
                                           .temperature = o.temperature,
                                           .tune = o.tune,
                                           .relax = control_network(bits, kHidden, at::kDouble)});
                  }));
   };
-  entries.push_back(tempered(named("concrete")));
-  entries.push_back(tempered(named("straight-through-gumbel")));
-  entries.push_back(named("straight-through"));
-  entries.push_back(evaluates(3, tempered(named("rebar"))));
-  entries.push_back(named("relax"));
-  for (const char* name : {"arm", "disarm"}) entries.push_back(evaluates(2, named(name)));
-  for (const char* name :
-       {"unordered-set", "unordered-set-plain", "sum-and-sample", "enumeration"}) {
-    entries.push_back(named(name));
+  entries.push_back(tempered(of(EstimatorKind::concrete)));
+  entries.push_back(tempered(of(EstimatorKind::straight_through_gumbel)));
+  entries.push_back(of(EstimatorKind::straight_through));
+  entries.push_back(evaluates(3, tempered(of(EstimatorKind::rebar))));
+  entries.push_back(of(EstimatorKind::relax));
+  for (const EstimatorKind kind : {EstimatorKind::arm, EstimatorKind::disarm}) {
+    entries.push_back(evaluates(2, of(kind)));
+  }
+  for (const EstimatorKind kind : {EstimatorKind::unordered_set, EstimatorKind::unordered_set_plain,
+                                   EstimatorKind::sum_and_sample, EstimatorKind::enumeration}) {
+    entries.push_back(of(kind));
   }
   entries.back().evaluations_each = std::int64_t{1} << bits;
   return entries;
@@ -105,7 +109,7 @@ Problem gaussian_problem() {
                                 },
                                 [](const Tensor& z) { return z.square(); }};
   std::vector<Entry> entries = score_functions(expectation);
-  entries.push_back(entry("pathwise", expectation, [](const SamplerOptions& o) {
+  entries.push_back(entry(EstimatorKind::pathwise, expectation, [](const SamplerOptions& o) {
     return std::make_shared<estimators::Pathwise>(
         estimators::PathwiseOptions{.samples = o.samples});
   }));
@@ -127,12 +131,12 @@ Problem gaussian_problem() {
       .variants = {from(0), from(-1.5)},
       // With m = a theta + b and e standard normal: the score function's estimate is
       // (m + e)^2 a e, of second moment a^2 (m^4 + 18 m^2 + 15); the pathwise one 2 a (m + e).
-      .closed_forms = {{"score",
+      .closed_forms = {{EstimatorKind::score,
                         [](double theta) {
                           const double m = a * theta + b;
                           return a * a * (m * m * m * m + 14 * m * m + 15);
                         }},
-                       {"pathwise", [](double) { return 4 * a * a; }}},
+                       {EstimatorKind::pathwise, [](double) { return 4 * a * a; }}},
       .least_theta = -3,
       .most_theta = 0};
 }
@@ -182,7 +186,7 @@ Problem categorical_problem() {
         .entries = for_bits(expectation, 3)};
     for (Entry& each : variant.entries) {
       const std::int64_t least = each.samples.front();
-      if (each.name == "enumeration") continue;
+      if (each.kind == EstimatorKind::enumeration) continue;
       each.samples.clear();
       for (const std::int64_t k : {2, 3, 4, 6, 8}) {
         if (k >= least) each.samples.push_back(k);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/experiments/estimators.hpp"
 #include "partita/learn/estimators/measure.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
@@ -21,7 +22,7 @@ struct SamplerOptions {
 
 /// A kind of estimator, as a problem's variant offers it.
 struct Entry {
-  std::string name;
+  EstimatorKind kind;
   std::vector<std::int64_t> samples;  ///< how many one estimate draws, one measurement each
   std::int64_t evaluations_each = 1;  ///< of f, for one of the samples
   bool has_temperature = false;
@@ -41,7 +42,7 @@ struct Variant {
 
 /// Var of an estimator with one sample, as a function of theta.
 struct ClosedFormVariance {
-  std::string estimator;
+  EstimatorKind estimator;
   std::function<double(double theta)> variance;
 };
 

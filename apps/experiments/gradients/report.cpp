@@ -47,12 +47,12 @@ Table measurements_table(const VariantResult& variant) {
                           {"bias", Align::right},
                           {"variance", Align::right}}};
   for (const Measurement& m : variant.measurements) {
-    // A bias of five standard errors is none of chance.
+    // Chance does not make a bias of five standard errors.
     const bool biased = std::abs(m.bias) > 5 * m.bias_error + 1e-12;
-    table.rows.push_back({m.estimator, m.temperature ? fmt::format("{:g}", *m.temperature) : "",
-                          fmt::to_string(m.samples), fmt::to_string(m.evaluations),
-                          Cell(number(m.bias, m.bias_error), biased),
-                          number(m.variance, m.variance_error)});
+    table.rows.push_back(
+        {name_of(m.estimator), m.temperature ? fmt::format("{:g}", *m.temperature) : "",
+         fmt::to_string(m.samples), fmt::to_string(m.evaluations),
+         Cell(number(m.bias, m.bias_error), biased), number(m.variance, m.variance_error)});
   }
   return table;
 }
@@ -64,8 +64,8 @@ std::vector<Series> over_temperature(const VariantResult& variant, const Value& 
   for (const Measurement& m : variant.measurements) {
     if (!m.temperature) continue;
     auto series = std::find_if(out.begin(), out.end(),
-                               [&](const Series& s) { return s.name == m.estimator; });
-    if (series == out.end()) series = out.insert(out.end(), Series{.name = m.estimator});
+                               [&](const Series& s) { return s.name == name_of(m.estimator); });
+    if (series == out.end()) series = out.insert(out.end(), Series{.name = name_of(m.estimator)});
     if (std::find(series->x.begin(), series->x.end(), *m.temperature) != series->x.end()) continue;
     const auto [y, error] = value(m);
     series->x.push_back(*m.temperature);
@@ -109,12 +109,12 @@ CaptionedFigure variance_bars(const VariantResult& variant) {
                 .height = 400};
   Series bars{.mark = Mark::bars};
   double least = INFINITY;
-  std::set<std::string> seen;
+  std::set<EstimatorKind> seen;
   for (const Measurement& m : variant.measurements) {
     if (m.temperature.value_or(0.5) != 0.5 || !seen.insert(m.estimator).second) continue;
     bars.x.push_back(static_cast<double>(figure.x.categories.size()));
     bars.y.push_back(m.variance);
-    figure.x.categories.push_back(m.estimator);
+    figure.x.categories.emplace_back(name_of(m.estimator));
     if (m.variance > 1e-20) least = std::min(least, m.variance);
   }
   figure.x.max = static_cast<double>(figure.x.categories.size()) - 0.4;
@@ -140,8 +140,8 @@ void add_evaluation_figures(Page& page, const VariantResult& variant) {
     for (const Measurement& m : variant.measurements) {
       if (family_of(m.estimator) != family || m.temperature.value_or(0.5) != 0.5) continue;
       if (m.variance < 1e-20) continue;  // an exact gradient, but for rounding
-      if (figure.series.empty() || figure.series.back().name != m.estimator) {
-        figure.series.push_back({.name = m.estimator});
+      if (figure.series.empty() || figure.series.back().name != name_of(m.estimator)) {
+        figure.series.push_back({.name = name_of(m.estimator)});
       }
       figure.series.back().x.push_back(static_cast<double>(m.evaluations));
       figure.series.back().y.push_back(m.variance);
@@ -182,7 +182,7 @@ void add_optimization_figures(Page& page, const GradientsResult& result,
         .y = {.label = label, .logarithmic = true, .min = 0.8 * least, .max = 1.25 * most}};
     for (const OptimizationCurve& curve : variant.curves) {
       if (family_of(curve.estimator) != family) continue;
-      Series series{.name = curve.estimator, .x = curve.step, .mark = Mark::line};
+      Series series{.name = name_of(curve.estimator), .x = curve.step, .mark = Mark::line};
       for (const double value : curve.value) {
         series.y.push_back(std::abs(value - variant.best_value));
       }
@@ -207,12 +207,12 @@ void add_variance_over_theta(Page& page, const VariantResult& variant) {
     table.rows.push_back({fmt::format("{:g}", theta)});
   }
   for (const VarianceCurve& curve : variant.variance_curves) {
-    figure.series.push_back({.name = curve.estimator,
+    figure.series.push_back({.name = name_of(curve.estimator),
                              .x = curve.theta,
                              .y = curve.variance,
                              .error = curve.error,
                              .mark = Mark::points});
-    table.columns.push_back({curve.estimator, Align::right});
+    table.columns.push_back({name_of(curve.estimator), Align::right});
     table.columns.push_back({"closed form", Align::right});
     for (std::size_t i = 0; i < curve.theta.size(); ++i) {
       table.rows[i].emplace_back(number(curve.variance[i], curve.error[i]));
@@ -220,7 +220,7 @@ void add_variance_over_theta(Page& page, const VariantResult& variant) {
     }
   }
   for (const VarianceCurve& curve : variant.variance_curves) {
-    figure.series.push_back({.name = curve.estimator + ", closed form",
+    figure.series.push_back({.name = std::string(name_of(curve.estimator)) + ", closed form",
                              .x = curve.theta,
                              .y = curve.closed_form,
                              .mark = Mark::line,
@@ -264,7 +264,8 @@ std::string report_html(const GradientsResult& result, const GradientsOptions& o
     page.table(measurements_table(variant));
     add_variance_over_theta(page, variant);
   }
-  page.note(fmt::format("partita gradients --problem {} --seed {}", options.problem, options.seed));
+  page.note(fmt::format("partita gradients --problem {} --seed {}",
+                        name_of(kGradientsProblems, options.problem), options.seed));
   return page.html();
 }
 

@@ -1,8 +1,6 @@
 #include "apps/experiments/nce/experiment.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <torch/optim/adagrad.h>
 
@@ -11,12 +9,9 @@
 #include <cmath>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <utility>
 
-#include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
-#include "partita/base/parallel.hpp"
 #include "partita/embedding/corpus.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
@@ -47,12 +42,8 @@ struct Pairs {
   Tensor held_out_index() const { return at::arange(train, train + held_out); }
 };
 
-Pairs read_pairs(const NceExperimentOptions& options) {
-  const Corpus corpus = [&] {
-    Meter meter("reading");
-    return Corpus(options.corpus, {.min_count = 1, .max_size = options.vocabulary},
-                  meter.progress());
-  }();
+Pairs read_pairs(const NceExperimentOptions& options, const Progress& progress) {
+  const Corpus corpus(options.corpus, {.min_count = 1, .max_size = options.vocabulary}, progress);
   std::vector<WordId> ids(corpus.size());
   corpus.read(0, ids);
   std::erase(ids, Corpus::kLineEnd);
@@ -137,13 +128,12 @@ std::vector<Contender> contenders() {
   return out;
 }
 
-/// What all of them share, and where they tell how far they are.
+/// What all of them share.
 struct Experiment {
   const NceExperimentOptions& options;
   Pairs pairs;
   NoiseDistribution noise;
   Tensor log_unigram;
-  std::function<void()> step_done;
 };
 
 /// Steps after which a model is looked at: none, then ever more, up to all.
@@ -175,7 +165,8 @@ CurvePoint curve_point(const Experiment& experiment, const Model& model, bool le
           .log_z_deviation = now.log_z_deviation()};
 }
 
-LossResult train(const Experiment& experiment, const Contender& contender, std::uint64_t id) {
+LossResult train(const Experiment& experiment, const Contender& contender, std::uint64_t id,
+                 SharedProgress& progress) {
   using Clock = std::chrono::steady_clock;
   const NceExperimentOptions& options = experiment.options;
   // A model without contexts to begin with, in whatever scores mean: for negative sampling, log p /
@@ -188,7 +179,8 @@ LossResult train(const Experiment& experiment, const Contender& contender, std::
   training::Batches batches(experiment.pairs.train, options.batch,
                             nce_stream(options, NceDraw::order));
   const Stream stream = nce_stream(options, NceDraw::noise).child(id);
-  LossResult result{.name = contender.name, .noise = contender.noise};
+  LossResult result{
+      .name = contender.name, .noise = contender.noise, .learns_log_z = contender.learns_log_z};
   double seconds = 0;
   for (std::int64_t step = 0;; ++step) {
     if (is_evaluated(step, options.steps)) {
@@ -205,7 +197,7 @@ LossResult train(const Experiment& experiment, const Contender& contender, std::
     for (Tensor& parameter : optimizer.param_groups()[0].params())
       parameter.mutable_grad() = Tensor();
     seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    experiment.step_done();
+    progress.one_more();
   }
   if (contender.without_noise_correction) {
     const Tensor log_kq = experiment.noise.log_expected_count(at::arange(experiment.noise.size()),
@@ -221,68 +213,34 @@ double unigram_perplexity(const Pairs& pairs, const Tensor& log_unigram) {
   return std::exp(-log_unigram.index_select(0, targets).mean().item<double>());
 }
 
-/// OpenBLAS, where it is torch's BLAS, has threads of its own that torch's setting does not reach.
-void use_one_blas_thread() {
-  using SetThreads = void (*)(int);
-  if (auto* const set = reinterpret_cast<SetThreads>(  // NOLINT: what dlsym is for
-          ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) {
-    set(1);
-  }
-}
-
 /// Each loss on a thread of its own, so that results do not depend on how many there are.
-std::vector<LossResult> train_all(Experiment& experiment) {
+std::vector<LossResult> train_all(const Experiment& experiment, const Progress& progress) {
   const std::vector<Contender> all = contenders();
   std::vector<LossResult> results(all.size());
-  const std::uint64_t total = all.size() * static_cast<std::uint64_t>(experiment.options.steps);
-  Meter meter("training");
-  std::mutex mutex;
-  std::uint64_t done = 0;
-  experiment.step_done = [&] {
-    const std::scoped_lock lock(mutex);
-    meter.update({++done, total, "steps"});
-  };
-  std::size_t next = 0;
-  const auto workers =
-      std::min<std::size_t>(static_cast<std::size_t>(experiment.options.threads), all.size());
-  parallel_for(workers, static_cast<int>(workers), [&](std::size_t, std::size_t) {
-    at::set_num_threads(1);  // of this worker
-    while (true) {
-      std::size_t task = 0;
-      {
-        const std::scoped_lock lock(mutex);
-        if (next == all.size()) return;
-        task = next++;
-      }
-      results[task] = train(experiment, all[task], task);
-    }
-  });
+  SharedProgress shared(progress, all.size() * static_cast<std::uint64_t>(experiment.options.steps),
+                        "steps");
+  run_tasks(all.size(), experiment.options.threads,
+            [&](std::size_t task) { results[task] = train(experiment, all[task], task, shared); });
   return results;
 }
 
 }  // namespace
 
-NceExperimentResult run_nce(const NceExperimentOptions& options) {
-  at::set_num_threads(1);
-  use_one_blas_thread();
-  Pairs pairs = read_pairs(options);
+NceExperimentResult run_nce(const NceExperimentOptions& options, const Phases& phases) {
+  use_threads(1);
+  Pairs pairs = read_pairs(options, begin(phases, "reading"));
   const auto unigram = NoiseDistribution::unigram(pairs.train_counts, 1);
   const Tensor log_unigram = unigram.log_prob(at::arange(unigram.size()), at::kDouble);
   const auto noise = NoiseDistribution::unigram(pairs.train_counts, options.noise_exponent);
-  Experiment experiment{.options = options,
-                        .pairs = std::move(pairs),
-                        .noise = noise,
-                        .log_unigram = log_unigram,
-                        .step_done = {}};
+  const Experiment experiment{
+      .options = options, .pairs = std::move(pairs), .noise = noise, .log_unigram = log_unigram};
   NceExperimentResult result;
   result.vocabulary = static_cast<std::size_t>(unigram.size());
   result.train_pairs = experiment.pairs.train;
   result.held_out_pairs = experiment.pairs.held_out;
   result.unigram_perplexity = unigram_perplexity(experiment.pairs, log_unigram);
-  result.losses = train_all(experiment);
-  result.step_times = time_steps(options);
-  result.ratio = check_ratio(nce_stream(options, NceDraw::ratio));
-  result.path = check_path(nce_stream(options, NceDraw::path));
+  result.losses = train_all(experiment, begin(phases, "training"));
+  result.step_times = time_steps(options, phases);
   return result;
 }
 

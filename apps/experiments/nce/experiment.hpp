@@ -1,5 +1,5 @@
 // What `partita nce` measures, apart from how it is shown: one model of word pairs trained by
-// several losses, what a step costs, and two variational problems solved by number.
+// several losses, and what a step costs.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "apps/experiments/run.hpp"
 #include "partita/random/stream.hpp"
 
 namespace partita::app {
 
 struct NceExperimentOptions {
   std::string corpus;
-  std::string report;
   std::size_t vocabulary = 10'000;   ///< words at most, the most frequent ones
   std::int64_t dim = 64;             ///< size of the embeddings
   std::int64_t batch = 256;          ///< pairs per step
@@ -26,7 +26,7 @@ struct NceExperimentOptions {
 };
 
 /// The children of the seed's stream.
-enum class NceDraw : std::uint64_t { weights, order, noise, timed, ratio, path };
+enum class NceDraw : std::uint64_t { weights, order, noise, timed };
 
 inline Stream nce_stream(const NceExperimentOptions& options, NceDraw draw) {
   return Stream{.seed = options.seed}.child(static_cast<std::uint64_t>(draw));
@@ -45,6 +45,7 @@ struct CurvePoint {
 struct LossResult {
   std::string name;
   std::int64_t noise = 0;  ///< draws per pair; 0 for the full softmax
+  bool learns_log_z = false;
   std::vector<CurvePoint> curve = {};
   /// Negative sampling's perplexity when log(k q) is added to its scores.
   std::optional<double> corrected_perplexity = {};
@@ -58,27 +59,6 @@ struct StepTime {
   double full_softmax;
 };
 
-/// D6: the functional whose maximum NCE finds, J(G) = sum over a grid of p log(1 / (1 + G)) +
-/// nu q log(G / (1 + G)), maximized over every value of G, and the closed form of that, nu q / p.
-struct RatioCheck {
-  double nu = 0;
-  std::vector<double> x = {};
-  std::vector<double> start = {};
-  std::vector<double> found = {};
-  std::vector<double> closed_form = {};
-  double largest_error = 0;  ///< relative
-};
-
-/// D7: heights of a path over a grid, whose length was minimized.
-struct PathCheck {
-  std::vector<double> x = {};
-  std::vector<double> start = {};
-  std::vector<double> found = {};
-  double length = 0;
-  double straight_length = 0;
-  double largest_error = 0;  ///< of a height, from the straight line
-};
-
 struct NceExperimentResult {
   std::size_t vocabulary = 0;
   std::int64_t train_pairs = 0;
@@ -86,20 +66,15 @@ struct NceExperimentResult {
   double unigram_perplexity = 0;  ///< of the held-out words, without their contexts
   std::vector<LossResult> losses = {};
   std::vector<StepTime> step_times = {};
-  RatioCheck ratio = {};
-  PathCheck path = {};
 };
 
 inline constexpr std::int64_t kTimedBatch = 64;
 inline constexpr std::int64_t kTimedNoise = 25;
 
-/// Progress goes to standard error.
 /// @throws IoError, DataError if the corpus cannot be read or has too few words
-NceExperimentResult run_nce(const NceExperimentOptions& options);
+NceExperimentResult run_nce(const NceExperimentOptions& options, const Phases& phases = {});
 
-// Its parts.
-std::vector<StepTime> time_steps(const NceExperimentOptions& options);
-RatioCheck check_ratio(const Stream& stream);
-PathCheck check_path(const Stream& stream);
+/// Its second part, which needs no corpus.
+std::vector<StepTime> time_steps(const NceExperimentOptions& options, const Phases& phases = {});
 
 }  // namespace partita::app

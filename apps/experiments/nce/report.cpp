@@ -41,7 +41,7 @@ double step_of(const CurvePoint& point) { return static_cast<double>(point.step)
 
 /// A loss with a log Z of its own would lie on the curve of the same loss without.
 bool is_compared(const LossResult& loss) {
-  return !loss.corrected_perplexity && loss.name.find("learned") == std::string::npos;
+  return !loss.corrected_perplexity && !loss.learns_log_z;
 }
 
 /// Losses whose scores are meant to be logarithms of probabilities, to show their log Z.
@@ -186,52 +186,6 @@ void add_step_times(Page& page, const NceExperimentResult& result,
   page.table(table);
 }
 
-void add_variational(Page& page, const NceExperimentResult& result) {
-  const RatioCheck& ratio = result.ratio;
-  const PathCheck& path = result.path;
-  page.heading("Why it works: two variational problems");
-  page.paragraph(fmt::format(
-      "With ν draws of noise to each datum, NCE maximizes J(G) = Σ p log(1 / (1 + G)) + ν q log(G "
-      "/ "
-      "(1 + G)) over the function G, the odds of noise. The functional derivative −p / (1 + G) + ν "
-      "q "
-      "/ (G (1 + G)) vanishes at G = ν q / p, the ratio that holds the data's density p. Maximized "
-      "by L-BFGS over the values of G at {} points, with ν = {:g}: the largest relative error is "
-      "{:.1e}.",
-      ratio.x.size(), ratio.nu, ratio.largest_error));
-  page.paragraph(fmt::format(
-      "The same way the shortest path between two points minimizes ∫ √(1 + f′²), whose "
-      "Euler–Lagrange equation says f″ = 0. From random heights at {} points, the length "
-      "becomes {:.6f}, that of the straight line is {:.6f}, and no height is farther from it than "
-      "{:.1e}.",
-      path.x.size(), path.length, path.straight_length, path.largest_error));
-  page.figures(
-      {{to_svg({.title = "The maximum of the functional and its closed form",
-                .x = {.label = "x"},
-                .y = {.label = "G", .logarithmic = true},
-                .series = {{.name = "closed form ν q / p",
-                            .x = ratio.x,
-                            .y = ratio.closed_form,
-                            .mark = Mark::line},
-                           {.name = "found", .x = ratio.x, .y = ratio.found, .mark = Mark::points},
-                           {.name = "start",
-                            .x = ratio.x,
-                            .y = ratio.start,
-                            .mark = Mark::line,
-                            .dashed = true}}}),
-        "G where the functional is largest."},
-       {to_svg({.title = "The path of least length",
-                .x = {.label = "x"},
-                .y = {.label = "f"},
-                .series = {{.name = "found", .x = path.x, .y = path.found},
-                           {.name = "start",
-                            .x = path.x,
-                            .y = path.start,
-                            .mark = Mark::line,
-                            .dashed = true}}}),
-        "The path of least length."}});
-}
-
 }  // namespace
 
 std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options) {
@@ -257,7 +211,6 @@ std::string report_html(const NceExperimentResult& result, const NceExperimentOp
       "to its scores it is one again. It starts with biases of 0, the others with log counts.");
   add_log_z(page, result);
   add_step_times(page, result, options);
-  add_variational(page, result);
   page.note(fmt::format(
       "partita nce --vocabulary {} --dim {} --batch {} --steps {} --noise-exponent {:g} "
       "--seed {}. Times are this machine's; everything else depends on the seed "

@@ -1,19 +1,13 @@
-// The page and lines of `partita nce`.
+// The page of `partita nce`.
 #pragma once
 
 #include <string>
 
-#include "apps/command/terminal.hpp"
 #include "apps/experiments/nce/experiment.hpp"
 
 namespace partita::app {
 
 /// A self-contained HTML page. @throws IoError if gnuplot, which draws the figures, is missing
 std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options);
-
-/// A summary for a terminal.
-std::string summary_text(const NceExperimentResult& result);
-
-Json summary_json(const NceExperimentResult& result, const NceExperimentOptions& options);
 
 }  // namespace partita::app

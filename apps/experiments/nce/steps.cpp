@@ -7,7 +7,6 @@
 #include <functional>
 #include <vector>
 
-#include "apps/command/terminal.hpp"
 #include "apps/experiments/nce/experiment.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
@@ -49,11 +48,11 @@ double seconds_of_step(const OutputLoss& loss, const losses::OutputBatch& batch,
 
 }  // namespace
 
-std::vector<StepTime> time_steps(const NceExperimentOptions& options) {
+std::vector<StepTime> time_steps(const NceExperimentOptions& options, const Phases& phases) {
   std::vector<std::int64_t> sizes;
   for (std::int64_t v = 1000; v <= options.largest; v *= 10) sizes.push_back(v);
   std::vector<StepTime> out;
-  Meter meter("timing");
+  const Progress progress = begin(phases, "timing");
   for (const std::int64_t v : sizes) {
     const Random random(nce_stream(options, NceDraw::timed));
     const auto normal = [&](IntArrayRef shape) {
@@ -69,7 +68,7 @@ std::vector<StepTime> time_steps(const NceExperimentOptions& options) {
                    .nce = seconds_of_step(nce, batch, output),
                    .sampled_softmax = seconds_of_step(sampled, batch, output),
                    .full_softmax = seconds_of_step(losses::FullSoftmaxLoss(), batch, output)});
-    meter.update({out.size(), sizes.size(), "sizes of vocabulary"});
+    if (progress) progress({out.size(), sizes.size(), "sizes of vocabulary"});
   }
   return out;
 }

@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <numbers>
 #include <optional>
-#include <string_view>
 
 #include "apps/data/image_sets.hpp"
 #include "apps/data/rendered.hpp"
@@ -54,34 +52,21 @@ Tensor toy_plane(std::int64_t count, const Random& random) {
   return kToyHalfSide * (2 * random.uniform({count, 2}, single()) - 1);
 }
 
-Tensor where(const Tensor& points, const Tensor& chosen) {
+Tensor chosen_rows(const Tensor& points, const Tensor& chosen) {
   return points.index_select(0, chosen.nonzero().flatten());
 }
 
-/// A list of classes: "0-4,7" is 0, 1, 2, 3, 4 and 7.
-std::vector<std::uint8_t> parse_classes(const char* option, std::string_view text) {
-  std::vector<std::uint8_t> classes;
-  const auto fail = [&] {
-    throw InvalidArgument(option, fmt::format("expected classes as 0-4,7, got {}", text));
-  };
-  const auto number = [&](std::string_view digits) {
-    std::uint8_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc{} || end != digits.data() + digits.size()) fail();
-    return value;
-  };
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t comma = std::min(text.find(',', at), text.size());
-    const std::string_view item = text.substr(at, comma - at);
-    const std::size_t dash = item.find('-');
-    const std::uint8_t first = number(item.substr(0, dash));
-    const std::uint8_t last =
-        dash == std::string_view::npos ? first : number(item.substr(dash + 1));
-    if (last < first) fail();
-    for (int c = first; c <= last; ++c) classes.push_back(static_cast<std::uint8_t>(c));
-    at = comma + 1;
+/// Classes as "0-4,7".
+std::string class_list(const std::vector<std::uint8_t>& classes) {
+  std::string out;
+  for (std::size_t i = 0; i < classes.size();) {
+    std::size_t last = i;
+    while (last + 1 < classes.size() && classes[last + 1] == classes[last] + 1) ++last;
+    out += fmt::format("{}{}", out.empty() ? "" : ",", classes[i]);
+    if (last > i) out += fmt::format("-{}", classes[last]);
+    i = last + 1;
   }
-  return classes;
+  return out;
 }
 
 /// Images of the given classes, in their order, at most `most` of them.
@@ -128,7 +113,7 @@ OpensetData rendered_data(const OpensetOptions& options, const Stream& stream) {
     digits[d] = static_cast<std::uint8_t>(d);
     data.classes.emplace_back(1, kDigits[d]);
   }
-  const ImageSets sets = load_image_sets(kRendered, options.train_images, stream.child(kKnown));
+  const ImageSets sets = load_image_sets({}, options.train_images, stream.child(kKnown));
   data.train = labeled(sets.train, digits);
   data.test = labeled(sets.test, digits);
   data.unknown.emplace_back("letters", image_tensor(render_characters(kCapitals, kRenderedLetters,
@@ -163,38 +148,38 @@ Tensor any_images(const std::string& directory, bool test, const Tensor& like) {
 }
 
 OpensetData directory_data(const OpensetOptions& options, const Stream& stream) {
-  const auto known = parse_classes("--known", options.known.empty() ? "0-4" : options.known);
-  const auto unknown =
-      parse_classes("--unknown", options.unknown.empty() ? "5-9" : options.unknown);
-  if (known.size() < 2) throw InvalidArgument("--known", "expected two classes or more");
+  const std::vector<std::uint8_t>& known = options.known;
+  const std::vector<std::uint8_t>& unknown = options.unknown;
+  if (known.size() < 2) throw InvalidArgument("known", "expected two classes or more");
   for (const std::uint8_t c : known) {
     if (std::count(known.begin(), known.end(), c) > 1) {
-      throw InvalidArgument("--known", fmt::format("class {} is named twice", c));
+      throw InvalidArgument("known", fmt::format("class {} is named twice", c));
     }
     if (std::find(unknown.begin(), unknown.end(), c) != unknown.end()) {
-      throw InvalidArgument("--unknown", fmt::format("class {} is known, too", c));
+      throw InvalidArgument("unknown", fmt::format("class {} is known, too", c));
     }
   }
   const auto [train, test] =
-      load_image_sets(options.data, options.train_images, stream.child(kKnown));
+      load_image_sets(options.directory, options.train_images, stream.child(kKnown));
   const auto chosen = [&](const LabeledImages& all, const std::vector<std::uint8_t>& classes,
                           const char* option) {
     LabeledImages images = with_classes(all, classes, options.train_images);
     if (images.size() == 0) {
-      throw InvalidArgument(option, fmt::format("{} has no images of these classes", options.data));
+      throw InvalidArgument(option,
+                            fmt::format("{} has no images of these classes", options.directory));
     }
     return images;
   };
   OpensetData data;
   for (const std::uint8_t c : known) data.classes.push_back(fmt::to_string(c));
-  data.train = labeled(chosen(train, known, "--known"), known);
-  data.test = labeled(chosen(test, known, "--known"), known);
-  data.unknown.emplace_back("classes " + (options.unknown.empty() ? "5-9" : options.unknown),
-                            image_tensor(chosen(test, unknown, "--unknown")));
+  data.train = labeled(chosen(train, known, "known"), known);
+  data.test = labeled(chosen(test, known, "known"), known);
+  data.unknown.emplace_back("classes " + class_list(unknown),
+                            image_tensor(chosen(test, unknown, "unknown")));
   for (const std::string& directory : options.evaluate) {
     data.unknown.emplace_back(set_name(directory), any_images(directory, true, data.train.x));
   }
-  data.out_set = options.out_set.empty() ? image_tensor(chosen(train, unknown, "--unknown"))
+  data.out_set = options.out_set.empty() ? image_tensor(chosen(train, unknown, "unknown"))
                                          : any_images(options.out_set, false, data.train.x);
   data.architecture = image_architecture(data.train.x, known.size(), options.width);
   return data;
@@ -211,15 +196,15 @@ Tensor toy_border(const Tensor& points) {
   return (distance > kOffClasses).logical_and(distance <= kBorderEnd);
 }
 
-Tensor toy_out_set(const std::string& name, const Stream& stream) {
+Tensor toy_out_set(ToyOutSet where, const Stream& stream) {
   const Random random(stream.child(kOutSet));
-  if (name == "far") {  // a ring around everything
+  if (where == ToyOutSet::far) {  // a ring around everything
     const Tensor radius = 25 + 25 * random.uniform({kToyOutSet, 1}, single());
     const Tensor angle = 2 * std::numbers::pi * random.uniform({kToyOutSet, 1}, single());
     return radius * at::cat({angle.cos(), angle.sin()}, 1);
   }
   const Tensor plane = toy_plane(16 * kToyOutSet, random);
-  return where(plane, toy_border(plane)).slice(0, 0, kToyOutSet);
+  return chosen_rows(plane, toy_border(plane)).slice(0, 0, kToyOutSet);
 }
 
 OpensetData toy_data(const Stream& stream) {
@@ -229,14 +214,14 @@ OpensetData toy_data(const Stream& stream) {
   data.train = toy_classes(kToyTrain, stream.child(kTrain));
   data.test = toy_classes(kToyTest, stream.child(kTest));
   const Tensor plane = toy_plane(4 * kToyTest, stream.child(kUnknown));
-  data.unknown.emplace_back("around the classes", where(plane, toy_border(plane)));
-  data.unknown.emplace_back("off the classes", where(plane, toy_off_classes(plane)));
+  data.unknown.emplace_back("around the classes", chosen_rows(plane, toy_border(plane)));
+  data.unknown.emplace_back("off the classes", chosen_rows(plane, toy_off_classes(plane)));
   return data;
 }
 
 OpensetData image_data(const OpensetOptions& options, const Stream& stream) {
-  return options.data == kRendered ? rendered_data(options, stream)
-                                   : directory_data(options, stream);
+  return options.source == OpensetSource::rendered ? rendered_data(options, stream)
+                                                   : directory_data(options, stream);
 }
 
 Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows,

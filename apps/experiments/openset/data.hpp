@@ -28,8 +28,8 @@ struct OpensetData {
 
 /// Two Gaussians in the plane, and the out-sets of the paper's figure 1.
 OpensetData toy_data(const Stream& stream);
-/// Points of no class: "far" from them, or along their "border".
-Tensor toy_out_set(const std::string& name, const Stream& stream);
+/// Points of no class.
+Tensor toy_out_set(ToyOutSet where, const Stream& stream);
 /// Whether points [N, 2] are more than two standard deviations away from each mean, as 14 % of a
 /// class are.
 Tensor toy_outside(const Tensor& points);

@@ -1,7 +1,6 @@
 #include "apps/experiments/openset/experiment.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,10 +9,9 @@
 #include <span>
 #include <utility>
 
-#include "apps/command/terminal.hpp"
+#include "apps/data/image_sets.hpp"
 #include "apps/experiments/device.hpp"
 #include "apps/experiments/openset/data.hpp"
-#include "partita/base/error.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/networks.hpp"
@@ -49,31 +47,42 @@ constexpr std::int64_t kMapSide = 97;       // points of a side
 constexpr std::int64_t kShownPoints = 400;  // of each kind on a map
 constexpr std::int64_t kShownImages = 8;    // samples in a row, and rows
 
+/// What trains a classifier. held: by the border's points until half of the steps, and then held,
+/// while a GAN learns against it.
+enum class Method : std::uint8_t { cross_entropy, confidence, held, joint };
+
 /// One way to train, and under which name it is compared.
 struct Way {
   std::string name;
-  std::string loss;
-  std::string out_set;
+  Method method;
+  ToyOutSet out_set = ToyOutSet::border;  ///< of the toy, where there is one
 };
 
 Way asked_for(const OpensetOptions& options) {
-  if (options.loss != "confidence") return {options.loss, options.loss, ""};
-  const std::string out_set =
-      options.out_set.empty() && is_toy(options) ? "border" : options.out_set;
-  return {is_toy(options) ? "confidence, " + out_set : options.loss, options.loss, out_set};
+  switch (options.loss) {
+    case OpensetLoss::cross_entropy:
+      return {"cross-entropy", Method::cross_entropy};
+    case OpensetLoss::joint:
+      return {"joint", Method::joint};
+    case OpensetLoss::confidence:
+      break;
+  }
+  const char* const out_set = name_of(kToyOutSets, options.toy_out_set);
+  return {is_toy(options) ? fmt::format("confidence, {}", out_set) : "confidence",
+          Method::confidence, options.toy_out_set};
 }
 
 /// What is trained: what was asked for comes last.
 std::vector<Way> ways(const OpensetOptions& options) {
   const Way asked = asked_for(options);
   std::vector<Way> all;
-  if (options.compare) {
-    all = {{"cross-entropy", "cross-entropy", ""}};
+  if (options.controls) {
+    all = {{"cross-entropy", Method::cross_entropy}};
     if (is_toy(options)) {
-      all.push_back({"confidence, far", "confidence", "far"});
-      all.push_back({"confidence, border", "confidence", "border"});
-      all.push_back({"classifier held", "held", "border"});
-      all.push_back({"joint", "joint", ""});
+      all.push_back({"confidence, far", Method::confidence, ToyOutSet::far});
+      all.push_back({"confidence, border", Method::confidence, ToyOutSet::border});
+      all.push_back({"classifier held", Method::held});
+      all.push_back({"joint", Method::joint});
     }
     std::erase_if(all, [&](const Way& way) { return way.name == asked.name; });
   }
@@ -90,11 +99,11 @@ Points points_of(const Tensor& x) {
   return {to_vector(shown.select(1, 0)), to_vector(shown.select(1, 1))};
 }
 
-OpensetDetection detection(const std::string& set, const char* name, LogitScore score,
-                           const Tensor& in, const Tensor& out) {
+OpensetDetection detection(const std::string& set, LogitScore score, const Tensor& in,
+                           const Tensor& out) {
   const std::vector<double> known = logit_scores(score, rows_of(in));
   const std::vector<double> unknown = logit_scores(score, rows_of(out));
-  return {set, name, detection_metrics(known, unknown, Positive::in), roc_curve(known, unknown)};
+  return {set, score, detection_metrics(known, unknown, Positive::in), roc_curve(known, unknown)};
 }
 
 /// Samples side by side.
@@ -116,7 +125,7 @@ class Trainee {
         x_(data.train.x.to(device_)),
         y_(data.train.y.to(device_)) {
     classifier_->to(device_);
-    if (!way_.out_set.empty() || way_.loss == "confidence") {
+    if (way_.method == Method::confidence || way_.method == Method::held) {
       given_ = is_toy(options) ? toy_out_set(way_.out_set, stream(kData)) : data.out_set;
       out_batches_.emplace(given_.size(0), options.batch, stream(kOutBatches));
       given_ = given_.to(device_);
@@ -124,16 +133,15 @@ class Trainee {
     model_ = has_gan() ? with_gan() : openset::ConfidentClassifier(classifier_, settings());
   }
 
-  training::LoopResult train(const std::string& checkpoint, const std::string& log) {
-    Meter meter(way_.name);
+  training::LoopResult train(const RunOptions& run, const Phases& phases) {
     return training::train(
         model_->parts(),
         {.steps = options_.steps,
-         .files = {.checkpoint = checkpoint,
-                   .checkpoint_seconds = options_.run.checkpoint_seconds,
+         .files = {.checkpoint = run.checkpoint,
+                   .checkpoint_seconds = run.checkpoint_seconds,
                    .run = run_name(),
-                   .log = log}},
-        [this](std::uint64_t number) { return step(number); }, {}, meter.progress());
+                   .log = run.log}},
+        [this](std::uint64_t number) { return step(number); }, {}, begin(phases, way_.name));
   }
 
   OpensetVariant measure(const training::LoopResult& result) {
@@ -149,12 +157,8 @@ class Trainee {
     for (const auto& [name, x] : data_.unknown) {
       const Tensor out = openset::logits_of(classifier_, x);
       variant.confidence.push_back({name, confidence_of(out)});
-      const std::pair<const char*, LogitScore> scores[] = {{"msp", LogitScore::msp},
-                                                           {"max-logit", LogitScore::max_logit},
-                                                           {"entropy", LogitScore::entropy},
-                                                           {"energy", LogitScore::energy}};
-      for (const auto& [score_name, score] : scores) {
-        variant.detection.push_back(detection(name, score_name, score, in, out));
+      for (const Named<LogitScore>& each : kLogitScores) {
+        variant.detection.push_back(detection(name, each.value, in, out));
       }
     }
     show(variant);
@@ -168,11 +172,11 @@ class Trainee {
 
  private:
   Stream stream(Purpose purpose) const { return stream_of(options_, purpose); }
-  bool has_gan() const { return way_.loss == "joint" || way_.loss == "held"; }
+  bool has_gan() const { return way_.method == Method::joint || way_.method == Method::held; }
 
   openset::ConfidentClassifierOptions settings() const {
-    return {.beta = way_.loss == "held" ? kHeldBeta : options_.beta,
-            .generator_loss = options_.generator_loss == "saturating"
+    return {.beta = way_.method == Method::held ? kHeldBeta : options_.beta,
+            .generator_loss = options_.generator_loss == OpensetGeneratorLoss::saturating
                                   ? openset::GeneratorLoss::saturating
                                   : openset::GeneratorLoss::non_saturating,
             .noise = is_toy(options_) ? kToyNoise : kImageNoise,
@@ -207,11 +211,13 @@ class Trainee {
     const Tensor rows = batches_.at(number).to(device_);
     const Tensor x = x_.index_select(0, rows);
     const Tensor y = y_.index_select(0, rows);
-    if (way_.loss == "cross-entropy" || number < options_.warm_up)
+    if (way_.method == Method::cross_entropy || number < options_.warm_up) {
       return model_->cross_entropy_step(x, y);
+    }
     const Random random = stream(kNoise).child(number);
-    if (way_.loss == "joint") return model_->joint_step(x, y, random);
-    if (way_.loss == "held" && 2 * number >= options_.steps) return model_->gan_step(x, random);
+    if (way_.method == Method::joint) return model_->joint_step(x, y, random);
+    if (way_.method == Method::held && 2 * number >= options_.steps)
+      return model_->gan_step(x, random);
     const Tensor unknown = given_.index_select(0, out_batches_->at(number).to(device_));
     return model_->confidence_step(x, y, unknown);
   }
@@ -219,12 +225,13 @@ class Trainee {
   /// Everything that the weights depend on but the number of steps.
   std::string run_name() const {
     return fmt::format(
-        "data {}, {} examples, classes {}, loss {}, out-set {}, beta {}, generator loss {}, "
+        "data {}, {} examples, classes {}, way {}, out-set {}, beta {}, generator loss {}, "
         "learning rate {}, beta1 {}, warm-up {}, clip norm {}, batch {}, width {}, seed {}",
-        options_.data, data_.train.x.size(0), fmt::join(data_.classes, " "), way_.loss,
-        way_.out_set.empty() ? "-" : way_.out_set, options_.beta, options_.generator_loss,
-        options_.learning_rate, options_.beta1, options_.warm_up, options_.clip_norm,
-        options_.batch, options_.width, options_.seed);
+        data_name(options_), data_.train.x.size(0), fmt::join(data_.classes, " "), way_.name,
+        options_.out_set.empty() ? "-" : options_.out_set, options_.beta,
+        name_of(kOpensetGeneratorLosses, options_.generator_loss), options_.learning_rate,
+        options_.beta1, options_.warm_up, options_.clip_norm, options_.batch, options_.width,
+        options_.seed);
   }
 
   /// What a report shows of this one alone.
@@ -267,35 +274,15 @@ class Trainee {
   std::optional<openset::ConfidentClassifier> model_;
 };
 
-/// The one that was asked for has the plain name, those that it is compared with one of their own.
-std::string beside(const std::string& path, const Way& way, bool asked) {
-  return path.empty() || asked ? path : path + "." + way.name;
-}
-
-void check(const OpensetOptions& options) {
-  const bool directory = options.data != "toy" && options.data != "rendered";
-  const auto only = [&](bool given, const char* option, const char* where) {
-    if (given) throw InvalidArgument(option, fmt::format("is for {}", where));
-  };
-  const char* const directories = "a directory of images as --data";
-  only(!options.known.empty() && !directory, "--known", directories);
-  only(!options.unknown.empty() && !directory, "--unknown", directories);
-  only(!options.evaluate.empty() && !directory, "--evaluate", directories);
-  only(!options.out_set.empty() && options.loss != "confidence", "--out-set", "--loss confidence");
-  only(!options.out_set.empty() && options.data == "rendered", "--out-set",
-       "toy, or a directory of images as --data");
-  if (is_toy(options) && !options.out_set.empty() && options.out_set != "far" &&
-      options.out_set != "border") {
-    throw InvalidArgument("--out-set",
-                          fmt::format("expected far or border for toy, got {}", options.out_set));
-  }
-}
-
 }  // namespace
 
-OpensetResult run_openset(const OpensetOptions& options) {
-  check(options);
-  at::set_num_threads(options.threads);
+std::string data_name(const OpensetOptions& options) {
+  if (is_toy(options)) return "toy";
+  return images_name(options.directory);
+}
+
+OpensetResult run_openset(const OpensetOptions& options, const Phases& phases) {
+  use_threads(options.threads);
   const OpensetData data = is_toy(options) ? toy_data(stream_of(options, kData))
                                            : image_data(options, stream_of(options, kData));
   OpensetResult result{.classes = data.classes};
@@ -309,8 +296,7 @@ OpensetResult run_openset(const OpensetOptions& options) {
   for (const Way& way : all) {
     const bool asked = &way == &all.back();
     Trainee trainee(options, data, way);
-    const auto trained = trainee.train(beside(options.run.checkpoint, way, asked),
-                                       beside(options.run.log, way, asked));
+    const auto trained = trainee.train(asked ? options.run : options.run.named(way.name), phases);
     result.variants.push_back(trainee.measure(trained));
     if (asked && !options.output.empty()) trainee.save(options.output);
   }

@@ -9,31 +9,65 @@
 #include "apps/experiments/run.hpp"
 #include "apps/report/pictures.hpp"
 #include "partita/detection/detection_metrics.hpp"
+#include "partita/detection/logit_score.hpp"
 #include "partita/detection/roc.hpp"
 
 namespace partita::app {
 
+/// Where the examples come from: two Gaussians in the plane; digits as classes and letters as the
+/// unknown, in this machine's fonts; or IDX images.
+enum class OpensetSource : std::uint8_t { toy, rendered, directory };
+
+/// What classifiers are trained by: cross-entropy alone, or with the confidence loss on given
+/// examples of the unknown, or on those of a GAN that learns at the same time.
+enum class OpensetLoss : std::uint8_t { cross_entropy, confidence, joint };
+
+inline constexpr auto kOpensetLosses =
+    names<OpensetLoss>({{"cross-entropy", OpensetLoss::cross_entropy},
+                        {"confidence", OpensetLoss::confidence},
+                        {"joint", OpensetLoss::joint}});
+
+/// The toy's given examples of the unknown: far from the classes, or along their border.
+enum class ToyOutSet : std::uint8_t { far, border };
+
+inline constexpr auto kToyOutSets =
+    names<ToyOutSet>({{"far", ToyOutSet::far}, {"border", ToyOutSet::border}});
+
+enum class OpensetGeneratorLoss : std::uint8_t { non_saturating, saturating };
+
+inline constexpr auto kOpensetGeneratorLosses =
+    names<OpensetGeneratorLoss>({{"non-saturating", OpensetGeneratorLoss::non_saturating},
+                                 {"saturating", OpensetGeneratorLoss::saturating}});
+
+inline constexpr auto kLogitScores = names<LogitScore>({{"msp", LogitScore::msp},
+                                                        {"max-logit", LogitScore::max_logit},
+                                                        {"entropy", LogitScore::entropy},
+                                                        {"energy", LogitScore::energy}});
+
 struct OpensetOptions {
-  std::string data = "rendered";  // or toy, or a directory of IDX files
-  std::string known;              // classes of a directory
-  std::string unknown;
-  std::string loss = "cross-entropy";
-  std::string out_set;  // of the confidence loss: far or border (toy), a directory, or the unknown
-  std::vector<std::string> evaluate;  // more directories of unknown images
+  OpensetSource source = OpensetSource::rendered;
+  // Of a directory.
+  std::string directory = {};
+  std::vector<std::uint8_t> known = {0, 1, 2, 3, 4};    ///< classes to learn
+  std::vector<std::uint8_t> unknown = {5, 6, 7, 8, 9};  ///< classes that stand for the unknown
+  std::vector<std::string> evaluate = {};  ///< more directories to tell the known ones from
+  std::string out_set = {};                ///< directory of given examples; empty: of `unknown`
+
+  OpensetLoss loss = OpensetLoss::cross_entropy;
+  ToyOutSet toy_out_set = ToyOutSet::border;
   double beta = 1;
-  std::string generator_loss = "non-saturating";
+  OpensetGeneratorLoss generator_loss = OpensetGeneratorLoss::non_saturating;
   double learning_rate = 2e-4;
   double beta1 = 0.5;
-  std::uint64_t warm_up = 0;  // steps of cross-entropy before those of the loss
+  std::uint64_t warm_up = 0;  ///< steps of cross-entropy before those of the loss
   double clip_norm = 0;
   std::uint64_t steps = 2000;
   std::int64_t batch = 64;
   std::int64_t width = 16;
   std::uint64_t train_images = 10'000;
-  RunOptions run;
-  std::string output;
-  std::string report;
-  bool compare = false;  // also train what it is compared with
+  bool controls = false;  ///< whether what it is compared with is trained, too
+  RunOptions run = {};
+  std::string output = {};  ///< file for the trained classifier; empty: none
   std::uint64_t seed = 0;
   int threads = 1;
 };
@@ -47,7 +81,7 @@ struct Points {
 /// How a set of unknown examples is told from the known ones by one score.
 struct OpensetDetection {
   std::string set;
-  std::string score;
+  LogitScore score;
   DetectionMetrics metrics;  // known examples are positive
   RocCurve curve;
 };
@@ -85,9 +119,13 @@ struct OpensetResult {
 /// Half a side of the square that the maps of the toy show, around the origin.
 inline constexpr double kToyHalfSide = 12;
 
-inline bool is_toy(const OpensetOptions& options) { return options.data == "toy"; }
+inline bool is_toy(const OpensetOptions& options) { return options.source == OpensetSource::toy; }
+
+/// "toy", "rendered", or the directory.
+std::string data_name(const OpensetOptions& options);
 
 /// Trains what was asked for, and writes the model.
-OpensetResult run_openset(const OpensetOptions& options);
+/// @throws InvalidArgument, IoError, DataError
+OpensetResult run_openset(const OpensetOptions& options, const Phases& phases = {});
 
 }  // namespace partita::app

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kBins = 20;
 constexpr int kMapSide = 440;
+constexpr const char* kGiven = "given";  // points of the unknown, in the key of a map
 
 void add_maps(Page& page, const OpensetResult& result) {
   page.heading("Confidence over the plane");
@@ -61,7 +62,7 @@ void add_roc_curves(Page& page, const OpensetResult& result) {
   std::vector<CaptionedFigure> figures;
   const std::vector<OpensetDetection>& first = result.variants.front().detection;
   for (std::size_t d = 0; d < first.size(); ++d) {
-    if (first[d].score != "msp") continue;
+    if (first[d].score != LogitScore::msp) continue;
     Figure figure{.title = "ROC: " + first[d].set,
                   .x = {.label = "unknown accepted", .min = 0, .max = 1},
                   .y = {.label = "known accepted", .min = 0, .max = 1}};
@@ -103,7 +104,7 @@ void add_tables(Page& page, const OpensetResult& result) {
       const auto number = [](double value) { return fmt::format("{:.4f}", value); };
       const bool is_best = result.variants.size() > 1 && x.auroc == best;
       detection.rows.push_back({v.detection[d].set,
-                                v.detection[d].score,
+                                name_of(kLogitScores, v.detection[d].score),
                                 v.name,
                                 {number(x.auroc), is_best},
                                 number(1 - x.fpr_at_95_tpr),
@@ -131,7 +132,8 @@ void add_samples(Page& page, const OpensetResult& result) {
 
 std::string data_text(const OpensetOptions& options) {
   if (is_toy(options)) return "two Gaussians in the plane";
-  if (options.data == "rendered") return "digits against letters in this machine's fonts";
+  if (options.source == OpensetSource::rendered)
+    return "digits against letters in this machine's fonts";
   return "images, some of their classes known";
 }
 
@@ -162,7 +164,7 @@ CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& v
   for (std::size_t k = 0; k < result.training.size(); ++k) {
     add(result.classes[k], result.training[k]);
   }
-  add("given", variant.given);
+  add(kGiven, variant.given);
   add("generated", variant.generated);
   std::string caption =
       fmt::format("{}: mean confidence {:.3f} around the classes, {:.3f} off them.", variant.name,
@@ -173,7 +175,11 @@ CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& v
         "% of the known).",
         100 * variant.generated_outside);
   }
-  if (variant.name == "confidence, far") caption += " The given points lie outside of the picture.";
+  const bool outside = std::none_of(figure.series.begin(), figure.series.end(),
+                                    [](const Series& s) { return s.name == kGiven; });
+  if (!variant.given.x.empty() && outside) {
+    caption += " The given points lie outside of the picture.";
+  }
   return {to_svg(figure), caption};
 }
 
@@ -194,8 +200,9 @@ std::string openset_report(const OpensetResult& result, const OpensetOptions& op
   page.note(
       fmt::format("partita openset train --loss {} --beta {} --generator-loss {} --steps {} "
                   "--batch {} --learning-rate {} --seed {}",
-                  options.loss, options.beta, options.generator_loss, options.steps, options.batch,
-                  options.learning_rate, options.seed));
+                  name_of(kOpensetLosses, options.loss), options.beta,
+                  name_of(kOpensetGeneratorLosses, options.generator_loss), options.steps,
+                  options.batch, options.learning_rate, options.seed));
   return page.html();
 }
 

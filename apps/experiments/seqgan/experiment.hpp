@@ -8,19 +8,32 @@
 #include <vector>
 
 #include "apps/experiments/run.hpp"
+#include "partita/io/text.hpp"
 
 namespace partita::app {
+
+/// Of a sequence, by the discriminator's D: D itself, as in the paper; or log D - log(1 - D).
+enum class SeqganReward : std::uint8_t { probability, log_odds };
+
+inline constexpr auto kSeqganRewards = names<SeqganReward>(
+    {{"probability", SeqganReward::probability}, {"log-odds", SeqganReward::log_odds}});
+
+/// Convolutions of the discriminator: `count` filters over `width` tokens.
+struct SeqganFilters {
+  std::int64_t width;
+  std::int64_t count;
+};
 
 struct SeqganOptions {
   // What is learned.
   std::int64_t vocabulary = 100;  // oracle
   std::int64_t sequences = 5000;  // oracle: to learn from, and as many held out
-  std::string corpus;             // text
+  std::string corpus;             // text: the file's name
   std::int64_t length = 20;
   double held_out = 0.05;  // text: share of the lines
   // Networks.
   std::int64_t hidden = 32;
-  std::vector<std::string> filters = {"1:32", "2:32", "3:32", "4:32", "5:32"};
+  std::vector<SeqganFilters> filters = {{1, 32}, {2, 32}, {3, 32}, {4, 32}, {5, 32}};
   std::int64_t features = 32;
   double dropout = 0.25;
   // Training.
@@ -32,7 +45,7 @@ struct SeqganOptions {
   std::uint64_t pretraining = 30;
   std::uint64_t iterations = 100;
   std::uint64_t evaluate_every = 5;
-  std::string reward = "log-odds";
+  SeqganReward reward = SeqganReward::log_odds;
   std::int64_t rollouts = 4;
   double update_rate = 0.8;
   std::int64_t g_steps = 4;
@@ -46,8 +59,7 @@ struct SeqganOptions {
   // The run.
   std::int64_t samples = 2000;  // that a measurement draws
   RunOptions run;
-  std::string output;  // text
-  std::string report;
+  std::string output;  // text: file for the generator; empty: none
   std::uint64_t seed = 0;
   int threads = 1;
 };
@@ -89,7 +101,8 @@ struct SeqganOracleResult {
   std::vector<SeqganPhase> phases = {};
 };
 
-SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options);
+/// @throws InvalidArgument, IoError, DataError
+SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options, const Phases& phases = {});
 
 struct SeqganTextQuality {
   std::string name;
@@ -108,6 +121,9 @@ struct SeqganTextResult {
   std::vector<SeqganPhase> phases = {};
 };
 
-SeqganTextResult run_seqgan_text(const SeqganOptions& options);
+/// @param text the lines of options.corpus
+/// @throws InvalidArgument, IoError, DataError
+SeqganTextResult run_seqgan_text(const TextLines& text, const SeqganOptions& options,
+                                 const Phases& phases = {});
 
 }  // namespace partita::app

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <limits>
 #include <memory>
 
 #include "apps/experiments/device.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/phases.hpp"
+#include "partita/learn/rows.hpp"
 
 namespace partita::app {
 namespace {
@@ -20,7 +20,7 @@ constexpr double kTemperatureStep = 0.02;
 
 class OracleExperiment {
  public:
-  explicit OracleExperiment(const SeqganOptions& options)
+  OracleExperiment(const SeqganOptions& options, const Phases& phases)
       : options_(options),
         device_(device_of(options.run.device)),
         oracle_(make_oracle()),
@@ -31,7 +31,7 @@ class OracleExperiment {
         phases_(options,
                 fmt::format("{} sequences of {} by an oracle of {} tokens", options.sequences,
                             options.length, options.vocabulary),
-                real_, held_out_) {}
+                real_, held_out_, phases) {}
 
   SeqganOracleResult run() {
     SeqganOracleResult result;
@@ -97,16 +97,13 @@ class OracleExperiment {
   }
 
   /// NLL of sequences under the oracle: mean and its standard error.
-  std::pair<double, double> oracle_nll(const Tensor& sequences) const {
+  Mean oracle_nll(const Tensor& sequences) const {
     const at::NoGradGuard no_grad;
     std::vector<Tensor> each;
     for (const Tensor& some : sequences.split(kBlock)) {
       each.push_back(-oracle_->log_prob(some).to(at::kDouble).mean(-1));
     }
-    const Tensor all = at::cat(each);
-    const auto n = static_cast<double>(all.numel());
-    return {all.mean().item<double>(), all.numel() < 2 ? std::numeric_limits<double>::quiet_NaN()
-                                                       : all.std().item<double>() / std::sqrt(n)};
+    return mean_of(to_vector(at::cat(each)));
   }
 
   Tensor drawn(const TokenPolicy& policy) const {
@@ -163,24 +160,24 @@ class OracleExperiment {
 
 }  // namespace
 
-SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options) {
+SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options, const Phases& phases) {
   use_threads(options.threads);
-  return OracleExperiment(options).run();
+  return OracleExperiment(options, phases).run();
 }
 
 SeqganOptions seqgan_paper_preset() {
   SeqganOptions paper;
   paper.vocabulary = 5000;
   paper.sequences = 10'000;
-  paper.filters = {"1:100", "2:200", "3:200", "4:200",  "5:200",  "6:100",
-                   "7:100", "8:100", "9:100", "10:100", "15:160", "20:160"};
+  paper.filters = {{1, 100}, {2, 200}, {3, 200}, {4, 200},  {5, 200},  {6, 100},
+                   {7, 100}, {8, 100}, {9, 100}, {10, 100}, {15, 160}, {20, 160}};
   paper.features = 64;
   paper.mle_epochs = 120;
   paper.patience = 0;
   paper.pretraining = 50;
   paper.iterations = 200;
   paper.final_teacher = 0.76;  // falls by 0.002 in each of 120 passes
-  paper.reward = "probability";
+  paper.reward = SeqganReward::probability;
   paper.rollouts = 16;
   paper.g_steps = 1;
   paper.d_steps = 5;

@@ -1,18 +1,13 @@
 #include "apps/experiments/seqgan/phases.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
 
 namespace partita::app {
@@ -35,29 +30,25 @@ SeqganPhase phase_of(const std::string& name, const training::LoopResult& result
   return phase;
 }
 
-/// "3:100": 100 filters of width 3.
-seqgan::ConvolutionFilters filters_from(const std::string& text) {
-  seqgan::ConvolutionFilters filters{};
-  const char* const end = text.data() + text.size();
-  const auto [colon, width] = std::from_chars(text.data(), end, filters.width);
-  if (width == std::errc{} && colon != end && *colon == ':') {
-    const auto [stop, count] = std::from_chars(colon + 1, end, filters.count);
-    if (count == std::errc{} && stop == end && filters.width > 0 && filters.count > 0) {
-      return filters;
-    }
-  }
-  throw InvalidArgument("--filters", "expected WIDTH:COUNT, as 3:100, got " + text);
-}
-
 std::vector<seqgan::ConvolutionFilters> filters_of(const SeqganOptions& options) {
   std::vector<seqgan::ConvolutionFilters> all;
-  for (const std::string& text : options.filters) {
-    all.push_back(filters_from(text));
-    if (all.back().width <= options.length) continue;
-    throw InvalidArgument("--filters", fmt::format("{} is wider than the sequences, which have {}",
-                                                   text, options.length));
+  for (const auto& [width, count] : options.filters) {
+    if (width > options.length) {
+      throw InvalidArgument(
+          "filters", fmt::format("{}:{} is wider than the sequences, which have {}", width, count,
+                                 options.length));
+    }
+    all.push_back({width, count});
   }
   return all;
+}
+
+std::string filters_text(const std::vector<SeqganFilters>& filters) {
+  std::string out;
+  for (const auto& [width, count] : filters) {
+    out += fmt::format("{}{}:{}", out.empty() ? "" : " ", width, count);
+  }
+  return out;
 }
 
 }  // namespace
@@ -70,28 +61,27 @@ SeqganCurve curve_of(const SeqganPhase& phase, const std::string& name) {
 }
 
 SeqganPhases::SeqganPhases(const SeqganOptions& options, std::string data, Tensor real,
-                           Tensor held_out)
+                           Tensor held_out, const Phases& phases)
     : options_(options),
+      phases_(phases),
       data_(std::move(data)),
       real_(std::move(real)),
       held_out_(std::move(held_out)) {
   // What the last phase would refuse, before anything is trained.
   filters_of(options);
   if (options.negatives < options.batch) {
-    throw InvalidArgument("--negatives", fmt::format("expected a batch ({}) or more, got {}",
-                                                     options.batch, options.negatives));
+    throw InvalidArgument("negatives", fmt::format("expected a batch ({}) or more, got {}",
+                                                   options.batch, options.negatives));
   }
 }
 
 training::RunFiles SeqganPhases::files(const std::string& name, const std::string& settings) const {
-  const auto of_phase = [&](const std::string& path) {
-    return path.empty() ? path : path + "." + name;
-  };
-  return {.checkpoint = of_phase(options_.run.checkpoint),
-          .checkpoint_seconds = options_.run.checkpoint_seconds,
+  const RunOptions run = options_.run.named(name);
+  return {.checkpoint = run.checkpoint,
+          .checkpoint_seconds = run.checkpoint_seconds,
           .run = fmt::format("seqgan {} of {}, hidden {}, {}, seed {}", name, data_,
                              options_.hidden, settings, options_.seed),
-          .log = of_phase(options_.run.log)};
+          .log = run.log};
 }
 
 std::string SeqganPhases::maximum_likelihood_settings(double final_teacher) const {
@@ -103,7 +93,6 @@ std::string SeqganPhases::maximum_likelihood_settings(double final_teacher) cons
 SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Policy& policy,
                                              double final_teacher,
                                              const training::Evaluate& evaluate) const {
-  Meter meter(name);
   return phase_of(
       name,
       seqgan::train_maximum_likelihood(
@@ -114,7 +103,7 @@ SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Poli
            .clip_norm = options_.clip_norm,
            .patience = final_teacher < 1 ? 0 : options_.patience,
            .final_teacher = final_teacher},
-          files(name, maximum_likelihood_settings(final_teacher)), evaluate, meter.progress()));
+          files(name, maximum_likelihood_settings(final_teacher)), evaluate, begin(phases_, name)));
 }
 
 std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, const Policy& other,
@@ -129,8 +118,8 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
   discriminator->to(real_.device());
   seqgan::SeqGan gan(
       generator, other, discriminator, real_, seqgan_stream(options_, SeqganDraw::adversarial),
-      {.reward = options_.reward == "log-odds" ? seqgan::GeneratorReward::log_odds
-                                               : seqgan::GeneratorReward::probability,
+      {.reward = options_.reward == SeqganReward::log_odds ? seqgan::GeneratorReward::log_odds
+                                                           : seqgan::GeneratorReward::probability,
        .batch = options_.batch,
        .rollouts = options_.rollouts,
        .update_rate = options_.update_rate,
@@ -144,39 +133,29 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
        .clip_norm = options_.clip_norm});
   const std::string settings = fmt::format(
       "{}, filters {}, features {}, dropout {}, penalty {}, {} passes over {} negatives at rate {}",
-      maximum_likelihood_settings(1), fmt::join(options_.filters, " "), options_.features,
+      maximum_likelihood_settings(1), filters_text(options_.filters), options_.features,
       options_.dropout, options_.penalty, options_.d_epochs, options_.negatives, options_.d_rate);
   std::vector<SeqganPhase> phases;
   if (options_.pretraining > 0) {
     const std::string name = "discriminator";
-    Meter meter(name);
-    phases.push_back(phase_of(
-        name,
-        gan.pretrain_discriminator(options_.pretraining, files(name, settings), meter.progress())));
+    phases.push_back(
+        phase_of(name, gan.pretrain_discriminator(options_.pretraining, files(name, settings),
+                                                  begin(phases_, name))));
   }
   const std::string name = "SeqGAN";
-  Meter meter(name);
   const training::RunFiles written = files(
       name,
       fmt::format("{}, pretraining {}, reward {}, {} roll-outs, update rate {}, g-steps {} at rate "
                   "{}, d-steps {}",
-                  settings, options_.pretraining, options_.reward, options_.rollouts,
-                  options_.update_rate, options_.g_steps, options_.g_rate, options_.d_steps));
+                  settings, options_.pretraining, name_of(kSeqganRewards, options_.reward),
+                  options_.rollouts, options_.update_rate, options_.g_steps, options_.g_rate,
+                  options_.d_steps));
   phases.push_back(phase_of(name, gan.train({.steps = options_.iterations,
                                              .log_every = options_.evaluate_every,
                                              .evaluate_every = options_.evaluate_every,
                                              .files = written},
-                                            evaluate, meter.progress())));
+                                            evaluate, begin(phases_, name))));
   return phases;
-}
-
-void use_threads(int threads) {
-  at::set_num_threads(threads);
-  using SetThreads = void (*)(int);
-  if (auto* const set = reinterpret_cast<SetThreads>(  // NOLINT: what dlsym is for
-          ::dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) {
-    set(threads);
-  }
 }
 
 double distinct_share(const Tensor& sequences) {

@@ -33,7 +33,8 @@ class SeqganPhases {
   using Policy = std::shared_ptr<seqgan::SequencePolicy>;
 
   /// @param data what `real` is, for a checkpoint's name.
-  SeqganPhases(const SeqganOptions& options, std::string data, Tensor real, Tensor held_out);
+  SeqganPhases(const SeqganOptions& options, std::string data, Tensor real, Tensor held_out,
+               const Phases& phases);
 
   /// @param name of the phase, on files too.
   /// @param final_teacher below 1: scheduled sampling to the end; else early stopping.
@@ -51,13 +52,11 @@ class SeqganPhases {
   std::string maximum_likelihood_settings(double final_teacher) const;
 
   const SeqganOptions& options_;
+  const Phases& phases_;
   std::string data_;
   Tensor real_;
   Tensor held_out_;
 };
-
-/// For all of torch, OpenBLAS too, whose threads torch's own setting does not reach.
-void use_threads(int threads);
 
 /// Share of the sequences [N, T] that differ from all before them.
 double distinct_share(const Tensor& sequences);

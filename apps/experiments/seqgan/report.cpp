@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/terminal.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/report/page.hpp"
 
@@ -106,7 +105,7 @@ void add_diversity(Page& page, const SeqganOracleResult& result) {
 }
 
 /// The two players' own measures.
-void add_game(Page& page, const std::vector<SeqganPhase>& phases, const std::string& reward) {
+void add_game(Page& page, const std::vector<SeqganPhase>& phases, SeqganReward reward) {
   const SeqganPhase* const gan = find_phase(phases, "SeqGAN");
   if (gan == nullptr) return;
   page.heading("The game");
@@ -120,9 +119,10 @@ void add_game(Page& page, const std::vector<SeqganPhase>& phases, const std::str
   };
   add("discriminator", "cross-entropy",
       "The discriminator's loss; log 2 = 0.693 where it cannot tell.");
-  add("reward", reward == "probability" ? "D" : "log-odds",
+  add("reward", reward == SeqganReward::probability ? "D" : "log-odds",
       "The generator's reward: mean " +
-          std::string(reward == "probability" ? "D" : "log D − log(1 − D)") + " of its sequences.");
+          std::string(reward == SeqganReward::probability ? "D" : "log D − log(1 − D)") +
+          " of its sequences.");
   page.figures(figures);
 }
 
@@ -181,8 +181,8 @@ std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions&
       "--reward {} --iterations {} --g-steps {} --g-rate {} --d-steps {} --d-rate {} --update-rate "
       "{} --seed {}",
       options.vocabulary, options.sequences, options.length, options.hidden, options.rollouts,
-      options.reward, options.iterations, options.g_steps, options.g_rate, options.d_steps,
-      options.d_rate, options.update_rate, options.seed));
+      name_of(kSeqganRewards, options.reward), options.iterations, options.g_steps, options.g_rate,
+      options.d_steps, options.d_rate, options.update_rate, options.seed));
   return page.html();
 }
 
@@ -232,11 +232,11 @@ std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& o
   page.heading("Samples");
   page.tables(samples);
   add_phases(page, result.phases);
-  page.note(
-      fmt::format("partita seqgan text --hidden {} --rollouts {} --reward {} --iterations {} "
-                  "--g-steps {} --g-rate {} --d-rate {} --seed {}",
-                  options.hidden, options.rollouts, options.reward, options.iterations,
-                  options.g_steps, options.g_rate, options.d_rate, options.seed));
+  page.note(fmt::format(
+      "partita seqgan text --hidden {} --rollouts {} --reward {} --iterations {} "
+      "--g-steps {} --g-rate {} --d-rate {} --seed {}",
+      options.hidden, options.rollouts, name_of(kSeqganRewards, options.reward), options.iterations,
+      options.g_steps, options.g_rate, options.d_rate, options.seed));
   return page.html();
 }
 

@@ -8,7 +8,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include "apps/command/terminal.hpp"
 #include "apps/experiments/device.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/phases.hpp"
@@ -67,7 +66,7 @@ Corpus split(const TextLines& text, const TextUnits& units, const SeqganOptions&
 
 class TextExperiment {
  public:
-  TextExperiment(const SeqganOptions& options, const TextLines& text)
+  TextExperiment(const SeqganOptions& options, const TextLines& text, const Phases& phases)
       : options_(options),
         device_(device_of(options.run.device)),
         units_(TextUnits::learn(UnitKind::character, text.lines)),
@@ -76,7 +75,8 @@ class TextExperiment {
         phases_(options,
                 fmt::format("{} lines of {} characters in {}", corpus_.learned.size(),
                             units_.size() - 1, options.corpus),
-                tokens_of(units_, corpus_.learned, options.length).to(device_), held_out_) {}
+                tokens_of(units_, corpus_.learned, options.length).to(device_), held_out_, phases) {
+  }
 
   SeqganTextResult run() {
     SeqganTextResult result{
@@ -166,11 +166,10 @@ class TextExperiment {
 
 }  // namespace
 
-SeqganTextResult run_seqgan_text(const SeqganOptions& options) {
+SeqganTextResult run_seqgan_text(const TextLines& text, const SeqganOptions& options,
+                                 const Phases& phases) {
   use_threads(options.threads);
-  const TextLines text = read_lines(options.corpus);
-  for (const std::string& line : text.notes) note(line);
-  return TextExperiment(options, text).run();
+  return TextExperiment(options, text, phases).run();
 }
 
 }  // namespace partita::app

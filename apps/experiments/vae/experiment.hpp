@@ -8,42 +8,63 @@
 #include <string>
 #include <vector>
 
+#include "apps/experiments/estimators.hpp"
 #include "apps/experiments/run.hpp"
 
 namespace partita::app {
 
+enum class VaeLatent : std::uint8_t { gaussian, concrete };
+enum class VaeDecoder : std::uint8_t { bernoulli, gaussian };
+enum class VaeObjective : std::uint8_t { elbo, iwae };
+
+inline constexpr auto kVaeLatents =
+    names<VaeLatent>({{"gaussian", VaeLatent::gaussian}, {"concrete", VaeLatent::concrete}});
+inline constexpr auto kVaeDecoders =
+    names<VaeDecoder>({{"bernoulli", VaeDecoder::bernoulli}, {"gaussian", VaeDecoder::gaussian}});
+inline constexpr auto kVaeObjectives =
+    names<VaeObjective>({{"elbo", VaeObjective::elbo}, {"iwae", VaeObjective::iwae}});
+
+/// Of the gradient through one-hot vectors, by the names that generative models call them.
+inline constexpr auto kVaeEstimators =
+    names<EstimatorKind>({{"concrete", EstimatorKind::concrete},
+                          {"st-gumbel", EstimatorKind::straight_through_gumbel},
+                          {"reinforce-loo", EstimatorKind::score_leave_one_out},
+                          {"rebar", EstimatorKind::rebar},
+                          {"relax", EstimatorKind::relax},
+                          {"unordered-set", EstimatorKind::unordered_set}});
+
+/// iwae_1l: one stochastic layer of Burda, Grosse, Salakhutdinov (2016), with their whole schedule.
+enum class VaePreset : std::uint8_t { small, iwae_1l };
+
+inline constexpr auto kVaePresets =
+    names<VaePreset>({{"small", VaePreset::small}, {"iwae-1l", VaePreset::iwae_1l}});
+
 struct VaeTrainOptions {
-  std::string data = "rendered";  // or a directory of IDX files
-  std::uint64_t train_images = 0;
-  std::string latent = "gaussian";
-  std::string decoder = "bernoulli";
-  std::string objective = "elbo";
-  std::string without;  // regulariser or reconstruction
-  bool ablations = false;
-  std::string estimator;
-  double temperature = 0.5;
-  std::int64_t samples = 0;  // 0: as few as the estimator takes
+  std::string directory = {};      ///< of IDX images; empty: digits in this machine's fonts
+  std::uint64_t train_images = 0;  ///< at most; 0: all, or 10,000 rendered ones
+  VaeLatent latent = VaeLatent::gaussian;
+  VaeDecoder decoder = VaeDecoder::bernoulli;
+  VaeObjective objective = VaeObjective::elbo;
+  bool ablations = false;  ///< train without each of the ELBO's terms, too
+  /// Of kVaeEstimators, for concrete latents; none: concrete, or reinforce-loo for iwae.
+  std::optional<EstimatorKind> estimator = {};
+  double temperature = 0.5;  ///< of the relaxations
+  std::int64_t samples = 0;  ///< 0: as few as the estimator takes; 5 for iwae
   std::int64_t categories = 10;
-  std::string binarization = "dynamic";
-  double clip_norm = 0;
-  std::uint64_t patience = 0;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
+  std::uint64_t patience = 0;  ///< epochs; 0: to the end
 
   // Those that a preset sets, if they are not given.
-  std::string preset;
-  std::optional<std::int64_t> latent_dim;
-  std::vector<std::int64_t> hidden;
-  std::optional<double> epochs;
-  std::optional<std::int64_t> batch;
-  std::optional<double> learning_rate;
-  std::optional<double> epsilon;
-  std::optional<std::string> schedule;
-  std::optional<double> held_out;
+  VaePreset preset = VaePreset::small;
+  std::optional<std::int64_t> latent_dim = {};
+  std::vector<std::int64_t> hidden = {};
+  std::optional<double> epochs = {};
+  std::optional<std::int64_t> batch = {};
+  std::optional<double> learning_rate = {};
+  std::optional<double> held_out = {};
 
-  RunOptions run;
-  std::string output;
-  std::string report;
+  RunOptions run = {};
+  std::string output = {};  ///< file for the trained model; empty: none
+  bool pictures = false;    ///< whether variants get theirs
   std::uint64_t seed = 0;
   int threads = 1;
 };
@@ -61,24 +82,25 @@ struct VaeVariant {
   double seconds = 0;
   std::vector<VaeEntry> training = {};
   std::vector<VaeEntry> held_out = {};
-  double train_loss = 0;  // the last entry
-  double elbo = 0;        // of the test images, per image
-  double elbo_error = 0;  // its standard error
+  double train_loss = 0;  ///< the last entry
+  double elbo = 0;        ///< mean over the test images
+  double elbo_error = 0;  ///< its standard error
   double reconstruction = 0;
   double kl = 0;
-  double spread = 0;  // standard deviation of z ~ q(z | x) over the test images; 1 under the prior
-  // For a report: pictures of the values that a pixel can have, 0 to 1.
+  double spread =
+      0;  ///< standard deviation of z ~ q(z | x) over the test images; 1 under the prior
+  // Pictures, of the values that a pixel can have, 0 to 1.
   std::vector<double> originals = {};
   std::vector<double> reconstructions = {};
   std::vector<double> samples = {};
   std::size_t traversal_across = 0;
   std::vector<double> traversal = {};
   std::string traversal_caption = {};
-  std::vector<double> map = {};  // [n, 2]
+  std::vector<double> map = {};  ///< [n, 2]
 };
 
 struct VaeResult {
-  std::size_t rows = 0;  // of an image
+  std::size_t rows = 0;  ///< of an image
   std::size_t columns = 0;
   std::size_t train_images = 0;
   std::size_t test_images = 0;
@@ -86,13 +108,14 @@ struct VaeResult {
   std::int64_t samples = 0;
   std::int64_t latent_dim = 0;
   double epochs = 0;
-  bool map_is_latent = false;             // two numbers; else principal components
-  std::vector<std::string> labels = {};   // of the points of the maps
-  std::vector<VaeVariant> variants = {};  // the first is the one that was asked for
+  bool map_is_latent = false;             ///< two numbers; else principal components
+  std::vector<std::string> labels = {};   ///< of the points of the maps
+  std::vector<VaeVariant> variants = {};  ///< the first is the one that was asked for
 };
 
-/// Trains what was asked for; with --ablations also without each of the two terms. Writes the
+/// Trains what was asked for, and with `ablations` also without each of the two terms. Writes the
 /// model.
-VaeResult run_vae(const VaeTrainOptions& options);
+/// @throws InvalidArgument, IoError, DataError
+VaeResult run_vae(const VaeTrainOptions& options, const Phases& phases = {});
 
 }  // namespace partita::app

@@ -146,11 +146,12 @@ CaptionedFigure image_figure(const std::vector<double>& images, std::size_t rows
 }
 
 std::string vae_report(const VaeResult& result, const VaeTrainOptions& options) {
-  Page page(options.latent == "gaussian" ? "Variational auto-encoder"
-                                         : "Variational auto-encoder of categories",
+  Page page(options.latent == VaeLatent::gaussian ? "Variational auto-encoder"
+                                                  : "Variational auto-encoder of categories",
             fmt::format("{} images, {} epochs, latent {} {}, {} decoder, {}, k = {}, seed {}",
-                        result.train_images, result.epochs, options.latent, result.latent_dim,
-                        options.decoder, options.objective, result.samples, options.seed));
+                        result.train_images, result.epochs, name_of(kVaeLatents, options.latent),
+                        result.latent_dim, name_of(kVaeDecoders, options.decoder),
+                        name_of(kVaeObjectives, options.objective), result.samples, options.seed));
   page.paragraph(
       "An encoder gives a distribution q(z|x) over codes for each image, a decoder one over images "
       "for each code. Training raises the evidence lower bound: codes must tell the image, and "
@@ -169,9 +170,11 @@ std::string vae_report(const VaeResult& result, const VaeTrainOptions& options) 
   page.note(fmt::format(
       "partita vae train --latent {} --latent-dim {} --decoder {} --objective {} --samples {}{}{} "
       "--epochs {} --seed {}",
-      options.latent, result.latent_dim, options.decoder, options.objective, result.samples,
-      options.latent == "concrete" ? " --estimator " + result.estimator : "",
-      options.preset.empty() ? "" : " --preset " + options.preset, result.epochs, options.seed));
+      name_of(kVaeLatents, options.latent), result.latent_dim,
+      name_of(kVaeDecoders, options.decoder), name_of(kVaeObjectives, options.objective),
+      result.samples,
+      options.latent == VaeLatent::concrete ? " --estimator " + result.estimator : "",
+      options.preset == VaePreset::small ? "" : " --preset iwae-1l", result.epochs, options.seed));
   return page.html();
 }
 

@@ -1,10 +1,10 @@
-// Gradient estimators by the names that the command's options give them.
+// Gradient estimators of the library by their kind.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
+#include "apps/experiments/estimators.hpp"
 #include "partita/learn/estimators/rebar.hpp"
 
 namespace partita::app {
@@ -16,15 +16,13 @@ struct EstimatorSettings {
   estimators::RelaxOptions relax = {};  ///< its samples are the ones above
 };
 
-/// concrete, straight-through-gumbel (st-gumbel), straight-through, reinforce,
-/// score-leave-one-out (reinforce-loo), rebar, relax, arm, disarm, unordered-set,
-/// unordered-set-plain, sum-and-sample, enumeration.
-/// @throws InvalidArgument for another name, or what the estimator refuses
-std::shared_ptr<estimators::Estimator> make_estimator(const std::string& name,
+/// Any that has no baseline to learn and is not a policy's.
+/// @throws InvalidArgument for another kind, or what the estimator refuses
+std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
                                                       const EstimatorSettings& settings);
 
 /// The fewest samples that it takes.
-std::int64_t least_samples(const std::string& name);
+std::int64_t least_samples(EstimatorKind kind);
 
 /// A control variate for RELAX: a network with a hidden layer, that reads one row's perturbed
 /// logits, `inputs` numbers.

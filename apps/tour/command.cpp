@@ -1,9 +1,10 @@
 // partita tour: every claim, run and shown.
 #include "apps/tour/tour.hpp"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "apps/command/commands.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/experiments/run.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/text.hpp"
@@ -105,7 +107,7 @@ void run(const TourCommand& command) {
                             .threads = command.common.threads,
                             .words_file = command.words,
                             .words = words};
-  at::set_num_threads(options.threads);
+  use_threads(options.threads);
   const std::vector<Chapter> chapters = chosen(command.chapters);
   std::uint64_t total = 0;
   for (const Chapter& chapter : chapters) total += chapter.claims.size();

@@ -1,0 +1,106 @@
+#include "apps/command/learn/seqgan_summary.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "apps/report/numbers.hpp"
+
+namespace partita::app {
+namespace {
+
+Json phases_json(const std::vector<SeqganPhase>& phases) {
+  Json out = Json::array();
+  for (const SeqganPhase& phase : phases) {
+    out.push_back({{"name", phase.name}, {"steps", phase.steps}, {"seconds", phase.seconds}});
+  }
+  return out;
+}
+
+Json quality_json(const std::vector<SeqganQuality>& all) {
+  Json out = Json::array();
+  for (const SeqganQuality& q : all) {
+    out.push_back({{"name", q.name},
+                   {"oracle_nll", q.oracle_nll},
+                   {"oracle_nll_error", q.oracle_nll_error},
+                   {"held_out_nll", q.held_out_nll},
+                   {"distinct", q.distinct}});
+  }
+  return out;
+}
+
+double least(const SeqganCurve& curve) {
+  return curve.value.empty() ? NAN : *std::min_element(curve.value.begin(), curve.value.end());
+}
+
+}  // namespace
+
+Json summary_json(const SeqganOracleResult& result, const SeqganOptions& options,
+                  const std::string& report) {
+  return {{"vocabulary", options.vocabulary},
+          {"sequences", options.sequences},
+          {"length", options.length},
+          {"methods", quality_json(result.quality)},
+          {"mle_least_oracle_nll", least(curve_of(result.phases.front(), "oracle_nll"))},
+          {"temperatures", quality_json(result.temperatures)},
+          {"phases", phases_json(result.phases)},
+          {"report", report},
+          {"seed", options.seed}};
+}
+
+std::string summary_text(const SeqganOracleResult& result) {
+  std::string out = fmt::format("{:<24} {:>22} {:>14} {:>10}\n", "", "NLL under the oracle",
+                                "held-out NLL", "distinct");
+  for (const SeqganQuality& q : result.quality) {
+    out += fmt::format("{:<24} {:>22} {:>14.4f} {:>10.4f}\n", q.name,
+                       with_error(q.oracle_nll, q.oracle_nll_error), q.held_out_nll, q.distinct);
+  }
+  for (const SeqganPhase& phase : result.phases) {
+    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
+  }
+  return out;
+}
+
+Json summary_json(const SeqganTextResult& result, const SeqganOptions& options,
+                  const std::string& report) {
+  Json methods = Json::array();
+  for (const SeqganTextQuality& q : result.quality) {
+    methods.push_back({{"name", q.name},
+                       {"held_out_nll", q.held_out_nll},
+                       {"distinct", q.distinct},
+                       {"in_corpus", q.in_corpus},
+                       {"held_out", q.held_out},
+                       {"samples", q.samples}});
+  }
+  return {{"corpus", options.corpus},
+          {"lines", result.lines},
+          {"too_long", result.too_long},
+          {"vocabulary", result.tokens},
+          {"length", options.length},
+          {"methods", std::move(methods)},
+          {"phases", phases_json(result.phases)},
+          {"model", options.output},
+          {"report", report},
+          {"seed", options.seed}};
+}
+
+std::string summary_text(const SeqganTextResult& result) {
+  std::string out;
+  for (const SeqganTextQuality& q : result.quality) {
+    out += fmt::format(
+        "{}: held-out NLL {:.4f} a character; of the samples {:.1f} % distinct, {:.1f} % in the "
+        "corpus, {:.2f} % held-out lines\n  {}\n",
+        q.name, q.held_out_nll, 100 * q.distinct, 100 * q.in_corpus, 100 * q.held_out,
+        fmt::join(q.samples, "  "));
+  }
+  for (const SeqganPhase& phase : result.phases) {
+    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
+  }
+  return out;
+}
+
+}  // namespace partita::app

@@ -1,0 +1,65 @@
+// The gradient estimators that experiments compare and train by. No libtorch in sight.
+#pragma once
+
+#include <cstdint>
+
+#include "apps/experiments/names.hpp"
+
+namespace partita::app {
+
+enum class EstimatorKind : std::uint8_t {
+  // The score function, by its baseline.
+  score,
+  score_moving_average,
+  score_leave_one_out,
+  score_learned,
+  score_control_variate,
+  pathwise,
+  // Of discrete variables.
+  concrete,
+  straight_through_gumbel,
+  straight_through,
+  rebar,
+  relax,
+  arm,
+  disarm,
+  unordered_set,
+  unordered_set_plain,
+  sum_and_sample,
+  enumeration,
+  // Of a policy, by what an action is credited with less its baseline.
+  whole_return,
+  reward_to_go,
+  moving_average,
+  leave_one_out,
+  learned,
+};
+
+inline constexpr auto kEstimators = names<EstimatorKind>({
+    {"score", EstimatorKind::score},
+    {"score-moving-average", EstimatorKind::score_moving_average},
+    {"score-leave-one-out", EstimatorKind::score_leave_one_out},
+    {"score-learned", EstimatorKind::score_learned},
+    {"score-control-variate", EstimatorKind::score_control_variate},
+    {"pathwise", EstimatorKind::pathwise},
+    {"concrete", EstimatorKind::concrete},
+    {"straight-through-gumbel", EstimatorKind::straight_through_gumbel},
+    {"straight-through", EstimatorKind::straight_through},
+    {"rebar", EstimatorKind::rebar},
+    {"relax", EstimatorKind::relax},
+    {"arm", EstimatorKind::arm},
+    {"disarm", EstimatorKind::disarm},
+    {"unordered-set", EstimatorKind::unordered_set},
+    {"unordered-set-plain", EstimatorKind::unordered_set_plain},
+    {"sum-and-sample", EstimatorKind::sum_and_sample},
+    {"enumeration", EstimatorKind::enumeration},
+    {"whole-return", EstimatorKind::whole_return},
+    {"reward-to-go", EstimatorKind::reward_to_go},
+    {"moving-average", EstimatorKind::moving_average},
+    {"leave-one-out", EstimatorKind::leave_one_out},
+    {"learned", EstimatorKind::learned},
+});
+
+constexpr const char* name_of(EstimatorKind kind) { return name_of(kEstimators, kind); }
+
+}  // namespace partita::app

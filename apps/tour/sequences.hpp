@@ -1,0 +1,18 @@
+// Of chapter G, what draws sequences.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "apps/tour/tour.hpp"
+
+namespace partita::app {
+
+Finding tree(const TourContext& context);       // G5
+Finding beam(const TourContext& context);       // G6
+Finding estimates(const TourContext& context);  // G7
+
+/// Of an ordered sample without replacement, by the formula of G2.
+double ordered_probability(std::span<const double> log_prob, std::span<const std::size_t> drawn);
+
+}  // namespace partita::app
