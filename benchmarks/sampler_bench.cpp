@@ -25,12 +25,12 @@ namespace {
 using namespace partita;
 using namespace partita::benchmark;
 
-struct Shape {
+struct Logits {
   const char* name;
   at::Tensor (*make)(std::int64_t rows, std::int64_t v);
 };
 
-const Shape kShapes[] = {
+const Logits kLogits[] = {
     {"flat",
      [](std::int64_t rows, std::int64_t v) {
        return at::zeros({rows, v});
@@ -111,10 +111,10 @@ at::Tensor by_libtorch(at::Tensor z, const SamplerSettings& s) {
   return (z / s.temperature).softmax(1).multinomial(1);
 }
 
-void bench(const LlamaCpp& library, const Shape& shape, std::int64_t n, std::int64_t v, int threads,
-           at::ScalarType type) {
+void bench(const LlamaCpp& library, const Logits& logits, std::int64_t n, std::int64_t v,
+           int threads, at::ScalarType type) {
   at::set_num_threads(threads);
-  const at::Tensor z = shape.make(n, v).to(type);
+  const at::Tensor z = logits.make(n, v).to(type);
   const at::Tensor single = z.to(at::kFloat);
   std::uint64_t seed = 0;
   for (const Chain& chain : kChains) {
@@ -130,7 +130,7 @@ void bench(const LlamaCpp& library, const Shape& shape, std::int64_t n, std::int
                             },
                             theirs ? llama_cpp : nullptr, [&] { by_libtorch(z, chain.settings); },
                             [&] { log_sum_exp(rows_of(z), {.threads = threads}); }});
-    print_row({chain.name, shape.name, fmt::format("{}", v), std::to_string(n),
+    print_row({chain.name, logits.name, fmt::format("{}", v), std::to_string(n),
                std::to_string(threads), type == at::kFloat ? "f32" : "bf16",
                fmt::format("{:.1f}", c.seconds * 1e6 / static_cast<double>(n)), times(c.ratios[0]),
                times(c.ratios[1]), fmt::format("{:.2f}×", 1 / c.ratios[2])});
@@ -145,10 +145,10 @@ int main() {
   const LlamaCpp library;
   print_header({"chain", "logits", "V", "rows", "threads", "format", "partita, µs a row",
                 "llama.cpp", "libtorch", "partita, relative to log_sum_exp"});
-  for (const Shape& shape : kShapes) bench(library, shape, 1, 131072, 1, at::kFloat);
+  for (const Logits& logits : kLogits) bench(library, logits, 1, 131072, 1, at::kFloat);
   for (const std::int64_t v : {32000, 50257, 262144}) {
-    bench(library, kShapes[2], 1, v, 1, at::kFloat);
+    bench(library, kLogits[2], 1, v, 1, at::kFloat);
   }
-  bench(library, kShapes[2], 1, 131072, 1, at::kBFloat16);
-  for (const int threads : {1, 2}) bench(library, kShapes[2], 64, 32000, threads, at::kFloat);
+  bench(library, kLogits[2], 1, 131072, 1, at::kBFloat16);
+  for (const int threads : {1, 2}) bench(library, kLogits[2], 64, 32000, threads, at::kFloat);
 }
