@@ -59,31 +59,89 @@ void add_k(CLI::App& app, std::size_t& k, const std::string& what) {
       ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()));
 }
 
-void add_filter(CLI::App& app, SamplerSettings& filter) {
+namespace {
+
+bool is_share(double x) { return x >= 0 && x <= 1; }
+bool is_cutoff(double x) { return x >= 0 && x < 1; }
+bool is_positive(double x) { return x > 0 && std::isfinite(x); }
+bool is_not_negative(double x) { return x >= 0 && std::isfinite(x); }
+
+}  // namespace
+
+void add_filter(CLI::App& app, SamplerSettings& s) {
   const std::string group = "Filters, applied in this order";
-  app.add_option("--temperature", filter.temperature, "divide the logits by T > 0 (1)")
-      ->option_text("T")
-      ->group(group)
-      ->check(number([](double t) { return t > 0 && std::isfinite(t); }, "above 0"));
-  app.add_option("--top-k", filter.top_k, "keep the N most likely (all)")
+  const auto add = [&](const char* name, double& value, const char* what, const char* letter,
+                       bool (*good)(double), const char* range) {
+    app.add_option(name, value, what)
+        ->option_text(letter)
+        ->group(group)
+        ->check(number(good, range));
+  };
+  add("--temperature", s.temperature, "divide the logits by T > 0 (1)", "T", is_positive,
+      "above 0");
+  add("--dynatemp-range", s.dynatemp_range,
+      "temperature from T - R to T + R, rising with the entropy (0: off)", "R", is_not_negative,
+      "0 or more");
+  add("--dynatemp-exp", s.dynatemp_exponent, "how it rises: entropy / largest to the power X (1)",
+      "X", is_positive, "above 0");
+  add("--top-n-sigma", s.top_n_sigma,
+      "keep logits within N standard deviations of the largest (0: off)", "N", is_not_negative,
+      "0 or more");
+  add("--top-h", s.top_h,
+      "keep the most likely with at most the share H in (0, 1] of the entropy (1)", "H",
+      is_probability, "above 0 and at most 1");
+  app.add_option("--top-k", s.top_k, "keep the N most likely (all)")
       ->option_text("N")
       ->group(group)
       ->check(whole_number(1, std::numeric_limits<std::uint64_t>::max()));
-  app.add_option("--top-p", filter.top_p,
-                 "keep the most likely with total probability P in (0, 1] (1)")
-      ->option_text("P")
-      ->group(group)
-      ->check(number(is_probability, "above 0 and at most 1"));
-  app.add_option("--min-p", filter.min_p,
-                 "keep those with at least P times the largest probability (0)")
-      ->option_text("P")
-      ->group(group)
-      ->check(number([](double p) { return p >= 0 && p <= 1; }, "from 0 to 1"));
-  app.add_option("--typical-p", filter.typical_p,
-                 "keep the most typical with total probability P in (0, 1] (1)")
-      ->option_text("P")
-      ->group(group)
-      ->check(number(is_probability, "above 0 and at most 1"));
+  add("--top-p", s.top_p, "keep the most likely with total probability P in (0, 1] (1)", "P",
+      is_probability, "above 0 and at most 1");
+  add("--min-p", s.min_p, "keep those with at least P times the largest probability (0)", "P",
+      is_share, "from 0 to 1");
+  add("--typical-p", s.typical_p, "keep the most typical with total probability P in (0, 1] (1)",
+      "P", is_probability, "above 0 and at most 1");
+  add("--epsilon-cutoff", s.epsilon_cutoff, "keep probabilities of at least P (0)", "P", is_cutoff,
+      "from 0 to below 1");
+  add("--eta-cutoff", s.eta_cutoff,
+      "keep probabilities of at least P, or less if the entropy is high (0)", "P", is_cutoff,
+      "from 0 to below 1");
+  app.add_flag("--p-less", s.p_less, "keep probabilities of at least the sum of their squares")
+      ->group(group);
+}
+
+void add_penalties(CLI::App& app, SamplerSettings& s) {
+  const std::string group = "Penalties for repetition, applied before the filters";
+  const auto add = [&](const char* name, double& value, const char* what, bool (*good)(double),
+                       const char* range) {
+    app.add_option(name, value, what)->option_text("X")->group(group)->check(number(good, range));
+  };
+  const auto add_length = [&](const char* name, std::size_t& value, const char* what,
+                              std::uint64_t least) {
+    app.add_option(name, value, what)
+        ->option_text("N")
+        ->group(group)
+        ->check(whole_number(least, std::numeric_limits<std::uint64_t>::max()));
+  };
+  const auto is_finite = [](double x) { return std::isfinite(x); };
+  add_length("--no-repeat-ngram-size", s.no_repeat_ngram, "forbid N-grams that were there (0: off)",
+             0);
+  add("--repeat-penalty", s.repeat_penalty,
+      "divide positive logits of repeated tokens by X, "
+      "multiply others (1)",
+      is_positive, "above 0");
+  add("--frequency-penalty", s.frequency_penalty, "take X from a logit for each repetition (0)",
+      is_finite, "finite");
+  add("--presence-penalty", s.presence_penalty, "take X from the logits of repeated tokens (0)",
+      is_finite, "finite");
+  add_length("--repeat-last-n", s.penalty_last_n, "look at the last N tokens for these three (64)",
+             0);
+  add("--dry-multiplier", s.dry_multiplier,
+      "DRY: take X from what would prolong a repeated sequence (0: off)", is_not_negative,
+      "0 or more");
+  add(
+      "--dry-base", s.dry_base, "DRY: times X for each token that it is longer (1.75)",
+      [](double x) { return x >= 1 && std::isfinite(x); }, "1 or more");
+  add_length("--dry-allowed-length", s.dry_allowed_length, "DRY: from N repeated tokens on (2)", 1);
 }
 
 void add_max_length(CLI::App& app, std::size_t& max_length) {

@@ -26,8 +26,11 @@ struct CommonOptions {
 /// -k COUNT, at least 1. `what` is what there are k of.
 void add_k(CLI::App& app, std::size_t& k, const std::string& what);
 
-/// --temperature, --top-k, --top-p, --min-p, --typical-p
-void add_filter(CLI::App& app, SamplerSettings& filter);
+/// --temperature, --top-k, --top-p and the other filters, under llama.cpp's names where it has one,
+/// else Hugging Face's.
+void add_filter(CLI::App& app, SamplerSettings& settings);
+/// The settings that look at earlier tokens.
+void add_penalties(CLI::App& app, SamplerSettings& settings);
 
 /// --max-length
 void add_max_length(CLI::App& app, std::size_t& max_length);

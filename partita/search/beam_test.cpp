@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <set>
+
 #include "partita/base/error.hpp"
 #include "search_test_support.hpp"
 
@@ -50,6 +52,32 @@ TEST(Beam, WidthFindsWhatGreedyMisses) {
 TEST(Beam, FewerSequencesThanAsked) {
   const CallableModel model(3, 2, [](auto) { return std::vector<double>{0, kMinusInfinity, 0}; });
   EXPECT_EQ(beam_search(model, {}, 100, {.max_length = 3}).size(), 4U);
+}
+
+// Four tokens and an end, none of them twice: 1 + 4 + 4 * 3 + ... = 65 sequences.
+TEST(Beam, PenaltiesSeeThePrefix) {
+  const CallableModel model(5, 4, [](auto) { return std::vector<double>{3, 2, 1, 0, -1}; });
+  SearchOptions options{.max_length = 9};
+  options.filter.no_repeat_ngram = 1;
+  const auto all = beam_search(model, 1000, options);
+  EXPECT_EQ(all.size(), 65U);
+  for (const Hypothesis& sequence : all) {
+    EXPECT_EQ(std::set<Token>(sequence.tokens.begin(), sequence.tokens.end()).size(),
+              sequence.tokens.size());
+    EXPECT_TRUE(sequence.finished);
+  }
+  // A repeated token falls from a logit of 3 to 3 / 2 - 1, below the next one's 2.
+  options = {.max_length = 2};
+  options.filter.repeat_penalty = 2;
+  options.filter.presence_penalty = 1;
+  EXPECT_EQ(beam_search(model, 1, options)[0].tokens, (Sequence{0, 1}));
+}
+
+TEST(Beam, RefusesRandomAndStatefulSteps) {
+  const StatelessModel model;
+  SearchOptions options;
+  options.filter.xtc_probability = 0.5;
+  EXPECT_THROW(beam_search(model, 1, options), InvalidArgument);
 }
 
 TEST(Beam, Refusals) {

@@ -147,6 +147,7 @@ void add_generate(CLI::App& app) {
                    "stochastic-beam, unique, ancestral or beam (stochastic-beam)")
       ->option_text("METHOD")
       ->check(CLI::IsMember({"stochastic-beam", "beam", "ancestral", "unique"}));
+  add_penalties(*command, options->search.filter);
   add_filter(*command, options->search.filter);
   add_max_length(*command, options->search.max_length);
   add_common(*command, options->common);

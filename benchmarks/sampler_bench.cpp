@@ -1,0 +1,154 @@
+// Filters and a draw beside what is used for them: ./dev bench sampler
+//
+//   ours         sample(), one call for all rows
+//   llama.cpp    the same chain of its samplers, and dist (llama_cpp_peer.hpp)
+//   libtorch     softmax, sort, cumsum, gather back, multinomial, as servers write top-p; topk for
+//                top-k; amax for min-p
+//
+// The last column is our own yardstick: nothing that looks at every logit can be much faster than
+// log_sum_exp.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "compare.hpp"
+#include "llama_cpp_peer.hpp"
+#include "partita/learn/rows.hpp"
+#include "partita/sampler/sample.hpp"
+#include "partita/softmax/softmax.hpp"
+
+namespace {
+
+using namespace partita;
+using namespace partita::benchmark;
+
+struct Logits {
+  const char* name;
+  at::Tensor (*make)(std::int64_t rows, std::int64_t v);
+};
+
+const Logits kLogits[] = {
+    {"flat",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::zeros({rows, v});
+     }},
+    {"normal, 1",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::randn({rows, v});
+     }},
+    {"normal, 3",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::randn({rows, v}) * 3;
+     }},
+    {"normal, 5",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::randn({rows, v}) * 5;
+     }},
+    {"Zipf",
+     [](std::int64_t rows, std::int64_t v) {
+       return at::rand({rows, v})
+           .argsort(std::int64_t{1}, false)
+           .to(at::kFloat)
+           .add_(1)
+           .log_()
+           .neg_();
+     }},
+};
+
+struct Chain {
+  const char* name;
+  SamplerSettings settings;
+};
+
+const Chain kChains[] = {
+    {"temperature .7", {.temperature = 0.7, .order = kLlamaCppOrder}},
+    {"top-k 40", {.top_k = 40, .order = kLlamaCppOrder}},
+    {"top-p .9", {.top_p = 0.9, .order = kLlamaCppOrder}},
+    {"top-p .95", {.top_p = 0.95, .order = kLlamaCppOrder}},
+    {"top-p .99", {.top_p = 0.99, .order = kLlamaCppOrder}},
+    {"min-p .05", {.min_p = 0.05, .order = kLlamaCppOrder}},
+    {"top-k 40, top-p .95, temperature .7",
+     {.temperature = 0.7, .top_k = 40, .top_p = 0.95, .order = kLlamaCppOrder}},
+    {"typical .95", {.typical_p = 0.95, .order = kLlamaCppOrder}},
+};
+
+/// llama.cpp's samplers in llama.cpp's order.
+std::unique_ptr<LlamaCppChain> llama_cpp_chain(const LlamaCpp& library, const SamplerSettings& s) {
+  auto chain = std::make_unique<LlamaCppChain>(library);
+  if (s.top_k > 0) chain->top_k(static_cast<std::int32_t>(s.top_k));
+  if (s.typical_p < 1) chain->typical(static_cast<float>(s.typical_p));
+  if (s.top_p < 1) chain->top_p(static_cast<float>(s.top_p));
+  if (s.min_p > 0) chain->min_p(static_cast<float>(s.min_p));
+  if (s.temperature != 1) chain->temperature(static_cast<float>(s.temperature));
+  chain->draw();
+  return chain;
+}
+
+/// The usual code on tensors, for the same chain.
+at::Tensor by_libtorch(at::Tensor z, const SamplerSettings& s) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (s.top_k > 0) {
+    const auto least = std::get<0>(z.topk(static_cast<std::int64_t>(s.top_k), 1))
+                           .narrow(1, static_cast<std::int64_t>(s.top_k) - 1, 1);
+    z = z.masked_fill(z < least, -kInfinity);
+  }
+  const auto keep_first = [&](const at::Tensor& keys, double p) {
+    const auto order = keys.argsort(std::int64_t{1}, false);
+    const at::Tensor sorted = z.gather(1, order).softmax(1);
+    const at::Tensor drop = (sorted.cumsum(1) - sorted) >= p;
+    z = z.masked_fill(at::zeros_like(drop).scatter(1, order, drop), -kInfinity);
+  };
+  if (s.typical_p < 1) {
+    const at::Tensor log_p = z.log_softmax(1);
+    const at::Tensor entropy = -(log_p.exp() * log_p).sum(1, true);
+    keep_first((-log_p - entropy).abs(), s.typical_p);
+  }
+  if (s.top_p < 1) keep_first(-z, s.top_p);
+  if (s.min_p > 0) z = z.masked_fill(z < z.amax(1, true) + std::log(s.min_p), -kInfinity);
+  return (z / s.temperature).softmax(1).multinomial(1);
+}
+
+void bench(const LlamaCpp& library, const Logits& logits, std::int64_t n, std::int64_t v,
+           int threads, at::ScalarType type) {
+  at::set_num_threads(threads);
+  const at::Tensor z = logits.make(n, v).to(type);
+  const at::Tensor single = z.to(at::kFloat);
+  std::uint64_t seed = 0;
+  for (const Chain& chain : kChains) {
+    const auto theirs =
+        library && threads == 1 ? llama_cpp_chain(library, chain.settings) : nullptr;
+    const std::function<void()> llama_cpp = [&] {
+      for (std::int64_t row = 0; row < n; ++row) {
+        theirs->sample({single.data_ptr<float>() + row * v, static_cast<std::size_t>(v)});
+      }
+    };
+    const auto c = compare({[&] {
+                              sample(rows_of(z), chain.settings, {++seed, 0}, {.threads = threads});
+                            },
+                            theirs ? llama_cpp : nullptr, [&] { by_libtorch(z, chain.settings); },
+                            [&] { log_sum_exp(rows_of(z), {.threads = threads}); }});
+    print_row({chain.name, logits.name, fmt::format("{}", v), std::to_string(n),
+               std::to_string(threads), type == at::kFloat ? "f32" : "bf16",
+               fmt::format("{:.1f}", c.seconds * 1e6 / static_cast<double>(n)), times(c.ratios[0]),
+               times(c.ratios[1]), fmt::format("{:.2f}×", 1 / c.ratios[2])});
+  }
+}
+
+}  // namespace
+
+int main() {
+  const at::NoGradGuard no_grad;
+  at::manual_seed(1);
+  const LlamaCpp library;
+  print_header({"chain", "logits", "V", "rows", "threads", "format", "partita, µs a row",
+                "llama.cpp", "libtorch", "partita, relative to log_sum_exp"});
+  for (const Logits& logits : kLogits) bench(library, logits, 1, 131072, 1, at::kFloat);
+  for (const std::int64_t v : {32000, 50257, 262144}) {
+    bench(library, kLogits[2], 1, v, 1, at::kFloat);
+  }
+  bench(library, kLogits[2], 1, 131072, 1, at::kBFloat16);
+  for (const int threads : {1, 2}) bench(library, kLogits[2], 64, 32000, threads, at::kFloat);
+}
