@@ -59,7 +59,7 @@ TEST(Beam, PenaltiesSeeThePrefix) {
   const CallableModel model(5, 4, [](auto) { return std::vector<double>{3, 2, 1, 0, -1}; });
   SearchOptions options{.max_length = 9};
   options.filter.no_repeat_ngram = 1;
-  const auto all = beam_search(model, 1000, options);
+  const auto all = beam_search(model, {}, 1000, options);
   EXPECT_EQ(all.size(), 65U);
   for (const Hypothesis& sequence : all) {
     EXPECT_EQ(std::set<Token>(sequence.tokens.begin(), sequence.tokens.end()).size(),
@@ -70,14 +70,14 @@ TEST(Beam, PenaltiesSeeThePrefix) {
   options = {.max_length = 2};
   options.filter.repeat_penalty = 2;
   options.filter.presence_penalty = 1;
-  EXPECT_EQ(beam_search(model, 1, options)[0].tokens, (Sequence{0, 1}));
+  EXPECT_EQ(beam_search(model, {}, 1, options)[0].tokens, (Sequence{0, 1}));
 }
 
 TEST(Beam, RefusesRandomAndStatefulSteps) {
   const StatelessModel model;
   SearchOptions options;
   options.filter.xtc_probability = 0.5;
-  EXPECT_THROW(beam_search(model, 1, options), InvalidArgument);
+  EXPECT_THROW(beam_search(model, {}, 1, options), InvalidArgument);
 }
 
 TEST(Beam, Refusals) {
