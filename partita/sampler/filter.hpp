@@ -3,7 +3,7 @@
 //
 //   partita::SamplerSettings settings{.temperature = 0.8, .top_k = 40, .top_p = 0.95};
 //   settings.check(row.size());
-//   partita::apply_settings(settings, {seed, request}, row);       // std::span<double>
+//   partita::apply_settings(settings, stream.child(request), row);       // std::span<double>
 //
 // sample() keeps exactly the same categories at the cost of a pass over the row; this is what it is
 // compared with in the tests, and what to read for what a setting means.

@@ -2,19 +2,19 @@
 // function.
 //
 //   partita::SamplerSettings settings{.temperature = 0.7, .top_k = 40, .top_p = 0.95};
-//   std::vector<std::int64_t> token = partita::sample({z.data(), 64, 50257}, settings, {seed, 0});
+//   std::vector<std::int64_t> token = partita::sample({z.data(), 64, 50257}, settings, stream);
 //
 //   std::vector<partita::SamplerSettings> requests(64);            // or one for each row
-//   auto tokens = partita::sample(logits, requests, {seed, step});
+//   auto tokens = partita::sample(logits, requests, stream.child(step));
 //
-//   auto draws = partita::sample_with_report(logits, requests, {seed, step}, {.top = 5});
+//   auto draws = partita::sample_with_report(logits, requests, stream.child(step), {.top = 5});
 //   draws[row].index, draws[row].log_prob, draws[row].kept_count, draws[row].entropy ...
 //
 //   // The same k times without replacement, with importance weights as gumbel_top_k has them:
-//   auto distinct = partita::sample_without_replacement(logits, 10, settings, {seed, 0});
+//   auto distinct = partita::sample_without_replacement(logits, 10, settings, stream);
 //
 //   // The log-probability of tokens that were drawn, under settings: a policy's ratio.
-//   auto log_prob = partita::replay_log_prob(logits, tokens, settings, {seed, step});
+//   auto log_prob = partita::replay_log_prob(logits, tokens, settings, stream.child(step));
 //
 // What is kept is exactly what apply_settings() keeps, but a row costs about a pass over its
 // logits, whatever the filters: nothing is sorted but what may be kept. A row's draw depends on its

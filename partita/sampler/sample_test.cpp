@@ -157,14 +157,14 @@ TEST(Sample, ARowDependsOnNothingButItself) {
   std::vector<float> spread(2 * kColumns);
   for (std::size_t r = 0; r < kRows; ++r) {
     const Rows alone = rows.slice(r, 1);
-    EXPECT_EQ(sample(alone, settings[r], {StreamStream{1, 50}, r})[0], whole[r]);
+    EXPECT_EQ(sample(alone, settings[r], {Stream{1, 50}, r})[0], whole[r]);
     for (std::size_t i = 0; i < kColumns; ++i) {
       spread[2 * (kColumns - 1 - i)] = logits[r * kColumns + i];
     }
     const Rows reversed(&spread[2 * (kColumns - 1)], 1, kColumns, 0, -2);
-    EXPECT_EQ(sample(reversed, settings[r], {StreamStream{1, 50}, r})[0], whole[r]);
+    EXPECT_EQ(sample(reversed, settings[r], {Stream{1, 50}, r})[0], whole[r]);
     const auto report =
-        sample_with_report(reversed, settings[r], {StreamStream{1, 50}, r}, {.top = 3})[0];
+        sample_with_report(reversed, settings[r], {Stream{1, 50}, r}, {.top = 3})[0];
     EXPECT_EQ(reports[r].index, whole[r]);
     EXPECT_EQ(report.log_prob, reports[r].log_prob);
     EXPECT_EQ(report.entropy, reports[r].entropy);

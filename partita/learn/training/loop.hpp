@@ -2,7 +2,7 @@
 // the loop counts, averages, logs, evaluates, stops early, and saves its whole state so that a
 // killed run continues as if nothing had happened.
 //
-//   training::Batches batches(x.size(0), 64, {seed, 0});
+//   training::Batches batches(x.size(0), 64, stream);
 //   const std::vector<training::Part> parts = {{"classifier", network, adam}};
 //   const training::RunFiles files{.checkpoint = "run.checkpoint", .run = "iris, seed 1"};
 //   auto result = training::train(parts, {.steps = 2000, .files = files},
