@@ -199,10 +199,9 @@ std::string family_of(EstimatorKind estimator) {
 }
 
 std::vector<EstimatorKind> estimators_for(GradientsProblem problem) {
+  const Problem made = make_problem(problem);
   std::vector<EstimatorKind> kinds;
-  for (const Entry& entry : make_problem(problem).variants.front().entries) {
-    kinds.push_back(entry.kind);
-  }
+  for (const Entry& entry : made.variants.front().entries) kinds.push_back(entry.kind);
   return kinds;
 }
 
