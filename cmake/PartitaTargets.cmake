@@ -43,7 +43,8 @@ function(partita_units target)
       target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS "${PROJECT_SOURCE_DIR}"
         FILES "${path}.hpp")
     endif()
-    if(unit MATCHES "internal/" AND EXISTS "${path}.cpp")
+    # A source with options of its own leaves its unity batch: of partita_learn only if it is shared.
+    if(unit MATCHES "internal/" AND EXISTS "${path}.cpp" AND (BUILD_SHARED_LIBS OR target STREQUAL partita))
       set_source_files_properties("${path}.cpp" TARGET_DIRECTORY ${target}
         PROPERTIES COMPILE_OPTIONS -fvisibility=hidden)
     endif()

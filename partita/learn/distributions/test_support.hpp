@@ -52,6 +52,13 @@ inline void expect_draws_follow_cdf(const Distribution& distribution,
   EXPECT_GT(ks_p_value(distribution, generated), kFalseAlarm) << distribution.to_string();
 }
 
+/// The leading draws do not depend on how many are asked for.
+inline void expect_prefix(const Distribution& q) {
+  const Stream stream{.seed = 3, .id = 8};
+  EXPECT_TRUE(at::equal(q.sample({64}, stream).slice(0, 0, 32), q.sample({32}, stream)))
+      << q.to_string();
+}
+
 /// Draws of one discrete distribution over 0 ... size - 1 (and more, pooled) follow exp(log_prob).
 inline void expect_draws_follow_probabilities(const Distribution& distribution, std::int64_t size,
                                               std::int64_t count = 200'000) {
