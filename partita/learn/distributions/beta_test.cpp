@@ -82,11 +82,11 @@ TEST(Dirichlet, MarginalsAreBeta) {
     EXPECT_TRUE(at::allclose(draws.sum(-1), number(1), 0, 1e-14));
     for (std::int64_t i = 0; i < 3; ++i) {
       const Beta marginal(c[i], c.sum() - c[i]);
-      EXPECT_GT(ks_p_value(marginal, draws.select(-1, i)), kFalseAlarm) << i;
+      EXPECT_GT(testing::ks_p_value(marginal, draws.select(-1, i)), kFalseAlarm) << i;
     }
     // What is left after the first entry is shared independently of it.
     const Tensor share = draws.select(-1, 1) / (1 - draws.select(-1, 0));
-    EXPECT_GT(ks_p_value(Beta(c[1], c[2]), share), kFalseAlarm);
+    EXPECT_GT(testing::ks_p_value(Beta(c[1], c[2]), share), kFalseAlarm);
   }
   const Tensor more = dirichlet.sample({64}, Stream{.seed = 6});
   EXPECT_TRUE(at::equal(dirichlet.sample({32}, Stream{.seed = 6}), more.narrow(0, 0, 32)));
