@@ -97,8 +97,9 @@ TEST_F(Detect, EvaluateByHand) {
   EXPECT_TRUE(evaluate({"in", "--resamples", "0"})["intervals"].is_null());
   EXPECT_EQ(evaluate({"in", "--seed", "3", "--threads", "1"}),
             evaluate({"in", "--seed", "3", "--threads", "3"}));
-  EXPECT_NE(evaluate({"in", "--seed", "3"})["intervals"],
-            evaluate({"in", "--seed", "4"})["intervals"]);
+  // Of seven scores many resamples have the same quantiles whatever the seed, few do not.
+  EXPECT_NE(evaluate({"in", "--resamples", "20", "--seed", "3"})["intervals"],
+            evaluate({"in", "--resamples", "20", "--seed", "4"})["intervals"]);
 
   auto text = arguments;
   text.emplace_back("in");
