@@ -14,7 +14,6 @@ namespace {
 using partita::testing::message_of;
 using testing::doubles;
 using testing::expect_prefix;
-using testing::kFalseAlarm;
 using testing::kInfinity;
 using testing::number;
 using testing::to_vector;
