@@ -20,7 +20,7 @@ inline std::string images_name(const std::string& directory) {
   return directory.empty() ? "rendered" : directory;
 }
 
-/// @param directory of IDX files; empty: digits in this machine's fonts.
+/// @param directory of IDX files; empty: digits in the DejaVu fonts.
 /// @param rendered  digits to train on, where they are rendered.
 /// @param stream    where they are drawn from.
 /// @throws IoError, DataError; also if the two sets differ in size of images

@@ -5,6 +5,7 @@
 #include <ft2build.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <memory>
@@ -40,10 +41,15 @@ using Owned = std::unique_ptr<T, Destroy<T, destroy>>;
 struct FontFile {
   std::string path;
   int index = 0;
-  auto operator<=>(const FontFile&) const = default;
 };
 
-Owned<FcPattern, FcPatternDestroy> pattern_of(std::string_view characters) {
+/// The fonts of Debian's fonts-dejavu-core, so that a seed gives the same images on every machine,
+/// whatever else is installed there.
+constexpr std::array kFamilies = {"DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif"};
+constexpr std::array kWeights = {FC_WEIGHT_REGULAR, FC_WEIGHT_BOLD};
+
+Owned<FcPattern, FcPatternDestroy> pattern_of(std::string_view characters, const char* family,
+                                              int weight) {
   Owned<FcPattern, FcPatternDestroy> pattern(FcPatternCreate());
   const Owned<FcCharSet, FcCharSetDestroy> set(FcCharSetCreate());
   const Owned<FcLangSet, FcLangSetDestroy> language(FcLangSetCreate());
@@ -54,28 +60,31 @@ Owned<FcPattern, FcPatternDestroy> pattern_of(std::string_view characters) {
   FcPatternAddLangSet(pattern.get(), FC_LANG, language.get());
   FcPatternAddBool(pattern.get(), FC_SCALABLE, FcTrue);
   FcPatternAddBool(pattern.get(), FC_COLOR, FcFalse);
+  FcPatternAddString(pattern.get(), FC_FAMILY, reinterpret_cast<const FcChar8*>(family));
+  FcPatternAddInteger(pattern.get(), FC_WEIGHT, weight);
+  FcPatternAddInteger(pattern.get(), FC_WIDTH, FC_WIDTH_NORMAL);
+  FcPatternAddInteger(pattern.get(), FC_SLANT, FC_SLANT_ROMAN);
   return pattern;
 }
 
-/// In an order that does not depend on how the machine found them.
+/// One for each family and weight that is installed and has the characters, in that order.
 std::vector<FontFile> fonts_with(std::string_view characters) {
   const Owned<FcConfig, FcConfigDestroy> config(FcInitLoadConfigAndFonts());
   const Owned<FcObjectSet, FcObjectSetDestroy> wanted(FcObjectSetBuild(FC_FILE, FC_INDEX, nullptr));
   if (!config || !wanted) throw IoError("fontconfig", "cannot be initialized");
-  const Owned<FcFontSet, FcFontSetDestroy> found(
-      FcFontList(config.get(), pattern_of(characters).get(), wanted.get()));
   std::vector<FontFile> fonts;
-  if (found) {
-    for (FcPattern* font : std::span(found->fonts, static_cast<std::size_t>(found->nfont))) {
+  for (const char* family : kFamilies) {
+    for (const int weight : kWeights) {
+      const Owned<FcFontSet, FcFontSetDestroy> found(
+          FcFontList(config.get(), pattern_of(characters, family, weight).get(), wanted.get()));
+      if (!found || found->nfont == 0) continue;
       FcChar8* path = nullptr;
       int index = 0;
-      if (FcPatternGetString(font, FC_FILE, 0, &path) != FcResultMatch) continue;
-      if (FcPatternGetInteger(font, FC_INDEX, 0, &index) != FcResultMatch) continue;
+      if (FcPatternGetString(found->fonts[0], FC_FILE, 0, &path) != FcResultMatch) continue;
+      if (FcPatternGetInteger(found->fonts[0], FC_INDEX, 0, &index) != FcResultMatch) continue;
       fonts.push_back({reinterpret_cast<const char*>(path), index});
     }
   }
-  std::sort(fonts.begin(), fonts.end());
-  fonts.erase(std::unique(fonts.begin(), fonts.end()), fonts.end());
   return fonts;
 }
 
@@ -129,8 +138,8 @@ class Renderer {
       if (FT_Set_Pixel_Sizes(face, 0, kSide) == 0) faces_.push_back(std::move(owned));
     }
     if (faces_.empty()) {
-      throw IoError("fonts", fmt::format("this machine has no scalable font with the characters "
-                                         "{} (install one, such as fonts-dejavu-core)",
+      throw IoError("fonts", fmt::format("this machine has none of the DejaVu fonts with "
+                                         "the characters {} (install fonts-dejavu-core)",
                                          characters));
     }
   }

@@ -1,4 +1,4 @@
-// Images of characters in the fonts of the machine, turned, sheared, scaled, moved and made noisy:
+// Images of characters in six fonts, turned, sheared, scaled, moved and made noisy:
 // a training set where no other is available.
 //
 //   partita::LabeledImages digits = render_characters("0123456789", 10'000, {.seed = 1});
@@ -21,11 +21,11 @@ inline constexpr std::string_view kCapitals = "ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// random font; its label is the character's place among them. The character, in a box of 20 pixels
 /// as MNIST has it, is turned by up to 15 degrees, sheared by up to 0.2, scaled by 0.8 to 1.1 and
 /// by 0.85 to 1.15 in width, and moved by up to 2 pixels; then each pixel gets normal noise of
-/// deviation 0.05 (12.75 of 255). Image i is a function of the stream, i, and the machine's fonts:
-/// the scalable ones that fontconfig knows and that have all the characters.
+/// deviation 0.05 (12.75 of 255). Image i is a function of the stream and i: the fonts are DejaVu
+/// Sans, Sans Mono and Serif, regular and bold, which Debian's fonts-dejavu-core brings.
 /// @param characters ASCII, 1 to 255 of them
 /// @throws InvalidArgument no or too many characters, or one that is not printable ASCII
-/// @throws IoError if the machine has no such font
+/// @throws IoError if the machine has none of these fonts
 LabeledImages render_characters(std::string_view characters, std::size_t count,
                                 const Stream& stream);
 

@@ -64,13 +64,15 @@ TEST(Rendered, CharactersStandInTheMiddle) {
 }
 
 TEST(Rendered, ImagesStandUpright) {
-  // An L is heavy below, a T above.
-  const LabeledImages images = render_characters("LT", 100, {.seed = 5});
+  // An L is heavy below, a T above; a small one that is moved by two pixels may not be.
+  const LabeledImages images = render_characters("LT", 1000, {.seed = 5});
+  std::size_t upright = 0;
   for (std::size_t i = 0; i < images.size(); ++i) {
     const auto image = images.image(i);
     const bool heavy_below = brightness(image.subspan(14 * 28)) > brightness(image.first(14 * 28));
-    EXPECT_EQ(heavy_below, images.labels[i] == 0) << i;
+    upright += heavy_below == (images.labels[i] == 0) ? 1U : 0U;
   }
+  EXPECT_GT(upright, 950U);
 }
 
 TEST(Rendered, RefusesWhatCannotBeDrawn) {

@@ -120,8 +120,8 @@ TEST_F(NeuralLm, AdaptiveSoftmax) {
       run_partita(train("lstm", path("n"), {"--loss", "adaptive", "--cutoffs", "3,6"})).status, 0);
   EXPECT_EQ(refusal(train("lstm", path("x"), {"--loss", "adaptive", "--cutoffs", "3,1000"}),
                     kWronglyAsked)
-                .substr(0, 9),
-            "cutoffs: ");
+                .substr(0, 11),
+            "--cutoffs: ");
   EXPECT_THAT(refusal(train("lstm", path("x"), {"--cutoffs", "0"}), kWronglyAsked),
               HasSubstr("--cutoffs"));
 }

@@ -131,7 +131,7 @@ void add_train(CLI::App& openset) {
         ->check(whole_number(1, 1U << 31U));
   };
   add("--data", all->data,
-      "rendered: digits and letters in this machine's fonts; toy: two Gaussians in the plane; or a "
+      "rendered: digits and letters in the DejaVu fonts; toy: two Gaussians in the plane; or a "
       "directory of IDX images and labels, gzip or not (rendered)",
       "DIR");
   add("--known", all->known, "classes of DIR to learn (0-4)", "CLASSES");

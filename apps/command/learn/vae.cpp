@@ -143,7 +143,7 @@ void add_train(CLI::App& vae) {
   auto all = std::make_shared<Command>();
   VaeTrainOptions* const options = &all->experiment;
   add_image_data(*command, options->directory,
-                 "rendered: digits in this machine's fonts; or a directory of IDX images and "
+                 "rendered: digits in the DejaVu fonts; or a directory of IDX images and "
                  "labels, gzip or not (rendered)");
   command
       ->add_option("--train-images", options->train_images,

@@ -34,7 +34,7 @@ namespace {
 
 struct UseOptions {
   std::string model;
-  std::string directory;     // of IDX images; empty: digits in this machine's fonts
+  std::string directory;     // of IDX images; empty: digits in the DejaVu fonts
   std::uint64_t images = 0;  // of the test set; 0: all
   std::int64_t count = 0;
   std::string output;
@@ -201,8 +201,8 @@ void add(CLI::App& vae, const Use& use) {
   if (use.images) {
     options->images = *use.images;
     add_image_data(*command, options->directory,
-                   "a directory with t10k images as IDX, gzip or not; rendered: digits in this "
-                   "machine's fonts (rendered)");
+                   "a directory with t10k images as IDX, gzip or not; rendered: digits in the "
+                   "DejaVu fonts (rendered)");
     command
         ->add_option("--images", options->images,
                      fmt::format("take the first N ({})",

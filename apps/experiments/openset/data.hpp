@@ -38,7 +38,7 @@ Tensor toy_off_classes(const Tensor& points);
 /// Of these, the ones that are no more than six away from one.
 Tensor toy_border(const Tensor& points);
 
-/// Digits as classes and letters as the unknown, in the fonts of the machine; or images of a
+/// Digits as classes and letters as the unknown, in the DejaVu fonts; or images of a
 /// directory.
 OpensetData image_data(const OpensetOptions& options, const Stream& stream);
 

@@ -15,7 +15,7 @@
 namespace partita::app {
 
 /// Where the examples come from: two Gaussians in the plane; digits as classes and letters as the
-/// unknown, in this machine's fonts; or IDX images.
+/// unknown, in the DejaVu fonts; or IDX images.
 enum class OpensetSource : std::uint8_t { toy, rendered, directory };
 
 /// What classifiers are trained by: cross-entropy alone, or with the confidence loss on given

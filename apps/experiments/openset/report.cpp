@@ -133,7 +133,7 @@ void add_samples(Page& page, const OpensetResult& result) {
 std::string data_text(const OpensetOptions& options) {
   if (is_toy(options)) return "two Gaussians in the plane";
   if (options.source == OpensetSource::rendered)
-    return "digits against letters in this machine's fonts";
+    return "digits against letters in the DejaVu fonts";
   return "images, some of their classes known";
 }
 

@@ -40,7 +40,7 @@ inline constexpr auto kVaePresets =
     names<VaePreset>({{"small", VaePreset::small}, {"iwae-1l", VaePreset::iwae_1l}});
 
 struct VaeTrainOptions {
-  std::string directory = {};      ///< of IDX images; empty: digits in this machine's fonts
+  std::string directory = {};      ///< of IDX images; empty: digits in the DejaVu fonts
   std::uint64_t train_images = 0;  ///< at most; 0: all, or 10,000 rendered ones
   VaeLatent latent = VaeLatent::gaussian;
   VaeDecoder decoder = VaeDecoder::bernoulli;
