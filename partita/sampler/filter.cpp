@@ -50,11 +50,11 @@ void exclude_top_choices(const SamplerSettings& settings, const Stream& stream,
   if (!(stream.uniform(0) < settings.xtc_probability)) return;
   const double max = largest(logits);
   const double total = sum_of(logits, max, needs(SamplerStep::xtc)).exp.low;
+  const double cut = std::log(settings.xtc_threshold) + std::log(total);
   double least = 0;
   for (const double z : logits) {
     const double x = z - max;
-    if (z != -kInfinity && x < least && x >= std::log(settings.xtc_threshold) + std::log(total))
-      least = x;
+    if (z != -kInfinity && x < least && x >= cut) least = x;
   }
   for (double& z : logits) {
     if (z - max > least) z = -kInfinity;

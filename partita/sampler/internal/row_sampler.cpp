@@ -55,8 +55,8 @@ void RowSampler::reset(Rows logits, std::size_t row, const SamplerSettings& sett
   stream_ = stream;
   has_kept_ = false;
   before_adaptation_.ids.clear();
-  floats_.found_max = floats_.weighed = floats_.has_moments = false;
-  doubles_.found_max = doubles_.weighed = doubles_.has_moments = false;
+  floats_.found_max = floats_.weighed = false;
+  doubles_.found_max = doubles_.weighed = false;
   row_ = logits.slice(row, 1);
   plan();
 }
@@ -67,12 +67,12 @@ void RowSampler::plan() {
   rest_.clear();
   first_.reset();
   const SamplerSettings& s = *settings_;
-  std::vector<SamplerStep> edits;
+  edits_.clear();
   bool is_leading = true;  // only edits and temperatures so far
   for (const SamplerStep step : s.order) {
     if (!s.uses(step)) continue;
     if (is_leading && is_edit(step) && temperatures_.empty()) {
-      edits.push_back(step);
+      edits_.push_back(step);
     } else if (is_leading && step == SamplerStep::temperature && s.dynatemp_range == 0) {
       temperatures_.push_back(s.temperature);
     } else if (is_leading && is_filter(step)) {
@@ -84,7 +84,7 @@ void RowSampler::plan() {
     }
   }
   first_temperature_ = temperatures_.empty() ? 1 : temperatures_.front();
-  if (!edits.empty() || !s.logit_bias.empty() || !s.allowed.empty()) {
+  if (!edits_.empty() || !s.logit_bias.empty() || !s.allowed.empty()) {
     const RowReader<double> reader(row_, 0);
     edited_.resize(row_.columns());
     reader.gather(0, 1, row_.columns(), edited_.data());
@@ -94,7 +94,7 @@ void RowSampler::plan() {
     if (std::all_of(edited_.begin(), edited_.end(), [](double z) { return z == -kInfinity; })) {
       reader.fail("every category is impossible (all -inf)");
     }
-    for (const SamplerStep step : edits) {
+    for (const SamplerStep step : edits_) {
       apply_step(step, s, stream_, row_.columns(), {}, edited_);
     }
     row_ = Rows(edited_.data(), 1, edited_.size());
@@ -148,7 +148,6 @@ void RowSampler::find_max() {
   if (need.any_exp() || !first_) {
     s.filtered.weigh(reader<T>(), 1 / first_temperature_, need.x_exp);
     s.weighed = true;
-    s.has_moments = need.x_exp;
   } else {
     s.filtered.find_max(reader<T>());
   }

@@ -69,7 +69,6 @@ class RowSampler {
     RowScan<T> squared;   // at half the first one's temperature: p^2
     bool found_max = false;
     bool weighed = false;
-    bool has_moments = false;
   };
   template <class T>
   Scans<T>& scans() {
@@ -85,7 +84,6 @@ class RowSampler {
   }
   bool is_double() const { return row_.dtype() == DType::f64; }
 
-  void edit(Rows row);
   void plan();
   void filter();
 
@@ -116,7 +114,8 @@ class RowSampler {
   Stream stream_;
   std::vector<double> edited_;  // the row, if edits were needed
 
-  // The plan: temperatures_, then first_ (none if nothing filters), then rest_.
+  // The plan: edits_, temperatures_, then first_ (none if nothing filters), then rest_.
+  std::vector<SamplerStep> edits_;
   std::vector<double> temperatures_;
   double first_temperature_ = 1;  // their product
   std::optional<SamplerStep> first_;
