@@ -11,8 +11,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-template <class T>
-constexpr T kNever = -std::numeric_limits<T>::infinity();
 
 // Positions of a row's stream. XTC's coin is at 0 (filter.cpp).
 constexpr std::uint64_t kFromList = 1;
@@ -34,7 +32,7 @@ bool RowSampler::is_short() {
   if (*first_ != SamplerStep::top_p || !heats_after_) return false;
   const T low = scan.reached_by(kShortList / 16);
   if (low == kNever<T> || !collect_from(low, kAll, kShortList)) return false;
-  const double max = temperatures_.empty() ? max_ : 0;
+  const double max = scaled_max();
   return decide(*first_, *settings_, kept_.logits, max, covered_, row_.columns(), scan.sums()) ==
          Decision::made;
 }
@@ -45,7 +43,7 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowReader<T> row = reader<T>();
   const RowScan<T>& scan = scans<T>().filtered;
   const double z = static_cast<double>(row.at(static_cast<std::size_t>(id)));
-  const double max = temperatures_.empty() ? max_ : 0;
+  const double max = scaled_max();
   const double x = scaled(z) - max;
   const double error = RowScan<T>::kSumError * scan.total();
   const auto by_list = [&] {
@@ -113,13 +111,7 @@ std::int64_t RowSampler::draw() {
     total += weights_[i] = std::exp(list.logits[i] - max);
   }
   double target = stream_.uniform(kFromList) * total;
-  std::size_t chosen = 0;
-  for (std::size_t i = 0; i < weights_.size() && target >= 0; ++i) {
-    if (weights_[i] == 0) continue;
-    chosen = i;
-    target -= weights_[i];
-  }
-  return list.ids[chosen];
+  return list.ids[choose(weights_.data(), weights_.size(), target)];
 }
 
 }  // namespace partita::sampler

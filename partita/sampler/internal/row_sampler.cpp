@@ -12,8 +12,6 @@ namespace partita::sampler {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-template <class T>
-constexpr T kNever = -std::numeric_limits<T>::infinity();
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 bool is_edit(SamplerStep step) {
@@ -198,8 +196,7 @@ bool RowSampler::collect_from(T low, std::size_t equals, std::size_t most) {
     take_all();
     return true;
   }
-  const double max = temperatures_.empty() ? max_ : 0;
-  covered_ = scaled(static_cast<double>(low)) - max;
+  covered_ = scaled(static_cast<double>(low)) - scaled_max();
   // Scaled by a temperature, neighbors of `low` in double may come to be its equals.
   if (std::is_same_v<T, double> && !temperatures_.empty()) {
     constexpr double kSlack = 0x1p-48;
@@ -231,7 +228,7 @@ RowSums RowSampler::sums_within(Needs need) {
 RowSums RowSampler::exact_sums(Needs need) {
   SumOfRow sum(need);
   const RowReader<double> row(row_, 0);
-  const double max = temperatures_.empty() ? max_ : 0;
+  const double max = scaled_max();
   double buffer[kernels::kBlock];
   for (std::size_t b = 0; b < row.blocks(); ++b) {
     for (const double z : row.block(b, buffer)) sum.add(scaled(z) - max);
@@ -255,7 +252,7 @@ void RowSampler::filter_first() {
   };
   RowSums sums = sums_now();
   RowScan<T>& scan = scans<T>().filtered;
-  const double max = temperatures_.empty() ? max_ : 0;
+  const double max = scaled_max();
   std::size_t wanted = step == SamplerStep::top_k ? settings_->top_k : 128;
   T low = has_cutoff(step, *settings_) ? below_cutoff<T>(sums) : scan.reached_by(wanted);
   collect_from(low, step == SamplerStep::top_k ? settings_->top_k : kAll, kAll);

@@ -95,6 +95,7 @@ class RowSampler {
   RowSums sums_within(Needs needs);
   RowSums exact_sums(Needs needs);
   double scaled(double z) const;
+  double scaled_max() const { return temperatures_.empty() ? max_ : 0; }
   void scale_list();
   void take_all();
   template <class T>

@@ -4,7 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <functional>
-#include <limits>
 
 #include "partita/sampler/internal/sampler_kernels.hpp"
 
@@ -19,26 +18,6 @@ namespace {
 // its own maximum (as in RowPass).
 constexpr std::size_t kGroup = 4;
 constexpr std::size_t kCell = kBlock / kLanes;
-
-template <class T>
-constexpr T kNever = -std::numeric_limits<T>::infinity();
-
-/// The index at which the sum of weights passes target; never one of weight 0, if there is another.
-template <class W>
-std::size_t choose(const W* weights, std::size_t n, double& target) {
-  std::size_t chosen = 0;
-  double before = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto weight = static_cast<double>(weights[i]);
-    if (weight <= 0) continue;
-    chosen = i;
-    before = target;
-    target -= weight;
-    if (target < 0) break;
-  }
-  target = before;
-  return chosen;
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "partita/sampler/filter.hpp"
@@ -13,6 +14,27 @@
 #include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita::sampler {
+
+/// The logit of an impossible category.
+template <class T>
+inline constexpr T kNever = -std::numeric_limits<T>::infinity();
+
+/// The index at which the sum of weights passes target; never one of weight 0, if there is another.
+template <class W>
+std::size_t choose(const W* weights, std::size_t n, double& target) {
+  std::size_t chosen = 0;
+  double before = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto weight = static_cast<double>(weights[i]);
+    if (weight <= 0) continue;
+    chosen = i;
+    before = target;
+    target -= weight;
+    if (target < 0) break;
+  }
+  target = before;
+  return chosen;
+}
 
 /// T is the arithmetic: float (16-bit formats and f32) or double (any format).
 template <class T>
