@@ -67,12 +67,13 @@ void RowScan<T>::weigh(const RowReader<T>& row, double beta, bool moments) {
   for_each_run(row, [&](const T* z, std::size_t n, std::size_t b) {
     const bool proper = kernels::of<T>().lane_max(z, n, &largest_[b * kLanes], &block_max_[b]);
     if (moments) {
-      kernels::lane_sum_moments(z, n, &block_max_[b], scale, &weights_[b * kLanes], &sums_[b],
-                                &moments_[b]);
+      kernels::sampler_of<T>().lane_sum_moments(z, n, &block_max_[b], scale, &weights_[b * kLanes],
+                                                &sums_[b], &moments_[b]);
     } else if (beta == 1) {
       kernels::of<T>().lane_sum_exp(z, n, &block_max_[b], &weights_[b * kLanes], &sums_[b]);
     } else {
-      kernels::lane_sum_tempered(z, n, &block_max_[b], scale, &weights_[b * kLanes], &sums_[b]);
+      kernels::sampler_of<T>().lane_sum_tempered(z, n, &block_max_[b], scale, &weights_[b * kLanes],
+                                                 &sums_[b]);
     }
     return proper;
   });
@@ -108,7 +109,7 @@ Bounds RowScan<T>::deviation(const RowReader<T>& row) const {
   for (std::size_t b = 0; b < blocks_; ++b) {
     const auto z = row.block(b, buffer);
     double sums[3] = {};
-    kernels::add_deviations(z.data(), z.size(), max_, sums);
+    kernels::sampler_of<T>().add_deviations(z.data(), z.size(), max_, sums);
     count.add(sums[0]);
     sum.add(sums[1]);
     squares.add(sums[2]);
@@ -142,7 +143,7 @@ bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (equals > 0 ? block_max_[b] < low : block_max_[b] <= low) continue;
     const auto z = row.block(b, buffer);
-    kernels::mark_from(z.data(), z.size(), low, words);
+    kernels::sampler_of<T>().mark_from(z.data(), z.size(), low, words);
     for (std::size_t w = 0; w < z.size() / 64; ++w) {
       for (std::uint64_t left = words[w]; left != 0; left &= left - 1) {
         const std::size_t i = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
@@ -192,8 +193,8 @@ double RowScan<T>::sum_between(const RowReader<T>& row, double low, double high)
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (!(block_max_[b] > below)) continue;
     const auto z = row.block(b, buffer);
-    sum.add(kernels::sum_between(z.data(), z.size(), below, above, static_cast<T>(max_),
-                                 static_cast<T>(beta_)));
+    sum.add(kernels::sampler_of<T>().sum_between(z.data(), z.size(), below, above,
+                                                 static_cast<T>(max_), static_cast<T>(beta_)));
   }
   return sum.value();
 }

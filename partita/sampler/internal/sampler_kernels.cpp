@@ -30,9 +30,26 @@ HWY_INLINE V Total(const FourSums<V>& sum) {
   return hn::Add(hn::Add(sum.a, sum.b), hn::Add(sum.c, sum.d));
 }
 
+/// lanes[l] = the sum of term(i), i < n, over lane l; returns the sum_lanes() of those.
+template <class D, class T, class Term>
+HWY_INLINE double SumTerms(D d, std::size_t n, const Term& term, T* HWY_RESTRICT lanes) {
+  const auto zero = hn::Zero(d);
+  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+    FourSums<hn::VFromD<D>> sum{zero, zero, zero, zero};
+    for (std::size_t i = slice; i < n; i += kStep) {
+      sum.a = hn::Add(sum.a, term(i));
+      sum.b = hn::Add(sum.b, term(i + kLanes));
+      sum.c = hn::Add(sum.c, term(i + 2 * kLanes));
+      sum.d = hn::Add(sum.d, term(i + 3 * kLanes));
+    }
+    hn::StoreU(Total(sum), d, lanes + slice);
+  }
+  return sum_lanes(lanes);
+}
+
 template <class T>
-HWY_INLINE void LaneSumTemperedT(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max,
-                                 T beta, T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
+void LaneSumTempered(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max, T beta,
+                     T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
   const Tag<T> d;
   const auto scale = hn::Set(d, beta);
   const auto zero = hn::Zero(d);
@@ -47,24 +64,14 @@ HWY_INLINE void LaneSumTemperedT(const T* HWY_RESTRICT z, std::size_t n, const T
     const auto term = [&](std::size_t i) {
       return ExpForSum(d, hn::Mul(scale, hn::Sub(hn::LoadU(d, z + first + i), m)), zero);
     };
-    for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
-      FourSums<hn::VFromD<Tag<T>>> sum{zero, zero, zero, zero};
-      for (std::size_t i = slice; i < size; i += kStep) {
-        sum.a = hn::Add(sum.a, term(i));
-        sum.b = hn::Add(sum.b, term(i + kLanes));
-        sum.c = hn::Add(sum.c, term(i + 2 * kLanes));
-        sum.d = hn::Add(sum.d, term(i + 3 * kLanes));
-      }
-      hn::StoreU(Total(sum), d, lanes + slice);
-    }
-    *sums = sum_lanes(lanes);
+    *sums = SumTerms(d, size, term, lanes);
   }
 }
 
 template <class T>
-HWY_INLINE void LaneSumMomentsT(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max,
-                                T beta, T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums,
-                                double* HWY_RESTRICT moments) {
+void LaneSumMoments(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max, T beta,
+                    T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums,
+                    double* HWY_RESTRICT moments) {
   const Tag<T> d;
   const auto scale = hn::Set(d, beta);
   const auto zero = hn::Zero(d);
@@ -104,8 +111,7 @@ HWY_INLINE void LaneSumMomentsT(const T* HWY_RESTRICT z, std::size_t n, const T*
 }
 
 template <class T>
-HWY_INLINE double SumBetweenT(const T* HWY_RESTRICT z, std::size_t n, T low, T high, T max,
-                              T beta) {
+double SumBetween(const T* HWY_RESTRICT z, std::size_t n, T low, T high, T max, T beta) {
   const Tag<T> d;
   const auto scale = hn::Set(d, beta);
   const auto m = hn::Set(d, max);
@@ -118,22 +124,11 @@ HWY_INLINE double SumBetweenT(const T* HWY_RESTRICT z, std::size_t n, T low, T h
     return hn::IfThenElseZero(hn::And(hn::Gt(v, lowest), hn::Lt(v, highest)), e);
   };
   T lanes[kLanes];
-  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
-    FourSums<hn::VFromD<Tag<T>>> sum{zero, zero, zero, zero};
-    for (std::size_t i = slice; i < n; i += kStep) {
-      sum.a = hn::Add(sum.a, term(i));
-      sum.b = hn::Add(sum.b, term(i + kLanes));
-      sum.c = hn::Add(sum.c, term(i + 2 * kLanes));
-      sum.d = hn::Add(sum.d, term(i + 3 * kLanes));
-    }
-    hn::StoreU(Total(sum), d, lanes + slice);
-  }
-  return sum_lanes(lanes);
+  return SumTerms(d, n, term, lanes);
 }
 
 template <class T>
-HWY_INLINE void AddDeviationsT(const T* HWY_RESTRICT z, std::size_t n, double max,
-                               double* HWY_RESTRICT sums) {
+void AddDeviations(const T* HWY_RESTRICT z, std::size_t n, double max, double* HWY_RESTRICT sums) {
   const hn::CappedTag<double, kLanes / 2> d;
   const auto m = hn::Set(d, max);
   const auto one = hn::Set(d, 1.0);
@@ -161,7 +156,7 @@ HWY_INLINE void AddDeviationsT(const T* HWY_RESTRICT z, std::size_t n, double ma
 }
 
 template <class T>
-HWY_INLINE void MarkFromT(const T* HWY_RESTRICT z, std::size_t n, T low, std::uint64_t* words) {
+void MarkFrom(const T* HWY_RESTRICT z, std::size_t n, T low, std::uint64_t* words) {
   const Tag<T> d;
   const auto lowest = hn::Set(d, low);
   const std::size_t width = hn::Lanes(d);
@@ -178,40 +173,20 @@ HWY_INLINE void MarkFromT(const T* HWY_RESTRICT z, std::size_t n, T low, std::ui
   }
 }
 
-void LaneSumTemperedF32(const float* z, std::size_t n, const float* m, float b, float* lanes,
-                        double* sums) {
-  LaneSumTemperedT(z, n, m, b, lanes, sums);
+template <class T>
+const SamplerKernels<T>* SamplerTable() {
+  static constexpr SamplerKernels<T> kTable = {
+      .lane_sum_tempered = LaneSumTempered<T>,
+      .lane_sum_moments = LaneSumMoments<T>,
+      .sum_between = SumBetween<T>,
+      .add_deviations = AddDeviations<T>,
+      .mark_from = MarkFrom<T>,
+  };
+  return &kTable;
 }
-void LaneSumTemperedF64(const double* z, std::size_t n, const double* m, double b, double* lanes,
-                        double* sums) {
-  LaneSumTemperedT(z, n, m, b, lanes, sums);
-}
-void LaneSumMomentsF32(const float* z, std::size_t n, const float* m, float b, float* lanes,
-                       double* sums, double* moments) {
-  LaneSumMomentsT(z, n, m, b, lanes, sums, moments);
-}
-void LaneSumMomentsF64(const double* z, std::size_t n, const double* m, double b, double* lanes,
-                       double* sums, double* moments) {
-  LaneSumMomentsT(z, n, m, b, lanes, sums, moments);
-}
-double SumBetweenF32(const float* z, std::size_t n, float low, float high, float m, float b) {
-  return SumBetweenT(z, n, low, high, m, b);
-}
-double SumBetweenF64(const double* z, std::size_t n, double low, double high, double m, double b) {
-  return SumBetweenT(z, n, low, high, m, b);
-}
-void AddDeviationsF32(const float* z, std::size_t n, double m, double* sums) {
-  AddDeviationsT(z, n, m, sums);
-}
-void AddDeviationsF64(const double* z, std::size_t n, double m, double* sums) {
-  AddDeviationsT(z, n, m, sums);
-}
-void MarkFromF32(const float* z, std::size_t n, float low, std::uint64_t* words) {
-  MarkFromT(z, n, low, words);
-}
-void MarkFromF64(const double* z, std::size_t n, double low, std::uint64_t* words) {
-  MarkFromT(z, n, low, words);
-}
+
+const SamplerKernels<float>* SamplerTableF32() { return SamplerTable<float>(); }
+const SamplerKernels<double>* SamplerTableF64() { return SamplerTable<double>(); }
 
 }  // namespace
 }  // namespace partita::kernels::HWY_NAMESPACE
@@ -220,51 +195,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace partita::kernels {
 
-HWY_EXPORT(LaneSumTemperedF32);
-HWY_EXPORT(LaneSumTemperedF64);
-HWY_EXPORT(LaneSumMomentsF32);
-HWY_EXPORT(LaneSumMomentsF64);
-HWY_EXPORT(SumBetweenF32);
-HWY_EXPORT(SumBetweenF64);
-HWY_EXPORT(AddDeviationsF32);
-HWY_EXPORT(AddDeviationsF64);
-HWY_EXPORT(MarkFromF32);
-HWY_EXPORT(MarkFromF64);
+HWY_EXPORT(SamplerTableF32);
+HWY_EXPORT(SamplerTableF64);
 
-void lane_sum_tempered(const float* z, std::size_t n, const float* max, float beta, float* lanes,
-                       double* sums) {
-  HWY_DYNAMIC_DISPATCH(LaneSumTemperedF32)(z, n, max, beta, lanes, sums);
+template <>
+const SamplerKernels<float>& sampler_of<float>() {
+  return *HWY_DYNAMIC_DISPATCH(SamplerTableF32)();
 }
-void lane_sum_tempered(const double* z, std::size_t n, const double* max, double beta,
-                       double* lanes, double* sums) {
-  HWY_DYNAMIC_DISPATCH(LaneSumTemperedF64)(z, n, max, beta, lanes, sums);
-}
-void lane_sum_moments(const float* z, std::size_t n, const float* max, float beta, float* lanes,
-                      double* sums, double* moments) {
-  HWY_DYNAMIC_DISPATCH(LaneSumMomentsF32)(z, n, max, beta, lanes, sums, moments);
-}
-void lane_sum_moments(const double* z, std::size_t n, const double* max, double beta, double* lanes,
-                      double* sums, double* moments) {
-  HWY_DYNAMIC_DISPATCH(LaneSumMomentsF64)(z, n, max, beta, lanes, sums, moments);
-}
-double sum_between(const float* z, std::size_t n, float low, float high, float max, float beta) {
-  return HWY_DYNAMIC_DISPATCH(SumBetweenF32)(z, n, low, high, max, beta);
-}
-double sum_between(const double* z, std::size_t n, double low, double high, double max,
-                   double beta) {
-  return HWY_DYNAMIC_DISPATCH(SumBetweenF64)(z, n, low, high, max, beta);
-}
-void add_deviations(const float* z, std::size_t n, double max, double (&sums)[3]) {
-  HWY_DYNAMIC_DISPATCH(AddDeviationsF32)(z, n, max, sums);
-}
-void add_deviations(const double* z, std::size_t n, double max, double (&sums)[3]) {
-  HWY_DYNAMIC_DISPATCH(AddDeviationsF64)(z, n, max, sums);
-}
-void mark_from(const float* z, std::size_t n, float low, std::uint64_t* words) {
-  HWY_DYNAMIC_DISPATCH(MarkFromF32)(z, n, low, words);
-}
-void mark_from(const double* z, std::size_t n, double low, std::uint64_t* words) {
-  HWY_DYNAMIC_DISPATCH(MarkFromF64)(z, n, low, words);
+template <>
+const SamplerKernels<double>& sampler_of<double>() {
+  return *HWY_DYNAMIC_DISPATCH(SamplerTableF64)();
 }
 
 }  // namespace partita::kernels
