@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "compare.hpp"
+#include "logits.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/softmax/softmax.hpp"
@@ -21,36 +22,9 @@ namespace {
 using namespace partita;
 using namespace partita::benchmark;
 
-struct Shape {
-  const char* name;
-  at::Tensor (*make)(std::int64_t rows, std::int64_t v);
-};
+const LogitShape kShapes[] = {kFlat, kNormal1, kNormal5, kZipf};
 
-const Shape kShapes[] = {
-    {"flat",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::zeros({rows, v});
-     }},
-    {"normal, 1",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::randn({rows, v});
-     }},
-    {"normal, 5",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::randn({rows, v}) * 5;
-     }},
-    {"Zipf",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::rand({rows, v})
-           .argsort(std::int64_t{1}, false)
-           .to(at::kFloat)
-           .add_(1)
-           .log_()
-           .neg_();
-     }},
-};
-
-void bench(const Shape& shape, std::int64_t n, std::int64_t v, std::int64_t k, int threads,
+void bench(const LogitShape& shape, std::int64_t n, std::int64_t v, std::int64_t k, int threads,
            at::ScalarType type) {
   at::set_num_threads(threads);
   const at::Tensor z = shape.make(n, v).to(type);
@@ -89,7 +63,7 @@ int main() {
   at::manual_seed(1);
   print_header({"function", "logits", "V", "rows", "threads", "format", "partita, µs a row",
                 "libtorch", "partita, relative to"});
-  for (const Shape& shape : kShapes) bench(shape, 64, 50257, 10, 1, at::kFloat);
+  for (const LogitShape& shape : kShapes) bench(shape, 64, 50257, 10, 1, at::kFloat);
   for (const std::int64_t k : {1, 100, 1000, 50257}) bench(kShapes[1], 16, 50257, k, 1, at::kFloat);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const int threads : {1, 2}) {

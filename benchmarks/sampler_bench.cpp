@@ -16,6 +16,7 @@
 
 #include "compare.hpp"
 #include "llama_cpp_peer.hpp"
+#include "logits.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/sampler/sample.hpp"
 #include "partita/softmax/softmax.hpp"
@@ -25,38 +26,7 @@ namespace {
 using namespace partita;
 using namespace partita::benchmark;
 
-struct Logits {
-  const char* name;
-  at::Tensor (*make)(std::int64_t rows, std::int64_t v);
-};
-
-const Logits kLogits[] = {
-    {"flat",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::zeros({rows, v});
-     }},
-    {"normal, 1",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::randn({rows, v});
-     }},
-    {"normal, 3",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::randn({rows, v}) * 3;
-     }},
-    {"normal, 5",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::randn({rows, v}) * 5;
-     }},
-    {"Zipf",
-     [](std::int64_t rows, std::int64_t v) {
-       return at::rand({rows, v})
-           .argsort(std::int64_t{1}, false)
-           .to(at::kFloat)
-           .add_(1)
-           .log_()
-           .neg_();
-     }},
-};
+const LogitShape kLogits[] = {kFlat, kNormal1, kNormal3, kNormal5, kZipf};
 
 struct Chain {
   const char* name;
@@ -111,7 +81,7 @@ at::Tensor by_libtorch(at::Tensor z, const SamplerSettings& s) {
   return (z / s.temperature).softmax(1).multinomial(1);
 }
 
-void bench(const LlamaCpp& library, const Logits& logits, std::int64_t n, std::int64_t v,
+void bench(const LlamaCpp& library, const LogitShape& logits, std::int64_t n, std::int64_t v,
            int threads, at::ScalarType type) {
   at::set_num_threads(threads);
   const at::Tensor z = logits.make(n, v).to(type);
@@ -125,11 +95,10 @@ void bench(const LlamaCpp& library, const Logits& logits, std::int64_t n, std::i
         theirs->sample({single.data_ptr<float>() + row * v, static_cast<std::size_t>(v)});
       }
     };
-    const auto c = compare({[&] {
-                              sample(rows_of(z), chain.settings, {++seed, 0}, {.threads = threads});
-                            },
-                            theirs ? llama_cpp : nullptr, [&] { by_libtorch(z, chain.settings); },
-                            [&] { log_sum_exp(rows_of(z), {.threads = threads}); }});
+    const auto c = compare(
+        {[&] { sample(rows_of(z), chain.settings, Stream{.seed = ++seed}, {.threads = threads}); },
+         theirs ? llama_cpp : nullptr, [&] { by_libtorch(z, chain.settings); },
+         [&] { log_sum_exp(rows_of(z), {.threads = threads}); }});
     print_row({chain.name, logits.name, fmt::format("{}", v), std::to_string(n),
                std::to_string(threads), type == at::kFloat ? "f32" : "bf16",
                fmt::format("{:.1f}", c.seconds * 1e6 / static_cast<double>(n)), times(c.ratios[0]),
@@ -145,7 +114,7 @@ int main() {
   const LlamaCpp library;
   print_header({"chain", "logits", "V", "rows", "threads", "format", "partita, µs a row",
                 "llama.cpp", "libtorch", "partita, relative to log_sum_exp"});
-  for (const Logits& logits : kLogits) bench(library, logits, 1, 131072, 1, at::kFloat);
+  for (const LogitShape& logits : kLogits) bench(library, logits, 1, 131072, 1, at::kFloat);
   for (const std::int64_t v : {32000, 50257, 262144}) {
     bench(library, kLogits[2], 1, v, 1, at::kFloat);
   }

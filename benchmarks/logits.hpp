@@ -1,0 +1,36 @@
+// The rows of logits that the benchmarks draw from: flat, normal, and of Zipf's law.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+namespace partita::benchmark {
+
+struct LogitShape {
+  const char* name;
+  at::Tensor (*make)(std::int64_t rows, std::int64_t v);
+};
+
+template <int sigma>
+at::Tensor normal_logits(std::int64_t rows, std::int64_t v) {
+  return at::randn({rows, v}) * sigma;
+}
+
+inline constexpr LogitShape kFlat = {"flat", [](std::int64_t rows, std::int64_t v) {
+                                       return at::zeros({rows, v});
+                                     }};
+inline constexpr LogitShape kNormal1 = {"normal, 1", normal_logits<1>};
+inline constexpr LogitShape kNormal3 = {"normal, 3", normal_logits<3>};
+inline constexpr LogitShape kNormal5 = {"normal, 5", normal_logits<5>};
+/// -log rank, the ranks in random order.
+inline constexpr LogitShape kZipf = {"Zipf", [](std::int64_t rows, std::int64_t v) {
+                                       return at::rand({rows, v})
+                                           .argsort(std::int64_t{1}, false)
+                                           .to(at::kFloat)
+                                           .add_(1)
+                                           .log_()
+                                           .neg_();
+                                     }};
+
+}  // namespace partita::benchmark
