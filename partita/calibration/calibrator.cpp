@@ -187,12 +187,12 @@ CalibratorFit fit_calibrator(CalibrationMethod method, Rows logits,
       return found(fit, TemperatureScaling{fit.temperature});
     }
     case CalibrationMethod::vector: {
-      const LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/false, threads, progress);
-      return found(fit, VectorScaling{fit.weights, fit.bias});
+      LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/false, threads, progress);
+      return found(fit, VectorScaling{std::move(fit.weights), std::move(fit.bias)});
     }
     case CalibrationMethod::matrix: {
-      const LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/true, threads, progress);
-      return found(fit, MatrixScaling{fit.weights, fit.bias});
+      LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/true, threads, progress);
+      return found(fit, MatrixScaling{std::move(fit.weights), std::move(fit.bias)});
     }
     case CalibrationMethod::isotonic:
       return found(FitReport{},

@@ -35,10 +35,9 @@ double dynamic_temperature(const SamplerSettings& settings, std::span<const doub
       static_cast<double>(logits.size() - static_cast<std::size_t>(std::count(
                                               logits.begin(), logits.end(), -kInfinity)));
   if (possible < 2) return settings.temperature;
-  const double entropy = std::log(sums.exp.low) - sums.x_exp.low / sums.exp.low;
   const double low = std::max(0.0, settings.temperature - settings.dynatemp_range);
   const double high = settings.temperature + settings.dynatemp_range;
-  const double share = std::clamp(entropy / std::log(possible), 0.0, 1.0);
+  const double share = std::clamp(entropy(sums).low / std::log(possible), 0.0, 1.0);
   // 0 is the limit of no temperature at all: the most likely is left.
   return std::max(low + (high - low) * std::pow(share, settings.dynatemp_exponent),
                   std::numeric_limits<double>::min());

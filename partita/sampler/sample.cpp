@@ -28,8 +28,8 @@ void update_states(const SamplerSettings& settings, RowSampler& row, std::int64_
     if (step == SamplerStep::mirostat) {
       const double surprise = -row.log_prob(index) / std::log(2.0);
       MirostatState& state = *settings.mirostat_state;
-      if (std::isnan(state.mu)) state.mu = 2 * settings.mirostat_tau;
-      state.mu -= settings.mirostat_eta * (surprise - settings.mirostat_tau);
+      state.mu = sampler::mirostat_mu(settings) -
+                 settings.mirostat_eta * (surprise - settings.mirostat_tau);
     }
     if (step == SamplerStep::adaptive_p) {
       AdaptiveState& state = *settings.adaptive_state;
@@ -100,7 +100,13 @@ TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSetti
                     .log_prob = std::vector<double>(rows * k, kNaN),
                     .log_sum_exp = std::vector<double>(rows, kNaN),
                     .threshold = std::vector<double>(rows, kNaN)};
-  for_each_row<RowSampler>(rows, options, [&](std::size_t r, RowSampler& row) {
+  struct Workspace {
+    RowSampler row;
+    TopDown top_down;
+    std::vector<double> x;
+  };
+  for_each_row<Workspace>(rows, options, [&](std::size_t r, Workspace& workspace) {
+    auto& [row, top_down, x] = workspace;
     row.reset(logits, r, settings[r], streams[r]);
     const Candidates& kept = row.kept();
     if (kept.ids.size() < k) {
@@ -108,9 +114,8 @@ TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSetti
           "settings", fmt::format("k = {}, but only {} categories are kept", k, kept.ids.size()));
     }
     const double max = *std::max_element(kept.logits.begin(), kept.logits.end());
-    std::vector<double> x = kept.logits;
+    x = kept.logits;
     for (double& z : x) z -= max;
-    TopDown top_down;
     const double log_sum = top_down.reset(Rows(std::span(x)));
     // XTC's coin is the stream's first word: where it is read, noise begins after it.
     const std::uint64_t position = settings[r].uses(SamplerStep::xtc) ? 4 : 0;

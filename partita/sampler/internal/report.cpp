@@ -33,11 +33,9 @@ void rank(const RowReader<double>& row, const Normalizer& p, std::size_t n, Draw
   for (auto& [index, log_prob] : draw.top) log_prob = (log_prob - p.max) - p.log_sum;
 }
 
-/// H = log sum e^x - E[x], two terms that are never negative.
 double entropy_of(std::span<const double> logits) {
   const double max = *std::max_element(logits.begin(), logits.end());
-  const RowSums sums = sum_of(logits, max, {.exp = true, .x_exp = true});
-  return std::log(sums.exp.low) - sums.x_exp.low / sums.exp.low;
+  return entropy(sum_of(logits, max, {.exp = true, .x_exp = true})).low;
 }
 
 }  // namespace

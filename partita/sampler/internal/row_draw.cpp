@@ -66,8 +66,7 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   // Typical: what is nearer to the mean lies between x and the place as far on its other side, and
   // that place is known within bounds.
   const double p = settings_->typical_p;
-  const double low_mean = sums.x_exp.low / sums.exp.low;
-  const double high_mean = sums.x_exp.high / sums.exp.high;
+  const auto [low_mean, high_mean] = mean(sums);
   const double slack = 1e-6 * (1 + std::abs(max_) + std::abs(x * first_temperature_));
   const auto opposite = [&](double mean) { return max_ + (2 * mean - x) * first_temperature_; };
   double most = 0;

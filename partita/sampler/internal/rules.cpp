@@ -17,7 +17,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// The largest x first; sorted only as far as it is read.
+/// The largest x first; sorted only as far as it is read, as by LazySort, but with SIMD where it is
+/// read far: large kept sets cost little else.
 class Descending {
  public:
   explicit Descending(std::vector<double> x) : x_(std::move(x)) {}
@@ -53,14 +54,6 @@ Bounds operator-(Bounds a, Bounds b) { return {a.low - b.high, a.high - b.low}; 
 Bounds operator*(double a, Bounds b) { return {a * b.low, a * b.high}; }  // a >= 0
 Bounds min(Bounds a, Bounds b) { return {std::min(a.low, b.low), std::min(a.high, b.high)}; }
 
-/// E[x] <= 0.
-Bounds mean(const RowSums& sums) {
-  return {sums.x_exp.low / sums.exp.low, sums.x_exp.high / sums.exp.high};
-}
-
-/// H = log sum e^x - E[x].
-Bounds entropy(const RowSums& sums) { return log(sums.exp) - mean(sums); }
-
 /// The least likely x that top_p keeps: the last one whose strictly likelier ones weigh less than
 /// `limit`. -inf if that may be further down than the list reaches.
 double top_p_cut(Descending& x, double limit) {
@@ -93,10 +86,11 @@ double top_h_cut(Descending& x, double limit) {
   return -kInfinity;
 }
 
+constexpr std::size_t kFitted = 100;  // categories, by Mirostat 1
+
 /// Mirostat 1: how many to keep for a surprise of mu bits, by Zipf's exponent s fitted to the most
-/// likely 100 (Basu et al. 2021, algorithm 1).
+/// likely kFitted (Basu et al. 2021, algorithm 1).
 std::size_t mirostat_k(Descending& x, double mu, std::size_t categories) {
-  constexpr std::size_t kFitted = 100;
   double products = 0;
   double squares = 0;
   for (std::size_t i = 0; i + 1 < std::min(kFitted, x.size()); ++i) {
@@ -196,6 +190,12 @@ Decision keep_typical(std::span<double> logits, double max, double covered, doub
 }
 
 }  // namespace
+
+Bounds mean(const RowSums& sums) {
+  return {sums.x_exp.low / sums.exp.low, sums.x_exp.high / sums.exp.high};
+}
+
+Bounds entropy(const RowSums& sums) { return log(sums.exp) - mean(sums); }
 
 double mirostat_mu(const SamplerSettings& settings) {
   const double mu = settings.mirostat_state->mu;
@@ -311,7 +311,6 @@ Decision decide(SamplerStep step, const SamplerSettings& s, std::span<double> lo
           logits, max, covered, [&](double limit) { return top_h_cut(x, limit); },
           s.top_h * entropy(sums));
     case SamplerStep::mirostat: {
-      constexpr std::size_t kFitted = 100;
       if (x.size() < kFitted && covered != -kInfinity) return Decision::needs_categories;
       return keep_top_k(logits, x, max, covered, mirostat_k(x, mirostat_mu(s), categories));
     }

@@ -32,6 +32,12 @@ struct RowSums {
   Bounds deviation;  ///< standard deviation of z
 };
 
+/// E[x] <= 0, of the sums of e^x and of x e^x.
+Bounds mean(const RowSums& sums);
+
+/// H = log sum e^x - E[x], of the same.
+Bounds entropy(const RowSums& sums);
+
 /// Which of the sums a step reads.
 struct Needs {
   bool exp = false;
