@@ -25,8 +25,6 @@
 namespace partita::app {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 /// Logits and labels of a network that is too sure of itself: labels are drawn from softmax(z / 2).
 struct Outputs {
   std::size_t classes;
@@ -231,7 +229,7 @@ Finding beyond(const TourContext& context) {
   return finding;
 }
 
-constexpr Claim kClaims[] = {
+constexpr Claim kCalibrationClaims[] = {
     {"C1",
      "One temperature, from held-out logits, by Newton's method on its inverse; at the optimum the "
      "mean logit of the labels is the one expected, and the mean entropy is the loss.",
@@ -250,6 +248,6 @@ constexpr Claim kClaims[] = {
 
 }  // namespace
 
-Chapter calibration_chapter() { return {"calibration", "C. Calibration", kClaims}; }
+Chapter calibration_chapter() { return {"calibration", "C. Calibration", kCalibrationClaims}; }
 
 }  // namespace partita::app

@@ -360,7 +360,7 @@ Finding table_of_reparameterizations(const TourContext& context) {
   return finding;
 }
 
-constexpr Claim kClaims[] = {
+constexpr Claim kGradientClaims[] = {
     {"E1",
      "The score function's gradient is right on average with any baseline, and a baseline lowers "
      "its variance.",
@@ -392,6 +392,8 @@ constexpr Claim kClaims[] = {
 
 }  // namespace
 
-Chapter gradients_chapter() { return {"gradients", "E. Gradients through samples", kClaims}; }
+Chapter gradients_chapter() {
+  return {"gradients", "E. Gradients through samples", kGradientClaims};
+}
 
 }  // namespace partita::app

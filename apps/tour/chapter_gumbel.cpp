@@ -83,7 +83,7 @@ Finding gumbel_max_trick(const TourContext& context) {
                  5.2 * std::sqrt(expected))}};
 }
 
-Finding temperature(const TourContext& context) {
+Finding falling_temperature(const TourContext& context) {
   const auto tempered = [](double tau) {
     std::vector<double> row;
     for (const double z : kLogits) row.push_back(z / tau);
@@ -232,7 +232,7 @@ Finding bias_of_relaxations(const TourContext& context) {
   return finding;
 }
 
-constexpr Claim kClaims[] = {
+constexpr Claim kGumbelClaims[] = {
     {"F1", "The Gumbel distribution: its density, its CDF and their inverse, exact in both tails.",
      gumbel},
     {"F2",
@@ -242,7 +242,7 @@ constexpr Claim kClaims[] = {
     {"F3",
      "As the temperature falls, softmax becomes the arg max; as its variance does, a mixture of "
      "Gaussians becomes k-means.",
-     temperature},
+     falling_temperature},
     {"F4",
      "The Concrete distribution relaxes a category: its arg max is one, its density integrates to "
      "one and stays finite.",
@@ -255,6 +255,6 @@ constexpr Claim kClaims[] = {
 
 }  // namespace
 
-Chapter gumbel_chapter() { return {"gumbel", "F. Gumbel and Concrete", kClaims}; }
+Chapter gumbel_chapter() { return {"gumbel", "F. Gumbel and Concrete", kGumbelClaims}; }
 
 }  // namespace partita::app

@@ -340,7 +340,7 @@ Finding cost(const TourContext& context) {
             "Loss, gradients and descent of 64 rows, 25 draws of noise each."}}};
 }
 
-constexpr Claim kClaims[] = {
+constexpr Claim kNoiseContrastiveClaims[] = {
     {"D1", "The posterior that a word is data and not noise is a sigmoid of its corrected score.",
      posterior},
     {"D2",
@@ -364,7 +364,7 @@ constexpr Claim kClaims[] = {
 }  // namespace
 
 Chapter noise_contrastive_chapter() {
-  return {"noise-contrastive", "D. Noise-contrastive estimation", kClaims};
+  return {"noise-contrastive", "D. Noise-contrastive estimation", kNoiseContrastiveClaims};
 }
 
 }  // namespace partita::app

@@ -28,8 +28,6 @@
 namespace partita::app {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 Finding confidence_loss(const TourContext& context) {
   const Random random(context.stream(0));
   const Tensor z = (3 * random.normal({20, 6}, at::kDouble)).set_requires_grad(true);
@@ -287,7 +285,7 @@ Finding detection(const TourContext& context) {
   return finding;
 }
 
-constexpr Claim kClaims[] = {
+constexpr Claim kOpenSetClaims[] = {
     {"B1",
      "The confidence loss asks for KL(U‖p) = 0 off the classes, whose gradient is p − 1/K: not the "
      "other way round.",
@@ -309,6 +307,6 @@ constexpr Claim kClaims[] = {
 
 }  // namespace
 
-Chapter open_set_chapter() { return {"open-set", "B. Open set", kClaims}; }
+Chapter open_set_chapter() { return {"open-set", "B. Open set", kOpenSetClaims}; }
 
 }  // namespace partita::app

@@ -21,8 +21,6 @@
 namespace partita::app {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
 std::vector<double> normal_row(const Stream& stream, std::size_t size, double scale) {
   std::vector<double> row(size);
   for (std::size_t i = 0; i < size; ++i) row[i] = scale * stream.normal(i);
@@ -274,7 +272,7 @@ Finding divergences(const TourContext& context) {
              std::isinf(kl_divergence(row_of(uniform), row_of(impossible)).front()), 1, 0)}};
 }
 
-constexpr Claim kClaims[] = {
+constexpr Claim kSoftmaxClaims[] = {
     {"A1",
      "Subtracting the largest logit makes softmax stable at any size and magnitude, and it is "
      "invariant to shifts.",
@@ -304,6 +302,6 @@ constexpr Claim kClaims[] = {
 
 }  // namespace
 
-Chapter softmax_chapter() { return {"softmax", "A. Softmax", kClaims}; }
+Chapter softmax_chapter() { return {"softmax", "A. Softmax", kSoftmaxClaims}; }
 
 }  // namespace partita::app

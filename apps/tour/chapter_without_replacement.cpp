@@ -153,7 +153,7 @@ Finding given_the_maximum(const TourContext& context) {
        equal("share whose order the shift keeps", in_order / static_cast<double>(n), 1, 0)}};
 }
 
-constexpr Claim kClaims[] = {
+constexpr Claim kWithoutReplacementClaims[] = {
     {"G1",
      "The maximum of perturbed logits and its arg max are independent, Gumbel and categorical.",
      maximum_and_arg_max},
@@ -175,7 +175,7 @@ constexpr Claim kClaims[] = {
 }  // namespace
 
 Chapter without_replacement_chapter() {
-  return {"without-replacement", "G. Without replacement", kClaims};
+  return {"without-replacement", "G. Without replacement", kWithoutReplacementClaims};
 }
 
 }  // namespace partita::app

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@
 #include "partita/random/stream.hpp"
 
 namespace partita::app {
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct TourOptions {
   bool quick = false;  ///< fewer draws and steps

@@ -11,8 +11,9 @@
 //   partita::Draws draws(stream);        // reads a stream in order from its beginning
 //   double a = draws.uniform(), b = draws.normal();
 //
-//   enum Purpose : std::uint64_t { kOrder, kNoise };
-//   partita::Stream noise = stream.child(kNoise).child(step);   // shares no draw with any other
+//   enum class Purpose { order, noise };
+//   partita::Stream noise = stream.child(Purpose::noise).child(step);   // shares no draw with any
+//   other
 //
 // A stream is either read or divided: a function that is given one may do either, so whoever needs
 // several hands out children and draws nothing from the parent itself.
@@ -37,6 +38,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 namespace partita {
 
@@ -56,6 +58,10 @@ struct Stream {
   /// The n-th child: a stream that shares no draw with this one, with its other children, or with
   /// theirs. Let an enumeration or a count (a step, a row, a token) say what n is.
   Stream child(std::uint64_t n) const;
+
+  template <class Purpose>
+  requires std::is_enum_v<Purpose> Stream child(Purpose purpose)
+  const { return child(static_cast<std::uint64_t>(purpose)); }
 
   /// The four words at positions 4 * block ... 4 * block + 3, block < 2^62.
   std::array<std::uint64_t, 4> words(std::uint64_t block) const;

@@ -19,7 +19,7 @@
 namespace partita::app {
 namespace {
 
-struct Command {
+struct GradientsCommand {
   GradientsOptions experiment;
   std::vector<std::string> estimators;
   std::string report;
@@ -27,7 +27,7 @@ struct Command {
 };
 
 /// Those of the names, which all have to fit the problem.
-std::vector<EstimatorKind> chosen(const Command& command) {
+std::vector<EstimatorKind> chosen(const GradientsCommand& command) {
   const GradientsProblem problem = command.experiment.problem;
   std::map<std::string, EstimatorKind> fitting;
   std::vector<std::string> names;
@@ -48,7 +48,7 @@ std::vector<EstimatorKind> chosen(const Command& command) {
   return kinds;
 }
 
-void run(Command& command) {
+void run(GradientsCommand& command) {
   GradientsOptions& options = command.experiment;
   options.estimators = chosen(command);
   options.seed = command.common.seed;
@@ -67,7 +67,7 @@ void run(Command& command) {
 
 void add_gradients(CLI::App& app) {
   auto* command = app.add_subcommand(kGradients.name, kGradients.description);
-  auto options = std::make_shared<Command>();
+  auto options = std::make_shared<GradientsCommand>();
   add_choice(*command, "--problem", options->experiment.problem, kGradientsProblems,
              "gaussian: E[z^2], z ~ N(2t + 3, 1); bernoulli: E[(b - t)^2], one coin; "
              "categorical: three coins, eight categories; mdp: a small decision process")

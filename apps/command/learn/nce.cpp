@@ -13,13 +13,13 @@
 namespace partita::app {
 namespace {
 
-struct Command {
+struct NceCommand {
   NceExperimentOptions experiment;
   std::string report;
   CommonOptions common;
 };
 
-void run(Command& command) {
+void run(NceCommand& command) {
   NceExperimentOptions& options = command.experiment;
   options.seed = command.common.seed;
   options.threads = command.common.threads;
@@ -37,7 +37,7 @@ void run(Command& command) {
 
 void add_nce(CLI::App& app) {
   auto* command = app.add_subcommand(kNce.name, kNce.description);
-  auto all = std::make_shared<Command>();
+  auto all = std::make_shared<NceCommand>();
   NceExperimentOptions* const options = &all->experiment;
   command->add_option("CORPUS", options->corpus, "UTF-8 text, plain or gzip; - is standard input")
       ->option_text("FILE")

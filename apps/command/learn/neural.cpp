@@ -62,7 +62,7 @@ language::NetworkOptions network_of(const LmTrainOptions& options, const TextUni
 }
 
 /// The children of the seed's stream.
-enum Purpose : std::uint64_t { kWeights, kTraining };
+enum class LmPurpose { weights, training };
 
 /// What a checkpoint is a checkpoint of.
 std::string description(const LmTrainOptions& options) {
@@ -185,14 +185,14 @@ void train_neural(const LmTrainOptions& options) {
   const language::NetworkOptions network = network_of(options, units);
   const Stream stream{.seed = options.common.seed};
   language::TextModel model =
-      language::TextModel::make(std::move(units), network, stream.child(kWeights));
+      language::TextModel::make(std::move(units), network, stream.child(LmPurpose::weights));
   std::size_t parameters = 0;
   for (const Tensor& each : model.network->parameters()) {
     parameters += static_cast<std::size_t>(each.numel());
   }
   const language::TextTrainingResult result = [&] {
     Meter meter("training");
-    return train(model, text.lines, *loss, stream.child(kTraining),
+    return train(model, text.lines, *loss, stream.child(LmPurpose::training),
                  {.epochs = options.epochs,
                   .batch = options.batch,
                   .length = options.length,

@@ -21,7 +21,7 @@
 namespace partita::app {
 namespace {
 
-struct Command {
+struct OpensetCommand {
   OpensetOptions experiment;
   std::string data = "rendered";
   std::string known;
@@ -73,7 +73,7 @@ void take_out_set(const std::string& out_set, OpensetOptions& options) {
 }
 
 /// What was asked for, as the experiment takes it; and that it goes together.
-OpensetOptions experiment_of(const Command& command) {
+OpensetOptions experiment_of(const OpensetCommand& command) {
   OpensetOptions options = command.experiment;
   if (command.data == "toy") {
     options.source = OpensetSource::toy;
@@ -102,7 +102,7 @@ OpensetOptions experiment_of(const Command& command) {
   return options;
 }
 
-void train(const Command& command) {
+void train(const OpensetCommand& command) {
   const OpensetOptions options = experiment_of(command);
   const OpensetResult result = run_openset(options, meters());
   if (!command.report.empty()) write_file(command.report, openset_report(result, options));
@@ -120,7 +120,7 @@ void add_train(CLI::App& openset) {
   const auto not_negative = number([](double x) { return x >= 0; }, "of at least 0");
   auto* command = openset.add_subcommand(
       "train", "Train a classifier to be unsure about inputs from none of its classes");
-  auto all = std::make_shared<Command>();
+  auto all = std::make_shared<OpensetCommand>();
   OpensetOptions* const options = &all->experiment;
   const auto add = [&](const char* flag, auto& value, const std::string& description,
                        const char* name) {

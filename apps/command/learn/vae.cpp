@@ -19,7 +19,7 @@
 namespace partita::app {
 namespace {
 
-struct Command {
+struct VaeCommand {
   VaeTrainOptions experiment;
   std::string report;
   CommonOptions common;
@@ -44,7 +44,7 @@ void check(const VaeTrainOptions& options) {
   }
 }
 
-void train(Command& command) {
+void train(VaeCommand& command) {
   VaeTrainOptions& options = command.experiment;
   check(options);
   options.pictures = !command.report.empty();
@@ -140,7 +140,7 @@ void add_training_options(CLI::App& command, VaeTrainOptions& options) {
 
 void add_train(CLI::App& vae) {
   auto* command = vae.add_subcommand("train", "Train an encoder and a decoder on images");
-  auto all = std::make_shared<Command>();
+  auto all = std::make_shared<VaeCommand>();
   VaeTrainOptions* const options = &all->experiment;
   add_image_data(*command, options->directory,
                  "rendered: digits in the DejaVu fonts; or a directory of IDX images and "

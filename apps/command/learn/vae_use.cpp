@@ -44,9 +44,9 @@ struct UseOptions {
 };
 
 /// The children of the seed's stream.
-enum Purpose : std::uint64_t { kImages, kBits, kSamples };
+enum class UsePurpose { images, bits, samples };
 
-Stream stream(const UseOptions& options, Purpose purpose) {
+Stream stream(const UseOptions& options, UsePurpose purpose) {
   return Stream{.seed = options.common.seed}.child(purpose);
 }
 
@@ -61,7 +61,7 @@ vae::VaeModel open(const UseOptions& options) {
 Tensor test_images(const UseOptions& options, const vae::VaeModel& model, std::size_t most) {
   constexpr std::size_t kNone = 1;  // rendered images to train on
   const LabeledImages images =
-      load_image_sets(options.directory, kNone, stream(options, kImages)).test;
+      load_image_sets(options.directory, kNone, stream(options, UsePurpose::images)).test;
   if (static_cast<std::int64_t>(images.rows) != model.rows ||
       static_cast<std::int64_t>(images.columns) != model.columns) {
     throw DataError(images_name(options.directory),
@@ -69,7 +69,7 @@ Tensor test_images(const UseOptions& options, const vae::VaeModel& model, std::s
                                 images.columns, model.rows, model.columns));
   }
   return vae::evaluation_images(image_rows(images, most), model.vae->options().decoder,
-                                stream(options, kBits))
+                                stream(options, UsePurpose::bits))
       .to(device_of(options.device));
 }
 
@@ -79,7 +79,7 @@ void evaluate(const UseOptions& options) {
       options.images == 0 ? std::numeric_limits<std::size_t>::max() : options.images;
   const Tensor x = test_images(options, model, most);
   Meter meter("evaluating");
-  const vae::Bounds seen = vae::evaluate(*model.vae, x, stream(options, kSamples),
+  const vae::Bounds seen = vae::evaluate(*model.vae, x, stream(options, UsePurpose::samples),
                                          {.samples = options.count}, meter.progress());
   const auto [elbo, elbo_error] = mean_of(to_vector(seen.elbo()));
   const auto [bound, bound_error] = mean_of(to_vector(seen.bound));
@@ -150,7 +150,7 @@ std::size_t side(std::int64_t count) {
 
 void sample(const UseOptions& options) {
   const vae::VaeModel model = open(options);
-  const Random random(stream(options, kSamples));
+  const Random random(stream(options, UsePurpose::samples));
   const Tensor images = decode(*model.vae, model.vae->prior()->sample({options.count}, random));
   give(options, model, images, "Samples",
        {figure_of(model, images, side(options.count), "Samples",
@@ -160,7 +160,7 @@ void sample(const UseOptions& options) {
 void reconstruct(const UseOptions& options) {
   const vae::VaeModel model = open(options);
   const Tensor x = test_images(options, model, options.images);
-  const Random random(stream(options, kSamples));
+  const Random random(stream(options, UsePurpose::samples));
   const at::NoGradGuard no_grad;
   const Tensor images = decode(*model.vae, model.vae->posterior(x)->sample(random));
   const std::size_t across = side(x.size(0));

@@ -147,14 +147,14 @@ CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample
                             std::size_t vocabulary) {
   const Rows rows = sample.rows(vocabulary);
   const int threads = options.common.threads;
-  constexpr std::size_t kResamples = 200;
+  constexpr std::size_t kResampleCount = 200;
   CalibrationResult result;
   result.logits = options.model.path;
   result.command = "partita lm evaluate";
   result.fitted_rows = sample.labels.size();
   result.evaluated_rows = sample.labels.size();
   result.classes = vocabulary;
-  result.resamples = options.report.empty() ? 0 : kResamples;
+  result.resamples = options.report.empty() ? 0 : kResampleCount;
   result.seed = options.common.seed;
   const auto evaluate = [&](const Calibrator* calibrator) {
     if (result.resamples == 0) {

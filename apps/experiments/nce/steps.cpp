@@ -17,14 +17,13 @@ namespace {
 using losses::OutputLayer;
 using losses::OutputLoss;
 
-constexpr double kLearningRate = 0.01;
-
 /// Median seconds of a step: loss, gradients and gradient descent.
 double seconds_of_step(const OutputLoss& loss, const losses::OutputBatch& batch,
                        const OutputLayer& output) {
   using Clock = std::chrono::steady_clock;
   constexpr int kMostRuns = 15;
   constexpr double kEnough = 1;  // seconds
+  constexpr double kRate = 0.01;
   std::vector<double> runs;
   double total = 0;
   for (std::uint64_t step = 0; step < kMostRuns && (step < 3 || total < kEnough); ++step) {
@@ -33,7 +32,7 @@ double seconds_of_step(const OutputLoss& loss, const losses::OutputBatch& batch,
     {
       const at::NoGradGuard no_grad;
       for (const Tensor& parameter : {output.weight, output.bias}) {
-        Tensor(parameter).add_(parameter.grad(), -kLearningRate);
+        Tensor(parameter).add_(parameter.grad(), -kRate);
         Tensor(parameter).mutable_grad() = Tensor();
       }
     }

@@ -19,7 +19,7 @@ namespace partita::app {
 namespace {
 
 /// The children of the stream of a data set.
-enum Purpose : std::uint64_t { kKnown, kTrain, kTest, kUnknown, kOutSet };
+enum class DataPurpose { known, train, test, unknown, out_set };
 
 constexpr std::int64_t kToyTrain = 1000;  // points of each class
 constexpr std::int64_t kToyTest = 1000;
@@ -113,13 +113,15 @@ OpensetData rendered_data(const OpensetOptions& options, const Stream& stream) {
     digits[d] = static_cast<std::uint8_t>(d);
     data.classes.emplace_back(1, kDigits[d]);
   }
-  const ImageSets sets = load_image_sets({}, options.train_images, stream.child(kKnown));
+  const ImageSets sets =
+      load_image_sets({}, options.train_images, stream.child(DataPurpose::known));
   data.train = labeled(sets.train, digits);
   data.test = labeled(sets.test, digits);
-  data.unknown.emplace_back("letters", image_tensor(render_characters(kCapitals, kRenderedLetters,
-                                                                      stream.child(kUnknown))));
-  data.out_set =
-      image_tensor(render_characters(kCapitals, options.train_images, stream.child(kOutSet)));
+  data.unknown.emplace_back("letters",
+                            image_tensor(render_characters(kCapitals, kRenderedLetters,
+                                                           stream.child(DataPurpose::unknown))));
+  data.out_set = image_tensor(
+      render_characters(kCapitals, options.train_images, stream.child(DataPurpose::out_set)));
   data.architecture = image_architecture(data.train.x, digits.size(), options.width);
   return data;
 }
@@ -160,7 +162,7 @@ OpensetData directory_data(const OpensetOptions& options, const Stream& stream) 
     }
   }
   const auto [train, test] =
-      load_image_sets(options.directory, options.train_images, stream.child(kKnown));
+      load_image_sets(options.directory, options.train_images, stream.child(DataPurpose::known));
   const auto chosen = [&](const LabeledImages& all, const std::vector<std::uint8_t>& classes,
                           const char* option) {
     LabeledImages images = with_classes(all, classes, options.train_images);
@@ -197,7 +199,7 @@ Tensor toy_border(const Tensor& points) {
 }
 
 Tensor toy_out_set(ToyOutSet where, const Stream& stream) {
-  const Random random(stream.child(kOutSet));
+  const Random random(stream.child(DataPurpose::out_set));
   if (where == ToyOutSet::far) {  // a ring around everything
     const Tensor radius = 25 + 25 * random.uniform({kToyOutSet, 1}, single());
     const Tensor angle = 2 * std::numbers::pi * random.uniform({kToyOutSet, 1}, single());
@@ -211,9 +213,9 @@ OpensetData toy_data(const Stream& stream) {
   OpensetData data;
   data.architecture = {.images = false, .rows = 1, .columns = 2, .classes = 2, .width = 1};
   data.classes = {"left", "right"};
-  data.train = toy_classes(kToyTrain, stream.child(kTrain));
-  data.test = toy_classes(kToyTest, stream.child(kTest));
-  const Tensor plane = toy_plane(4 * kToyTest, stream.child(kUnknown));
+  data.train = toy_classes(kToyTrain, stream.child(DataPurpose::train));
+  data.test = toy_classes(kToyTest, stream.child(DataPurpose::test));
+  const Tensor plane = toy_plane(4 * kToyTest, stream.child(DataPurpose::unknown));
   data.unknown.emplace_back("around the classes", chosen_rows(plane, toy_border(plane)));
   data.unknown.emplace_back("off the classes", chosen_rows(plane, toy_off_classes(plane)));
   return data;

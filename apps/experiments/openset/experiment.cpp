@@ -25,17 +25,9 @@ namespace partita::app {
 namespace {
 
 /// The children of the seed's stream.
-enum Purpose : std::uint64_t {
-  kData,
-  kWeights,
-  kGanWeights,
-  kBatches,
-  kOutBatches,
-  kNoise,
-  kShown
-};
+enum class OpensetPurpose { data, weights, gan_weights, batches, out_batches, noise, shown };
 
-Stream stream_of(const OpensetOptions& options, Purpose purpose) {
+Stream stream_of(const OpensetOptions& options, OpensetPurpose purpose) {
   return Stream{.seed = options.seed}.child(purpose);
 }
 
@@ -120,14 +112,15 @@ class Trainee {
         data_(data),
         way_(std::move(way)),
         device_(device_of(options.run.device)),
-        classifier_(openset::make_classifier(data.architecture, stream(kWeights))),
-        batches_(data.train.x.size(0), options.batch, stream(kBatches)),
+        classifier_(openset::make_classifier(data.architecture, stream(OpensetPurpose::weights))),
+        batches_(data.train.x.size(0), options.batch, stream(OpensetPurpose::batches)),
         x_(data.train.x.to(device_)),
         y_(data.train.y.to(device_)) {
     classifier_->to(device_);
     if (way_.method == Method::confidence || way_.method == Method::held) {
-      given_ = is_toy(options) ? toy_out_set(way_.out_set, stream(kData)) : data.out_set;
-      out_batches_.emplace(given_.size(0), options.batch, stream(kOutBatches));
+      given_ =
+          is_toy(options) ? toy_out_set(way_.out_set, stream(OpensetPurpose::data)) : data.out_set;
+      out_batches_.emplace(given_.size(0), options.batch, stream(OpensetPurpose::out_batches));
       given_ = given_.to(device_);
     }
     model_ = has_gan() ? with_gan() : openset::ConfidentClassifier(classifier_, settings());
@@ -171,7 +164,7 @@ class Trainee {
   }
 
  private:
-  Stream stream(Purpose purpose) const { return stream_of(options_, purpose); }
+  Stream stream(OpensetPurpose purpose) const { return stream_of(options_, purpose); }
   bool has_gan() const { return way_.method == Method::joint || way_.method == Method::held; }
 
   openset::ConfidentClassifierOptions settings() const {
@@ -195,7 +188,7 @@ class Trainee {
     torch::nn::Sequential discriminator =
         toy ? networks::mlp({2, kToyHidden, kToyHidden, 1})
             : networks::dcgan_discriminator(shape, options_.width);
-    const Random random(stream(kGanWeights));
+    const Random random(stream(OpensetPurpose::gan_weights));
     for (auto* network : {&generator, &discriminator}) {
       if (toy) {
         networks::initialize(*network, random);
@@ -214,7 +207,7 @@ class Trainee {
     if (way_.method == Method::cross_entropy || number < options_.warm_up) {
       return model_->cross_entropy_step(x, y);
     }
-    const Random random = stream(kNoise).child(number);
+    const Random random = stream(OpensetPurpose::noise).child(number);
     if (way_.method == Method::joint) return model_->joint_step(x, y, random);
     if (way_.method == Method::held && 2 * number >= options_.steps)
       return model_->gan_step(x, random);
@@ -238,8 +231,8 @@ class Trainee {
   void show(OpensetVariant& variant) {
     if (!is_toy(options_)) {
       if (has_gan()) {
-        variant.samples =
-            sample_grid(model_->generate(kShownImages * kShownImages, stream(kShown)).cpu());
+        variant.samples = sample_grid(
+            model_->generate(kShownImages * kShownImages, stream(OpensetPurpose::shown)).cpu());
       }
       return;
     }
@@ -255,7 +248,7 @@ class Trainee {
     variant.confidence_off_classes = mean_where(toy_off_classes(plane));
     if (given_.defined()) variant.given = points_of(given_);
     if (has_gan()) {
-      const Tensor generated = model_->generate(kShownPoints, stream(kShown)).cpu();
+      const Tensor generated = model_->generate(kShownPoints, stream(OpensetPurpose::shown)).cpu();
       variant.generated = points_of(generated);
       variant.generated_outside = toy_outside(generated).to(at::kDouble).mean().item<double>();
     }
@@ -283,8 +276,9 @@ std::string data_name(const OpensetOptions& options) {
 
 OpensetResult run_openset(const OpensetOptions& options, const Phases& phases) {
   use_threads(options.threads);
-  const OpensetData data = is_toy(options) ? toy_data(stream_of(options, kData))
-                                           : image_data(options, stream_of(options, kData));
+  const OpensetData data = is_toy(options)
+                               ? toy_data(stream_of(options, OpensetPurpose::data))
+                               : image_data(options, stream_of(options, OpensetPurpose::data));
   OpensetResult result{.classes = data.classes};
   if (is_toy(options)) {
     for (std::int64_t k = 0; k < data.architecture.classes; ++k) {

@@ -20,7 +20,7 @@ namespace {
 
 using seqgan::TokenPolicy;
 
-constexpr std::size_t kShown = 24;  // samples
+constexpr std::size_t kShownSamples = 24;  // samples
 
 /// Lines that have room for their ends, each once, and which of them are only predicted.
 struct Corpus {
@@ -142,7 +142,7 @@ class TextExperiment {
     };
     q.in_corpus = share_in(corpus_.learned);
     q.held_out = share_in(corpus_.held_out);
-    q.samples.resize(std::min(kShown, q.samples.size()));
+    q.samples.resize(std::min(kShownSamples, q.samples.size()));
     return q;
   }
 

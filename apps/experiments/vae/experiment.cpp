@@ -21,15 +21,7 @@ namespace partita::app {
 namespace {
 
 /// The children of the seed's stream.
-enum Purpose : std::uint64_t {
-  kImages,
-  kWeights,
-  kTraining,
-  kTestBits,
-  kTestSamples,
-  kSpread,
-  kShown
-};
+enum class VaePurpose { images, weights, training, test_bits, test_samples, spread, shown };
 
 constexpr std::int64_t kTestSamplesEach = 10;
 constexpr std::int64_t kShownImages = 10;  // reconstructions, and pictures in a row
@@ -106,10 +98,10 @@ class Trainee {
                         .latent_dim = settings.latent_dim,
                         .categories = options.categories,
                         .decoder = decoder()},
-        stream(kWeights));
+        stream(VaePurpose::weights));
     model_.vae->start_from_mean(train_.to(at::kFloat).mean(0) / 255);
     test_ = vae::evaluation_images(image_rows(sets.test, sets.test.size()), decoder(),
-                                   stream(kTestBits));
+                                   stream(VaePurpose::test_bits));
     make_estimator_and_samples();
   }
 
@@ -123,19 +115,19 @@ class Trainee {
     constexpr double kEntries = 200;  // of a curve
     settings_.training.log_every =
         std::max<std::uint64_t>(1, static_cast<std::uint64_t>(steps / kEntries));
-    const auto result =
-        vae::train(model_.vae, train_, *estimator_, stream(kTraining), settings_.training,
-                   {.checkpoint = run.checkpoint,
-                    .checkpoint_seconds = run.checkpoint_seconds,
-                    .run = run_name(),
-                    .log = run.log},
-                   begin(phases, name_of(kTerms, terms_)));
+    const auto result = vae::train(model_.vae, train_, *estimator_, stream(VaePurpose::training),
+                                   settings_.training,
+                                   {.checkpoint = run.checkpoint,
+                                    .checkpoint_seconds = run.checkpoint_seconds,
+                                    .run = run_name(),
+                                    .log = run.log},
+                                   begin(phases, name_of(kTerms, terms_)));
     return curves(result);
   }
 
   void measure(VaeVariant& variant, const Phases& phases) {
     const vae::Bounds seen =
-        vae::evaluate(*model_.vae, test_, stream(kTestSamples),
+        vae::evaluate(*model_.vae, test_, stream(VaePurpose::test_samples),
                       {.samples = kTestSamplesEach, .batch = 200}, begin(phases, "test images"));
     const Mean elbo = mean_of(to_vector(seen.elbo()));
     variant.elbo = elbo.value;
@@ -144,7 +136,8 @@ class Trainee {
     variant.kl = seen.divergence.mean().item<double>();
     const at::NoGradGuard no_grad;
     const Tensor x = test_.to(model_.vae->parameters().front().device());
-    variant.spread = model_.vae->posterior(x)->sample(stream(kSpread)).std(0).mean().item<double>();
+    variant.spread =
+        model_.vae->posterior(x)->sample(stream(VaePurpose::spread)).std(0).mean().item<double>();
   }
 
   /// What a report shows.
@@ -153,7 +146,7 @@ class Trainee {
     const Tensor shown = test_.slice(0, 0, kShownImages);
     variant.originals = to_vector(shown);
     const at::NoGradGuard no_grad;
-    const Random random(stream(kShown));
+    const Random random(stream(VaePurpose::shown));
     const Tensor z = vae.posterior(shown.to(vae.parameters().front().device()))->sample(random);
     variant.reconstructions = to_vector(decode(vae, z));
     variant.samples =
@@ -178,7 +171,7 @@ class Trainee {
   }
 
  private:
-  Stream stream(Purpose purpose) const { return Stream{.seed = options_.seed}.child(purpose); }
+  Stream stream(VaePurpose purpose) const { return Stream{.seed = options_.seed}.child(purpose); }
 
   vae::Decoder decoder() const {
     return options_.decoder == VaeDecoder::gaussian ? vae::Decoder::gaussian
@@ -260,8 +253,8 @@ VaeResult run_vae(const VaeTrainOptions& options, const Phases& phases) {
   use_threads(options.threads);
   const Settings settings = settle(options);
   const std::size_t rendered = options.train_images == 0 ? kRenderedTrain : options.train_images;
-  const ImageSets sets =
-      load_image_sets(options.directory, rendered, Stream{.seed = options.seed}.child(kImages));
+  const ImageSets sets = load_image_sets(options.directory, rendered,
+                                         Stream{.seed = options.seed}.child(VaePurpose::images));
   VaeResult result{
       .rows = sets.train.rows,
       .columns = sets.train.columns,
