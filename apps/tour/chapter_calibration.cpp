@@ -101,7 +101,7 @@ Finding boundaries(const TourContext&) {
     return fit_temperature({rows.data(), 2, 3}, labels).status;
   };
   const auto is = [](FitStatus a, FitStatus b) { return a == b ? 1.0 : 0.0; };
-  return {{equal("every label the arg max: T → 0 is said, not returned",
+  return {{equal("every label the arg max: the status says T → 0",
                  is(status(logits, {0, 1}), FitStatus::zero_temperature), 1, 0),
            equal("labels no likelier than chance: T → ∞",
                  is(status(logits, {2, 0}), FitStatus::infinite_temperature), 1, 0),
@@ -142,7 +142,7 @@ Finding maximum_entropy(const TourContext& context) {
   const Tensor labels = at::tensor(outputs.labels, at::kLong);
   const TemperatureFit fit = fit_temperature(outputs.rows(), outputs.labels);
   return {{equal("the fit converged", fit.status == FitStatus::converged ? 1 : 0, 1, 0),
-           at_most("q of most entropy against softmax(z / T), largest difference",
+           at_most("maximum-entropy q against softmax(z / T), largest difference",
                    largest_difference(most_entropic(z, labels), (z / fit.temperature).softmax(1)),
                    1e-6)}};
 }
@@ -160,8 +160,11 @@ Finding metrics(const TourContext& context) {
   const CalibrationEvaluation before = evaluate_calibration(outputs.rows(), outputs.labels);
   const CalibrationEvaluation after =
       evaluate_calibration(outputs.rows(), outputs.labels, {}, &calibrator);
-  std::vector<Series> series = {
-      {.name = "as it says", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true}};
+  std::vector<Series> series = {{.name = "perfectly calibrated",
+                                 .x = {0, 1},
+                                 .y = {0, 1},
+                                 .mark = Mark::line,
+                                 .dashed = true}};
   for (const auto& [name, evaluation] : {std::pair{"before", &before}, {"after", &after}}) {
     Series& curve = series.emplace_back(Series{.name = name});
     for (const ReliabilityBin& bin : evaluation->bins) {
@@ -209,7 +212,7 @@ Finding beyond(const TourContext& context) {
         0.5));
   }
   constexpr double kAlpha = 0.1;
-  // Of both draws, the held-out rows and those that are covered.
+  // Of the coverage, over draws of both the held-out rows and the test rows.
   const double deviation = std::sqrt(kAlpha * (1 - kAlpha) * 2 / static_cast<double>(n));
   for (const auto& [name, score] : {std::pair{"LAC", ConformalScore::lac},
                                     {"APS", ConformalScore::aps},
@@ -234,7 +237,7 @@ constexpr Claim kCalibrationClaims[] = {
      "One temperature, from held-out logits, by Newton's method on its inverse; at the optimum the "
      "mean logit of the labels is the one expected, and the mean entropy is the loss.",
      temperature},
-    {"C2", "Where the likelihood has no maximum, a status says so, and no number runs away.",
+    {"C2", "Where the likelihood has no maximum, a status says so and no number diverges.",
      boundaries},
     {"C3",
      "Among all distributions with that mean logit, the tempered softmax has the most entropy.",

@@ -1,4 +1,4 @@
-// E: gradients of expectations, by samples.
+// E: gradients of expectations, estimated from samples.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -77,7 +77,7 @@ Finding score_function(const TourContext& context) {
                                      .y = {.label = "standard deviation", .min = 0},
                                      .series = {spread},
                                      .width = 640}),
-                             "Eight samples an estimate; what a baseline saves.", true});
+                             "What a baseline saves, at eight samples per estimate.", true});
   return finding;
 }
 
@@ -199,12 +199,12 @@ Finding policy_gradient(const TourContext& context) {
                                       curve.value.back() / curve.value.front(), 1.5));
   }
   finding.figures = {{to_svg(optimization_figure(result.variants.front(), "expected return")),
-                      "Three states on a river: the large reward lies against the current."}};
+                      "Three states on a river: the large reward lies upstream."}};
   return finding;
 }
 
 Finding evidence_bound(const TourContext& context) {
-  // z ~ N(0, 1), x | z ~ N(w z, s): evidence and posterior are normal, too.
+  // z ~ N(0, 1), x | z ~ N(w z, s): evidence and posterior are normal as well.
   constexpr double w = 1.5;
   constexpr double s = 0.7;
   constexpr double total = w * w + s * s;
@@ -288,7 +288,7 @@ Finding gaussian_divergence(const TourContext& context) {
                     to_vector(p.log_prob(z) - q.log_prob(z)), kl_divergence(p, q).item<double>())}};
 }
 
-/// A distribution by one parameter.
+/// A distribution as a function of one parameter.
 struct Reparameterized {
   const char* name;
   double theta;
@@ -319,18 +319,18 @@ Finding table_of_reparameterizations(const TourContext& context) {
     const Tensor z = each.make(theta)->rsample(context.stream(id++));
     z.sum().backward();
     const Tensor drawn = z.detach();
-    const auto law = each.make(theta.detach());
+    const auto distribution = each.make(theta.detach());
     constexpr double kStep = 1e-5;
     const Tensor slope = (each.make(theta.detach() + kStep)->cdf(drawn) -
                           each.make(theta.detach() - kStep)->cdf(drawn)) /
                          (2 * kStep);
     // Where the density is not so small that the quotient is all rounding.
-    const Tensor density = law->log_prob(drawn).exp();
+    const Tensor density = distribution->log_prob(drawn).exp();
     const Tensor implicit = -slope / density;
     const Tensor off =
         ((theta.grad() - implicit) / (1 + implicit.abs())).masked_select(density > 1e-3);
     finding.checks.push_back(not_rejected(
-        each.name, ks_p_value(to_vector(law->cdf(drawn)), [](double u) { return u; })));
+        each.name, ks_p_value(to_vector(distribution->cdf(drawn)), [](double u) { return u; })));
     finding.checks.push_back(
         at_most("dz/dθ against −(∂F/∂θ)/p", off.abs().max().item<double>(), 1e-5));
   }
@@ -365,11 +365,12 @@ constexpr Claim kGradientClaims[] = {
      "The score function's gradient is right on average with any baseline, and a baseline lowers "
      "its variance.",
      score_function},
-    {"E2", "Where samples are a smooth function of noise, the gradient moves inside.", pathwise},
+    {"E2",
+     "Where samples are a smooth function of noise, the gradient moves inside the expectation.",
+     pathwise},
     {"E3",
      "On the lecture's example both are right, their variances are those computed by hand, and "
-     "both "
-     "find the optimum.",
+     "both find the optimum.",
      gaussian_example},
     {"E4", "The policy gradient is the score function's along a trajectory.", policy_gradient},
     {"E5", "The ELBO is below the evidence by KL(q‖posterior), and equal to it at the posterior.",
@@ -378,15 +379,15 @@ constexpr Claim kGradientClaims[] = {
      gaussian_divergence},
     {"E7",
      "A variational auto-encoder needs both terms: without the regularizer its codes leave the "
-     "prior, without reconstruction they know nothing.",
+     "prior, without reconstruction they carry no information.",
      auto_encoder},
     {"E8",
-     "A table of reparameterizations: each has its law, and its gradient is that of implicit "
-     "differentiation.",
+     "A table of reparameterizations: each draws from its distribution, with the gradient of "
+     "implicit differentiation.",
      table_of_reparameterizations},
     {"E9",
      "Roll-outs give every element of a sequence its share of the reward, and a generator that "
-     "follows them comes to draw what an oracle draws.",
+     "follows them learns to draw what an oracle draws.",
      seqgan},
 };
 

@@ -35,7 +35,7 @@ std::vector<double> probabilities() {
   return p;
 }
 
-/// Counts of categories against n softmax(kLogits), χ².
+/// p-value of the counts of categories against n softmax(kLogits), χ².
 double categories_p_value(const std::vector<std::int64_t>& drawn) {
   std::vector<double> observed(kCategories);
   for (const std::int64_t c : drawn) ++observed[static_cast<std::size_t>(c)];
@@ -225,10 +225,10 @@ Finding bias_of_relaxations(const TourContext& context) {
   finding.figures.push_back(
       {to_svg({.title = "Bias and standard deviation against temperature",
                .x = {.label = "temperature", .logarithmic = true},
-               .y = {.label = "of the gradient", .logarithmic = true},
+               .y = {.label = "bias or deviation", .logarithmic = true},
                .series = series}),
        "The relaxation trades bias for variance; the dashed lines are standard deviations of "
-       "estimators that have no bias."});
+       "unbiased estimators."});
   return finding;
 }
 
@@ -244,8 +244,8 @@ constexpr Claim kGumbelClaims[] = {
      "Gaussians becomes k-means.",
      falling_temperature},
     {"F4",
-     "The Concrete distribution relaxes a category: its arg max is one, its density integrates to "
-     "one and stays finite.",
+     "The Concrete distribution relaxes a categorical one: its arg max is categorical, its density "
+     "integrates to one and stays finite.",
      concrete},
     {"F5",
      "Gradients through it are biased at every positive temperature; those of hard samples need "

@@ -46,7 +46,7 @@ struct SmallModel {
 
   Tensor scores() const { return losses::logits(batch.hidden, output); }
 
-  /// Of all that is learned, end to end.
+  /// The gradient in everything that is learned, concatenated.
   Tensor gradient(const Tensor& loss) const {
     std::vector<Tensor> flat;
     for (const Tensor& g :
@@ -188,7 +188,7 @@ Finding skip_gram(const TourContext& context) {
       ++all;
     }
   }
-  return {{at_least("five nearest words that are of a word's topic, share (by chance 0.45)",
+  return {{at_least("share of a word's five nearest that are of its topic (by chance 0.45)",
                     right / all, 0.9)},
           {{to_svg({.title = "Word vectors of two topics",
                     .x = {.label = "first principal component"},
@@ -228,8 +228,8 @@ struct Table {
     return scores.detach().logsumexp(1);
   }
 
-  /// Standard deviation of log Z for k draws of noise to each of n data. The optimum is
-  /// exp(s) = k q n_w / m_w, with counts n of data and m of noise, of which only m is by chance:
+  /// Standard deviation of log Z for k draws of noise for each of n data. The optimum is
+  /// exp(s) = k q n_w / m_w, with counts n of data and m of noise, of which only m is random:
   /// Var log Z = (sum p^2 / q - 1) / (n k), to first order.
   Tensor noise_deviation(std::int64_t k) const {
     const double each = static_cast<double>(words.size(0) / kContexts * k);
@@ -254,7 +254,7 @@ Finding self_normalization(const TourContext& context) {
     expected.x.push_back(static_cast<double>(k));
     expected.y.push_back(noise_size);
     if (k == 10) {
-      // Of 60 independent numbers: a standard deviation of 0.09.
+      // Over 60 independent numbers: a standard deviation of 0.09.
       finding.checks.push_back(
           equal("root mean square of log Z, k = 10, over its noise", size / noise_size, 1, 0.55));
     }
@@ -278,7 +278,7 @@ Finding self_normalization(const TourContext& context) {
                      .mark = Mark::line};
   finding.figures.push_back(
       {to_svg({.title = "log Z against the number of noise draws",
-               .x = {.label = "noise draws to a datum", .logarithmic = true},
+               .x = {.label = "noise draws per datum", .logarithmic = true},
                .y = {.label = "size of log Z", .logarithmic = true},
                .series = {measured, expected, other}}),
        "NCE learns to sum to one; maximum likelihood leaves the sum where it began."});
@@ -297,19 +297,21 @@ Finding best_ratio(const TourContext& context) {
                     {{.name = "start", .x = check.x, .y = check.start, .mark = Mark::points},
                      {.name = "found", .x = check.x, .y = check.found, .mark = Mark::points},
                      {.name = "νq/p", .x = check.x, .y = check.closed_form, .mark = Mark::line}}}),
-        "Every value of G, chosen by number: the ratio of noise to data, p being the data's."}}};
+        "Every value of G, optimized numerically: the ratio of noise to data, whose density is "
+        "p."}}};
 }
 
 Finding shortest_path(const TourContext& context) {
   const ShortestPath check = find_shortest_path(context.stream(0));
   return {{at_most("largest distance from the straight line", check.largest_error, 1e-4),
-           equal("length over that of the line", check.length / check.straight_length, 1, 1e-9)},
+           equal("length over that of the straight line", check.length / check.straight_length, 1,
+                 1e-9)},
           {{to_svg({.title = "The shortest path",
                     .x = {.label = "x"},
                     .y = {.label = "f(x)"},
                     .series = {{.name = "start", .x = check.x, .y = check.start},
                                {.name = "found", .x = check.x, .y = check.found}}}),
-            "A random path, shortened by number."}}};
+            "A random path, shortened numerically."}}};
 }
 
 Finding cost(const TourContext& context) {
@@ -348,15 +350,14 @@ constexpr Claim kNoiseContrastiveClaims[] = {
      "scores.",
      objective},
     {"D3", "Negative sampling is NCE where kq = 1, to the last bit.", negative_sampling},
-    {"D4", "Skip-gram learns by it which words stand beside each other.", skip_gram},
+    {"D4", "Skip-gram with negative sampling learns which words occur together.", skip_gram},
     {"D5",
-     "NCE's optimum is normalized without being asked, up to the noise's own chance; those of "
+     "NCE's optimum is normalized without being asked, up to the randomness of its noise; those of "
      "maximum likelihood and of sampled softmax are not.",
      self_normalization},
-    {"D6", "Its functional is maximized, point by point, by the ratio of noise to data.",
+    {"D6", "NCE's functional is maximized, point by point, by the ratio of noise to data.",
      best_ratio},
-    {"D7",
-     "The calculus behind it, on the example that everybody knows: the shortest path is straight.",
+    {"D7", "The calculus behind it, on its best-known example: the shortest path is straight.",
      shortest_path},
     {"D8", "A step's cost does not depend on the number of words.", cost},
 };

@@ -62,7 +62,7 @@ Finding confidence_loss(const TourContext& context) {
                 .x = {.label = "lead of one of two classes"},
                 .y = {.label = "nats"},
                 .series = {forward, reversed}}),
-        "KL(U‖p) pulls the harder the surer p is; KL(p‖U) does not, and is not what is meant."}}};
+        "The surer p is, the harder KL(U‖p) pulls; KL(p‖U) does not, and is not what is meant."}}};
 }
 
 /// Weights of each network of a model, end to end: classifier, generator, discriminator.
@@ -117,7 +117,7 @@ Finding alternating_steps(const TourContext& context) {
            equal("gradients that a joint step leaves behind", gradients, 0, 0)}};
 }
 
-/// Of a map, at the places of points.
+/// Mean of a map at the places of points.
 double mean_confidence(const Grid& map, const std::vector<Points>& sets) {
   double sum = 0;
   double count = 0;
@@ -174,7 +174,7 @@ Finding border(const TourContext& context) {
   return finding;
 }
 
-/// Detection accuracy as it is defined: every threshold tried, the two ends among them.
+/// Detection accuracy by its definition: the best of all thresholds, both ends included.
 double accuracy_by_hand(const std::vector<double>& in, const std::vector<double>& out) {
   std::vector<double> thresholds = in;
   thresholds.insert(thresholds.end(), out.begin(), out.end());
@@ -241,7 +241,7 @@ Finding detection(const TourContext& context) {
                        metrics.detection_accuracy - accuracy_by_hand(in, out), 0, 1e-14),
                  equal("detection accuracy of scores all tied",
                        detection_metrics(tied, tied, Positive::in).detection_accuracy, 0.5, 0),
-                 equal("what atan of the scores changes in all five", moved, 0, 0),
+                 equal("largest change of all five under atan of the scores", moved, 0, 0),
                  equal("FPR at 95 % TPR where one of four known scores below the unknown",
                        detection_metrics(std::vector<double>{0, 1, 1, 1},
                                          std::vector<double>{0.5, 0.5}, Positive::in)
@@ -287,12 +287,12 @@ Finding detection(const TourContext& context) {
 
 constexpr Claim kOpenSetClaims[] = {
     {"B1",
-     "The confidence loss asks for KL(U‖p) = 0 off the classes, whose gradient is p − 1/K: not the "
-     "other way round.",
+     "Off the classes the confidence loss minimizes KL(U‖p), whose gradient is p − 1/K, and not "
+     "KL(p‖U).",
      confidence_loss},
     {"B2",
-     "Classifier, generator and discriminator take turns, and each step moves its own network "
-     "alone.",
+     "Classifier, generator and discriminator take turns, and each step moves only its own "
+     "network.",
      alternating_steps},
     {"B3",
      "Examples far from the classes leave a classifier overconfident around them; examples along "

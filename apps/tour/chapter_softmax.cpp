@@ -33,7 +33,7 @@ std::vector<double> softmax_of(const std::vector<double>& row) {
   return p;
 }
 
-/// In units of the last place of `exact`.
+/// The error of a value in units in the last place of `exact`.
 double ulps(double value, long double exact) {
   const double next = std::nextafter(static_cast<double>(exact), kInfinity);
   const double unit = next - static_cast<double>(exact);
@@ -138,7 +138,7 @@ Finding log_sum_exp_bounds(const TourContext& context) {
       gradient_error = std::max(gradient_error, std::abs((up - down) / (2 * kStep) - p[i]));
     }
   }
-  return {{equal("rows outside of the bounds", outside, 0, 0),
+  return {{equal("rows outside the bounds", outside, 0, 0),
            at_most("∂LSE/∂z against softmax, largest difference", gradient_error, 1e-8)}};
 }
 
@@ -288,14 +288,14 @@ constexpr Claim kSoftmaxClaims[] = {
      "softmax.",
      log_sum_exp_bounds},
     {"A5",
-     "Cross-entropy is what a softmax is trained with: the gradient of a square loss vanishes at "
-     "confident mistakes, and it is not convex.",
+     "Cross-entropy is what a softmax is trained with: a square loss is not convex, and its "
+     "gradient vanishes at confident mistakes.",
      losses_of_a_softmax},
     {"A6",
      "Logistic regression is fitted by these losses; the optimum is that of an independent solver.",
      regression},
     {"A7",
-     "Entropy, cross-entropy and KL divergence come from logits, an impossible category adding "
+     "Entropy, cross-entropy and KL divergence come from logits, and an impossible category adds "
      "nothing.",
      divergences},
 };

@@ -143,14 +143,14 @@ Finding given_the_maximum(const TourContext& context) {
   }
   std::vector<double> expected;
   for (const double p : phi) expected.push_back(static_cast<double>(n) * std::exp(p));
-  const auto law = [&](double g) { return truncated_gumbel_cdf(g, phi[0], kMaximum); };
+  const auto cdf = [&](double g) { return truncated_gumbel_cdf(g, phi[0], kMaximum); };
   return {
       {not_rejected("choose and truncate: arg max, χ²", chi_square_p_value(counts[0], expected)),
-       not_rejected("choose and truncate: the others", ks_p_value(others[0], law)),
+       not_rejected("choose and truncate: the others", ks_p_value(others[0], cdf)),
        not_rejected("shift: arg max, χ²", chi_square_p_value(counts[1], expected)),
-       not_rejected("shift: the others", ks_p_value(others[1], law)),
+       not_rejected("shift: the others", ks_p_value(others[1], cdf)),
        equal("share whose maximum is exactly T", exact / (2.0 * static_cast<double>(n)), 1, 0),
-       equal("share whose order the shift keeps", in_order / static_cast<double>(n), 1, 0)}};
+       equal("share whose order the shift preserves", in_order / static_cast<double>(n), 1, 0)}};
 }
 
 constexpr Claim kWithoutReplacementClaims[] = {
@@ -159,16 +159,19 @@ constexpr Claim kWithoutReplacementClaims[] = {
      maximum_and_arg_max},
     {"G2", "The k largest perturbed logits are an ordered sample without replacement.",
      ordered_samples},
-    {"G3", "A Gumbel cut off above is drawn without cancellation, however far the cut.", truncated},
-    {"G4", "A set of Gumbels is drawn given its maximum in two ways, which have one law.",
+    {"G3", "A truncated Gumbel is drawn without cancellation, wherever it is truncated.",
+     truncated},
+    {"G4", "Two ways to draw a set of Gumbels given its maximum have the same distribution.",
      given_the_maximum},
     {"G5",
-     "The perturbed log-probability of a prefix is a Gumbel of its own: bottom-up and top-down are "
-     "one law.",
+     "The perturbed log-probability of a prefix is a Gumbel; drawn bottom-up or top-down, it has "
+     "the "
+     "same distribution.",
      tree},
     {"G6", "A beam of perturbed log-probabilities is a sample of sequences without replacement.",
      beam},
-    {"G7", "Importance weights make unbiased estimates of it, exact where it holds everything.",
+    {"G7",
+     "Importance weights make estimates from the sample unbiased, and exact once it is complete.",
      estimates},
 };
 

@@ -92,7 +92,7 @@ std::vector<Chapter> chosen(const std::vector<std::string>& names) {
   return all;
 }
 
-/// Words of the tour's own, if no others are given.
+/// The tour's own words, used if no others are given.
 std::vector<std::string> words_of(const TourCommand& command) {
   if (!command.words.empty()) return read_lines(command.words).lines;
   return {"sing",   "singing", "singer",   "song",   "songs",  "ring",     "ringing", "rang",
@@ -148,8 +148,9 @@ void add_tour(CLI::App& app) {
   command->add_option("--out", options->out, "directory for index.html and tour.json (tour)")
       ->option_text("DIR");
   command
-      ->add_option("--chapter", options->chapters,
-                   fmt::format("only this one of {}; may be given again", fmt::join(names, ", ")))
+      ->add_option(
+          "--chapter", options->chapters,
+          fmt::format("run only this chapter: {}; may be repeated", fmt::join(names, ", ")))
       ->option_text("NAME")
       ->check(CLI::IsMember(names));
   command

@@ -20,7 +20,7 @@
 namespace partita::app {
 namespace {
 
-/// An auto-encoder of images, trained for some of the loss's terms, and what is seen of it.
+/// An auto-encoder of images trained with some of the loss's terms, and its bounds on test images.
 struct TrainedVae {
   std::shared_ptr<vae::Vae> vae;
   vae::Bounds seen;
@@ -76,16 +76,17 @@ Finding auto_encoder(const TourContext& context) {
        at_least("and over that without reconstruction",
                 (both.seen.elbo() - blind.seen.elbo()).mean().item<double>(), 1),
        equal("deviation of the codes, both terms", both.spread, 1, 0.25),
-       at_least("without the regularizer: deviation of the codes, not the prior's", free.spread, 2),
+       at_least("without the regularizer: deviation of the codes, which leave the prior",
+                free.spread, 2),
        at_least("its KL over that of both terms", free.divergence() / both.divergence(), 2),
-       at_most("without reconstruction: KL, codes that know nothing", blind.divergence(), 0.2),
+       at_most("without reconstruction: KL of codes without information", blind.divergence(), 0.2),
        at_least("its reconstruction loss over that of both terms, nats",
                 blind.reconstruction() - both.reconstruction(), 5)},
       {map(both, "codes, both terms"), map(free, "without the regularizer"),
        map(blind, "without reconstruction"),
-       pictures(at::cat({shown, rebuilt}), "digits, and what is rebuilt of them"),
+       pictures(at::cat({shown, rebuilt}), "digits and their reconstructions"),
        pictures(decode(*both.vae, both.vae->prior()->sample({50}, context.stream(6))),
-                "samples: the decoder's pictures of the prior")}};
+                "samples: images decoded from the prior")}};
 }
 
 namespace {
@@ -145,16 +146,16 @@ Finding seqgan(const TourContext& context) {
                                     to_vector(pairs[0][0].select(1, 1)),
                                     numbers_policy.next(state).mean().item<double>()));
 
-  // From far away, the generator comes to draw what an oracle draws.
+  // Starting far away, the generator learns to draw what an oracle draws.
   // (One oracle and one start whatever the seed: how far apart they are is luck.)
   const Stream start{.seed = 7, .id = 1};
   const auto oracle = token_policy({.seed = 7, .id = 3});
-  const auto law = [&](const seqgan::TokenPolicy& of) {
+  const auto probabilities = [&](const seqgan::TokenPolicy& of) {
     return of.log_prob(all).detach().sum(-1).exp();
   };
   const auto generator = token_policy(start);
   const auto distance = [&] {
-    return (law(*generator) - law(*oracle)).abs().sum().item<double>() / 2;
+    return (probabilities(*generator) - probabilities(*oracle)).abs().sum().item<double>() / 2;
   };
   const double before = distance();
   seqgan::SeqGan gan(generator, token_policy(start),
@@ -178,8 +179,9 @@ Finding seqgan(const TourContext& context) {
   gan.train({.steps = context.choose<std::uint64_t>(300, 120)});
   finding.checks.push_back(at_most(
       "total variation between generator and oracle, after over before", distance() / before, 0.7));
-  Series bars{.name = "oracle", .y = to_vector(law(*oracle)), .mark = Mark::line};
-  Series learned{.name = "generator", .y = to_vector(law(*generator)), .mark = Mark::line};
+  Series bars{.name = "oracle", .y = to_vector(probabilities(*oracle)), .mark = Mark::line};
+  Series learned{
+      .name = "generator", .y = to_vector(probabilities(*generator)), .mark = Mark::line};
   for (std::int64_t i = 0; i < all.size(0); ++i) {
     bars.x.push_back(static_cast<double>(i));
     learned.x.push_back(static_cast<double>(i));

@@ -1,4 +1,4 @@
-// Of chapter E, what trains generative models.
+// The claims of chapter E that train generative models.
 #pragma once
 
 #include "apps/tour/tour.hpp"

@@ -81,11 +81,11 @@ std::string tour_page(std::span<const ChapterResult> results, const TourOptions&
   Page page("Partita: the tour",
             fmt::format("What a softmax is good for, claim by claim: {} of {} "
                         "hold{}. Seed {}.",
-                        passed, claims, options.quick ? ", quickly run" : "", options.seed));
+                        passed, claims, options.quick ? " in a quick run" : "", options.seed));
   page.paragraph(
-      "Each claim is run by the library on this machine as the page is made: its formula, what was "
-      "measured, and what it had to be. A p-value of at least 10⁻⁶ means that a correct program "
-      "fails at one seed in a million.");
+      "Each claim was run on this machine to make this page: its formula, what was measured, and "
+      "what was expected. A p-value of at least 10⁻⁶ means that a correct program fails for one "
+      "seed in a million.");
   add_summary(page, results);
   for (const ChapterResult& chapter : results) {
     page.heading(chapter.chapter.title);

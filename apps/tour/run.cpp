@@ -61,7 +61,7 @@ std::vector<Chapter> tour_chapters() {
 
 namespace {
 
-/// A number of its own for each row's name: a letter and a digit.
+/// A distinct number for each row; its name is a letter and a digit.
 std::uint64_t row_number(const Claim& claim) {
   return static_cast<std::uint64_t>(16 * (claim.row[0] - 'A') + (claim.row[1] - '0'));
 }

@@ -74,9 +74,9 @@ Leaves all_sequences() {
   return leaves;
 }
 
-/// The same over a language model, of characters, learned from a word list: k different words, and
-/// how many are different of as many independent samples. Of those, word y is among k with
-/// probability 1 - (1 - p)^k; the sum over all words is estimated from the k that the beam drew.
+/// The same over a character model learned from a word list: k different words, and how many of k
+/// independent samples are different. These hold word y with probability 1 - (1 - p)^k; the sum
+/// over all words is estimated from the k that the beam drew.
 Finding words(const TourContext& context) {
   constexpr std::size_t kWords = 1000;
   constexpr std::size_t kShown = 20;
@@ -118,16 +118,16 @@ Finding words(const TourContext& context) {
       {equal(fmt::format("different words, {} drawn by stochastic beam search", kWords),
              static_cast<double>(different.size()), kWords, 0),
        at_most("different words among as many independent samples", count, kWords - 1),
-       // Both sides are by chance: together a standard deviation of 0.05.
-       equal("their number over what the beam foretells", count / expected, 1, 0.3)},
+       // Both sides are random; the ratio has a standard deviation of 0.05.
+       equal("their number over the beam's estimate", count / expected, 1, 0.3)},
       {{to_svg({.title = "Words drawn without replacement",
                 .x = {.label = "nats"},
                 .y = names,
                 .series = {likely, perturbed},
                 .height = 420}),
         fmt::format("The first {} of {} different words from a 6-gram model of {} words, in the "
-                    "order of their perturbed log-probabilities. Of as many independent samples "
-                    "{:.0f} are different.",
+                    "order of their perturbed log-probabilities. As many independent samples "
+                    "hold {:.0f} different ones.",
                     kShown, kWords, lines.size(), count)}}};
 }
 
@@ -162,13 +162,14 @@ Finding tree(const TourContext& context) {
     branch_down[i] = branches[0];
     leaf_down[i] = leaves[0];
   }
-  const auto law = [](double location) {
+  const auto cdf_of = [](double location) {
     return [location](double g) { return gumbel_cdf(g, location); };
   };
-  return {{not_rejected("bottom-up: a branch's maximum against Gumbel(φ_S)",
-                        ks_p_value(branch_up, law(branch[0]))),
-           not_rejected("top-down: the branch", ks_p_value(branch_down, law(branch[0]))),
-           not_rejected("top-down: a leaf against Gumbel(φ)", ks_p_value(leaf_down, law(phi[0])))}};
+  return {
+      {not_rejected("bottom-up: a branch's maximum against Gumbel(φ_S)",
+                    ks_p_value(branch_up, cdf_of(branch[0]))),
+       not_rejected("top-down: the branch", ks_p_value(branch_down, cdf_of(branch[0]))),
+       not_rejected("top-down: a leaf against Gumbel(φ)", ks_p_value(leaf_down, cdf_of(phi[0])))}};
 }
 
 Finding beam(const TourContext& context) {
@@ -263,7 +264,7 @@ Finding estimates(const TourContext& context) {
                                      .x = {.label = "sequences drawn"},
                                      .y = {.label = "root mean square error", .logarithmic = true},
                                      .series = {plain, normalized, ancestral}}),
-                             "Error of the mean length of a sequence, of 15 there are."});
+                             "Error of the mean length of a sequence, over the 15 there are."});
   return finding;
 }
 

@@ -1,4 +1,4 @@
-// Of chapter G, what draws sequences.
+// The claims of chapter G that draw sequences.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ Finding tree(const TourContext& context);       // G5
 Finding beam(const TourContext& context);       // G6
 Finding estimates(const TourContext& context);  // G7
 
-/// Of an ordered sample without replacement, by the formula of G2.
+/// Probability of an ordered sample without replacement, by the formula of G2.
 double ordered_probability(std::span<const double> log_prob, std::span<const std::size_t> drawn);
 
 }  // namespace partita::app

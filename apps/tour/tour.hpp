@@ -28,19 +28,19 @@ struct TourOptions {
   bool quick = false;  ///< fewer draws and steps
   std::uint64_t seed = 0;
   int threads = 1;
-  std::string words_file = {};              ///< the words' file; empty: the tour's own
-  std::span<const std::string> words = {};  ///< of the language model of G6
+  std::string words_file = {};              ///< empty: the tour's own words
+  std::span<const std::string> words = {};  ///< what G6's language model learns from
 };
 
 /// What a claim has to work with.
 struct TourContext {
   TourOptions options;
-  std::uint64_t row = 0;  ///< a number of the claim's: it draws from streams of its own
+  std::uint64_t row = 0;  ///< identifies the claim, so that it draws from streams of its own
 
   Stream stream(std::uint64_t id) const {
     return Stream{.seed = options.seed}.child(row).child(id);
   }
-  /// How much work: the second in a quick tour.
+  /// An amount of work: `quick` in a quick tour.
   template <class T>
   T choose(T full, T quick) const {
     return options.quick ? quick : full;
@@ -60,7 +60,7 @@ struct Check {
   double measured;
   Relation relation;
   double expected;
-  double tolerance;  ///< of equal
+  double tolerance;  ///< used by Relation::equal
 
   bool passed() const;  ///< false for NaN
 };
@@ -69,11 +69,11 @@ struct Check {
 Check equal(std::string what, double measured, double expected, double tolerance);
 Check at_most(std::string what, double measured, double bound);
 Check at_least(std::string what, double measured, double bound);
-/// A p-value of a statistical test: at least 1e-6, so that a correct program fails at one seed in a
-/// million.
+/// A p-value of a statistical test: at least 1e-6, so that a correct program fails for one seed in
+/// a million.
 Check not_rejected(std::string what, double p_value);
-/// A mean of independent numbers against its expectation, in standard errors: at most 4.9, which is
-/// the same one in a million.
+/// A mean of independent numbers against its expectation, in standard errors: at most 4.9, again
+/// one seed in a million.
 Check unbiased(std::string what, std::span<const double> sample, double expected);
 
 struct Finding {
@@ -123,7 +123,7 @@ std::string_view tour_formula(std::string_view row);
 
 std::string tour_page(std::span<const ChapterResult> results, const TourOptions& options);
 
-/// Runs chapters; `about_to_run` hears of each claim.
+/// Runs chapters, and calls `about_to_run` before each claim.
 std::vector<ChapterResult> run_tour(std::span<const Chapter> chapters, const TourOptions& options,
                                     const std::function<void(const Claim&)>& about_to_run = {});
 

@@ -1,5 +1,5 @@
 // The calculus of variations behind noise-contrastive estimation: two problems, discretized and
-// solved by number.
+// solved numerically.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 namespace partita::app {
 
 /// D6: the functional whose maximum NCE finds, J(G) = sum over a grid of p log(1 / (1 + G)) +
-/// nu q log(G / (1 + G)), maximized over every value of G, and the closed form of that, nu q / p.
+/// nu q log(G / (1 + G)), maximized over every value of G, and its closed-form maximizer, nu q / p.
 struct BestRatio {
   std::vector<double> x = {};
   std::vector<double> start = {};
@@ -27,7 +27,7 @@ struct ShortestPath {
   std::vector<double> found = {};
   double length = 0;
   double straight_length = 0;
-  double largest_error = 0;  ///< of a height, from the straight line
+  double largest_error = 0;  ///< distance of a height from the straight line
 };
 
 ShortestPath find_shortest_path(const Stream& stream);
