@@ -22,7 +22,7 @@ set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS "gnuplot-nox") # draws the reports
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libpartita-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_DESCRIPTION "Headers and static libraries for C++20, for find_package(partita) in CMake.")
-set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, liblbfgs-dev, zlib1g-dev")
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, liblbfgs-dev, libtbb-dev, zlib1g-dev")
 if(PARTITA_LEARN)
   list(APPEND CPACK_COMPONENTS_ALL learn)
   set(CPACK_DEBIAN_LEARN_PACKAGE_NAME partita-learn)

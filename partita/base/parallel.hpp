@@ -37,8 +37,13 @@ struct RowOptions {
   std::vector<RowError>* errors = nullptr;  ///< if set, bad rows are listed here, not thrown
 };
 
-/// Splits [0, n) into contiguous ranges, one per thread, and calls body(first, last) on each. The
-/// first exception that a body throws is rethrown once all have ended.
+/// Splits [0, n) into min(threads, n) contiguous ranges, whatever the machine, and calls
+/// body(first, last) on each. They run on the calling thread and on those of oneTBB's pool, which
+/// the process has once, with as many threads as it may use cores: a call starts no thread, and
+/// ranges that find all of them busy are left to the caller. So it may be called from several
+/// threads at once, and from a body; a body must not wait for another one. After fork() a child
+/// has no pool, and must call with one thread.
+/// The exception of the first range that threw is rethrown once all have ended.
 /// @throws InvalidArgument if threads < 1.
 void parallel_for(std::size_t n, int threads,
                   const std::function<void(std::size_t first, std::size_t last)>& body);

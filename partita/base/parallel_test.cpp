@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <vector>
 
 namespace partita {
 namespace {
@@ -19,6 +23,54 @@ TEST(ParallelFor, CoversEveryIndexOnce) {
       });
       for (const auto& count : seen) EXPECT_EQ(count, 1);
     }
+  }
+}
+
+TEST(ParallelFor, MayBeCalledFromABody) {
+  std::vector<std::atomic<int>> seen(40 * 25);
+  parallel_for(40, 4, [&](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) {
+      parallel_for(25, 3, [&](std::size_t from, std::size_t to) {
+        for (std::size_t j = from; j < to; ++j) ++seen[i * 25 + j];
+      });
+    }
+  });
+  for (const auto& count : seen) EXPECT_EQ(count, 1);
+}
+
+// A thread that waits for its inner ranges must not begin another outer one: it holds a lock here.
+TEST(ParallelFor, WaitsOnlyForItsOwnRanges) {
+  std::mutex mutex;
+  int sum = 0;
+  for (int repeat = 0; repeat < 100; ++repeat) {
+    parallel_for(8, 8, [&](std::size_t, std::size_t) {
+      const std::scoped_lock lock(mutex);
+      std::vector<int> out(64);
+      parallel_for(64, 4, [&](std::size_t first, std::size_t last) {
+        for (std::size_t i = first; i < last; ++i) out[i] = 1;
+      });
+      sum += std::accumulate(out.begin(), out.end(), 0);
+    });
+  }
+  EXPECT_EQ(sum, 100 * 8 * 64);
+}
+
+TEST(ParallelFor, ServesSeveralCallersAtOnce) {
+  std::vector<std::vector<std::size_t>> results(6, std::vector<std::size_t>(1000));
+  {
+    std::vector<std::jthread> callers;
+    for (std::size_t caller = 0; caller < results.size(); ++caller) {
+      callers.emplace_back([&, caller] {
+        for (int repeat = 0; repeat < 50; ++repeat) {
+          parallel_for(1000, 3, [&](std::size_t first, std::size_t last) {
+            for (std::size_t i = first; i < last; ++i) results[caller][i] += caller * i;
+          });
+        }
+      });
+    }
+  }
+  for (std::size_t caller = 0; caller < results.size(); ++caller) {
+    for (std::size_t i = 0; i < 1000; ++i) ASSERT_EQ(results[caller][i], 50 * caller * i);
   }
 }
 
