@@ -1,7 +1,5 @@
 #include "partita/base/parallel.hpp"
 
-#include <fmt/format.h>
-
 #include <exception>
 
 // ThreadSanitizer sees nothing of what oneTBB's library does and calls every handing-over of work a
@@ -21,6 +19,8 @@
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 #endif
+
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 namespace {
@@ -43,8 +43,7 @@ void run_parts(std::size_t parts, const Run& run) {
 
 void parallel_for(std::size_t n, int threads,
                   const std::function<void(std::size_t first, std::size_t last)>& body) {
-  if (threads < 1)
-    throw InvalidArgument("threads", fmt::format("expected 1 or more, got {}", threads));
+  check_at_least("threads", threads, 1);
   const std::size_t parts = std::min(static_cast<std::size_t>(threads), n);
   if (parts <= 1) {
     if (n > 0) body(0, n);

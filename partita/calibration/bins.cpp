@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
-namespace {
-
-void check_count(std::size_t count) {
-  if (count == 0) throw InvalidArgument("bins", "expected 1 or more, got 0");
-}
-
-}  // namespace
 
 std::size_t Bins::of(double p) const {
   // Where bins are of equal width the guess is right, or one off by rounding.
@@ -23,7 +16,7 @@ std::size_t Bins::of(double p) const {
 }
 
 Bins equal_width_bins(std::size_t count) {
-  check_count(count);
+  check_at_least("bins", count, 1);
   Bins bins;
   for (std::size_t b = 1; b <= count; ++b) {
     bins.upper.push_back(static_cast<double>(b) / static_cast<double>(count));
@@ -32,8 +25,8 @@ Bins equal_width_bins(std::size_t count) {
 }
 
 Bins equal_mass_bins(std::span<const double> sorted, std::size_t count) {
-  check_count(count);
-  if (sorted.empty()) throw InvalidArgument("values", "expected 1 or more, got 0");
+  check_at_least("bins", count, 1);
+  check_at_least("values", sorted.size(), 1);
   Bins bins;
   for (std::size_t b = 1; b < count; ++b) {
     const std::size_t rank = (sorted.size() * b + count - 1) / count;

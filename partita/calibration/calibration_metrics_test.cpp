@@ -189,7 +189,7 @@ TEST(Metrics, Refusals) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               evaluate_calibration({z.data(), 1, 2}, y);
             }),
-            "labels: expected one for each of 1 rows, got 2");
+            "labels: expected 1 (one for each row), got 2");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               evaluate_calibration({z.data(), 1, 2}, std::span(y).first(1), {.bins = 0});
             }),

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/calibration/internal/log_softmax_row.hpp"
 #include "partita/calibration/linear_scaling.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
@@ -140,10 +141,7 @@ void Calibrator::transform_row(std::span<double> row) const {
 
 void Calibrator::transform(Rows logits, MutableRows log_probabilities,
                            const RowOptions& options) const {
-  if (logits.columns() != classes_) {
-    throw InvalidArgument("logits", fmt::format("expected {} classes as the calibrator has, got {}",
-                                                classes_, logits.columns()));
-  }
+  check_size("logits", logits.columns(), classes_, "classes of the calibrator");
   if (logits.rows() != log_probabilities.rows() || log_probabilities.columns() != classes_) {
     throw InvalidArgument(
         "log_probabilities",

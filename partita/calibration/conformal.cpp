@@ -1,13 +1,11 @@
 #include "partita/calibration/conformal.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/calibration/internal/log_softmax_row.hpp"
 #include "partita/calibration/temperature.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
@@ -55,10 +53,7 @@ double noise_of(const ConformalOptions& options, const Stream& stream) {
 }  // namespace
 
 double conformal_quantile(std::vector<double> scores, double alpha) {
-  if (!(alpha > 0 && alpha < 1)) {
-    throw InvalidArgument("alpha",
-                          fmt::format("expected more than 0 and less than 1, got {}", alpha));
-  }
+  check_in("alpha", alpha, "(0, 1)");
   // (n + 1)(1 - alpha), but for the rounding of 1 - alpha: 0.1 must not make 90 of 99 into 91.
   const double rank = static_cast<double>(scores.size() + 1) * (1 - alpha);
   const double nearest = std::round(rank);
@@ -74,9 +69,7 @@ ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labe
                                  int threads) {
   check_labels(logits, labels);
   streams.check_covers(logits.rows());
-  if (!(options.penalty >= 0)) {
-    throw InvalidArgument("penalty", fmt::format("expected 0 or more, got {}", options.penalty));
-  }
+  check_in("penalty", options.penalty, "[0, inf)");
   std::vector<double> scores(logits.rows());
   for_each_row<RankedRow>(logits.rows(), {.threads = threads}, [&](std::size_t r, RankedRow& row) {
     row.read(logits, r, options, noise_of(options, streams[r]));
@@ -89,10 +82,7 @@ ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labe
 
 PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
                             const Streams& streams, const RowOptions& options) {
-  if (logits.columns() != predictor.classes) {
-    throw InvalidArgument("logits", fmt::format("expected {} classes as the predictor has, got {}",
-                                                predictor.classes, logits.columns()));
-  }
+  check_size("logits", logits.columns(), predictor.classes, "classes of the predictor");
   streams.check_covers(logits.rows());
   std::vector<std::vector<std::int64_t>> sets(logits.rows());
   for_each_row<RankedRow>(logits.rows(), options, [&](std::size_t r, RankedRow& row) {

@@ -28,7 +28,7 @@ TEST(Conformal, Quantile) {
   EXPECT_EQ(conformal_quantile(scores, 0.009), INFINITY);
   EXPECT_EQ(conformal_quantile({}, 0.5), INFINITY);
   EXPECT_EQ(message_of<InvalidArgument>([] { conformal_quantile({1}, 0); }),
-            "alpha: expected more than 0 and less than 1, got 0");
+            "alpha: expected a number in (0, 1), got 0");
 }
 
 TEST(Conformal, SetsByHand) {
@@ -79,11 +79,11 @@ TEST(Conformal, Refusals) {
               fit_conformal(data.view(), data.labels, Stream{},
                             {.score = ConformalScore::raps, .penalty = -1});
             }),
-            "penalty: expected 0 or more, got -1");
+            "penalty: expected a number in [0, inf), got -1");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               predict_sets({{}, 4, 1}, data.view(), Stream{.seed = 1});
             }),
-            "logits: expected 4 classes as the predictor has, got 3");
+            "logits: expected 4 (classes of the predictor), got 3");
 }
 
 }  // namespace

@@ -1,13 +1,10 @@
 #include "partita/calibration/isotonic.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <numeric>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 namespace {
@@ -33,17 +30,15 @@ double IsotonicCurve::operator()(double at) const {
 }
 
 IsotonicCurve fit_isotonic(std::span<const double> x, std::span<const double> y) {
-  if (x.empty() || x.size() != y.size()) {
-    throw InvalidArgument("y", fmt::format("expected as many as x, and 1 or more, got {} and {}",
-                                           y.size(), x.size()));
-  }
+  check_at_least("x", x.size(), 1);
+  check_size("y", y.size(), x.size(), "as many as x");
   std::vector<std::size_t> order(x.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return x[a] < x[b]; });
   std::vector<Pool> pools;
   for (std::size_t i = 0; i < order.size();) {
     const double at = x[order[i]];
-    if (!std::isfinite(at)) throw InvalidArgument("x", fmt::format("{} is not finite", at));
+    check_in("x", at, "(-inf, inf)");
     Pool pool{at, at, 0, 0};
     for (; i < order.size() && x[order[i]] == at; ++i) {
       pool.sum += y[order[i]];

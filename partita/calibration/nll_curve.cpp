@@ -1,21 +1,16 @@
 #include "partita/calibration/nll_curve.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/calibration/temperature.hpp"
 
 namespace partita {
 
 NllCurve nll_curve(Rows logits, std::span<const std::int64_t> labels, double temperature,
                    int threads) {
-  if (!(temperature > 0 && std::isfinite(temperature))) {
-    throw InvalidArgument("temperature",
-                          fmt::format("expected a positive number, got {}", temperature));
-  }
+  check_in("temperature", temperature, "(0, inf)");
   constexpr int kPoints = 25;
   const double low = std::log(std::min(temperature, 1.0) / 2);
   const double high = std::log(std::max(temperature, 1.0) * 2);

@@ -41,7 +41,7 @@ TEST(NllCurve, FallsToTheFitAndRises) {
 TEST(NllCurve, RefusesWhatIsNoTemperature) {
   const Labeled data = make_labeled(10, 3, 1, 1);
   EXPECT_EQ(message_of<InvalidArgument>([&] { nll_curve(data.view(), data.labels, 0); }),
-            "temperature: expected a positive number, got 0");
+            "temperature: expected a number in (0, inf), got 0");
   EXPECT_THROW(nll_curve(data.view(), data.labels, std::numeric_limits<double>::infinity()),
                InvalidArgument);
 }

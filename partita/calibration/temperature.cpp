@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 #include "partita/softmax/internal/tempered.hpp"
@@ -147,10 +148,7 @@ void check_labels(Rows logits, std::span<const std::int64_t> labels) {
         "logits", fmt::format("expected 1 row and 1 category or more, got [{}, {}]", logits.rows(),
                               logits.columns()));
   }
-  if (labels.size() != logits.rows()) {
-    throw InvalidArgument("labels", fmt::format("expected one for each of {} rows, got {}",
-                                                logits.rows(), labels.size()));
-  }
+  check_size("labels", labels.size(), logits.rows(), "one for each row");
   for (std::size_t r = 0; r < labels.size(); ++r) {
     if (labels[r] < 0 || std::cmp_greater_equal(labels[r], logits.columns())) {
       throw InvalidArgument("labels", fmt::format("row {}: expected 0..{}, got {}", r,
@@ -210,9 +208,7 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
 
 double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,
                        int threads) {
-  if (!(temperature > 0 && std::isfinite(temperature))) {
-    throw InvalidArgument("temperature", fmt::format("expected more than 0, got {}", temperature));
-  }
+  check_in("temperature", temperature, "(0, inf)");
   return Objective(logits, labels, threads).at<double>(1 / temperature).value;
 }
 

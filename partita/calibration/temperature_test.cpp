@@ -228,7 +228,7 @@ TEST(Temperature, Refusals) {
   const auto refusal = [&](const std::vector<std::int64_t>& y) {
     return message_of<InvalidArgument>([&] { fit_temperature({z.data(), 2, 3}, y); });
   };
-  EXPECT_EQ(refusal({0}), "labels: expected one for each of 2 rows, got 1");
+  EXPECT_EQ(refusal({0}), "labels: expected 2 (one for each row), got 1");
   EXPECT_EQ(refusal({0, 3}), "labels: row 1: expected 0..2, got 3");
   EXPECT_EQ(refusal({-1, 0}), "labels: row 0: expected 0..2, got -1");
   EXPECT_EQ(refusal({0, 2}),

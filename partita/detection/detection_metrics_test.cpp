@@ -128,8 +128,8 @@ TEST(DetectionIntervals, RefusesWhatHasNoAnswer) {
         [&] { detection_intervals(some, out, Positive::in, {}, options); });
   };
   EXPECT_EQ(refusal(some, {.resamples = 1}), "resamples: expected 2 or more, got 1");
-  EXPECT_EQ(refusal(some, {.level = 1}), "level: expected more than 0 and less than 1, got 1");
-  EXPECT_EQ(refusal({}, {}), "negative: no scores");
+  EXPECT_EQ(refusal(some, {.level = 1}), "level: expected a number in (0, 1), got 1");
+  EXPECT_EQ(refusal({}, {}), "negative: expected 1 or more (scores), got 0");
 }
 
 }  // namespace

@@ -1,14 +1,12 @@
 #include "partita/detection/knn.hpp"
 
-#include <fmt/format.h>
-
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <utility>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/detection/internal/features.hpp"
 
 namespace partita {
@@ -65,14 +63,8 @@ class Nearest {
 
 std::vector<double> knn_scores(Rows features, Rows training, std::size_t k,
                                const RowOptions& options) {
-  if (features.columns() != training.columns()) {
-    throw InvalidArgument("features", fmt::format("expected {} columns, as in training, got {}",
-                                                  training.columns(), features.columns()));
-  }
-  if (k < 1 || k > training.rows()) {
-    throw InvalidArgument(
-        "k", fmt::format("expected 1..{} (training rows), got {}", training.rows(), k));
-  }
+  check_size("features", features.columns(), training.columns(), "columns, as in training");
+  check_between("k", k, 1, training.rows(), "training rows");
   check_features("training", training, Need::direction, {.threads = options.threads});
   std::vector<double> result = check_features("features", features, Need::direction, options);
   for_each_block(

@@ -109,7 +109,7 @@ TEST(Knn, NamesWhatIsBad) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               knn_scores({good.data(), 1, 4}, training, 1);
             }),
-            "features: expected 2 columns, as in training, got 4");
+            "features: expected 2 (columns, as in training), got 4");
 }
 
 }  // namespace

@@ -1,13 +1,11 @@
 #include "partita/detection/logit_score.hpp"
 
-#include <fmt/format.h>
-
 #include <cmath>
 #include <limits>
 #include <span>
 #include <type_traits>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/softmax/internal/expectation.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
@@ -64,10 +62,7 @@ class RowScorer {
 
 std::vector<double> logit_scores(LogitScore score, Rows logits, double temperature,
                                  const RowOptions& options) {
-  if (!(temperature > 0 && std::isfinite(temperature))) {
-    throw InvalidArgument("temperature",
-                          fmt::format("expected a positive finite number, got {}", temperature));
-  }
+  check_in("temperature", temperature, "(0, inf)");
   std::vector<double> result(logits.rows(), std::numeric_limits<double>::quiet_NaN());
   const bool wide = temperature != 1 || score == LogitScore::entropy;
   with_arithmetic_type(logits.dtype(), wide ? DType::f64 : logits.dtype(), [&](auto zero) {

@@ -155,7 +155,7 @@ TEST(LogitScore, RefusesOtherTemperatures) {
   EXPECT_EQ(testing::message_of<InvalidArgument>([&] {
               logit_scores(LogitScore::max_logit, {z, 1, 2}, 0);
             }),
-            "temperature: expected a positive finite number, got 0");
+            "temperature: expected a number in (0, inf), got 0");
   EXPECT_TRUE(logit_scores(LogitScore::msp, {z, 0, 2}).empty());
   EXPECT_EQ(testing::message_of<InvalidArgument>([&] {
               logit_scores(LogitScore::msp, {z, 1, 0});

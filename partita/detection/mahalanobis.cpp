@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/detection/internal/features.hpp"
 
 namespace partita {
@@ -114,14 +115,8 @@ void check(Rows features, std::span<const std::int64_t> labels, const Mahalanobi
     throw InvalidArgument(
         "features", fmt::format("nothing in shape [{}, {}]", features.rows(), features.columns()));
   }
-  if (labels.size() != features.rows()) {
-    throw InvalidArgument("labels", fmt::format("expected one for each of {} rows, got {}",
-                                                features.rows(), labels.size()));
-  }
-  const double shrinkage = options.shrinkage.value_or(0);
-  if (!(shrinkage >= 0 && shrinkage <= 1)) {
-    throw InvalidArgument("shrinkage", fmt::format("expected 0 to 1, got {}", shrinkage));
-  }
+  check_size("labels", labels.size(), features.rows(), "one for each row");
+  check_in("shrinkage", options.shrinkage.value_or(0), "[0, 1]");
   check_features("features", features, Need::finite, {.threads = options.threads});
 }
 
@@ -156,10 +151,7 @@ Mahalanobis Mahalanobis::fit(Rows features, std::span<const std::int64_t> labels
 }
 
 std::vector<double> Mahalanobis::scores(Rows features, const RowOptions& options) const {
-  if (features.columns() != columns_) {
-    throw InvalidArgument("features", fmt::format("expected {} columns, as in training, got {}",
-                                                  columns_, features.columns()));
-  }
+  check_size("features", features.columns(), columns_, "columns, as in training");
   std::vector<double> result = check_features("features", features, Need::finite, options);
   const auto columns = static_cast<Index>(columns_);
   const Eigen::Map<const VectorXd> center(center_.data(), columns);

@@ -112,12 +112,12 @@ TEST(Mahalanobis, RefusesWhatItCannotFit) {
   const auto refusal = [&](const MahalanobisOptions& options = {}) {
     return message_of<InvalidArgument>([&] { Mahalanobis::fit(s.rows(), s.labels, options); });
   };
-  EXPECT_EQ(refusal({.shrinkage = 1.5}), "shrinkage: expected 0 to 1, got 1.5");
-  EXPECT_EQ(refusal({.shrinkage = kNan}), "shrinkage: expected 0 to 1, got nan");
+  EXPECT_EQ(refusal({.shrinkage = 1.5}), "shrinkage: expected a number in [0, 1], got 1.5");
+  EXPECT_EQ(refusal({.shrinkage = kNan}), "shrinkage: expected a number in [0, 1], got nan");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               Mahalanobis::fit(s.rows(), Labels{0, 1});
             }),
-            "labels: expected one for each of 10 rows, got 2");
+            "labels: expected 10 (one for each row), got 2");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               Mahalanobis::fit({s.features.data(), 0, 3}, {});
             }),
@@ -153,7 +153,7 @@ TEST(Mahalanobis, ABadRowFailsAlone) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               detector.scores({queries.data(), 6, 2});
             }),
-            "features: expected 3 columns, as in training, got 2");
+            "features: expected 3 (columns, as in training), got 2");
 }
 
 }  // namespace

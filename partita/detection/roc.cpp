@@ -8,13 +8,14 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 
 namespace {
 
 std::vector<double> descending(const char* name, std::span<const double> scores) {
-  if (scores.empty()) throw InvalidArgument(name, "no scores");
+  check_at_least(name, scores.size(), 1, "scores");
   const auto nan = std::find_if(scores.begin(), scores.end(), [](double s) { return s != s; });
   if (nan != scores.end()) {
     throw InvalidArgument(name, fmt::format("score {} is NaN", nan - scores.begin()));
@@ -22,12 +23,6 @@ std::vector<double> descending(const char* name, std::span<const double> scores)
   std::vector<double> out(scores.begin(), scores.end());
   std::sort(out.begin(), out.end(), std::greater<>());
   return out;
-}
-
-void check_tpr(double tpr) {
-  if (!(tpr > 0 && tpr <= 1)) {
-    throw InvalidArgument("tpr", fmt::format("expected above 0 and at most 1, got {}", tpr));
-  }
 }
 
 double share(std::size_t part, std::size_t whole) {
@@ -85,7 +80,7 @@ double average_precision(const RocCurve& curve) {
 }
 
 double fpr_at_tpr(const RocCurve& curve, double tpr) {
-  check_tpr(tpr);
+  check_in("tpr", tpr, "(0, 1]");
   const OperatingPoint all = curve.back();
   const auto first = std::partition_point(curve.begin(), curve.end(), [&](const auto& point) {
     return share(point.true_positives, all.true_positives) < tpr;
@@ -103,7 +98,7 @@ double detection_accuracy(const RocCurve& curve) {
 }
 
 double threshold_at_tpr(std::span<const double> positive, double tpr) {
-  check_tpr(tpr);
+  check_in("tpr", tpr, "(0, 1]");
   const std::vector<double> scores = descending("positive", positive);
   std::size_t accepted = 1;
   while (share(accepted, scores.size()) < tpr) ++accepted;

@@ -164,8 +164,10 @@ TEST(ThresholdAtTpr, AcceptsTheShareAskedForAndNoMoreThanItMust) {
 TEST(Roc, RefusesWhatHasNoAnswer) {
   const Scores some = {1, 2};
   using testing::message_of;
-  EXPECT_EQ(message_of<InvalidArgument>([&] { roc_curve({}, some); }), "positive: no scores");
-  EXPECT_EQ(message_of<InvalidArgument>([&] { roc_curve(some, {}); }), "negative: no scores");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { roc_curve({}, some); }),
+            "positive: expected 1 or more (scores), got 0");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { roc_curve(some, {}); }),
+            "negative: expected 1 or more (scores), got 0");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               roc_curve(some, Scores{1, kNan});
             }),
@@ -175,7 +177,8 @@ TEST(Roc, RefusesWhatHasNoAnswer) {
     EXPECT_THROW(fpr_at_tpr(curve, tpr), InvalidArgument);
     EXPECT_THROW(threshold_at_tpr(some, tpr), InvalidArgument);
   }
-  EXPECT_EQ(message_of<InvalidArgument>([&] { threshold_at_tpr({}, 0.5); }), "positive: no scores");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { threshold_at_tpr({}, 0.5); }),
+            "positive: expected 1 or more (scores), got 0");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/io/text.hpp"
 
@@ -57,9 +58,7 @@ float dot(std::span<const float> a, std::span<const float> b) {
 }  // namespace
 
 double spearman(std::span<const double> a, std::span<const double> b) {
-  if (a.size() != b.size()) {
-    throw InvalidArgument("b", fmt::format("expected {} values, got {}", a.size(), b.size()));
-  }
+  check_size("b", b.size(), a.size(), "as many as a");
   if (a.size() < 2) return std::numeric_limits<double>::quiet_NaN();
   const std::vector<double> x = ranks(a);
   const std::vector<double> y = ranks(b);

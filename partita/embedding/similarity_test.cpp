@@ -32,7 +32,8 @@ TEST(Spearman, IsThatOfRanks) {
   EXPECT_NEAR(spearman(a, std::vector<double>{1, 1, 2, 2, 3}), 0.9486832980505138, 1e-14);
   EXPECT_TRUE(std::isnan(spearman(a, std::vector<double>(5, 1.0))));
   EXPECT_TRUE(std::isnan(spearman({}, {})));
-  EXPECT_EQ(message_of<InvalidArgument>([&] { spearman(a, {}); }), "b: expected 5 values, got 0");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { spearman(a, {}); }),
+            "b: expected 5 (as many as a), got 0");
 }
 
 TEST(WordSimilarity, NearestIsByCosine) {

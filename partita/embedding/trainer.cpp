@@ -1,7 +1,5 @@
 #include "partita/embedding/trainer.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/embedding/internal/checkpoint.hpp"
 #include "partita/embedding/internal/row_copies.hpp"
@@ -38,24 +37,13 @@ double seconds_since(Clock::time_point start) {
 }
 
 void check(const EmbeddingOptions& options) {
-  const auto in_range = [](std::string_view name, std::uint64_t value, std::uint64_t most) {
-    if (value < 1 || value > most) {
-      throw InvalidArgument(name, fmt::format("expected 1..{}, got {}", most, value));
-    }
-  };
-  in_range("dim", options.dim, 65'536);
-  in_range("window", options.window, 1000);
-  in_range("negative", options.negative, 1000);
-  in_range("epochs", options.epochs, 1'000'000);
-  if (options.threads < 1) {
-    throw InvalidArgument("threads", fmt::format("expected 1 or more, got {}", options.threads));
-  }
-  if (!(options.sample >= 0 && std::isfinite(options.sample))) {
-    throw InvalidArgument("sample", fmt::format("expected 0 or more, got {}", options.sample));
-  }
-  if (options.alpha && !(*options.alpha > 0 && std::isfinite(*options.alpha))) {
-    throw InvalidArgument("alpha", fmt::format("expected above 0, got {}", *options.alpha));
-  }
+  check_between("dim", options.dim, 1, 65'536);
+  check_between("window", options.window, 1, 1000);
+  check_between("negative", options.negative, 1, 1000);
+  check_between("epochs", options.epochs, 1, 1'000'000);
+  check_at_least("threads", options.threads, 1);
+  check_in("sample", options.sample, "[0, inf)");
+  if (options.alpha) check_in("alpha", *options.alpha, "(0, inf)");
 }
 
 EmbeddingOptions completed(EmbeddingOptions options) {

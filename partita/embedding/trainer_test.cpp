@@ -327,9 +327,9 @@ TEST(Trainer, OptionsOutOfRangeAreNamed) {
   EXPECT_EQ(refusal({.dim = 0}), "dim: expected 1..65536, got 0");
   EXPECT_EQ(refusal({.window = 1001}), "window: expected 1..1000, got 1001");
   EXPECT_EQ(refusal({.negative = 0}), "negative: expected 1..1000, got 0");
-  EXPECT_EQ(refusal({.sample = -1}), "sample: expected 0 or more, got -1");
+  EXPECT_EQ(refusal({.sample = -1}), "sample: expected a number in [0, inf), got -1");
   EXPECT_EQ(refusal({.epochs = 0}), "epochs: expected 1..1000000, got 0");
-  EXPECT_EQ(refusal({.alpha = 0.0}), "alpha: expected above 0, got 0");
+  EXPECT_EQ(refusal({.alpha = 0.0}), "alpha: expected a number in (0, inf), got 0");
   EXPECT_EQ(refusal({.threads = 0}), "threads: expected 1 or more, got 0");
 }
 

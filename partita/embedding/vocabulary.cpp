@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/embedding/internal/word_index.hpp"
 
 namespace partita {
@@ -32,7 +32,7 @@ std::uint64_t WordCounter::largest_count() const {
 
 Vocabulary WordCounter::vocabulary(const VocabularyOptions& options,
                                    std::vector<WordId>* ids) const {
-  if (options.min_count < 1) throw InvalidArgument("min_count", "expected 1 or more, got 0");
+  check_at_least("min_count", options.min_count, 1);
   std::vector<std::uint32_t> kept;
   for (std::uint32_t number = 0; number < counts_.size(); ++number) {
     if (counts_[number] >= options.min_count) kept.push_back(number);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/top_down.hpp"
 
@@ -13,10 +14,7 @@ namespace partita {
 TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
                         const TopKOptions& options) {
   const std::size_t rows = logits.rows();
-  if (k < 1 || k > logits.columns()) {
-    throw InvalidArgument(
-        "k", fmt::format("expected 1..{} (the number of categories), got {}", logits.columns(), k));
-  }
+  check_between("k", k, 1, logits.columns(), "categories");
   streams.check_covers(rows);
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
   const bool exact = options.log_sum_exp;

@@ -360,8 +360,7 @@ TEST(GumbelTopK, RefusesBadArguments) {
   const std::vector<double> z(8);
   const Rows logits(z.data(), 2, 4);
   EXPECT_THAT([&] { gumbel_top_k(logits, 0, Stream{1}); },
-              ::testing::ThrowsMessage<InvalidArgument>(
-                  "k: expected 1..4 (the number of categories), got 0"));
+              ::testing::ThrowsMessage<InvalidArgument>("k: expected 1..4 (categories), got 0"));
   EXPECT_THROW(gumbel_top_k(logits, 5, Stream{1}), InvalidArgument);
   EXPECT_THROW(gumbel_top_k(logits, 1, Stream{1}, {.threads = 0}), InvalidArgument);
   const std::vector<Stream> one(1);

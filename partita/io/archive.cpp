@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 namespace {
@@ -32,11 +33,8 @@ std::string printable(std::string_view text) {
 
 ArchiveWriter::ArchiveWriter(std::string_view kind, std::uint32_t version)
     : kind_(kind), version_(version) {
-  if (kind.empty() || kind.size() > kLongestKind) {
-    throw InvalidArgument(
-        "kind", fmt::format("expected 1..{} characters, got {}", kLongestKind, kind.size()));
-  }
-  if (version == 0) throw InvalidArgument("version", "expected 1 or more, got 0");
+  check_between("kind", kind.size(), 1, kLongestKind, "characters");
+  check_at_least("version", version, 1);
 }
 
 std::string ArchiveWriter::header() const {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/gzip.hpp"
 
@@ -158,16 +159,11 @@ IdxArray load_idx(const fs::path& path) {
 }
 
 void save_idx(const fs::path& path, const IdxArray& array) {
-  if (array.shape.empty() || array.shape.size() > kMostDimensions) {
-    throw InvalidArgument("shape", fmt::format("expected 1..{} dimensions, got {}", kMostDimensions,
-                                               array.shape.size()));
-  }
+  check_between("shape", array.shape.size(), 1, kMostDimensions, "dimensions");
   std::string header{'\0', '\0', static_cast<char>(kUnsignedByte),
                      static_cast<char>(array.shape.size())};
   for (const std::size_t n : array.shape) {
-    if (n == 0 || n > std::numeric_limits<std::uint32_t>::max()) {
-      throw InvalidArgument("shape", fmt::format("expected dimensions of 1..2^32-1, got {}", n));
-    }
+    check_between("shape", n, 1, std::numeric_limits<std::uint32_t>::max());
     for (unsigned shift = 32; shift > 0; shift -= 8) {
       header += static_cast<char>(n >> (shift - 8) & 0xFFU);
     }

@@ -61,11 +61,11 @@ TEST(Idx, WritesWhatItReads) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               save_idx(dir / "a", {{}, {1}});
             }),
-            "shape: expected 1..8 dimensions, got 0");
+            "shape: expected 1..8 (dimensions), got 0");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               save_idx(dir / "a", {{3, 0}, {}});
             }),
-            "shape: expected dimensions of 1..2^32-1, got 0");
+            "shape: expected 1..4294967295, got 0");
 }
 
 TEST(Idx, EveryPrefixIsRefused) {

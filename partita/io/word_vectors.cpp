@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"
 #include "partita/io/text.hpp"
@@ -256,10 +257,7 @@ void save_word_vectors(const fs::path& path,
 }
 
 void save_word_vectors(const fs::path& path, std::span<const std::string> words, Rows vectors) {
-  if (words.size() != vectors.rows()) {
-    throw InvalidArgument("words",
-                          fmt::format("expected {}, got {}", vectors.rows(), words.size()));
-  }
+  check_size("words", words.size(), vectors.rows(), "one for each row");
   save_word_vectors(
       path, [&](std::size_t i) { return std::string_view(words[i]); }, vectors);
 }

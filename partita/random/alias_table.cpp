@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 
@@ -15,12 +16,7 @@ using Real = long double;
 
 /// The sum of the weights, each of them checked.
 Real checked_sum(std::span<const double> weights) {
-  if (weights.empty()) throw InvalidArgument("weights", "expected one or more, got none");
-  constexpr std::uint64_t kMost = std::uint64_t{1} << 32U;
-  if (weights.size() > kMost) {
-    throw InvalidArgument("weights",
-                          fmt::format("expected {} or fewer, got {}", kMost, weights.size()));
-  }
+  check_between("weights", weights.size(), 1, std::uint64_t{1} << 32U);
   Real sum = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (!(weights[i] >= 0 && weights[i] <= std::numeric_limits<double>::max())) {

@@ -164,7 +164,7 @@ TEST(AliasTable, RefusesWhatIsNoWeight) {
   const auto refusal = [](const std::vector<double>& weights) {
     return message_of<InvalidArgument>([&] { AliasTable{weights}; });
   };
-  EXPECT_EQ(refusal({}), "weights: expected one or more, got none");
+  EXPECT_EQ(refusal({}), "weights: expected 1..4294967296, got 0");
   EXPECT_EQ(refusal({0, 0}), "weights: expected one above 0, all are 0");
   EXPECT_EQ(refusal({1, 2, -0.5}),
             "weights: category 2: expected 0 or a positive number, got -0.5");

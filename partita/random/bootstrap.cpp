@@ -1,12 +1,10 @@
 #include "partita/random/bootstrap.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/random/variates.hpp"
 
@@ -69,18 +67,13 @@ void resample(const Stream& stream, std::span<std::uint32_t> counts) {
 }
 
 void BootstrapOptions::check() const {
-  if (resamples < 2) {
-    throw InvalidArgument("resamples", fmt::format("expected 2 or more, got {}", resamples));
-  }
-  if (!(level > 0 && level < 1)) {
-    throw InvalidArgument("level",
-                          fmt::format("expected more than 0 and less than 1, got {}", level));
-  }
+  check_at_least("resamples", resamples, 2);
+  check_in("level", level, "(0, 1)");
 }
 
 std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
                                 const Stream& stream, const BootstrapOptions& options) {
-  if (rows == 0) throw InvalidArgument("rows", "expected 1 or more, got 0");
+  check_at_least("rows", rows, 1);
   options.check();
   std::vector<std::vector<double>> values(outputs, std::vector<double>(options.resamples));
   parallel_for(options.resamples, options.threads, [&](std::size_t first, std::size_t last) {

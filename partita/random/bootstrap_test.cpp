@@ -118,7 +118,7 @@ TEST(Bootstrap, Refusals) {
   EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(1, 1, nothing, {}, {.resamples = 1}); }),
             "resamples: expected 2 or more, got 1");
   EXPECT_EQ(message_of<InvalidArgument>([&] { bootstrap(1, 1, nothing, {}, {.level = 1}); }),
-            "level: expected more than 0 and less than 1, got 1");
+            "level: expected a number in (0, 1), got 1");
 }
 
 }  // namespace

@@ -1,14 +1,12 @@
 #include "partita/random/goodness_of_fit.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
 #include <numeric>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 
@@ -39,10 +37,7 @@ double gamma_q(double a, double x) {
 }
 
 double chi_square_p_value(std::span<const double> observed, std::span<const double> expected) {
-  if (observed.size() != expected.size()) {
-    throw InvalidArgument("expected", fmt::format("expected one for each of {} cells, got {}",
-                                                  observed.size(), expected.size()));
-  }
+  check_size("expected", expected.size(), observed.size(), "one for each cell");
   double statistic = 0;
   double pooled_observed = 0;
   double pooled_expected = 0;
@@ -66,7 +61,7 @@ double chi_square_p_value(std::span<const double> observed, std::span<const doub
 }
 
 double ks_p_value(std::vector<double> sample, const std::function<double(double)>& cdf) {
-  if (sample.empty()) throw InvalidArgument("sample", "expected 1 value or more, got none");
+  check_at_least("sample", sample.size(), 1, "values");
   std::sort(sample.begin(), sample.end());
   const auto n = static_cast<double>(sample.size());
   double distance = 0;
@@ -85,10 +80,7 @@ double ks_p_value(std::vector<double> sample, const std::function<double(double)
 }
 
 double z_score(std::span<const double> sample, double expected) {
-  if (sample.size() < 2) {
-    throw InvalidArgument("sample",
-                          fmt::format("expected 2 values or more, got {}", sample.size()));
-  }
+  check_at_least("sample", sample.size(), 2, "values");
   const auto n = static_cast<double>(sample.size());
   const double mean = std::accumulate(sample.begin(), sample.end(), 0.0) / n;
   double variance = 0;

@@ -83,11 +83,11 @@ TEST(ZScore, CountsStandardErrors) {
 TEST(GoodnessOfFit, RefusesWhatIsTooLittle) {
   const std::vector<double> one{1};
   EXPECT_EQ(message_of<InvalidArgument>([&] { chi_square_p_value(one, {}); }),
-            "expected: expected one for each of 1 cells, got 0");
+            "expected: expected 1 (one for each cell), got 0");
   EXPECT_EQ(message_of<InvalidArgument>([&] { ks_p_value({}, [](double u) { return u; }); }),
-            "sample: expected 1 value or more, got none");
+            "sample: expected 1 or more (values), got 0");
   EXPECT_EQ(message_of<InvalidArgument>([&] { z_score(one, 0); }),
-            "sample: expected 2 values or more, got 1");
+            "sample: expected 2 or more (values), got 1");
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
 #include "partita/random/stream.hpp"
 
-#include <fmt/format.h>
-
 #include <bit>
 #include <cmath>
 #include <numbers>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/random/internal/philox.hpp"
 
 namespace partita {
@@ -89,9 +87,8 @@ double Draws::normal() {
 double Draws::gumbel() { return -std::log(exponential()); }
 
 void Streams::check_covers(std::size_t rows) const {
-  if (each_.data() != nullptr && each_.size() < rows) {
-    throw InvalidArgument(
-        "streams", fmt::format("expected one for each of {} rows, got {}", rows, each_.size()));
+  if (each_.data() != nullptr) {
+    check_at_least("streams", each_.size(), rows, "one for each row");
   }
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/gumbel/top_down.hpp"
 #include "partita/sampler/internal/report.hpp"
 #include "partita/sampler/internal/row_sampler.hpp"
@@ -87,10 +88,7 @@ std::vector<Draw> sample_with_report(Rows logits, const RowSettings& settings,
 TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSettings& settings,
                                       const Streams& streams, const RowOptions& options) {
   const std::size_t rows = logits.rows();
-  if (k < 1 || k > logits.columns()) {
-    throw InvalidArgument(
-        "k", fmt::format("expected 1..{} (the number of categories), got {}", logits.columns(), k));
-  }
+  check_between("k", k, 1, logits.columns(), "categories");
   settings.check_covers(rows);
   streams.check_covers(rows);
   TopKSample sample{.rows = rows,
@@ -136,19 +134,12 @@ std::vector<double> replay_log_prob(Rows logits, std::span<const std::int64_t> t
                                     const RowSettings& settings, const Streams& streams,
                                     const RowOptions& options) {
   const std::size_t rows = logits.rows();
-  if (tokens.size() != rows) {
-    throw InvalidArgument("tokens",
-                          fmt::format("expected {} (one a row), got {}", rows, tokens.size()));
-  }
+  check_size("tokens", tokens.size(), rows, "one for each row");
   settings.check_covers(rows);
   streams.check_covers(rows);
   std::vector<double> result(rows, kNaN);
   for_each_row<RowSampler>(rows, options, [&](std::size_t r, RowSampler& row) {
-    if (tokens[r] < 0 || static_cast<std::size_t>(tokens[r]) >= logits.columns()) {
-      throw InvalidArgument(
-          "tokens", fmt::format("expected 0..{}, got {}",
-                                static_cast<std::int64_t>(logits.columns()) - 1, tokens[r]));
-    }
+    check_index("tokens", tokens[r], logits.columns());
     row.reset(logits, r, settings[r], streams[r]);
     result[r] = row.log_prob(tokens[r]);
   });

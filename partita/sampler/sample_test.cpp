@@ -367,7 +367,7 @@ TEST(Sample, NamesTheRowTheSettingTheValueAndTheRange) {
   std::vector<SamplerSettings> settings(4);
   settings[1].top_p = 1.5;
   EXPECT_EQ(testing::message_of<InvalidArgument>([&] { sample(rows, settings, Stream{0}); }),
-            "top_p: row 1: expected 0 < p <= 1, got 1.5");
+            "top_p: row 1: expected a number in (0, 1], got 1.5");
   std::vector<RowError> errors;
   const auto drawn = sample(rows, settings, Stream{0}, {.errors = &errors});
   EXPECT_GE(drawn[0], 0);

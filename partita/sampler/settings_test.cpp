@@ -24,40 +24,37 @@ std::string message(const SamplerSettings& settings) {
 TEST(SamplerSettings, RefusesWhatIsOutOfRangeByName) {
   const double nan = std::nan("");
   EXPECT_EQ(message({}), "accepted");
-  EXPECT_EQ(message({.temperature = 0}), "temperature: expected a positive finite number, got 0");
-  EXPECT_EQ(message({.temperature = nan}),
-            "temperature: expected a positive finite number, got nan");
+  EXPECT_EQ(message({.temperature = 0}), "temperature: expected a number in (0, inf), got 0");
+  EXPECT_EQ(message({.temperature = nan}), "temperature: expected a number in (0, inf), got nan");
   EXPECT_EQ(message({.dynatemp_range = -1}),
-            "dynatemp_range: expected a finite number >= 0, got -1");
-  EXPECT_EQ(message({.top_p = 0}), "top_p: expected 0 < p <= 1, got 0");
-  EXPECT_EQ(message({.top_p = 1.5}), "top_p: expected 0 < p <= 1, got 1.5");
-  EXPECT_EQ(message({.min_p = -0.1}), "min_p: expected 0 <= p <= 1, got -0.1");
-  EXPECT_EQ(message({.typical_p = nan}), "typical_p: expected 0 < p <= 1, got nan");
-  EXPECT_EQ(message({.top_h = 0}), "top_h: expected 0 < top_h <= 1, got 0");
-  EXPECT_EQ(message({.epsilon_cutoff = 1}), "epsilon_cutoff: expected 0 <= epsilon < 1, got 1");
-  EXPECT_EQ(message({.eta_cutoff = -1}), "eta_cutoff: expected 0 <= eta < 1, got -1");
-  EXPECT_EQ(message({.top_n_sigma = nan}), "top_n_sigma: expected a finite number >= 0, got nan");
-  EXPECT_EQ(message({.repeat_penalty = 0}),
-            "repeat_penalty: expected a positive finite number, got 0");
-  EXPECT_EQ(message({.xtc_probability = 2}),
-            "xtc_probability: expected 0 <= probability <= 1, got 2");
-  EXPECT_EQ(message({.mirostat = 3}), "mirostat: expected 0 (off), 1 or 2, got 3");
+            "dynatemp_range: expected a number in [0, inf), got -1");
+  EXPECT_EQ(message({.top_p = 0}), "top_p: expected a number in (0, 1], got 0");
+  EXPECT_EQ(message({.top_p = 1.5}), "top_p: expected a number in (0, 1], got 1.5");
+  EXPECT_EQ(message({.min_p = -0.1}), "min_p: expected a number in [0, 1], got -0.1");
+  EXPECT_EQ(message({.typical_p = nan}), "typical_p: expected a number in (0, 1], got nan");
+  EXPECT_EQ(message({.top_h = 0}), "top_h: expected a number in (0, 1], got 0");
+  EXPECT_EQ(message({.epsilon_cutoff = 1}), "epsilon_cutoff: expected a number in [0, 1), got 1");
+  EXPECT_EQ(message({.eta_cutoff = -1}), "eta_cutoff: expected a number in [0, 1), got -1");
+  EXPECT_EQ(message({.top_n_sigma = nan}), "top_n_sigma: expected a number in [0, inf), got nan");
+  EXPECT_EQ(message({.repeat_penalty = 0}), "repeat_penalty: expected a number in (0, inf), got 0");
+  EXPECT_EQ(message({.xtc_probability = 2}), "xtc_probability: expected a number in [0, 1], got 2");
+  EXPECT_EQ(message({.mirostat = 3}), "mirostat: expected 0..2, got 3");
   EXPECT_EQ(message({.mirostat = 2}), "mirostat_state: mirostat needs a state, got none");
   EXPECT_EQ(message({.adaptive_target = 0.5}),
             "adaptive_state: adaptive_target needs a state, got none");
-  EXPECT_EQ(message({.dry_base = 0.5}), "dry_base: expected a finite number >= 1, got 0.5");
+  EXPECT_EQ(message({.dry_base = 0.5}), "dry_base: expected a number in [1, inf), got 0.5");
 }
 
 TEST(SamplerSettings, RefusesTokensAndMasksOfAnotherVocabulary) {
   const std::vector<LogitBias> bias = {{10, 0}};
-  EXPECT_EQ(message({.logit_bias = bias}), "logit_bias: expected tokens of 0..9, got 10");
+  EXPECT_EQ(message({.logit_bias = bias}), "logit_bias: expected 0..9 (tokens), got 10");
   const std::vector<LogitBias> infinite = {{1, std::numeric_limits<double>::infinity()}};
-  EXPECT_EQ(message({.logit_bias = infinite}), "logit_bias: expected a number or -inf, got inf");
+  EXPECT_EQ(message({.logit_bias = infinite}),
+            "logit_bias: expected a number in [-inf, inf), got inf");
   const std::vector<std::int32_t> history = {1, -2};
-  EXPECT_EQ(message({.history = history}), "history: expected tokens of 0..9, got -2");
+  EXPECT_EQ(message({.history = history}), "history: expected 0..9 (tokens), got -2");
   const std::vector<std::uint8_t> allowed(9, 1);
-  EXPECT_EQ(message({.allowed = allowed}),
-            "allowed: expected one flag for each of 10 categories, got 9");
+  EXPECT_EQ(message({.allowed = allowed}), "allowed: expected 10 (one for each category), got 9");
   const SamplerStep twice[] = {SamplerStep::top_k, SamplerStep::top_p, SamplerStep::top_k};
   EXPECT_EQ(message({.order = twice}), "order: expected each step once, got top_k twice");
 }

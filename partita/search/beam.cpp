@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/search/internal/beam_steps.hpp"
 #include "partita/softmax/softmax.hpp"
 
@@ -89,7 +89,7 @@ void step(std::vector<Prefix>& beam, Rows logits, std::size_t k, Token end_token
 std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model, Prompts prompts,
                                                  std::size_t k, const SearchOptions& options) {
   check_search(model, options);
-  if (k == 0) throw InvalidArgument("k", "expected 1 or more, got 0");
+  check_at_least("k", k, 1);
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);
   std::vector<std::vector<Hypothesis>> out(prompts.size());
   for_each_batch(model, options, prompts.size(), k, [&](std::size_t first, std::size_t last) {

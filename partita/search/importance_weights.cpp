@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 
 namespace partita {
@@ -42,11 +43,8 @@ std::vector<double> importance_weights(std::span<const double> log_prob, double 
 
 Estimate estimate(std::span<const double> log_prob, double threshold,
                   std::span<const double> values) {
-  if (log_prob.size() != values.size()) {
-    throw InvalidArgument("values", fmt::format("expected {} (one a log-probability), got {}",
-                                                log_prob.size(), values.size()));
-  }
-  if (log_prob.empty()) throw InvalidArgument("log_prob", "expected one or more, got none");
+  check_at_least("log_prob", log_prob.size(), 1);
+  check_size("values", values.size(), log_prob.size(), "one for each log-probability");
   check_log_prob(log_prob);
   const std::vector<double> weights = importance_weights(log_prob, threshold);
   const double sum = std::inner_product(weights.begin(), weights.end(), values.begin(), 0.0);

@@ -1,21 +1,17 @@
 #include "partita/search/sequence_model.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 
 CallableModel::CallableModel(std::size_t vocabulary_size, Token end_token, Function function)
     : vocabulary_size_(vocabulary_size), end_token_(end_token), function_(std::move(function)) {
-  if (vocabulary_size == 0) throw InvalidArgument("vocabulary_size", "expected 1 or more, got 0");
-  if (end_token < -1 || end_token >= static_cast<std::int64_t>(vocabulary_size)) {
-    throw InvalidArgument("end_token", fmt::format("expected -1 (none) or 0..{}, got {}",
-                                                   vocabulary_size - 1, end_token));
-  }
+  check_at_least("vocabulary_size", vocabulary_size, 1);
+  check_between("end_token", end_token, -1, vocabulary_size - 1, "-1: none");
   if (!function_) throw InvalidArgument("function", "expected a function, got none");
 }
 
@@ -23,10 +19,7 @@ void CallableModel::next_logits(std::span<const Sequence> prefixes, DecodingStat
                                 MutableRows logits) const {
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
     const std::vector<double> row = function_(prefixes[i]);
-    if (row.size() != vocabulary_size_) {
-      throw InvalidArgument("function", fmt::format("expected {} logits (the vocabulary), got {}",
-                                                    vocabulary_size_, row.size()));
-    }
+    check_size("function", row.size(), vocabulary_size_, "logits, one for each token");
     std::copy(row.begin(), row.end(), logits.row_data<double>(i));
   }
 }

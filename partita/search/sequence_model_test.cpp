@@ -149,7 +149,7 @@ TEST(BadModel, IsRefusedWithThePrefix) {
     EXPECT_EQ(error_of(after_1_0({-infinity, -infinity, -infinity}), search),
               "model: every token is impossible (-inf) after the prefix [1, 0]");
     EXPECT_EQ(error_of(after_1_0({0, 0}), search),
-              "function: expected 3 logits (the vocabulary), got 2");
+              "function: expected 3 (logits, one for each token), got 2");
   }
 }
 

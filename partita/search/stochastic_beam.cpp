@@ -4,7 +4,7 @@
 #include <limits>
 #include <queue>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/search/importance_weights.hpp"
 #include "partita/search/internal/perturbed_tree.hpp"
 
@@ -99,7 +99,7 @@ std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model, P
                                                    std::size_t k, const Streams& streams,
                                                    const SearchOptions& options) {
   check_search(model, options);
-  if (k == 0) throw InvalidArgument("k", "expected 1 or more, got 0");
+  check_at_least("k", k, 1);
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);
   streams.check_covers(prompts.size());
   std::vector<Stream> each;

@@ -290,7 +290,7 @@ TEST(StochasticBeam, Refusals) {
   EXPECT_THAT(message_of<InvalidArgument>([&] {
                 stochastic_beam_search(model, std::vector<Sequence>{{0, 3}}, 1, Stream{1});
               }),
-              HasSubstr("prompt: token 3 is not in 0..2"));
+              HasSubstr("prompt: expected 0..2 (tokens), got 3"));
   const std::vector<Stream> too_few(1);
   EXPECT_THAT(message_of<InvalidArgument>([&] {
                 stochastic_beam_search(model, std::vector<Sequence>(2), 1,

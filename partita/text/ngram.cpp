@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/text/internal/ngram_table.hpp"
 
 namespace partita {
@@ -37,7 +37,7 @@ double NgramModel::log_prob(std::string_view text) const {
 }
 
 double NgramModel::perplexity(std::span<const std::string> lines) const {
-  if (lines.empty()) throw InvalidArgument("lines", "expected one or more, got none");
+  check_at_least("lines", lines.size(), 1);
   double sum = 0;
   std::size_t tokens = 0;
   for (const std::string& line : lines) {

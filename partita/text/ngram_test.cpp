@@ -203,7 +203,7 @@ TEST(Ngram, Refusals) {
   };
   EXPECT_EQ(refusal({"ab", "b\xff"}), "lines: line 2: invalid UTF-8 at byte 2");
   EXPECT_EQ(refusal({"ab", "", "é"}), "lines: line 3: the model never saw the character 'é'");
-  EXPECT_THAT(refusal({}), HasSubstr("lines: expected one or more"));
+  EXPECT_THAT(refusal({}), HasSubstr("lines: expected 1 or more"));
   EXPECT_THAT(refusal(good, {.order = 0}), HasSubstr("order"));
   EXPECT_THAT(refusal(good, {.order = 17}), HasSubstr("order"));
   const NgramModel model = characters(good);

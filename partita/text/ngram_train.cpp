@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/text/internal/ngram_table.hpp"
 #include "partita/text/ngram.hpp"
 
@@ -116,11 +117,8 @@ class Counter {
 
 NgramModel train_ngram(TextUnits units, std::span<const std::string> lines,
                        const NgramOptions& options, const Progress& progress) {
-  if (options.order < 1 || options.order > kMaxNgramOrder) {
-    throw InvalidArgument("order",
-                          fmt::format("expected 1..{}, got {}", kMaxNgramOrder, options.order));
-  }
-  if (lines.empty()) throw InvalidArgument("lines", "expected one or more, got none");
+  check_between("order", options.order, 1, kMaxNgramOrder);
+  check_at_least("lines", lines.size(), 1);
   auto table = std::make_shared<NgramTable>();
   table->order = static_cast<std::uint32_t>(options.order);
   table->vocabulary = static_cast<std::uint32_t>(units.size());

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/embedding/vocabulary.hpp"
 #include "partita/io/text.hpp"
 
@@ -198,7 +199,7 @@ TextUnits::TextUnits(SentencePieces pieces) : codec_(std::make_shared<Pieces>(st
 
 TextUnits TextUnits::learn(UnitKind kind, std::span<const std::string> lines,
                            const UnitOptions& options) {
-  if (lines.empty()) throw InvalidArgument("lines", "expected at least one, got none");
+  check_at_least("lines", lines.size(), 1);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (const auto bad = find_invalid_utf8(lines[i])) {
       throw InvalidArgument("lines",

@@ -80,7 +80,7 @@ TEST_P(EveryUnit, RefusesWhatIsNotUtf8) {
   EXPECT_EQ(message_of<InvalidArgument>([&] { TextUnits::learn(GetParam(), bad); }),
             "lines: line 2: invalid UTF-8 at byte 5");
   EXPECT_EQ(message_of<InvalidArgument>([] { TextUnits::learn(GetParam(), {}); }),
-            "lines: expected at least one, got none");
+            "lines: expected 1 or more, got 0");
 }
 
 TEST(TextUnits, Characters) {

@@ -342,7 +342,7 @@ TEST_F(Detect, RefusesBadFiles) {
   EXPECT_EQ(refusal({"detect", "threshold", "--in", good, "--score", "mahalanobis", "--features",
                      good, "--labels", labels("y.npy", {0})},
                     kFailed),
-            path("y.npy") + ": expected one for each of 3 rows, got 1");
+            path("y.npy") + ": expected 3 (one for each row), got 1");
 }
 
 TEST_F(Detect, OneSideEmpty) {

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/sampler/filter.hpp"
 
 namespace partita {
@@ -103,10 +104,8 @@ void check_search(const SequenceModel& model, const SearchOptions& options) {
   if (dtype != DType::f64 && dtype != DType::f32) {
     throw InvalidArgument("model", "logits_dtype() is neither f64 nor f32");
   }
-  if (options.max_length == 0) throw InvalidArgument("max_length", "expected 1 or more, got 0");
-  if (options.threads < 1) {
-    throw InvalidArgument("threads", fmt::format("expected 1 or more, got {}", options.threads));
-  }
+  check_at_least("max_length", options.max_length, 1);
+  check_at_least("threads", options.threads, 1);
   SamplerSettings filter = options.filter;
   filter.history = {};
   filter.check(vocabulary);
@@ -121,12 +120,7 @@ void check_search(const SequenceModel& model, const SearchOptions& options) {
 }
 
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt) {
-  for (const Token token : prompt) {
-    if (token < 0 || token >= static_cast<std::int64_t>(model.vocabulary_size())) {
-      throw InvalidArgument("prompt", fmt::format("token {} is not in 0..{} (the vocabulary)",
-                                                  token, model.vocabulary_size() - 1));
-    }
-  }
+  for (const Token token : prompt) check_index("prompt", token, model.vocabulary_size(), "tokens");
 }
 
 std::size_t jobs_per_batch(const SequenceModel& model, const SearchOptions& options,
