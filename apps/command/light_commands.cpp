@@ -26,11 +26,12 @@ namespace {
   }
   argv.push_back(nullptr);
   ::execv(program.c_str(), argv.data());
-  if (errno == ENOENT) throw Error("this needs partita-learn, which is not there: " + program);
+  if (errno == ENOENT)
+    throw Error("this command needs partita-learn, which was not found: " + program);
   throw IoError(program, "cannot run: " + std::generic_category().message(errno));
 #else
   throw Error(
-      "neural models need libtorch, and this partita was built without it "
+      "neural models need libtorch, but this partita was built without it "
       "(-DPARTITA_LEARN=OFF)");
 #endif
 }

@@ -50,7 +50,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
       nullptr) {  // "-k: 1 required N missing", "-k: At Most 1 required but received 2"
     const bool several = message.find("received") != std::string::npos;
     message = message.substr(0, message.find(':')) +
-              (several ? ": given more than once" : ": expected a value");
+              (several ? ": may be given only once" : ": expected a value");
   }
   return fmt::format("{} (see {} --help)", message, partita::app::typed(command));
 }

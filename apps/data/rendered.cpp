@@ -138,8 +138,8 @@ class Renderer {
       if (FT_Set_Pixel_Sizes(face, 0, kSide) == 0) faces_.push_back(std::move(owned));
     }
     if (faces_.empty()) {
-      throw IoError("fonts", fmt::format("this machine has none of the DejaVu fonts with "
-                                         "the characters {} (install fonts-dejavu-core)",
+      throw IoError("fonts", fmt::format("no DejaVu font of this machine has the "
+                                         "characters {} (install fonts-dejavu-core)",
                                          characters));
     }
   }
@@ -151,7 +151,7 @@ class Renderer {
     const auto code = static_cast<FT_ULong>(characters_[label]);
     if (FT_Load_Char(face, code, FT_LOAD_NO_HINTING | FT_LOAD_NO_BITMAP) != 0 ||
         face->glyph->format != FT_GLYPH_FORMAT_OUTLINE) {
-      throw IoError("fonts", fmt::format("{} has no outline of {}",
+      throw IoError("fonts", fmt::format("{} has no outline for {}",
                                          face->family_name == nullptr ? "?" : face->family_name,
                                          characters_[label]));
     }

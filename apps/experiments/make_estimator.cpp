@@ -66,7 +66,7 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
       return std::make_shared<Enumeration>();
     default:
       throw InvalidArgument("estimator",
-                            fmt::format("{} is made where its baseline is", name_of(kind)));
+                            fmt::format("{} is constructed where its baseline is", name_of(kind)));
   }
 }
 

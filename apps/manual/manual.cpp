@@ -33,7 +33,8 @@ void add_all(CLI::App& app) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc != 2) throw partita::InvalidArgument("DIRECTORY", "where to write is missing");
+    if (argc != 2)
+      throw partita::InvalidArgument("DIRECTORY", "missing: the directory to write to");
     const std::filesystem::path out = argv[1];
     CLI::App app("Everything that is done with a softmax", "partita");
     app.set_version_flag("--version", "partita " PARTITA_VERSION);

@@ -53,7 +53,7 @@ void check(const Heatmap& map, const Figure& figure) {
                           fmt::format("expected low < high, got {} and {}", map.low, map.high));
   }
   if (!figure.x.min || !figure.x.max || !figure.y.min || !figure.y.max) {
-    throw InvalidArgument("heatmap", "needs the ends of both axes");
+    throw InvalidArgument("heatmap", "needs the limits of both axes");
   }
 }
 

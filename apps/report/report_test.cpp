@@ -112,7 +112,7 @@ TEST(Figure, HeatmapsLieUnderTheSeries) {
   EXPECT_EQ(refusal(), "heatmap: expected low < high, got 1 and 1");
   figure.heatmap->low = 0;
   figure.y.max.reset();
-  EXPECT_EQ(refusal(), "heatmap: needs the ends of both axes");
+  EXPECT_EQ(refusal(), "heatmap: needs the limits of both axes");
 }
 
 TEST(Figure, WithoutGnuplotTheErrorNamesThePackage) {

@@ -11,7 +11,7 @@
 //
 // A function that makes one thing of all rows (fit_temperature, fit_calibrator, fit_conformal,
 // Mahalanobis::fit, evaluate_calibration, temperature_nll, and the training rows of knn_scores) has
-// no answer without the bad one: it takes a number of threads, and refuses.
+// no answer without the bad one: it takes a number of threads, and throws.
 #pragma once
 
 #include <algorithm>

@@ -19,10 +19,10 @@
 //                  in bins by p_k (Kull et al. 2019, eq. 5)
 //   adaptive_ece   ece with bins that hold equally many rows (Nixon et al. 2019)
 //   debiased_ece   sqrt(max(0, sum_b n_b/n [(acc_b - conf_b)^2 - acc_b (1 - acc_b)/(n_b - 1)])):
-//                  of the squares, free of the bias of ece with few rows per bin (Broecker 2012;
+//                  of squares, free of the bias of ece with few rows per bin (Broecker 2012;
 //                  Ferro and Fricker 2012; Kumar et al. 2019); bins of one row count 0
-//   brier          mean over rows of sum_k (p_k - [k = y])^2, 0..2 (Brier 1950; of two classes this
-//                  is twice what scikit-learn's brier_score_loss gives)
+//   brier          mean over rows of sum_k (p_k - [k = y])^2, 0..2 (Brier 1950; for two classes
+//                  twice what scikit-learn's brier_score_loss gives)
 //   nll            mean of -log p_y; infinite if a label has probability 0
 //   confidence     mean confidence; equals accuracy where errors of bins cancel
 #pragma once
@@ -81,7 +81,7 @@ struct CalibrationBins {
 
 /// Without intervals. The result is the same for any number of threads.
 /// @param logits     [n, K] logits or log-probabilities
-/// @param labels     [n], of 0..K-1
+/// @param labels     [n], in 0..K-1
 /// @param calibrator if given, its output for the logits is evaluated
 /// @throws InvalidArgument as check_labels, or naming the first row that has NaN, +inf or only
 ///         -inf

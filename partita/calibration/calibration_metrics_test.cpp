@@ -185,7 +185,7 @@ TEST(Metrics, Refusals) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               evaluate_calibration({z.data(), 2, 2}, y);
             }),
-            "logits: row 1: NaN, +inf or nothing but -inf");
+            "logits: row 1: NaN, +inf, or -inf in every column");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               evaluate_calibration({z.data(), 1, 2}, y);
             }),

@@ -49,7 +49,7 @@ struct MatrixScaling {
   std::vector<double> bias;
 };
 
-/// A curve for each class, fitted one against all; the results are divided by their sum (Zadrozny
+/// A curve for each class, fitted one-vs-rest; the results are divided by their sum (Zadrozny
 /// and Elkan 2002). Two classes have one curve, that of class 1. Where all are 0, every class gets
 /// 1/K.
 struct IsotonicCalibration {
@@ -64,7 +64,7 @@ struct BinnedCurve {
   double operator()(double p) const { return values[bins.of(p)]; }
 };
 
-/// As IsotonicCalibration, with steps (Zadrozny and Elkan 2001).
+/// Like IsotonicCalibration, with step functions (Zadrozny and Elkan 2001).
 struct HistogramBinning {
   std::vector<BinnedCurve> curves;
 };

@@ -53,7 +53,8 @@ class Reader {
   }
   std::string text(const char* key) const {
     const auto found = json_.find(key);
-    if (found == json_.end() || !found->is_string()) fail(fmt::format("{}: expected a text", key));
+    if (found == json_.end() || !found->is_string())
+      fail(fmt::format("{}: expected a string", key));
     return found->get<std::string>();
   }
   std::vector<double> numbers(const char* key, std::size_t count) const {

@@ -186,7 +186,7 @@ TEST(Calibrator, FilesThatAreNone) {
   EXPECT_EQ(refusal(""), "c.json: not a calibrator: expected an object in JSON");
   EXPECT_EQ(refusal(good.substr(0, good.size() / 2)),
             "c.json: not a calibrator: expected an object in JSON");
-  EXPECT_EQ(refusal("{}"), "c.json: not a calibrator: format: expected a text");
+  EXPECT_EQ(refusal("{}"), "c.json: not a calibrator: format: expected a string");
   EXPECT_THAT(replaced("\"classes\": 3", "\"classes\": 4"),
               HasSubstr("weights: expected 4 numbers"));
   EXPECT_THAT(replaced("\"classes\": 3", "\"classes\": 1e300"), HasSubstr("classes: expected"));

@@ -5,8 +5,8 @@
 //   partita::PredictionSets sets = partita::predict_sets(predictor, others, stream.child(1));
 //   for (std::int64_t c : sets.of(0)) std::cout << c << '\n';
 //
-// Each class gets a score, higher for a stranger class; the set holds the classes with scores up to
-// the ceil((n + 1)(1 - alpha))-th smallest of n held-out labels:
+// Each class gets a score, higher for a less likely class; the set holds the classes with scores up
+// to the ceil((n + 1)(1 - alpha))-th smallest of those of n held-out labels:
 //
 //   lac    1 - p_k                        (Sadinle, Lei, Wasserman 2019): the smallest sets
 //   aps    the probability of all classes more likely than k, and u p_k   (Romano, Sesia, Candes
@@ -50,15 +50,15 @@ struct ConformalPredictor {
 double conformal_quantile(std::vector<double> scores, double alpha);
 
 /// @param logits  [n, K] held-out logits or log-probabilities
-/// @param labels  [n], of 0..K-1
-/// @param streams of the rows
+/// @param labels  [n], in 0..K-1
+/// @param streams one per row
 /// @throws InvalidArgument as check_labels; naming the first bad row, or an option out of its range
 ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labels,
                                  const Streams& streams, const ConformalOptions& options = {},
                                  int threads = 1);
 
 struct PredictionSets {
-  std::vector<std::int64_t> classes;  ///< of all rows in order; within a row, the most likely first
+  std::vector<std::int64_t> classes;  ///< row by row; within a row, the most likely first
   std::vector<std::size_t> start;  ///< where each row's classes begin, and where the last row's end
 
   std::span<const std::int64_t> of(std::size_t row) const {

@@ -53,8 +53,8 @@ class Objective {
             gap_[r] = pass.max() - static_cast<double>(row.at(label));
             if (std::isinf(gap_[r])) {
               throw InvalidArgument("labels",
-                                    fmt::format("label {} is impossible (probability 0): no "
-                                                "temperature makes it likely",
+                                    fmt::format("label {} is impossible (probability 0) at every "
+                                                "temperature",
                                                 label));
             }
           });

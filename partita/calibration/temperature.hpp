@@ -54,11 +54,11 @@ struct TemperatureFit {
 /// Newton's method on log beta, within a bracket that only shrinks.
 /// @param logits logits or log-probabilities [n, K]; -inf is an impossible category. Memory that is
 ///        mapped from a file is read once an iteration.
-/// @param labels [n], of 0..K-1
+/// @param labels [n], in 0..K-1
 /// @throws InvalidArgument if there are fewer or more labels than rows, a label is out of range
 ///         or impossible in its row, or a row has NaN or +inf, or no category that is possible
 /// The result is the same for any number of threads. f32 and 16-bit logits are summed in single
-/// precision until beta is good to five digits, and in double then.
+/// precision until beta is good to five digits, and in double from then on.
 TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels, int threads = 1,
                                const Progress& progress = {});
 

@@ -232,7 +232,7 @@ TEST(Temperature, Refusals) {
   EXPECT_EQ(refusal({0, 3}), "labels: row 1: expected 0..2, got 3");
   EXPECT_EQ(refusal({-1, 0}), "labels: row 0: expected 0..2, got -1");
   EXPECT_EQ(refusal({0, 2}),
-            "labels: row 1: label 2 is impossible (probability 0): no temperature makes it likely");
+            "labels: row 1: label 2 is impossible (probability 0) at every temperature");
   z[4] = NAN;
   EXPECT_EQ(refusal({0, 0}), "logits: row 1: NaN at column 1");
 }

@@ -103,9 +103,10 @@ Eigen::LLT<MatrixXd> factorize(const MatrixXd& covariance) {
   const double rounding =
       static_cast<double>(covariance.cols()) * std::numeric_limits<double>::epsilon();
   if (factor.info() != Eigen::Success || !(kept.minCoeff() > rounding)) {
-    throw InvalidArgument("shrinkage",
-                          "the covariance is singular (columns that depend on others, or too few "
-                          "rows): it needs more shrinkage");
+    throw InvalidArgument(
+        "shrinkage",
+        "the covariance is singular (columns that depend linearly on others, or too few "
+        "rows): use more shrinkage");
   }
   return factor;
 }
@@ -113,7 +114,7 @@ Eigen::LLT<MatrixXd> factorize(const MatrixXd& covariance) {
 void check(Rows features, std::span<const std::int64_t> labels, const MahalanobisOptions& options) {
   if (features.rows() == 0 || features.columns() == 0) {
     throw InvalidArgument(
-        "features", fmt::format("nothing in shape [{}, {}]", features.rows(), features.columns()));
+        "features", fmt::format("empty: shape [{}, {}]", features.rows(), features.columns()));
   }
   check_size("labels", labels.size(), features.rows(), "one for each row");
   check_in("shrinkage", options.shrinkage.value_or(0), "[0, 1]");

@@ -121,7 +121,7 @@ TEST(Mahalanobis, RefusesWhatItCannotFit) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               Mahalanobis::fit({s.features.data(), 0, 3}, {});
             }),
-            "features: nothing in shape [0, 3]");
+            "features: empty: shape [0, 3]");
   for (std::size_t r = 0; r < 10; ++r) s.features[3 * r + 2] = s.features[3 * r] * 2;
   const std::string singular =
       "shrinkage: the covariance is singular (columns that depend on others, or too few rows): it "

@@ -4,7 +4,7 @@
 //   std::vector<double> in = ..., out = ...;                  // scores, larger where positive
 //   partita::RocCurve curve = partita::roc_curve(in, out);    // in is the positive side
 //   double area = partita::auroc(curve);
-//   double fpr = partita::fpr_at_tpr(curve, 0.95);            // out let in where 95 % of in are
+//   double fpr = partita::fpr_at_tpr(curve, 0.95);            // false positives at 95 % of in
 //   double other = partita::fpr_at_tpr(partita::mirrored(curve), 0.95);   // out is positive
 //
 // All are exact: thresholds are the scores themselves, tied scores are accepted or rejected

@@ -101,8 +101,8 @@ class Appender {
 [[noreturn]] void refuse_empty(const std::string& name, const WordCounter& counter,
                                std::uint64_t total, std::uint64_t min_count) {
   if (total == 0) throw DataError(name, "no words");
-  throw DataError(name, fmt::format("no word occurs {} times (min-count), the most frequent of {} "
-                                    "only {}",
+  throw DataError(name, fmt::format("no word occurs {} times (min-count): of {}, the most frequent "
+                                    "occurs {} times",
                                     min_count, counter.words(), counter.largest_count()));
 }
 

@@ -178,7 +178,7 @@ TEST_F(CorpusTest, RefusesWhatIsNoText) {
   EXPECT_EQ(refusal(""), "no words");
   EXPECT_EQ(refusal(" \n\n\t"), "no words");
   EXPECT_EQ(refusal("a b a", 3),
-            "no word occurs 3 times (min-count), the most frequent of 2 only 2");
+            "no word occurs 3 times (min-count): of 2, the most frequent occurs 2 times");
   EXPECT_EQ(refusal("good\nb\xC3\xA9 caf\xE9 x"), "line 2: invalid UTF-8 at byte 8");
   EXPECT_EQ(refusal("good\nbad\xC3"), "line 2: invalid UTF-8 at byte 4");
   EXPECT_EQ(refusal(std::string("a\nb\nc\0d", 7)), "line 3: NUL at byte 2: not a text file");
@@ -205,7 +205,7 @@ TEST_F(CorpusTest, GzipAndPlainTextAreTheSame) {
   // Several members in a row are one text, as gzip has it.
   EXPECT_THAT(words(gzip("a b\n") + gzip("c\n")), ElementsAre("a", "b", "|", "c"));
 
-  EXPECT_EQ(refusal(packed.substr(0, packed.size() / 2)), "cut short: the gzip data have no end");
+  EXPECT_EQ(refusal(packed.substr(0, packed.size() / 2)), "cut short: the gzip data end early");
   std::string damaged = packed;
   for (std::size_t i = damaged.size() / 2; i < damaged.size() / 2 + 64; ++i) damaged[i] = '\x55';
   EXPECT_EQ(refusal(damaged), "damaged gzip data");

@@ -11,7 +11,7 @@
 // K draws from it)
 //
 //   negative sampling   -log sigmoid(u_w.v_c) - sum_n log sigmoid(-u_n.v_c)
-//   NCE the same for u.v + b - log(K q), which makes exp(u.v + b) a normalized model
+//   NCE                 the same for u.v + b - log(K q): exp(u.v + b) becomes normalized
 //   full                -(u_w.v_c + b_w) + log sum_i exp(u_i.v_c + b_i), over all words i
 //
 // As in word2vec, the context predicts the center: skip-gram from each context word by itself, CBOW
@@ -66,7 +66,7 @@ struct TrainingUpdate {
   std::uint64_t words;      ///< words passed in all epochs, including before a resume
   std::uint64_t total;      ///< words * epochs
   double words_per_second;  ///< since train() was called
-  double seconds_left;      ///< at that rate
+  double seconds_left;      ///< what is left takes at that rate
   double learning_rate;
   double loss;  ///< mean loss per prediction since the last update
 };
@@ -82,8 +82,8 @@ struct TrainingRun {
 
 class EmbeddingTrainer {
  public:
-  /// With initial weights: inputs uniform on (-1/2, 1/2) / dim, outputs 0. The corpus must outlive
-  /// the trainer.
+  /// Begins with initial weights: inputs uniform on (-1/2, 1/2) / dim, outputs 0. The corpus must
+  /// outlive the trainer.
   /// @throws InvalidArgument for an option out of range, or a vocabulary of one word
   EmbeddingTrainer(const Corpus& corpus, const Stream& stream,
                    const EmbeddingOptions& options = {});
@@ -93,7 +93,7 @@ class EmbeddingTrainer {
 
   /// Continues from a checkpoint: with one thread, or deterministic, to the same bits as an
   /// uninterrupted run.
-  /// @throws IoError; DataError if it is damaged, or of another corpus, stream or options
+  /// @throws IoError; DataError if it is damaged, or from another corpus, stream or options
   void resume(const std::filesystem::path& checkpoint);
 
   /// Trains what is left. @throws IoError if a checkpoint cannot be written; Error if the weights

@@ -297,7 +297,7 @@ TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
     return message_of<DataError>([&] { trainer.resume(path); });
   };
   EXPECT_THAT(refusal(corpus, {.dim = 50}),
-              EndsWith("checkpoint: the checkpoint is of another run: dim was 100, and is 50"));
+              EndsWith("checkpoint: the checkpoint is from another run: dim was 100, now 50"));
   EXPECT_THAT(refusal(corpus, options, {.seed = 5}), EndsWith("seed was 0, and is 5"));
   EXPECT_THAT(refusal(corpus, options, Stream{}.child(3)), HasSubstr("stream path was 0"));
   EXPECT_THAT(refusal(corpus, {.dim = 100, .deterministic = true}), HasSubstr("deterministic was"));

@@ -36,7 +36,7 @@ class CategoricalSampler {
   /// Takes one row of `logits`, finite or -inf, which must outlive the draws.
   /// @param draws roughly how many there will be: for many, tables are built beforehand. It affects
   ///        speed, not the draws.
-  /// @throws InvalidArgument if the row holds NaN or +inf, or nothing but -inf.
+  /// @throws InvalidArgument if the row holds NaN or +inf, or only -inf.
   void reset(Rows logits, std::size_t row = 0, std::size_t draws = 1);
 
   /// out[i] = draw number first + i of `stream`.
@@ -51,7 +51,7 @@ class CategoricalSampler {
 /// @param logits  [rows, V], finite or -inf (an impossible category, never drawn).
 /// @param streams the random stream of each row. A row's draws depend on its logits and stream
 ///        alone.
-/// A row that holds NaN or +inf, or nothing but -inf, is a row error (RowOptions).
+/// A row that holds NaN or +inf, or only -inf, is a row error (RowOptions).
 std::vector<std::int64_t> categorical(Rows logits, std::size_t draws, const Streams& streams,
                                       const RowOptions& options = {});
 

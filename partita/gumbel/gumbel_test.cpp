@@ -60,7 +60,7 @@ TEST(Gumbel, EndsAreFiniteOrExact) {
   EXPECT_EQ(gumbel_cdf(-kInfinity), 0);
 }
 
-TEST(TruncatedGumbel, HasItsLaw) {
+TEST(TruncatedGumbel, HasItsDistribution) {
   // Below, around and above where the truncation matters.
   for (const double gap : {-5.0, 0.0, 4.0}) {
     const Stream stream{1, static_cast<std::uint64_t>(gap + 10)};
@@ -123,7 +123,7 @@ TEST(ConditionOnMaximum, LeavesImpossibleCategories) {
 // truncated Gumbels.
 class GivenMaximum : public ::testing::TestWithParam<bool> {};
 
-TEST_P(GivenMaximum, HasItsLaw) {
+TEST_P(GivenMaximum, HasItsDistribution) {
   const std::vector<double> locations = {0.3, -1.0, 1.2};
   const double maximum = 0.7;
   constexpr std::size_t kSets = 300'000;

@@ -60,7 +60,7 @@ const char* name(Method method) {
 }
 void PrintTo(Method method, std::ostream* out) { *out << name(method); }
 
-class TopKLaw : public ::testing::TestWithParam<Method> {
+class TopKDistribution : public ::testing::TestWithParam<Method> {
  protected:
   std::vector<std::int64_t> draw(const std::vector<double>& logits, std::size_t k, std::size_t n,
                                  std::uint64_t seed) const {
@@ -77,11 +77,11 @@ class TopKLaw : public ::testing::TestWithParam<Method> {
     return indices;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Methods, TopKLaw,
+INSTANTIATE_TEST_SUITE_P(Methods, TopKDistribution,
                          ::testing::Values(Method::exact, Method::bounded, Method::plain),
                          [](const auto& m) { return name(m.param); });
 
-TEST_P(TopKLaw, EveryOrderedPairAndTripleHasItsProbability) {
+TEST_P(TopKDistribution, EveryOrderedPairAndTripleHasItsProbability) {
   const std::vector<double> logits = {0.0, 1.5, -1.0, 0.4, -2.5};
   const std::size_t v = logits.size();
   constexpr std::size_t kRows = 600'000;
@@ -110,7 +110,7 @@ TEST_P(TopKLaw, EveryOrderedPairAndTripleHasItsProbability) {
   EXPECT_GT(chi_square_p_value(triples, expected_triples), kFalseAlarm);
 }
 
-TEST_P(TopKLaw, FirstAndSecondOfAWideRow) {
+TEST_P(TopKDistribution, FirstAndSecondOfAWideRow) {
   // Three blocks, the last one short; probabilities in groups of categories that are likely
   // together.
   std::mt19937_64 random(1);
@@ -147,11 +147,12 @@ TEST_P(TopKLaw, FirstAndSecondOfAWideRow) {
 }
 
 // What the plain method cannot afford.
-class FastTopKLaw : public TopKLaw {};
-INSTANTIATE_TEST_SUITE_P(Methods, FastTopKLaw, ::testing::Values(Method::exact, Method::bounded),
+class FastTopKDistribution : public TopKDistribution {};
+INSTANTIATE_TEST_SUITE_P(Methods, FastTopKDistribution,
+                         ::testing::Values(Method::exact, Method::bounded),
                          [](const auto& m) { return name(m.param); });
 
-TEST_P(FastTopKLaw, TailOfManyUnlikelyCategoriesIsReached) {
+TEST_P(FastTopKDistribution, TailOfManyUnlikelyCategoriesIsReached) {
   // 262,144 categories 20.5 below one: together they have probability 3.28e-4. Single-precision
   // Gumbels never reach that far.
   std::vector<float> logits(262'145, -20.5F);
@@ -172,7 +173,7 @@ TEST_P(FastTopKLaw, TailOfManyUnlikelyCategoriesIsReached) {
   EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm) << hits;
 }
 
-TEST_P(FastTopKLaw, ImpossibleCategoriesAreNeverDrawn) {
+TEST_P(FastTopKDistribution, ImpossibleCategoriesAreNeverDrawn) {
   std::vector<float> logits(150, -std::numeric_limits<float>::infinity());
   for (std::size_t i = 0; i < logits.size(); i += 3) logits[i] = static_cast<float>(i % 7) - 3;
   constexpr std::size_t kRows = 200'000;

@@ -143,17 +143,17 @@ class Walk {
   }
 
   Cells<T> cells_;
-  std::size_t taken_ = 0;         // categories, from cells_
-  std::size_t reveal_after_ = 0;  // so many
+  std::size_t taken_ = 0;         // number of categories taken from cells_
+  std::size_t reveal_after_ = 0;  // reveal once this many are taken
   LazySort<TopDown::Item, Higher> revealed_;
   std::size_t revealed_next_ = 0;
-  bool exhausted_ = false;  // nothing is left but what is revealed
+  bool exhausted_ = false;  // everything left is revealed
 
   Stream stream_;
   std::uint64_t next_words_ = 0;
   double location_ = 0;
   double maximum_ = kInfinity;  // value of the first point, if given and not yet used
-  double reference_ = 0;        // of cells_, when x_ was last looked at
+  double reference_ = 0;        // that of cells_ when x_ was last updated
   double x_ = 0;                // exp(reference - g) of the last point
   double value_ = 0;            // location + g
   bool has_point_ = false;      // words_ and value_ are drawn and not yet used

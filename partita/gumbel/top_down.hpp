@@ -50,7 +50,7 @@ class TopDown {
 
   /// Takes one row of `logits`, which must outlive the next() calls. Returns the row's log-sum-exp
   /// (exact) or NaN (bounded).
-  /// @throws InvalidArgument if the row holds NaN or +inf, or nothing but -inf.
+  /// @throws InvalidArgument if the row holds NaN or +inf, or only -inf.
   double reset(Rows logits, std::size_t row = 0, Weights weights = Weights::exact);
 
   /// Begins the draws; once after each reset().

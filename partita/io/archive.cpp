@@ -111,7 +111,7 @@ void ArchiveReader::verify(std::string_view bytes, std::string_view kind,
   need(kMagic.size() + 8);
   version_ = u32();
   const std::uint32_t kind_length = u32();
-  if (kind_length == 0 || kind_length > kLongestKind) damaged("impossible length of its kind");
+  if (kind_length == 0 || kind_length > kLongestKind) damaged("impossible length of the kind");
   need(position_ + kind_length + 8);
   const std::string found(take(kind_length, 1));
   if (found != kind) {

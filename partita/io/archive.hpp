@@ -102,7 +102,7 @@ class ArchiveReader {
   static ArchiveReader open(const std::filesystem::path& path, std::string_view kind,
                             std::uint32_t newest_version);
 
-  /// From memory that outlives the reader; `name` stands for the path in errors.
+  /// Reads from memory, which must outlive the reader; `name` stands for the path in errors.
   static ArchiveReader from_bytes(std::string name, std::string_view bytes, std::string_view kind,
                                   std::uint32_t newest_version);
 
@@ -127,7 +127,7 @@ class ArchiveReader {
   /// Bytes of the payload that have not been read.
   std::size_t remaining() const { return bytes_.size() - position_; }
 
-  /// To be called after the last read. @throws DataError if anything is left.
+  /// Call after the last read. @throws DataError if anything is left.
   void finish() const;
 
   /// For damage that only the caller can see: "words.model: damaged: order 0 (expected 1..32)".

@@ -45,7 +45,7 @@ struct MatrixShape {
 
 /// An array in row-major order. The bytes belong to a file that must outlive the view.
 struct ArrayView {
-  std::string name;  ///< of the file and of the array in it, for errors
+  std::string name;  ///< names the file and the array in it, for errors
   ElementType type = ElementType::f32;
   std::vector<std::uint64_t> shape;
   std::string_view bytes;

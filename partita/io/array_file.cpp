@@ -55,7 +55,7 @@ const std::string& whole(const Location& location) {
 
 std::vector<std::int64_t> integers_of(const std::string& name, const CsvTable& table) {
   if (table.columns != 1) {
-    throw DataError(name, fmt::format("{} numbers a line, expected one integer", table.columns));
+    throw DataError(name, fmt::format("{} numbers per line, expected one integer", table.columns));
   }
   std::vector<std::int64_t> out;
   constexpr double kExact = 0x1p53;

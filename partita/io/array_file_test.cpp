@@ -243,7 +243,7 @@ TEST_F(ArrayFiles, WhatIsWrongIsSaidInOneLine) {
   EXPECT_EQ(refusal("a.csv", "1,2\n3,4\n5\n"),
             "line 3: 1 fields, expected 2 as in the lines before");
   EXPECT_EQ(refusal("a.csv", "1,2\n,4\n"), "line 2: field 1: expected a number, got nothing");
-  EXPECT_EQ(refusal("a.csv", "1,2\n"), "2 numbers a line, expected one integer");
+  EXPECT_EQ(refusal("a.csv", "1,2\n"), "2 numbers per line, expected one integer");
   EXPECT_EQ(refusal("a.csv", "1\n2.5\n"), "element 1: expected an integer, got 2.5");
 }
 

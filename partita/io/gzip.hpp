@@ -13,7 +13,7 @@ namespace partita {
 bool is_gzip(std::string_view bytes);
 
 /// The contents of a gzip file, all of its members concatenated. `name` is its path, for errors.
-/// @throws DataError with the offset in the compressed bytes: cut short, damaged, followed by
+/// @throws DataError with the offset in the compressed bytes: cut short, damaged, or followed by
 ///         something else
 std::string gunzip(std::string_view name, std::string_view bytes);
 

@@ -169,7 +169,7 @@ void save_idx(const fs::path& path, const IdxArray& array) {
     }
   }
   if (elements(array.shape) != array.bytes.size()) {
-    throw InvalidArgument("bytes", fmt::format("{} of them for shape ({})", array.bytes.size(),
+    throw InvalidArgument("bytes", fmt::format("{} bytes for shape ({})", array.bytes.size(),
                                                fmt::join(array.shape, ", ")));
   }
   write_file(path,

@@ -57,7 +57,7 @@ TEST(Idx, WritesWhatItReads) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               save_idx(dir / "a", {{2, 3}, {1}});
             }),
-            "bytes: 1 of them for shape (2, 3)");
+            "bytes: 1 bytes for shape (2, 3)");
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               save_idx(dir / "a", {{}, {1}});
             }),

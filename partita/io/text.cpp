@@ -91,7 +91,7 @@ std::string encode_utf8(std::u32string_view code_points) {
   for (const char32_t c : code_points) {
     if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) {
       throw InvalidArgument("code_points",
-                            fmt::format("U+{:04X} is no character", static_cast<unsigned>(c)));
+                            fmt::format("U+{:04X} is not a character", static_cast<unsigned>(c)));
     }
     append_utf8(out, c);
   }
@@ -145,7 +145,7 @@ TextLines read_lines(const std::filesystem::path& path, const TextOptions& optio
     text.notes.push_back(fmt::format("{}: {}", path.string(), what));
   };
   if (text.byte_order_mark) note("byte order mark skipped");
-  if (text.crlf) note("CRLF line ends, read as LF");
+  if (text.crlf) note("CRLF line endings, read as LF");
   if (text.blank > 0)
     note(fmt::format("{} blank line{} skipped", text.blank, text.blank == 1 ? "" : "s"));
   return text;

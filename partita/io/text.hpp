@@ -1,7 +1,7 @@
 // Text: the lines of a UTF-8 file, and code points.
 //
 //   partita::TextLines words = partita::read_lines("words.txt");
-//   for (const std::string& note : words.notes) std::cerr << note << '\n';   // "...: CRLF ends"
+//   for (const std::string& note : words.notes) std::cerr << note << '\n';   // "...: CRLF ..."
 //   for (const std::string& word : words.lines) {
 //     std::u32string code_points = partita::decode_utf8(word);
 //   }
@@ -27,7 +27,7 @@ std::u32string decode_utf8(std::string_view bytes);
 std::string encode_utf8(std::u32string_view code_points);
 
 struct TextLines {
-  std::vector<std::string> lines;        ///< without line ends; no line is blank
+  std::vector<std::string> lines;        ///< without line endings; no line is blank
   std::vector<std::size_t> line_number;  ///< each line's number in the file, from 1
   std::size_t blank = 0;                 ///< lines skipped: empty, or only spaces and tabs
   bool crlf = false;                     ///< whether some line ended in CRLF (read as LF)

@@ -48,7 +48,7 @@ TEST_F(Text, ByteOrderMarkCrlfAndBlankLinesAreAcceptedAndNoted) {
   EXPECT_TRUE(text.crlf);
   EXPECT_EQ(text.blank, 2U);
   EXPECT_THAT(text.notes, ElementsAre(path_ + ": byte order mark skipped",
-                                      path_ + ": CRLF line ends, read as LF",
+                                      path_ + ": CRLF line endings, read as LF",
                                       path_ + ": 2 blank lines skipped"));
 }
 

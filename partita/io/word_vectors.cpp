@@ -47,11 +47,12 @@ class Parser {
     }
     const std::size_t more = rest_.find_first_not_of("\r\n");
     if (out_.words.size() < expected_) {
-      fail(fmt::format("the first line says {} words, the file ends after {}", expected_,
+      fail(fmt::format("the first line says {} words, but the file ends after {}", expected_,
                        out_.words.size()));
     }
     if (more != std::string_view::npos) {
-      fail(fmt::format("the first line says {} words, the file goes on after them", expected_));
+      fail(fmt::format("the first line says {} words, but the file continues after them",
+                       expected_));
     }
     return std::move(out_);
   }
@@ -80,12 +81,13 @@ class Parser {
     const bool spaced = words.ec == std::errc{} && words.ptr < end && *words.ptr == ' ';
     const auto dim = spaced ? std::from_chars(words.ptr + 1, end, out_.dim) : words;
     if (!spaced || dim.ec != std::errc{} || dim.ptr != end || expected_ == 0 || out_.dim == 0) {
-      fail("the first line is not \"WORDS DIM\", two numbers above 0: no file of word vectors");
+      fail("not a file of word vectors: the first line is not \"WORDS DIM\", two numbers above 0");
     }
     // Two bytes a number at least: no header makes this allocate more than the file is large.
     if (out_.dim > rest_.size() / 2 || expected_ > rest_.size() / 2 / out_.dim) {
-      fail(fmt::format("the first line says {} words of {} numbers, the file is too short for that",
-                       expected_, out_.dim));
+      fail(fmt::format(
+          "the first line says {} words of {} numbers, but the file is too short for them",
+          expected_, out_.dim));
     }
     out_.words.reserve(expected_);
     out_.values.reserve(expected_ * out_.dim);
@@ -156,7 +158,7 @@ class Parser {
   }
 
   void add_word(std::string_view word, const std::string& where) {
-    if (word.empty()) fail(where + ": no word");
+    if (word.empty()) fail(where + ": empty word");
     if (const auto invalid = find_invalid_utf8(word)) {
       fail(fmt::format("{}: invalid UTF-8 at byte {}", where, *invalid + 1));
     }
@@ -177,7 +179,7 @@ WordVectors load_npy(const fs::path& path) {
   if (out.words.size() != rows.rows()) {
     throw DataError(
         words_path(path).string(),
-        fmt::format("{} words, {} has {} rows", out.words.size(), path.string(), rows.rows()));
+        fmt::format("{} words, but {} has {} rows", out.words.size(), path.string(), rows.rows()));
   }
   const float* const data = rows.row_data<float>(0);
   out.values.assign(data, data + rows.rows() * rows.columns());
@@ -187,7 +189,8 @@ WordVectors load_npy(const fs::path& path) {
 void check_words(const WordVectors& vectors, const fs::path& path) {
   std::unordered_set<std::string_view> seen;
   for (const std::string& word : vectors.words) {
-    if (!seen.insert(word).second) throw DataError(path.string(), fmt::format("{} twice", word));
+    if (!seen.insert(word).second)
+      throw DataError(path.string(), fmt::format("duplicate word {}", word));
   }
 }
 
@@ -223,7 +226,7 @@ void save_word_vectors(const fs::path& path,
     if (text.empty() ||
         text.find_first_of(std::string_view(" \n\r\0", 4)) != std::string_view::npos) {
       throw InvalidArgument("words",
-                            fmt::format("word {}: empty, or with a space or line end in it", i));
+                            fmt::format("word {}: empty, or contains a space or line ending", i));
     }
     return text;
   };

@@ -96,7 +96,7 @@ TEST_F(WordVectorsTest, SpacesInAWordDoNotBreakALine) {
 
 TEST_F(WordVectorsTest, WrongFilesAreRefusedInOneLine) {
   constexpr const char* kNoHeader =
-      "the first line is not \"WORDS DIM\", two numbers above 0: no file of word vectors";
+      "not a file of word vectors: the first line is not \"WORDS DIM\", two numbers above 0";
   for (const std::string bytes :
        {"", "\n", "a 1 2\nb 3 4\n", "2\n", "0 2\n", "2 0\n", "-1 2\na 1 2\n", "2 2 2\na 1 2\n",
         "99999999999999999999999 1\na 1\n"}) {
@@ -105,23 +105,24 @@ TEST_F(WordVectorsTest, WrongFilesAreRefusedInOneLine) {
   EXPECT_EQ(refusal(std::string(1000, '\0')), kNoHeader);
   EXPECT_EQ(
       refusal("1000000000000 300\na 1 2\n"),
-      "the first line says 1000000000000 words of 300 numbers, the file is too short for that");
+      "the first line says 1000000000000 words of 300 numbers, but the file is too short for them");
   // fastText 452: a first line that is off by one.
-  EXPECT_EQ(refusal("3 2\na 1 2\nb 3 4\n"), "the first line says 3 words, the file ends after 2");
+  EXPECT_EQ(refusal("3 2\na 1 2\nb 3 4\n"),
+            "the first line says 3 words, but the file ends after 2");
   EXPECT_EQ(refusal("1 2\na 1 2\nb 3 4\n"),
-            "the first line says 1 words, the file goes on after them");
+            "the first line says 1 words, but the file continues after them");
   EXPECT_EQ(refusal("2 3\na 1 2 3\nb 3 4\n"), "line 3: 2 numbers, expected 3");
   EXPECT_EQ(refusal("2 2\na 1 2\nb 3 4 5\n"), "line 3: more than 2 numbers");
   EXPECT_EQ(refusal("2 2\na 1 2\nb 3 e\n"), "line 3: number 2 of 2 is none: e");
   EXPECT_EQ(refusal("2 2\na 1 2\nb 3 nan\n"), "line 3: number 2 is nan");
-  EXPECT_EQ(refusal("2 2\na 1 2\na 3 4\n"), "a twice");
+  EXPECT_EQ(refusal("2 2\na 1 2\na 3 4\n"), "duplicate word a");
   EXPECT_EQ(refusal("2 2\na 1 2\n\xC3 3 4\n"), "line 3: invalid UTF-8 at byte 1");
   EXPECT_EQ(refusal("2 2\na " + binary({0.1F, 2}) + "\nb " + binary({3}), "v.bin"),
             "cut short in word 2 of 2");
   EXPECT_EQ(refusal("2 2\na " + binary({0.1F, 2}) + "\n", "v.bin"),
-            "the first line says 2 words, the file ends after 1");
+            "the first line says 2 words, but the file ends after 1");
   EXPECT_EQ(refusal("1 2\na " + binary({0.1F, 2}) + "\nb " + binary({3, 4}), "v.bin"),
-            "the first line says 1 words, the file goes on after them");
+            "the first line says 1 words, but the file continues after them");
   EXPECT_THAT(message_of<IoError>([&] { load_word_vectors(directory_ / "none.txt"); }),
               EndsWith("cannot open: No such file or directory"));
 }
@@ -150,7 +151,7 @@ TEST_F(WordVectorsTest, WhatCannotBeWrittenLeavesTheOldFile) {
   for (const std::string& word :
        {std::string(), std::string("a b"), std::string("a\n"), std::string(1, '\0')}) {
     EXPECT_EQ(message_of<InvalidArgument>([&] { save("v.txt", word); }),
-              "words: word 0: empty, or with a space or line end in it");
+              "words: word 0: empty, or contains a space or line ending");
     EXPECT_EQ(read_file(directory_ / "v.txt"), "old");
   }
 }

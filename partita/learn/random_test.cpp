@@ -34,13 +34,13 @@ std::vector<Random> both_sources(std::uint64_t seed) {
   return {from_stream(seed), from_torch(seed)};
 }
 
-struct Law {
+struct Variate {
   const char* name;
   std::function<Tensor(const Random&, IntArrayRef, const at::TensorOptions&)> draw;
   std::function<double(double)> cdf;
 };
-const std::vector<Law>& laws() {
-  static const std::vector<Law> all = {
+const std::vector<Variate>& variates() {
+  static const std::vector<Variate> all = {
       {"uniform", [](const auto& r, auto shape, auto& o) { return r.uniform(shape, o); },
        [](double x) { return x; }},
       {"exponential", [](const auto& r, auto shape, auto& o) { return r.exponential(shape, o); },
@@ -62,9 +62,9 @@ struct Generator {
 };
 std::vector<Generator> generators() {
   std::vector<Generator> all;
-  for (const Law& law : laws()) {
-    all.push_back({law.name, [&law](const Random& r, std::int64_t n) {
-                     return law.draw(r, {n, 3}, at::TensorOptions(at::kFloat));
+  for (const Variate& variate : variates()) {
+    all.push_back({variate.name, [&variate](const Random& r, std::int64_t n) {
+                     return variate.draw(r, {n, 3}, at::TensorOptions(at::kFloat));
                    }});
   }
   const auto full = [](std::int64_t n, double value) {
@@ -86,14 +86,15 @@ std::vector<Generator> generators() {
   return all;
 }
 
-TEST(Random, DrawsFollowTheirLaws) {
-  for (const Law& law : laws()) {
+TEST(Random, DrawsHaveTheirDistributions) {
+  for (const Variate& variate : variates()) {
     for (const Random& random : both_sources(1)) {
       for (const auto type : {at::kFloat, at::kDouble}) {
-        const Tensor draws = law.draw(random, {500, 400}, type);
+        const Tensor draws = variate.draw(random, {500, 400}, type);
         EXPECT_EQ(draws.scalar_type(), type);
         EXPECT_EQ(draws.sizes(), IntArrayRef({500, 400}));
-        EXPECT_GT(ks_p_value(to_vector(draws), law.cdf), kFalseAlarm) << law.name << ", " << type;
+        EXPECT_GT(ks_p_value(to_vector(draws), variate.cdf), kFalseAlarm)
+            << variate.name << ", " << type;
       }
     }
   }
@@ -148,7 +149,7 @@ TEST(Random, TailsGoOnWhereFloatUniformsEnd) {
   EXPECT_LE(over, 45);
 }
 
-TEST(Random, LogGammasFollowTheirLaw) {
+TEST(Random, LogGammasHaveTheirDistribution) {
   constexpr std::int64_t kDraws = 100'000;
   for (const Random& random : both_sources(5)) {
     // By torch's own CDF.
@@ -193,7 +194,7 @@ double counts_p_value(const Tensor& draws, std::int64_t size,
   return chi_square_p_value(observed, expected);
 }
 
-TEST(Random, CountsFollowTheirLaws) {
+TEST(Random, CountsHaveTheirDistributions) {
   const auto log_factorial = [](double k) { return std::lgamma(k + 1); };
   for (const Random& random : both_sources(6)) {
     for (const double rate : {0.3, 4.0, 25.0}) {
@@ -353,11 +354,12 @@ TEST(Random, RefusesLogitsThatAreNone) {
 TEST(Random, DrawsOnAnotherDeviceAreTheSame) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA";
   const at::Device cuda(at::kCUDA);
-  for (const Law& law : laws()) {
+  for (const Variate& variate : variates()) {
     const auto options = at::TensorOptions(at::kFloat);
-    const Tensor there = law.draw(from_stream(16), {100}, options.device(cuda));
+    const Tensor there = variate.draw(from_stream(16), {100}, options.device(cuda));
     EXPECT_TRUE(there.is_cuda());
-    EXPECT_TRUE(at::equal(there.cpu(), law.draw(from_stream(16), {100}, options))) << law.name;
+    EXPECT_TRUE(at::equal(there.cpu(), variate.draw(from_stream(16), {100}, options)))
+        << variate.name;
   }
   const Tensor rate = at::full({100}, 20.0, at::kDouble);
   EXPECT_TRUE(

@@ -24,8 +24,8 @@ namespace partita {
 
 class AliasTable {
  public:
-  /// @param weights of the categories 0, 1, 2 ..., finite and >= 0, at least one > 0; they need not
-  ///        sum to 1.
+  /// @param weights one for each category 0, 1, 2 ..., finite and >= 0, at least one > 0; they need
+  ///        not sum to 1.
   /// @throws InvalidArgument naming the first weight that is negative or not finite; or if there
   ///         are no weights, more than 2^32, or only zeros.
   explicit AliasTable(std::span<const double> weights);

@@ -74,7 +74,7 @@ TEST(AliasTable, EachCategoryHasItsShareOfAllWords) {
   }
 }
 
-TEST(AliasTable, DrawsHaveTheirLaw) {
+TEST(AliasTable, DrawsHaveTheirDistribution) {
   constexpr std::size_t kDraws = 2'000'000;
   for (const std::vector<double>& weights :
        {zipf(1), zipf(2), zipf(1000), zipf(1000, 0.75), zipf(1000, 0), zipf(50'000, 0.75),

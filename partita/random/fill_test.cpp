@@ -155,13 +155,13 @@ TYPED_TEST(FillTest, IsWithinTheErrorThatIsStated) {
 
 /// All distributions by name, with the Stream's own draw.
 template <class T>
-struct Law {
+struct Variate {
   const char* name;
   void (*fill)(const Stream&, std::uint64_t, std::span<T>);
   double (Stream::*draw)(std::uint64_t) const;
 };
 template <class T>
-std::vector<Law<T>> laws() {
+std::vector<Variate<T>> variates() {
   return {{"uniform", fill_uniform, &Stream::uniform},
           {"exponential", fill_exponential, &Stream::exponential},
           {"normal", fill_normal, &Stream::normal},
@@ -177,15 +177,15 @@ bool same_bits(std::span<const T> a, std::span<const T> b) {
 TYPED_TEST(FillTest, IsTheStreamsOwnDraw) {
   using T = TypeParam;
   const Stream stream{.seed = 22, .id = 1};
-  for (const auto& law : laws<T>()) {
+  for (const auto& variate : variates<T>()) {
     std::vector<T> out(2000);
-    law.fill(stream, 5, out);
+    variate.fill(stream, 5, out);
     for (std::size_t i = 0; i < out.size(); ++i) {
-      const double draw = (stream.*law.draw)(5 + i);
+      const double draw = (stream.*variate.draw)(5 + i);
       // Stream's own cosine has an error of 1e-15 times the radius.
       ASSERT_NEAR(static_cast<double>(out[i]), draw,
                   5 * std::numeric_limits<T>::epsilon() * std::max(1.0, std::abs(draw)) + 1e-14)
-          << law.name << ", " << i;
+          << variate.name << ", " << i;
     }
   }
 }
@@ -193,18 +193,18 @@ TYPED_TEST(FillTest, IsTheStreamsOwnDraw) {
 TYPED_TEST(FillTest, DoesNotDependOnHowARangeIsSplit) {
   using T = TypeParam;
   const Stream stream{.seed = 23, .id = 1};
-  for (const auto& law : laws<T>()) {
+  for (const auto& variate : variates<T>()) {
     std::vector<T> whole(5000);
-    law.fill(stream, 3, whole);
+    variate.fill(stream, 3, whole);
     for (const std::size_t step : {1U, 2U, 3U, 7U, 31U, 512U, 513U, 1000U, 4999U}) {
       std::vector<T> parts(whole.size() + 1, T{-7});
       for (std::size_t i = 0; i < whole.size(); i += step) {
-        law.fill(stream, 3 + i,
-                 std::span(parts).subspan(i, std::min<std::size_t>(step, whole.size() - i)));
+        variate.fill(stream, 3 + i,
+                     std::span(parts).subspan(i, std::min<std::size_t>(step, whole.size() - i)));
       }
       EXPECT_EQ(parts.back(), T{-7}) << "wrote past its end";
       parts.pop_back();
-      EXPECT_TRUE(same_bits<T>(whole, parts)) << law.name << " in steps of " << step;
+      EXPECT_TRUE(same_bits<T>(whole, parts)) << variate.name << " in steps of " << step;
     }
   }
 }
@@ -212,20 +212,20 @@ TYPED_TEST(FillTest, DoesNotDependOnHowARangeIsSplit) {
 TYPED_TEST(FillTest, HasTheSameBitsOnEveryMachineWithFma) {
   using T = TypeParam;
   const Stream stream{.seed = 24, .id = 1};
-  for (const auto& law : laws<T>()) {
+  for (const auto& variate : variates<T>()) {
     std::vector<std::vector<T>> results;
     for (const std::int64_t target : targets()) {
       if (target > HWY_AVX2) continue;  // smaller is better
       const OnTarget on(target);
-      law.fill(stream, 0, results.emplace_back(100'000));
+      variate.fill(stream, 0, results.emplace_back(100'000));
     }
     for (std::size_t i = 1; i < results.size(); ++i) {
-      EXPECT_TRUE(same_bits<T>(results[0], results[i])) << law.name;
+      EXPECT_TRUE(same_bits<T>(results[0], results[i])) << variate.name;
     }
   }
 }
 
-TYPED_TEST(FillTest, HasItsLaw) {
+TYPED_TEST(FillTest, HasItsDistribution) {
   using T = TypeParam;
   const std::vector<std::function<double(double)>> cdfs = {
       [](double x) { return x; }, [](double x) { return -std::expm1(-x); },
@@ -235,8 +235,8 @@ TYPED_TEST(FillTest, HasItsLaw) {
   const Stream stream{.seed = 25, .id = 1};
   for (std::size_t i = 0; i < cdfs.size(); ++i) {
     std::vector<T> out(1'000'000);
-    laws<T>()[i].fill(stream, 0, out);
-    EXPECT_GT(ks_p_value({out.begin(), out.end()}, cdfs[i]), kFalseAlarm) << laws<T>()[i].name;
+    variates<T>()[i].fill(stream, 0, out);
+    EXPECT_GT(ks_p_value({out.begin(), out.end()}, cdfs[i]), kFalseAlarm) << variates<T>()[i].name;
   }
 }
 

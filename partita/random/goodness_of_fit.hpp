@@ -1,5 +1,5 @@
-// Whether draws have the distribution that they should: p-values of Pearson's chi-square test and
-// of Kolmogorov's and Smirnov's.
+// Whether draws have the distribution they should: p-values of Pearson's chi-square test and of
+// the Kolmogorov-Smirnov test.
 //
 //   std::vector<double> counts(6), expected(6, rolls / 6.0);
 //   ...
@@ -27,7 +27,7 @@ inline constexpr double kFiveSigma = 4.8916;
 double gamma_q(double a, double x);
 
 /// Pearson's test: p-value of sum (observed - expected)^2 / expected, with one degree of freedom
-/// less than there are cells. Cells whose expectation is under 5 are pooled; an observation in a
+/// fewer than there are cells. Cells whose expectation is under 5 are pooled; an observation in a
 /// cell of expectation zero gives 0, and fewer than two cells give 1.
 /// @throws InvalidArgument if the sizes differ
 double chi_square_p_value(std::span<const double> observed, std::span<const double> expected);

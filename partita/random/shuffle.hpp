@@ -13,9 +13,9 @@
 
 namespace partita {
 
-/// Permutes the items, every order being as likely: Fisher and Yates, in Durstenfeld's form
-/// (Durstenfeld 1964, "Algorithm 235: random permutation"). Reads one position of the stream for
-/// each item but the last.
+/// Permutes the items, every order equally likely, by the Fisher-Yates shuffle in Durstenfeld's
+/// form (Durstenfeld 1964, "Algorithm 235: random permutation"). Reads one position of the stream
+/// for each item but the last.
 template <std::ranges::random_access_range Items>
 void shuffle(Items&& items, const Stream& stream) {
   using Difference = std::ranges::range_difference_t<Items>;

@@ -12,8 +12,7 @@
 //   double a = draws.uniform(), b = draws.normal();
 //
 //   enum class Purpose { order, noise };
-//   partita::Stream noise = stream.child(Purpose::noise).child(step);   // shares no draw with any
-//   other
+//   partita::Stream noise = stream.child(Purpose::noise).child(step);   // disjoint from others
 //
 // A stream is either read or divided: a function that is given one may do either, so whoever needs
 // several hands out children and draws nothing from the parent itself.
@@ -53,7 +52,7 @@ double exponential_from_bits(std::uint64_t bits);
 struct Stream {
   std::uint64_t seed = 0;
   std::uint64_t id = 0;
-  std::array<std::uint64_t, 3> path{};  ///< which descendant of (seed, id): written by child()
+  std::array<std::uint64_t, 3> path{};  ///< the descent from (seed, id): written by child()
 
   /// The n-th child: a stream that shares no draw with this one, with its other children, or with
   /// theirs. Let an enumeration or a count (a step, a row, a token) say what n is.

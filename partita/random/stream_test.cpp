@@ -89,14 +89,14 @@ TEST(Exponential, IsFiniteAndPositiveAtTheEnds) {
   EXPECT_NEAR(exponential_from_bits(1ULL << 63U), std::numbers::ln2, 1e-15);
 }
 
-TEST(Exponential, HasItsLaw) {
+TEST(Exponential, HasItsDistribution) {
   const Stream stream{8, 0};
   EXPECT_GT(ks_p_value(sample([&](std::size_t i) { return stream.exponential(i); }),
                        [](double x) { return -std::expm1(-x); }),
             kFalseAlarm);
 }
 
-TEST(Normal, HasItsLaw) {
+TEST(Normal, HasItsDistribution) {
   const Stream stream{9, 0};
   const auto cdf = [](double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; };
   EXPECT_GT(ks_p_value(sample([&](std::size_t i) { return stream.normal(i); }), cdf), kFalseAlarm);
@@ -121,7 +121,7 @@ TEST(Normal, NeighborsAreUncorrelated) {
   EXPECT_LT(std::abs(squares) / std::sqrt(kDraws), kFiveSigma);
 }
 
-TEST(Gumbel, HasItsLawAndNotAnExponentials) {
+TEST(Gumbel, HasItsDistributionAndNotTheExponential) {
   const Stream stream{11, 0};
   const auto gumbel_cdf = [](double g) { return std::exp(-std::exp(-g)); };
   const auto draws = sample([&](std::size_t i) { return stream.gumbel(i); });

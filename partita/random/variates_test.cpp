@@ -50,7 +50,7 @@ double p_value_of_counts(const std::vector<double>& draws, double mean, double d
   return chi_square_p_value(observed, expected);
 }
 
-TEST(LogGammaVariate, HasItsLaw) {
+TEST(LogGammaVariate, HasItsDistribution) {
   std::uint64_t id = 0;
   for (const double a : {0.05, 0.5, 0.999, 1.0, 1.5, 10.0, 1000.0}) {
     const auto draws = sample([&](Draws& d) { return log_gamma_variate(d, a); }, ++id);
@@ -81,7 +81,7 @@ TEST(LogGammaVariate, HasItsLimitsWhereTheDrawsUnderflowOrAreLarge) {
             kFalseAlarm);
 }
 
-TEST(FillLogGamma, HasItsLaw) {
+TEST(FillLogGamma, HasItsDistribution) {
   std::uint64_t id = 400;
   std::vector<double> draws(kDraws);
   for (const double a : {0.05, 0.5, 0.999, 1.0, 1.5, 10.0, 1000.0}) {
@@ -132,7 +132,7 @@ TEST(FillVariates, DoNotDependOnHowARangeIsSplit) {
   EXPECT_NEAR(whole[8], std::log(1e308), 1e-9);
 }
 
-TEST(PoissonVariate, HasItsLaw) {
+TEST(PoissonVariate, HasItsDistribution) {
   std::uint64_t id = 100;
   for (const double rate : {0.01, 0.7, 3.0, 9.99, 10.0, 12.5, 40.0, 1234.5, 1e6}) {
     auto draws = sample([&](Draws& d) { return poisson_variate(d, rate); }, ++id);
@@ -156,7 +156,7 @@ TEST(PoissonVariate, IsNormalAtRatesWhereLogarithmsOfFactorialsHaveNoDigitsLeft)
             kFalseAlarm);
 }
 
-TEST(BinomialVariate, HasItsLaw) {
+TEST(BinomialVariate, HasItsDistribution) {
   struct Case {
     double n;
     double p;
@@ -189,7 +189,7 @@ TEST(BinomialVariate, HasItsLaw) {
   }
 }
 
-TEST(VonMisesVariate, HasItsLaw) {
+TEST(VonMisesVariate, HasItsDistribution) {
   std::uint64_t id = 300;
   for (const double concentration : {1e-6, 0.01, 0.5, 1.0, 4.0, 30.0}) {
     // The CDF by Simpson's rule on 4,000 intervals, error under 1e-9.
@@ -223,7 +223,7 @@ TEST(VonMisesVariate, HasItsLaw) {
   }
 }
 
-TEST(Variates, AreCertainWhereTheirLawIs) {
+TEST(Variates, AreCertainWhereTheirDistributionIs) {
   Draws draws(Stream{.seed = 5, .id = 5});
   for (int i = 0; i < 1000; ++i) {
     EXPECT_EQ(poisson_variate(draws, 0), 0);

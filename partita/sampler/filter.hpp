@@ -5,8 +5,8 @@
 //   settings.check(row.size());
 //   partita::apply_settings(settings, stream.child(request), row);       // std::span<double>
 //
-// sample() keeps exactly the same categories at the cost of a pass over the row; this is what it is
-// compared with in the tests, and what to read for what a setting means.
+// sample() keeps exactly the same categories at the cost of a pass over the row; the tests compare
+// it with this code, which defines what each setting means.
 #pragma once
 
 #include <cstddef>
@@ -33,11 +33,11 @@ struct Candidates {
   std::vector<std::int64_t> ids;
   std::vector<double> logits;
 
-  /// Takes those of -inf out.
+  /// Removes the impossible ones (-inf).
   void compact();
 };
 
-/// Applies one step to all the categories that there are.
+/// Applies one step to all candidates.
 /// @param categories columns of the row
 /// @param ids        empty: logits are those of the columns 0, 1, ...
 void apply_step(SamplerStep step, const SamplerSettings& settings, const Stream& stream,

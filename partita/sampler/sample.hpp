@@ -10,7 +10,7 @@
 //   auto draws = partita::sample_with_report(logits, requests, stream.child(step), {.top = 5});
 //   draws[row].index, draws[row].log_prob, draws[row].kept_count, draws[row].entropy ...
 //
-//   // The same k times without replacement, with importance weights as gumbel_top_k has them:
+//   // k of them without replacement, with what gumbel_top_k gives for importance weights:
 //   auto distinct = partita::sample_without_replacement(logits, 10, settings, stream);
 //
 //   // The log-probability of tokens that were drawn, under settings: a policy's ratio.
@@ -49,7 +49,7 @@ class RowSettings {
   const SamplerSettings& operator[](std::size_t row) const {
     return all_ != nullptr ? *all_ : each_[row];
   }
-  /// @throws InvalidArgument if a list was given and it has not one for each of `rows`.
+  /// @throws InvalidArgument if a list was given that does not have one for each of `rows`.
   void check_covers(std::size_t rows) const;
 
  private:
@@ -73,19 +73,19 @@ struct CategoryLogProb {
   bool operator==(const CategoryLogProb&) const = default;
 };
 
-/// A draw, and all that there is to say about it. Natural logarithms.
+/// A draw and its report. Logarithms are natural.
 struct Draw {
   std::int64_t index = -1;  ///< -1 in a failed row
   double log_prob = 0;      ///< under the distribution that it was drawn from
-  /// Under the softmax of the row as it was given, and after edits and temperatures, unfiltered. (A
-  /// dynamic temperature is none of these.)
+  /// Under the softmax of the row as it was given, and after edits and temperatures, unfiltered.
+  /// (Dynamic temperature is not among these.)
   double raw_log_prob = 0;
   double tempered_log_prob = 0;
   std::size_t rank = 0;              ///< 1 + the number of categories of a larger given logit
   std::size_t kept_count = 0;        ///< categories that could have been drawn
   double kept_mass = 0;              ///< their probability in the row as it was given
-  double raw_entropy = 0;            ///< of the row as it was given
-  double entropy = 0;                ///< of the distribution that it was drawn from
+  double raw_entropy = 0;            ///< entropy of the row as it was given
+  double entropy = 0;                ///< entropy of the distribution that it was drawn from
   std::vector<CategoryLogProb> top;  ///< most likely first, in the row as it was given
   std::vector<std::int64_t> kept;    ///< if asked for: what could have been drawn, ascending
 };
@@ -103,8 +103,8 @@ std::vector<Draw> sample_with_report(Rows logits, const RowSettings& settings,
                                      const Streams& streams, const ReportOptions& options = {});
 
 /// k distinct categories of each row, drawn one after the other without replacement from what the
-/// settings leave: gumbel_top_k on the filtered logits. log_prob, perturbed and threshold are of
-/// the filtered, renormalized distribution, log_sum_exp is of the logits after the chain. States
+/// settings leave: gumbel_top_k on the filtered logits. log_prob, perturbed and threshold refer to
+/// the filtered, renormalized distribution, log_sum_exp to the logits after the chain. States
 /// are read, not updated.
 /// @throws InvalidArgument if k is not in 1 ... V. Fewer than k kept categories are a row error.
 TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSettings& settings,
@@ -113,7 +113,7 @@ TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSetti
 /// The log-probability with which sample() would draw tokens[row] from that row, [rows]; -inf for a
 /// token that the settings do not keep, NaN in a failed row. Equal to Draw::log_prob to the bit.
 /// States are read, not updated.
-/// @param streams as of the draw: XTC depends on them.
+/// @param streams those of the draw: XTC depends on them.
 std::vector<double> replay_log_prob(Rows logits, std::span<const std::int64_t> tokens,
                                     const RowSettings& settings, const Streams& streams,
                                     const RowOptions& options = {});

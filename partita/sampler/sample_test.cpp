@@ -19,19 +19,19 @@
 namespace partita {
 namespace {
 
-using testing::filtered_law;
+using testing::filtered_distribution;
 using testing::kMinusInfinity;
 using testing::normal_row;
 
-struct LawCase {
+struct FilterCase {
   std::string name;
   std::size_t categories;
   SamplerSettings settings;
 };
 
 /// Small rows, whose kept sets are lists, and rows of blocks, from which draws are refused.
-std::vector<LawCase> law_cases() {
-  std::vector<LawCase> cases;
+std::vector<FilterCase> filter_cases() {
+  std::vector<FilterCase> cases;
   for (const std::size_t n : {7, 1300}) {
     const auto add = [&](const std::string& name, const SamplerSettings& s) {
       cases.push_back({name + " of " + std::to_string(n), n, s});
@@ -58,26 +58,26 @@ std::vector<LawCase> law_cases() {
   return cases;
 }
 
-/// p-value of `draws` draws from one row against the law of the plain chain.
-double law_p_value(const std::vector<float>& row, const SamplerSettings& settings, int draws) {
+/// p-value of `draws` draws from one row against the distribution of the plain chain.
+double p_value_of_draws(const std::vector<float>& row, const SamplerSettings& settings, int draws) {
   const Rows repeated(row.data(), static_cast<std::size_t>(draws), row.size(), 0);
   const auto drawn = sample(repeated, settings, Stream{11});
   std::vector<double> observed(row.size());
   for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
-  std::vector<double> expected = filtered_law({row.begin(), row.end()}, settings);
+  std::vector<double> expected = filtered_distribution({row.begin(), row.end()}, settings);
   for (double& p : expected) p *= draws;
   return chi_square_p_value(observed, expected);
 }
 
-TEST(Sample, LawOfEveryFilter) {
-  for (const LawCase& c : law_cases()) {
+TEST(Sample, EveryFilterHasItsDistribution) {
+  for (const FilterCase& c : filter_cases()) {
     const auto logits = normal_row(c.categories, 1.5, 3);
     const std::vector<float> row(logits.begin(), logits.end());
-    EXPECT_GT(law_p_value(row, c.settings, 20000), kFalseAlarm) << c.name;
+    EXPECT_GT(p_value_of_draws(row, c.settings, 20000), kFalseAlarm) << c.name;
   }
 }
 
-TEST(Sample, TheTestOfTheLawSeesAWrongTemperature) {
+TEST(Sample, TheTestSeesAWrongTemperature) {
   const auto logits = normal_row(3000, 1.5, 3);
   const std::vector<float> row(logits.begin(), logits.end());
   const Rows repeated(row.data(), 20000, row.size(), 0);
@@ -85,12 +85,12 @@ TEST(Sample, TheTestOfTheLawSeesAWrongTemperature) {
       sample(repeated, SamplerSettings{.temperature = 0.75, .top_p = 0.8}, Stream{11});
   std::vector<double> observed(row.size());
   for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
-  auto expected = filtered_law(logits, {.temperature = 0.7, .top_p = 0.8});
+  auto expected = filtered_distribution(logits, {.temperature = 0.7, .top_p = 0.8});
   for (double& p : expected) p *= 20000;
   EXPECT_LT(chi_square_p_value(observed, expected), kFalseAlarm);
 }
 
-TEST(Sample, XtcAndAdaptivePTakeTheirPlaceInTheLaw) {
+TEST(Sample, XtcAndAdaptivePTakeTheirPlaceInTheChain) {
   const std::vector<float> row = {2, 1, 1.5, 0, -1};
   constexpr int kDraws = 100000;
   // 0.4 of the draws are from what XTC leaves.
@@ -100,8 +100,8 @@ TEST(Sample, XtcAndAdaptivePTakeTheirPlaceInTheLaw) {
   for (const auto i : sample(repeated, xtc, Stream{3})) observed[static_cast<std::size_t>(i)] += 1;
   SamplerSettings always = xtc;
   always.xtc_probability = 1;
-  const auto with = filtered_law({row.begin(), row.end()}, always);
-  const auto without = filtered_law({row.begin(), row.end()}, {});
+  const auto with = filtered_distribution({row.begin(), row.end()}, always);
+  const auto without = filtered_distribution({row.begin(), row.end()}, {});
   std::vector<double> expected(row.size());
   for (std::size_t i = 0; i < row.size(); ++i) {
     expected[i] = kDraws * (0.4 * with[i] + 0.6 * without[i]);
@@ -117,7 +117,7 @@ TEST(Sample, XtcAndAdaptivePTakeTheirPlaceInTheLaw) {
     observed[static_cast<std::size_t>(drawn[0])] += 1;
   }
   state = {};
-  expected = filtered_law({row.begin(), row.end()}, adaptive);
+  expected = filtered_distribution({row.begin(), row.end()}, adaptive);
   for (double& p : expected) p *= kDraws;
   EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
 }
@@ -221,7 +221,7 @@ TEST(Sample, ReportsEqualLongDoubleArithmetic) {
       const auto tempered = log_softmax(row, s.temperature);
       std::vector<double> left = row;
       apply_settings(s, Streams(stream)[0], left);
-      const auto law = log_softmax(left);
+      const auto log_p = log_softmax(left);
       const auto i = static_cast<std::size_t>(draw.index);
       const auto near = [](double value, long double expected, const char* what) {
         EXPECT_NEAR(value, static_cast<double>(expected),
@@ -230,9 +230,9 @@ TEST(Sample, ReportsEqualLongDoubleArithmetic) {
       };
       near(draw.raw_log_prob, raw[i], "raw_log_prob");
       near(draw.tempered_log_prob, tempered[i], "tempered_log_prob");
-      near(draw.log_prob, law[i], "log_prob");
+      near(draw.log_prob, log_p[i], "log_prob");
       near(draw.raw_entropy, entropy_of(raw), "raw_entropy");
-      near(draw.entropy, entropy_of(law), "entropy");
+      near(draw.entropy, entropy_of(log_p), "entropy");
       EXPECT_EQ(draw.kept, testing::possible(left));
       EXPECT_EQ(draw.kept_count, draw.kept.size());
       long double mass = 0;
@@ -276,7 +276,7 @@ TEST(Sample, ReplayGivesTheReportsLogProbability) {
 TEST(Sample, WithoutReplacementIsGumbelTopKOfWhatIsKept) {
   const std::vector<float> row = {0, 1.5, -1, 0.7, 1, -2};
   const SamplerSettings settings{.temperature = 1.3, .top_k = 4};
-  const auto law = filtered_law({row.begin(), row.end()}, settings);
+  const auto p = filtered_distribution({row.begin(), row.end()}, settings);
   constexpr int kDraws = 60000;
   const Rows repeated(row.data(), kDraws, row.size(), 0);
   const TopKSample pairs = sample_without_replacement(repeated, 2, settings, Stream{6});
@@ -286,12 +286,12 @@ TEST(Sample, WithoutReplacementIsGumbelTopKOfWhatIsKept) {
     observed[static_cast<std::size_t>(pairs.indices[2 * r] * 6 + pairs.indices[2 * r + 1])] += 1;
     EXPECT_GT(pairs.perturbed[2 * r], pairs.perturbed[2 * r + 1]);
     EXPECT_GT(pairs.perturbed[2 * r + 1], pairs.threshold[r]);
-    EXPECT_NEAR(pairs.log_prob[2 * r],
-                std::log(law[static_cast<std::size_t>(pairs.indices[2 * r])]), 1e-14);
+    EXPECT_NEAR(pairs.log_prob[2 * r], std::log(p[static_cast<std::size_t>(pairs.indices[2 * r])]),
+                1e-14);
   }
   for (std::size_t a = 0; a < 6; ++a) {
     for (std::size_t b = 0; b < 6; ++b) {
-      if (a != b) expected[a * 6 + b] = kDraws * law[a] * law[b] / (1 - law[a]);
+      if (a != b) expected[a * 6 + b] = kDraws * p[a] * p[b] / (1 - p[a]);
     }
   }
   EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);

@@ -73,8 +73,9 @@ inline std::vector<std::int64_t> possible(std::span<const double> logits) {
 }
 
 /// softmax of what apply_settings() leaves.
-inline std::vector<double> filtered_law(std::vector<double> row, const SamplerSettings& settings,
-                                        Stream stream = {}) {
+inline std::vector<double> filtered_distribution(std::vector<double> row,
+                                                 const SamplerSettings& settings,
+                                                 Stream stream = {}) {
   apply_settings(settings, stream, row);
   const double max = *std::max_element(row.begin(), row.end());
   double total = 0;

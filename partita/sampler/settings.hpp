@@ -4,13 +4,13 @@
 //   partita::SamplerSettings settings{.temperature = 0.8, .top_k = 40, .top_p = 0.95};
 //   settings.check(vocabulary_size);                      // sample() does it for every row
 //
-// What is done, always: logit bias, then the allowed tokens, then the steps of `order`, each on the
-// distribution that the one before it left, renormalized. The default order is that of Hugging
-// Face's generate(), in which temperature comes before the filters; kLlamaCppOrder is llama.cpp's.
-// A step whose setting has its default value costs nothing.
+// What is done, in this order: logit bias, then the allowed tokens, then the steps of `order`, each
+// on the distribution that the one before it left, renormalized. The default order is that of
+// Hugging Face's generate(), in which temperature comes before the filters; kLlamaCppOrder is
+// llama.cpp's. A step whose setting has its default value costs nothing.
 //
 // At least one category always stays: every filter keeps the most likely one by its own rule.
-// Equally likely categories stay or go together, except under top_k, which keeps exactly k, of
+// Equally likely categories stay or go together, except under top_k, which keeps exactly k: among
 // equals those of lower index. (Hugging Face keeps equals in top-k and typical and drops some in
 // top-p; llama.cpp drops some in all three.)
 #pragma once
@@ -36,11 +36,11 @@ struct MirostatState {
   double mu = std::numeric_limits<double>::quiet_NaN();  ///< bits; NaN: begin at 2 tau
 };
 
-/// Adaptive-p's memory: what the drawn tokens' probabilities added up to, older ones for less. Kept
-/// by the caller, one for each sequence; sample() reads and updates it.
+/// Adaptive-p's memory: a sum of the drawn tokens' probabilities in which older ones weigh less.
+/// Kept by the caller, one for each sequence; sample() reads and updates it.
 struct AdaptiveState {
   double weighted_sum = 0;
-  double total_weight = 0;  ///< 0: begin as if the target had been met for ever
+  double total_weight = 0;  ///< 0: begin as if the target had always been met
 };
 
 enum class SamplerStep : std::uint8_t {
@@ -62,8 +62,8 @@ enum class SamplerStep : std::uint8_t {
   adaptive_p,
 };
 
-/// All of them, in the order of Hugging Face's generate(); what it does not have stands where
-/// llama.cpp has it.
+/// All of them, in the order of Hugging Face's generate(); steps that it lacks stand where
+/// llama.cpp has them.
 inline constexpr SamplerStep kDefaultOrder[] = {
     SamplerStep::no_repeat_ngram, SamplerStep::penalties,   SamplerStep::dry,
     SamplerStep::temperature,     SamplerStep::top_n_sigma, SamplerStep::top_h,
@@ -93,7 +93,7 @@ struct SamplerSettings {
   std::span<const std::int32_t> history = {};
 
   /// Forbids every token that would complete an n-gram which the history already has (Hugging
-  /// Face's no_repeat_ngram_size). 0: off. If that forbade all, the most likely token stays.
+  /// Face's no_repeat_ngram_size). 0: off. If that forbids all, the most likely token stays.
   std::size_t no_repeat_ngram = 0;
 
   /// A token of the last penalty_last_n gets its logit divided by repeat_penalty where it is
@@ -140,7 +140,8 @@ struct SamplerSettings {
   /// strictly likelier add up to less than p. 0 < p <= 1; 1: off.
   double top_p = 1;
 
-  /// Keeps what has at least p times the largest probability (Nguyen et al. 2024). 0 <= p <= 1.
+  /// Keeps categories of at least p times the largest probability (Nguyen et al. 2024). 0 <= p <=
+  /// 1.
   double min_p = 0;
 
   /// Locally typical sampling (Meister et al. 2023): a category stays if the probabilities of all
@@ -160,7 +161,7 @@ struct SamplerSettings {
   bool p_less = false;
 
   /// "Exclude top choices" (as in llama.cpp): with this probability, if several categories have at
-  /// least xtc_threshold, only the least likely of those stays of them. 0: off. The threshold is in
+  /// least xtc_threshold, only the least likely of them stays. 0: off. The threshold is in
   /// [0, 1]; above 1/2 nothing is ever excluded.
   double xtc_probability = 0;
   double xtc_threshold = 0.1;
@@ -168,7 +169,7 @@ struct SamplerSettings {
   /// Mirostat (Basu et al. 2021), version 1 or 2; 0: off. Version 1 estimates Zipf's exponent from
   /// the 100 most likely and keeps top-k for the k that belongs to a surprise of mu; version 2
   /// keeps -log2 p_i <= mu. After the draw mu falls by eta (surprise - tau), surprise being -log2
-  /// of the probability that the token was drawn with. tau > 0 bits; 0 < eta <= 1.
+  /// of the probability with which the token was drawn. tau > 0 bits; 0 < eta <= 1.
   int mirostat = 0;
   double mirostat_tau = 5;
   double mirostat_eta = 0.1;

@@ -10,7 +10,7 @@ namespace {
 
 using namespace partita::testing;  // NOLINT(google-build-using-namespace)
 
-double law_of(const std::vector<Hypothesis>& samples, const Support& support) {
+double p_value_of(const std::vector<Hypothesis>& samples, const Support& support) {
   std::vector<double> observed(support.size());
   std::vector<double> expected;
   for (const Hypothesis& h : samples) observed[support.find(h)] += 1;
@@ -18,25 +18,27 @@ double law_of(const std::vector<Hypothesis>& samples, const Support& support) {
   return chi_square_p_value(observed, expected);
 }
 
-TEST(Ancestral, Law) {
+TEST(Ancestral, HasItsDistribution) {
   const StatelessModel model({.vocabulary = 4});
   const SearchOptions options{.max_length = 4};
   const Support support(model, options);
   const auto samples = ancestral_samples(model, {}, 400000, Stream{1}, options);
-  EXPECT_GT(law_of(samples, support), kFalseAlarm);
+  EXPECT_GT(p_value_of(samples, support), kFalseAlarm);
   for (const Hypothesis& h : std::span(samples).first(1000)) {
     EXPECT_NEAR(h.log_prob, support.leaves[support.find(h)].log_prob, 1e-12);
   }
   const SearchOptions warm = with_filter(options, 1.06);  // the rig must see it
-  EXPECT_LT(law_of(ancestral_samples(model, {}, 400000, Stream{1}, warm), support), kFalseAlarm);
+  EXPECT_LT(p_value_of(ancestral_samples(model, {}, 400000, Stream{1}, warm), support),
+            kFalseAlarm);
 }
 
-TEST(Ancestral, LawUnderFilters) {
+TEST(Ancestral, HasItsDistributionUnderFilters) {
   const StatelessModel model({.vocabulary = 5});
   const SearchOptions options = with_filter({.max_length = 3}, 2, 0, 0.8);
   const Support support(model, options);
   ASSERT_LT(support.size(), 5 * 5 * 5U);
-  EXPECT_GT(law_of(ancestral_samples(model, {}, 200000, Stream{2}, options), support), kFalseAlarm);
+  EXPECT_GT(p_value_of(ancestral_samples(model, {}, 200000, Stream{2}, options), support),
+            kFalseAlarm);
 }
 
 TEST(Ancestral, ImpossibleTokensNeverCome) {

@@ -3,7 +3,7 @@
 //
 //   auto scores = partita::score_sequences(model, sentences);
 //   double nll = 0;
-//   for (const auto& score : scores[0]) nll -= score.log_prob;      // of the first sentence
+//   for (const auto& score : scores[0]) nll -= score.log_prob;      // the first sentence's
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace partita {
 
-/// A model's prediction of one token, before it saw it.
+/// A model's prediction of one token before seeing it.
 struct TokenScore {
   double log_prob;    ///< log-probability of the actual token
   double confidence;  ///< the probability of the most likely token
@@ -24,9 +24,9 @@ struct TokenScore {
   bool operator==(const TokenScore&) const = default;
 };
 
-/// Looks at the logits behind a score: of the token at `position` of a sequence, [1, V], the filter
-/// applied. Calls for one sequence are made in order; calls for different sequences may come from
-/// different threads.
+/// Receives the logits behind a score: those for the token at `position` of a sequence, [1, V], the
+/// filter applied. Calls for one sequence are made in order; calls for different sequences may come
+/// from different threads.
 using SeeLogits = std::function<void(std::size_t sequence, std::size_t position, Rows logits)>;
 
 /// The scores of each sequence's tokens, and of the end token after them if the model has one.

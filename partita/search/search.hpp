@@ -19,7 +19,7 @@
 
 namespace partita {
 
-/// The prompts of several searches. No {} makes one: as an argument, {} is one empty prompt.
+/// The prompts of several searches. It cannot be made from {}, which is one empty prompt.
 class Prompts : public std::span<const Sequence> {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor)

@@ -193,13 +193,13 @@ struct OrderedSample {
 /// the ordered items by chi-square over all ordered k-tuples, and every Gumbel, given what came
 /// before it, by Kolmogorov-Smirnov (G_1 is Gumbel(0); the next is Gumbel(log of what is left)
 /// truncated at the last; kappa is one more of them).
-struct OrderedLaw {
+struct OrderedSampleTest {
   double tuples;
   double gumbels;
 };
 
-inline OrderedLaw check_ordered_law(const std::vector<double>& p,
-                                    const std::vector<OrderedSample>& samples) {
+inline OrderedSampleTest test_ordered_samples(const std::vector<double>& p,
+                                              const std::vector<OrderedSample>& samples) {
   const std::size_t k = samples.front().indices.size();
   std::size_t cells = 1;
   for (std::size_t j = 0; j < k; ++j) cells *= p.size();

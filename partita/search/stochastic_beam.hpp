@@ -42,7 +42,7 @@ struct StochasticBeam {
 /// @param k      >= 1
 /// @param stream the sample is a function of the model, the prompt, the options, k and this stream.
 /// @throws InvalidArgument if k is 0, an option is out of range, or the model gives NaN, +inf or
-///         nothing but -inf.
+///         only -inf.
 StochasticBeam stochastic_beam_search(const SequenceModel& model, const Sequence& prompt,
                                       std::size_t k, const Stream& stream,
                                       const SearchOptions& options = {});

@@ -92,19 +92,19 @@ OrderedSample bottom_up(const Support& support, std::size_t k, Draws& draws) {
   return sample;
 }
 
-struct Law : ::testing::TestWithParam<std::size_t> {
+struct StochasticBeamSample : ::testing::TestWithParam<std::size_t> {
   StatelessModel model{{.vocabulary = 3}};
   SearchOptions options{.max_length = 3};
   Support support{model, options};  // 15 sequences
 
   void expect_exact(const std::vector<OrderedSample>& samples) const {
-    const OrderedLaw law = check_ordered_law(support.p, samples);
-    EXPECT_GT(law.tuples, kFalseAlarm);
-    EXPECT_GT(law.gumbels, kFalseAlarm);
+    const OrderedSampleTest test = test_ordered_samples(support.p, samples);
+    EXPECT_GT(test.tuples, kFalseAlarm);
+    EXPECT_GT(test.gumbels, kFalseAlarm);
   }
 };
 
-TEST_P(Law, OfTheSearch) {
+TEST_P(StochasticBeamSample, HasItsDistribution) {
   std::vector<OrderedSample> samples;
   for (const auto& beam : many_beams(model, GetParam(), kRepetitions, options)) {
     samples.push_back(as_indices(support, beam));
@@ -112,7 +112,7 @@ TEST_P(Law, OfTheSearch) {
   expect_exact(samples);
 }
 
-TEST_P(Law, InSinglePrecision) {
+TEST_P(StochasticBeamSample, HasItsDistributionInSinglePrecision) {
   const StatelessModel single({.vocabulary = 3, .dtype = DType::f32});
   std::vector<OrderedSample> samples;
   for (const auto& beam : many_beams(single, GetParam(), kRepetitions, options)) {
@@ -121,7 +121,7 @@ TEST_P(Law, InSinglePrecision) {
   expect_exact(samples);
 }
 
-TEST_P(Law, OfThePlainSearch) {
+TEST_P(StochasticBeamSample, HasThatOfThePlainSearch) {
   std::vector<OrderedSample> samples;
   Draws draws({3, 0});
   for (std::size_t i = 0; i < kRepetitions; ++i) {
@@ -130,7 +130,7 @@ TEST_P(Law, OfThePlainSearch) {
   expect_exact(samples);
 }
 
-TEST_P(Law, OfBottomUp) {
+TEST_P(StochasticBeamSample, HasThatOfBottomUp) {
   std::vector<OrderedSample> samples;
   Draws draws({4, 0});
   for (std::size_t i = 0; i < kRepetitions; ++i) {
@@ -140,19 +140,19 @@ TEST_P(Law, OfBottomUp) {
 }
 
 // The rig itself: a temperature of 1.06 must not pass.
-TEST_P(Law, RefusesAnotherModel) {
+TEST_P(StochasticBeamSample, RefusesAnotherModel) {
   const SearchOptions warm = with_filter(options, 1.06);
   std::vector<OrderedSample> samples;
   for (const auto& beam : many_beams(model, GetParam(), kRepetitions, warm)) {
     samples.push_back(as_indices(support, beam));
   }
-  EXPECT_LT(check_ordered_law(support.p, samples).tuples, kFalseAlarm);
+  EXPECT_LT(test_ordered_samples(support.p, samples).tuples, kFalseAlarm);
 }
 
-INSTANTIATE_TEST_SUITE_P(K, Law, ::testing::Values(1, 2, 3));
+INSTANTIATE_TEST_SUITE_P(K, StochasticBeamSample, ::testing::Values(1, 2, 3));
 
 // A larger vocabulary with impossible tokens, filtered: 40 leaves and more, pairs of them.
-TEST(StochasticBeam, LawUnderFilters) {
+TEST(StochasticBeam, HasItsDistributionUnderFilters) {
   const CallableModel model(5, 4, [](std::span<const Token> prefix) {
     const auto n = static_cast<double>(prefix.size());
     const bool odd = !prefix.empty() && prefix.back() % 2 == 1;
@@ -165,9 +165,9 @@ TEST(StochasticBeam, LawUnderFilters) {
   for (const auto& beam : many_beams(model, 2, 2 * kRepetitions, options)) {
     samples.push_back(as_indices(support, beam));
   }
-  const OrderedLaw law = check_ordered_law(support.p, samples);
-  EXPECT_GT(law.tuples, kFalseAlarm);
-  EXPECT_GT(law.gumbels, kFalseAlarm);
+  const OrderedSampleTest test = test_ordered_samples(support.p, samples);
+  EXPECT_GT(test.tuples, kFalseAlarm);
+  EXPECT_GT(test.gumbels, kFalseAlarm);
 }
 
 TEST(StochasticBeam, ReportsWhatItDrew) {

@@ -19,7 +19,7 @@ std::vector<PerturbedHypothesis> take_all(UniqueSampler& sampler) {
   return all;
 }
 
-TEST(Unique, OrderedLaw) {
+TEST(Unique, IsAnOrderedSample) {
   const StatelessModel model({.vocabulary = 3});
   const SearchOptions options{.max_length = 3};
   const Support support(model, options);
@@ -33,13 +33,13 @@ TEST(Unique, OrderedLaw) {
     }
     samples[r].threshold = sampler.threshold();
   }
-  const OrderedLaw law = check_ordered_law(support.p, samples);
-  EXPECT_GT(law.tuples, kFalseAlarm);
-  EXPECT_GT(law.gumbels, kFalseAlarm);
+  const OrderedSampleTest test = test_ordered_samples(support.p, samples);
+  EXPECT_GT(test.tuples, kFalseAlarm);
+  EXPECT_GT(test.gumbels, kFalseAlarm);
 }
 
 // The last one drawn, too, follows the right distribution: what is left to the end is not starved.
-TEST(Unique, LastOneHasItsLaw) {
+TEST(Unique, LastOneHasItsDistribution) {
   const StatelessModel model({.vocabulary = 3});
   const SearchOptions options{.max_length = 2};
   const Support support(model, options);

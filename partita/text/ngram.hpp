@@ -61,7 +61,7 @@ class NgramModel final : public SequenceModel {
   /// The n of n-gram: contexts hold up to n - 1 tokens.
   int order() const;
 
-  /// What a token is, and a text as tokens.
+  /// Converts between text and tokens.
   const TextUnits& units() const { return units_; }
 
   /// log P(text, end). @throws InvalidArgument as TextUnits::encode.

@@ -202,7 +202,7 @@ TEST(Ngram, Refusals) {
     return message_of<InvalidArgument>([&] { train_ngram(units, lines, options); });
   };
   EXPECT_EQ(refusal({"ab", "b\xff"}), "lines: line 2: invalid UTF-8 at byte 2");
-  EXPECT_EQ(refusal({"ab", "", "é"}), "lines: line 3: the model never saw the character 'é'");
+  EXPECT_EQ(refusal({"ab", "", "é"}), "lines: line 3: the character 'é' is not in the vocabulary");
   EXPECT_THAT(refusal({}), HasSubstr("lines: expected 1 or more"));
   EXPECT_THAT(refusal(good, {.order = 0}), HasSubstr("order"));
   EXPECT_THAT(refusal(good, {.order = 17}), HasSubstr("order"));
@@ -372,7 +372,7 @@ TEST(NgramFile, ForgedUnits) {
     return why_refused(out.bytes());
   };
   EXPECT_THAT(forged("syllable", {}), HasSubstr("x.model: damaged: units: expected char, word"));
-  EXPECT_THAT(forged("word", {"a", "a"}), HasSubstr("x.model: damaged: a word twice"));
+  EXPECT_THAT(forged("word", {"a", "a"}), HasSubstr("x.model: damaged: duplicate word"));
   EXPECT_THAT(forged("word", {"a\xff"}), HasSubstr("x.model: damaged: a word that is not UTF-8"));
 }
 

@@ -23,7 +23,8 @@ const SentencePieceFunctions& functions() {
     void* const library =
         ::dlopen("libpartita_sentencepiece.so", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     void* const symbol = library == nullptr ? nullptr : ::dlsym(library, kSentencePieceFunctions);
-    if (symbol == nullptr) throw Error(fmt::format("SentencePiece is not there: {}", ::dlerror()));
+    if (symbol == nullptr)
+      throw Error(fmt::format("SentencePiece cannot be loaded: {}", ::dlerror()));
     return static_cast<const SentencePieceFunctions*>(symbol);
   }();
   return *loaded;

@@ -1,5 +1,5 @@
 // Subword units by SentencePiece (Kudo, Richardson 2018): pieces of words and whole words, learned
-// from a text, or read from the model that a network of Python's was trained with.
+// from a text, or read from the model file that a Python network was trained with.
 //
 //   SentencePieces pieces = SentencePieces::train(lines, 8000);
 //   SentencePieces pieces("spm.model", read_file("spm.model"));

@@ -73,7 +73,7 @@ class Characters final : public Listed<char32_t, 1> {
     for (const char32_t c : decode_utf8(text)) {
       const auto token = find(c);
       if (!token) {
-        throw InvalidArgument("text", fmt::format("the model never saw the character '{}'",
+        throw InvalidArgument("text", fmt::format("the character '{}' is not in the vocabulary",
                                                   encode_utf8(std::u32string_view(&c, 1))));
       }
       out.push_back(*token);
@@ -251,7 +251,7 @@ TextUnits TextUnits::read(ArchiveReader& in) {
     const std::string bytes = in.string();
     if (find_invalid_utf8(bytes)) in.damaged("characters that are not UTF-8");
     auto characters = std::make_shared<Characters>(decode_utf8(bytes));
-    if (!characters->different()) in.damaged("a character twice");
+    if (!characters->different()) in.damaged("duplicate character");
     return TextUnits(std::move(characters));
   }
   if (kind == UnitKind::sentencepiece) {
@@ -268,7 +268,7 @@ TextUnits TextUnits::read(ArchiveReader& in) {
     if (find_invalid_utf8(words.back())) in.damaged("a word that is not UTF-8");
   }
   auto known = std::make_shared<Words>(std::move(words));
-  if (!known->different()) in.damaged("a word twice");
+  if (!known->different()) in.damaged("duplicate word");
   return TextUnits(std::move(known));
 }
 

@@ -1,4 +1,4 @@
-// What a token of a text is: a character, a word, or a SentencePiece piece.
+// The tokens of a text: characters, words, or SentencePiece pieces.
 //
 //   TextUnits units = TextUnits::learn(UnitKind::word, lines, {.vocabulary = 10000});
 //   Sequence tokens = units.encode("the old whale");

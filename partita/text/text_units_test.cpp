@@ -91,7 +91,7 @@ TEST(TextUnits, Characters) {
   EXPECT_EQ(units.encode(" ela").front(), 1);
   EXPECT_THAT(units.encode("àé"), ElementsAre(17, 18));
   EXPECT_EQ(message_of<InvalidArgument>([&] { units.encode("Whale"); }),
-            "text: the model never saw the character 'W'");
+            "text: the character 'W' is not in the vocabulary");
 }
 
 TEST(TextUnits, WordsByFrequency) {

@@ -131,7 +131,7 @@ TEST_F(Calibrate, ProbabilitiesInProbabilitiesOut) {
 
   const Outcome warned = run_partita({"calibrate", "evaluate", file, labels_file_});
   EXPECT_EQ(warned.status, 0);
-  EXPECT_THAT(warned.err, HasSubstr("every row adds up to one"));
+  EXPECT_THAT(warned.err, HasSubstr("every row sums to one"));
   EXPECT_THAT(run_partita({"calibrate", "evaluate", logits_file_, labels_file_}).err,
               Not(HasSubstr("adds up")));
 }
@@ -227,9 +227,7 @@ TEST_F(Calibrate, ZerosAreNotClipped) {
             "converged");
   std::filesystem::remove(path("c.json"));
   EXPECT_EQ(fit_refusal(p, impossible, {"--probabilities"}),
-            impossible +
-                ": row 0: label 1 is impossible (probability 0): no temperature makes it "
-                "likely");
+            impossible + ": row 0: label 1 is impossible (probability 0) at every temperature");
   const Outcome outcome = run_partita(
       {"calibrate", "evaluate", p, impossible, "--probabilities", "--resamples", "0", "--json"});
   EXPECT_TRUE(Json::parse(outcome.out).at("nll").is_null());
@@ -254,7 +252,7 @@ TEST_F(Calibrate, WrongOptionsAndFiles) {
               StartsWith("--resamples: expected a whole number"));
   EXPECT_THAT(
       refusal({"calibrate", "apply", file("c.json", "{}"), logits_file_, "-o", path("o")}, 1),
-      EndsWith("c.json: not a calibrator: format: expected a text"));
+      EndsWith("c.json: not a calibrator: format: expected a string"));
   std::filesystem::remove(path("c.json"));
   json_of({"calibrate", "fit", logits_file_, labels_file_, "-o", path("c.json")});
   EXPECT_EQ(refusal({"calibrate", "apply", path("c.json"), save("two.npy", {1, 2}, 2), "-o",

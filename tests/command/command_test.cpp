@@ -169,7 +169,7 @@ TEST_F(Command, TrainAcceptsCrlfAndSaysSo) {
   const Outcome outcome =
       run_partita({"lm", "train", "--order", "4", file("crlf.txt", crlf), "-o", path("crlf")});
   EXPECT_EQ(outcome.status, 0);
-  EXPECT_THAT(outcome.err, HasSubstr("CRLF line ends, read as LF"));
+  EXPECT_THAT(outcome.err, HasSubstr("CRLF line endings, read as LF"));
   EXPECT_EQ(read_file(path("crlf")), read_file(model()));  // no carriage return was learned
 }
 

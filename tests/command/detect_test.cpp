@@ -178,7 +178,7 @@ TEST_F(Detect, ScoresOfFeatures) {
     EXPECT_EQ(marks["score"], score);
 
     EXPECT_THAT(refusal({"detect", "apply", path("t.json"), in}, kWronglyAsked),
-                StartsWith("--features: needed by " + score));
+                StartsWith("--features: required by " + score));
     EXPECT_EQ(refusal({"detect", "apply", path("t.json"), in, "--features", in, "--labels",
                        labels("fifty.npy", std::vector<std::int64_t>(50, 1))},
                       kFailed),
@@ -263,7 +263,7 @@ TEST_F(Detect, RefusesWrongOptions) {
   EXPECT_THAT(evaluate({"--in", in, "--out", in}), StartsWith("--positive"));
   EXPECT_THAT(evaluate({"--in", in, "--out", in, "--positive", "both"}), HasSubstr("--positive"));
   EXPECT_THAT(evaluate({"--positive", "in"}),
-              StartsWith("--in: needed, with --out; or --logits, with --labels"));
+              StartsWith("--in: missing: give --in and --out, or --logits and --labels"));
   EXPECT_THAT(evaluate({"--in", in, "--positive", "in"}), HasSubstr("--out"));
   EXPECT_THAT(evaluate({"--logits", in, "--positive", "in"}), HasSubstr("--labels"));
   EXPECT_THAT(
@@ -276,17 +276,18 @@ TEST_F(Detect, RefusesWrongOptions) {
   };
   EXPECT_THAT(with({"--score", "odds"}), HasSubstr("--score"));
   EXPECT_THAT(with({"--temperature", "0"}), StartsWith("--temperature: expected a number above 0"));
-  EXPECT_THAT(with({"--score", "knn"}), "--features: needed by knn: features of the training set");
+  EXPECT_THAT(with({"--score", "knn"}),
+              "--features: required by knn: features of the training set");
   EXPECT_THAT(with({"--score", "mahalanobis", "--features", in}),
-              "--labels: needed by mahalanobis: classes of the training features");
-  EXPECT_THAT(with({"--features", in}), "--features: of no use to msp, a score of logits");
+              "--labels: required by mahalanobis: classes of the training features");
+  EXPECT_THAT(with({"--features", in}), "--features: not used by msp, which scores logits");
   EXPECT_THAT(with({"--score", "knn", "--features", in, "-k", "3"}),
               "-k: expected 1..2 (training rows), got 3");
   EXPECT_THAT(with({"--score", "knn", "--features", in, "--probabilities"}),
-              StartsWith("--probabilities: of no use to knn"));
+              StartsWith("--probabilities: not used by knn"));
   EXPECT_THAT(evaluate({"--logits", in, "--labels", in, "--positive", "in", "--score", "knn",
                         "--features", in}),
-              StartsWith("--logits: of no use to knn"));
+              StartsWith("--logits: not used by knn"));
   EXPECT_THAT(with({"--shrinkage", "2"}), StartsWith("--shrinkage: expected a number from 0 to 1"));
   for (const char* tpr : {"0", "1.5", "nan"}) {
     EXPECT_THAT(refusal({"detect", "threshold", "--in", in, "--tpr", tpr}, kWronglyAsked),
@@ -366,7 +367,7 @@ TEST_F(Detect, ThresholdFilesThatAreNone) {
   const auto refused = [&](const std::string& text) {
     const std::string name = file("bad.json", text);
     const std::string line = refusal({"detect", "apply", name, in}, kFailed);
-    EXPECT_THAT(line, StartsWith(name + ": not a threshold of partita detect"));
+    EXPECT_THAT(line, StartsWith(name + ": not a threshold file of partita detect"));
     return line;
   };
   for (std::size_t size = 0; size < good.size() - 2; size += 7) refused(good.substr(0, size));
@@ -377,7 +378,7 @@ TEST_F(Detect, ThresholdFilesThatAreNone) {
   };
   refused("[]");
   refused("{}");
-  EXPECT_THAT(changed("format", "partita calibrator"), HasSubstr("another kind of file"));
+  EXPECT_THAT(changed("format", "partita calibrator"), HasSubstr("unknown"));
   EXPECT_THAT(changed("version", 2), HasSubstr("expected 1, got 2"));
   EXPECT_THAT(changed("score", "odds"), HasSubstr("no such score: odds"));
   changed("threshold", nullptr);

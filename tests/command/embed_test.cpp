@@ -154,7 +154,7 @@ TEST_F(Embed, TextsThatAreNone) {
   };
   EXPECT_EQ(refused(""), "no words");
   const std::string one =
-      "one word is all that occurs 1 times (min-count): there is nothing to predict";
+      "only one word occurs 1 times or more (min-count): there is nothing to predict";
   EXPECT_EQ(refused("word"), one);
   std::string many;
   for (int i = 0; i < 1'000'000; ++i) many += "word ";
@@ -162,7 +162,7 @@ TEST_F(Embed, TextsThatAreNone) {
   EXPECT_EQ(refused("a b\nc \xFF d"), "line 2: invalid UTF-8 at byte 3");
   EXPECT_EQ(refused(std::string("a b\0c", 5)), "line 1: NUL at byte 4: not a text file");
   EXPECT_EQ(refused("a b a", {"--min-count", "9"}),
-            "no word occurs 9 times (min-count), the most frequent of 2 only 2");
+            "no word occurs 9 times (min-count): of 2, the most frequent occurs 2 times");
 }
 
 TEST_F(Embed, LongWordsAndLinesAreFine) {

@@ -209,7 +209,7 @@ TEST_F(Openset, RefusesOtherRunsCheckpointsAndDamagedFiles) {
   };
   ASSERT_EQ(run_partita(toy("1")).status, 0);
   const std::string other = refusal(toy("2"), kFailed);
-  EXPECT_THAT(other, StartsWith(path("c") + ": is of another run: data toy"));
+  EXPECT_THAT(other, StartsWith(path("c") + ": is from another run: data toy"));
   file("c", read_file(path("c")).substr(0, 1000));
   EXPECT_THAT(refusal(toy("1"), kFailed), HasSubstr("cut short"));
   const std::string points = file("points.csv", "0,1\n2,3\n");
@@ -222,7 +222,7 @@ TEST_F(Openset, RefusesOtherRunsCheckpointsAndDamagedFiles) {
   EXPECT_NEAR(mean({"--score", "odin", "--epsilon", "0"}), mean({}), 1e-6);
   EXPECT_GT(mean({"--score", "odin", "--epsilon", "0.1"}), mean({}));
   EXPECT_THAT(refusal({"openset", "score", path("model"), points, "--epsilon", "1"}, kWronglyAsked),
-              HasSubstr("--epsilon: is for --score odin"));
+              HasSubstr("--epsilon: applies only to --score odin"));
   EXPECT_EQ(refusal({"openset", "score", path("model"), file("three.csv", "0,1,2\n")}, kFailed),
             path("three.csv") + ": rows of 3 columns, expected 2");
   EXPECT_THAT(refusal({"openset", "score", file("bad", "nothing"), points}, kFailed),
@@ -236,11 +236,12 @@ TEST_F(Openset, RefusesWhatCannotBeAsked) {
             "--known: is for a directory of images as --data");
   EXPECT_EQ(wrong({"--data", "toy", "--loss", "confidence", "--out-set", "near"}),
             "--out-set: expected far or border for toy, got near");
-  EXPECT_EQ(wrong({"--data", "toy", "--out-set", "far"}), "--out-set: is for --loss confidence");
+  EXPECT_EQ(wrong({"--data", "toy", "--out-set", "far"}),
+            "--out-set: applies only to --loss confidence");
   EXPECT_EQ(wrong({"--data", directory, "--known", "0-", "--unknown", "3"}),
             "--known: expected classes as 0-4,7, got 0-");
   EXPECT_EQ(wrong({"--data", directory, "--known", "0-2", "--unknown", "2,3"}),
-            "--unknown: class 2 is known, too");
+            "--unknown: class 2 is also a known class");
   EXPECT_EQ(wrong({"--data", directory, "--known", "0-2", "--unknown", "7"}),
             "--unknown: " + directory + " has no images of these classes");
   EXPECT_THAT(wrong({"--beta", "-1"}), HasSubstr("expected a number of at least 0, got -1"));

@@ -56,7 +56,8 @@ TEST_F(Refusal, WrongOptions) {
   EXPECT_THAT(sample({"--seed", "-1"}), StartsWith("--seed: expected a whole number of 0 or more"));
   EXPECT_THAT(sample({"--json", "-o", path("out.npy")}), HasSubstr("--json"));
   EXPECT_EQ(sample({"-k"}), "-k: expected a value (see partita sample --help)");
-  EXPECT_EQ(sample({"-k", "2", "-k", "3"}), "-k: given more than once (see partita sample --help)");
+  EXPECT_EQ(sample({"-k", "2", "-k", "3"}),
+            "-k: may be given only once (see partita sample --help)");
   EXPECT_THAT(sample({"--frobnicate"}), HasSubstr("--frobnicate"));
   EXPECT_FALSE(std::filesystem::exists(path("out.npy")));
 }

@@ -193,9 +193,9 @@ TEST_F(VaeCommand, AKilledRunGoesOnAndEndsWithTheSameBytes) {
 TEST_F(VaeCommand, RefusesWhatCannotBeAsked) {
   const auto wrong = [&](const Arguments& more) { return refusal(train(more), kWronglyAsked); };
   EXPECT_THAT(wrong({"--preset", "iwae-2l"}), StartsWith("--preset: "));
-  EXPECT_EQ(wrong({"--estimator", "rebar"}), "--estimator: is for --latent concrete");
+  EXPECT_EQ(wrong({"--estimator", "rebar"}), "--estimator: applies only to --latent concrete");
   EXPECT_EQ(wrong({"--objective", "iwae", "--ablations"}),
-            "--ablations: is for --objective elbo, whose terms are apart");
+            "--ablations: applies only to --objective elbo, which has separate terms");
   EXPECT_THAT(wrong({"--objective", "iwae", "--latent", "concrete", "--estimator", "rebar"}),
               HasSubstr("expected concrete, st-gumbel, reinforce-loo or unordered-set"));
   EXPECT_THAT(wrong({"--patience", "2", "--held-out", "0"}), StartsWith("--patience: "));
@@ -215,9 +215,9 @@ TEST_F(VaeCommand, RefusesDamagedModelsOtherImagesAndOtherRuns) {
   EXPECT_THAT(refusal({"vae", "sample", file("flipped", flipped)}, kFailed),
               StartsWith(path("flipped") + ": "));
   EXPECT_EQ(refusal({"vae", "evaluate", trained}, kFailed),
-            "rendered: images of 28 x 28, the model's are 6 x 5");
+            "rendered: images of 28 x 28, but the model's are 6 x 5");
   EXPECT_THAT(refusal(train({"--latent-dim", "3", "--checkpoint", path("c")}), kFailed),
-              StartsWith(path("c") + ": is of another run: data "));
+              StartsWith(path("c") + ": is from another run: data "));
 }
 
 }  // namespace

@@ -86,8 +86,8 @@ class TokenList {
       rest.remove_prefix(std::min(rest.size(), line.size() + 1));
       const auto [place, is_new] = index_.emplace(line, static_cast<Token>(tokens_.size()));
       if (!is_new) {
-        throw DataError(path, fmt::format("line {}: the token of line {} again", tokens_.size() + 1,
-                                          place->second + 1));
+        throw DataError(path, fmt::format("line {}: duplicates the token of line {}",
+                                          tokens_.size() + 1, place->second + 1));
       }
       tokens_.emplace_back(line);
     }
@@ -160,8 +160,8 @@ TextGenerator open_torch_script(const ModelFile& file, Vocabulary vocabulary, To
 TextGenerator open_torch_script(const ModelFile& file) {
   if (file.vocabulary.empty()) {
     throw InvalidArgument("--vocabulary", file.path +
-                                              " is a TorchScript module, which does not say what "
-                                              "its tokens are: expected a file of them");
+                                              " is a TorchScript module, which does not list "
+                                              "its tokens: expected a file with them");
   }
   std::string bytes = read_file(file.vocabulary);
   // The scores of a SentencePiece model are numbers with bytes of 0, which no text has.

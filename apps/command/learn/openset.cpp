@@ -83,7 +83,7 @@ OpensetOptions experiment_of(const OpensetCommand& command) {
   }
   const bool directory = options.source == OpensetSource::directory;
   const auto only = [&](bool given, const char* option, bool fits, const char* where) {
-    if (given && !fits) throw InvalidArgument(option, fmt::format("is for {}", where));
+    if (given && !fits) throw InvalidArgument(option, fmt::format("applies only to {}", where));
   };
   const char* const directories = "a directory of images as --data";
   only(!command.known.empty(), "--known", directory, directories);

@@ -50,7 +50,7 @@ Tensor read_points(const std::string& path, std::int64_t columns) {
   const ArrayFile file(path);
   const Rows rows = file.rows();
   if (static_cast<std::int64_t>(rows.columns()) != columns) {
-    throw DataError(path, fmt::format("rows of {} columns, expected {}", rows.columns(), columns));
+    throw DataError(path, fmt::format("{} columns, expected {}", rows.columns(), columns));
   }
   return to_tensor(rows).to(at::kFloat);
 }
@@ -88,7 +88,7 @@ std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at:
 
 void score(const ScoreOptions& options, const CommonOptions& common) {
   if (options.epsilon && options.score != "odin") {
-    throw InvalidArgument("--epsilon", "is for --score odin");
+    throw InvalidArgument("--epsilon", "applies only to --score odin");
   }
   use_threads(common.threads);
   openset::ClassifierModel model = openset::ClassifierModel::load(options.model);

@@ -29,16 +29,17 @@ struct VaeCommand {
 void check(const VaeTrainOptions& options) {
   const bool iwae = options.objective == VaeObjective::iwae;
   if (options.latent == VaeLatent::gaussian && options.estimator) {
-    throw InvalidArgument("--estimator", "is for --latent concrete");
+    throw InvalidArgument("--estimator", "applies only to --latent concrete");
   }
   if (iwae && options.ablations) {
-    throw InvalidArgument("--ablations", "is for --objective elbo, whose terms are apart");
+    throw InvalidArgument("--ablations",
+                          "applies only to --objective elbo, which has separate terms");
   }
   if (iwae &&
       (options.estimator == EstimatorKind::rebar || options.estimator == EstimatorKind::relax)) {
     throw InvalidArgument("--estimator",
-                          fmt::format("{} has a control variate for one code, and the bound of "
-                                      "--objective iwae is of several together: expected concrete, "
+                          fmt::format("the control variate of {} is for one code, but the bound of "
+                                      "--objective iwae takes several together: expected concrete, "
                                       "st-gumbel, reinforce-loo or unordered-set",
                                       name_of(kVaeEstimators, *options.estimator)));
   }

@@ -65,7 +65,7 @@ Tensor test_images(const UseOptions& options, const vae::VaeModel& model, std::s
   if (static_cast<std::int64_t>(images.rows) != model.rows ||
       static_cast<std::int64_t>(images.columns) != model.columns) {
     throw DataError(images_name(options.directory),
-                    fmt::format("images of {} x {}, the model's are {} x {}", images.rows,
+                    fmt::format("images of {} x {}, but the model's are {} x {}", images.rows,
                                 images.columns, model.rows, model.columns));
   }
   return vae::evaluation_images(image_rows(images, most), model.vae->options().decoder,

@@ -85,8 +85,8 @@ LogitsInput::LogitsInput(const InputOptions& options, int threads) : file_(optio
     log_ = logarithms(file_.rows(), options.logits, threads);
   } else if (look_like_probabilities(file_.rows())) {
     note(
-        fmt::format("partita: warning: {}: every row adds up to one, as probabilities do and "
-                    "logits do not; if that is what they are, pass --probabilities",
+        fmt::format("partita: warning: {}: every row sums to one, as probabilities do but "
+                    "logits do not; if these are probabilities, pass --probabilities",
                     options.logits));
   }
 }

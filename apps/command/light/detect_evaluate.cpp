@@ -27,12 +27,12 @@ LogitsInput open(const EvaluateDetectionOptions& options, const std::string& fil
 
 void check(const EvaluateDetectionOptions& options) {
   if (options.logits.empty() && options.in.empty()) {
-    throw InvalidArgument("--in", "needed, with --out; or --logits, with --labels");
+    throw InvalidArgument("--in", "missing: give --in and --out, or --logits and --labels");
   }
   if (options.logits.empty()) return;
   if (options.score.of_features()) {
-    throw InvalidArgument("--logits", "of no use to " + options.score.score +
-                                          ", a score of features: expected --in and --out");
+    throw InvalidArgument("--logits", "not used by " + options.score.score +
+                                          ", which scores features: give --in and --out");
   }
 }
 

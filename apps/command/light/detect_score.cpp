@@ -25,18 +25,18 @@ void check(const ScoreOptions& options) {
   const auto needed = [&](const std::string& option, const std::string& given,
                           const std::string& what) {
     if (given.empty()) {
-      throw InvalidArgument(option, fmt::format("needed by {}: {}", options.score, what));
+      throw InvalidArgument(option, fmt::format("required by {}: {}", options.score, what));
     }
   };
   if (!options.of_features()) {
     if (!options.features.empty()) {
-      throw InvalidArgument("--features", "of no use to " + options.score + ", a score of logits");
+      throw InvalidArgument("--features", "not used by " + options.score + ", which scores logits");
     }
     return;
   }
   if (options.probabilities) {
     throw InvalidArgument("--probabilities",
-                          "of no use to " + options.score + ", a score of features");
+                          "not used by " + options.score + ", which scores features");
   }
   needed("--features", options.features, "features of the training set");
   if (options.score == "mahalanobis") {

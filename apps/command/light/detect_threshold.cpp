@@ -63,7 +63,7 @@ void run(const ThresholdOptions& options) {
 }
 
 Threshold parse(const Json& json) {
-  if (json.at("format") != kFormat) throw InvalidArgument("format", "another kind of file");
+  if (json.at("format") != kFormat) throw InvalidArgument("format", "unknown");
   if (json.at("version") != kVersion) {
     throw InvalidArgument("version",
                           fmt::format("expected {}, got {}", kVersion, json.at("version").dump()));
@@ -96,9 +96,9 @@ Threshold read_threshold(const std::string& path) {
   try {
     return parse(Json::parse(read_file(path)));
   } catch (const InvalidArgument& error) {
-    throw DataError(path, fmt::format("not a threshold of partita detect: {}", error.what()));
+    throw DataError(path, fmt::format("not a threshold file of partita detect: {}", error.what()));
   } catch (const Json::exception&) {
-    throw DataError(path, "not a threshold of partita detect, or damaged");
+    throw DataError(path, "not a threshold file of partita detect, or damaged");
   }
 }
 

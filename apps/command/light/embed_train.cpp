@@ -85,15 +85,16 @@ void run(TrainOptions options) {
   const Corpus corpus = read_corpus(options);
   const Vocabulary& vocabulary = corpus.vocabulary();
   if (vocabulary.size() < 2) {
-    throw DataError(options.corpus, fmt::format("one word is all that occurs {} times (min-count): "
-                                                "there is nothing to predict",
-                                                options.vocabulary.min_count));
+    throw DataError(options.corpus,
+                    fmt::format("only one word occurs {} times or more (min-count): "
+                                "there is nothing to predict",
+                                options.vocabulary.min_count));
   }
   EmbeddingTrainer trainer(corpus, {.seed = options.common.seed}, options.embedding);
   const std::string checkpoint = options.output + ".checkpoint";
   if (options.resume && std::filesystem::exists(checkpoint)) {
     trainer.resume(checkpoint);
-    note(fmt::format("going on from {}", checkpoint));
+    note(fmt::format("resuming from {}", checkpoint));
   }
   double rate = 0;
   trainer.train({.progress =

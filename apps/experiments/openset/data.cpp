@@ -155,10 +155,10 @@ OpensetData directory_data(const OpensetOptions& options, const Stream& stream) 
   if (known.size() < 2) throw InvalidArgument("known", "expected two classes or more");
   for (const std::uint8_t c : known) {
     if (std::count(known.begin(), known.end(), c) > 1) {
-      throw InvalidArgument("known", fmt::format("class {} is named twice", c));
+      throw InvalidArgument("known", fmt::format("class {} is given twice", c));
     }
     if (std::find(unknown.begin(), unknown.end(), c) != unknown.end()) {
-      throw InvalidArgument("unknown", fmt::format("class {} is known, too", c));
+      throw InvalidArgument("unknown", fmt::format("class {} is also a known class", c));
     }
   }
   const auto [train, test] =

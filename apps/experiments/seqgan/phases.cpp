@@ -35,7 +35,7 @@ std::vector<seqgan::ConvolutionFilters> filters_of(const SeqganOptions& options)
   for (const auto& [width, count] : options.filters) {
     if (width > options.length) {
       throw InvalidArgument(
-          "filters", fmt::format("{}:{} is wider than the sequences, which have {}", width, count,
+          "filters", fmt::format("{}:{} is wider than the sequences are long ({})", width, count,
                                  options.length));
     }
     all.push_back({width, count});

@@ -155,7 +155,8 @@ void add_oracle_table(Page& page, const SeqganOracleResult& result, const Seqgan
       "The tempered MLE is the one whose samples come to be as good as SeqGAN's.",
       grouped(static_cast<std::uint64_t>(options.samples))));
   page.paragraph(
-      "Published for a vocabulary of 5,000 (another oracle of the same law, whose values do not "
+      "Published for a vocabulary of 5,000 (another oracle of the same distribution, whose values "
+      "do not "
       "compare with those of smaller vocabularies): random 10.31, MLE 9.04, scheduled sampling "
       "8.89, SeqGAN 8.74.");
   add_phases(page, result.phases);

@@ -19,7 +19,7 @@ class LazySort {
     items_.clear();
     sorted_ = 0;
   }
-  /// Before anything has been read.
+  /// Only before anything has been read.
   void push_back(T item) { items_.push_back(std::move(item)); }
 
   std::size_t size() const { return items_.size(); }

@@ -15,8 +15,8 @@ namespace partita {
 
 class LogSoftmaxRow {
  public:
-  /// logits become log-probabilities; -inf stays. @throws InvalidArgument for a row without any
-  /// (NaN, +inf, all -inf)
+  /// Turns logits into log-probabilities; -inf stays. @throws InvalidArgument for NaN, +inf or all
+  /// -inf
   void operator()(std::span<double> logits) {
     const double max = load(logits);
     const double log_sum = std::log(exp(max));
@@ -26,7 +26,7 @@ class LogSoftmaxRow {
       logits[i] = (logits[i] - max) - log_sum;
     }
     if (std::isnan(total) || !std::isfinite(max)) {
-      throw InvalidArgument("logits", "NaN, +inf or nothing but -inf");
+      throw InvalidArgument("logits", "NaN, +inf, or -inf in every column");
     }
     const double scale = std::exp(-log_sum);
     for (double& p : terms_) p *= scale;
@@ -38,7 +38,7 @@ class LogSoftmaxRow {
     exp(0);
   }
 
-  /// Those of the last row.
+  /// The probabilities of the last row.
   std::span<const double> probabilities() const { return {terms_.data(), columns_}; }
 
  private:

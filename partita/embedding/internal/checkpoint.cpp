@@ -56,7 +56,7 @@ std::array<StreamNumber, 5> numbers(const Stream& stream) {
 template <class Value>
 void check_same(const std::string& path, std::string_view name, Value found, Value value) {
   if (found == value) return;
-  throw DataError(path, fmt::format("the checkpoint is of another run: {} was {}, and is {}", name,
+  throw DataError(path, fmt::format("the checkpoint is from another run: {} was {}, now {}", name,
                                     found, value));
 }
 
@@ -108,7 +108,7 @@ TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus
   const MappedFile file(path);
   std::string_view rest = file.bytes();
   const auto take = [&](std::uint64_t size) {
-    if (size > rest.size()) throw DataError(path.string(), "no checkpoint, or one cut short");
+    if (size > rest.size()) throw DataError(path.string(), "not a checkpoint, or cut short");
     const std::string_view taken = rest.substr(0, static_cast<std::size_t>(size));
     rest.remove_prefix(taken.size());
     return taken;

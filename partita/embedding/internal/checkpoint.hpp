@@ -25,8 +25,8 @@ void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus, co
                      const TrainingPosition& position);
 
 /// Reads into weights of the shape that corpus and options have.
-/// @throws IoError; DataError if it is damaged, or of another corpus, stream or options: names the
-///         first that differs
+/// @throws IoError; DataError if it is damaged, or from another corpus, stream or options: names
+///         the first that differs
 TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
                                  const Stream& stream, const EmbeddingOptions& options,
                                  EmbeddingWeights& weights);

@@ -36,7 +36,7 @@ class RowCopies {
   const WeightMatrix* shared_;
   WeightMatrix copies_;
   std::vector<WordId> ids_;
-  std::vector<std::uint32_t> place_;  // of each row's copy
+  std::vector<std::uint32_t> place_;  // where each row's copy is
 };
 
 /// Copies of inputs, outputs and biases: a RowSource (see window_trainer.hpp).
@@ -63,7 +63,7 @@ class CopiedRows {
   const EmbeddingWeights* weights_;
   RowCopies inputs_;
   RowCopies outputs_;
-  std::vector<float> biases_;  // of the copied outputs
+  std::vector<float> biases_;  // those of the copied outputs
 };
 
 /// Adds the parts' changes to the weights, for the rows with id % threads = thread. Changes of one

@@ -1,6 +1,6 @@
 // A matrix of float weights whose rows begin on cache lines and are padded with zeros to whole
-// ones, in large pages where the system has them: rows are visited at random, and page tables would
-// otherwise be half of the memory traffic. Not installed.
+// lines, in large pages where the system has them: rows are visited at random, and page tables
+// would otherwise be half of the memory traffic. Not installed.
 #pragma once
 
 #include <cstddef>

@@ -22,7 +22,7 @@ namespace partita {
 struct EmbeddingWeights {
   WeightMatrix inputs;
   WeightMatrix outputs;
-  std::vector<float> biases;  // of the outputs
+  std::vector<float> biases;  // those of the outputs
 };
 
 /// The weights themselves.

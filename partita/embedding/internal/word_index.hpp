@@ -35,7 +35,7 @@ class WordIndex {
   void grow();
 
   std::vector<std::unique_ptr<char[]>> blocks_;
-  char* block_end_ = nullptr;  // of the last block
+  char* block_end_ = nullptr;  // where the last block ends
   std::size_t left_ = 0;       // bytes free before it
   std::vector<std::string_view> words_;
   std::vector<Slot> slots_;  // a power of two, at most half full

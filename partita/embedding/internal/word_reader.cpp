@@ -70,7 +70,7 @@ class Source {
     const int system_error = errno;
     int error = Z_OK;
     ::gzerror(file_, &error);
-    if (error == Z_BUF_ERROR) throw DataError(name_, "cut short: the gzip data have no end");
+    if (error == Z_BUF_ERROR) throw DataError(name_, "cut short: the gzip data end early");
     if (result >= 0 && error >= 0) return;
     if (error == Z_ERRNO) fail("read", system_error);
     throw DataError(name_, "damaged gzip data");

@@ -36,7 +36,7 @@ class Cells {
 
   /// @param exact whether cells are weighed exactly from the beginning, or by bounds.
   /// @return the row's log-sum-exp if exact, else NaN.
-  /// @throws InvalidArgument if the row has NaN or +inf, or nothing but -inf.
+  /// @throws InvalidArgument if the row has NaN or +inf, or only -inf.
   double reset(Rows logits, std::size_t row_index, bool exact);
 
   /// Sum of all weights, relative to exp(reference()); exactly 0 if nothing is left.
@@ -54,12 +54,12 @@ class Cells {
     return bounded_.test(b, lane) ? take_by_bound(b, lane, w) : take_exactly(b, lane, w);
   }
 
-  /// To be called before total() is used: brings weights up to date, and recomputes what is left
-  /// once it has become small relative to the reference. False if nothing is left.
+  /// Call before total(): brings weights up to date, and recomputes what is left once it has become
+  /// small relative to the reference. False if nothing is left.
   bool prepare() {
     if (has_unweighed_) weigh(unweighed_block_, unweighed_lane_);
     // Logits more than 87 nats (the range of float) below their block's largest count as nothing
-    // until then; that is long before they could be seen.
+    // until then, which is long before they matter.
     constexpr double kSmall = 0x1p-60;
     return !(tree_.total() < kSmall) || renew();
   }
@@ -237,13 +237,13 @@ class Cells {
 
   RowReader<T> row_{Rows(static_cast<const T*>(nullptr), 0, 0), 0};
   RowPass<T> pass_;
-  std::vector<T> largest_;  // of each cell, while it is bounded
+  std::vector<T> largest_;  // the largest logit of each cell, while it is bounded
   std::vector<T> second_;
   std::vector<Block> blocks_;
   std::vector<double> sums_;
   double reference_ = 0;
-  SumTree tree_;                      // of the blocks' weights
-  std::vector<std::uint32_t> taken_;  // of each cell: bit i for its logit i
+  SumTree tree_;                      // the blocks' weights
+  std::vector<std::uint32_t> taken_;  // a word per cell, bit i for its logit i
   Flags bounded_;                     // the cell's weight is a bound
   Flags rejected_;                    // a choice from it was rejected
   std::size_t rejections_ = 0;

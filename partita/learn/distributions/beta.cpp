@@ -19,7 +19,7 @@ Tensor tail_of_fraction(Tail which, const Tensor& x, const Tensor& a, const Tens
   const Tensor low = wide <= 0;
   const Tensor high = wide >= 1;
   const Tensor y = at::logit(wide.masked_fill(low.logical_or(high), 0.5));
-  return tail(Law::kLogitBeta, which, y, a, b)
+  return tail(Family::kLogitBeta, which, y, a, b)
       .masked_fill(low, which == Tail::kLogCdf ? -kInfinity : 0.0)
       .masked_fill(high, which == Tail::kCdf      ? 1.0
                          : which == Tail::kLogCdf ? 0.0
@@ -66,7 +66,7 @@ Tensor Beta::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor a = in_double(unexpanded(concentration1())).expand(shape);
   const Tensor b = in_double(unexpanded(concentration0())).expand(shape);
   const Tensor log_odds = random.log_standard_gamma(a).sub_(random.log_standard_gamma(b));
-  const Tensor logit = implicit_draw(Law::kLogitBeta, log_odds, a, b);
+  const Tensor logit = implicit_draw(Family::kLogitBeta, log_odds, a, b);
   return fraction_draw(logit.sigmoid(), options());
 }
 

@@ -121,7 +121,7 @@ TEST(Dirichlet, OfTwoClassesIsBeta) {
   const Tensor x = Dirichlet(c).rsample(Stream{.seed = 8});
   x.select(-1, 0).sum().backward();
   const Tensor log_odds = (x.select(-1, 0) / x.select(-1, 1)).log().detach();
-  implicit_draw(Law::kLogitBeta, log_odds, a, b).sigmoid().sum().backward();
+  implicit_draw(Family::kLogitBeta, log_odds, a, b).sigmoid().sum().backward();
   EXPECT_TRUE(at::allclose(c.grad().select(-1, 0), a.grad(), 1e-10, 1e-14));
   EXPECT_TRUE(at::allclose(c.grad().select(-1, 1), b.grad(), 1e-10, 1e-14));
 }

@@ -121,7 +121,7 @@ TEST(Binomial, CountsMayDifferOverTheBatch) {
   }
   EXPECT_FALSE(q.has_enumerate_support());
   EXPECT_EQ(message_of<InvalidArgument>([&] { q.enumerate_support(); }),
-            "enumerate_support: Binomial has none: total_count differs over the batch");
+            "enumerate_support: not available for Binomial: total_count differs over the batch");
   EXPECT_EQ(Binomial(4, at::full({2, 3}, 0.5)).enumerate_support().sizes(), IntArrayRef({5, 2, 3}));
   EXPECT_EQ(Binomial(4, at::full({2, 3}, 0.5)).enumerate_support(false).sizes(),
             IntArrayRef({5, 1, 1}));

@@ -115,7 +115,7 @@ Tensor Dirichlet::do_rsample(IntArrayRef sample_shape, const Random& random) con
     // = softmax(logs) has just the derivatives d x_j / d logs_i that this takes.
     logs = logs.log_softmax(-1);
     const Tensor logit = logs - log_sum_of_others(logs);
-    logs = logs + (implicit_draw(Law::kLogitBeta, logit, c, sum_of_others(c.detach())) - logit);
+    logs = logs + (implicit_draw(Family::kLogitBeta, logit, c, sum_of_others(c.detach())) - logit);
   }
   return positive_draw(logs.softmax(-1), options());
 }

@@ -133,8 +133,8 @@ Shape Distribution::extended_shape(IntArrayRef sample_shape) const {
 }
 
 void Distribution::unavailable(const char* method, const char* why) const {
-  throw InvalidArgument(method, fmt::format("{} has none{}{}", name_, why == nullptr ? "" : ": ",
-                                            why == nullptr ? "" : why));
+  throw InvalidArgument(method, fmt::format("not available for {}{}{}", name_,
+                                            why == nullptr ? "" : ": ", why == nullptr ? "" : why));
 }
 
 void Distribution::check_shape(const char* argument, const Tensor& value) const {

@@ -31,7 +31,7 @@ TEST(Distribution, NamesTheParameterItsValueAndPlace) {
       message_of<InvalidArgument>([] { Normal(at::zeros({2}), 1).log_prob(at::zeros({3})); }),
       "value: Normal(loc: [2], scale: [2]): expected a shape that broadcasts with [2], got [3]");
   EXPECT_EQ(message_of<InvalidArgument>([] { Bernoulli(0.5).rsample(Stream{}); }),
-            "rsample: Bernoulli has none: its draws have no gradient; use sample() with a "
+            "rsample: not available for Bernoulli: its draws have no gradient; use sample() with a "
             "score-function estimator");
 }
 

@@ -46,7 +46,7 @@ Tensor FisherSnedecor::do_rsample(IntArrayRef sample_shape, const Random& random
   const Tensor a = in_double(df1().expand(shape)) / 2;
   const Tensor b = in_double(df2().expand(shape)) / 2;
   const Tensor log_odds = implicit_draw(
-      Law::kLogitBeta, random.log_standard_gamma(a).sub_(random.log_standard_gamma(b)), a, b);
+      Family::kLogitBeta, random.log_standard_gamma(a).sub_(random.log_standard_gamma(b)), a, b);
   return positive_draw((log_odds + (b / a).log()).exp(), options());
 }
 
@@ -61,15 +61,16 @@ Tensor FisherSnedecor::do_log_prob(const Tensor& value) const {
 }
 
 Tensor FisherSnedecor::do_cdf(const Tensor& value) const {
-  return tail_of_log(Law::kLogitBeta, Tail::kCdf, value * (df1() / df2()), df1() / 2, df2() / 2);
+  return tail_of_log(Family::kLogitBeta, Tail::kCdf, value * (df1() / df2()), df1() / 2, df2() / 2);
 }
 
 Tensor FisherSnedecor::do_log_cdf(const Tensor& value) const {
-  return tail_of_log(Law::kLogitBeta, Tail::kLogCdf, value * (df1() / df2()), df1() / 2, df2() / 2);
+  return tail_of_log(Family::kLogitBeta, Tail::kLogCdf, value * (df1() / df2()), df1() / 2,
+                     df2() / 2);
 }
 
 Tensor FisherSnedecor::do_log_survival(const Tensor& value) const {
-  return tail_of_log(Law::kLogitBeta, Tail::kLogSurvival, value * (df1() / df2()), df1() / 2,
+  return tail_of_log(Family::kLogitBeta, Tail::kLogSurvival, value * (df1() / df2()), df1() / 2,
                      df2() / 2);
 }
 

@@ -23,7 +23,7 @@ Tensor Gamma::mode() const { return ((concentration() - 1) / rate()).clamp_min(0
 
 Tensor Gamma::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor c = in_double(unexpanded(concentration())).expand(extended_shape(sample_shape));
-  const Tensor log_draw = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c), c);
+  const Tensor log_draw = implicit_draw(Family::kLogGamma, random.log_standard_gamma(c), c);
   return positive_draw((log_draw - in_double(unexpanded(rate())).log()).exp(), options());
 }
 
@@ -46,15 +46,15 @@ Tensor Gamma::do_log_prob(const Tensor& value) const {
 }
 
 Tensor Gamma::do_cdf(const Tensor& value) const {
-  return tail_of_log(Law::kLogGamma, Tail::kCdf, rate() * value, concentration());
+  return tail_of_log(Family::kLogGamma, Tail::kCdf, rate() * value, concentration());
 }
 
 Tensor Gamma::do_log_cdf(const Tensor& value) const {
-  return tail_of_log(Law::kLogGamma, Tail::kLogCdf, rate() * value, concentration());
+  return tail_of_log(Family::kLogGamma, Tail::kLogCdf, rate() * value, concentration());
 }
 
 Tensor Gamma::do_log_survival(const Tensor& value) const {
-  return tail_of_log(Law::kLogGamma, Tail::kLogSurvival, rate() * value, concentration());
+  return tail_of_log(Family::kLogGamma, Tail::kLogSurvival, rate() * value, concentration());
 }
 
 Chi2::Chi2(const TensorOrNumber& df, bool validate_args)

@@ -47,7 +47,7 @@ TEST(Independent, EnumeratesOnlyWhatItsBaseDoes) {
   EXPECT_FALSE(coins.has_enumerate_support());
   EXPECT_FALSE(coins.has_rsample());
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)coins.enumerate_support(); }),
-            "enumerate_support: Independent has none: it would be a Cartesian product");
+            "enumerate_support: not available for Independent: it would be a Cartesian product");
 }
 
 TEST(Independent, NamesWhatIsWrong) {

@@ -33,7 +33,8 @@ Tensor InverseGamma::variance() const {
 
 Tensor InverseGamma::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
-  const Tensor log_draw = implicit_draw(Law::kLogGamma, random.log_standard_gamma(c.detach()), c);
+  const Tensor log_draw =
+      implicit_draw(Family::kLogGamma, random.log_standard_gamma(c.detach()), c);
   return positive_draw((in_double(rate()).log() - log_draw).exp(), options());
 }
 
@@ -50,11 +51,11 @@ Tensor InverseGamma::do_log_prob(const Tensor& value) const {
 Tensor InverseGamma::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
 
 Tensor InverseGamma::do_log_cdf(const Tensor& value) const {
-  return tail_of_log(Law::kLogGamma, Tail::kLogSurvival, rate() / value, concentration());
+  return tail_of_log(Family::kLogGamma, Tail::kLogSurvival, rate() / value, concentration());
 }
 
 Tensor InverseGamma::do_log_survival(const Tensor& value) const {
-  return tail_of_log(Law::kLogGamma, Tail::kLogCdf, rate() / value, concentration());
+  return tail_of_log(Family::kLogGamma, Tail::kLogCdf, rate() / value, concentration());
 }
 
 }  // namespace partita::distributions

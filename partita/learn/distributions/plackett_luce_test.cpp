@@ -163,7 +163,7 @@ TEST(PlackettLuce, SaysWhatIsWrong) {
   const PlackettLuce large{Logits(at::zeros({20}))};
   EXPECT_FALSE(large.has_enumerate_support());
   EXPECT_EQ(message_of<InvalidArgument>([&] { large.entropy(); }),
-            "entropy: PlackettLuce has none: there are too many rankings");
+            "entropy: not available for PlackettLuce: there are too many rankings");
   EXPECT_TRUE(PlackettLuce(Logits(at::zeros({8}))).has_enumerate_support());
 }
 

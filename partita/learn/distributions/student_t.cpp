@@ -70,7 +70,7 @@ Tensor StudentT::do_rsample(IntArrayRef sample_shape, const Random& random) cons
   const Tensor v = in_double(df().expand(shape));
   const Tensor half = v / 2;
   const Tensor log_odds = random.log_standard_gamma(half).sub_(random.log_standard_gamma(half));
-  const Tensor y = implicit_draw(Law::kLogitBeta, log_odds, half, half);
+  const Tensor y = implicit_draw(Family::kLogitBeta, log_odds, half, half);
   return finite_draw(in_double(loc()) + in_double(scale()) * v.sqrt() * (y / 2).sinh(), options());
 }
 
@@ -94,17 +94,17 @@ Tensor StudentT::logit_of(const Tensor& value) const {
 }
 
 Tensor StudentT::do_cdf(const Tensor& value) const {
-  return tail(Law::kLogitBeta, Tail::kCdf, logit_of(value), df() / 2, df() / 2)
+  return tail(Family::kLogitBeta, Tail::kCdf, logit_of(value), df() / 2, df() / 2)
       .to(at::result_type(value, df()));
 }
 
 Tensor StudentT::do_log_cdf(const Tensor& value) const {
-  return tail(Law::kLogitBeta, Tail::kLogCdf, logit_of(value), df() / 2, df() / 2)
+  return tail(Family::kLogitBeta, Tail::kLogCdf, logit_of(value), df() / 2, df() / 2)
       .to(at::result_type(value, df()));
 }
 
 Tensor StudentT::do_log_survival(const Tensor& value) const {
-  return tail(Law::kLogitBeta, Tail::kLogSurvival, logit_of(value), df() / 2, df() / 2)
+  return tail(Family::kLogitBeta, Tail::kLogSurvival, logit_of(value), df() / 2, df() / 2)
       .to(at::result_type(value, df()));
 }
 

@@ -73,7 +73,7 @@ class InverseTransform : public Transform {
 };
 
 void Transform::unavailable(const char* method) const {
-  throw InvalidArgument(method, fmt::format("{} has none", name()));
+  throw InvalidArgument(method, fmt::format("not available for {}", name()));
 }
 
 Tensor Transform::sign() const { unavailable("sign"); }

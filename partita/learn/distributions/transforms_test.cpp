@@ -114,10 +114,10 @@ TEST(Transforms, ThoseWithoutInverse) {
   EXPECT_TRUE(at::allclose(cholesky(cholesky.inverse(lower)), lower));
 
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)AbsTransform().sign(); }),
-            "sign: AbsTransform has none");
+            "sign: not available for AbsTransform");
   EXPECT_EQ(
       message_of<InvalidArgument>([&] { (void)SoftmaxTransform().log_abs_det_jacobian(x, p); }),
-      "log_abs_det_jacobian: SoftmaxTransform has none");
+      "log_abs_det_jacobian: not available for SoftmaxTransform");
   EXPECT_FALSE(ComposeTransform({ExpTransform(), AbsTransform()}).bijective());
 }
 

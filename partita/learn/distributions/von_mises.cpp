@@ -40,7 +40,7 @@ Tensor VonMises::variance() const {
 
 Tensor VonMises::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor k = in_double(concentration().expand(extended_shape(sample_shape)));
-  const Tensor angle = implicit_draw(Law::kVonMises, random.von_mises(k.detach()), k);
+  const Tensor angle = implicit_draw(Family::kVonMises, random.von_mises(k.detach()), k);
   return wrapped(in_double(loc()) + angle).to(options());
 }
 
@@ -52,18 +52,19 @@ Tensor VonMises::do_log_prob(const Tensor& value) const {
 
 Tensor VonMises::do_cdf(const Tensor& value) const {
   const Tensor angle = wrapped(in_double(value) - in_double(loc()));
-  return tail(Law::kVonMises, Tail::kCdf, angle, concentration()).to(at::result_type(value, loc()));
+  return tail(Family::kVonMises, Tail::kCdf, angle, concentration())
+      .to(at::result_type(value, loc()));
 }
 
 Tensor VonMises::do_log_cdf(const Tensor& value) const {
   const Tensor angle = wrapped(in_double(value) - in_double(loc()));
-  return tail(Law::kVonMises, Tail::kLogCdf, angle, concentration())
+  return tail(Family::kVonMises, Tail::kLogCdf, angle, concentration())
       .to(at::result_type(value, loc()));
 }
 
 Tensor VonMises::do_log_survival(const Tensor& value) const {
   const Tensor angle = wrapped(in_double(value) - in_double(loc()));
-  return tail(Law::kVonMises, Tail::kLogSurvival, angle, concentration())
+  return tail(Family::kVonMises, Tail::kLogSurvival, angle, concentration())
       .to(at::result_type(value, loc()));
 }
 

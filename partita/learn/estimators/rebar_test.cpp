@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::int64_t kDraws = 100'000;
 
-TEST(DiscreteVariables, ConditionalDrawsHaveTheLawOfFreeOnes) {
+TEST(DiscreteVariables, ConditionalDrawsHaveTheDistributionOfFreeOnes) {
   const Random random(Stream{.seed = 3});
-  const auto expect_law = [&](const DiscreteVariables& variables, const auto& cdf) {
+  const auto expect_distribution = [&](const DiscreteVariables& variables, const auto& cdf) {
     const Tensor hard = variables.hard(variables.perturbed({kDraws}, random));
     const Tensor conditional = variables.perturbed_given(hard, random);
     EXPECT_TRUE(at::equal(variables.hard(conditional), hard));
@@ -24,10 +24,10 @@ TEST(DiscreteVariables, ConditionalDrawsHaveTheLawOfFreeOnes) {
       EXPECT_GT(ks_p_value(draws, [&](double x) { return cdf(x - logit); }), kFalseAlarm);
     }
   };
-  expect_law({testing::numbers({-2, 0.1, 3}), false},
-             [](double x) { return 1 / (1 + std::exp(-x)); });
-  expect_law({testing::numbers({-2, 0.1, 3, 1}).log_softmax(0), true},
-             [](double x) { return std::exp(-std::exp(-x)); });
+  expect_distribution({testing::numbers({-2, 0.1, 3}), false},
+                      [](double x) { return 1 / (1 + std::exp(-x)); });
+  expect_distribution({testing::numbers({-2, 0.1, 3, 1}).log_softmax(0), true},
+                      [](double x) { return std::exp(-std::exp(-x)); });
 }
 
 TEST(DiscreteVariables, ConditionalDrawsAreExactInTheTails) {

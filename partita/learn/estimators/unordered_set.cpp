@@ -95,7 +95,7 @@ Draw draw_without_replacement(const char* name, const FiniteSupport& support, st
   const Tensor possible = (perturbed > -kInfinity).all(1);
   if (!possible.all().item<bool>()) {
     throw InvalidArgument("samples",
-                          fmt::format("{}: row {} has fewer than {} outcomes of p > 0", name,
+                          fmt::format("{}: row {} has fewer than {} outcomes with p > 0", name,
                                       possible.to(at::kByte).argmin().item<std::int64_t>(), k));
   }
   Tensor member = at::arange(k, at::kLong).expand({rows, k});

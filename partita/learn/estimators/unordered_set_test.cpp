@@ -268,7 +268,7 @@ TEST(UnorderedSet, NamesWhatIsWrong) {
                                             at::stack({at::zeros({2}, at::kDouble), certain}))),
                                         1);
   EXPECT_EQ(testing::refusal(UnorderedSet({.samples = 3}), both),
-            "samples: UnorderedSet: row 0 has fewer than 3 outcomes of p > 0");
+            "samples: UnorderedSet: row 0 has fewer than 3 outcomes with p > 0");
   EXPECT_EQ(testing::refusal(UnorderedSet({.samples = 2}), both).substr(0, 3), "f: ");
   EXPECT_THROW(UnorderedSet({.samples = 1}), InvalidArgument);
   EXPECT_THROW(SumAndSample({.samples = 0}), InvalidArgument);

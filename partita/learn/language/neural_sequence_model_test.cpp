@@ -47,7 +47,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, EveryKind, ::testing::Bool(),
 
 // The whole tree of 5 tokens and length 4 can be listed: 4^4 + 4^3 + ... + 1 = 341 leaves. Each of
 // its sequences is included as often as sampling without replacement requires.
-TEST_P(EveryKind, StochasticBeamHasItsLaw) {
+TEST_P(EveryKind, StochasticBeamHasItsDistribution) {
   constexpr std::size_t kRepetitions = 20000;
   const NeuralSequenceModel model = model_of(5);
   const SearchOptions options{.max_length = 4};
@@ -64,9 +64,9 @@ TEST_P(EveryKind, StochasticBeamHasItsLaw) {
     }
     samples.push_back(std::move(sample));
   }
-  const OrderedLaw law = check_ordered_law(support.p, samples);
-  EXPECT_GT(law.tuples, kFalseAlarm);
-  EXPECT_GT(law.gumbels, kFalseAlarm);
+  const OrderedSampleTest test = test_ordered_samples(support.p, samples);
+  EXPECT_GT(test.tuples, kFalseAlarm);
+  EXPECT_GT(test.gumbels, kFalseAlarm);
 }
 
 /// What the model says of a sequence when it reads it at once.

@@ -60,7 +60,7 @@ TextModel TextModel::load(const std::filesystem::path& path) {
   ArchiveReader in = ArchiveReader::open(path, kArchive, kVersion);
   TextUnits units = TextUnits::read(in);
   const std::uint8_t which = in.u8();
-  if (which >= std::variant_size_v<NetworkOptions>) in.damaged("a network of no known kind");
+  if (which >= std::variant_size_v<NetworkOptions>) in.damaged("unknown kind of network");
   NetworkOptions options =
       which == 0 ? NetworkOptions(LstmOptions{}) : NetworkOptions(TransformerOptions{});
   std::visit(

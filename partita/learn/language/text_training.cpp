@@ -198,7 +198,7 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
                          const Progress& progress) {
   check(options);
   const auto [train_lines, held_out_lines] = split(lines, options.held_out, stream.child(kHoldOut));
-  if (train_lines.empty()) throw InvalidArgument("lines", "none is left to train on");
+  if (train_lines.empty()) throw InvalidArgument("lines", "none left to train on");
   const Pieces pieces(model.units, train_lines, options.length);
   const Pieces held_out(model.units, held_out_lines, options.length);
   const auto per_epoch =

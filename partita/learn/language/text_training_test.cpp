@@ -48,7 +48,7 @@ std::vector<std::string> chain(std::size_t n, std::uint64_t seed = 11) {
 }
 
 /// The log-likelihood per token of the lines under the distribution that made them.
-double log_likelihood_of_the_law(const std::vector<std::string>& lines) {
+double log_likelihood_of_the_source(const std::vector<std::string>& lines) {
   double sum = 0;
   double tokens = 0;
   for (const std::string& line : lines) {
@@ -72,15 +72,15 @@ TextModel small_model(const std::vector<std::string>& lines, bool transformer = 
 }
 
 /// Every loss finds the distribution of the text, as far as 3,000 lines determine it.
-TEST(TextTraining, FindsTheLaw) {
+TEST(TextTraining, FindsTheDistribution) {
   at::set_num_threads(1);  // small matrices
   const std::vector<std::string> lines = chain(3000);
   const std::vector<std::string> test = chain(4000, 12);
   const auto noise = [&](const TextModel& model) {
     return losses::NoiseDistribution::unigram(token_counts(model.units, lines), 1);
   };
-  const double law = log_likelihood_of_the_law(test);
-  // Of three tokens most noise is the target itself, and to leave it out makes a bias.
+  const double expected = log_likelihood_of_the_source(test);
+  // With three tokens most noise is the target itself, and leaving it out would be a bias.
   const losses::SampledSoftmaxOptions exact{.noise = 10, .mask_accidental_hits = false};
   for (const bool transformer : {false, true}) {
     for (const char* loss : {"full", "adaptive", "nce", "sampled"}) {
@@ -100,7 +100,7 @@ TEST(TextTraining, FindsTheLaw) {
                                    {.seed = 3}, options);
       EXPECT_EQ(result.held_out.tokens, 0U);
       const TextEvaluation evaluation = evaluate(model, test);
-      EXPECT_NEAR(evaluation.log_likelihood, law, 0.01) << which << ' ' << transformer;
+      EXPECT_NEAR(evaluation.log_likelihood, expected, 0.01) << which << ' ' << transformer;
       EXPECT_NEAR(evaluation.perplexity, std::exp(-evaluation.log_likelihood), 1e-9);
     }
   }

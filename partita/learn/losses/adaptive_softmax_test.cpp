@@ -161,9 +161,9 @@ TEST(AdaptiveSoftmax, Refusals) {
   const auto refusal = [&](const OutputLoss& loss) {
     return message_of<InvalidArgument>([&] { loss(model.batch, model.output, Stream{}); });
   };
-  EXPECT_EQ(refusal(FullSoftmaxLoss()), "output: has tails, which AdaptiveSoftmaxLoss is for");
+  EXPECT_EQ(refusal(FullSoftmaxLoss()), "output: has tails, which need AdaptiveSoftmaxLoss");
   EXPECT_EQ(refusal(NceLoss(NoiseDistribution::uniform(kOutputs))),
-            "output: has tails, which AdaptiveSoftmaxLoss is for");
+            "output: has tails, which need AdaptiveSoftmaxLoss");
   model.batch.targets[3] = kOutputs;
   EXPECT_EQ(refusal(AdaptiveSoftmaxLoss()), "targets: row 3: expected 0..22, got 23");
   model.batch.targets[3] = 0;
@@ -171,8 +171,7 @@ TEST(AdaptiveSoftmax, Refusals) {
   EXPECT_EQ(refusal(AdaptiveSoftmaxLoss()),
             "tails: 1: expected projection [h, 32] and weight [n, h], got [2, 5] and [14, 2]");
   model.output.tails.clear();
-  EXPECT_EQ(refusal(AdaptiveSoftmaxLoss()),
-            "output: has no tails: this loss is one of adaptive layers");
+  EXPECT_EQ(refusal(AdaptiveSoftmaxLoss()), "output: has no tails, which this loss needs");
 }
 
 }  // namespace

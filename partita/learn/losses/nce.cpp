@@ -34,7 +34,7 @@ NceLoss::NceLoss(NoiseDistribution noise, NceOptions options)
 Tensor NceLoss::log_z_of(const OutputBatch& batch) const {
   if (options_.log_z.dim() == 0) return options_.log_z.expand(batch.targets.sizes());
   if (!batch.contexts.defined()) {
-    throw InvalidArgument("contexts", "none given, and log_z has one number for each context");
+    throw InvalidArgument("contexts", "required, since log_z has one number for each context");
   }
   check_indices("contexts", batch.contexts, batch.targets.size(0), options_.log_z.size(0));
   return sparse_rows(options_.log_z, batch.contexts);

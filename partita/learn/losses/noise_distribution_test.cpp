@@ -22,7 +22,7 @@ const std::vector<std::uint64_t>& counts() {
   return it;
 }
 
-TEST(NoiseDistribution, HasTheLawOfItsWeights) {
+TEST(NoiseDistribution, HasTheProbabilitiesOfItsWeights) {
   constexpr std::int64_t kDraws = 1'000'000;
   for (const double alpha : {0.75, 1.0, 0.0}) {
     const auto noise = NoiseDistribution::unigram(counts(), alpha);

@@ -105,8 +105,8 @@ std::int64_t OutputLayer::outputs() const {
 Tensor OutputLoss::operator()(const OutputBatch& batch, const OutputLayer& output,
                               const Random& random, Reduction reduction) const {
   if (adaptive() == output.tails.empty()) {
-    throw InvalidArgument("output", adaptive() ? "has no tails: this loss is one of adaptive layers"
-                                               : "has tails, which AdaptiveSoftmaxLoss is for");
+    throw InvalidArgument("output", adaptive() ? "has no tails, which this loss needs"
+                                               : "has tails, which need AdaptiveSoftmaxLoss");
   }
   check(batch, output);
   const Tensor each = losses(batch, output, random);

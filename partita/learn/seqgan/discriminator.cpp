@@ -61,8 +61,8 @@ Tensor SequenceDiscriminator::logits(const Tensor& sequences,
                                      const std::optional<Random>& dropout) const {
   for (const auto& [width, count] : options_.filters) {
     if (width <= sequences.size(1)) continue;
-    throw InvalidArgument("filters", fmt::format("one is {} wide, the sequences are {} long", width,
-                                                 sequences.size(1)));
+    throw InvalidArgument("filters", fmt::format("one is {} wide, but the sequences are {} long",
+                                                 width, sequences.size(1)));
   }
   const Tensor x = (embedding_.defined() ? at::embedding(embedding_, sequences) : sequences)
                        .transpose(1, 2)

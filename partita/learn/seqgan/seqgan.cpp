@@ -100,7 +100,7 @@ training::LoopResult train_maximum_likelihood(
   check(options);
   const auto* const tokens = dynamic_cast<const TokenPolicy*>(policy.get());
   if (options.final_teacher < 1 && tokens == nullptr) {
-    throw InvalidArgument("final_teacher", "scheduled sampling is for tokens");
+    throw InvalidArgument("final_teacher", "scheduled sampling needs tokens");
   }
   const auto per_epoch =
       static_cast<std::uint64_t>((real.size(0) + options.batch - 1) / options.batch);

@@ -84,7 +84,7 @@ TEST(SeqGan, TheRolloutPolicyFollowsWithDelay) {
 }
 
 /// From far away, the generator comes to draw what the oracle draws; by its own objective alone.
-TEST(SeqGan, FindsTheLawOfATinyOracle) {
+TEST(SeqGan, FindsTheDistributionOfATinyOracle) {
   at::set_num_threads(1);
   Gan one(
       {.reward = GeneratorReward::log_odds, .update_rate = 0.5, .generator_learning_rate = 3e-2});
@@ -103,7 +103,7 @@ TEST(SeqGan, FindsTheLawOfATinyOracle) {
   EXPECT_LT(distance(), 0.5 * before);
 }
 
-TEST(MaximumLikelihood, FindsTheLawAndKeepsTheBest) {
+TEST(MaximumLikelihood, FindsTheDistributionAndKeepsTheBest) {
   at::set_num_threads(1);
   const auto oracle = tiny(3);
   const Tensor real = sample(*oracle, 2000, kLength, {.seed = 16});

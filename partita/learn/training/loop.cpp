@@ -183,7 +183,7 @@ class Loop {
   }
 
   void compare(const Values& values) {
-    if (values.empty()) throw InvalidArgument("evaluate", "returned no value to stop by");
+    if (values.empty()) throw InvalidArgument("evaluate", "returned no value for early stopping");
     if (values.front().second < state_.least) {
       state_.least = values.front().second;
       state_.since_least = 0;

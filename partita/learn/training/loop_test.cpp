@@ -231,7 +231,7 @@ TEST(Training, EveryDamagedCheckpointIsOneLine) {
   write_file(dir / "c", whole);
   LoopOptions other = options;
   other.files.run = "seed 2";
-  EXPECT_EQ(refusal(other), dir / "c" + ": is of another run: seed 1; this one is: seed 2");
+  EXPECT_EQ(refusal(other), dir / "c" + ": is from another run: seed 1; this run is: seed 2");
   EXPECT_THAT(
       message_of<DataError>([&] { Regression(adam, 9).train(options); }),
       HasSubstr("damaged: 0.weight, Float [8, 3], where 0.weight, Float [9, 3] is expected"));

@@ -15,7 +15,7 @@ constexpr std::uint32_t kVersion = 1;
 void VaeModel::save(const std::filesystem::path& path) const {
   if (vae == nullptr) throw InvalidArgument("vae", "expected a model, got none");
   if (rows < 1 || columns < 1 || rows * columns != vae->options().inputs) {
-    throw InvalidArgument("rows", fmt::format("{} x {} are not the model's {} inputs", rows,
+    throw InvalidArgument("rows", fmt::format("{} x {} does not match the model's {} inputs", rows,
                                               columns, vae->options().inputs));
   }
   ArchiveWriter out(kArchive, kVersion);

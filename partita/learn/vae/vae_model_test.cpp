@@ -69,7 +69,7 @@ TEST(VaeModel, SavesOnlyWhatCanBeLoaded) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               VaeModel{.rows = 2, .columns = 2, .vae = six_inputs()}.save(dir / "model");
             }),
-            "rows: 2 x 2 are not the model's 6 inputs");
+            "rows: 2 x 2 does not match the model's 6 inputs");
 }
 
 }  // namespace

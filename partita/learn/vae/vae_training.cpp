@@ -99,7 +99,8 @@ class Trainer {
     }
     if (options.relaxation &&
         (options.objective != Objective::iwae || vae_->options().latent != Latent::categorical)) {
-      throw InvalidArgument("relaxation", "is for the objective iwae and categorical codes");
+      throw InvalidArgument("relaxation",
+                            "applies only to the objective iwae with categorical codes");
     }
     split(images);
     batches_.emplace(train_.size(0), options.batch, stream_.child(kOrder));
@@ -141,7 +142,7 @@ class Trainer {
       const bool out = coins.uniform(static_cast<std::uint64_t>(i)) < options_.held_out;
       (out ? held_out : train).push_back(i);
     }
-    if (train.empty()) throw InvalidArgument("images", "none is left to train on");
+    if (train.empty()) throw InvalidArgument("images", "none left to train on");
     const Decoder decoder = vae_->options().decoder;
     train_ = held_out.empty() ? images : images.index_select(0, at::tensor(train, at::kLong));
     bits_drawn_ = decoder == Decoder::bernoulli && options_.binarization == Binarization::dynamic;

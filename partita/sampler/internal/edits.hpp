@@ -18,7 +18,7 @@ void apply_constraints(const SamplerSettings& settings, std::span<double> row);
 void apply_penalties(const SamplerSettings& settings, const Lookup& lookup);
 void apply_dry(const SamplerSettings& settings, const Lookup& lookup);
 
-/// @param logits all that are there.
+/// @param logits those of all tokens that are left.
 void apply_no_repeat_ngram(const SamplerSettings& settings, std::span<double> logits,
                            const Lookup& lookup);
 

@@ -1,4 +1,4 @@
-// What a draw says of itself. Not installed.
+// The report of a draw. Not installed.
 #pragma once
 
 #include "partita/sampler/internal/row_sampler.hpp"

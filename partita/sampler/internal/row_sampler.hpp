@@ -5,13 +5,13 @@
 // before the first filter only scale it. The first filter then looks at the most likely categories
 // alone, as many as it takes (rules.hpp), and what it leaves is a short list, on which the rest of
 // the chain is done in plain code. Sums over the row are first known within the bounds of a float
-// pass; where those do not decide, of a double pass; where those do not, they are added up just as
-// apply_settings() adds them.
+// pass; where those do not decide, of a double pass; where even those do not, they are added up
+// just as apply_settings() adds them.
 //
-// The draw. Where a single filter that keeps much of the probability follows on temperatures (or
-// none does), a category is drawn from the whole row, and kept if that filter keeps it, which takes
-// at most one more pass and no boundary: of top_p, just if the mass above it is < p. Otherwise, or
-// if that failed kAttempts times, it is drawn from the list.
+// The draw. Where a single filter that keeps much of the probability follows the temperatures (or
+// none does), a category is drawn from the whole row, and kept if that filter keeps it. That takes
+// at most one more pass and needs no cutoff: top_p keeps it if the mass above it is < p. Otherwise,
+// or after kAttempts failures, it is drawn from the list.
 #pragma once
 
 #include <cstddef>
@@ -58,8 +58,8 @@ class RowSampler {
 
  private:
   static constexpr std::uint64_t kAttempts = 64;
-  /// Drawing from the row costs less than a longer list, and among more categories than this single
-  /// ones weigh less than a float sum leaves open.
+  /// Beyond this length, drawing from the row costs less than a list, and single categories weigh
+  /// less than the error of a float sum.
   static constexpr std::size_t kShortList = 2048;
 
   template <class T>
@@ -118,11 +118,11 @@ class RowSampler {
   // The plan: edits_, temperatures_, then first_ (none if nothing filters), then rest_.
   std::vector<SamplerStep> edits_;
   std::vector<double> temperatures_;
-  double first_temperature_ = 1;  // their product
+  double first_temperature_ = 1;  // the product of temperatures_
   std::optional<SamplerStep> first_;
   std::vector<SamplerStep> rest_;
   bool heats_after_ = false;  // rest_ is a temperature
-  bool draws_whole_ = false;  // chains of the form for which draw_whole() is meant
+  bool draws_whole_ = false;  // the chain has the form that draw_whole() needs
   double inverse_temperature_ = 1;
 
   Scans<float> floats_;
@@ -133,8 +133,8 @@ class RowSampler {
   Candidates kept_;
   Candidates before_adaptation_;
   double covered_ = 0;           // x down to which kept_ is complete
-  std::vector<double> weights_;  // of kept_
-  RowSums sums_;                 // within bounds, for keeps()
+  std::vector<double> weights_;  // those of kept_
+  RowSums sums_;                 // bounds of the sums, for keeps()
 };
 
 }  // namespace partita::sampler

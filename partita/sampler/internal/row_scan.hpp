@@ -45,10 +45,10 @@ class RowScan {
   /// rounded beta, of the argument's reduction), and no block's mean |x| is above log 512; adding
   /// up costs ten epsilon more.
   static constexpr double kSumError = std::is_same_v<T, float> ? 1e-5 : 1e-13;
-  /// Of the sum of x e^x beside the sum of e^x, where the mean of x^2 matters, too.
+  /// The same for the sum of x e^x relative to that of e^x, where the mean of x^2 matters as well.
   static constexpr double kMomentError = std::is_same_v<T, float> ? 4e-5 : 1e-12;
 
-  /// Finds the largest logits. @throws InvalidArgument on NaN or +inf, or nothing but -inf.
+  /// Finds the largest logits. @throws InvalidArgument on NaN or +inf, or only -inf.
   void find_max(const RowReader<T>& row);
   /// The same, and weighs the cells.
   void weigh(const RowReader<T>& row, double beta, bool moments);
@@ -60,7 +60,7 @@ class RowScan {
   /// Sum of x e^x; after weigh() with moments.
   double moment() const { return moment_; }
 
-  /// Within their errors: what weigh() has.
+  /// The sums that weigh() has, within their errors.
   RowSums sums() const;
 
   /// The standard deviation of the logits, within its error.
@@ -70,8 +70,8 @@ class RowScan {
   /// maxima, or the cells'. -inf if there are not enough of them.
   T reached_by(std::size_t k);
 
-  /// Appends the categories of logit >= low (finite), in the order of their columns, but of those
-  /// equal to it only the first `equals`; until there would be more than `most`: then false.
+  /// Appends the categories with logit >= low (finite), in the order of their columns, but only the
+  /// first `equals` of those equal to it. Stops with false once there would be more than `most`.
   bool collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
                Candidates& out) const;
 

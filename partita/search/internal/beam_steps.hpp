@@ -20,10 +20,10 @@ struct Prefix {
   Stream stream{};        ///< stream of the noise below it
   bool finished = false;  ///< the end token came
   bool leaf = false;      ///< finished, or as long as allowed
-  std::size_t row = 0;    ///< of the logits that made it, and then of those that follow it
+  std::size_t row = 0;    ///< that of the logits that led to it, later of those that follow it
 };
 
-/// The prefix that `token` makes of its parent.
+/// The parent extended by `token`.
 inline Prefix extend(const Prefix& parent, Token token, double log_prob, Token end_token,
                      std::size_t longest) {
   Prefix child{.log_prob = log_prob, .finished = token == end_token, .row = parent.row};
@@ -38,8 +38,8 @@ inline void strip_prompt(Sequence& tokens, std::size_t prompt) {
   tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(prompt));
 }
 
-/// Moves every beam to its end: until all that it holds are leaves.
-/// @param step step(search, beam, logits) puts the beam's next contents in its place. The logits
+/// Advances every beam until it holds only leaves.
+/// @param step step(search, beam, logits) replaces the beam by its next contents. The logits
 ///             after beam[i], unless it is a leaf, stand in row beam[i].row; every prefix made with
 ///             extend() keeps that row, whose state it continues.
 template <class Step>

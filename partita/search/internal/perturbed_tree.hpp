@@ -10,7 +10,7 @@
 
 namespace partita {
 
-// Of a node's stream, position 0 is the root's own Gumbel, and the noise of the node's children
+// In a node's stream, position 0 is the root's own Gumbel, and the noise of the node's children
 // begins at 4. The noise below child t is that of stream.child(t).
 inline constexpr std::uint64_t kChildrenNoise = 4;
 

@@ -25,7 +25,7 @@ struct Normalizer {
   double log_sum;
 };
 
-/// @throws InvalidArgument if the row holds NaN or +inf, or nothing but -inf.
+/// @throws InvalidArgument if the row holds NaN or +inf, or only -inf.
 inline Normalizer normalize(RowPass<double>& pass, const RowReader<double>& row) {
   pass.sum_exp_accurate(row);
   if (std::isinf(pass.max())) row.fail("every category is impossible (all -inf)");

@@ -37,8 +37,8 @@ struct Kernels {
   /// @param largest [blocks]
   bool (*lane_max)(const T* z, std::size_t n, T* lanes, T* largest);
 
-  /// The same, and second[l] = the second largest z of lane l (as often as it occurs); -inf if
-  /// there is only one.
+  /// The same, and second[l] = the second largest z of lane l (the largest again if it occurs
+  /// twice); -inf if there is only one.
   /// @param second [blocks, kLanes]
   bool (*lane_top_two)(const T* z, std::size_t n, T* lanes, T* second, T* largest);
 

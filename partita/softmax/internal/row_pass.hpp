@@ -34,8 +34,8 @@ class RowReader {
                              kernels::kStep);
   }
 
-  /// Logits of block b, filled up with -inf to padded_size(b). Points into the row
-  /// where it can, else to `buffer`.
+  /// Logits of block b, filled up with -inf to padded_size(b). Points into the row where it can,
+  /// else to `buffer`.
   std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
 
   /// The leading whole blocks of the row that can be read in place, as one piece; empty if the row

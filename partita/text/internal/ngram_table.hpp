@@ -1,9 +1,9 @@
 // Internal to partita/text: the counts of an n-gram model, as a trie of contexts read backwards.
 //
 // The root is the empty context. The child of context h by symbol s is the context "s before h":
-// one token more of the past. So a walk from the root along the last token, the one before
-// it and so on, as far as the trie goes, meets exactly the contexts that the model interpolates,
-// shortest first. Nodes are stored in breadth-first order with siblings side by side, so each array
+// one token more of the past. So a walk from the root along the last token, the one before it and
+// so on, as far as the trie goes, meets exactly the contexts that the model interpolates, shortest
+// first. Nodes are stored in breadth-first order with siblings side by side, so each array
 // below is one flat piece, and the same text always gives the same bytes.
 #pragma once
 
@@ -39,7 +39,7 @@ struct NgramTable {
   std::uint32_t begin() const { return vocabulary; }
   std::size_t nodes() const { return symbol.size(); }
 
-  /// To be called when the arrays are complete.
+  /// Call once the arrays are complete.
   void finish();
 
   /// The child of a node by a symbol, or 0 (the root is nobody's child).

@@ -23,7 +23,7 @@ class SentencePieces::Model {
   virtual int start() const = 0;  // -1: none
   virtual int end() const = 0;    // -1: none
   virtual int unknown() const = 0;
-  virtual int find(std::string_view piece) const = 0;  // that of <unk> if absent
+  virtual int find(std::string_view piece) const = 0;  // the token of <unk> if absent
   virtual std::vector<int> encode(std::string_view text) const = 0;
   virtual std::string decode(const std::vector<int>& tokens) const = 0;
 };

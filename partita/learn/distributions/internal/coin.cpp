@@ -56,7 +56,7 @@ Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b)
   const Tensor never = y == -kInfinity;
   const Tensor always = y == kInfinity;
   const bool lower = which == Tail::kLogCdf;
-  return tail(Law::kLogitBeta, which, y.masked_fill(never.logical_or(always), 0), a, b)
+  return tail(Family::kLogitBeta, which, y.masked_fill(never.logical_or(always), 0), a, b)
       .masked_fill(never, lower ? -kInfinity : 0)
       .masked_fill(always, lower ? 0 : -kInfinity);
 }

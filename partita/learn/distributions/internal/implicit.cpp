@@ -20,11 +20,11 @@ using torch::autograd::Function;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-Tails tails_of(Law law, double y, double a, double b) {
-  switch (law) {
-    case Law::kLogGamma:
+Tails tails_of(Family family, double y, double a, double b) {
+  switch (family) {
+    case Family::kLogGamma:
       return gamma_tails(y, a);
-    case Law::kLogitBeta:
+    case Family::kLogitBeta:
       return beta_tails(y, a, b);
     default:
       return von_mises_tails(y, a);
@@ -33,7 +33,8 @@ Tails tails_of(Law law, double y, double a, double b) {
 
 /// write(i, tails of element i) for each element of tensors of one shape.
 template <class Write>
-void for_each(Law law, const Tensor& y, const Tensor& a, const Tensor& b, const Write& write) {
+void for_each(Family family, const Tensor& y, const Tensor& a, const Tensor& b,
+              const Write& write) {
   const auto host = [](const Tensor& t) {
     return t.detach().to(at::kCPU, at::kDouble).contiguous();
   };
@@ -45,7 +46,8 @@ void for_each(Law law, const Tensor& y, const Tensor& a, const Tensor& b, const 
   const auto* at_b = host_b.data_ptr<double>();
   constexpr std::int64_t kGrain = 64;  // of about 1 microsecond each
   at::parallel_for(0, host_y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) write(i, tails_of(law, at_y[i], at_a[i], at_b[i]));
+    for (std::int64_t i = begin; i < end; ++i)
+      write(i, tails_of(family, at_y[i], at_a[i], at_b[i]));
   });
 }
 
@@ -53,13 +55,13 @@ Tensor host_like(const Tensor& t) { return at::empty(t.sizes(), at::TensorOption
 
 /// The derivatives of a draw or a tail by y, a and b.
 struct Slopes : Function<Slopes> {
-  static variable_list forward(AutogradContext* /*ctx*/, std::int64_t law, std::int64_t which,
+  static variable_list forward(AutogradContext* /*ctx*/, std::int64_t family, std::int64_t which,
                                const Tensor& y, const Tensor& a, const Tensor& b) {
     const variable_list slopes{host_like(y), host_like(y), host_like(y)};
     auto* by_y = slopes[0].data_ptr<double>();
     auto* by_a = slopes[1].data_ptr<double>();
     auto* by_b = slopes[2].data_ptr<double>();
-    for_each(static_cast<Law>(law), y, a, b, [&](std::int64_t i, const Tails& t) {
+    for_each(static_cast<Family>(family), y, a, b, [&](std::int64_t i, const Tails& t) {
       double slope = -1;  // of a draw: y is where F - u = 0
       if (which >= 0) {
         // Beyond the ends of the support nothing changes.
@@ -93,15 +95,15 @@ struct Slopes : Function<Slopes> {
 
 /// A draw (which = -1) or a Tail.
 struct Value : Function<Value> {
-  static Variable forward(AutogradContext* ctx, std::int64_t law, std::int64_t which,
+  static Variable forward(AutogradContext* ctx, std::int64_t family, std::int64_t which,
                           const Tensor& y, const Tensor& a, const Tensor& b) {
     ctx->save_for_backward({y, a, b});
-    ctx->saved_data["law"] = law;
+    ctx->saved_data["family"] = family;
     ctx->saved_data["which"] = which;
     if (which < 0) return y.clone();
     const Tensor value = host_like(y);
     auto* to = value.data_ptr<double>();
-    for_each(static_cast<Law>(law), y, a, b, [&](std::int64_t i, const Tails& t) {
+    for_each(static_cast<Family>(family), y, a, b, [&](std::int64_t i, const Tails& t) {
       switch (static_cast<Tail>(which)) {
         case Tail::kCdf:
           to[i] = std::exp(t.log_lower);
@@ -121,16 +123,16 @@ struct Value : Function<Value> {
     const auto saved = ctx->get_saved_variables();
     const std::int64_t which = ctx->saved_data["which"].toInt();
     const variable_list slopes =
-        Slopes::apply(ctx->saved_data["law"].toInt(), which, saved[0], saved[1], saved[2]);
+        Slopes::apply(ctx->saved_data["family"].toInt(), which, saved[0], saved[1], saved[2]);
     // The distribution and the kind of tail have no gradients.
     return {Variable(), Variable(), which < 0 ? Variable() : gradients[0] * slopes[0],
             gradients[0] * slopes[1], gradients[0] * slopes[2]};
   }
 };
 
-Tensor value(Law law, std::int64_t which, const Tensor& y, const Tensor& a, const Tensor& b) {
+Tensor value(Family family, std::int64_t which, const Tensor& y, const Tensor& a, const Tensor& b) {
   const auto t = at::broadcast_tensors({y, a, b.defined() ? b : a.detach()});
-  return Value::apply(static_cast<std::int64_t>(law), which, t[0].to(at::kDouble),
+  return Value::apply(static_cast<std::int64_t>(family), which, t[0].to(at::kDouble),
                       t[1].to(at::kDouble), t[2].to(at::kDouble));
 }
 
@@ -143,20 +145,20 @@ at::ScalarType type_of(const at::TensorOptions& options) {
 
 }  // namespace
 
-Tensor implicit_draw(Law law, const Tensor& y, const Tensor& a, const Tensor& b) {
+Tensor implicit_draw(Family family, const Tensor& y, const Tensor& a, const Tensor& b) {
   const bool has_gradient =
       at::GradMode::is_enabled() && (a.requires_grad() || (b.defined() && b.requires_grad()));
-  return has_gradient ? value(law, -1, y, a, b) : y;
+  return has_gradient ? value(family, -1, y, a, b) : y;
 }
 
-Tensor tail(Law law, Tail which, const Tensor& y, const Tensor& a, const Tensor& b) {
-  return value(law, static_cast<std::int64_t>(which), y, a, b);
+Tensor tail(Family family, Tail which, const Tensor& y, const Tensor& a, const Tensor& b) {
+  return value(family, static_cast<std::int64_t>(which), y, a, b);
 }
 
-Tensor tail_of_log(Law law, Tail which, const Tensor& x, const Tensor& a, const Tensor& b) {
+Tensor tail_of_log(Family family, Tail which, const Tensor& x, const Tensor& a, const Tensor& b) {
   const Tensor wide = x.to(at::kDouble);
   const Tensor at_zero = wide <= 0;
-  const Tensor inside = tail(law, which, wide.masked_fill(at_zero, 1).log(), a, b);
+  const Tensor inside = tail(family, which, wide.masked_fill(at_zero, 1).log(), a, b);
   return inside
       .masked_fill(at_zero, which == Tail::kLogCdf ? -std::numeric_limits<double>::infinity() : 0.0)
       .to(at::result_type(x, a));

@@ -92,7 +92,7 @@ LoopState load_checkpoint(const std::filesystem::path& path, const std::string& 
   ArchiveReader in = ArchiveReader::open(path, kKind, kVersion);
   if (const std::string found = in.string(); found != run) {
     throw DataError(path.string(),
-                    fmt::format("is of another run: {}; this one is: {}", found, run));
+                    fmt::format("is from another run: {}; this run is: {}", found, run));
   }
   LoopState state;
   state.steps = in.u64();
