@@ -1,5 +1,5 @@
-// Images of characters in six fonts, turned, sheared, scaled, moved and made noisy:
-// a training set where no other is available.
+// Images of characters in six fonts, turned, sheared, scaled, moved and made noisy: a training set
+// where no other is available.
 //
 //   partita::LabeledImages digits = render_characters("0123456789", 10'000, {.seed = 1});
 //   partita::LabeledImages letters = render_characters(kCapitals, 1000, {2});

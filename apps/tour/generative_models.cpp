@@ -146,8 +146,8 @@ Finding seqgan(const TourContext& context) {
                                     to_vector(pairs[0][0].select(1, 1)),
                                     numbers_policy.next(state).mean().item<double>()));
 
-  // Starting far away, the generator learns to draw what an oracle draws.
-  // (One oracle and one start whatever the seed: how far apart they are is luck.)
+  // Starting far away, the generator learns to draw what an oracle draws. (One oracle and one start
+  // whatever the seed: how far apart they are is luck.)
   const Stream start{.seed = 7, .id = 1};
   const auto oracle = token_policy({.seed = 7, .id = 3});
   const auto probabilities = [&](const seqgan::TokenPolicy& of) {

@@ -19,8 +19,8 @@ struct CsvTable {
 };
 
 /// Numbers may be written as C++ or NumPy write them (1, -2.5, 3e-4, inf, nan), with spaces around.
-/// Blank lines and lines that begin with # are skipped. So is a header: a
-/// first line without a number.
+/// Blank lines and lines that begin with # are skipped. So is a header: a first line without a
+/// number.
 /// @throws DataError naming the line and the field: not a number, or too few or too many fields; or
 ///         if there are no numbers at all
 CsvTable parse_csv(std::string_view name, std::string_view bytes);

@@ -67,8 +67,8 @@ class Random {
   /// @throws InvalidArgument (on the CPU) naming the row that holds NaN or +inf, or only -inf.
   Tensor categorical(const Tensor& logits, std::int64_t count) const;
 
-  /// A fresh core stream, for what takes one (gumbel_top_k): a child of this source's stream, one
-  /// for each call; of a torch generator, a stream whose seed is the next 64 bits.
+  /// A fresh core stream, for what takes one (gumbel_top_k): the next child of this source's stream
+  /// or, for a torch generator, a stream whose seed is its next 64 bits.
   Stream fork() const;
 
  private:

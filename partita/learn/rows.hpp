@@ -20,8 +20,8 @@ namespace partita {
 /// A view of a matrix [rows, columns] on the CPU, of any strides. The tensor's memory must outlive
 /// it.
 /// @param argument what an error calls the matrix.
-/// @throws InvalidArgument if it has not two dimensions, lies on another device, or is of a type
-///         that Rows do not know: float, double, bfloat16 and half are.
+/// @throws InvalidArgument unless it has two dimensions, lies on the CPU, and is of a type that
+///         Rows know: float, double, bfloat16 or half.
 Rows rows_of(const Tensor& matrix, const char* argument = "matrix");
 /// The same, to write to.
 MutableRows mutable_rows_of(const Tensor& matrix, const char* argument = "matrix");

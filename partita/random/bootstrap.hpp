@@ -45,8 +45,7 @@ struct BootstrapOptions {
 using Statistic = std::function<void(std::span<const std::uint32_t> counts, std::span<double> out)>;
 
 /// The percentile interval of each of the `outputs` numbers of a statistic: see
-/// percentile_interval.
-/// Resample r draws from stream.child(r).
+/// percentile_interval. Resample r draws from stream.child(r).
 /// @throws InvalidArgument if rows = 0 or an option is out of its range
 std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
                                 const Stream& stream, const BootstrapOptions& options = {});

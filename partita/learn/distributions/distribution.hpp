@@ -149,7 +149,7 @@ class Distribution {
   const Tensor& parameter(std::size_t index) const { return parameters_[index].value; }
   /// sample_shape + batch_shape + event_shape.
   Shape extended_shape(IntArrayRef sample_shape) const;
-  /// Throws "Bernoulli has no rsample: ...", for a method that a distribution lacks.
+  /// Throws "rsample: not available for Bernoulli: ...", for a method that a distribution lacks.
   [[noreturn]] void unavailable(const char* method, const char* why = nullptr) const;
   /// enumerate_support() of a univariate distribution: its values [C] as [C, batch_shape].
   Tensor over_batch(const Tensor& values, bool expand) const;

@@ -23,7 +23,7 @@ namespace partita::distributions {
 /// Multinomial, NegativeBinomial, VonMises and Weibull. 0 log 0 is 0; +inf where q is 0 and p is
 /// not. For nearly equal p and q of the same family no digits are lost (so no divergence comes out
 /// below 0, as Python's can in single precision): coins, counts and categories, Normal and what is
-/// made of it, Cauchy, Exponential, Laplace and Pareto.
+/// built on it, Cauchy, Exponential, Laplace and Pareto.
 ///
 /// A pair registered for exactly the types of p and q comes first, then the one registered last for
 /// classes they derive from; the caller's own pairs come before the library's.

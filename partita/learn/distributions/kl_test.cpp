@@ -74,8 +74,8 @@ TEST(Kl, GradientsAtEdgesAreFinite) {
 }
 
 TEST(Kl, NeighborsLoseNoDigits) {
-  // (r^2 - 1) / 2 - log r and p log(p / q) + (1 - p) log((1 - p) / (1 - q)) of
-  // these doubles, mpmath.
+  // (r^2 - 1) / 2 - log r and p log(p / q) + (1 - p) log((1 - p) / (1 - q)) of these doubles,
+  // mpmath.
   EXPECT_NEAR(kl(Normal(doubles({0}), 1 + 1e-6), Normal(0, 1)) / 9.9999966650238347e-13, 1, 1e-12);
   EXPECT_NEAR(
       kl(Bernoulli(doubles({0.25})), Bernoulli(doubles({0.25000001}))) / 2.6666666164520299e-16, 1,
@@ -108,8 +108,8 @@ TEST(Kl, NamesThePairThatHasNoClosedForm) {
             "q.log_prob(x) over draws x of p estimates it");
 }
 
-/// Against the mean of log p - log q over draws of p. 100,000 draws of the
-/// first pair tell 0.443 from 0.457.
+/// Against the mean of log p - log q over draws of p. 100,000 draws of the first pair tell 0.443
+/// from 0.457.
 void expect_mean_log_ratio(const Distribution& p, const Distribution& q) {
   constexpr std::int64_t kDraws = 100'000;
   const Tensor x = p.sample({kDraws}, Stream{.seed = 21});
@@ -213,8 +213,8 @@ TEST(Kl, IsTheMeanLogRatioOfDraws) {
 }
 
 TEST(Kl, TheLecturesGaussians) {
-  // (sigma^2 + mu^2 - 1 - log sigma^2) / 2, summed, is the divergence from N(0,
-  // I), by coordinates, as one vector, and by the full formula of covariances.
+  // (sigma^2 + mu^2 - 1 - log sigma^2) / 2, summed, is the divergence from N(0, I), by coordinates,
+  // as one vector, and by the full formula of covariances.
   const Tensor mu = at::tensor(std::vector<double>{0.5, -1, 2}, at::kDouble);
   const Tensor sigma = at::tensor(std::vector<double>{0.25, 1, 3}, at::kDouble);
   const Tensor zero = at::zeros({3}, at::kDouble);

@@ -1,7 +1,7 @@
 // A mixture of distributions of one kind.
 //
-//   MixtureSameFamily(Categorical(weights), Normal(locs, scales))      // of K normals
-//   MixtureSameFamily(Categorical(Logits(z)),                          // of K vectors of 2
+//   MixtureSameFamily(Categorical(weights), Normal(locs, scales))      // K normals
+//   MixtureSameFamily(Categorical(Logits(z)),                          // K normal vectors of 2
 //                     Independent(Normal(at::zeros({k, 2}), 1), 1))
 #pragma once
 

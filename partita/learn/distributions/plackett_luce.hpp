@@ -1,7 +1,7 @@
 // Rankings: ordered samples without replacement.
 //
 //   PlackettLuce(Logits(z)).sample({8}, random)          // 8 rankings of all V, best first
-//   PlackettLuce(Logits(z), 10).log_prob(first_ten)      // of the first ten places
+//   PlackettLuce(Logits(z), 10).log_prob(first_ten)      // only the first ten places
 //   PlackettLuce(scores, 3)                              // scores > 0 need not sum to 1
 #pragma once
 

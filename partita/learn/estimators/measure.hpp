@@ -14,8 +14,8 @@
 //   found.bias;       // +- found.bias_error
 //   found.variance;   // +- found.variance_error
 //
-// Where the gradient is not known in closed form and the support is finite, the mean that
-// Enumeration has is exact; elsewhere that of an unbiased estimator stands in for it.
+// Where the gradient is not known in closed form, take Enumeration's mean if the support is finite,
+// else that of many estimates of an unbiased estimator.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +34,13 @@ struct Expectation {
   Function f;
 };
 
-/// What draws independent estimates of a gradient: an Estimator of an Expectation, or anything
-/// else, as a policy gradient with its environment or an estimator of your own.
+/// Draws independent estimates of a gradient: an Estimator of an Expectation, a policy gradient in
+/// its environment, or an estimator of your own.
 struct GradientSampler {
-  /// theta [rows, parameters], which requires a gradient, to [rows]: the gradient of the sum in a
-  /// row of theta is an estimate of its own.
+  /// theta [rows, parameters], which requires a gradient, to [rows]: the gradient of the sum with
+  /// respect to each row of theta is an independent estimate.
   std::function<Tensor(const Tensor& theta, const Random& random)> surrogate;
-  std::vector<Tensor> parameters = {};  ///< that the estimator learns itself, as its parameters()
+  std::vector<Tensor> parameters = {};  ///< what the estimator itself learns: its parameters()
 };
 
 GradientSampler gradient_sampler(std::shared_ptr<Estimator> estimator, Expectation expectation);
@@ -54,10 +54,10 @@ struct MeasureOptions {
 };
 
 struct GradientMoments {
-  Tensor mean;                ///< of the estimates, [parameters]
-  double bias = 0;            ///< mean - exact; the norm of it, if there are several parameters
+  Tensor mean;                ///< mean of the estimates, [parameters]
+  double bias = 0;            ///< mean - exact, or its norm if there are several parameters
   double bias_error = 0;      ///< standard error of the mean: the root of variance / estimates
-  double variance = 0;        ///< of one estimate, E ||g - E g||^2, summed over the parameters
+  double variance = 0;        ///< one estimate's, E ||g - E g||^2, summed over the parameters
   double variance_error = 0;  ///< standard error
 };
 

@@ -20,7 +20,7 @@ struct Coupled {
   Tensor free;         ///< z
   Tensor hard;         ///< b = H(z)
   Tensor conditional;  ///< z' given b
-  Tensor score;        ///< of b
+  Tensor score;        ///< the score of b
 };
 
 Coupled draw(const DiscreteVariables& variables, std::int64_t samples, const Random& random) {

@@ -7,7 +7,7 @@
 //   model.units.decode(beam.sequences[0].tokens);
 //
 //   TextModel fresh = TextModel::make(units, LstmOptions{.dim = 256, .layers = 2}, {.seed = 1});
-//   train(fresh, lines, losses::FullSoftmaxLoss(), {.epochs = 5});   // text_training.hpp
+//   train(fresh, lines, losses::FullSoftmaxLoss(), {.seed = 2}, {.epochs = 5});
 //   fresh.save("words.model");
 #pragma once
 

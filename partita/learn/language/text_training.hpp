@@ -2,7 +2,7 @@
 //
 //   TextModel model = TextModel::make(units, LstmOptions{.dim = 256}, Stream{.seed = 1});
 //   TextTrainingResult result = language::train(model, lines, losses::FullSoftmaxLoss(),
-//                                               {.epochs = 5});
+//                                               {.seed = 2}, {.epochs = 5});
 //   result.held_out.perplexity;
 //
 // A line is read from its beginning, and its end is its last token. Long lines are cut into pieces
@@ -24,7 +24,7 @@ namespace partita::language {
 struct TextTrainingOptions {
   double epochs = 10;
   std::int64_t batch = 64;      ///< pieces per step
-  std::int64_t length = 64;     ///< most tokens of a piece
+  std::int64_t length = 64;     ///< most tokens per piece
   double learning_rate = 2e-3;  ///< initial rate of Adam; falls linearly to a tenth
   double clip_norm = 1;         ///< largest norm of the gradient
   double held_out = 0.05;       ///< share of lines used only for evaluation, in [0, 1)
@@ -47,7 +47,7 @@ struct TextTrainingResult {
 
 /// Trains the model's network in place.
 /// @param loss the loss to minimize; it draws noise from a stream of the step.
-/// @param stream of held-out lines, order and dropout; and of the loss's noise
+/// @param stream the source of held-out lines, order, dropout and the loss's noise
 /// @throws InvalidArgument if an option is out of its range, or no line is left to train on.
 TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
                          const losses::OutputLoss& loss, const Stream& stream,

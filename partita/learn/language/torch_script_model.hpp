@@ -38,8 +38,8 @@ class TorchScriptModel final : public SequenceModel {
   /// Loads the module, in evaluation mode, and calls it on one token to learn the size of its
   /// vocabulary.
   /// @throws IoError, DataError if it is not a TorchScript module or does not turn int64 [B, T]
-  ///         into floating-point [B, T, V] or [B, V]; InvalidArgument if a token is not in 0 ... V
-  ///         - 1.
+  ///         into floating-point [B, T, V] or [B, V]; InvalidArgument unless tokens are in
+  ///         [0, V).
   explicit TorchScriptModel(const std::filesystem::path& path,
                             const TorchScriptOptions& options = {});
   ~TorchScriptModel() override;

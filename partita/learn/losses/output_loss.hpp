@@ -70,7 +70,7 @@ class OutputLoss {
                     Reduction reduction = Reduction::mean) const;
 
  private:
-  /// Whether it is a loss for layers with tails, or for those without.
+  /// True for a loss of layers with tails.
   virtual bool adaptive() const { return false; }
   /// The loss of each row of a checked batch, [B].
   virtual Tensor losses(const OutputBatch& batch, const OutputLayer& output,

@@ -24,16 +24,16 @@
 
 namespace partita::openset {
 
-/// Of a classifier. What it sees are images [N, 1, rows, columns] or points [N, columns].
+/// A classifier of images [N, 1, rows, columns] or of points [N, columns].
 struct Architecture {
   bool images = false;       ///< networks::small_vgg(), or networks::mlp() with two layers of 128
-  std::int64_t rows = 0;     ///< of an image, a multiple of 4; 1 of a point
-  std::int64_t columns = 0;  ///< of an image, a multiple of 4; numbers of a point
+  std::int64_t rows = 0;     ///< an image's, a multiple of 4; 1 for points
+  std::int64_t columns = 0;  ///< an image's, a multiple of 4; or the numbers of a point
   std::int64_t classes = 0;
-  std::int64_t width = 0;  ///< of small_vgg()
+  std::int64_t width = 0;  ///< small_vgg()'s
 };
 
-/// With first weights from networks::initialize(). @throws InvalidArgument as the networks do.
+/// Initial weights are from networks::initialize(). @throws InvalidArgument as the networks do.
 torch::nn::Sequential make_classifier(const Architecture& architecture, const Random& random);
 
 /// Logits [N, classes] of examples on any device, without gradient, a batch at a time where the

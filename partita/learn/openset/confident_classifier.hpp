@@ -43,7 +43,7 @@ struct ConfidentClassifierOptions {
   double clip_norm = 0;  ///< largest gradient norm of each network; 0: not clipped
 };
 
-/// -E log D(x) - E log(1 - D(G(z))) from the discriminator's logits: its own loss.
+/// -E log D(x) - E log(1 - D(G(z))) from the discriminator's logits: the loss that it minimizes.
 Tensor discriminator_loss(const Tensor& real_logits, const Tensor& fake_logits);
 
 /// The generator's loss, from the discriminator's logits for its samples.

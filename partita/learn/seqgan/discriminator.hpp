@@ -4,7 +4,7 @@
 //   auto discriminator = std::make_shared<seqgan::SequenceDiscriminator>(
 //       seqgan::SequenceDiscriminatorOptions{.vocabulary = 5000}, Random(Stream{.seed = 1}));
 //   Tensor logits = discriminator->logits(tokens);             // [B], int64 [B, T]
-//   Tensor p = discriminator->probability(tokens);             // of being real, without gradient
+//   Tensor p = discriminator->probability(tokens);             // probability of being real
 #pragma once
 
 #include <torch/nn/module.h>

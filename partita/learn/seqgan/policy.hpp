@@ -30,7 +30,7 @@ class SequencePolicy : public torch::nn::Module {
   /// row.
   using State = std::vector<Tensor>;
 
-  /// Before the first element.
+  /// The state before the first element.
   virtual State start(std::int64_t rows) const = 0;
   /// The next element of each row, [rows, ...], without gradient. A row's element depends on its
   /// state and its stream alone.
@@ -49,7 +49,7 @@ struct TokenPolicyOptions {
   double temperature = 1;  ///< temperature of the softmax, > 0
 };
 
-/// Tokens, int64.
+/// A policy over tokens, int64.
 class TokenPolicy final : public SequencePolicy {
  public:
   /// @throws InvalidArgument if there is no model, or an option is out of its range.
@@ -90,7 +90,7 @@ class GaussianPolicy final : public SequencePolicy {
   void read(const Tensor& elements, State& state) const override;
   Tensor log_prob(const Tensor& sequences) const override;
 
-  /// For the next element, [rows, features].
+  /// The distribution of the next element, [rows, features].
   distributions::Normal next(const State& state) const { return distribution(state.front()); }
 
  private:

@@ -5,8 +5,8 @@
 //
 //   auto policy = [&] { return std::make_shared<seqgan::TokenPolicy>(network(), options); };
 //   const auto generator = policy();
-//   seqgan::train_maximum_likelihood(generator, real, held_out, {.epochs = 50});
-//   seqgan::SeqGan gan(generator, policy(), discriminator, real, {.rollouts = 16});
+//   seqgan::train_maximum_likelihood(generator, real, held_out, {.seed = 2}, {.epochs = 50});
+//   seqgan::SeqGan gan(generator, policy(), discriminator, real, {.seed = 3}, {.rollouts = 16});
 //   gan.pretrain_discriminator(50);
 //   gan.train({.steps = 200, .files = {.checkpoint = "run.checkpoint"}});
 //   Tensor y = seqgan::sample(*generator, 64, 20, {.seed = 1});
@@ -106,7 +106,7 @@ class SeqGan {
   /// One ascent step along the policy gradient. Losses: reward, the mean over the generated
   /// sequences.
   training::Losses generator_step(const Stream& stream);
-  /// g_steps, d_steps, and the roll-out policy's update.
+  /// g_steps generator steps, d_steps discriminator steps, and the roll-out policy's update.
   training::Losses iteration(std::uint64_t number);
   /// beta <- rate beta + (1 - rate) theta
   void update_rollout_policy(double rate);

@@ -34,7 +34,7 @@ class Batches {
   std::uint64_t batch_size_;
   Stream stream_;
   std::uint64_t epoch_ = 0;
-  std::vector<std::int64_t> order_ = {};  // of epoch_; empty before the first
+  std::vector<std::int64_t> order_ = {};  // that of epoch_; empty before the first
 };
 
 }  // namespace partita::training

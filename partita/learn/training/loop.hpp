@@ -41,8 +41,8 @@ using Values = std::vector<std::pair<std::string, double>>;
 using Step = std::function<Losses(std::uint64_t step)>;
 using Evaluate = std::function<Values()>;
 
-/// What a run writes, and reads again when it is resumed. A trainer that settles the loop itself
-/// takes only these from its caller.
+/// What a run writes, and reads again when it is resumed. A trainer that configures the loop
+/// itself takes only these from its caller.
 struct RunFiles {
   /// File in which the state is saved (written beside the old one, then renamed), and from which
   /// the run resumes if it exists. Empty: none.
@@ -54,7 +54,7 @@ struct RunFiles {
 };
 
 struct LoopOptions {
-  std::uint64_t steps = 1000;        ///< in all
+  std::uint64_t steps = 1000;        ///< total number of steps
   std::uint64_t log_every = 100;     ///< steps that an entry averages
   std::uint64_t evaluate_every = 0;  ///< in steps. 0: only after the last one
   /// Training stops after this many evaluations without a new minimum of their first value; then,
@@ -81,7 +81,7 @@ struct LoopResult {
 /// @param parts their states make up the model's; step() changes no other lasting state.
 /// @param evaluate early stopping minimizes the first value that it returns.
 /// @throws InvalidArgument if steps = 0; for patience without evaluate or with evaluate_every = 0
-/// @throws DataError if the checkpoint is damaged, of another run or of other networks
+/// @throws DataError if the checkpoint is damaged, or from another run or other networks
 /// @throws Error if a loss is not finite, which is noticed when a log entry is due
 LoopResult train(std::span<const Part> parts, const LoopOptions& options, const Step& step,
                  const Evaluate& evaluate = {}, const Progress& progress = {});

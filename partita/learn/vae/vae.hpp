@@ -9,7 +9,8 @@
 //   Tensor log_p = vae->likelihood(z)->log_prob(x);    // [k, N]
 //   Tensor mean = vae->likelihood(z)->mean();          // [k, N, 784]: pictures
 //
-//   auto [reconstruction, divergence, bound] = vae::evaluate(*vae, x, {.samples = 5000});
+//   auto [reconstruction, divergence, bound] =
+//       vae::evaluate(*vae, x, {.seed = 2}, {.samples = 5000});
 //
 // vae_training.hpp trains it.
 #pragma once
@@ -36,14 +37,14 @@ enum class Latent : std::uint8_t {
 
 enum class Decoder : std::uint8_t {
   bernoulli,  ///< bits, each with its logit
-  gaussian,   ///< of numbers, each with its mean, and one standard deviation for all, learned
+  gaussian,   ///< numbers, each with its mean, and one learned standard deviation for all
               ///< (Rybkin, Daniilidis, Levine 2021: a deviation for each has no largest likelihood
               ///< where an input is constant)
 };
 
 struct VaeOptions {
   std::int64_t inputs = 784;
-  std::vector<std::int64_t> hidden = {200, 200};  ///< of the encoder; the decoder's are mirrored
+  std::vector<std::int64_t> hidden = {200, 200};  ///< the encoder's; mirrored in the decoder
   Latent latent = Latent::gaussian;
   std::int64_t latent_dim = 50;
   std::int64_t categories = 10;
@@ -78,7 +79,7 @@ class Vae final : public torch::nn::Module {
   VaeOptions options_;
   torch::nn::Sequential encoder_{nullptr};
   torch::nn::Sequential decoder_{nullptr};
-  Tensor log_deviation_;  // of a Gaussian decoder
+  Tensor log_deviation_;  // a Gaussian decoder's
 };
 
 struct EvaluationOptions {

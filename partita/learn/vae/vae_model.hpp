@@ -20,8 +20,8 @@ struct VaeModel {
   /// The kind under which its archive is filed.
   static constexpr std::string_view kArchive = "vae";
 
-  std::int64_t rows = 0;     ///< of an image
-  std::int64_t columns = 0;  ///< of an image; rows * columns is the number of inputs
+  std::int64_t rows = 0;     ///< an image's
+  std::int64_t columns = 0;  ///< an image's; rows * columns is the number of inputs
   std::shared_ptr<Vae> vae = nullptr;
 
   /// On the CPU. @throws IoError, DataError

@@ -2,12 +2,12 @@
 //
 //   Tensor images = ...;                                    // uint8 [N, inputs], 0 to 255
 //   estimators::Pathwise estimator;
-//   auto result = vae::train(vae, images, estimator, {.epochs = 20});
+//   auto result = vae::train(vae, images, estimator, {.seed = 2}, {.epochs = 20});
 //   result.loop.history;                                    // loss, reconstruction, kl
 //
 // A Bernoulli decoder sees bits: each image is binarized, a pixel being 1 with a probability equal
 // to its gray value; a Gaussian one sees grays in [0, 1]. Losses are in nats per image:
-// reconstruction is -E_q[log p(x | z)], kl is KL(q(z | x) || p(z)), and loss what is descended.
+// reconstruction is -E_q[log p(x | z)], kl is KL(q(z | x) || p(z)), and loss is what is descended.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,7 @@ struct Relaxation {
 struct TrainingOptions {
   Objective objective = Objective::elbo;
   std::int64_t importance_samples = 1;  ///< k of iwae
-  /// Of iwae with categorical codes, for the estimator Pathwise.
+  /// For iwae with categorical codes and the estimator Pathwise.
   std::optional<Relaxation> relaxation = std::nullopt;
   Binarization binarization = Binarization::dynamic;
   double epochs = 20;
@@ -66,23 +66,23 @@ struct TrainingOptions {
   double epsilon = 1e-8;
   double clip_norm = std::numeric_limits<double>::infinity();
   double held_out = 0;            ///< share of images used only for evaluation, in [0, 1)
-  std::uint64_t patience = 0;     ///< epochs without a better bound of those; 0: all epochs
+  std::uint64_t patience = 0;     ///< epochs without a better held-out bound; 0: all epochs
   std::uint64_t log_every = 100;  ///< steps that a log entry averages
   at::Device device = at::kCPU;
 };
 
 struct TrainingResult {
   training::LoopResult loop;
-  std::int64_t images = 0;  ///< that were trained on
+  std::int64_t images = 0;  ///< number of training images
 };
 
 /// Trains the model in place, along with the estimator's own parameters. Held-out images are
-/// evaluated after every epoch: held_out_loss, held_out_reconstruction and held_out_kl, of one
-/// sample each.
+/// evaluated after every epoch: held_out_loss, held_out_reconstruction and held_out_kl, from
+/// one sample each.
 /// @param images uint8 [N, inputs]
-/// @param estimator of E_q[log p(x | z)], or of the importance-weighted bound: then none that
-///        evaluates relaxed samples; Pathwise with options.relaxation.
-/// @param stream of held-out images, order, bits and samples
+/// @param estimator for E_q[log p(x | z)], or for the importance-weighted bound: then one that does
+///        not relax samples; Pathwise with options.relaxation.
+/// @param stream the source of held-out images, order, bits and samples
 /// @throws InvalidArgument if an option is out of its range, or no image is left to train on
 TrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,
                      estimators::Estimator& estimator, const Stream& stream,

@@ -38,8 +38,8 @@ Tensor log_choose(const Tensor& n, const Tensor& k);
 /// (DLMF 8.17.5, 8.17.24). By logits, so that probs close to 1 keep their digits.
 Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b);
 
-/// E[f(X, log P(X))] of X ~ Binomial(total_count, coin), summed over 0 ... the largest total_count;
-/// f maps [count, batch], in double, to the same.
+/// E[f(X, log P(X))] for X ~ Binomial(total_count, coin), summed over 0 ... the largest
+/// total_count; f maps [count, batch], in double, to the same.
 Tensor binomial_expectation(const Tensor& total_count, const Coin& coin,
                             const std::function<Tensor(const Tensor&, const Tensor&)>& f);
 

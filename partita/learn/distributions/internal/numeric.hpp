@@ -17,7 +17,7 @@ inline constexpr double kPi = std::numbers::pi;
 /// log(1 - e^x) for x <= 0, to full relative precision (Maechler 2012, "Accurately computing
 /// log(1 - exp(-|a|))"). At 0: -inf, with gradient -inf.
 Tensor log1mexp(const Tensor& x);
-using partita::log1mexp;  // for numbers
+using partita::log1mexp;  // the overload for numbers
 
 /// log(1 - exp(-e^v)), the log of the inverse of the complementary log-log; v itself where e^v is
 /// so small that it would underflow.

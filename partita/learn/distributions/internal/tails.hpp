@@ -27,7 +27,7 @@ namespace partita::distributions {
 struct Tails {
   double log_lower;    ///< log P(Y <= y)
   double log_upper;    ///< log P(Y > y)
-  double log_density;  ///< of Y at y
+  double log_density;  ///< log density of Y at y
   /// dy / d parameter with P(Y <= y) held: -(dP / d parameter) / density. The implicit gradient of
   /// a draw (Figurnov, Mohamed, Mnih 2018, equation 5).
   double shift[2];

@@ -29,7 +29,7 @@ struct DiscreteVariables {
   Tensor logits;  ///< [batch, event]; normalized if one-hot
   bool one_hot;   ///< false for bits
 
-  /// Nothing if the distribution is of another kind.
+  /// Nothing for any other distribution.
   static std::optional<DiscreteVariables> of(const Distribution& distribution);
 
   Tensor probs() const { return one_hot ? logits.softmax(-1) : logits.sigmoid(); }

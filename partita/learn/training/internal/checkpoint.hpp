@@ -19,9 +19,9 @@ struct LoopState {
   bool stopped_early = false;
   std::uint64_t summed = 0;  // steps since the last entry, whose losses `sums` adds up
   Values sums = {};
-  double least = std::numeric_limits<double>::infinity();  // evaluation
-  std::uint64_t since_least = 0;                           // evaluations
-  std::vector<std::string> best = {};  // the parts at the least, as archives; empty before one
+  double least = std::numeric_limits<double>::infinity();  // the best evaluation
+  std::uint64_t since_least = 0;                           // evaluations after it
+  std::vector<std::string> best = {};  // the parts at that evaluation, as archives
   std::vector<LogEntry> history = {};
 };
 
