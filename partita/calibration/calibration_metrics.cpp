@@ -132,7 +132,7 @@ std::vector<BinSum> sum_equal_mass(std::span<const Prediction> sorted, std::size
   std::vector<BinSum> sums(bins);
   const std::size_t n = sorted.size();
   std::size_t b = 0;
-  std::size_t seen = 0;  // how many rows stand before
+  std::size_t seen = 0;  // how many rows come before
   double last = -1;
   for (std::size_t i = 0; i < n; ++i) {
     const auto weight = static_cast<std::size_t>(count(i));
@@ -173,7 +173,7 @@ double debiased_ece_of(std::span<const BinSum> sums, double rows) {
   return std::sqrt(std::max(0.0, total / rows));
 }
 
-/// What is measured: rows, counted once or as often as a resample has them.
+/// The rows to measure, each counted once or as often as a resample has it.
 class Measured {
  public:
   Measured(Rows logits, std::span<const std::int64_t> labels, const CalibrationBins& options,

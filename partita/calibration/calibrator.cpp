@@ -33,7 +33,7 @@ void scale_row(const MatrixScaling& scaling, std::span<double> z) {
   std::copy(out.begin(), out.end(), z.begin());
 }
 
-/// Replaces log-probabilities by what the curves make of the probabilities.
+/// Replaces log-probabilities by those that the curves give.
 template <class Curves>
 void map_row(const Curves& curves, std::span<const double> p, std::span<double> log_prob) {
   if (curves.size() == 1) {

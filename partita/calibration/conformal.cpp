@@ -39,7 +39,7 @@ class RankedRow {
   }
 
   std::vector<std::size_t> order;
-  std::vector<double> scores;  // in this order, ascending
+  std::vector<double> scores;  // of the classes in this order, ascending
 
  private:
   std::vector<double> row_;
@@ -54,7 +54,7 @@ double noise_of(const ConformalOptions& options, const Stream& stream) {
 
 double conformal_quantile(std::vector<double> scores, double alpha) {
   check_in("alpha", alpha, "(0, 1)");
-  // (n + 1)(1 - alpha), but for the rounding of 1 - alpha: 0.1 must not make 90 of 99 into 91.
+  // (n + 1)(1 - alpha) without the rounding of 1 - alpha: at 0.1, 99 rows have rank 90, not 91.
   const double rank = static_cast<double>(scores.size() + 1) * (1 - alpha);
   const double nearest = std::round(rank);
   const double whole = std::abs(rank - nearest) < 1e-9 ? nearest : std::ceil(rank);

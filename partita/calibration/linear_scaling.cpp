@@ -16,7 +16,7 @@ namespace partita {
 namespace {
 
 constexpr int kMostIterations = 5000;
-constexpr double kTolerance = 1e-9;  // of the gradient's norm, for logits of mean square 1
+constexpr double kTolerance = 1e-9;  // for the gradient's norm, with logits of mean square 1
 /// What L-BFGS may leave when rounding ends its line search.
 constexpr double kGoodEnough = 1e-6;
 
@@ -70,7 +70,7 @@ class Objective {
   std::size_t size() const { return weights_ + classes_; }
   double scale() const { return scale_; }
 
-  /// Of the mean NLL.
+  /// The terms of the mean NLL.
   Terms at(const double* parameters) const {
     constexpr std::size_t kChunks = 16;
     Terms zero;

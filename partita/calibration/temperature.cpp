@@ -16,9 +16,9 @@ namespace partita {
 namespace {
 
 constexpr int kMostIterations = 200;
-/// Of beta |N'|, the mean entropy's distance from N, in nats.
+/// For beta |N'|, the mean entropy's distance from N, in nats.
 constexpr double kTolerance = 1e-12;
-/// Single precision leaves N' with an error of some 1e-7 of the logits, less over many rows.
+/// Single precision leaves an error in N' of some 1e-7 of the logits, less over many rows.
 constexpr double kRelativeStepForDouble = 1e-5;
 
 /// N and its derivatives.
@@ -76,7 +76,7 @@ class Objective {
     return {sum.value / rows + used * mean_gap_, sum.first / rows + mean_gap_, sum.second / rows};
   }
 
-  /// How far labels are below the largest logit of their rows; 0 if every label has that.
+  /// How far labels are below the largest logit of their rows; 0 if every label has the largest.
   double mean_gap() const { return mean_gap_; }
 
   bool every_row_is_constant() const {
@@ -105,9 +105,9 @@ struct Bracket {
 
   void shrink(double beta, double first) { (first > 0 ? high : low) = beta; }
 
-  /// Newton's step on log beta, in which N is less crooked than in beta, if it stays inside and is
-  /// not too long to be trusted; or else one that is. Of the second derivative
-  /// beta^2 N'' + beta N' the last term is left out where it is negative.
+  /// Newton's step on log beta, in which N is closer to quadratic than in beta, if it stays inside
+  /// and is not too long to be trusted; otherwise a step that is safe. The second derivative is
+  /// beta^2 N'' + beta N', whose last term is left out where it is negative.
   double next(double beta, const Likelihood& n) const {
     constexpr double kLongest = 8;
     const double slope = beta * n.first;
@@ -178,7 +178,7 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
     ++fit.iterations;
     if (progress) progress({static_cast<std::uint64_t>(fit.iterations), 0, "passes"});
     if (n.first > 0 && !limit_known) {
-      // N' grows with beta: only here can it be positive at 0, too.
+      // N' grows with beta, so only here can it be positive at 0 as well.
       constexpr double kAlmostZero = 1e-200;
       constexpr double kRounding = 1e-14;
       if (objective.at<double>(kAlmostZero).first >= -kRounding * objective.mean_gap()) {

@@ -24,7 +24,7 @@ DetectionMetrics metrics_of(const RocCurve& in_curve, Positive positive) {
           .detection_accuracy = detection_accuracy(in_curve)};
 }
 
-/// The curve of a resample, in which the i-th highest positive stands positive[i] times.
+/// The curve of a resample, in which the i-th highest positive occurs positive[i] times.
 RocCurve resampled(const RocCurve& curve, std::span<const std::uint32_t> positive,
                    std::span<const std::uint32_t> negative) {
   RocCurve out{curve.front()};

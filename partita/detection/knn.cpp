@@ -23,7 +23,7 @@ constexpr std::size_t kTrainingBlock = 1024;
 MatrixXd directions(Rows features, std::size_t first, std::size_t count) {
   MatrixXd out = feature_columns(features, first, count);
   for (Index i = 0; i < out.cols(); ++i) {
-    out.col(i) /= out.col(i).lpNorm<Eigen::Infinity>();  // whose squares do not overflow
+    out.col(i) /= out.col(i).lpNorm<Eigen::Infinity>();  // so that squares do not overflow
     out.col(i).normalize();
   }
   return out;

@@ -52,8 +52,8 @@ MatrixXd class_means(Rows features, const Classes& classes) {
   return sums.array().rowwise() / rows.transpose().array();
 }
 
-/// Of what is left of the features after their means: the covariance (its lower half), and the mean
-/// fourth power of the rows' lengths.
+/// The features less their means: their covariance (its lower half), and the mean fourth power of
+/// the rows' lengths.
 struct Spread {
   MatrixXd covariance;
   double fourth_power = 0;
@@ -98,7 +98,7 @@ double best_shrinkage(const Spread& spread, double scale, double rows) {
 
 Eigen::LLT<MatrixXd> factorize(const MatrixXd& covariance) {
   Eigen::LLT<MatrixXd> factor(covariance);  // reads the lower half
-  // What a column keeps of its variance, given those before it, whatever its unit.
+  // The share of a column's variance that those before it do not explain, whatever its unit.
   const auto kept = factor.matrixLLT().diagonal().array().square() / covariance.diagonal().array();
   const double rounding =
       static_cast<double>(covariance.cols()) * std::numeric_limits<double>::epsilon();

@@ -50,7 +50,7 @@ RocCurve mirrored(const RocCurve& curve) {
   const OperatingPoint all = curve.back();
   RocCurve out{curve.front()};
   out.reserve(curve.size());
-  // Of the other side is what lies at or under a score: all but the point before.
+  // What lies at or under a score counts for the other side: all but the point before.
   for (std::size_t i = curve.size() - 1; i > 0; --i) {
     out.push_back({-curve[i].threshold, all.false_positives - curve[i - 1].false_positives,
                    all.true_positives - curve[i - 1].true_positives});

@@ -17,7 +17,7 @@
 
 namespace partita {
 
-/// Numbers in a file without a name: it disappears once it is closed, whatever happens.
+/// Numbers in a file without a name, which disappears once it is closed, whatever happens.
 class Corpus::Spool {
  public:
   Spool() : path_((std::filesystem::temp_directory_path() / "partita-corpus-XXXXXX").string()) {

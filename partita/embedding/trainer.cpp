@@ -22,9 +22,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint64_t kChunk = 8192;        // positions: the work that a thread takes at a time
-constexpr std::size_t kParts = 8;             // of a chunk in deterministic training, one copy each
-constexpr double kLeastRate = 1e-4;           // of the first learning rate
+constexpr std::uint64_t kChunk = 8192;        // positions that a thread takes at a time
+constexpr std::size_t kParts = 8;             // per chunk in deterministic training, one copy each
+constexpr double kLeastRate = 1e-4;           // as a share of the initial learning rate
 constexpr double kBetweenUpdates = 0.1;       // seconds
 constexpr std::size_t kPrefetchDistance = 2;  // windows
 constexpr double kNoisePower = 0.75;
@@ -247,8 +247,8 @@ class EmbeddingTrainer::State {
 
   Worker make_worker() const { return {options_, weights_.inputs.stride(), log_noise_}; }
 
-  /// Hogwild, until a checkpoint is due or all is done. Chunks are handed out in order, and what is
-  /// handed out is finished: so the next one is all there is to know.
+  /// Hogwild, until a checkpoint is due or all is done. Chunks are handed out in order, and each
+  /// one is finished, so the number of the next one is the whole state.
   void train_in_parallel(Reporter& reporter) {
     std::atomic<std::uint64_t> next = next_chunk_;
     std::atomic<bool> stop = false;

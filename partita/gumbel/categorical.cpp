@@ -1,6 +1,6 @@
-// A draw is an inverse CDF at three levels, of which one pass over the row leaves the weights of
-// the upper two: blocks of 512 logits, their 16 lanes, and the 32 logits of a lane (see
-// softmax/kernels.hpp). What is left of the uniform below one level's choice chooses at the next.
+// A draw is an inverse CDF at three levels, and one pass over the row gives the weights of the
+// upper two: blocks of 512 logits, their 16 lanes, and the 32 logits of a lane (see
+// softmax/kernels.hpp). What is left of the uniform after one level's choice chooses at the next.
 //
 // For a few draws, the lanes of a chosen block and the logits of a chosen lane are cumulated when
 // they are needed: a hundred nanoseconds. For many, all are cumulated beforehand, and a choice
@@ -31,12 +31,12 @@ using Total = kernels::LevelTotal;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// The tables cost as much as drawing one category in so many without them.
+/// The tables cost as much as drawing one category for this many columns without them.
 constexpr std::size_t kColumnsADraw = 256;
 
-/// The last of n (a power of 2) running sums that is not above `target`, of which what lies beyond
-/// that sum is left. It is never that of a weight 0: the next one begins at the same place. Numbers
-/// >= 0 are compared by their bits, without a jump.
+/// The last of n (a power of 2) running sums that is not above `target`, from which that sum is
+/// subtracted. It is never the sum before a weight 0: the next one begins at the same place.
+/// Numbers >= 0 are compared by their bits, without a branch.
 std::size_t choose(const double* starts, std::size_t n, const Total& total, double& target) {
   target = std::min(target * total.scale, total.largest_target);
   const auto bits = std::bit_cast<std::int64_t>(target);
@@ -127,7 +127,7 @@ class RowSampler {
     cell_starts_.resize(blocks * kBlock);
     cell_totals_.resize(blocks * kLanes);
     for (std::size_t b = 0; b < blocks; ++b) {
-      if (pass_.block_weight()[b] == 0) continue;  // is never chosen
+      if (pass_.block_weight()[b] == 0) continue;  // it is never chosen
       lane_totals_[b] = cumulate_lanes(b, &lane_starts_[b * kLanes]);
       T buffer[kBlock];
       const auto z = row_.block(b, buffer);
@@ -180,7 +180,7 @@ void CategoricalSampler::draw(Stream stream, std::uint64_t first,
                               std::span<std::int64_t> out) const {
   std::visit(
       [&](const auto& sampler) {
-        if (out.size() == 1) {  // makes no more words than it needs
+        if (out.size() == 1) {  // generates no more words than it needs
           const double uniform = stream.uniform(first);
           return sampler.draw({&uniform, 1}, out.data());
         }

@@ -70,7 +70,7 @@ void condition_on_maximum(std::span<double> gumbels, double maximum) {
   for (double& g : gumbels) {
     if (g == -kInfinity) continue;
     if (g == largest) {
-      g = maximum;  // log1mexp(0) = -inf leads to the same; here exactly
+      g = maximum;  // what follows gives the same, but rounded
       continue;
     }
     const double v = maximum - g + log1mexp(g - largest);
@@ -96,7 +96,7 @@ std::size_t sample_given_maximum(std::span<const double> locations, double maxim
   std::size_t chosen = 0;
   for (std::size_t i = 0; i < locations.size(); ++i) {
     const double weight = std::exp(locations[i] - largest);
-    if (weight > 0) chosen = i;  // rounding may run past the last; it is then the one chosen
+    if (weight > 0) chosen = i;  // if rounding runs past the last, that one is chosen
     remaining -= weight;
     if (remaining < 0) break;
   }

@@ -31,9 +31,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// The least number of categories taken one by one before the rest is drawn at once.
+// At least this many categories are taken one by one before the rest is drawn at once.
 constexpr std::size_t kOneByOne = 24;
-// What a category must weigh to be among them: below it, 1 / weight might overflow.
+// The least weight of a category in the rest: below it, 1 / weight might overflow.
 constexpr double kSmallestWeight = 1e-200;
 
 struct Higher {
@@ -46,7 +46,7 @@ template <class T>
 class Walk {
  public:
   double reset(Rows logits, std::size_t row, TopDown::Weights weights) {
-    // In a single block there is nothing to be saved by bounds.
+    // In a single block, bounds would save nothing.
     const bool exact = weights == TopDown::Weights::exact || logits.columns() <= kernels::kBlock;
     const double log_sum_exp = cells_.reset(logits, row, exact);
     taken_ = 0;
@@ -128,7 +128,7 @@ class Walk {
   /// Draws the first point of every category that is left: below the last value they are
   /// independent. Categories too unlikely for x to hold their point stay where they are.
   void reveal_rest() {
-    ++taken_;  // past reveal_after_
+    ++taken_;  // so that reveal_after_ is passed
     if (!prepare()) return;
     std::uint64_t drawn = 0;
     std::array<std::uint64_t, 4> words{};

@@ -21,7 +21,7 @@ std::uint32_t crc32_of(std::uint32_t crc, std::string_view bytes) {
       ::crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-/// The kind of a damaged file may hold anything; an error message is one printable line.
+/// A damaged file's kind may hold anything, but an error message is one printable line.
 std::string printable(std::string_view text) {
   std::string out(text);
   std::replace_if(

@@ -32,7 +32,7 @@ Location parse_location(const std::string& text) {
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
-/// The array that is asked for, or the only one that there is.
+/// The array asked for, or the only one there is.
 std::string chosen(const Location& location, const std::vector<std::string>& names) {
   if (!location.array.empty()) return location.array;
   if (names.empty()) throw DataError(location.path, "holds no arrays");
@@ -75,7 +75,7 @@ struct ArrayFile::Contents {
   std::string name;
   std::variant<MappedFile, NpzFile, SafetensorsFile, CsvTable> file;
   ArrayView array;      // unless it is a CsvTable
-  std::string aligned;  // a copy, should the elements lie misaligned
+  std::string aligned;  // a copy, if the elements are misaligned
 };
 
 ArrayFile::ArrayFile(const std::string& location) {

@@ -36,10 +36,10 @@ std::optional<double> number(std::string_view field) {
   const char* const end = field.data() + field.size();
   const auto [stop, error] = std::from_chars(field.data(), end, value);
   if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
-  return value;  // what is out of range has become 0 or infinity
+  return value;  // out of range, it has become 0 or infinity
 }
 
-/// Fields of a person's file, to be shown on one line.
+/// A field of the user's file, fit to be shown on one line.
 std::string shown(std::string_view field) {
   std::string out;
   for (const char c : field.substr(0, 32)) out += c < ' ' || c > '~' ? '?' : c;

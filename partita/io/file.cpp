@@ -81,7 +81,7 @@ void write_all(const Descriptor& file, const fs::path& path, std::string_view re
   }
 }
 
-/// Of the old name in the new one; file systems allow 255 bytes in all.
+/// Bytes of the old name that the new one keeps; file systems allow 255 in all.
 constexpr std::size_t kLongestName = 200;
 
 /// The new file beside the old one. Removed again unless it was renamed.

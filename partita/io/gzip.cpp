@@ -43,8 +43,8 @@ std::string gunzip(std::string_view name, std::string_view bytes) {
   Inflater inflater;
   z_stream& stream = inflater.stream();
   std::string out;
-  std::size_t used = 0;      // of bytes
-  std::size_t produced = 0;  // of out
+  std::size_t used = 0;      // how much of `bytes` was read
+  std::size_t produced = 0;  // how much of `out` was written
   for (bool ended = false; !ended;) {
     if (out.size() - produced < kStep) out.resize(out.size() + out.size() / 2 + kStep);
     // zlib reads through a pointer to non-const, and writes nothing there.

@@ -73,7 +73,7 @@ struct Part {
 constexpr Part kImages{"images", "idx3-ubyte"};
 constexpr Part kLabels{"labels", "idx1-ubyte"};
 
-/// Under whichever of its names it has.
+/// The part's file, under whichever of its names it has.
 std::optional<fs::path> find(const fs::path& directory, std::string_view split, const Part& part) {
   for (const char* separator : {"-", "."}) {
     for (const char* ending : {"", ".gz"}) {

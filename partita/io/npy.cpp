@@ -21,15 +21,15 @@ namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::string_view kAccepted = "floating-point numbers or integers";
 
-/// What the header says, before anything is made of it.
+/// What the header says, before it is interpreted.
 struct Description {
   std::string descr;
   bool fortran_order = false;
   std::vector<std::uint64_t> shape;
 };
 
-/// Reads the header: a Python dictionary with three known keys, of which the values are a string, a
-/// bool, and a tuple of integers. Nothing else of Python's grammar is needed.
+/// Reads the header: a Python dictionary with three known keys, whose values are a string, a bool,
+/// and a tuple of integers. Nothing else of Python's grammar is needed.
 class HeaderParser {
  public:
   HeaderParser(std::string_view name, std::string_view text) : name_(name), rest_(text) {}
@@ -104,7 +104,7 @@ class HeaderParser {
     rest_.remove_prefix(end + 1);
     return text;
   }
-  /// The element type: a string, or a list for a record array, which is named as that.
+  /// The element type: a string, or a list, which means a record array.
   std::string element() {
     skip_space();
     if (rest_.starts_with('[')) {
@@ -137,7 +137,7 @@ class HeaderParser {
   std::string_view rest_;
 };
 
-/// "int64" for "<i8": what a person calls it.
+/// "int64" for "<i8".
 std::string element_name(std::string_view descr) {
   static const std::map<char, std::string_view> kinds = {
       {'f', "float"}, {'i', "int"}, {'u', "uint"}, {'c', "complex"}};
@@ -179,7 +179,7 @@ std::optional<std::uint64_t> product(std::uint64_t a, std::uint64_t b) {
   return a * b;
 }
 
-/// The text of the header, and through `end` where it ends.
+/// The text of the header; `end` receives where it ends.
 std::string_view header_text(std::string_view name, std::string_view bytes, std::size_t& end) {
   if (bytes.empty()) throw DataError(name, "the file is empty, expected a .npy array");
   const std::string_view start = bytes.substr(0, kMagic.size());
@@ -208,12 +208,12 @@ std::string_view header_text(std::string_view name, std::string_view bytes, std:
   return bytes.substr(start_of_text, static_cast<std::size_t>(length));
 }
 
-/// All that stands before the data.
+/// Everything before the data.
 std::string file_header(std::string_view descr, std::size_t rows, std::size_t columns) {
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}, {}), }}",
                                    descr, rows, columns);
   constexpr std::size_t kBeforeText = 10;
-  constexpr std::size_t kAlignment = 64;  // of the data, as NumPy does it
+  constexpr std::size_t kAlignment = 64;  // where data begins, as NumPy does it
   header.append((kAlignment - (kBeforeText + header.size() + 1) % kAlignment) % kAlignment, ' ');
   header += '\n';
   std::string start(kMagic);

@@ -23,7 +23,7 @@ constexpr std::uint32_t kDirectoryEnd64 = 0x06064b50;
 constexpr std::uint32_t kDirectoryLocator64 = 0x07064b50;
 constexpr std::size_t kEndSize = 22;
 constexpr std::size_t kLongestComment = 0xFFFF;
-constexpr std::uint32_t kElsewhere = 0xFFFFFFFF;  // a size that stands in the zip64 fields
+constexpr std::uint32_t kElsewhere = 0xFFFFFFFF;  // marks a size that is in the zip64 fields
 constexpr std::uint32_t kStored = 0;
 constexpr std::uint32_t kDeflated = 8;
 
@@ -57,7 +57,7 @@ struct Directory {
   std::uint64_t offset;
 };
 
-/// Found from the file's end, where it stands before a comment.
+/// Searches from the file's end, where only a comment may follow it.
 Directory find_directory(const std::string& name, std::string_view bytes) {
   if (bytes.empty()) throw DataError(name, "the file is empty, expected a .npz archive");
   if (!bytes.substr(0, 2).starts_with(std::string_view("PK").substr(0, bytes.size()))) {
@@ -175,7 +175,7 @@ std::string_view NpzFile::member(std::string_view name) {
   if (const auto done = inflated_.find(name); done != inflated_.end()) return done->second;
   std::string_view bytes = packed_bytes(*entry);
   if (entry->method == kDeflated) {
-    // Deflate makes at most 1032 bytes of one: a damaged size must not ask for all memory.
+    // Deflate turns a byte into at most 1032: a damaged size must not ask for all memory.
     constexpr std::uint64_t kMostExpansion = 1100;
     if (entry->size / kMostExpansion > entry->packed)
       throw DataError(full_name, "damaged: impossible size");

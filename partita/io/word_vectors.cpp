@@ -83,7 +83,8 @@ class Parser {
     if (!spaced || dim.ec != std::errc{} || dim.ptr != end || expected_ == 0 || out_.dim == 0) {
       fail("not a file of word vectors: the first line is not \"WORDS DIM\", two numbers above 0");
     }
-    // Two bytes a number at least: no header makes this allocate more than the file is large.
+    // A number takes at least two bytes, so no header makes this allocate more than the file's
+    // size.
     if (out_.dim > rest_.size() / 2 || expected_ > rest_.size() / 2 / out_.dim) {
       fail(fmt::format(
           "the first line says {} words of {} numbers, but the file is too short for them",
@@ -93,7 +94,7 @@ class Parser {
     out_.values.reserve(expected_ * out_.dim);
   }
 
-  /// The bytes behind the first word: digits and what goes with them, or any.
+  /// Whether the bytes after the first word are not those of numbers in text.
   bool is_binary() const {
     const std::size_t begin = rest_.find(' ');
     const std::string_view numbers =

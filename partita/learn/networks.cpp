@@ -35,7 +35,7 @@ void check_positive(const char* argument, std::int64_t value) {
   if (value < 1) throw InvalidArgument(argument, fmt::format("expected 1 or more, got {}", value));
 }
 
-/// 3 x 3 with a border of zeros: the sides stay.
+/// 3 x 3 with a border of zeros: it keeps the sides.
 nn::Conv2d convolution(std::int64_t from, std::int64_t to) {
   return nn::Conv2d(nn::Conv2dOptions(from, to, 3).padding(1));
 }
@@ -50,8 +50,8 @@ nn::ConvTranspose2d doubling(std::int64_t from, std::int64_t to) {
 
 nn::LeakyReLU leaky() { return nn::LeakyReLU(nn::LeakyReLUOptions().negative_slope(kLeak)); }
 
-/// Each weight of two or more dimensions by `deviation(weight)`; one of one dimension is the scale
-/// of a normalization.
+/// Draws each weight of two or more dimensions with deviation(weight); a weight of one dimension is
+/// the scale of a normalization.
 void set_weights(nn::Sequential& network, const Random& random,
                  const std::function<double(const Tensor&)>& deviation) {
   const at::NoGradGuard no_grad;

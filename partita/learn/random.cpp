@@ -37,13 +37,12 @@ at::ScalarType arithmetic_type(const at::TensorOptions& options) {
   return type == at::kHalf || type == at::kBFloat16 ? at::kFloat : type;
 }
 
-/// The number before 1 in the type that is asked for.
+/// The largest number below 1 in the requested type.
 double largest_uniform(const at::TensorOptions& options) {
   return 1 - epsilon(at::typeMetaToScalarType(options.dtype())) / 2;
 }
 
-/// Draws of (0, most], in the type that is asked for: rounding to it must not reach 0 or exceed
-/// `most`.
+/// Draws in (0, most] in the requested type: rounding to it must not reach 0 or exceed `most`.
 Tensor inside(Tensor draws, double most, const at::TensorOptions& options) {
   const auto type = at::typeMetaToScalarType(options.dtype());
   if (type == draws.scalar_type()) return draws.to(options);
@@ -80,7 +79,7 @@ struct Random::State {
     return first;
   }
 
-  /// 64 bits an element, from the torch generator.
+  /// 64 bits per element, from the torch generator.
   Tensor bits(IntArrayRef shape, at::Device device) {
     return at::empty(shape, at::TensorOptions(at::kLong).device(device))
         .random_(std::numeric_limits<std::int64_t>::min(), c10::nullopt,
@@ -285,7 +284,7 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
 }
 
 Tensor Random::gumbel_max(const Tensor& logits, std::int64_t count) const {
-  // For as many draws at a time as this much noise is for.
+  // As many draws at a time as need this much noise.
   constexpr std::int64_t kNoise = 1 << 22;
   const std::int64_t step =
       std::max<std::int64_t>(1, kNoise / std::max<std::int64_t>(1, logits.numel()));

@@ -112,8 +112,8 @@ double binomial_of_small_probability(Draws& draws, double n, double p) {
   }
 }
 
-/// The logarithm of the draw that Marsaglia and Tsang make of a normal x and a uniform u; NaN if
-/// they reject. concentration >= 1.
+/// The logarithm of Marsaglia and Tsang's draw from a normal x and a uniform u; NaN if it is
+/// rejected. concentration >= 1.
 double attempt_log_gamma(double concentration, double x, double u) {
   const double d = concentration - 1.0 / 3;
   const double v = 1 + x / std::sqrt(9 * d);
@@ -127,7 +127,7 @@ double attempt_log_gamma(double concentration, double x, double u) {
   return accepts ? std::log(d * cube) : kNaN;
 }
 
-/// A Poisson draw made of uniforms, the second only from kManyEvents on, where they may be
+/// A Poisson draw from uniforms, the second only from kManyEvents on, where they may be
 /// rejected.
 std::optional<double> attempt_poisson(double rate, double v, double u) {
   if (!(rate >= 0)) return kNaN;
@@ -152,8 +152,7 @@ std::optional<double> attempt_poisson(double rate, double v, double u) {
   return accepts ? std::optional(it.k) : std::nullopt;
 }
 
-// Of fill_log_gamma and fill_poisson: as many elements at a time, and what a redrawn one reads at
-// most.
+// For fill_log_gamma and fill_poisson: elements at a time, and the most that a redrawn one reads.
 constexpr std::size_t kBlock = 256;
 static_assert(kBlock % kernels::kWordStep == 0);
 constexpr std::uint64_t kRedrawn = 1U << 16U;

@@ -22,7 +22,7 @@ double largest(std::span<const double> logits) {
   return *std::max_element(logits.begin(), logits.end());
 }
 
-/// (z - max z) / T: the softmax of z / T, and no overflow however cold it is.
+/// (z - max z) / T, with the softmax of z / T and no overflow however small T is.
 void divide(std::span<double> logits, double temperature) {
   const double max = largest(logits);
   for (double& z : logits) z = (z - max) / temperature;
@@ -38,7 +38,7 @@ double dynamic_temperature(const SamplerSettings& settings, std::span<const doub
   const double low = std::max(0.0, settings.temperature - settings.dynatemp_range);
   const double high = settings.temperature + settings.dynatemp_range;
   const double share = std::clamp(entropy(sums).low / std::log(possible), 0.0, 1.0);
-  // 0 is the limit of no temperature at all: the most likely is left.
+  // A temperature of 0 has a limit: only the most likely is left.
   return std::max(low + (high - low) * std::pow(share, settings.dynatemp_exponent),
                   std::numeric_limits<double>::min());
 }
@@ -60,7 +60,7 @@ void exclude_top_choices(const SamplerSettings& settings, const Stream& stream,
   }
 }
 
-/// As in llama.cpp's adaptive-p.
+/// Adaptive-p, as in llama.cpp.
 void prefer_target(const SamplerSettings& settings, std::span<double> logits) {
   constexpr double kWidth = 0.3;
   constexpr double kPeak = 5;

@@ -85,7 +85,7 @@ class Walk {
     std::size_t count = 0;
     std::vector<Sequence> prefix;
     std::vector<double> log_prob;
-    std::vector<std::size_t> samples;  // of row r: first[r] ... first[r + 1]
+    std::vector<std::size_t> samples;  // those of row r: first[r] ... first[r + 1]
     std::vector<std::size_t> first{0};
 
     void clear() {

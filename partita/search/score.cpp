@@ -29,7 +29,7 @@ TokenScore score(Rows logits, std::size_t row, Token token) {
              : score(std::span(logits.row_data<double>(row), n), lse, token);
 }
 
-/// The sequences of a batch, one token of each at a time.
+/// Scores the sequences of a batch, one token of each at a time.
 /// @param which of the sequences
 void score_batch(const SequenceModel& model, const SearchOptions& options, const SeeLogits& see,
                  std::span<const Sequence> sequences, std::span<const std::size_t> which,
@@ -80,7 +80,7 @@ std::vector<std::vector<TokenScore>> score_sequences(const SequenceModel& model,
       }
     }
   }
-  // Those of about one length go together, so that a batch is full to its end.
+  // Sequences of similar length go together, so that a batch is full to its end.
   std::vector<std::size_t> order(sequences.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {

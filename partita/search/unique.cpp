@@ -87,7 +87,7 @@ std::optional<PerturbedHypothesis> UniqueSampler::next() {
       node->children.open(node->prefix,
                           {node->logits.data(), row.dtype(), 1, row.columns(), row.row_stride()});
     }
-    // There is one: a node without further children does not wait.
+    // There is a child: a node without further children does not wait.
     Prefix child = *node->children.next(node->prefix, model.end_token(), longest);
     const double rest = node->children.peek();
     if (rest > kNone) state_->push(rest, std::move(node));

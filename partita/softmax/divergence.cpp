@@ -39,7 +39,7 @@ std::vector<double> compare(Rows p_logits, Rows q_logits, const RowOptions& opti
               }
               return sum;
             });
-        result[r] = std::max(value, 0.0);  // both are >= 0; rounding may say -1e-17
+        result[r] = std::max(value, 0.0);  // it is >= 0 but for rounding
       });
   return result;
 }

@@ -106,7 +106,7 @@ class Counter {
   }
 
   NgramTable& table_;
-  std::vector<std::uint32_t> text_;        // as encode_lines()
+  std::vector<std::uint32_t> text_;        // from encode_lines()
   std::vector<std::uint32_t> order_ = {};  // places in text_, grouped by node
   std::vector<std::uint32_t> tally_;       // [vocabulary] of the node at hand, else 0
   std::vector<std::uint32_t> met_ = {};

@@ -19,7 +19,7 @@ namespace {
 #ifdef PARTITA_SENTENCEPIECE
 const SentencePieceFunctions& functions() {
   static const SentencePieceFunctions* const loaded = [] {
-    // Its symbols are seen by nobody else, and it sees its own before those of libtorch. It stays.
+    // Nobody else sees its symbols, and it sees its own before those of libtorch. It stays loaded.
     void* const library =
         ::dlopen("libpartita_sentencepiece.so", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     void* const symbol = library == nullptr ? nullptr : ::dlsym(library, kSentencePieceFunctions);
@@ -35,8 +35,8 @@ const SentencePieceFunctions& functions() {
 }
 #endif
 
-/// "Internal: ./src/x.cc(580) [condition] Vocabulary size is smaller than ...": what a person can
-/// use comes last.
+/// "Internal: ./src/x.cc(580) [condition] Vocabulary size is smaller than ...": the useful
+/// part comes last.
 std::string reason(const std::runtime_error& error) {
   const std::string text = error.what();
   const std::size_t bracket = text.rfind("] ");

@@ -33,7 +33,7 @@ namespace {
 
 constexpr const char* kUnknown = "<unk>";
 
-/// Items that stand as they are listed, behind `first` tokens of which the end is token 0.
+/// Items in the order listed, after `first` tokens, of which token 0 is the end.
 template <class Item, std::size_t first>
 class Listed : public TextUnits::Codec {
  public:
@@ -60,7 +60,7 @@ class Listed : public TextUnits::Codec {
   std::unordered_map<Item, Token> index_ = {};
 };
 
-/// What a text is made of; none is unknown.
+/// The characters of a text; none is unknown.
 class Characters final : public Listed<char32_t, 1> {
  public:
   explicit Characters(const std::u32string& characters)
@@ -104,7 +104,7 @@ void for_each_word(std::string_view text, const Use& use) {
   }
 }
 
-/// And "<unk>" behind the end.
+/// Words, with "<unk>" after the end.
 class Words final : public Listed<std::string, 2> {
  public:
   using Listed::Listed;
@@ -137,7 +137,7 @@ class Words final : public Listed<std::string, 2> {
   static constexpr Token kUnknownToken = 1;
 };
 
-/// With an end after its pieces if there is none among them.
+/// SentencePiece's pieces, followed by an end if there is none among them.
 class Pieces final : public TextUnits::Codec {
  public:
   explicit Pieces(SentencePieces pieces) : pieces_(std::move(pieces)) {}

@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kKind = "embedding";
 constexpr std::uint32_t kVersion = 2;
 
-/// What must be the same for a run to go on, by the names of the command's options.
+/// What must be the same for a run to continue, by the names of the command's options.
 struct Setting {
   std::string_view name;
   double value;

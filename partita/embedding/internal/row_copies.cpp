@@ -35,8 +35,8 @@ void combine(std::size_t stride, std::span<Change> changes) {
   }
 }
 
-/// For each row with id % threads = thread that some part changed: what they changed, to `row(id)`
-/// and `bias(id)`. `copies(part)` and `change(part, place)` tell the parts' side.
+/// Adds the parts' changes of each row with id % threads = thread to `row(id)` and `bias(id)`.
+/// `copies(part)` and `change(part, place)` give access to the parts.
 template <class Copies, class ChangeOf, class Target>
 void add_rows(std::size_t parts, std::size_t stride, std::size_t thread, std::size_t threads,
               const Copies& copies, const ChangeOf& change, const Target& target) {
@@ -125,7 +125,7 @@ void add_changes(std::span<CopiedRows> parts, EmbeddingWeights& weights, std::si
       parts.size(), stride, thread, threads,
       [&](std::size_t part) -> const RowCopies& { return parts[part].outputs_; },
       [&](std::size_t part, std::uint32_t place) {
-        // Negative sampling has none.
+        // Negative sampling has no biases.
         float* const bias =
             place < parts[part].biases_.size() ? &parts[part].biases_[place] : nullptr;
         return Change{parts[part].outputs_.at(place), bias};

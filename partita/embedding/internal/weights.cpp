@@ -23,7 +23,7 @@ WeightMatrix::WeightMatrix(std::size_t rows, std::size_t columns)
   void* const data =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) throw std::bad_alloc();
-  ::madvise(data, bytes, MADV_HUGEPAGE);  // a wish
+  ::madvise(data, bytes, MADV_HUGEPAGE);  // may be refused
   data_ = {static_cast<float*>(data), Unmap{bytes}};
 }
 

@@ -112,7 +112,7 @@ void Scores(const WindowShape& shape, const float* inputs, const float* outputs,
 }
 
 /// log(1 + e) for e in [0, 1]: 2 artanh(e / (2 + e)), whose series in t = e / (2 + e) <= 1/3 ends
-/// where it has no weight in float (2 t^15 / 15 < 1e-8).
+/// where terms vanish in float (2 t^15 / 15 < 1e-8).
 HWY_INLINE V LogOnePlus(V e) {
   const D d;
   const V t = hn::Div(e, hn::Add(hn::Set(d, 2.0F), e));
@@ -142,7 +142,7 @@ HWY_INLINE V LogisticVector(V x, V sign, V rate, V& gradient) {
 double Logistic(const WindowShape& shape, float learning_rate, float* HWY_RESTRICT s) {
   const D d;
   const std::size_t row = padded_inputs(shape.inputs);
-  // What is beyond M, and beyond N in the last vector, gets the score that costs nothing.
+  // Padding beyond M, and beyond N in the last vector, gets a score that costs nothing.
   constexpr float kCertain = 1e4F;
   for (std::size_t j = 0; j < shape.outputs; ++j) {
     for (std::size_t i = shape.inputs; i < row; ++i) s[j * row + i] = j == 0 ? kCertain : -kCertain;

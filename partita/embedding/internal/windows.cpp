@@ -96,7 +96,7 @@ void WindowSampler::sample(std::uint64_t epoch, std::uint64_t first, std::uint64
   batch.negatives.clear();
   for (const Kept& k : kept) batch.words.push_back(k.word);
   std::size_t line_first = 0;
-  std::size_t line_last = 0;  // of the line that holds i, both in batch.words
+  std::size_t line_last = 0;  // the last word of i's line, an index in batch.words like i
   for (std::size_t i = 0; i < kept.size(); ++i) {
     if (i >= line_last) {
       line_first = i;

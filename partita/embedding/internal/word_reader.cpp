@@ -96,10 +96,10 @@ constexpr std::array<Kind, 256> kKinds = [] {
 
 Kind kind_of(char c) { return kKinds[static_cast<unsigned char>(c)]; }
 
-constexpr std::ptrdiff_t kLongestSpace = 3;  // bytes of one beyond ASCII
+constexpr std::ptrdiff_t kLongestSpace = 3;  // bytes of a space beyond ASCII
 
-/// Bytes of the white space beyond ASCII that begins at `p`, or 0 if what does is none: U+0085
-/// U+00A0 U+1680 U+2000-200A U+2028 U+2029 U+202F U+205F U+3000.
+/// The number of bytes of the white space beyond ASCII that begins at `p`, or 0 if there is none:
+/// U+0085 U+00A0 U+1680 U+2000-200A U+2028 U+2029 U+202F U+205F U+3000.
 std::size_t wide_space(const char* p, const char* end) {
   const auto byte = [&](std::ptrdiff_t i) -> unsigned {
     return p + i < end ? static_cast<unsigned char>(p[i]) : 0U;
@@ -139,7 +139,7 @@ class Tokenizer {
  private:
   static constexpr std::size_t kBuffer = 1U << 18U;
 
-  /// Moves what begins at `first` to the front of the buffer and reads on behind it.
+  /// Moves the bytes from `first` on to the front of the buffer and reads more after them.
   void refill(std::size_t first) {
     std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(first),
               buffer_.begin() + static_cast<std::ptrdiff_t>(size_), buffer_.begin());
@@ -154,11 +154,11 @@ class Tokenizer {
     ended_ = got < wanted;
   }
 
-  /// All words that end in the buffer. What is left begins at next_.
+  /// Reports all words that end in the buffer. What is left begins at next_.
   void tokenize() {
     const char* const begin = buffer_.data();
     const char* const end = begin + size_;
-    // Nearer to the end, a lead byte may have its continuation in what is not read yet.
+    // Nearer to the end, a lead byte may have its continuation in what has not been read.
     const char* const sure = ended_ ? end : std::max(begin, end - (kLongestSpace - 1));
     const char* word = begin + next_;
     const char* p = word;
@@ -225,11 +225,11 @@ class Tokenizer {
   const std::function<void(std::string_view)>& on_word_;
   const std::function<void()>& on_line_end_;
   std::vector<char> buffer_;
-  std::size_t size_ = 0;  // of the buffer, filled
-  std::size_t next_ = 0;  // where the first word not given yet begins
+  std::size_t size_ = 0;  // how much of the buffer is filled
+  std::size_t next_ = 0;  // where the first word not yet reported begins
   bool ended_ = false;    // the buffer holds the last byte
   std::uint64_t line_ = 1;
-  std::int64_t line_start_ = 0;  // in the buffer; negative once it has moved out
+  std::int64_t line_start_ = 0;  // its place in the buffer; negative once it has moved out
 };
 
 }  // namespace

@@ -16,8 +16,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using D = hn::CappedTag<double, kLanes>;
 
-/// The last of kCount running sums that is not above `target`, of which what lies beyond that sum
-/// is left. The first sum is 0.
+/// The last of kCount running sums that is not above `target`, from which that sum is subtracted.
+/// The first sum is 0.
 template <std::size_t kCount>
 HWY_INLINE std::size_t Choose(const double* starts, const LevelTotal& total, double& target) {
   const D d;

@@ -17,15 +17,15 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// v log p + (1 - v) log(1 - p) by the logit z, and its gradient, (v - p, z): of each kernel that
-/// runs over many bits (the pixels of images) one, where operators would make three.
+/// v log p + (1 - v) log(1 - p) from the logit z, and its gradient, (v - p, z): one kernel each
+/// over many bits (the pixels of images), where operators would make three.
 struct LogProb : torch::autograd::Function<LogProb> {
   static Tensor forward(AutogradContext* ctx, const Tensor& logits, const Tensor& value) {
     // v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are exactly 0 or the logit that
     // counts.
     Tensor log_p = (value * logits).sub_(logits.relu()).add_(at::log_sigmoid(logits.abs()));
-    // An infinite logit gives 0 * inf or inf - inf, which the sum shows for one reading of it. On
-    // other devices it would have to be waited for.
+    // An infinite logit gives 0 * inf or inf - inf, which the sum reveals in one pass. On other
+    // devices it would have to be waited for.
     const bool finite = log_p.is_cpu() && std::isfinite(log_p.sum().item<double>());
     if (!finite) {
       const double most = logits.scalar_type() == at::kHalf ? 6e4 : 1e38;
@@ -37,7 +37,7 @@ struct LogProb : torch::autograd::Function<LogProb> {
     return log_p;
   }
 
-  /// Of operators, so that it has a gradient itself. What is impossible has none.
+  /// Made of operators, so that it has a gradient itself. What is impossible has none.
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
     const auto saved = ctx->get_saved_variables();
     const Tensor& logits = saved[0];

@@ -80,8 +80,8 @@ Tensor Beta::do_log_prob(const Tensor& value) const {
   const Tensor x = expanded_with(value, concentration1()).to(type);
   const at::ScalarType result = at::result_type(value, concentration1());
   if (all_at_least(x, smallest_normal(type)) && all_at_most(x, 1 - epsilon(type) / 2)) {
-    // Of 1 - x in single precision, log has an absolute error of 3e-8, less than other terms have:
-    // no need of log1p, which is slower.
+    // In single precision, log(1 - x) has an absolute error of 3e-8, less than other terms have:
+    // there is no need for log1p, which is slower.
     const Tensor log_rest = type == at::kFloat ? (1 - x).log() : at::log1p(-x);
     return at::addcmul(-log_beta(a, b), a - 1, x.log()).addcmul_(b - 1, log_rest).to(result);
   }

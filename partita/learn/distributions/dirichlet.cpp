@@ -60,15 +60,14 @@ Tensor largest(const Tensor& x) {
   return at::zeros_like(x).scatter_(-1, x.argmax(-1, true), 1).to(at::kBool);
 }
 
-// For each entry of the last dimension the sum of the others. That of the largest is added up, not
-// what is left of the total, where its digits have displaced those of the others.
-
+/// For each entry of the last dimension, the sum of the others. For the largest it is added up and
+/// not the total less the entry, in which the others' digits are lost.
 Tensor sum_of_others(const Tensor& x) {
   const Tensor mask = largest(x);
   return at::where(mask, x.masked_fill(mask, 0).sum(-1, true), x.sum(-1, true) - x);
 }
 
-/// The logarithm of it, of probabilities.
+/// The logarithm of sum_of_others(), for probabilities.
 Tensor log_sum_of_others(const Tensor& log_x) {
   const Tensor mask = largest(log_x);
   const Tensor rest =

@@ -19,7 +19,7 @@ IntArrayRef batch_part(const Tensor& value, std::int64_t event_dim) {
 }
 
 /// The shape that all broadcast to.
-/// @throws InvalidArgument naming them all, if they do not.
+/// @throws InvalidArgument naming all of them, if they do not.
 Shape broadcast_batch(const char* name, const std::vector<Parameter>& parameters) {
   Shape batch;
   for (const Parameter& parameter : parameters) {

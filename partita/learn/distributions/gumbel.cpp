@@ -26,7 +26,7 @@ Tensor Gumbel::do_rsample(IntArrayRef sample_shape, const Random& random) const 
 }
 
 Tensor Gumbel::do_log_prob(const Tensor& value) const {
-  // Of x = -z, e^x is infinite in every type beyond 1e4; at inf, x - e^x would be NaN.
+  // With x = -z, e^x is infinite in every type beyond 1e4; at inf, x - e^x would be NaN.
   const Tensor x = (loc() - value).div_(scale()).clamp_max_(1e4);
   return x.sub_(x.exp()).sub_(scale().log());
 }

@@ -37,7 +37,7 @@ Tensor gamma_gumbel_kl(const Gamma& p, const Gumbel& q) {
   return gumbel_cross_entropy(p.mean(), log_laplace, q.loc(), q.scale()) - p.entropy();
 }
 
-/// Of Gamma and InverseGamma: X and 1 / X diverge as much.
+/// For Gamma and InverseGamma alike: the divergences of X and of 1 / X are equal.
 template <class D>
 Tensor gamma_kl(const D& p, const D& q) {
   const Tensor a = p.concentration();

@@ -99,7 +99,7 @@ DistributionPtr MixtureSameFamily::expand(IntArrayRef batch_shape) const {
 }
 
 Tensor MixtureSameFamily::do_sample(IntArrayRef sample_shape, const Random& random) const {
-  // The choice from a stream of its own, so that where the components begin does not
+  // The choice comes from a stream of its own, so that where the components begin does not
   // depend on how many there are.
   Tensor which = mixture_.sample(sample_shape, Random(random.fork()));
   const Tensor draws = component_->do_sample(sample_shape, random);

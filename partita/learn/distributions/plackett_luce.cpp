@@ -47,7 +47,7 @@ std::vector<Argument> arguments_of(const ProbsOrLogits& scores, std::int64_t k) 
 Tensor rankings(std::int64_t categories, std::int64_t k) {
   Tensor all = at::empty({1, 0}, at::kLong);
   for (std::int64_t place = 0; place < k; ++place) {
-    // Each of them, with each category after it, unless it has that already.
+    // Each of them, followed by each category that it does not have yet.
     const Tensor next = at::arange(categories, at::kLong).view({1, categories, 1});
     const Tensor longer =
         at::cat({all.unsqueeze(1).expand({-1, categories, -1}), next.expand({all.size(0), -1, -1})},

@@ -38,7 +38,7 @@ Tensor Rademacher::enumerate_support(bool expand) const {
 }
 
 Tensor Rademacher::do_sample(IntArrayRef sample_shape, const Random& random) const {
-  // In double, where 1/2 parts the uniforms in halves to 2^-54.
+  // In double, where 1/2 divides the uniforms in halves to within 2^-54.
   const Tensor u = random.uniform(extended_shape(sample_shape), options_.dtype(at::kDouble));
   return (u < 0.5).to(options_.dtype()).mul_(2).sub_(1);
 }

@@ -49,8 +49,8 @@ Tensor ExpRelaxedCategorical::logits() const { return at::log_softmax(log_weight
 
 Tensor ExpRelaxedCategorical::scores(IntArrayRef sample_shape, const Random& random) const {
   const Tensor weights = log_weights();
-  // A softmax does not see the constant, but division by a small temperature magnifies the rounding
-  // of what is far from 0.
+  // A softmax ignores the constant, but division by a small temperature magnifies the rounding of
+  // scores that are far from 0.
   Tensor perturbed = random.gumbel(extended_shape(sample_shape), options()).add_(weights);
   if (all_finite(weights)) {
     return perturbed.sub_(perturbed.detach().amax(-1, true)).div_(temperature().unsqueeze(-1));

@@ -13,8 +13,8 @@ namespace partita::distributions {
 
 namespace {
 
-/// log Gamma(z + 1/2) - log Gamma(z) - log(z) / 2, which lgamma cannot tell for large z; there
-/// by its expansion in 1 / z (from DLMF 5.11.8), off by 2e-3 / z^9.
+/// log Gamma(z + 1/2) - log Gamma(z) - log(z) / 2, which cancels for large z; there by its
+/// expansion in 1 / z (from DLMF 5.11.8), off by 2e-3 / z^9.
 Tensor log_gamma_half_step(const Tensor& z) {
   const Tensor large = z > 25;
   const Tensor small_z = z.masked_fill(large, 1);

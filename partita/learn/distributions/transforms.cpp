@@ -42,7 +42,7 @@ Tensor sticks_left(const Tensor& x) { return at::arange(x.size(-1), 0, -1, x.opt
 
 }  // namespace
 
-// Transforms that are another's inverse are made by inv() alone.
+// The inverse of another transform, made only by inv().
 class InverseTransform : public Transform {
  public:
   explicit InverseTransform(TransformPtr base) : base_(std::move(base)) {}

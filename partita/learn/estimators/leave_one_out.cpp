@@ -25,7 +25,7 @@ LeaveOneOutRatios ratios(const Tensor& log_prob, const Tensor& log_rest) {
   const Tensor log_q = log_rest.unsqueeze(-1).unsqueeze(-1);  // [rows, 1, 1]
   const Tensor log_ax = log_p - log_q + y;                    // [rows, k, nodes]
   const Tensor factor = -at::expm1(-log_ax.exp());
-  const Tensor underflows = log_ax < -600;  // There, to first order.
+  const Tensor underflows = log_ax < -600;  // there, use the first order
   const Tensor log_factor = at::where(underflows, log_ax, factor.log());
   const Tensor weight = (y - y.exp() + log_factor.sum(1)).softmax(-1).unsqueeze(1);
 

@@ -14,8 +14,8 @@ namespace partita::estimators {
 namespace {
 
 constexpr std::int64_t kRowsAtOnce = 2000;
-constexpr std::int64_t kWarmUpRows = 20;    // of a step
-constexpr std::int64_t kAverageRows = 200;  // that fill a moving average
+constexpr std::int64_t kWarmUpRows = 20;    // rows per step
+constexpr std::int64_t kAverageRows = 200;  // rows that fill a moving average
 constexpr double kWarmUpRate = 0.02;
 
 /// An estimate for each of `rows` copies of theta, [rows, parameters].

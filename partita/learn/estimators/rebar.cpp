@@ -34,8 +34,8 @@ Coupled draw(const DiscreteVariables& variables, std::int64_t samples, const Ran
   return {leaf, free, hard, each.perturbed_given(hard, random), each.score(hard).detach()};
 }
 
-/// The surrogate for values f(b), c(z) and c(z'), [S, batch], and what lowers the variance of the
-/// estimate by changing `parameters`. `argument`: the function that c is made of.
+/// The surrogate for values f(b), c(z) and c(z'), [S, batch], and a loss in `parameters` that
+/// lowers the variance of the estimate. `argument` names the function that c is made of.
 GradientEstimate controlled(const char* argument, const Coupled& draws, const Tensor& f,
                             const Tensor& free, const Tensor& conditional,
                             const DiscreteVariables& variables, const Distribution& distribution,

@@ -23,7 +23,7 @@ namespace {
 struct Draw {
   Tensor outcomes;  ///< [k, batch, event]
   Tensor log_prob;  ///< [k, batch], differentiable
-  Tensor log_rest;  ///< [batch], of all that was not drawn
+  Tensor log_rest;  ///< [batch], log-probability of everything not drawn
 };
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -56,7 +56,7 @@ Tensor noise(const Stream& stream, std::int64_t time, std::int64_t longest, IntA
 /// the beam keeps the k assignments to the first variables whose best completion is the largest.
 /// So nothing is enumerated. Whatever is not drawn was left behind at one of the variables, so what
 /// the beam leaves there adds up to log_rest without cancellation.
-/// @throws InvalidArgument if k is more than the support, or than a row's outcomes of p > 0.
+/// @throws InvalidArgument if k is more than the support, or than a row's outcomes with p > 0.
 Draw draw_without_replacement(const char* name, const FiniteSupport& support, std::int64_t k,
                               const Random& random) {
   if (static_cast<double>(k) > support.size()) {
@@ -76,7 +76,7 @@ Draw draw_without_replacement(const char* name, const FiniteSupport& support, st
   Tensor log_prob = at::zeros({rows, 1}, at::kDouble);
   Tensor perturbed;
   Tensor log_rest = at::full({rows}, -kInfinity, at::kDouble);
-  std::vector<Tensor> parents;  // of each variable [rows, members]
+  std::vector<Tensor> parents;  // for each variable, [rows, members]
   std::vector<Tensor> numbers;  // its values, likewise
   for (std::int64_t m = 0; m < variables; ++m) {
     const Tensor children =

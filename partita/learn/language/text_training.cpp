@@ -28,7 +28,7 @@ class Pieces {
     for (const std::string& line : lines) {
       const Sequence tokens = units.encode(line);
       const std::size_t first = stream_.size();
-      stream_.push_back(end_);  // of the line before
+      stream_.push_back(end_);  // the end of the line before
       stream_.insert(stream_.end(), tokens.begin(), tokens.end());
       stream_.push_back(end_);
       const std::size_t targets = tokens.size() + 1;
@@ -52,7 +52,7 @@ class Pieces {
 
   struct Batch {
     Tensor inputs;   ///< [B, L], padded with ends
-    Tensor places;   ///< of what is no padding, in the flattened inputs
+    Tensor places;   ///< where the flattened inputs are not padding
     Tensor targets;  ///< [places]
   };
 
@@ -86,8 +86,8 @@ class Pieces {
   std::uint64_t targets_ = 0;
 };
 
-/// Batches of pieces of about one length: those of one pool are sorted, and cut, and taken in
-/// random order.
+/// Batches of pieces of similar length: those of one pool are sorted, cut into batches, and taken
+/// in random order.
 class PieceBatches {
  public:
   PieceBatches(const Pieces& pieces, std::int64_t batch, const Stream& stream)
@@ -181,7 +181,7 @@ struct Split {
   std::vector<std::string> held_out;
 };
 
-/// Each line by a coin of its own.
+/// Divides the lines, each by a coin of its own.
 Split split(std::span<const std::string> lines, double share, const Stream& coins) {
   Split out;
   for (std::size_t i = 0; i < lines.size(); ++i) {

@@ -35,7 +35,7 @@ struct TorchScriptModel::Module {
 TorchScriptModel::TorchScriptModel(const std::filesystem::path& path,
                                    const TorchScriptOptions& options)
     : module_(std::make_unique<Module>()), path_(path.string()), options_(options) {
-  const MappedFile file(path);  // its errors name the reason
+  const MappedFile file(path);  // for its errors, which name the reason
   try {
     module_->module = torch::jit::load(path_, options.device);
   } catch (const std::exception& error) {

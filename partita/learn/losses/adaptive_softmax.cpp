@@ -12,9 +12,9 @@
 namespace partita::losses {
 namespace {
 
-constexpr std::int64_t kDivisor = 4;  // of the dimensions, from one tail to the next
+constexpr std::int64_t kDivisor = 4;  // divides the dimensions from one tail to the next
 
-/// How many outputs stand in the head by themselves.
+/// The number of outputs in the head itself.
 std::int64_t shortlist(const OutputLayer& output) {
   return output.weight.size(0) - static_cast<std::int64_t>(output.tails.size());
 }
@@ -69,7 +69,7 @@ Tensor adaptive_log_likelihood(const OutputBatch& batch, const OutputLayer& outp
   const auto& [hidden, targets, contexts] = batch;
   const std::int64_t frequent = shortlist(output);
   Tensor in_head = targets;
-  std::vector<Tensor> rows;  // of each tail
+  std::vector<Tensor> rows;  // for each tail
   std::vector<Tensor> log_p;
   std::int64_t first = frequent;
   for (std::size_t i = 0; i < output.tails.size(); ++i) {

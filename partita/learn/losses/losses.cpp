@@ -28,7 +28,7 @@ std::int64_t first_false(const Tensor& valid) {
   return valid.flatten().logical_not().nonzero()[0].item<std::int64_t>();
 }
 
-/// Why a row is not a valid row of logits or probabilities, with the offending value.
+/// Why a row is not valid as logits or probabilities, with the offending value.
 std::string fault(const Tensor& row, const Tensor& valid_entries, const std::string& otherwise) {
   const std::int64_t column = first_false(valid_entries);
   return column < 0 ? otherwise

@@ -12,9 +12,9 @@ namespace partita::openset {
 namespace {
 
 constexpr std::uint32_t kVersion = 1;
-constexpr std::int64_t kHidden = 128;       // of the multilayer perceptron
-constexpr std::int64_t kBatch = 500;        // of logits_of()
-constexpr std::uint64_t kMost = 1U << 16U;  // of a side, classes, width
+constexpr std::int64_t kHidden = 128;       // the multilayer perceptron's
+constexpr std::int64_t kBatch = 500;        // in logits_of()
+constexpr std::uint64_t kMost = 1U << 16U;  // for sides, classes and width
 
 std::int64_t read_size(ArchiveReader& in, const char* what) {
   const std::uint64_t value = in.u64();

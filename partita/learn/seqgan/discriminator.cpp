@@ -15,7 +15,7 @@ namespace {
 constexpr double kDeviation = 0.1;
 constexpr double kGateBias = -2;
 
-/// Sequences that log_odds() looks at together: their features should stay in a cache.
+/// Sequences that log_odds() reads at a time, so that their features stay in a cache.
 constexpr std::int64_t kScoredAtOnce = 256;
 
 void check(const char* name, std::int64_t value, std::int64_t least = 1) {

@@ -15,10 +15,10 @@
 namespace partita::seqgan {
 namespace {
 
-/// Logits that are made at a time: as many as stay in a cache until they have been drawn from.
+/// Logits computed at a time: as many as stay in a cache until they have been drawn from.
 constexpr std::int64_t kLogitsAtOnce = 1 << 18;
 
-/// Of TokenPolicy's state; the model's cache follows.
+/// Places in TokenPolicy's state; the model's cache follows.
 enum Place : std::size_t { kEnded, kHidden, kCache };
 
 void check_rows(const SequencePolicy::State& state, std::span<const Stream> streams) {

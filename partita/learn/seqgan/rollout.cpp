@@ -14,7 +14,7 @@ namespace {
 
 using State = SequencePolicy::State;
 
-/// Of the roll-outs of the prefixes of 1 ... t elements, in the order [t, B, rollouts].
+/// Streams of the roll-outs of the prefixes of 1 ... t elements, in the order [t, B, rollouts].
 std::vector<Stream> rollout_streams(const Stream& stream, std::int64_t t, std::int64_t length,
                                     std::int64_t batch, std::int64_t rollouts) {
   const Stream elements = stream.child(static_cast<std::uint64_t>(t));

@@ -42,13 +42,13 @@ std::shared_ptr<torch::optim::Adam> adam(const torch::nn::Module& module, double
                                               torch::optim::AdamOptions(learning_rate));
 }
 
-/// From `first` to a tenth of it, linearly.
+/// The rate falls linearly from `first` to a tenth of it.
 void set_learning_rate(torch::optim::Optimizer& optimizer, double first, double done) {
   static_cast<torch::optim::AdamOptions&>(optimizer.param_groups().front().options())
       .lr(first * (1 - 0.9 * done));
 }
 
-/// Elements that count: up to a sequence's end token.
+/// The number of elements that count: up to a sequence's end token.
 double elements(const SequencePolicy& policy, const Tensor& sequences) {
   const auto* tokens = dynamic_cast<const TokenPolicy*>(&policy);
   if (tokens == nullptr || tokens->options().end_token < 0) {

@@ -36,18 +36,18 @@ void check_positive(const char* argument, std::int64_t value) {
   if (value < 1) throw InvalidArgument(argument, fmt::format("expected 1 or more, got {}", value));
 }
 
-/// What is made here in every step has parameters in range.
+/// Distributions made here in every step have their parameters in range.
 template <class D>
 DistributionPtr independent(const D& base, std::int64_t dims) {
   return std::make_shared<Independent>(base, dims, /*validate_args=*/false);
 }
 
-/// Numbers of the encoder's output.
+/// Size of the encoder's output.
 std::int64_t parameters_of(const VaeOptions& options) {
   return options.latent_dim * (options.latent == Latent::gaussian ? 2 : options.categories);
 }
 
-/// Numbers of z.
+/// Size of z.
 std::int64_t size_of(const VaeOptions& options) {
   return options.latent_dim * (options.latent == Latent::gaussian ? 1 : options.categories);
 }
@@ -138,7 +138,7 @@ void Vae::start_from_mean(const Tensor& mean) {
                                               to_string(mean.sizes())));
   }
   const at::NoGradGuard no_grad;
-  constexpr double kRare = 1e-3;  // a bit that is never set may yet be
+  constexpr double kRare = 1e-3;  // for bits that are never set in training
   Tensor bias = decoder_->parameters().back();
   bias.copy_(options_.decoder == Decoder::bernoulli ? at::logit(mean, kRare) : mean);
 }
@@ -206,7 +206,7 @@ void write_vae(ArchiveWriter& out, const Vae& vae) {
 }
 
 std::shared_ptr<Vae> read_vae(ArchiveReader& in) {
-  constexpr std::int64_t kMost = 1 << 16;  // what is left of a damaged file makes no huge network
+  constexpr std::int64_t kMost = 1 << 16;  // so that a damaged file makes no huge network
   const auto checked = [&](std::int64_t size, const char* what) {
     if (size < 1 || size > kMost) in.damaged(std::string("impossible ") + what);
     return size;

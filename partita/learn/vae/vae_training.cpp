@@ -133,7 +133,7 @@ class Trainer {
   }
 
  private:
-  /// Each image by a coin of its own. Bits that never change are made at once.
+  /// Divides the images, each by a coin of its own. Bits that never change are made at once.
   void split(const Tensor& images) {
     std::vector<std::int64_t> train;
     std::vector<std::int64_t> held_out;
@@ -176,7 +176,7 @@ class Trainer {
   }
 
   struct Descent {
-    Tensor descended;  ///< its gradient is that of the loss; its value may mean nothing
+    Tensor descended;  ///< has the gradient of the loss; its value may be meaningless
     Losses losses;
   };
 
@@ -222,7 +222,7 @@ class Trainer {
         estimator_, random);
     const Tensor kl = [&] {
       const at::NoGradGuard no_grad;
-      return distributions::kl_divergence(*codes, *prior_).mean();  // also if others were trained
+      return distributions::kl_divergence(*codes, *prior_).mean();  // whatever was trained
     }();
     return {-bound.surrogate.mean(), named(-bound.value.mean(), reconstruction, kl)};
   }
@@ -249,7 +249,7 @@ class Trainer {
   const TrainingOptions& options_;
   distributions::DistributionPtr prior_;
   Tensor train_;             // uint8, on the device
-  bool bits_drawn_ = false;  // in every step
+  bool bits_drawn_ = false;  // new bits in every step
   Tensor held_out_;          // undefined if there are none
   std::optional<training::Batches> batches_;
   std::vector<Part> parts_;
@@ -277,7 +277,7 @@ double schedule_factor(Schedule schedule, double epochs) {
 
 Tensor evaluation_images(const Tensor& images, Decoder decoder, const Stream& stream) {
   if (decoder == Decoder::gaussian) return grays(images);
-  constexpr std::int64_t kAtOnce = 4096;  // double the memory of so many only
+  constexpr std::int64_t kAtOnce = 4096;  // images whose intermediate results exist at a time
   const Random random(stream);
   std::vector<Tensor> bits;
   for (const Tensor& some : images.split(kAtOnce)) bits.push_back(binarize(grays(some), random));

@@ -35,7 +35,7 @@ std::vector<std::size_t> repetition_lengths(std::span<const std::int32_t> window
   const auto back = [&](std::size_t i) { return window[n - 1 - i]; };
   std::vector<std::size_t> z(n, 0);
   std::size_t left = 0;
-  std::size_t right = 0;  // [left, right) matches the beginning, and right is the furthest so far
+  std::size_t right = 0;  // [left, right) matches the beginning, with the largest right so far
   for (std::size_t k = 1; k < n; ++k) {
     std::size_t length = k < right ? std::min(right - k, z[k - left]) : 0;
     while (k + length < n && back(length) == back(k + length)) ++length;

@@ -11,7 +11,7 @@ namespace partita::sampler {
 
 namespace {
 
-/// 1 + how many are likelier; and the most likely n.
+/// The rank of the draw (1 + how many are likelier), and the n most likely.
 void rank(const RowReader<double>& row, const Normalizer& p, std::size_t n, Draw& draw) {
   const double z = row.at(static_cast<std::size_t>(draw.index));
   const auto likelier = [](const CategoryLogProb& a, const CategoryLogProb& b) {

@@ -14,7 +14,7 @@ constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 // Positions of a row's stream. XTC's coin is at 0 (filter.cpp).
 constexpr std::uint64_t kFromList = 1;
-constexpr std::uint64_t kFromRow = 4;  // and on, an attempt each
+constexpr std::uint64_t kFromRow = 4;  // and after it, one attempt each
 
 }  // namespace
 
@@ -37,7 +37,7 @@ bool RowSampler::is_short() {
          Decision::made;
 }
 
-/// Whether the first filter keeps this category. What is not above `refused` has been refused.
+/// Whether the first filter keeps this category. Those not above `refused` have been refused.
 template <class T>
 bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowReader<T> row = reader<T>();

@@ -97,14 +97,14 @@ void RowSampler::plan() {
     }
     row_ = Rows(edited_.data(), 1, edited_.size());
   }
-  // Only a temperature may follow on the filter.
+  // Only temperatures may follow the filter.
   const bool only_heats = std::all_of(rest_.begin(), rest_.end(), [&](SamplerStep step) {
     return step == SamplerStep::temperature && s.dynatemp_range == 0;
   });
   heats_after_ = only_heats && !rest_.empty();
   inverse_temperature_ = 1 / first_temperature_;
   if (heats_after_) inverse_temperature_ /= s.temperature;
-  // Where little is kept, the list is shorter than the way by rejection.
+  // Where little is kept, the list costs less than rejection.
   constexpr double kMuch = 0.5;
   const auto may_keep_much = [&] {
     if (!first_) return true;
@@ -153,7 +153,7 @@ void RowSampler::find_max() {
   max_ = s.filtered.max();
 }
 
-/// As apply_settings() changes a logit before the first filter.
+/// A logit as apply_settings() changes it before the first filter.
 double RowSampler::scaled(double z) const {
   double max = max_;
   for (const double t : temperatures_) {
@@ -177,8 +177,8 @@ void RowSampler::take_all() {
   covered_ = -kInfinity;
 }
 
-/// A logit under which the first filter, which has a cutoff, keeps nothing: a little further down,
-/// for what rounding does on the way to it.
+/// A logit below which the first filter, which has a cutoff, keeps nothing: a little further down,
+/// to allow for rounding.
 template <class T>
 T RowSampler::below_cutoff(const RowSums& sums) const {
   const double x = cutoff(*first_, *settings_, sums).low * first_temperature_;
@@ -186,7 +186,7 @@ T RowSampler::below_cutoff(const RowSums& sums) const {
   return std::max(static_cast<T>(z), std::numeric_limits<T>::lowest());
 }
 
-/// The categories of logit >= low, and of those equal to it the first `equals`; false if they are
+/// The categories with logit > low, and the first `equals` of those equal to it; false if they are
 /// more than `most`.
 template <class T>
 bool RowSampler::collect_from(T low, std::size_t equals, std::size_t most) {
@@ -214,7 +214,7 @@ RowSums RowSampler::sums_within(Needs need) {
   RowSums sums = s.filtered.sums();
   if (need.deviation) {
     const Bounds z = s.filtered.deviation(reader<T>());
-    constexpr double kScaling = 1e-14;  // by the temperatures
+    constexpr double kScaling = 1e-14;  // rounding by the temperatures
     sums.deviation = {z.low / first_temperature_ * (1 - kScaling),
                       z.high / first_temperature_ * (1 + kScaling)};
   }

@@ -114,7 +114,7 @@ Bounds RowScan<T>::deviation(const RowReader<T>& row) const {
     sum.add(sums[1]);
     squares.add(sums[2]);
   }
-  constexpr double kError = 1e-12;  // of 512 terms that are added up in any order, and more
+  constexpr double kError = 1e-12;  // more than that of 512 terms added up in any order
   const double square = squares.value() / count.value();
   const double mean = sum.value() / count.value();
   const double variance = square - mean * mean;

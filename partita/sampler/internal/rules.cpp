@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// The largest x first; sorted only as far as it is read, as by LazySort, but with SIMD where it is
+/// The largest x first, sorted only as far as it is read, like LazySort, but with SIMD where it is
 /// read far: large kept sets cost little else.
 class Descending {
  public:
@@ -86,7 +86,7 @@ double top_h_cut(Descending& x, double limit) {
   return -kInfinity;
 }
 
-constexpr std::size_t kFitted = 100;  // categories, by Mirostat 1
+constexpr std::size_t kFitted = 100;  // categories that Mirostat 1 looks at
 
 /// Mirostat 1: how many to keep for a surprise of mu bits, by Zipf's exponent s fitted to the most
 /// likely kFitted (Basu et al. 2021, algorithm 1).
@@ -122,7 +122,7 @@ Descending descending(std::span<const double> logits, double max) {
   return Descending(std::move(x));
 }
 
-/// Keeps the k largest, of equals the first. False if the list has fewer.
+/// Keeps the k largest, the first ones of equals.
 Decision keep_top_k(std::span<double> logits, Descending& x, double max, double covered,
                     std::size_t k) {
   if (k >= x.size()) {
@@ -130,7 +130,7 @@ Decision keep_top_k(std::span<double> logits, Descending& x, double max, double 
   }
   const double cut = x[k - 1];
   if (cut < covered) return Decision::needs_categories;
-  std::size_t equals = k;  // of those at the cut, so many stay
+  std::size_t equals = k;  // how many of those at the cut stay
   for (std::size_t i = 0; i < k && x[i] != cut; ++i) --equals;
   for (double& z : logits) {
     if (z - max > cut) continue;
@@ -143,7 +143,7 @@ Decision keep_top_k(std::span<double> logits, Descending& x, double max, double 
   return Decision::made;
 }
 
-/// A cut from both ends of the bounds.
+/// The cut at both ends of the bounds.
 template <class Cut>
 Decision keep_by(std::span<double> logits, double max, double covered, const Cut& cut_at,
                  Bounds limit) {

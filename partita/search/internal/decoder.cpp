@@ -61,7 +61,7 @@ void check_row(std::span<const T> row, std::span<const Token> prefix) {
 template <class T>
 Rows Decoder::ask(std::span<const Sequence> prefixes, std::vector<T>& buffer) {
   const std::size_t vocabulary = model_->vocabulary_size();
-  // What a model forgets to write is seen as NaN.
+  // What a model forgets to write shows as NaN.
   buffer.assign(prefixes.size() * vocabulary, std::numeric_limits<T>::quiet_NaN());
   model_->next_logits(prefixes, state_.get(), {buffer.data(), prefixes.size(), vocabulary});
   for (std::size_t i = 0; i < prefixes.size(); ++i) {

@@ -60,11 +60,11 @@ HWY_INLINE double SumLanes(const T* lanes) {
   }
 }
 
-/// How far ahead lane_sum_exp asks for memory: the run of blocks that row_pass.cpp takes at a time.
+/// How far ahead lane_sum_exp prefetches: the run of blocks that row_pass.cpp takes at a time.
 constexpr std::size_t kAhead = 4 * kBlock;
 
-/// Keeps what was loaded in its register. GCC would load it again for every use, and loads, of
-/// which half cross a cache line, are what a search for the maximum waits for.
+/// Keeps a loaded value in its register. GCC would load it again for every use, and a search for
+/// the maximum is bound by loads, half of which cross a cache line.
 template <class V>
 HWY_INLINE V InRegister(V v) {
 #if HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
@@ -91,7 +91,7 @@ HWY_INLINE bool LaneExtremes(const T* HWY_RESTRICT z, std::size_t n, T* HWY_REST
   bool proper = true;
   for (std::size_t first = 0; first < n; first += kBlock, lanes += kLanes, ++largest) {
     // A maximum may overlook NaN, a sum does not, and costs less than comparing every element. (The
-    // sum of -inf and what overflows is NaN, too: the caller looks again before he complains.)
+    // sum of -inf and what overflows is NaN as well: the caller looks again before it throws.)
     V max = lowest;
     V sum = hn::Zero(d);
     ReduceLanes<T>(

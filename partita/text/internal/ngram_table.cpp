@@ -56,7 +56,7 @@ void NgramTable::log_probs(std::span<const Token> prefix, std::span<double> out)
   for (std::size_t w = 0; w < out.size(); ++w) out[w] = log_share + log_unigram[w];
   if (m.depth == 0) return;
   // Only what followed the last symbol has more than the unigram's share: whatever followed a
-  // longer context followed this one, too. So these are all the logarithms that there are to take.
+  // longer context followed this one as well. So no other logarithms are needed.
   const auto each_entry = [&](std::size_t n, const auto& body) {
     for (std::uint32_t e = entry_begin[n]; e < entry_begin[n + 1]; ++e) body(token[e], count[e]);
   };
@@ -73,7 +73,7 @@ double NgramTable::log_prob(std::span<const Token> prefix, std::uint32_t w) cons
   const Mixture m = mixture(prefix);
   double p = m.share * unigram[w];
   std::size_t d = 0;
-  for (; d < m.depth; ++d) {  // a longer context was followed by nothing that a shorter was not
+  for (; d < m.depth; ++d) {  // nothing follows a longer context that does not follow the shorter
     const auto first = token.begin() + entry_begin[m.path[d]];
     const auto last = token.begin() + entry_begin[m.path[d] + 1];
     const auto found = std::lower_bound(first, last, w);

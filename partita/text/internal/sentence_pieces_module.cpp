@@ -52,7 +52,7 @@ class Processor final : public SentencePieces::Model {
 };
 
 std::string train(std::span<const std::string> lines, std::size_t vocabulary) {
-  constexpr std::size_t kLeast = 10;  // that SentencePiece takes as the longest
+  constexpr std::size_t kLeast = 10;  // SentencePiece's least max_sentence_length
   std::size_t longest = kLeast;
   for (const std::string& line : lines) longest = std::max(longest, line.size());
   Lines iterator(lines);

@@ -44,7 +44,7 @@ void for_each(Family family, const Tensor& y, const Tensor& a, const Tensor& b,
   const auto* at_y = host_y.data_ptr<double>();
   const auto* at_a = host_a.data_ptr<double>();
   const auto* at_b = host_b.data_ptr<double>();
-  constexpr std::int64_t kGrain = 64;  // of about 1 microsecond each
+  constexpr std::int64_t kGrain = 64;  // elements, about 1 microsecond each
   at::parallel_for(0, host_y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
       write(i, tails_of(family, at_y[i], at_a[i], at_b[i]));
@@ -62,7 +62,7 @@ struct Slopes : Function<Slopes> {
     auto* by_a = slopes[1].data_ptr<double>();
     auto* by_b = slopes[2].data_ptr<double>();
     for_each(static_cast<Family>(family), y, a, b, [&](std::int64_t i, const Tails& t) {
-      double slope = -1;  // of a draw: y is where F - u = 0
+      double slope = -1;  // for a draw: y is where F - u = 0
       if (which >= 0) {
         // Beyond the ends of the support nothing changes.
         const bool flat = std::isinf(t.log_density);

@@ -27,7 +27,7 @@ Tensor log_sum_exp_of_rows(const Tensor& x) {
   std::copy(sums.begin(), sums.end(), out.data_ptr<double>());
   for (const RowError& error : improper) {
     const auto row = static_cast<std::int64_t>(error.row);
-    out[row] = matrix[row].amax();  // NaN or +inf, as it came
+    out[row] = matrix[row].amax();  // NaN or +inf, as given
   }
   return out.view(x.sizes().slice(0, x.sizes().size() - 1)).to(x.scalar_type());
 }
@@ -69,7 +69,7 @@ Tensor log_or_minus_infinity(const Tensor& x) {
 }
 
 Tensor log_sum_exp(const Tensor& x) {
-  constexpr std::int64_t kShort = 64;  // a row has its own costs
+  constexpr std::int64_t kShort = 64;  // each row has an overhead
   if (x.is_cpu() && x.size(-1) >= kShort) {
     return at::GradMode::is_enabled() && x.requires_grad() ? LogSumExp::apply(x)
                                                            : log_sum_exp_of_rows(x);

@@ -18,7 +18,7 @@ const double kHalfLogTwoPi = 0.5 * std::log(2 * kPi);
 /// Where an integrand has fallen by e^-38 = 3e-17 the rest of it does not matter.
 constexpr double kNegligible = 38;
 
-/// Gauss and Legendre's rule on [0, 1].
+/// The Gauss-Legendre rule on [0, 1].
 constexpr std::size_t kNodes = 32;
 
 struct Rule {
@@ -55,8 +55,8 @@ void integrate(double length, const Add& add) {
   for (std::size_t i = 0; i < kNodes; ++i) add(kRule.node[i] * length, kRule.weight[i] * length);
 }
 
-/// Where a concave exponent that starts at 0 has fallen to -kNegligible. `fall` and `curvature`:
-/// of its expansion -fall u - curvature u^2 / 2; `exponent(u)` returns {value, slope}.
+/// Where a concave exponent that starts at 0 has fallen to -kNegligible. `fall` and `curvature` are
+/// those of its expansion -fall u - curvature u^2 / 2; `exponent(u)` returns {value, slope}.
 template <class Exponent>
 double reach(double fall, double curvature, const Exponent& exponent) {
   double u = 2 * kNegligible / (fall + std::sqrt(fall * fall + 2 * kNegligible * curvature));
@@ -171,7 +171,7 @@ namespace {
 /// Where the power series in x of the incomplete beta function has no large terms.
 bool is_near_zero(double x, double b) { return x <= 0.5 && b * x <= 1; }
 
-/// From the lower end: by its series, or for y up to the mean by quadrature.
+/// Tails from the lower end: by its series, or for y up to the mean by quadrature.
 Tails beta_lower(double y, double a, double b) {
   const double n = a + b;
   const double mean = a / n;

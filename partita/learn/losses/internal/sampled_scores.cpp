@@ -75,7 +75,7 @@ void add_scaled(T* to, T factor, const T* from, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) to[i] += factor * from[i];
 }
 
-/// Asks for a row before it is needed: noise lies all over a table that no cache holds.
+/// Prefetches a row: noise lies all over a table that no cache holds.
 template <class T>
 void prefetch(const T* row, std::int64_t n) {
   constexpr std::int64_t kLine = 64 / sizeof(T);
@@ -127,8 +127,8 @@ class Places {
 };
 
 /// scores[b, j] = hidden[b] . weight[index[b, j]] + bias[index[b, j]], with no copy of the rows of
-/// weight. Each sum has one order, whatever the number of threads. An empty bias is none: custom
-/// functions take no undefined tensors.
+/// weight. Each sum has one order, whatever the number of threads. An empty bias stands for
+/// none: custom functions take no undefined tensors.
 struct IndexedScores : Function<IndexedScores> {
   static Tensor forward(AutogradContext* ctx, const Tensor& hidden, const Tensor& weight,
                         const Tensor& bias, const Tensor& index) {
