@@ -11,19 +11,19 @@ inline std::vector<const CLI::App*> subcommands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
-/// Those that a user gives by name.
+/// The options that a user gives by name.
 inline std::vector<const CLI::Option*> options_of(const CLI::App& app) {
   return app.get_options([](const CLI::Option* option) { return option->nonpositional(); });
 }
 
-/// As typed, joined by `separator`: "partita lm train".
+/// The command as typed, joined by `separator`: "partita lm train".
 inline std::string typed(const CLI::App& app, const std::string& separator = " ") {
   return app.get_parent() == nullptr
              ? app.get_name()
              : typed(*app.get_parent(), separator) + separator + app.get_name();
 }
 
-/// Calls visit(app) for it and all below it.
+/// Calls visit() on `app` and all commands below it.
 template <class Visit>
 void for_each_command(const CLI::App& app, const Visit& visit) {
   visit(app);

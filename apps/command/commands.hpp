@@ -21,16 +21,16 @@ inline constexpr LearnCommand kGradients{
     "gradients", "Compare gradient estimators by bias, variance and how they optimize"};
 
 inline constexpr LearnCommand kNce{
-    "nce", "Train without the sum over the vocabulary: NCE beside the full softmax"};
+    "nce", "Train without the sum over the vocabulary: NCE against the full softmax"};
 inline constexpr LearnCommand kOpenset{
     "openset", "Train classifiers to be unsure about the unknown, and score examples by them"};
 inline constexpr LearnCommand kSeqgan{
     "seqgan", "Train generators of sequences against a discriminator, by policy gradient"};
 inline constexpr LearnCommand kVae{
     "vae", "Variational auto-encoders: train, evaluate, sample, reconstruct, traverse"};
-inline constexpr LearnCommand kTour{"tour", "Run every claim of the toolkit, and show it"};
+inline constexpr LearnCommand kTour{"tour", "Run every claim of the toolkit and show the results"};
 
-/// Those of partita-learn.
+/// The subcommands of partita-learn.
 inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset, kSeqgan, kVae, kTour};
 
 void add_sample(CLI::App& app);
@@ -47,7 +47,7 @@ void add_seqgan(CLI::App& app);
 void add_vae(CLI::App& app);
 void add_tour(CLI::App& app);
 
-/// Those of partita.
+/// The subcommands of partita.
 inline void add_light_commands(CLI::App& app) {
   add_sample(app);
   add_lm(app);
@@ -57,7 +57,7 @@ inline void add_light_commands(CLI::App& app) {
   add_embed(app);
 }
 
-/// Those of kLearnCommands.
+/// The subcommands of kLearnCommands.
 inline void add_learn_commands(CLI::App& app) {
   add_gradients(app);
   add_nce(app);

@@ -37,7 +37,7 @@ namespace {
 }
 
 #ifdef PARTITA_LEARN
-/// Listed here, parsed there.
+/// Lists a command here that partita-learn parses.
 void add_learn(CLI::App& app, const LearnCommand& learn) {
   auto* command = app.add_subcommand(learn.name, learn.description);
   command->set_help_flag();

@@ -1,7 +1,7 @@
 // The main of both programs, `partita` and `partita-learn` (see commands.hpp): parses the command
-// line and turns what goes wrong into one line and a status.
+// line and turns a failure into one line and a status.
 //
-// Exit status: 0 done, 1 failed (bad data, input or output), 2 wrongly asked. A failure is one line
+// Exit status: 0 done, 1 failed (bad data, input or output), 2 wrong usage. A failure is one line
 // on standard error.
 #include <fmt/format.h>
 
@@ -28,7 +28,7 @@ int complain(std::string message, int status) {
   return status;
 }
 
-/// The subcommand that was asked for, as far as it is one: that of `partita lm frobnicate` is lm.
+/// The deepest valid subcommand that was asked for: for `partita lm frobnicate` it is lm.
 const CLI::App& asked_for(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? app : asked_for(*chosen.front());
@@ -37,7 +37,7 @@ const CLI::App& asked_for(const CLI::App& app) {
 std::string explain(const CLI::ParseError& error, const CLI::App& app) {
   const CLI::App& command = asked_for(app);
   std::string message = error.what();
-  if (command.get_require_subcommand_min() > 0) {  // and there is none
+  if (command.get_require_subcommand_min() > 0) {  // but there is none
     const auto rest = app.remaining(true);
     std::string choices;
     for (const CLI::App* choice : partita::app::subcommands(command)) {
@@ -55,8 +55,8 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
   return fmt::format("{} (see {} --help)", message, partita::app::typed(command));
 }
 
-/// What an experiment or the library says of an argument, said of the option that gave it:
-/// out_set becomes --out-set.
+/// Turns a complaint about an argument into one about the option that gave it: out_set becomes
+/// --out-set.
 std::string explain(const partita::InvalidArgument& error, const CLI::App& app) {
   std::string option = "--" + error.argument();
   std::replace(option.begin(), option.end(), '_', '-');

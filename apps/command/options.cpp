@@ -82,13 +82,13 @@ void add_filter(CLI::App& app, SamplerSettings& s) {
   add("--dynatemp-range", s.dynatemp_range,
       "temperature from T - R to T + R, rising with the entropy (0: off)", "R", is_not_negative,
       "0 or more");
-  add("--dynatemp-exp", s.dynatemp_exponent, "how it rises: entropy / largest to the power X (1)",
-      "X", is_positive, "above 0");
+  add("--dynatemp-exp", s.dynatemp_exponent,
+      "it rises as entropy / largest entropy to the power X (1)", "X", is_positive, "above 0");
   add("--top-n-sigma", s.top_n_sigma,
       "keep logits within N standard deviations of the largest (0: off)", "N", is_not_negative,
       "0 or more");
   add("--top-h", s.top_h,
-      "keep the most likely with at most the share H in (0, 1] of the entropy (1)", "H",
+      "keep the most likely with at most a share H in (0, 1] of the entropy (1)", "H",
       is_probability, "above 0 and at most 1");
   app.add_option("--top-k", s.top_k, "keep the N most likely (all)")
       ->option_text("N")
@@ -123,20 +123,20 @@ void add_penalties(CLI::App& app, SamplerSettings& s) {
         ->check(whole_number(least, std::numeric_limits<std::uint64_t>::max()));
   };
   const auto is_finite = [](double x) { return std::isfinite(x); };
-  add_length("--no-repeat-ngram-size", s.no_repeat_ngram, "forbid N-grams that were there (0: off)",
-             0);
+  add_length("--no-repeat-ngram-size", s.no_repeat_ngram,
+             "forbid N-grams that have occurred (0: off)", 0);
   add("--repeat-penalty", s.repeat_penalty,
       "divide positive logits of repeated tokens by X, "
       "multiply others (1)",
       is_positive, "above 0");
-  add("--frequency-penalty", s.frequency_penalty, "take X from a logit for each repetition (0)",
+  add("--frequency-penalty", s.frequency_penalty, "subtract X from a logit for each repetition (0)",
       is_finite, "finite");
-  add("--presence-penalty", s.presence_penalty, "take X from the logits of repeated tokens (0)",
+  add("--presence-penalty", s.presence_penalty, "subtract X from the logits of repeated tokens (0)",
       is_finite, "finite");
   add_length("--repeat-last-n", s.penalty_last_n, "look at the last N tokens for these three (64)",
              0);
   add("--dry-multiplier", s.dry_multiplier,
-      "DRY: take X from what would prolong a repeated sequence (0: off)", is_not_negative,
+      "DRY: subtract X from what would prolong a repeated sequence (0: off)", is_not_negative,
       "0 or more");
   add(
       "--dry-base", s.dry_base, "DRY: times X for each token that it is longer (1.75)",

@@ -1,4 +1,4 @@
-// The options that subcommands share, so that a flag means the same everywhere and stands in the
+// The options that subcommands share, so that a flag means the same everywhere and is listed in the
 // same order: a command's own, what is drawn, filters, length; then how a training run is kept
 // (--device, --checkpoint, --checkpoint-seconds, --log); --seed, --threads, --json; and last what
 // it writes (--output, --report).
@@ -23,7 +23,7 @@ struct CommonOptions {
   bool json = false;
 };
 
-/// -k COUNT, at least 1. `what` is what there are k of.
+/// -k COUNT, at least 1. `what` says what it counts.
 void add_k(CLI::App& app, std::size_t& k, const std::string& what);
 
 /// --temperature, --top-k, --top-p and the other filters, under llama.cpp's names where it has one,
@@ -35,7 +35,7 @@ void add_penalties(CLI::App& app, SamplerSettings& settings);
 /// --max-length
 void add_max_length(CLI::App& app, std::size_t& max_length);
 
-/// An option whose values are names of an enum's: to `value`, an E or optional<E>.
+/// An option whose values are names of an enum: stored in `value`, an E or optional<E>.
 template <class Value, class E, std::size_t N>
 CLI::Option* add_choice(CLI::App& app, const std::string& flag, Value& value,
                         const std::array<Named<E>, N>& names, const std::string& description) {
@@ -63,7 +63,7 @@ void add_run(CLI::App& app, RunOptions& options, const std::string& group = "Opt
 /// --seed, --threads, --json
 void add_common(CLI::App& app, CommonOptions& options);
 
-/// -o, --output: `what` is what the file gets.
+/// -o, --output: `what` says what the file holds.
 CLI::Option* add_output(CLI::App& app, std::string& path, const std::string& what);
 
 /// --report: an HTML page with `what`.

@@ -24,7 +24,7 @@ void print_json(const Json& json);
 /// A line to standard error.
 void note(std::string_view line);
 
-/// Shows how far a piece of work has come: on a terminal a line that moves, with rate and time
+/// Shows the progress of a piece of work: on a terminal a line updated in place, with rate and time
 /// left; elsewhere nothing until the end. Work that took a second or more leaves one line behind.
 class Meter {
  public:
@@ -34,7 +34,7 @@ class Meter {
   Meter& operator=(const Meter&) = delete;
 
   void update(const ProgressUpdate& update);
-  /// The same, as what a function of the library takes.
+  /// The same, in the form that the library's functions take.
   Progress progress() {
     return [this](const ProgressUpdate& at) { update(at); };
   }
@@ -45,7 +45,7 @@ class Meter {
 
   std::string what_;
   bool moving_;
-  int exceptions_;  // in flight when this was made: a failure leaves no line behind
+  int exceptions_;  // in flight when this was made: after a failure no line is left
   std::chrono::steady_clock::time_point start_;
   double shown_ = -1;
   std::uint64_t done_ = 0;

@@ -11,7 +11,7 @@
 namespace partita::app {
 namespace {
 
-/// A zip archive, as TorchScript's files are.
+/// Whether this is a zip archive, as TorchScript's files are.
 bool is_zip(std::string_view bytes) { return bytes.substr(0, 4) == "PK\x03\x04"; }
 
 }  // namespace
@@ -20,7 +20,7 @@ void add_model_options(CLI::App& app, ModelFile& file) {
   add_device(app, file.device, "Of neural models");
   const std::string script = "Of a TorchScript module";
   app.add_option("--vocabulary", file.vocabulary,
-                 "its tokens, one a line; or a SentencePiece model")
+                 "its tokens, one per line; or a SentencePiece model")
       ->option_text("FILE")
       ->group(script);
   app.add_option("--units", file.units,

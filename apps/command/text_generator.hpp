@@ -1,4 +1,4 @@
-// A language model from a file, with the text of its tokens: what generate and lm evaluate work on.
+// A language model from a file, with the text of its tokens, for generate and lm evaluate.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -14,11 +14,10 @@
 
 namespace partita::app {
 
-/// Where the model is; and for a TorchScript module, which knows nothing of text, what its tokens
-/// are.
+/// Where the model is and, for a TorchScript module, which knows nothing of text, its tokens.
 struct ModelFile {
   std::string path;
-  std::string vocabulary;  ///< one token a line, or a SentencePiece model
+  std::string vocabulary;  ///< one token per line, or a SentencePiece model
   std::string units = "char";
   std::string start_token;
   std::string end_token;
@@ -35,7 +34,7 @@ struct TextGenerator {
   std::function<std::string(std::span<const Token>)> decode;
 };
 
-/// A model whose tokens are those of units.
+/// A model whose tokens are those of `units`.
 TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel> model,
                            const TextUnits& units);
 

@@ -15,15 +15,15 @@ struct ImageSets {
   LabeledImages test;
 };
 
-/// What to call the images of a directory, or those that no directory holds.
+/// What to call the images of a directory, or the rendered ones.
 inline std::string images_name(const std::string& directory) {
   return directory.empty() ? "rendered" : directory;
 }
 
-/// @param directory of IDX files; empty: digits in the DejaVu fonts.
-/// @param rendered  digits to train on, where they are rendered.
-/// @param stream    where they are drawn from.
-/// @throws IoError, DataError; also if the two sets differ in size of images
+/// @param directory holds IDX files; empty: digits in the DejaVu fonts.
+/// @param rendered  number of digits to train on, if they are rendered.
+/// @param stream    their random numbers.
+/// @throws IoError, DataError; also if the sets differ in the size of their images
 ImageSets load_image_sets(const std::string& directory, std::size_t rendered, const Stream& stream);
 
 }  // namespace partita::app

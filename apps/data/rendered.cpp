@@ -24,9 +24,9 @@
 namespace partita::app {
 namespace {
 
-constexpr int kSide = 28;           // of an image, in pixels
-constexpr double kBox = 20;         // that a character fills before it is scaled
-constexpr double kNoise = 0.05;     // of white
+constexpr int kSide = 28;           // an image's, in pixels
+constexpr double kBox = 20;         // pixels that a character fills before it is scaled
+constexpr double kNoise = 0.05;     // as a share of white
 constexpr double kFixed26 = 64;     // FreeType's outlines count 1/64 of a pixel,
 constexpr double kFixed16 = 65536;  // its matrices 1/65536
 
@@ -197,7 +197,7 @@ class Renderer {
 
   std::string characters_;
   Owned<FT_LibraryRec_, done_library> library_;
-  std::vector<Owned<FT_FaceRec_, done_face>> faces_;  // they go before their library
+  std::vector<Owned<FT_FaceRec_, done_face>> faces_;  // destroyed before their library
 };
 
 }  // namespace

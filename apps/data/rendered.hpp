@@ -14,7 +14,7 @@
 namespace partita::app {
 
 inline constexpr std::string_view kDigits = "0123456789";
-/// Without I and O, which in many fonts are 1 and 0.
+/// Without I and O, which look like 1 and 0 in many fonts.
 inline constexpr std::string_view kCapitals = "ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 /// `count` images of 28 x 28 pixels, white on black, each of a random one of `characters` in a
@@ -24,7 +24,7 @@ inline constexpr std::string_view kCapitals = "ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// deviation 0.05 (12.75 of 255). Image i is a function of the stream and i: the fonts are DejaVu
 /// Sans, Sans Mono and Serif, regular and bold, which Debian's fonts-dejavu-core brings.
 /// @param characters ASCII, 1 to 255 of them
-/// @throws InvalidArgument no or too many characters, or one that is not printable ASCII
+/// @throws InvalidArgument for no or too many characters, or one that is not printable ASCII
 /// @throws IoError if the machine has none of these fonts
 LabeledImages render_characters(std::string_view characters, std::size_t count,
                                 const Stream& stream);

@@ -1,4 +1,4 @@
-// A run's device as libtorch knows it.
+// A run's device as a libtorch device.
 #pragma once
 
 #include <ATen/Context.h>

@@ -1,4 +1,4 @@
-// The gradient estimators that experiments compare and train by. No libtorch in sight.
+// The gradient estimators that experiments compare and train with. This header needs no libtorch.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ enum class EstimatorKind : std::uint8_t {
   score_learned,
   score_control_variate,
   pathwise,
-  // Of discrete variables.
+  // For discrete variables.
   concrete,
   straight_through_gumbel,
   straight_through,
@@ -27,7 +27,7 @@ enum class EstimatorKind : std::uint8_t {
   unordered_set_plain,
   sum_and_sample,
   enumeration,
-  // Of a policy, by what an action is credited with less its baseline.
+  // For a policy: what an action is credited with, less its baseline.
   whole_return,
   reward_to_go,
   moving_average,

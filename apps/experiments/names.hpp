@@ -1,4 +1,4 @@
-// The values of an enum and what people call them: options, files and pages use the same words.
+// The values of an enum and their names: options, files and pages use the same words.
 //
 //   enum class Latent : std::uint8_t { gaussian, concrete };
 //   inline constexpr auto kLatents =

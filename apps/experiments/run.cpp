@@ -50,7 +50,7 @@ void run_tasks(std::size_t count, int threads, const std::function<void(std::siz
   std::size_t next = 0;
   const auto workers = std::min(static_cast<std::size_t>(threads), std::max<std::size_t>(count, 1));
   parallel_for(workers, static_cast<int>(workers), [&](std::size_t, std::size_t) {
-    at::set_num_threads(1);  // of this worker
+    at::set_num_threads(1);  // in this worker
     while (true) {
       std::size_t mine = 0;
       {

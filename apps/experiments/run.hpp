@@ -26,13 +26,12 @@ struct RunOptions {
   double checkpoint_seconds = 30;  ///< between two checkpoints
   std::string log = {};            ///< file; empty: none
 
-  /// Of a control beside the run that was asked for, or of one of its phases: files of its own,
-  /// "FILE.name".
+  /// The options for a control, or for one of the run's phases, with files of its own, "FILE.name".
   RunOptions named(const std::string& name) const;
 };
 
-/// Called with the name of each phase as it begins. What it returns hears how far the phase is,
-/// until the next one begins. May be empty.
+/// Called with the name of each phase as it begins. The result receives the phase's progress until
+/// the next one begins. May be empty.
 using Phases = std::function<Progress(std::string_view phase)>;
 
 /// The progress of a phase that begins now; empty if nobody listens.
@@ -52,11 +51,11 @@ class SharedProgress {
   std::uint64_t done_ = 0;
 };
 
-/// The threads of all of torch: those of OpenBLAS too, which torch's own setting does not reach.
+/// Sets the threads of torch, OpenBLAS's included, which torch's own setting does not reach.
 void use_threads(int threads);
 
 /// Calls task(0) ... task(count - 1), each once, up to `threads` at a time. Torch computes on one
-/// thread in each, so that a sum does not round by how many there are.
+/// thread in each, so that rounding does not depend on how many there are.
 void run_tasks(std::size_t count, int threads, const std::function<void(std::size_t task)>& task);
 
 struct Mean {

@@ -12,7 +12,7 @@
 namespace partita::app {
 namespace {
 
-/// Without "partita": "lm train".
+/// The command without "partita": "lm train".
 std::string below_partita(const CLI::App& app) {
   const std::string all = typed(app);
   const auto space = all.find(' ');

@@ -6,8 +6,7 @@
 
 namespace partita::app {
 
-/// A script that completes commands, options, the values of those that take one of a few, and
-/// files.
+/// A script that completes commands, options, values of options that take one of a few, and files.
 std::string bash_completion(const CLI::App& app);
 
 }  // namespace partita::app

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kExample = "Example:\n";
 
-/// Text as roff prints it letter by letter: a hyphen that stays one, no macro at a line's start.
+/// Text that roff prints letter by letter: hyphens stay hyphens, and no line begins a macro.
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -26,7 +26,7 @@ std::string escaped(std::string_view text) {
 
 std::string section(const std::string& title) { return ".SH " + title + "\n"; }
 
-/// Lines that stay as they are.
+/// Lines that roff does not fill.
 std::string verbatim(std::string_view text) { return fmt::format(".nf\n{}\n.fi\n", escaped(text)); }
 
 std::string tagged(const std::string& tag, const std::string& text) {
@@ -94,7 +94,7 @@ std::string related(const CLI::App& app) {
 }
 
 std::string page(const CLI::App& app, const std::string& version) {
-  // A footer is an example, an empty line, and what else there is to know.
+  // A footer is an example, an empty line, and further notes.
   std::string example = app.get_footer();
   std::string description;
   if (example.starts_with(kExample)) {
@@ -115,8 +115,7 @@ std::string page(const CLI::App& app, const std::string& version) {
   if (!subcommands(app).empty()) out += section("COMMANDS") + commands(app);
   out += section("OPTIONS") + positionals(app) + options(app);
   if (!example.empty()) out += section("EXAMPLE") + verbatim(example);
-  out += section("EXIT STATUS") +
-         "0 if all went well, 1 if something failed, 2 if it was wrongly asked for.\n";
+  out += section("EXIT STATUS") + "0 on success, 1 on failure, 2 on wrong usage.\n";
   return out + section("SEE ALSO") + related(app);
 }
 

@@ -12,7 +12,7 @@ struct ManualPage {
   std::string text;
 };
 
-/// One for `app`, which is partita, and one for each command below it.
+/// A page for `app`, which is partita, and one for each command below it.
 std::vector<ManualPage> manual_pages(const CLI::App& app, const std::string& version);
 
 }  // namespace partita::app

@@ -22,14 +22,14 @@ constexpr std::size_t kMostSeries = 6;
 constexpr std::size_t kLongestInTwoColumns = 16;  // characters of a name in the key
 constexpr std::size_t kWidestUpright = 45;        // characters of all names that stand side by side
 
-// gnuplot wants numbers for colors. These stand for names that the page gives colors to, and no
-// other color of gnuplot's own looks like them.
+// gnuplot wants numbers for colors. These stand for names to which the page gives colors, and none
+// of gnuplot's own colors equals one of them.
 constexpr unsigned kText = 1;
 constexpr unsigned kGrid = 2;
 constexpr unsigned kFirstSeries = 16;
 std::string color(unsigned number) { return fmt::format("linecolor rgb '#{:06x}'", number); }
 
-/// A string of gnuplot's: in single quotes nothing but the quote is special.
+/// A gnuplot string: within single quotes only the quote is special.
 std::string quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
@@ -115,7 +115,7 @@ std::string data_script(std::size_t index, const Figure& figure, double shift) {
   return out += "END_OF_DATA\n";
 }
 
-/// A heatmap's data, colors and part of the plot command; `plot` is what begins that.
+/// A heatmap's data, colors and part of the plot command, which is put in `plot`.
 std::string heatmap_script(const Figure& figure, std::string& plot) {
   const Heatmap& map = *figure.heatmap;
   const auto middle = [](std::size_t i, std::size_t count, const Axis& axis) {
@@ -220,7 +220,7 @@ std::string inline_svg(std::string svg, const Figure& figure) {
     name_color(svg, kFirstSeries + i, fmt::format("var(--series-{})", i + 1));
   }
   replace_all(svg, "color=\"black\"", "");
-  // A heatmap: its cells stay cells when they are drawn larger.
+  // A heatmap's cells stay sharp when drawn larger.
   replace_all(svg, "preserveAspectRatio='none'",
               "preserveAspectRatio='none' style='image-rendering:pixelated'");
   replace_all(svg, "fill=\"black\"", "fill=\"currentColor\"");
@@ -231,7 +231,7 @@ std::string inline_svg(std::string svg, const Figure& figure) {
   replace_all(svg, "href='#", "href='#" + unique);
   replace_all(svg, "url(#", "url(#" + unique);
 
-  // The title that gnuplot gives is its own; its other titles would pop up under the mouse.
+  // Removes gnuplot's own titles, which would pop up under the mouse.
   while (true) {
     const std::size_t start = svg.find("<title>");
     if (start == std::string::npos) break;

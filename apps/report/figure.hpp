@@ -47,14 +47,14 @@ struct Heatmap {
   std::size_t columns = 0;
   std::size_t rows = 0;
   std::vector<double> values = {};  ///< [rows, columns], the lowest row first
-  double low = 0;                   ///< value of the first color; what is below has it, too
-  double high = 1;                  ///< value of the second one
+  double low = 0;                   ///< value of the first color, also used below it
+  double high = 1;                  ///< value of the second color, also used above it
   std::string low_color = "#ffffff";
   std::string high_color = "#6f7a85";
 };
 
 struct Figure {
-  std::string title = {};  ///< for screen readers; the page's caption is what is seen
+  std::string title = {};  ///< for screen readers; readers see the page's caption
   Axis x = {};
   Axis y = {};
   std::vector<Series> series = {};  ///< 1 to 6; or none over a heatmap
@@ -66,9 +66,8 @@ struct Figure {
 };
 
 /// An <svg> element. It names no file or address and holds no script.
-/// @throws InvalidArgument if a series has fewer y (or errors) than x, or nothing that can be
-/// drawn;
-///         if a heatmap has not rows * columns values, or no range to fill
+/// @throws InvalidArgument if a series has fewer y (or errors) than x, or nothing to draw; unless a
+///         heatmap has rows * columns values and ranges to fill
 /// @throws IoError if gnuplot is not installed or fails
 std::string to_svg(const Figure& figure);
 

@@ -20,8 +20,8 @@ namespace {
   throw IoError("gnuplot", fmt::format("{}: {}", what, std::generic_category().message(error)));
 }
 
-/// A file without a name, gone when closed. With files as the child's streams, none of the two
-/// processes can wait for the other to read.
+/// A file without a name, gone when closed. With files as the child's streams, neither process can
+/// block waiting for the other to read.
 class Scratch {
  public:
   Scratch() : file_(std::tmpfile()) {
@@ -58,7 +58,7 @@ pid_t spawn(const Scratch& input, const Scratch& output, const Scratch& complain
   ::posix_spawn_file_actions_adddup2(&actions, output.fd(), STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, complaints.fd(), STDERR_FILENO);
   std::string name = "gnuplot";
-  std::string defaults = "-d";  // whatever stands in ~/.gnuplot
+  std::string defaults = "-d";  // ignore ~/.gnuplot
   char* const arguments[] = {name.data(), defaults.data(), nullptr};
   pid_t child = 0;
   const int error = ::posix_spawnp(&child, name.c_str(), &actions, nullptr, arguments, environ);
@@ -83,7 +83,7 @@ std::string run_gnuplot(std::string_view script) {
     if (errno != EINTR) fail("cannot be waited for", errno);
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    // Its complaint is the last line that is not blank: "line 7: all points y value undefined!"
+    // The complaint is the last line that is not blank: "line 7: all points y value undefined!"
     std::string said = complaints.read();
     said.erase(said.find_last_not_of(" \n") + 1);
     if (const auto end = said.rfind('\n'); end != std::string::npos) said.erase(0, end + 1);

@@ -6,7 +6,7 @@
 
 namespace partita {
 
-/// With &, <, >, " and ' written so that they stand for themselves, in text and in attributes.
+/// The text with &, <, >, " and ' escaped, for text and for attributes.
 std::string escape_html(std::string_view text);
 
 }  // namespace partita

@@ -1,5 +1,5 @@
-// Points of a plane drawn as their classes: more of them, and of more classes, than a figure's
-// series can tell apart.
+// Points of a plane, each drawn as its class: more points and classes than a figure's series can
+// tell apart.
 #pragma once
 
 #include <string>

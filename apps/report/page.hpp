@@ -30,7 +30,7 @@ struct Column {
 
 struct Cell {
   std::string text;
-  bool marked = false;  ///< set off by a background; the page's text says what that means
+  bool marked = false;  ///< set off by a background; the page's text says why
 
   Cell(std::string value, bool mark = false)  // NOLINT(google-explicit-constructor)
       : text(std::move(value)), marked(mark) {}
@@ -44,7 +44,7 @@ struct Table {
 };
 
 struct CaptionedFigure {
-  std::string svg = {};  ///< from to_svg(); taken as it is
+  std::string svg = {};  ///< from to_svg(), inserted unchanged
   std::string caption = {};
   bool wide = false;  ///< as wide as the page
 };
@@ -57,7 +57,7 @@ class Page {
   void heading(std::string_view text);
   void subheading(std::string_view text);
   void paragraph(std::string_view text);
-  /// A displayed formula: what stands inside of a <math> element, taken as it is. One that is wider
+  /// A displayed formula: the contents of a <math> element, inserted unchanged. One that is wider
   /// than the screen scrolls on its own.
   void formula(std::string_view mathml);
   void table(const Table& table) { tables({table}); }

@@ -14,8 +14,8 @@ struct Grid {
   std::vector<double> values = {};
 };
 
-/// Images of rows x columns pixels, one after the other from above, side by side: the first above
-/// on the left, so many in a row. What is missing in the last row is `background`.
+/// Images of rows x columns pixels, each from above, side by side from the top left, so many in a
+/// row. What is missing in the last row is `background`.
 Grid tile(const std::vector<double>& images, std::size_t rows, std::size_t columns,
           std::size_t across, double background = 0);
 

@@ -26,7 +26,7 @@ struct GradientsCommand {
   CommonOptions common;
 };
 
-/// Those of the names, which all have to fit the problem.
+/// The estimators named, which all have to fit the problem.
 std::vector<EstimatorKind> chosen(const GradientsCommand& command) {
   const GradientsProblem problem = command.experiment.problem;
   std::map<std::string, EstimatorKind> fitting;
@@ -40,7 +40,7 @@ std::vector<EstimatorKind> chosen(const GradientsCommand& command) {
     if (found == fitting.end()) {
       throw InvalidArgument(
           "--estimators",
-          fmt::format("{} does not fit the problem {}; those that do: {}", name,
+          fmt::format("{} does not fit the problem {}; these do: {}", name,
                       name_of(kGradientsProblems, problem), fmt::join(names, ", ")));
     }
     kinds.push_back(found->second);

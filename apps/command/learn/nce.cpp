@@ -39,7 +39,7 @@ void add_nce(CLI::App& app) {
   auto* command = app.add_subcommand(kNce.name, kNce.description);
   auto all = std::make_shared<NceCommand>();
   NceExperimentOptions* const options = &all->experiment;
-  command->add_option("CORPUS", options->corpus, "UTF-8 text, plain or gzip; - is standard input")
+  command->add_option("CORPUS", options->corpus, "UTF-8 text, plain or gzip; - for standard input")
       ->option_text("FILE")
       ->required();
   command

@@ -56,7 +56,7 @@ std::string summary_text(const NceExperimentResult& result) {
   }
   if (!result.step_times.empty()) {
     out += fmt::format("\n  {:<28} {:>10} {:>16} {:>13}\n",
-                       fmt::format("ms a step of {} pairs", kTimedBatch),
+                       fmt::format("ms per step of {} pairs", kTimedBatch),
                        fmt::format("NCE, k={}", kTimedNoise), "sampled softmax", "full softmax");
   }
   for (const StepTime& at : result.step_times) {

@@ -64,7 +64,7 @@ language::NetworkOptions network_of(const LmTrainOptions& options, const TextUni
 /// The children of the seed's stream.
 enum class LmPurpose { weights, training };
 
-/// What a checkpoint is a checkpoint of.
+/// The run that a checkpoint belongs to.
 std::string description(const LmTrainOptions& options) {
   return fmt::format(
       "lm {} of {} {}: {} {}, loss {} {} {}, epochs {}, batch {} x {}, rate {}, "
@@ -135,7 +135,7 @@ class TokenList {
 };
 
 /// A module whose tokens are those of a TokenList or of SentencePieces.
-/// @param start, end what they are unless the options say so; -1: none
+/// @param start, end the tokens unless the options name others; -1: none
 template <class Vocabulary>
 TextGenerator open_torch_script(const ModelFile& file, Vocabulary vocabulary, Token start,
                                 Token end) {

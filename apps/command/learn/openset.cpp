@@ -72,7 +72,7 @@ void take_out_set(const std::string& out_set, OpensetOptions& options) {
                         fmt::format("expected far or border for toy, got {}", out_set));
 }
 
-/// What was asked for, as the experiment takes it; and that it goes together.
+/// The options as the experiment takes them, after checking that they go together.
 OpensetOptions experiment_of(const OpensetCommand& command) {
   OpensetOptions options = command.experiment;
   if (command.data == "toy") {
@@ -137,8 +137,8 @@ void add_train(CLI::App& openset) {
   add("--known", all->known, "classes of DIR to learn (0-4)", "CLASSES");
   add("--unknown", all->unknown, "classes of DIR that stand for the unknown (5-9)", "CLASSES");
   add("--evaluate", options->evaluate,
-      "tell the known from the images of this directory, too; "
-      "may be given again",
+      "also tell the known from the images of this directory; "
+      "may be repeated",
       "DIR");
   add_choice(*command, "--loss", options->loss, kOpensetLosses,
              "cross-entropy; confidence: with a given out-set; joint: with a GAN that finds one "
@@ -151,7 +151,7 @@ void add_train(CLI::App& openset) {
   add_choice(*command, "--generator-loss", options->generator_loss, kOpensetGeneratorLosses,
              "non-saturating or saturating (non-saturating)");
   count("--steps", options->steps, "steps of training");
-  count("--batch", options->batch, "examples of a step");
+  count("--batch", options->batch, "examples per step");
   count("--train-images", options->train_images, "use at most N images of each set");
   count("--width", options->width, "channels of the first layers for images");
   add("--learning-rate", options->learning_rate, "Adam's (2e-4)", "R")
@@ -166,7 +166,7 @@ void add_train(CLI::App& openset) {
   add_run(*command, options->run);
   add_common(*command, all->common);
   add_output(*command, options->output, "the trained classifier");
-  add_report(*command, all->report, "figures; trains what is compared with, too");
+  add_report(*command, all->report, "figures; also trains the baselines that they compare with");
   command->footer(
       "Example:\n"
       "  partita openset train --data toy --loss joint --report report.html -o toy.model\n"

@@ -31,8 +31,8 @@ struct ScoreOptions {
   std::string model;
   std::string data;
   std::string score = "msp";
-  std::optional<double> temperature;  // none: of odin its own, of the others 1
-  std::optional<double> epsilon;      // of odin
+  std::optional<double> temperature;  // none: odin's own, or 1 for the others
+  std::optional<double> epsilon;      // for odin
   std::string output;
   std::string logits;
   Device device = Device::cpu;
@@ -69,7 +69,7 @@ Tensor read_images(const std::string& path, const openset::Architecture& expecte
   return x;
 }
 
-/// A block of examples at a time, since each takes a gradient.
+/// ODIN's scores, a block of examples at a time, since each takes a gradient.
 std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at::Device device,
                          const ScoreOptions& options) {
   constexpr std::int64_t kBlock = 256;
@@ -158,7 +158,7 @@ void add_openset_score(CLI::App& openset) {
   command->add_option("--logits", options->logits, "write the logits as .npy")->option_text("FILE");
   add_device(*command, options->device);
   add_common(*command, *common);
-  add_output(*command, options->output, "the scores, one a row, as .npy");
+  add_output(*command, options->output, "the scores, one per row, as .npy");
   command->footer(
       "Example:\n"
       "  partita openset score digits.model t10k-images-idx3-ubyte.gz -o scores.npy");

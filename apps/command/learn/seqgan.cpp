@@ -1,4 +1,4 @@
-// partita seqgan: sequence generative adversarial nets, beside what they are measured against.
+// partita seqgan: sequence generative adversarial nets, and what they are measured against.
 #include <fmt/format.h>
 
 #include <array>
@@ -53,7 +53,7 @@ class SeqganCommand {
     return take_over(command_->add_option(flag, *options.*member, description)->option_text(unit),
                      member);
   }
-  /// An option whose value a preset gives where it is not given itself.
+  /// An option whose default is given by the preset.
   template <class T>
   CLI::Option* take_over(CLI::Option* option, T SeqganOptions::*member) {
     presets_.push_back([option, member](SeqganOptions& to, const SeqganOptions& defaults) {
@@ -89,7 +89,7 @@ class SeqganCommand {
 
   CLI::App& app() { return *command_; }
 
-  /// What was asked for, the rest by the preset.
+  /// The options given, the rest from the preset.
   SeqganOptions with(const SeqganOptions& defaults) const {
     SeqganOptions all = *options;
     for (const auto& take : presets_) take(all, defaults);
@@ -109,21 +109,22 @@ class SeqganCommand {
 void add_training(SeqganCommand& command) {
   using O = SeqganOptions;
   command.count("--hidden", &O::hidden, "numbers that stand for a token, and in the LSTM's state");
-  command.take_over(command.app()
-                        .add_option_function<std::vector<std::string>>(
-                            "--filters",
-                            [options = command.options](const std::vector<std::string>& texts) {
-                              options->filters.clear();
-                              for (const std::string& text : texts) {
-                                options->filters.push_back(filters_from(text));
-                              }
-                            },
-                            "of the discriminator: WIDTH:COUNT, several (1:32 2:32 3:32 4:32 5:32)")
-                        ->option_text("W:N"),
-                    &O::filters);
+  command.take_over(
+      command.app()
+          .add_option_function<std::vector<std::string>>(
+              "--filters",
+              [options = command.options](const std::vector<std::string>& texts) {
+                options->filters.clear();
+                for (const std::string& text : texts) {
+                  options->filters.push_back(filters_from(text));
+                }
+              },
+              "the discriminator's, as WIDTH:COUNT, several (1:32 2:32 3:32 4:32 5:32)")
+          ->option_text("W:N"),
+      &O::filters);
   command.count("--features", &O::features, "numbers that stand for a token in the discriminator");
   command.share("--dropout", &O::dropout, "of the discriminator", false);
-  command.count("--batch", &O::batch, "sequences of a step", 2);
+  command.count("--batch", &O::batch, "sequences per step", 2);
   command
       .add("--mle-epochs", &O::mle_epochs,
            fmt::format("passes of maximum likelihood ({})", command.options->mle_epochs), "N")
@@ -140,11 +141,11 @@ void add_training(SeqganCommand& command) {
                  "log-odds, log D - log(1 - D)");
   command.count("--rollouts", &O::rollouts, "completions of each prefix");
   command.share("--update-rate", &O::update_rate,
-                "the roll-outs' policy keeps this share of itself in an iteration", false);
-  command.count("--g-steps", &O::g_steps, "generator's steps an iteration");
-  command.count("--d-steps", &O::d_steps, "sets for the discriminator an iteration");
+                "share of itself that the roll-out policy keeps per iteration", false);
+  command.count("--g-steps", &O::g_steps, "generator steps per iteration");
+  command.count("--d-steps", &O::d_steps, "sets for the discriminator per iteration");
   command.count("--d-epochs", &O::d_epochs, "passes over a set");
-  command.count("--negatives", &O::negatives, "generated sequences of a set, and as many real");
+  command.count("--negatives", &O::negatives, "generated sequences per set, and as many real ones");
   command.rate("--g-rate", &O::g_rate, "Adam's for the generator; falls to a tenth");
   command.rate("--d-rate", &O::d_rate, "Adam's for the discriminator");
   command
@@ -152,7 +153,7 @@ void add_training(SeqganCommand& command) {
       ->check(number([](double x) { return x >= 0; }, "of at least 0"));
   command.rate("--clip-norm", &O::clip_norm, "longer gradients are scaled down to this");
   command.count("--evaluate-every", &O::evaluate_every, "iterations");
-  command.count("--samples", &O::samples, "sequences that a measurement draws", 2);
+  command.count("--samples", &O::samples, "sequences drawn for a measurement", 2);
   add_run(command.app(), command.options->run);
   add_common(command.app(), *command.common);
 }
@@ -185,10 +186,10 @@ void add_oracle(CLI::App& seqgan) {
   add_choice(command->app(), "--preset", command->preset, kPresets,
              "small, or paper: the setting of Yu et al. (2017), for a day or a GPU (small)");
   command->count("--vocabulary", &O::vocabulary, "tokens", 2);
-  command->count("--length", &O::length, "tokens of a sequence", 2);
+  command->count("--length", &O::length, "tokens per sequence", 2);
   command->count("--sequences", &O::sequences, "sequences to learn from, and as many held out");
   command->share("--scheduled", &O::final_teacher,
-                 "scheduled sampling comes to read true tokens with this probability", true);
+                 "scheduled sampling ends by reading true tokens with this probability", true);
   add_training(*command);
   add_report(command->app(), command->report);
   command->app().footer(
@@ -197,7 +198,7 @@ void add_oracle(CLI::App& seqgan) {
       "\n"
       "Quality is the NLL under the oracle of what a generator draws, diversity the NLL of "
       "held-out "
-      "oracle\ndata under the generator, both in nats a token. Published for --preset paper: "
+      "oracle\ndata under the generator, both in nats per token. Published for --preset paper: "
       "random "
       "10.31, MLE 9.04,\nscheduled sampling 8.89, SeqGAN 8.74.");
   command->app().callback([command] { run_oracle(*command); });
@@ -223,10 +224,10 @@ void add_text(CLI::App& seqgan) {
   using O = SeqganOptions;
   const auto command = std::make_shared<SeqganCommand>(
       seqgan, "text", "Learn the lines of a text, character by character", seqgan_text_defaults());
-  command->add("CORPUS", &O::corpus, "UTF-8 text, one word or short line a line", "FILE")
+  command->add("CORPUS", &O::corpus, "UTF-8 text, one word or short sentence per line", "FILE")
       ->required();
   command->count("--length", &O::length,
-                 "characters of a sequence, its end included; longer lines are left out", 2);
+                 "characters per sequence, its end included; longer lines are left out", 2);
   command->share("--held-out", &O::held_out, "share of the lines that are only predicted", false);
   add_training(*command);
   add_output(command->app(), command->options->output, "the generator, for partita generate");

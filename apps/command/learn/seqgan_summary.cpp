@@ -92,7 +92,7 @@ std::string summary_text(const SeqganTextResult& result) {
   std::string out;
   for (const SeqganTextQuality& q : result.quality) {
     out += fmt::format(
-        "{}: held-out NLL {:.4f} a character; of the samples {:.1f} % distinct, {:.1f} % in the "
+        "{}: held-out NLL {:.4f} per character; of the samples {:.1f} % distinct, {:.1f} % in the "
         "corpus, {:.2f} % held-out lines\n  {}\n",
         q.name, q.held_out_nll, 100 * q.distinct, 100 * q.in_corpus, 100 * q.held_out,
         fmt::join(q.samples, "  "));

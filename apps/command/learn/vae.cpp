@@ -25,7 +25,7 @@ struct VaeCommand {
   CommonOptions common;
 };
 
-/// Options that go with others only.
+/// Checks options that apply only together with others.
 void check(const VaeTrainOptions& options) {
   const bool iwae = options.objective == VaeObjective::iwae;
   if (options.latent == VaeLatent::gaussian && options.estimator) {
@@ -97,13 +97,13 @@ void add_objective_options(CLI::App& command, VaeTrainOptions& options) {
       ->group(group);
   command
       .add_option("--samples", options.samples,
-                  "samples of z per step and image: k of iwae (5; for elbo 1, or 2 where the "
+                  "samples of z per step and image: k of iwae (5; 1 for elbo, or 2 where the "
                   "estimator needs it)")
       ->option_text("K")
       ->group(group)
       ->check(whole_number(1, 10'000));
   add_choice(command, "--estimator", options.estimator, kVaeEstimators,
-             "for the gradient through one-hot vectors (concrete; for iwae reinforce-loo)")
+             "for the gradient through one-hot vectors (concrete; reinforce-loo for iwae)")
       ->group(group);
   command.add_option("--temperature", options.temperature, "temperature of the relaxations (0.5)")
       ->option_text("T")
@@ -111,7 +111,7 @@ void add_objective_options(CLI::App& command, VaeTrainOptions& options) {
       ->check(number([](double t) { return t > 0; }, "above 0"));
   command
       .add_flag("--ablations", options.ablations,
-                "train without each of the terms, too: side by side in the report")
+                "also train without each of the terms: side by side in the report")
       ->group(group);
 }
 
@@ -125,13 +125,13 @@ void add_training_options(CLI::App& command, VaeTrainOptions& options) {
       command, "--preset", options.preset, kVaePresets,
       "iwae-1l: latent 50, hidden 200,200, batch 20, 3280 epochs, of which 3^i at a learning "
       "rate of 0.001 * 10^(-i/7), i = 0 ... 7, Adam's epsilon 1e-4, nothing held out. What "
-      "else is given goes before (small)")
+      "else is given overrides it (small)")
       ->group(group);
   add("--epochs", options.epochs, "passes over the images (20)", "N")->check(positive);
-  add("--batch", options.batch, "images of a step (64)", "N")->check(whole_number(1, 1U << 20U));
+  add("--batch", options.batch, "images per step (64)", "N")->check(whole_number(1, 1U << 20U));
   add("--learning-rate", options.learning_rate, "Adam's (0.001)", "R")->check(positive);
   add("--held-out", options.held_out,
-      "share of the training images that is only evaluated, after every epoch (0.05)", "P")
+      "share of the training images used only for evaluation, after every epoch (0.05)", "P")
       ->check(number([](double x) { return x >= 0 && x < 1; }, "of at least 0 and below 1"));
   add("--patience", options.patience,
       "stop after N epochs without a better held-out loss, and keep the best (0: never)", "N")
@@ -148,7 +148,7 @@ void add_train(CLI::App& vae) {
                  "labels, gzip or not (rendered)");
   command
       ->add_option("--train-images", options->train_images,
-                   "use at most N images (all; of rendered ones 10000)")
+                   "use at most N images (all; 10000 if rendered)")
       ->option_text("N")
       ->check(whole_number(1, 1U << 30U));
   add_model_options(*command, *options);

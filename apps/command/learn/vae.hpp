@@ -6,7 +6,7 @@
 
 namespace partita::app {
 
-/// --data DIR, where "rendered" is the images that no directory holds.
+/// --data DIR, where "rendered" stands for images that are rendered.
 void add_image_data(CLI::App& command, std::string& directory, const std::string& description);
 
 void add_vae_evaluate(CLI::App& vae);

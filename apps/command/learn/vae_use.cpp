@@ -1,4 +1,4 @@
-// partita vae evaluate, sample, reconstruct, traverse: what a trained model is good for.
+// partita vae evaluate, sample, reconstruct, traverse: uses of a trained model.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
@@ -34,8 +34,8 @@ namespace {
 
 struct UseOptions {
   std::string model;
-  std::string directory;     // of IDX images; empty: digits in the DejaVu fonts
-  std::uint64_t images = 0;  // of the test set; 0: all
+  std::string directory;     // holds IDX images; empty: digits in the DejaVu fonts
+  std::uint64_t images = 0;  // how many test images to use; 0: all
   std::int64_t count = 0;
   std::string output;
   std::string report;
@@ -107,7 +107,7 @@ void evaluate(const UseOptions& options) {
                   reconstruction, kl, options.count, with_error(bound, bound_error)));
 }
 
-/// Pictures as a file and as a page.
+/// Writes pictures to a file and a page, as the options ask.
 void give(const UseOptions& options, const vae::VaeModel& model, const Tensor& images,
           const std::string& what, const std::vector<CaptionedFigure>& figures) {
   if (!options.output.empty()) {
@@ -143,7 +143,7 @@ CaptionedFigure figure_of(const vae::VaeModel& model, const Tensor& images, std:
                       static_cast<std::size_t>(model.columns), across, title, caption);
 }
 
-/// Images in a row of a square picture.
+/// The number of images in a row of a square picture.
 std::size_t side(std::int64_t count) {
   return static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(count))));
 }
@@ -188,9 +188,9 @@ struct Use {
   const char* description;
   const char* footer;
   void (*run)(const UseOptions&);
-  std::int64_t count = 0;                    // of -k; 0: no such option
-  const char* count_of = "";                 // what there are k of
-  std::optional<std::uint64_t> images = {};  // --images of test data; none: takes no data
+  std::int64_t count = 0;                    // default of -k; 0: no such option
+  const char* count_of = "";                 // what -k counts
+  std::optional<std::uint64_t> images = {};  // default of --images; none: takes no data
   bool pictures = true;
 };
 
@@ -219,7 +219,7 @@ void add(CLI::App& vae, const Use& use) {
   add_device(*command, options->device);
   add_common(*command, options->common);
   if (use.pictures) {
-    add_output(*command, options->output, "the images, one a row, as .npy");
+    add_output(*command, options->output, "the images, one per row, as .npy");
     add_report(*command, options->report, "the pictures");
   }
   command->footer(std::string("Example:\n  ") + use.footer);
@@ -262,7 +262,7 @@ void add_vae_traverse(CLI::App& vae) {
             .footer = "partita vae traverse vae.model --report page.html",
             .run = traverse,
             .count = 10,
-            .count_of = "variables, those that tell most about an image",
+            .count_of = "variables, the ones that tell most about an image",
             .images = 500});
 }
 

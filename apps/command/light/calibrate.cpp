@@ -67,7 +67,7 @@ struct EvaluateOptions {
 
 /// Some of the rows of a matrix, with their labels.
 struct Part {
-  std::vector<std::byte> memory;  // of a copy; empty if the rows are all of a file's
+  std::vector<std::byte> memory;  // holds a copy; empty if the rows are a whole file's
   Rows rows;
   std::vector<std::int64_t> labels;
 };
@@ -85,8 +85,7 @@ Part copy_rows(Rows rows, std::span<const std::int64_t> labels,
   return part;
 }
 
-/// Rows in a random order, of which the first are fitted and the rest evaluated. Both parts keep at
-/// least one.
+/// Rows in a random order: the first part is fitted, the rest evaluated. Each has at least one.
 std::pair<Part, Part> split_rows(Rows rows, std::span<const std::int64_t> labels, double share,
                                  const Stream& stream) {
   if (rows.rows() < 2) throw InvalidArgument("--split", "1 row cannot be split");
@@ -112,7 +111,7 @@ CalibrationEvaluation evaluate(Rows rows, std::span<const std::int64_t> labels,
                               calibrator);
 }
 
-/// What the library says of an argument, said of the file that it came from.
+/// Turns the library's complaint about an argument into one about its file.
 template <class Work>
 auto naming_files(const InputOptions& input, const Work& work) {
   try {
@@ -286,9 +285,9 @@ void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also
       ->option_text("N")
       ->check(whole_number(1, 100'000));
   app.add_flag("--equal-mass", options.equal_mass,
-               "bins that hold equally many rows, in place of equal widths");
+               "bins that hold equally many rows instead of having equal widths");
   app.add_option("--resamples", options.resamples,
-                 "resamples for bootstrap intervals; 0 for none (1000)")
+                 "resamples for bootstrap intervals (1000; 0: none)")
       ->option_text("N")
       ->check(CLI::Validator(
           [](std::string& text) {

@@ -13,7 +13,7 @@
 namespace partita::app {
 namespace {
 
-constexpr double kSumTolerance = 1e-3;  // of probabilities in half precision
+constexpr double kSumTolerance = 1e-3;  // what half precision leaves of a sum of 1
 
 double element(Rows rows, std::size_t r, std::size_t c) {
   const auto at = static_cast<std::ptrdiff_t>(c) * rows.column_stride();
@@ -21,7 +21,7 @@ double element(Rows rows, std::size_t r, std::size_t c) {
                [&]<Element T>(T) { return static_cast<double>(rows.row_data<T>(r)[at]); });
 }
 
-/// Why a row is no distribution; empty if it is one.
+/// Why a row is not a distribution; empty if it is one.
 std::string defect(Rows rows, std::size_t r) {
   double total = 0;
   for (std::size_t c = 0; c < rows.columns(); ++c) {
@@ -35,7 +35,7 @@ std::string defect(Rows rows, std::size_t r) {
   return fmt::format("probabilities add up to {:g}, expected 1", total);
 }
 
-/// True if all rows are distributions; of logits, the first one tells.
+/// True if all rows are distributions; the first row of logits is usually not.
 bool look_like_probabilities(Rows rows) {
   for (std::size_t r = 0; r < rows.rows(); ++r) {
     if (!defect(rows, r).empty()) return false;
@@ -70,12 +70,12 @@ void add_logits(CLI::App& app, InputOptions& options) {
       ->option_text("FILE")
       ->required();
   app.add_flag("--probabilities", options.probabilities,
-               "LOGITS holds probabilities: take their logarithms (of 0: minus infinity)");
+               "LOGITS holds probabilities: take their logarithms (minus infinity for 0)");
 }
 
 void add_labels(CLI::App& app, InputOptions& options) {
   app.add_option("LABELS", options.labels,
-                 "the right class of each row, integers from 0; formats as LOGITS")
+                 "the right class of each row, integers from 0; formats as for LOGITS")
       ->option_text("FILE")
       ->required();
 }

@@ -1,4 +1,4 @@
-// What all of `partita calibrate` reads: logits, or probabilities made into logits, with labels.
+// What all of `partita calibrate` reads: logits, or probabilities turned into logits, with labels.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -23,22 +23,22 @@ void add_logits(CLI::App& app, InputOptions& options);
 /// LABELS.
 void add_labels(CLI::App& app, InputOptions& options);
 
-/// Rows of logits: those of the file where they lie, or the exact logarithms of its probabilities
-/// (-inf of 0), in double. Rows of a file of logits that look like probabilities are warned of.
+/// Rows of logits: those of the file in place, or the exact logarithms of its probabilities (-inf
+/// for 0), in double. Warns if the rows of a file of logits look like probabilities.
 class LogitsInput {
  public:
-  /// @throws DataError for a file that cannot be used, among them probabilities that are not of
-  ///         [0, 1] or do not add up to one within 0.001, naming the row
+  /// @throws DataError for a file that cannot be used, including probabilities that are not in
+  ///         [0, 1] or do not sum to one within 0.001, naming the row
   LogitsInput(const InputOptions& options, int threads);
 
   Rows rows() const;
 
  private:
   ArrayFile file_;
-  std::vector<double> log_;  // of probabilities
+  std::vector<double> log_;  // logarithms of probabilities
 };
 
-/// Labels, one for each row of logits and of a class that they have.
+/// Labels, one for each row of logits, each one of its classes.
 /// @throws DataError naming both files, or the row
 std::vector<std::int64_t> read_labels(const InputOptions& options, Rows logits);
 

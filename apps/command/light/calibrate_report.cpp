@@ -42,7 +42,7 @@ CaptionedFigure reliability(const CalibrationEvaluation& evaluation, const std::
       .height = 400};
   if (!band.x.empty()) figure.series.push_back(std::move(band));
   return {to_svg(figure), fmt::format("Reliability{}: ECE {:.4f}. Under the diagonal the "
-                                      "network is surer than it is right.",
+                                      "network is surer than it should be.",
                                       when, evaluation.metrics.ece)};
 }
 
@@ -73,7 +73,7 @@ CaptionedFigure histogram(const CalibrationEvaluation& evaluation, const std::st
   };
   figure.series = {std::move(outline), mean("accuracy", evaluation.metrics.accuracy),
                    mean("mean confidence", evaluation.metrics.confidence)};
-  return {to_svg(figure), fmt::format("Where the confidences lie{}.", when)};
+  return {to_svg(figure), fmt::format("Distribution of the confidences{}.", when)};
 }
 
 Table bins_table(const CalibrationEvaluation& evaluation, const std::string& when) {
@@ -85,7 +85,7 @@ Table bins_table(const CalibrationEvaluation& evaluation, const std::string& whe
                           {"95 % band", Align::right}}};
   for (const ReliabilityBin& bin : evaluation.bins) {
     if (bin.count == 0) continue;
-    constexpr std::size_t kEnough = 10;  // rows for a band that says something
+    constexpr std::size_t kEnough = 10;  // rows for a meaningful band
     const bool outside = bin.count >= kEnough && bin.accuracy_interval &&
                          (bin.confidence < bin.accuracy_interval->low ||
                           bin.confidence > bin.accuracy_interval->high);
@@ -165,7 +165,7 @@ std::string calibration_report(const CalibrationResult& result) {
   page.heading("Bins");
   page.paragraph(
       "Each bin is open below and closed above. An accuracy is marked where the bin's mean "
-      "confidence lies outside of its band (and the bin has 10 rows or more). Intervals of ece and "
+      "confidence lies outside its band (and the bin has 10 rows or more). Intervals of ece and "
       "mce may lie above the value itself: resampling adds to the noise that both measure.");
   page.tables(tables);
   page.note(

@@ -20,16 +20,16 @@ struct CalibrationResult {
   std::string logits;  ///< name of the file
   std::string command = "partita calibrate";
   std::string preface;  ///< what a reader of the report should know first
-  bool split = false;   ///< other rows are evaluated than are fitted
+  bool split = false;   ///< the rows evaluated are not those fitted
   std::size_t fitted_rows = 0;
   std::size_t evaluated_rows = 0;
   std::size_t classes = 0;
   std::size_t resamples = 0;
   std::uint64_t seed = 0;
-  std::optional<CalibratorFit> fit;  ///< of `fit`
-  CalibrationEvaluation before;      ///< the only one of `evaluate`
+  std::optional<CalibratorFit> fit;  ///< set by `fit`
+  CalibrationEvaluation before;      ///< the only evaluation of `evaluate`
   std::optional<CalibrationEvaluation> after;
-  NllCurve curve;  ///< of temperature scaling, for the report
+  NllCurve curve;  ///< for temperature scaling's report
 };
 
 Json metrics_json(const CalibrationMetrics& metrics);

@@ -23,7 +23,7 @@ namespace {
 struct ApplyThresholdOptions {
   std::string threshold;
   std::string logits;
-  ScoreOptions inputs;  // its files; the rest stands in the threshold
+  ScoreOptions inputs;  // its files; the threshold has the rest
   CommonOptions common;
   std::string output;
 };

@@ -36,7 +36,7 @@ void check(const EvaluateDetectionOptions& options) {
   }
 }
 
-/// Scores of two files.
+/// Scores the rows of two files.
 DetectionResult score_files(const EvaluateDetectionOptions& options) {
   const Scorer scorer(options.score, options.common.threads);
   const LogitsInput in = open(options, options.in);
@@ -50,7 +50,7 @@ DetectionResult score_files(const EvaluateDetectionOptions& options) {
           .out = scorer.scores(out.rows(), options.out)};
 }
 
-/// Scores of one: in are the rows whose arg max is their label.
+/// Scores the rows of one file: in are those whose arg max is their label.
 DetectionResult score_errors(const EvaluateDetectionOptions& options) {
   ScoreOptions score = options.score;
   score.labels.clear();

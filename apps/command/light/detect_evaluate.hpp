@@ -1,4 +1,4 @@
-// What `partita detect evaluate` finds, and how it is told.
+// What `partita detect evaluate` finds, and how it is reported.
 #pragma once
 
 #include <optional>
@@ -32,7 +32,7 @@ struct DetectionResult {
 
 inline constexpr double kIntervalLevel = 0.95;
 
-/// The figures in the order in which they are told.
+/// The figures in the order in which they are reported.
 struct NamedFigure {
   const char* key;  // "auroc"
   double value;

@@ -62,7 +62,7 @@ CaptionedFigure roc_figure(const DetectionResult& result, const EvaluateDetectio
                   .mark = Mark::points}}};
   return {to_svg(figure),
           fmt::format("ROC curve with {} as positive: area {:.4f}; at 95 % of {}, {:.2f} % of {} "
-                      "are let through.",
+                      "are accepted.",
                       positive, result.metrics.auroc, positive, 100 * result.metrics.fpr_at_95_tpr,
                       negative)};
 }
@@ -85,7 +85,7 @@ CaptionedFigure precision_recall_figure(const DetectionResult& result,
                       share(result.out.size(), result.in.size() + result.out.size()))};
 }
 
-/// As it is shown: the largest probability, of which msp is the logarithm.
+/// The scores as shown: for msp the largest probability, of which it is the logarithm.
 std::vector<double> shown(const std::vector<double>& scores, bool msp) {
   std::vector<double> out = scores;
   if (msp) {
@@ -194,7 +194,7 @@ std::string report_html(const DetectionResult& result, const EvaluateDetectionOp
   page.paragraph(
       fmt::format("{}, larger where a row looks {}. Every figure is exact: thresholds are the "
                   "scores themselves, "
-                  "and tied scores stand or fall together.",
+                  "and tied scores are accepted or rejected together.",
                   score, options.logits.empty() ? "known" : "right"));
   page.table(figures_table(result, names));
   page.paragraph(fmt::format(

@@ -14,7 +14,7 @@
 namespace partita::app {
 namespace {
 
-constexpr std::size_t kChunkRows = 4096;  // between two updates of the meter
+constexpr std::size_t kChunkRows = 4096;  // scored between two updates of the meter
 
 const std::map<std::string, LogitScore> kLogitScores = {{"msp", LogitScore::msp},
                                                         {"max-logit", LogitScore::max_logit},
@@ -44,7 +44,7 @@ void check(const ScoreOptions& options) {
   }
 }
 
-/// What the library says of an argument, said of the option that it came from.
+/// Turns the library's complaint about an argument into one about its option.
 template <class Work>
 auto naming_options(const ScoreOptions& options, const Work& work) {
   try {
@@ -73,7 +73,7 @@ void add_score(CLI::App& app, ScoreOptions& options) {
       ->check(number([](double t) { return t > 0 && std::isfinite(t); }, "above 0"));
   add_k(app, options.k, "knn: the distance to the N-th nearest training row");
   app.add_option("--shrinkage", options.shrinkage,
-                 "mahalanobis: share of a round covariance, 0 to 1 (Ledoit and Wolf's)")
+                 "mahalanobis: share of a spherical covariance, 0 to 1 (Ledoit and Wolf's)")
       ->option_text("S")
       ->check(number([](double s) { return s >= 0 && s <= 1; }, "from 0 to 1"));
 }
@@ -128,7 +128,7 @@ Scorer::Scorer(const ScoreOptions& options, int threads) : options_(options), th
 std::vector<double> Scorer::chunk_scores(Rows rows, const RowOptions& options) const {
   if (mahalanobis_) return mahalanobis_->scores(rows, options);
   if (features_) return knn_scores(rows, features_->rows(), options_.k, options);
-  // The largest of given probabilities is msp, as it stands.
+  // The largest of given probabilities is msp itself.
   const bool given = options_.probabilities && options_.score == "msp" && options_.temperature == 1;
   return logit_scores(given ? LogitScore::max_logit : kLogitScores.at(options_.score), rows,
                       options_.temperature, options);

@@ -16,14 +16,14 @@ namespace partita::app {
 
 struct ScoreOptions {
   std::string score = "msp";
-  double temperature = 1;      // of scores from logits
-  bool probabilities = false;  // the files hold them instead
+  double temperature = 1;      // for scores from logits
+  bool probabilities = false;  // the files hold these, not logits
   std::string features;        // in training: what mahalanobis and knn compare with
   std::string labels;          // their classes, for mahalanobis
   std::size_t k = 50;
   std::optional<double> shrinkage;
 
-  /// Whether it is a score of features.
+  /// Whether the score is one of features.
   bool of_features() const;
 };
 
@@ -32,7 +32,7 @@ void add_score(CLI::App& app, ScoreOptions& options);
 /// --probabilities, --features
 void add_score_inputs(CLI::App& app, ScoreOptions& options);
 
-/// The score and its settings: what a threshold is a threshold of.
+/// The score that a threshold belongs to, with its settings.
 Json score_json(const ScoreOptions& options);
 /// The reverse. @throws nlohmann::json::exception, InvalidArgument
 ScoreOptions score_from_json(const Json& json);

@@ -122,7 +122,7 @@ void add_detect_threshold(CLI::App& app) {
                    "classes of --features, for mahalanobis: integers")
       ->option_text("FILE");
   add_common(*command, options->common);
-  add_output(*command, options->output, "it as JSON, for partita detect apply");
+  add_output(*command, options->output, "the threshold as JSON, for partita detect apply");
   command->footer(
       "Example:\n"
       "  partita detect threshold --in val.npy --score energy --tpr 0.95 -o threshold.json\n"

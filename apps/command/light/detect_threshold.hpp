@@ -12,17 +12,17 @@ namespace partita::app {
 
 struct Threshold {
   ScoreOptions score;
-  double threshold = 0;  // a row of this score or more is in
-  double tpr = 0;        // the share of known rows that was to be in
-  double accepted = 0;   // the share that is
-  std::size_t rows = 0;  // known rows
+  double threshold = 0;  // rows with this score or more are in
+  double tpr = 0;        // the share of known rows to accept
+  double accepted = 0;   // the share that is accepted
+  std::size_t rows = 0;  // number of known rows
   std::optional<std::array<std::size_t, 2>> features =
       {};  // rows and columns of the training features
 };
 
 Json to_json(const Threshold& threshold);
 
-/// @throws IoError; DataError if the file is no threshold
+/// @throws IoError; DataError if the file is not a threshold
 Threshold read_threshold(const std::string& path);
 
 }  // namespace partita::app

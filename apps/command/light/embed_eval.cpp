@@ -129,10 +129,10 @@ void add_embed_nearest(CLI::App& embed) {
   command->add_option("VECTORS", options->vectors, "word vectors: text, word2vec binary or .npy")
       ->option_text("FILE")
       ->required();
-  command->add_option("WORD", options->words, "list its neighbors")
+  command->add_option("WORD", options->words, "words whose neighbors to list")
       ->option_text("WORD...")
       ->required();
-  add_k(*command, options->k, "neighbors of each");
+  add_k(*command, options->k, "neighbors per word");
   add_common(*command, options->common);
   command->footer(
       "Example:\n"

@@ -28,7 +28,7 @@ struct MapOptions {
   CommonOptions common;
 };
 
-/// Words at their places; gnuplot cannot put so many labels.
+/// Words at their places; gnuplot cannot place so many labels.
 std::string picture(const std::vector<std::string>& words, const std::vector<Place>& places) {
   constexpr double kSize = 800;
   constexpr double kMargin = 24;
@@ -104,7 +104,8 @@ void add_embed_map(CLI::App& embed) {
       "Example:\n"
       "  partita embed map novels.bin --report map.html\n"
       "\n"
-      "Words stand at the first two principal components of their vectors. --seed and --threads "
+      "Words are placed at the first two principal components of their vectors. --seed and "
+      "--threads "
       "change nothing here.");
   command->callback([options] { run(*options); });
 }

@@ -41,7 +41,7 @@ std::string duration(double seconds) {
   return fmt::format("{} h {} min", s / 3600, s / 60 % 60);
 }
 
-/// On a terminal, a line that moves.
+/// On a terminal, a line that is updated in place.
 void show(const TrainingUpdate& at) {
   if (::isatty(STDERR_FILENO) == 0) return;
   fmt::print(stderr, "\r{:.1f} %, {} words/s, learning rate {:.6f}, loss {:.4f}, {} left\x1b[K",
@@ -52,7 +52,7 @@ void show(const TrainingUpdate& at) {
   std::fflush(stderr);
 }
 
-/// Before hours of work: can the output be written?
+/// Checks before hours of work that the output can be written.
 void check_writable(const std::string& output) {
   check_word_vectors_path(output);
   const std::filesystem::path path(output);
@@ -139,8 +139,9 @@ void add_embed_train(CLI::App& embed) {
         ->check(whole_number(least, most));
   };
   command
-      ->add_option("CORPUS", options->corpus,
-                   "UTF-8 text, plain or gzip, words between white space; - is standard input")
+      ->add_option(
+          "CORPUS", options->corpus,
+          "UTF-8 text, plain or gzip, words separated by white space; - for standard input")
       ->option_text("FILE")
       ->required();
   command->add_option("--model", options->model, "skipgram or cbow (skipgram)")
@@ -151,7 +152,7 @@ void add_embed_train(CLI::App& embed) {
       ->check(CLI::IsMember({"negative-sampling", "nce", "full"}));
   number("--dim", options->embedding.dim, 1, 65'536, "length of a vector");
   number("--window", options->embedding.window, 1, 1000, "look at most N words to each side");
-  number("--negative", options->embedding.negative, 1, 1000, "noise words for each center");
+  number("--negative", options->embedding.negative, 1, 1000, "noise words per center");
   command
       ->add_option("--sample", options->embedding.sample,
                    "randomly drop words more frequent than this share; 0: none (0.001)")
@@ -159,7 +160,7 @@ void add_embed_train(CLI::App& embed) {
       ->check(CLI::Range(0.0, 1e9).description(""));
   number("--min-count", options->vocabulary.min_count, 1, std::uint64_t{1} << 62U,
          "leave out words that occur less often");
-  number("--epochs", options->embedding.epochs, 1, 1'000'000, "pass the text so many times");
+  number("--epochs", options->embedding.epochs, 1, 1'000'000, "passes over the text");
   command
       ->add_option("--alpha", options->alpha,
                    "initial learning rate, falling linearly to 0.0001 of it (0.025; cbow 0.15)")
@@ -175,7 +176,7 @@ void add_embed_train(CLI::App& embed) {
   command->add_flag("--resume", options->resume,
                     "resume from OUTPUT.checkpoint if it exists, to the same result");
   add_common(*command, options->common);
-  add_output(*command, options->output, "the vectors: .txt, .vec, .bin (as word2vec) or .npy")
+  add_output(*command, options->output, "the vectors: .txt, .vec, .bin (as word2vec's) or .npy")
       ->required();
   command->footer(
       "Example:\n"

@@ -33,7 +33,7 @@ struct GenerateOptions {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-/// What any of the methods gives; NaN stands for a number that the method does not have.
+/// The results of any of the methods; NaN for a number that the method does not have.
 struct Generated {
   std::vector<PerturbedHypothesis> sequences;
   std::vector<double> weights;

@@ -37,7 +37,7 @@ struct EvaluateOptions {
 
 struct Text {
   std::vector<Sequence> sequences;
-  std::size_t tokens = 0;  ///< that are predicted, the ends included
+  std::size_t tokens = 0;  ///< tokens predicted, the ends included
 };
 
 Text read_text(const EvaluateOptions& options, const TextGenerator& generator) {
@@ -57,13 +57,13 @@ Text read_text(const EvaluateOptions& options, const TextGenerator& generator) {
   return out;
 }
 
-/// Of all tokens.
+/// The prediction of all tokens.
 struct Prediction {
   double nll = 0;  ///< mean, in nats
   double accuracy = 0;
 };
 
-/// Logits of tokens with what came: all of them, or as many as memory should hold, by a coin each.
+/// Logits and the tokens that came: all of them, or as many as memory should hold, by a coin each.
 struct Sample {
   std::vector<float> logits;
   std::vector<std::int64_t> labels;
@@ -111,13 +111,13 @@ class Sampler {
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};
   std::size_t vocabulary_;
-  std::vector<std::size_t> row_ = {};    // of each token; kNone: not taken
-  std::vector<std::size_t> first_ = {};  // token of the sequence after each
+  std::vector<std::size_t> row_ = {};    // each token's row; kNone: not in the sample
+  std::vector<std::size_t> first_ = {};  // where the sequence after each begins
   Sample sample_ = {};
 };
 
 Prediction predict(const SequenceModel& model, const Text& text, int threads, Sampler& sampler) {
-  constexpr std::size_t kAtOnce = 4096;  // lines, of which those of one length go together
+  constexpr std::size_t kAtOnce = 4096;  // lines, so that those of one length go together
   Meter meter("evaluating");
   double log_prob = 0;
   std::size_t correct = 0;
@@ -217,7 +217,7 @@ void run(const EvaluateOptions& options) {
   }
   print(
       fmt::format("{} lines, {} tokens, their ends included\n"
-                  "perplexity   {:.4f}   ({:.4f} nats a token)\n"
+                  "perplexity   {:.4f}   ({:.4f} nats per token)\n"
                   "accuracy     {:.4f}   of the most likely next token\n"
                   "confidence   {:.4f}   its mean probability\n"
                   "ECE          {:.4f}   (15 bins{})\n",

@@ -122,20 +122,20 @@ void add_lm_train(CLI::App& app) {
       "NAME")
       ->check(CLI::IsMember({"full", "adaptive", "nce", "sampled"}));
   add("--cutoffs", options->cutoffs,
-      "of adaptive: tokens from the N-th on stand apart, those from the next N on by themselves "
+      "for adaptive: tokens from the N-th on form a tail, those from the next N on another one "
       "again (a twentieth and a fifth of all)",
       "N,...")
       ->delimiter(',')
       ->check(whole_number(1, 1U << 31U));
-  add("--noise", options->noise, "draws of noise a token, for nce and sampled (100)", "N")
+  add("--noise", options->noise, "draws of noise per token, for nce and sampled (100)", "N")
       ->check(whole_number(1, 1'000'000));
   add("--epochs", options->epochs, "passes over the text (10)", "N");
-  add("--batch", options->batch, "lines, or pieces of long ones, a step (64)", "N")
+  add("--batch", options->batch, "lines, or pieces of long ones, per step (64)", "N")
       ->check(whole_number(1, 1'000'000));
   add("--length", options->length, "cut lines into pieces of at most N tokens (64)", "N")
       ->check(whole_number(1, 1'000'000));
-  add("--learning-rate", options->learning_rate, "of Adam; falls to a tenth (0.002)", "X");
-  add("--held-out", options->held_out, "share of lines that are only predicted (0.05)", "P");
+  add("--learning-rate", options->learning_rate, "Adam's; falls to a tenth (0.002)", "X");
+  add("--held-out", options->held_out, "share of lines used only for evaluation (0.05)", "P");
   add("--patience", options->patience,
       "stop after N epochs without a better held-out perplexity, and keep the best (off)", "N");
   add_run(*command, options->run, group);

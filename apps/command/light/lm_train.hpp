@@ -20,14 +20,14 @@ struct LmTrainOptions {
   std::size_t vocabulary = 0;  // 0: that of the units
   std::string output;
   int order = 0;  // 0: that of the units
-  // Of the neural kinds.
+  // For the neural kinds.
   std::int64_t dim = 256;
   std::int64_t layers = 0;  // 0: the kind's own
   std::int64_t heads = 4;
   double dropout = 0;
   std::string loss = "full";
   std::int64_t noise = 100;
-  std::vector<std::int64_t> cutoffs;  // none: the usual ones
+  std::vector<std::int64_t> cutoffs;  // none: the defaults
   double epochs = 10;
   std::int64_t batch = 64;
   std::int64_t length = 64;
@@ -38,7 +38,7 @@ struct LmTrainOptions {
   CommonOptions common;
 };
 
-/// What the options say that a token of the lines is.
+/// The units that the options ask for, learned from the lines where necessary.
 /// @throws InvalidArgument, IoError, DataError
 TextUnits units_of(const LmTrainOptions& options, std::span<const std::string> lines);
 

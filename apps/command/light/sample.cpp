@@ -41,8 +41,8 @@ void append(TopKSample& all, TopKSample&& part) {
   join(all.threshold, part.threshold);
 }
 
-/// gumbel_top_k over the whole file, a chunk of rows at a time. A bad row fails the command: half a
-/// result looks too much like a whole one.
+/// gumbel_top_k over the whole file, a chunk of rows at a time. A bad row fails the command, since
+/// half a result looks too much like a whole one.
 TopKSample sample_rows(Rows logits, const SampleOptions& options) {
   TopKSample all{.rows = 0,
                  .k = options.k,

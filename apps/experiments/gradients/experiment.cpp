@@ -71,7 +71,7 @@ std::vector<Entry> chosen_entries(const Variant& variant, const GradientsOptions
   return chosen;
 }
 
-/// Each with random numbers of its own: what a task measures does not depend on who does it.
+/// Each has random numbers of its own, so that its measurements do not depend on the thread.
 using Tasks = std::vector<std::function<void(const Random&)>>;
 
 void measure(const Entry& entry, const Variant& variant, const GradientsOptions& options,
@@ -87,7 +87,7 @@ void measure(const Entry& entry, const Variant& variant, const GradientsOptions&
   into.variance_error = moments.variance_error;
 }
 
-/// What is to be measured of an entry: each number of samples, and each temperature with the first.
+/// The measurements of an entry: each number of samples, and each temperature with the first.
 std::vector<Measurement> settings_of(const Entry& entry) {
   std::vector<Measurement> out;
   for (const std::int64_t samples : entry.samples) {

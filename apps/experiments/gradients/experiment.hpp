@@ -23,7 +23,7 @@ inline constexpr auto kGradientsProblems =
 
 struct GradientsOptions {
   GradientsProblem problem = GradientsProblem::gaussian;
-  std::vector<EstimatorKind> estimators = {};  ///< of estimators_for(); empty: all of them
+  std::vector<EstimatorKind> estimators = {};  ///< some of estimators_for(); empty: all
   std::int64_t samples = 10'000;
   std::int64_t steps = 500;
   std::uint64_t seed = 0;
@@ -36,9 +36,9 @@ struct Measurement {
   std::optional<double> temperature = {};
   std::int64_t samples = 1;      ///< drawn by one estimate
   std::int64_t evaluations = 1;  ///< evaluations of f per estimate
-  double bias = 0;               ///< mean - exact; with several parameters its norm
+  double bias = 0;               ///< mean - exact, or its norm for several parameters
   double bias_error = 0;         ///< standard error of the mean
-  double variance = 0;           ///< of one estimate, summed over the parameters
+  double variance = 0;           ///< one estimate's, summed over the parameters
   double variance_error = 0;     ///< standard error
 };
 
@@ -62,7 +62,7 @@ struct VarianceCurve {
 /// A problem with its numbers filled in: "t = 0.499".
 struct VariantResult {
   std::string name;
-  std::vector<double> start;  ///< the parameters where all is measured and every run begins
+  std::vector<double> start;  ///< the parameters at which everything is measured and runs begin
   std::vector<double> exact_gradient;
   double best_value = 0;  ///< the limit of optimization
   double step_size = 0;
@@ -83,7 +83,7 @@ inline constexpr std::int64_t kRuns = 16;  ///< side by side, from the same star
 /// How figures group an estimator with its relatives: "score function", ...
 std::string family_of(EstimatorKind estimator);
 
-/// Those that fit a problem, in the order in which they are measured.
+/// The estimators that fit a problem, in the order in which they are measured.
 std::vector<EstimatorKind> estimators_for(GradientsProblem problem);
 
 /// @throws InvalidArgument for an estimator that does not fit the problem

@@ -19,7 +19,7 @@ using estimators::PolicyGradientOptions;
 constexpr std::int64_t kStates = 3;
 constexpr std::int64_t kActions = 2;  // left, right
 constexpr std::int64_t kHorizon = 6;
-constexpr std::int64_t kTrajectories = 4;  // of one estimate
+constexpr std::int64_t kTrajectories = 4;  // per estimate
 constexpr double kAgainstTheCurrent = 0.7;
 constexpr double kSmallReward = 0.1;
 constexpr double kLargeReward = 1;
@@ -70,7 +70,7 @@ double best_return(double discount) {
 
 struct Trajectories {
   Tensor states;    // [T, rows, N]
-  Tensor log_prob;  // [T, rows, N], of the actions; its gradient reaches theta
+  Tensor log_prob;  // [T, rows, N], the actions'; its gradient reaches theta
   Tensor rewards;   // [T, rows, N]
 };
 
@@ -97,7 +97,7 @@ Trajectories roll_out(const Tensor& theta, const Random& random) {
           rewards().index({all_states, all_actions})};
 }
 
-/// The states of the trajectories at hand, where a learned baseline finds them.
+/// The states of the current trajectories, for a learned baseline.
 using States = std::shared_ptr<Tensor>;
 
 estimators::GradientSampler policy_gradient(const PolicyGradientOptions& options,

@@ -70,7 +70,7 @@ std::vector<Entry> score_functions(const Expectation& expectation) {
 
 /// Everything for one bit or several, whose f is differentiable.
 std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
-  constexpr std::int64_t kHidden = 8;  // of RELAX's control variate
+  constexpr std::int64_t kHidden = 8;  // units in RELAX's control variate
   std::vector<Entry> entries = score_functions(expectation);
   const auto of = [&](EstimatorKind kind) {
     return needs(least_samples(kind), entry(kind, expectation, [=](const SamplerOptions& o) {
@@ -159,7 +159,7 @@ Problem bernoulli_problem() {
   return {.title = "One coin",
           .description =
               "E[(b − t)²] for a coin b of probability sigmoid(θ), at θ = 0. The exact gradient is "
-              "(1 − 2t) / 4: small beside the noise, so that whatever is not unbiased or not calm "
+              "(1 − 2t) / 4: small beside the noise, so that a biased or noisy estimator "
               "loses its way (Tucker et al. 2017).",
           .value_name = "E[(b − t)²]",
           .variants = {with_target(0.499, 16), with_target(0.45, 1)}};

@@ -17,14 +17,14 @@ namespace partita::app {
 struct SamplerOptions {
   std::int64_t samples = 1;
   double temperature = 0.5;
-  bool tune = false;  ///< whether it may choose its temperature itself
+  bool tune = false;  ///< whether the estimator may choose its temperature itself
 };
 
 /// A kind of estimator, as a problem's variant offers it.
 struct Entry {
   EstimatorKind kind;
   std::vector<std::int64_t> samples;  ///< how many one estimate draws, one measurement each
-  std::int64_t evaluations_each = 1;  ///< of f, for one of the samples
+  std::int64_t evaluations_each = 1;  ///< evaluations of f per sample
   bool has_temperature = false;
   std::function<estimators::GradientSampler(const SamplerOptions&)> make;
 };
@@ -32,15 +32,15 @@ struct Entry {
 struct Variant {
   std::string name;
   Tensor start;  ///< [parameters]
-  /// E f of each row of theta [rows, parameters], exact and differentiable.
+  /// E f for each row of theta [rows, parameters], exact and differentiable.
   std::function<Tensor(const Tensor& theta)> expected;
   double best_value = 0;
-  double step_size = 0;  ///< of the first step; it falls to 0 linearly
+  double step_size = 0;  ///< initial step size; falls to 0 linearly
   bool ascends = false;
   std::vector<Entry> entries;
 };
 
-/// Var of an estimator with one sample, as a function of theta.
+/// The variance of an estimator with one sample, as a function of theta.
 struct ClosedFormVariance {
   EstimatorKind estimator;
   std::function<double(double theta)> variance;

@@ -15,7 +15,7 @@
 namespace partita::app {
 namespace {
 
-/// The families of the estimators, in the order in which they stand.
+/// The families of the estimators, in the order of their first members.
 template <class Items>
 std::vector<std::string> families(const Items& items) {
   std::vector<std::string> out;
@@ -47,7 +47,7 @@ Table measurements_table(const VariantResult& variant) {
                           {"bias", Align::right},
                           {"variance", Align::right}}};
   for (const Measurement& m : variant.measurements) {
-    // Chance does not make a bias of five standard errors.
+    // Chance alone does not produce a bias of five standard errors.
     const bool biased = std::abs(m.bias) > 5 * m.bias_error + 1e-12;
     table.rows.push_back(
         {name_of(m.estimator), m.temperature ? fmt::format("{:g}", *m.temperature) : "",
@@ -57,7 +57,7 @@ Table measurements_table(const VariantResult& variant) {
   return table;
 }
 
-/// One curve an estimator with temperatures: y and its error against the temperature.
+/// One curve for each estimator with temperatures: y and its error against the temperature.
 template <class Value>
 std::vector<Series> over_temperature(const VariantResult& variant, const Value& value) {
   std::vector<Series> out;
@@ -88,20 +88,19 @@ void add_temperature_figures(Page& page, const VariantResult& variant) {
                          .ticks = bias.front().x};
   bias.push_back(
       {.name = "no bias", .x = {0.08, 2.5}, .y = {0, 0}, .mark = Mark::line, .dashed = true});
-  page.figures(
-      {{to_svg({.title = "Bias against temperature, " + variant.name,
-                .x = temperature,
-                .y = {.label = "bias"},
-                .series = std::move(bias)}),
-        "Bias against temperature: relaxations have one, REBAR has none at any temperature."},
-       {to_svg({.title = "Variance against temperature, " + variant.name,
-                .x = temperature,
-                .y = {.label = "variance", .logarithmic = true},
-                .series = std::move(variance)}),
-        "Variance against temperature: what a relaxation pays for a smaller bias."}});
+  page.figures({{to_svg({.title = "Bias against temperature, " + variant.name,
+                         .x = temperature,
+                         .y = {.label = "bias"},
+                         .series = std::move(bias)}),
+                 "Bias against temperature: relaxations have some, REBAR none at any temperature."},
+                {to_svg({.title = "Variance against temperature, " + variant.name,
+                         .x = temperature,
+                         .y = {.label = "variance", .logarithmic = true},
+                         .series = std::move(variance)}),
+                 "Variance against temperature: what a relaxation pays for a smaller bias."}});
 }
 
-/// At the usual temperature and the first number of samples: one bar an estimator.
+/// One bar per estimator, at the usual temperature and the first number of samples.
 CaptionedFigure variance_bars(const VariantResult& variant) {
   Figure figure{.title = "Variance of each estimator, " + variant.name,
                 .x = {.min = -0.6},
@@ -122,7 +121,7 @@ CaptionedFigure variance_bars(const VariantResult& variant) {
   figure.series = {std::move(bars)};
   return {to_svg(figure),
           "Variance of one estimate, at the smallest number of samples that each estimator works "
-          "with, and at τ = 0.5. Without a bar it is 0, but for rounding."};
+          "with, and at τ = 0.5. Without a bar it is 0, up to rounding."};
 }
 
 /// The variance against the number of evaluations, where several were measured.
@@ -196,7 +195,7 @@ void add_optimization_figures(Page& page, const GradientsResult& result,
   page.figures(figures);
 }
 
-/// Measured points on closed forms.
+/// Measured points on the closed forms.
 void add_variance_over_theta(Page& page, const VariantResult& variant) {
   if (variant.variance_curves.empty()) return;
   Figure figure{.title = "Variance against θ",

@@ -35,7 +35,7 @@ struct Pairs {
   Tensor words;  // int64 [n + 1]
   std::int64_t train;
   std::int64_t held_out;
-  std::vector<std::uint64_t> train_counts;  // of each word as a target, + 1
+  std::vector<std::uint64_t> train_counts;  // how often each word is a target, + 1
 
   Tensor contexts(const Tensor& index) const { return words.index_select(0, index); }
   Tensor targets(const Tensor& index) const { return words.index_select(0, index + 1); }
@@ -68,7 +68,7 @@ Pairs read_pairs(const NceExperimentOptions& options, const Progress& progress) 
 struct Model {
   Tensor context;  // [V, d]
   OutputLayer output;
-  Tensor log_z;  // [V], for a loss with one for each context: far off to begin with
+  Tensor log_z;  // [V], for a loss that learns one for each context; begins far off
 
   Model(const Tensor& bias, std::int64_t dim, const Stream& stream) {
     const std::int64_t v = bias.size(0);
@@ -90,7 +90,7 @@ struct Model {
   }
 };
 
-/// A loss by name, made for the model that it will train.
+/// A loss with its name, made for the model that it will train.
 struct Contender {
   std::string name;
   std::int64_t noise;
@@ -136,10 +136,11 @@ struct Experiment {
   Tensor log_unigram;
 };
 
-/// Steps after which a model is looked at: none, then ever more, up to all.
+/// Whether a model is evaluated after a step: at the start, then at growing intervals, and at the
+/// end.
 bool is_evaluated(std::int64_t step, std::int64_t steps) {
   if (step == 0 || step == steps) return true;
-  const auto place = [&](std::int64_t s) {  // points are even in the square root of the step
+  const auto place = [&](std::int64_t s) {  // evenly spaced in the square root of the step
     return static_cast<std::int64_t>(
         std::floor(kCurvePoints * std::sqrt(static_cast<double>(s) / static_cast<double>(steps))));
   };
@@ -156,7 +157,7 @@ losses::TargetLikelihood held_out(const Experiment& experiment, const Model& mod
 
 CurvePoint curve_point(const Experiment& experiment, const Model& model, bool learns_log_z) {
   losses::TargetLikelihood now = held_out(experiment, model);
-  if (learns_log_z) {  // what is to be normalized is exp(s - log_z)
+  if (learns_log_z) {  // exp(s - log_z) is to be normalized
     const Tensor contexts = experiment.pairs.contexts(experiment.pairs.held_out_index());
     now.log_z = now.log_z - model.log_z.detach().index_select(0, contexts);
   }
@@ -213,7 +214,7 @@ double unigram_perplexity(const Pairs& pairs, const Tensor& log_unigram) {
   return std::exp(-log_unigram.index_select(0, targets).mean().item<double>());
 }
 
-/// Each loss on a thread of its own, so that results do not depend on how many there are.
+/// Trains each loss on one thread, so that results do not depend on the number of threads.
 std::vector<LossResult> train_all(const Experiment& experiment, const Progress& progress) {
   const std::vector<Contender> all = contenders();
   std::vector<LossResult> results(all.size());

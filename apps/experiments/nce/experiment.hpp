@@ -32,7 +32,7 @@ inline Stream nce_stream(const NceExperimentOptions& options, NceDraw draw) {
   return Stream{.seed = options.seed}.child(static_cast<std::uint64_t>(draw));
 }
 
-/// A model on the held-out pairs, after some steps.
+/// A model's results on the held-out pairs after some steps.
 struct CurvePoint {
   std::int64_t step = 0;
   double seconds = 0;  ///< spent training, without evaluations
@@ -63,7 +63,7 @@ struct NceExperimentResult {
   std::size_t vocabulary = 0;
   std::int64_t train_pairs = 0;
   std::int64_t held_out_pairs = 0;
-  double unigram_perplexity = 0;  ///< of the held-out words, without their contexts
+  double unigram_perplexity = 0;  ///< the held-out words', without their contexts
   std::vector<LossResult> losses = {};
   std::vector<StepTime> step_times = {};
 };
@@ -74,7 +74,7 @@ inline constexpr std::int64_t kTimedNoise = 25;
 /// @throws IoError, DataError if the corpus cannot be read or has too few words
 NceExperimentResult run_nce(const NceExperimentOptions& options, const Phases& phases = {});
 
-/// Its second part, which needs no corpus.
+/// The second part of run_nce(), which needs no corpus.
 std::vector<StepTime> time_steps(const NceExperimentOptions& options, const Phases& phases = {});
 
 }  // namespace partita::app

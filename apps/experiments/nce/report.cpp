@@ -20,7 +20,7 @@ std::string whole(std::int64_t value) { return grouped(static_cast<std::uint64_t
 
 using OfPoint = std::function<double(const CurvePoint&)>;
 
-/// One curve a loss, from the second point on if the first is the start that all share.
+/// One curve per loss, from the second point on if the first is the start that all share.
 std::vector<Series> curves(const NceExperimentResult& result, const OfPoint& x, const OfPoint& y,
                            bool with_start, const std::function<bool(const LossResult&)>& shown) {
   std::vector<Series> out;
@@ -49,7 +49,7 @@ bool has_probabilities(const LossResult& loss) {
   return !loss.corrected_perplexity && loss.noise != 5;  // a figure holds six
 }
 
-/// From the least perplexity that is shown to the largest, with numbers that are easily read.
+/// An axis from the least perplexity shown to the largest, with ticks that are easy to read.
 Axis perplexity_axis(const NceExperimentResult& result) {
   double least = INFINITY;
   double most = 0;
@@ -89,7 +89,7 @@ void add_perplexity(Page& page, const NceExperimentResult& result) {
                     result, [](const CurvePoint& point) { return point.seconds; }, perplexity,
                     false, is_compared),
                 .height = 440}),
-        "By time, on one thread each: what a loss learns from the same time. Every curve ends "
+        "By time, on one thread each: what a loss learns in the same time. Every curve ends "
         "after the same number of updates."}});
 }
 
@@ -155,7 +155,7 @@ void add_step_times(Page& page, const NceExperimentResult& result,
   Series nce{.name = fmt::format("NCE, k = {}", kTimedNoise)};
   Series sampled{.name = fmt::format("sampled softmax, k = {}", kTimedNoise)};
   Series full{.name = "full softmax", .dashed = true};
-  Table table{.caption = "Milliseconds a step",
+  Table table{.caption = "Milliseconds per step",
               .columns = {{"V", Align::right},
                           {"NCE", Align::right},
                           {"sampled softmax", Align::right},

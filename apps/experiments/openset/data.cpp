@@ -42,7 +42,7 @@ LabeledExamples toy_classes(std::int64_t each, const Random& random) {
           at::arange(2, at::kLong).repeat_interleave(each)};
 }
 
-/// To the nearest class's mean.
+/// The distance to the nearest class's mean.
 Tensor toy_distance(const Tensor& points) {
   return (points.unsqueeze(1) - toy_means()).square().sum(-1).amin(1).sqrt();
 }
@@ -126,7 +126,7 @@ OpensetData rendered_data(const OpensetOptions& options, const Stream& stream) {
   return data;
 }
 
-/// What a set is called: the last folder of its path.
+/// The name of a set: the last folder of its path.
 std::string set_name(const std::string& directory) {
   const std::filesystem::path path(directory);
   return (path.has_filename() ? path : path.parent_path()).filename().string();
@@ -138,8 +138,8 @@ void check_size(const std::string& directory, const Tensor& images, const Tensor
                                          images.size(3), like.size(2), like.size(3)));
 }
 
-/// Images of any class: those to test with where `test`, else those to train with. A directory may
-/// have but one of them.
+/// Images of any class: the test split if `test`, else the training split. A directory may have
+/// only one of them.
 Tensor any_images(const std::string& directory, bool test, const Tensor& like) {
   const char* wanted = test ? "t10k" : "train";
   const char* other = test ? "train" : "t10k";

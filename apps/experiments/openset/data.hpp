@@ -33,12 +33,12 @@ Tensor toy_out_set(ToyOutSet where, const Stream& stream);
 /// Whether points [N, 2] are more than two standard deviations away from each mean, as 14 % of a
 /// class are.
 Tensor toy_outside(const Tensor& points);
-/// More than four, as a draw of a class is once in 3000 times.
+/// Whether they are more than four away, as one draw of a class in 3000 is.
 Tensor toy_off_classes(const Tensor& points);
-/// Of these, the ones that are no more than six away from one.
+/// Whether they are also within six of some mean.
 Tensor toy_border(const Tensor& points);
 
-/// Digits as classes and letters as the unknown, in the DejaVu fonts; or images of a
+/// Digits as classes and letters as the unknown, in the DejaVu fonts; or images from a
 /// directory.
 OpensetData image_data(const OpensetOptions& options, const Stream& stream);
 

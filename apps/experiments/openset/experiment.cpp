@@ -34,20 +34,20 @@ Stream stream_of(const OpensetOptions& options, OpensetPurpose purpose) {
 constexpr std::int64_t kToyNoise = 8;
 constexpr std::int64_t kToyHidden = 128;
 constexpr std::int64_t kImageNoise = 100;
-constexpr double kHeldBeta = 10;            // what takes the generator off the known ones
-constexpr std::int64_t kMapSide = 97;       // points of a side
-constexpr std::int64_t kShownPoints = 400;  // of each kind on a map
+constexpr double kHeldBeta = 10;            // keeps the generator away from the known ones
+constexpr std::int64_t kMapSide = 97;       // points per side
+constexpr std::int64_t kShownPoints = 400;  // per kind, on a map
 constexpr std::int64_t kShownImages = 8;    // samples in a row, and rows
 
-/// What trains a classifier. held: by the border's points until half of the steps, and then held,
+/// What trains a classifier. held: by the border's points for half of the steps, then held fixed
 /// while a GAN learns against it.
 enum class Method : std::uint8_t { cross_entropy, confidence, held, joint };
 
-/// One way to train, and under which name it is compared.
+/// One way to train, and its name in comparisons.
 struct Way {
   std::string name;
   Method method;
-  ToyOutSet out_set = ToyOutSet::border;  ///< of the toy, where there is one
+  ToyOutSet out_set = ToyOutSet::border;  ///< the toy's, where there is one
 };
 
 Way asked_for(const OpensetOptions& options) {
@@ -64,7 +64,7 @@ Way asked_for(const OpensetOptions& options) {
           Method::confidence, options.toy_out_set};
 }
 
-/// What is trained: what was asked for comes last.
+/// The ways to train; the one that was asked for comes last.
 std::vector<Way> ways(const OpensetOptions& options) {
   const Way asked = asked_for(options);
   std::vector<Way> all;
@@ -104,7 +104,7 @@ Grid sample_grid(const Tensor& images) {
               static_cast<std::size_t>(images.size(3)), kShownImages);
 }
 
-/// A classifier in training, with what it is trained on where it is trained.
+/// A classifier in training, with its data on the device.
 class Trainee {
  public:
   Trainee(const OpensetOptions& options, const OpensetData& data, Way way)
@@ -227,7 +227,7 @@ class Trainee {
         options_.seed);
   }
 
-  /// What a report shows of this one alone.
+  /// What a report shows for this classifier alone.
   void show(OpensetVariant& variant) {
     if (!is_toy(options_)) {
       if (has_gan()) {

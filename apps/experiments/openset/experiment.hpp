@@ -1,5 +1,5 @@
-// What `partita openset train` does: data, training, measurements. No libtorch in sight, so that
-// the report and the command line compile without it.
+// What `partita openset train` does: data, training, measurements. This header needs no libtorch,
+// so that the report and the command line compile without it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace partita::app {
 /// unknown, in the DejaVu fonts; or IDX images.
 enum class OpensetSource : std::uint8_t { toy, rendered, directory };
 
-/// What classifiers are trained by: cross-entropy alone, or with the confidence loss on given
+/// What classifiers are trained with: cross-entropy alone, or with the confidence loss on given
 /// examples of the unknown, or on those of a GAN that learns at the same time.
 enum class OpensetLoss : std::uint8_t { cross_entropy, confidence, joint };
 
@@ -46,7 +46,7 @@ inline constexpr auto kLogitScores = names<LogitScore>({{"msp", LogitScore::msp}
 
 struct OpensetOptions {
   OpensetSource source = OpensetSource::rendered;
-  // Of a directory.
+  // For a directory.
   std::string directory = {};
   std::vector<std::uint8_t> known = {0, 1, 2, 3, 4};    ///< classes to learn
   std::vector<std::uint8_t> unknown = {5, 6, 7, 8, 9};  ///< classes that stand for the unknown
@@ -65,7 +65,7 @@ struct OpensetOptions {
   std::int64_t batch = 64;
   std::int64_t width = 16;
   std::uint64_t train_images = 10'000;
-  bool controls = false;  ///< whether what it is compared with is trained, too
+  bool controls = false;  ///< whether to train the baselines it is compared with
   RunOptions run = {};
   std::string output = {};  ///< file for the trained classifier; empty: none
   std::uint64_t seed = 0;
@@ -78,7 +78,7 @@ struct Points {
   std::vector<double> y;
 };
 
-/// How a set of unknown examples is told from the known ones by one score.
+/// How well one score tells a set of unknown examples from the known ones.
 struct OpensetDetection {
   std::string set;
   LogitScore score;
@@ -95,25 +95,25 @@ struct OpensetConfidence {
 /// A classifier trained in one way.
 struct OpensetVariant {
   std::string name;
-  double accuracy;  // on known examples that it was not trained on
+  double accuracy;  // on held-out known examples
   double nll;
   std::vector<OpensetConfidence> confidence;  // known first
   std::vector<OpensetDetection> detection;
   std::uint64_t steps;
   double seconds;
   Grid map = {};                         // toy: largest probability over the plane
-  double confidence_around_classes = 0;  // toy: mean over their border
-  double confidence_off_classes = 0;     // and over all the rest of the map
-  Points given = {};                     // toy: examples of the unknown that it was given
-  Points generated = {};                 // toy: by the generator
-  double generated_outside = 0;  // toy: the share of them two standard deviations from the means
-  Grid samples = {};             // images: by the generator
+  double confidence_around_classes = 0;  // toy: mean over the border of the classes
+  double confidence_off_classes = 0;     // toy: mean over the rest of the map
+  Points given = {};                     // toy: the given examples of the unknown
+  Points generated = {};                 // toy: from the generator
+  double generated_outside = 0;          // toy: their share two standard deviations from the means
+  Grid samples = {};                     // images: from the generator
 };
 
 struct OpensetResult {
   std::vector<std::string> classes;
   std::vector<OpensetVariant> variants = {};  // the last is the one that was asked for
-  std::vector<Points> training = {};          // toy: of each class
+  std::vector<Points> training = {};          // toy: each class's points
 };
 
 /// Half a side of the square that the maps of the toy show, around the origin.

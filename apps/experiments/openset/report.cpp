@@ -23,9 +23,9 @@ void add_maps(Page& page, const OpensetResult& result) {
   page.paragraph(
       "The largest probability at each point: white is one half, as unsure as can be; dark is one. "
       "Two Gaussians are learned. Around the classes is where the nearer mean is four to six "
-      "standard deviations away, off the classes all that is more than four away: a classifier "
+      "standard deviations away, off the classes everything more than four away: a classifier "
       "should be unsure there. The given points are those of the confidence loss, the generated "
-      "ones those of the GAN: against a classifier that was given the border and is held since, "
+      "ones those of the GAN: against a classifier that was given the border and then held fixed, "
       "it seeks the places next to the known where that classifier is unsure (equation 3 of the "
       "paper, with β = 10); in joint training it may just as well settle among the known.");
   std::vector<CaptionedFigure> figures;
@@ -178,7 +178,7 @@ CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& v
   const bool outside = std::none_of(figure.series.begin(), figure.series.end(),
                                     [](const Series& s) { return s.name == kGiven; });
   if (!variant.given.x.empty() && outside) {
-    caption += " The given points lie outside of the picture.";
+    caption += " The given points lie outside the picture.";
   }
   return {to_svg(figure), caption};
 }

@@ -1,5 +1,5 @@
-// What `partita seqgan` does: data, the phases of training, measurements. No libtorch in sight, so
-// that the report and the command line compile without it.
+// What `partita seqgan` does: data, the phases of training, measurements. This header needs no
+// libtorch, so that the report and the command line compile without it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace partita::app {
 
-/// Of a sequence, by the discriminator's D: D itself, as in the paper; or log D - log(1 - D).
+/// The reward of a sequence, from the discriminator's D: D itself, as in the paper; or log D -
+/// log(1 - D).
 enum class SeqganReward : std::uint8_t { probability, log_odds };
 
 inline constexpr auto kSeqganRewards = names<SeqganReward>(
@@ -41,7 +42,7 @@ struct SeqganOptions {
   double mle_epochs = 40;
   std::uint64_t patience = 5;
   double mle_rate = 1e-2;
-  double final_teacher = 0.9;  // oracle: of scheduled sampling
+  double final_teacher = 0.9;  // oracle: scheduled sampling's
   std::uint64_t pretraining = 30;
   std::uint64_t iterations = 100;
   std::uint64_t evaluate_every = 5;
@@ -57,7 +58,7 @@ struct SeqganOptions {
   double penalty = 0.2;
   double clip_norm = 5;
   // The run.
-  std::int64_t samples = 2000;  // that a measurement draws
+  std::int64_t samples = 2000;  // drawn for a measurement
   RunOptions run;
   std::string output;  // text: file for the generator; empty: none
   std::uint64_t seed = 0;
@@ -66,7 +67,7 @@ struct SeqganOptions {
 
 /// The settings of Yu et al. (2017) and their code.
 SeqganOptions seqgan_paper_preset();
-/// For words.
+/// Defaults for words.
 SeqganOptions seqgan_text_defaults();
 
 /// Values over the steps of a phase.
@@ -83,21 +84,21 @@ struct SeqganPhase {
   std::vector<SeqganCurve> curves = {};
 };
 
-/// The curve of that name; of no points if there is none.
+/// The curve of that name; without points if there is none.
 SeqganCurve curve_of(const SeqganPhase& phase, const std::string& name);
 
 /// How good and how diverse a generator's samples are.
 struct SeqganQuality {
   std::string name;
-  double oracle_nll = 0;        // nats an element
+  double oracle_nll = 0;        // nats per element
   double oracle_nll_error = 0;  // standard error over the sequences
-  double held_out_nll = 0;      // of oracle data under the generator; NaN where not known
+  double held_out_nll = 0;      // oracle data under the generator; NaN if unknown
   double distinct = 0;          // share of the samples that differ from all before them
 };
 
 struct SeqganOracleResult {
   std::vector<SeqganQuality> quality = {};       // oracle, random, MLE, ... SeqGAN
-  std::vector<SeqganQuality> temperatures = {};  // of MLE, falling
+  std::vector<SeqganQuality> temperatures = {};  // MLE's, descending
   std::vector<SeqganPhase> phases = {};
 };
 
@@ -106,7 +107,7 @@ SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options, const Phases&
 
 struct SeqganTextQuality {
   std::string name;
-  double held_out_nll = 0;  // nats a token
+  double held_out_nll = 0;  // nats per token
   double distinct = 0;
   double in_corpus = 0;  // share of the samples that are lines of the corpus
   double held_out = 0;   // share that are held-out lines
@@ -114,9 +115,9 @@ struct SeqganTextQuality {
 };
 
 struct SeqganTextResult {
-  std::uint64_t lines = 0;                      // learned from
-  std::uint64_t too_long = 0;                   // left out
-  std::uint64_t tokens = 0;                     // kinds of them, the end included
+  std::uint64_t lines = 0;                      // number learned from
+  std::uint64_t too_long = 0;                   // number left out
+  std::uint64_t tokens = 0;                     // number of kinds, the end included
   std::vector<SeqganTextQuality> quality = {};  // MLE, SeqGAN
   std::vector<SeqganPhase> phases = {};
 };

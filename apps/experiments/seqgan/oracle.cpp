@@ -64,7 +64,7 @@ class OracleExperiment {
  private:
   Stream stream(SeqganDraw draw) const { return seqgan_stream(options_, draw); }
 
-  /// As the generator begins.
+  /// A network as the generator begins.
   std::shared_ptr<language::LstmLanguageModel> network() const {
     auto made = std::make_shared<language::LstmLanguageModel>(
         language::LstmOptions{

@@ -67,7 +67,7 @@ SeqganPhases::SeqganPhases(const SeqganOptions& options, std::string data, Tenso
       data_(std::move(data)),
       real_(std::move(real)),
       held_out_(std::move(held_out)) {
-  // What the last phase would refuse, before anything is trained.
+  // Checks what the last phase would refuse, before anything is trained.
   filters_of(options);
   if (options.negatives < options.batch) {
     throw InvalidArgument("negatives", fmt::format("expected a batch ({}) or more, got {}",

@@ -36,12 +36,12 @@ class SeqganPhases {
   SeqganPhases(const SeqganOptions& options, std::string data, Tensor real, Tensor held_out,
                const Phases& phases);
 
-  /// @param name of the phase, on files too.
+  /// @param name the phase's, also in the names of files.
   /// @param final_teacher below 1: scheduled sampling to the end; else early stopping.
   SeqganPhase maximum_likelihood(const std::string& name, const Policy& policy,
                                  double final_teacher, const training::Evaluate& evaluate) const;
 
-  /// Discriminator, then both in turn.
+  /// Trains the discriminator, then both in turn.
   /// @param other built like the generator.
   std::vector<SeqganPhase> adversarial(const Policy& generator, const Policy& other,
                                        std::int64_t vocabulary,

@@ -45,8 +45,8 @@ const SeqganQuality& quality_of(const SeqganOracleResult& result, const std::str
 void add_learning_curves(Page& page, const SeqganOracleResult& result) {
   page.heading("Quality as they learn");
   page.paragraph(
-      "NLL under the oracle of what the generator draws, in nats a token: low where the oracle "
-      "would draw it too. SeqGAN begins where maximum likelihood ends.");
+      "NLL under the oracle of what the generator draws, in nats per token: low where the oracle "
+      "would draw it as well. SeqGAN begins where maximum likelihood ends.");
   Figure likelihood{.title = "NLL under the oracle in the likelihood phases",
                     .x = {.label = "steps"},
                     .y = {.label = "NLL under the oracle"}};
@@ -150,8 +150,8 @@ void add_oracle_table(Page& page, const SeqganOracleResult& result, const Seqgan
   }
   page.table(table);
   page.paragraph(fmt::format(
-      "Of {} sequences each; the error is that of the mean over them. Distinct: the share of "
-      "sequences that differ from all before them. The oracle's own line is what can be reached. "
+      "From {} sequences each; the error is that of the mean over them. Distinct: the share of "
+      "sequences that differ from all before them. The oracle's own row is the best possible. "
       "The tempered MLE is the one whose samples come to be as good as SeqGAN's.",
       grouped(static_cast<std::uint64_t>(options.samples))));
   page.paragraph(
@@ -171,7 +171,7 @@ std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions&
   page.paragraph(
       fmt::format("The oracle, an LSTM of {} units whose parameters are standard normal draws, "
                   "makes {} sequences. Generators learn from them, and the oracle can tell how "
-                  "likely is what they draw. {}.",
+                  "likely their samples are. {}.",
                   options.hidden, grouped(static_cast<std::uint64_t>(options.sequences)), kPaper));
   add_oracle_table(page, result, options);
   add_learning_curves(page, result);
@@ -212,10 +212,11 @@ std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& o
     samples.push_back(std::move(drawn));
   }
   page.table(table);
-  page.paragraph(fmt::format(
-      "NLL in nats a character, line ends included. Of {} samples: the share that differ from all "
-      "before them, that are lines learned from, and that are lines held out.",
-      grouped(static_cast<std::uint64_t>(options.samples))));
+  page.paragraph(
+      fmt::format("NLL in nats per character, line ends included. Of {} samples: the share that "
+                  "differ from all "
+                  "before them, that are lines learned from, and that are lines held out.",
+                  grouped(static_cast<std::uint64_t>(options.samples))));
   if (const SeqganPhase* gan = find_phase(result.phases, "SeqGAN")) {
     page.heading("In adversarial training");
     const auto figure = [&](const char* curve, const char* label, const char* caption) {
@@ -227,7 +228,7 @@ std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& o
     };
     page.figures(
         {figure("in_corpus", "share of the samples", "Samples that are lines learned from."),
-         figure("held_out_nll", "nats a character", "NLL of held-out lines.")});
+         figure("held_out_nll", "nats per character", "NLL of held-out lines.")});
   }
   add_game(page, result.phases, options.reward);
   page.heading("Samples");

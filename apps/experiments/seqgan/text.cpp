@@ -22,14 +22,14 @@ using seqgan::TokenPolicy;
 
 constexpr std::size_t kShownSamples = 24;  // samples
 
-/// Lines that have room for their ends, each once, and which of them are only predicted.
+/// Lines that have room for their ends, each once, divided into learned and held out.
 struct Corpus {
   std::vector<std::string> learned = {};
   std::vector<std::string> held_out = {};
   std::uint64_t too_long = 0;
 };
 
-/// [N, length], filled up with ends.
+/// Tokens [N, length], filled up with ends.
 Tensor tokens_of(const TextUnits& units, std::span<const std::string> lines, std::int64_t length) {
   const Tensor all =
       at::full({static_cast<std::int64_t>(lines.size()), length}, units.end_token(), at::kLong);

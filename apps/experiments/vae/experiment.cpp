@@ -24,13 +24,13 @@ namespace {
 enum class VaePurpose { images, weights, training, test_bits, test_samples, spread, shown };
 
 constexpr std::int64_t kTestSamplesEach = 10;
-constexpr std::int64_t kShownImages = 10;  // reconstructions, and pictures in a row
-constexpr std::int64_t kMapped = 1500;     // points of a map
+constexpr std::int64_t kShownImages = 10;  // reconstructions, and pictures per row
+constexpr std::int64_t kMapped = 1500;     // points on a map
 constexpr std::int64_t kTraversed = 10;
 constexpr std::int64_t kControlHidden = 50;
 constexpr std::size_t kRenderedTrain = 10'000;
 
-/// What a preset leaves to be given, settled.
+/// The settings of a preset, with the options that override them.
 struct Settings {
   std::vector<std::int64_t> hidden;
   std::int64_t latent_dim;
@@ -112,7 +112,7 @@ class Trainee {
     const auto per_epoch = std::max<std::uint64_t>(
         1, static_cast<std::uint64_t>(train_.size(0) / settings_.training.batch));
     const double steps = settings_.training.epochs * static_cast<double>(per_epoch);
-    constexpr double kEntries = 200;  // of a curve
+    constexpr double kEntries = 200;  // entries per curve
     settings_.training.log_every =
         std::max<std::uint64_t>(1, static_cast<std::uint64_t>(steps / kEntries));
     const auto result = vae::train(model_.vae, train_, *estimator_, stream(VaePurpose::training),
@@ -140,7 +140,7 @@ class Trainee {
         model_.vae->posterior(x)->sample(stream(VaePurpose::spread)).std(0).mean().item<double>();
   }
 
-  /// What a report shows.
+  /// Fills in what a report shows.
   void show(VaeVariant& variant, bool latent_map) {
     vae::Vae& vae = *model_.vae;
     const Tensor shown = test_.slice(0, 0, kShownImages);

@@ -1,4 +1,4 @@
-// What `partita vae train` does: data, training, what is seen of it. No libtorch in sight, so that
+// What `partita vae train` does: data, training, results. This header needs no libtorch, so that
 // the report and the command line compile without it.
 #pragma once
 
@@ -24,7 +24,7 @@ inline constexpr auto kVaeDecoders =
 inline constexpr auto kVaeObjectives =
     names<VaeObjective>({{"elbo", VaeObjective::elbo}, {"iwae", VaeObjective::iwae}});
 
-/// Of the gradient through one-hot vectors, by the names that generative models call them.
+/// Estimators of the gradient through one-hot vectors, by their names in the field.
 inline constexpr auto kVaeEstimators =
     names<EstimatorKind>({{"concrete", EstimatorKind::concrete},
                           {"st-gumbel", EstimatorKind::straight_through_gumbel},
@@ -40,20 +40,20 @@ inline constexpr auto kVaePresets =
     names<VaePreset>({{"small", VaePreset::small}, {"iwae-1l", VaePreset::iwae_1l}});
 
 struct VaeTrainOptions {
-  std::string directory = {};      ///< of IDX images; empty: digits in the DejaVu fonts
+  std::string directory = {};      ///< holds IDX images; empty: digits in the DejaVu fonts
   std::uint64_t train_images = 0;  ///< at most; 0: all, or 10,000 rendered ones
   VaeLatent latent = VaeLatent::gaussian;
   VaeDecoder decoder = VaeDecoder::bernoulli;
   VaeObjective objective = VaeObjective::elbo;
-  bool ablations = false;  ///< train without each of the ELBO's terms, too
-  /// Of kVaeEstimators, for concrete latents; none: concrete, or reinforce-loo for iwae.
+  bool ablations = false;  ///< also train without each of the ELBO's terms
+  /// One of kVaeEstimators, for concrete latents; none: concrete, or reinforce-loo for iwae.
   std::optional<EstimatorKind> estimator = {};
-  double temperature = 0.5;  ///< of the relaxations
+  double temperature = 0.5;  ///< the relaxations'
   std::int64_t samples = 0;  ///< 0: as few as the estimator takes; 5 for iwae
   std::int64_t categories = 10;
   std::uint64_t patience = 0;  ///< epochs; 0: to the end
 
-  // Those that a preset sets, if they are not given.
+  // Options that a preset sets if they are not given.
   VaePreset preset = VaePreset::small;
   std::optional<std::int64_t> latent_dim = {};
   std::vector<std::int64_t> hidden = {};
@@ -64,7 +64,7 @@ struct VaeTrainOptions {
 
   RunOptions run = {};
   std::string output = {};  ///< file for the trained model; empty: none
-  bool pictures = false;    ///< whether variants get theirs
+  bool pictures = false;    ///< whether variants have pictures
   std::uint64_t seed = 0;
   int threads = 1;
 };
@@ -89,7 +89,7 @@ struct VaeVariant {
   double kl = 0;
   double spread =
       0;  ///< standard deviation of z ~ q(z | x) over the test images; 1 under the prior
-  // Pictures, of the values that a pixel can have, 0 to 1.
+  // Pictures, whose pixels are 0 to 1.
   std::vector<double> originals = {};
   std::vector<double> reconstructions = {};
   std::vector<double> samples = {};
@@ -100,7 +100,7 @@ struct VaeVariant {
 };
 
 struct VaeResult {
-  std::size_t rows = 0;  ///< of an image
+  std::size_t rows = 0;  ///< an image's
   std::size_t columns = 0;
   std::size_t train_images = 0;
   std::size_t test_images = 0;
@@ -109,7 +109,7 @@ struct VaeResult {
   std::int64_t latent_dim = 0;
   double epochs = 0;
   bool map_is_latent = false;             ///< two numbers; else principal components
-  std::vector<std::string> labels = {};   ///< of the points of the maps
+  std::vector<std::string> labels = {};   ///< the classes of the points of the maps
   std::vector<VaeVariant> variants = {};  ///< the first is the one that was asked for
 };
 

@@ -14,11 +14,11 @@ namespace partita::app {
 namespace {
 
 constexpr std::int64_t kBatch = 500;
-constexpr std::int64_t kSteps = 9;  // of a traversal along a number
-constexpr std::int64_t kSide = 15;  // of a plane of pictures
+constexpr std::int64_t kSteps = 9;  // along one latent number
+constexpr std::int64_t kSide = 15;  // pictures per side of the plane
 constexpr double kReach = 3;        // standard deviations of the prior
 
-/// KL of each latent variable, mean over the examples, [latent_dim].
+/// The KL of each latent variable, averaged over the examples, [latent_dim].
 Tensor information(vae::Vae& vae, const Tensor& x) {
   const auto part = [](const distributions::DistributionPtr& whole) -> const auto& {
     return static_cast<const distributions::Independent&>(*whole).base_dist();
@@ -28,7 +28,7 @@ Tensor information(vae::Vae& vae, const Tensor& x) {
   return distributions::kl_divergence(part(posterior), part(prior)).mean(0);
 }
 
-/// z [columns * rows, 2] over the plane, the first above on the left.
+/// z [columns * rows, 2] over the plane, from the top left.
 Tensor plane() {
   const Tensor share = (at::arange(kSide, at::kDouble) + 0.5) / static_cast<double>(kSide);
   const Tensor side = at::special_ndtri(share).to(at::kFloat);

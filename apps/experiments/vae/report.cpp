@@ -154,14 +154,15 @@ std::string vae_report(const VaeResult& result, const VaeTrainOptions& options) 
                         name_of(kVaeObjectives, options.objective), result.samples, options.seed));
   page.paragraph(
       "An encoder gives a distribution q(z|x) over codes for each image, a decoder one over images "
-      "for each code. Training raises the evidence lower bound: codes must tell the image, and "
+      "for each code. Training raises the evidence lower bound: codes must identify the image, and "
       "stay "
       "close to the prior.");
   if (options.ablations) {
     page.paragraph(
-        "Beside it, each term is left out. Without the regularizer digits are recovered, but their "
-        "codes do not fill the prior, so that samples of it decode to nothing much. Without "
-        "reconstruction codes are those of the prior whatever the image, and tell nothing of it.");
+        "For comparison, each term is left out. Without the regularizer digits are recovered, but "
+        "their "
+        "codes do not fill the prior, so that samples of it decode to little of sense. Without "
+        "reconstruction, codes follow the prior whatever the image, and say nothing about it.");
   }
   add_table(page, result);
   add_pictures(page, result);
