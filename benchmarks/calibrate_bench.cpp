@@ -1,4 +1,4 @@
-// Fitting a temperature beside libtorch and scipy on the same objective: ./dev bench calibrate
+// Fitting a temperature, against libtorch and scipy on the same objective: ./dev bench calibrate
 //
 // Logits are twice too large: labels are drawn from softmax(z / 2). Contenders take turns in one
 // process (scipy in another, on the same numbers), on one thread:
@@ -83,7 +83,7 @@ double torch_lbfgs(const Data& data, double start, const torch::optim::LBFGSOpti
   return parameter.item<double>();
 }
 
-/// From a Python that reads the same numbers; 0 seconds if it has no scipy.
+/// The fit by a Python that reads the same numbers; 0 seconds if it has no scipy.
 Fit scipy(PythonPeer& python, const Data& data) {
   const auto directory = std::filesystem::temp_directory_path();
   const std::string z = directory / "partita-bench-z.npy";
@@ -150,7 +150,7 @@ void bench(PythonPeer& python, std::size_t rows, std::size_t classes) {
 int main() {
   torch::set_num_threads(1);
   PythonPeer python;
-  print_header({"rows × classes", "what", "seconds", "beside fit_temperature", "T"});
+  print_header({"rows × classes", "what", "seconds", "relative to fit_temperature", "T"});
   bench(python, 50'000, 1000);
   bench(python, 1'000'000, 100);
 }

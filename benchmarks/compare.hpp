@@ -40,11 +40,11 @@ inline double take_turn(const std::function<void()>& run) {
 }
 
 struct Comparison {
-  double seconds;              // of the first contender
-  std::vector<double> ratios;  // of each other contender's time to the first's
+  double seconds;              // the first contender's time
+  std::vector<double> ratios;  // each other contender's time over the first's
 };
 
-/// From functions that take a turn each and return its mean seconds a run. An empty one is a
+/// Compares functions that take a turn each and return its mean seconds per run. An empty one is a
 /// contender that cannot run here; its ratio is 0.
 inline Comparison compare_turns(const std::vector<std::function<double()>>& turns) {
   constexpr int kRounds = 5;
@@ -63,7 +63,7 @@ inline Comparison compare_turns(const std::vector<std::function<double()>>& turn
   return result;
 }
 
-/// From functions that run once.
+/// Compares functions that run once.
 inline Comparison compare(const std::vector<std::function<void()>>& contenders) {
   std::vector<std::function<double()>> turns;
   for (const auto& run : contenders) {

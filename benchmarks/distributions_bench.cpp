@@ -1,5 +1,5 @@
-// Sampling and log-probabilities beside libtorch's own operators, combined by hand as in C++
-// without distributions, and beside Python's torch.distributions: ./dev bench distributions
+// Sampling and log-probabilities, against libtorch's own operators, combined by hand as in C++
+// without distributions, and against Python's torch.distributions: ./dev bench distributions
 //
 // A case makes the distribution from its parameters, as a training step does, and samples or
 // scores. libtorch's operators check nothing, Python's distributions check parameters and values;
@@ -112,7 +112,7 @@ void elementwise(Bench& bench) {
       },
       "D.Gumbel(a, b).log_prob(real)");
 
-  // Of concentrations 0.5 ... 3.5.
+  // With concentrations 0.5 ... 3.5.
   const Tensor c = at::rand({kBatch}) * 3 + 0.5;
   const Tensor fraction = real.sigmoid();
   bench.python().set_up(
@@ -154,7 +154,7 @@ void elementwise(Bench& bench) {
       },
       "D.Dirichlet(mixture).log_prob(simplex)");
 
-  // Of rates 0.5 ... 3.5.
+  // With rates 0.5 ... 3.5.
   bench.python().set_up("counts = torch.poisson(b.expand(256, 256))");
   const Tensor counts = at::poisson(b.expand(shape).contiguous());
   bench.row(

@@ -1,4 +1,4 @@
-// Word vectors beside fastText and gensim on one corpus, in one run:
+// Word vectors, against fastText and gensim on one corpus, in one run:
 //
 //   ./dev bench embed CORPUS [SIMILARITY-FILE...]
 //

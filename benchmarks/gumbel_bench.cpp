@@ -1,8 +1,8 @@
-// Sampling without replacement and Gumbel-max beside the usual libtorch code for them: ./dev bench
-// gumbel
+// Sampling without replacement and Gumbel-max, against the usual libtorch code for them:
+// ./dev bench gumbel
 //
 //   gumbel_top_k   log_softmax, plus Gumbel noise -log(-log(u)), and topk
-//   gumbel_max     softmax, and multinomial with one sample a row
+//   gumbel_max     softmax, and multinomial with one sample per row
 //
 // The last columns are our own lower bounds: gumbel_top_k cannot be faster than the log-sum-exp it
 // returns, nor gumbel_max than a bare maximum (libtorch's amax).
@@ -61,7 +61,7 @@ void bench(const LogitShape& shape, std::int64_t n, std::int64_t v, std::int64_t
 int main() {
   const at::NoGradGuard no_grad;
   at::manual_seed(1);
-  print_header({"function", "logits", "V", "rows", "threads", "format", "partita, µs a row",
+  print_header({"function", "logits", "V", "rows", "threads", "format", "partita, µs per row",
                 "libtorch", "partita, relative to"});
   for (const LogitShape& shape : kShapes) bench(shape, 64, 50257, 10, 1, at::kFloat);
   for (const std::int64_t k : {1, 100, 1000, 50257}) bench(kShapes[1], 16, 50257, k, 1, at::kFloat);

@@ -1,8 +1,8 @@
 // Neural language models: ./dev bench language_models [MODEL]
 //
-// What stochastic beam search costs over the model's own computations; training of an LSTM beside
-// the bare loop over libtorch's modules and beside Python; and, given a model of `partita lm
-// train`, the weights of the sequences that the search draws from it.
+// What stochastic beam search costs over the model's own computations; training of an LSTM, against
+// a bare loop over libtorch's modules and against Python; and, given a model of `partita lm train`,
+// the weights of the sequences that the search draws from it.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/nn/functional/loss.h>
@@ -31,7 +31,7 @@ using namespace partita::benchmark;
 constexpr std::int64_t kWords = 50257;
 constexpr std::int64_t kBeam = 32;
 
-/// As many steps as a search makes, each of the whole beam but the first, without a search.
+/// The steps of a search, each with the whole beam but the first, without the search.
 void forward_alone(const language::LanguageModel& model, std::size_t steps) {
   const at::NoGradGuard no_grad;
   language::LanguageModel::Cache cache;
@@ -62,7 +62,7 @@ void compare_search(const std::string& name, const std::shared_ptr<language::Lan
 
 void compare_searches() {
   fmt::print("\nStochastic beam search, V = {}, beam {}, one thread\n\n", kWords, kBeam);
-  print_header({"model", "forward alone, ms a step", "with the search"});
+  print_header({"model", "forward alone, ms per step", "with the search"});
   const Random random(Stream{.seed = 1});
   for (const std::int64_t dim : {256, 512, 1024}) {
     compare_search(fmt::format("LSTM, dim {}", dim),
@@ -81,7 +81,7 @@ void compare_searches() {
 // Shapes of training.
 constexpr std::int64_t kBatch = 32;
 constexpr std::int64_t kLength = 35;
-constexpr std::int64_t kBatches = 8;  // of an epoch, which is a turn
+constexpr std::int64_t kBatches = 8;  // batches per epoch, which is a turn
 constexpr double kRate = 1e-3;
 constexpr double kClip = 1;
 

@@ -1,4 +1,4 @@
-// The rows of logits that the benchmarks draw from: flat, normal, and of Zipf's law.
+// The rows of logits that the benchmarks draw from: flat, normal, and following Zipf's law.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -1,5 +1,5 @@
-// Training steps of the sampled losses beside the same written with libtorch's operators and in
-// Python, and beside the full softmax against the number of outputs: ./dev bench nce
+// Training steps of the sampled losses, against the same steps written with libtorch's operators
+// and in Python, and against the full softmax by number of outputs: ./dev bench nce
 //
 // A step draws noise, computes the loss and its gradients, and updates the rows of the output layer
 // that have one (plain gradient descent). The peers take sparse gradients through embedding(), as

@@ -47,7 +47,7 @@ class PythonPeer {
   /// Statements that the following turns build on.
   void set_up(const std::string& statements) { request("exec " + statements); }
 
-  /// A number.
+  /// The value of an expression, a number.
   double value(const std::string& expression) {
     const std::string text = request("value " + expression);
     return text.empty() ? 0 : std::stod(text);

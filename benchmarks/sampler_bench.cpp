@@ -1,4 +1,4 @@
-// Filters and a draw beside what is used for them: ./dev bench sampler
+// Filters and a draw, against what is used for them elsewhere: ./dev bench sampler
 //
 //   ours         sample(), one call for all rows
 //   llama.cpp    the same chain of its samplers, and dist (llama_cpp_peer.hpp)
@@ -112,7 +112,7 @@ int main() {
   const at::NoGradGuard no_grad;
   at::manual_seed(1);
   const LlamaCpp library;
-  print_header({"chain", "logits", "V", "rows", "threads", "format", "partita, µs a row",
+  print_header({"chain", "logits", "V", "rows", "threads", "format", "partita, µs per row",
                 "llama.cpp", "libtorch", "partita, relative to log_sum_exp"});
   for (const LogitShape& logits : kLogits) bench(library, logits, 1, 131072, 1, at::kFloat);
   for (const std::int64_t v : {32000, 50257, 262144}) {

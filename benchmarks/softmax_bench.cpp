@@ -1,4 +1,4 @@
-// log_sum_exp, log_softmax and softmax beside libtorch and oneDNN, and log_sum_exp beside a bare
+// log_sum_exp, log_softmax and softmax, against libtorch and oneDNN, and log_sum_exp against a bare
 // maximum: ./dev bench softmax
 //
 // All write to memory allocated beforehand. Rows are standard normal logits times 3.
@@ -82,7 +82,7 @@ void bench(std::int64_t n, std::int64_t v, int threads, at::ScalarType type) {
 
 int main() {
   const at::NoGradGuard no_grad;
-  print_header({"function", "V", "rows", "threads", "format", "partita, ns a logit", "libtorch",
+  print_header({"function", "V", "rows", "threads", "format", "partita, ns per logit", "libtorch",
                 "oneDNN", "bare max (libtorch)"});
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     for (const int threads : {1, 2}) {

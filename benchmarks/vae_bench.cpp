@@ -1,5 +1,5 @@
-// A training step of a variational auto-encoder in the shared loop, beside the loop that one writes
-// by hand with libtorch's modules and functions: ./dev bench vae
+// A training step of a variational auto-encoder in the shared loop, against a loop written by hand
+// with libtorch's modules and functions: ./dev bench vae
 //
 // Both train 784-200-200-50 with tanh on the same images in batches of 20, binarized anew in every
 // step, by Adam, on one thread. The loop by hand draws with torch's generator, takes its loss from
@@ -23,7 +23,7 @@ constexpr std::int64_t kImages = 10'000;
 constexpr std::int64_t kBatch = 20;
 constexpr std::int64_t kInputs = 784;
 constexpr std::int64_t kDim = 50;
-constexpr std::int64_t kSteps = 300;  // of one turn
+constexpr std::int64_t kSteps = 300;  // per turn
 
 /// Seconds per step.
 double ours(const Tensor& images, std::int64_t samples) {
@@ -70,7 +70,7 @@ int main() {
   at::set_num_threads(1);
   at::manual_seed(1);
   const Tensor images = at::randint(0, 256, {kImages, kInputs}, at::kByte);
-  print_header({"samples", "partita, ms a step", "by hand"});
+  print_header({"samples", "partita, ms per step", "by hand"});
   for (const std::int64_t samples : {1, 5}) {
     const Comparison result = compare_turns(
         {[&] { return ours(images, samples); }, [&] { return by_hand(images, samples); }});

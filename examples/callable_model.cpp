@@ -1,4 +1,4 @@
-// A C++ function as a sequence model: strings of balanced brackets, without two alike.
+// A C++ function as a sequence model: strings of balanced brackets, no two alike.
 //
 // The function below is all that a search needs to know: given a prefix, the logits of what may
 // come next, -inf for what may not. The same searches run over an n-gram model, a TorchScript

@@ -1,5 +1,5 @@
-// One line changes the estimator: the gradient of E[f(x)] for three coins, by four of them, next to
-// the exact one.
+// One line changes the estimator: the gradient of E[f(x)] for three coins, by four estimators, next
+// to the exact one.
 #include <cstdio>
 #include <memory>
 #include <vector>

@@ -1,12 +1,12 @@
 // What a language model's sequences look like on average, from few of them: the expected length and
-// the entropy of a small LSTM, by estimators that never draw a sequence twice, beside a long run of
-// ordinary sampling.
+// the entropy of a small LSTM, by estimators that never draw a sequence twice, against a long run
+// of ordinary sampling.
 //
 //   example_sequence_estimators                  trains the LSTM on words made up here
 //   example_sequence_estimators words.model      a model of `partita lm train --kind lstm`
 //
 // For each k the table shows the mean of the estimates over repeated samples of k sequences, and
-// their root mean square error beside the long run.
+// their root mean square error against the long run.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -57,8 +57,8 @@ language::TextModel trained() {
   return model;
 }
 
-/// Estimates of E f from k different sequences: each of them needs their log-probabilities, the
-/// values of f, and how likely what was left out is.
+/// Estimates E f from k different sequences, given their log-probabilities, the values of f, and
+/// how likely what was left out is.
 using Estimator = double (*)(std::span<const double> log_prob, double kappa,
                              std::span<const double> values);
 

@@ -31,7 +31,7 @@ double squared_distance(const Point& a, const Point& b) {
   return (a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y);
 }
 
-/// A row a point, a column a center: how much of the point each center holds.
+/// A row per point, a column per center: how much of the point each center holds.
 using Shares = std::vector<double>;
 
 Shares responsibilities(const Points& points, const Points& centers, double variance) {

@@ -1,4 +1,4 @@
-// A classifier's logits for inputs like those of training and for others: how well does a score
+// A classifier's logits for inputs like those in training and for others: how well does a score
 // tell them apart, and where is the threshold that accepts 95 % of the known?
 #include <algorithm>
 #include <cstdio>

@@ -51,7 +51,7 @@ struct Data {
   void spoil() { values[kBad * kClasses + 1] = std::nan(""); }
 };
 
-/// What a function answers, [kRows, size], all as doubles.
+/// The results of a function, [kRows, size], all as doubles.
 struct Answers {
   std::size_t size;
   std::vector<double> values;

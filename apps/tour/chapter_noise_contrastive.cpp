@@ -194,7 +194,7 @@ Finding skip_gram(const TourContext& context) {
                     .x = {.label = "first principal component"},
                     .y = {.label = "second"},
                     .series = map}),
-            "Words of two topics, told apart by what stands beside them."}}};
+            "Words of two topics, told apart by the words around them."}}};
 }
 
 /// Draws of a word for each of many contexts, and a free score for each pair of the two.

@@ -129,7 +129,7 @@ TEST(Temperature, HasTheLargestEntropyThatItsConstraintAllows) {
     target += data.logits[i * k + static_cast<std::size_t>(data.labels[i])];
   std::vector<double> q(n * k, 1.0 / static_cast<double>(k));
   for (int step = 0; step < 100; ++step) {
-    // Of f = sum q log q the gradient is 1 + log q, the Hessian diag(1/q). With A the n + 1
+    // f = sum q log q has gradient 1 + log q and Hessian diag(1/q). With A the n + 1
     // constraints: A diag(q) A' v = A q - b - A (q (1 + log q)), dq = -q (1 + log q + A' v).
     std::vector<std::vector<double>> matrix(n + 1, std::vector<double>(n + 1));
     std::vector<double> right(n + 1);

@@ -1,4 +1,4 @@
-// Metrics and scores against tests/golden/make_detection.py: what scikit-learn and SciPy say.
+// Metrics and scores against those of scikit-learn and SciPy (tests/golden/make_detection.py).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -34,7 +34,7 @@ struct Matrix {
   std::vector<double> values;
 };
 
-/// To 1e-10 of the largest value.
+/// Expects equality to 1e-10 of the largest value.
 void expect_near(const std::vector<double>& values, const json& expected, const std::string& what) {
   ASSERT_EQ(values.size(), expected.size()) << what;
   double largest = 0;

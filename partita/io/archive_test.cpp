@@ -53,7 +53,7 @@ std::string refusal(const std::string& bytes, std::string_view kind = "example",
   return message_of<DataError>([&] { ArchiveReader::from_bytes("a.model", bytes, kind, newest); });
 }
 
-/// With a checksum that fits whatever was done to the rest.
+/// The bytes with a checksum that fits whatever was done to the rest.
 std::string resealed(std::string bytes) {
   const std::size_t size = bytes.size() - 4;
   const auto crc =

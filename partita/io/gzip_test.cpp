@@ -16,7 +16,7 @@ namespace {
 using testing::message_of;
 using ::testing::StartsWith;
 
-/// As the gzip program writes it.
+/// Bytes as the gzip program writes them.
 std::string gzip(std::string_view bytes) {
   z_stream stream{};
   EXPECT_EQ(::deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);

@@ -24,7 +24,7 @@ TEST(TensorRows, AreTheTensorsOwnMemory) {
   EXPECT_EQ(rows.data(), values.data_ptr());
   EXPECT_EQ(rows.rows(), 2U);
   EXPECT_EQ(rows.columns(), 3U);
-  // Of any strides: what softmax makes of a transposed matrix is the softmax of its columns.
+  // Any strides: the softmax of a transposed matrix is the softmax of its columns.
   const Tensor transposed = matrix().t();
   const Tensor out = at::empty({3, 2}, at::kDouble);
   softmax(rows_of(transposed), mutable_rows_of(out));

@@ -82,7 +82,7 @@ TEST(Filter, CutoffsOfProbability) {
 }
 
 TEST(Filter, TopNSigmaCountsPossibleCategories) {
-  // Of 4, 2, 0: mean 2, sigma 1.633.
+  // 4, 2, 0 have mean 2 and sigma 1.633.
   EXPECT_EQ(kept({.top_n_sigma = 1}, {4, 2, 0, kMinusInfinity}), (Ids{0}));
   EXPECT_EQ(kept({.top_n_sigma = 1.23}, {4, 2, 0, kMinusInfinity}), (Ids{0, 1}));
   EXPECT_EQ(kept({.top_n_sigma = 1.22}, {4, 2, 0, kMinusInfinity}), (Ids{0}));
@@ -184,7 +184,7 @@ TEST(Filter, MirostatOneFitsZipfsExponent) {
 
 TEST(Filter, EachStepSeesWhatTheOneBeforeItLeft) {
   const std::vector<std::uint8_t> allowed = {1, 0, 1, 1, 1};
-  // Of {.1, .05, .3, .15} at temperature 2 three stay, and of those the nucleus of .6 needs two.
+  // From {.1, .05, .3, .15}, three stay at temperature 2, and their nucleus of .6 needs two.
   EXPECT_EQ(kept({.allowed = allowed, .temperature = 2, .top_k = 3, .top_p = 0.6}, kRow),
             (Ids{3, 4}));
   // Among the three most likely, .4 is 47 %, among all 40 %.

@@ -1,5 +1,4 @@
-// Draws follow the filtered distribution, reports say the truth, and nothing depends on a row's
-// company.
+// Draws follow the filtered distribution, reports are true, and nothing depends on the other rows.
 #include "partita/sampler/sample.hpp"
 
 #include <gtest/gtest.h>

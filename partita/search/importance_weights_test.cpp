@@ -53,7 +53,7 @@ struct Spread {
   double deviation;
   double error;
 
-  /// Of the same statistic from fewer repetitions.
+  /// The error of the same statistic from fewer repetitions.
   double error_at(double repetitions, double own) const {
     return error * std::sqrt(own / repetitions);
   }

@@ -1,4 +1,4 @@
-// Opens a page in headless Chromium, as its reader would, and says what is wrong with it.
+// Opens a page in headless Chromium, as a reader would, and reports what is wrong with it.
 #pragma once
 
 #include <string>

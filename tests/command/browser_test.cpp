@@ -1,4 +1,4 @@
-// That the look at a report finds what is wrong: each page here has one fault.
+// problems_of_page() finds what is wrong: each page here has one fault.
 #include "browser.hpp"
 
 #include <gmock/gmock.h>

@@ -207,7 +207,7 @@ TEST_F(Calibrate, WhereNoTemperatureIsBest) {
               HasSubstr("no calibrator (infinite-temperature): "));
   EXPECT_THAT(fit_refusal(save("flat.npy", std::vector<double>(kRows * 3, 2.0)), labels_file_),
               HasSubstr("no calibrator (undetermined): all logits of a row are equal"));
-  // With --json the status is there for a program, too.
+  // With --json, programs can read the status as well.
   const Outcome outcome = run_partita(
       {"calibrate", "fit", logits_file_, path("right.npy"), "-o", path("c.json"), "--json"});
   EXPECT_EQ(outcome.status, 1);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A language model of Python's, exported as the README says, is what it was in Python: partita
+"""A Python language model, exported as docs/generative.md says, behaves as in Python: partita
 generate gives sequences with the log-probabilities that Python gives them.
 
     check_torchscript.py PARTITA      exit status 77: no torch here
@@ -24,7 +24,7 @@ MAX_LENGTH = 12
 
 
 class Model(torch.nn.Module):
-    """As Hugging Face's models: what it returns has the logits as a member."""
+    """Like Hugging Face's models: what it returns has the logits as a member."""
 
     class Output:
         def __init__(self, logits):
@@ -44,7 +44,7 @@ class Model(torch.nn.Module):
         return self.Output(2 * self.output(self.layers(x, mask=future)))
 
 
-# As in the README.
+# As in docs/generative.md.
 class Logits(torch.nn.Module):
     def __init__(self, model):
         super().__init__()

@@ -1,5 +1,5 @@
-// Good runs of every subcommand: what is printed, that threads do not change it, that files are
-// whole.
+// Successful runs of every subcommand: what is printed, that threads do not change it, that files
+// are whole.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>

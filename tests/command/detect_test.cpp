@@ -97,7 +97,7 @@ TEST_F(Detect, EvaluateByHand) {
   EXPECT_TRUE(evaluate({"in", "--resamples", "0"})["intervals"].is_null());
   EXPECT_EQ(evaluate({"in", "--seed", "3", "--threads", "1"}),
             evaluate({"in", "--seed", "3", "--threads", "3"}));
-  // Of seven scores many resamples have the same quantiles whatever the seed, few do not.
+  // With seven scores, most resamples have the same quantiles whatever the seed.
   EXPECT_NE(evaluate({"in", "--resamples", "20", "--seed", "3"})["intervals"],
             evaluate({"in", "--resamples", "20", "--seed", "4"})["intervals"]);
 
@@ -244,7 +244,7 @@ TEST_F(Detect, Report) {
     ++figures;
   EXPECT_EQ(figures, 3U);
   EXPECT_EQ(problems_of_page(report), "");
-  // Scores that are all the same can be drawn, too.
+  // Scores that are all the same can be plotted as well.
   EXPECT_EQ(run_partita({"detect", "evaluate", "--in", margins("a.npy", {1}), "--out",
                          margins("b.npy", {1}), "--positive", "out", "--report", report})
                 .status,

@@ -1,5 +1,5 @@
-// partita embed, as a user runs it: files that others read, texts that are none, runs that are
-// killed, memory.
+// partita embed, as a user runs it: files that other programs read, inputs that are not texts, runs
+// that are killed, memory.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -32,7 +32,7 @@ constexpr int kWronglyAsked = 2;
 
 class Embed : public CommandTest {
  protected:
-  /// Lines about one of three topics each, ten words a topic.
+  /// Lines about one of three topics each, ten words per topic.
   std::string corpus(std::size_t lines) const {
     std::string text;
     std::uint64_t position = 0;

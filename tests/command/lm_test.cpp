@@ -83,7 +83,7 @@ TEST_F(NeuralLm, SameSeedSameBytes) {
   EXPECT_EQ(read_file(path("a")), read_file(path("b")));
 }
 
-// Killed at any moment and given again: the model of a run that was not.
+// A run killed at any moment and started again gives the model of an undisturbed one.
 TEST_F(NeuralLm, KilledAndResumed) {
   const std::vector<std::string> more = {"--checkpoint", path("checkpoint")};
   ASSERT_EQ(run_partita(train("lstm", path("whole"), {}, "60")).status, 0);
@@ -97,7 +97,7 @@ TEST_F(NeuralLm, KilledAndResumed) {
   const Outcome last = run_partita(train("lstm", path("resumed"), more, "60"));
   ASSERT_EQ(last.status, 0) << last.err;
   EXPECT_EQ(read_file(path("resumed")), read_file(path("whole")));
-  // Its checkpoint is of this run, and of no other.
+  // Its checkpoint belongs to this run, and to no other.
   EXPECT_THAT(refusal(train("lstm", path("x"), {"--checkpoint", path("checkpoint")}), kFailed),
               HasSubstr("checkpoint: "));
 }

@@ -37,7 +37,7 @@ class Openset : public CommandTest {
     return all;
   }
 
-  /// Images of 9 x 10 pixels, of four classes: a bright quarter each, and noise.
+  /// Images of 9 x 10 pixels in four classes: a bright quarter each, and noise.
   std::string images() const {
     std::filesystem::create_directories(path("images"));
     for (const auto& [split, count] : {std::pair("train", 200U), std::pair("t10k", 80U)}) {
@@ -172,8 +172,7 @@ TEST_F(Openset, TheToysReportHasItsFiveMaps) {
   }
 }
 
-/// Killed as it trains, then asked for again: the file has the bytes of a run that nobody
-/// disturbed.
+/// Killed as it trains, then started again: the file has the bytes of an undisturbed run.
 TEST_F(Openset, AKilledRunGoesOnAndEndsWithTheSameBytes) {
   const auto arguments = [&](const std::string& name) {
     return train({"--data", "toy", "--loss", "joint", "--steps", "1500", "--threads", "1", "--seed",
@@ -214,7 +213,7 @@ TEST_F(Openset, RefusesOtherRunsCheckpointsAndDamagedFiles) {
   EXPECT_THAT(refusal(toy("1"), kFailed), HasSubstr("cut short"));
   const std::string points = file("points.csv", "0,1\n2,3\n");
   EXPECT_EQ(json_of({"openset", "score", path("model"), points})["rows"], 2);
-  // ODIN of no step is the log of the tempered probability.
+  // ODIN without a step is the log of the tempered probability.
   const auto mean = [&](std::vector<std::string> more) {
     more.insert(more.begin(), {"openset", "score", path("model"), points, "--temperature", "10"});
     return json_of(more)["mean"].get<double>();

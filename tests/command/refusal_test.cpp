@@ -1,4 +1,4 @@
-// What the command does with what it cannot use: one clear line, the right exit status, no output.
+// What the command does with bad input: one clear line, the right exit status, no output.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -24,7 +24,7 @@ using ::testing::StartsWith;
 constexpr int kFailed = 1;
 constexpr int kWronglyAsked = 2;
 
-/// How long each of them is.
+/// How long each phase is.
 struct Phases {
   std::string epochs = "4";
   std::string pretraining = "2";
@@ -40,7 +40,7 @@ class Seqgan : public CommandTest {
     return all;
   }
 
-  /// Networks and sets that are done in a second.
+  /// Networks and sets that take a second.
   static Arguments small(const Phases& phases = {}) {
     return {"--hidden",
             "8",
@@ -117,7 +117,7 @@ TEST_F(Seqgan, OraclesJsonAndReport) {
   EXPECT_THAT(names(json["phases"]), ElementsAre("MLE", "scheduled", "discriminator", "SeqGAN"));
 
   const std::string page = read_file(path("page.html"));
-  for (const char* words : {"NLL under the oracle", "Quality beside diversity", "1609.05473",
+  for (const char* words : {"NLL under the oracle", "Quality against diversity", "1609.05473",
                             "<svg", "Phases of training"}) {
     EXPECT_THAT(page, HasSubstr(words));
   }
@@ -144,8 +144,7 @@ TEST_F(Seqgan, TextWritesAModelThatGenerateReads) {
   EXPECT_EQ(drawn["sequences"].size(), 5U);
 }
 
-/// Killed in each of its phases, then asked for again: the file has the bytes of a run that nobody
-/// disturbed.
+/// Killed in each of its phases, then started again: the file has the bytes of an undisturbed run.
 TEST_F(Seqgan, AKilledRunGoesOnAndEndsWithTheSameBytes) {
   const auto arguments = [&](const std::string& name) {
     return text({"--seed", "4", "-o", path(name + ".model"), "--checkpoint", path(name),

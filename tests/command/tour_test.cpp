@@ -1,4 +1,4 @@
-// partita tour, whole.
+// partita tour as a whole.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -30,7 +30,7 @@ class VaeCommand : public CommandTest {
  protected:
   using Arguments = std::vector<std::string>;
 
-  /// Images of 6 x 5 pixels, of two classes: one half is light, and noise.
+  /// Images of 6 x 5 pixels in two classes: one half is light, and noise.
   std::string images() const {
     std::filesystem::create_directories(path("images"));
     for (const auto& [split, count] : {std::pair("train", 200U), std::pair("t10k", 60U)}) {
@@ -167,8 +167,7 @@ TEST_F(VaeCommand, SamplesAreAFunctionOfTheSeed) {
   EXPECT_NE(sample("1", "a.npy"), sample("2", "b.npy"));
 }
 
-/// Killed as it trains, then asked for again: the file has the bytes of a run that nobody
-/// disturbed.
+/// Killed as it trains, then started again: the file has the bytes of an undisturbed run.
 TEST_F(VaeCommand, AKilledRunGoesOnAndEndsWithTheSameBytes) {
   const auto arguments = [&](const std::string& name) {
     return train({"--latent", "concrete", "--latent-dim", "2", "--estimator", "rebar", "-o",

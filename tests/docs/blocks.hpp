@@ -1,4 +1,4 @@
-// The fenced code blocks of a Markdown page, and what hidden comments say of them.
+// The fenced code blocks of a Markdown page, and what hidden comments say about them.
 //
 //   for (const Block& block : read_blocks("docs/sampling.md")) …
 //
@@ -11,8 +11,8 @@
 //   python   run where Python has torch
 //   math     a formula, in TeX
 //
-//   <!-- setup                               before a block: code that it needs and its reader
-//   std::vector<float> logits(100);          does not
+//   <!-- setup                               before a block: code that it needs and readers do
+//   std::vector<float> logits(100);          not
 //   -->
 //   <!-- not run: it takes ten minutes -->   cpp is still compiled, and the options of a command
 //                                            are looked up in its --help
@@ -27,8 +27,8 @@ namespace partita::testing {
 
 struct Block {
   std::string language = {};
-  std::string code = {};  ///< ends with a line end
-  std::size_t line = 0;   ///< of its first line of code, counted from 1
+  std::string code = {};  ///< ends with a newline
+  std::size_t line = 0;   ///< that of the first line of code, from 1
   std::string setup = {};
   std::string not_run = {};  ///< why; empty: it is run
   bool follows = false;      ///< nothing but empty lines between it and the block before it

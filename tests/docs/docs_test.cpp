@@ -1,4 +1,4 @@
-// What the documentation says is so: its commands run and print what it shows, its options exist,
+// What the documentation says is true: its commands run and print what it shows, its options exist,
 // its CMake lines are those that the install test builds, its Python runs, its links lead
 // somewhere. The C++ is in tests of its own (generate.cpp).
 #include <gtest/gtest.h>
@@ -141,7 +141,7 @@ TEST_P(Docs, CommandsRun) {
       continue;
     }
     const Outcome outcome = run_sh(block.setup + block.code);
-    // What a light build lacks the rest of the page may need.
+    // The rest of the page may need what a light build lacks.
     if (outcome.status != 0 && !kLearn &&
         std::regex_search(outcome.err, std::regex("PARTITA_LEARN=OFF|expected a command"))) {
       GTEST_SKIP() << "the rest needs libtorch";

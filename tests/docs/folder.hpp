@@ -1,11 +1,11 @@
 // The folder that the code of the documentation runs in, with the files that it reads:
 //
-//   logits.npy, labels.npy    float32 [2000, 10] of a classifier that is too sure of itself, int64
+//   logits.npy, labels.npy    float32 [2000, 10] of an overconfident classifier, int64
 //   other.npy                 its logits for inputs of another kind
 //   features.npy, classes.npy, new_features.npy    float32 [600, 8] of three classes; [200, 8]
 //   words.txt                 about 300 words, one per line
 //   corpus.txt                3000 short sentences, lower case
-//   similarity.txt            two words and a score a line
+//   similarity.txt            two words and a score per line
 //   tokens.txt, model.ts      a vocabulary of 7 tokens, and a TorchScript module over them
 #pragma once
 

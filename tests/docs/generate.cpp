@@ -1,4 +1,4 @@
-// Writes the cpp blocks of pages as GoogleTest sources, a test a block: those that include
+// Writes the cpp blocks of pages as GoogleTest sources, one test per block: those that include
 // libtorch's part into OUT/learn.cpp, the others into OUT/light.cpp.
 //
 //   docs_generate OUT PAGE.md...

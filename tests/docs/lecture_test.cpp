@@ -1,5 +1,5 @@
-// docs/lecture.md is the map of the lecture: of each of its rows the page has the formula that the
-// tour shows, a link to a header, and the tour's function for it.
+// docs/lecture.md is the map of the lecture: for each row it has the formula that the tour shows, a
+// link to a header, and the tour's function.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kRows = 45;
 
-/// The first groups of all matches -> the second ones.
+/// For all matches, the first group -> the second.
 std::map<std::string, std::string> pairs_of(const std::string& text, const std::string& pattern) {
   const std::regex regex(pattern);
   std::map<std::string, std::string> found;
@@ -27,7 +27,7 @@ std::map<std::string, std::string> pairs_of(const std::string& text, const std::
   return found;
 }
 
-/// "E6" -> what stands below its heading.
+/// "E6" -> the text below its heading.
 std::map<std::string, std::string> sections_of(std::string page) {
   std::map<std::string, std::string> sections;
   const std::regex heading("\n### ([A-G][0-9])\\. [^\n]+\n");

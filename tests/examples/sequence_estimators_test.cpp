@@ -1,5 +1,5 @@
-// examples/sequence_estimators.cpp: the unbiased estimates meet the long run, and drawing without
-// replacement is closer to it than drawing with.
+// examples/sequence_estimators.cpp: the unbiased estimates agree with the long run, and sampling
+// without replacement comes closer to it than sampling with.
 #include <gtest/gtest.h>
 
 #include <cmath>

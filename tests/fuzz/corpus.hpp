@@ -1,5 +1,4 @@
-// Where a fuzz target begins: with files that are right, since random bytes never get past the
-// first check.
+// Where a fuzz target begins: with valid files, since random bytes never get past the first check.
 #pragma once
 
 #include <filesystem>
@@ -10,8 +9,8 @@
 
 namespace partita::testing {
 
-/// Writes the seeds to `directory` and, unless the command line names a corpus, adds it there. To
-/// be called from LLVMFuzzerInitialize.
+/// Writes the seeds to `directory` and, unless the command line names a corpus, adds it there. Call
+/// it from LLVMFuzzerInitialize.
 inline void use_corpus(int& argc, char**& argv, const std::string& directory,
                        const std::vector<std::string>& seeds) {
   for (int i = 1; i < argc; ++i) {

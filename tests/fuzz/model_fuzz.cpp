@@ -1,4 +1,4 @@
-// Any bytes at all are a model file or a DataError; what is accepted can be searched.
+// Any bytes are either a model file or a DataError; what is accepted can be searched.
 #include <zlib.h>
 
 #include <cmath>
@@ -16,8 +16,8 @@
 
 namespace {
 
-/// With the payload's length and the checksum made right: the checksum would hide everything behind
-/// it from the fuzzer.
+/// The bytes with a correct length and checksum: a wrong checksum would hide everything else from
+/// the fuzzer.
 std::string resealed(std::string bytes) {
   constexpr std::size_t kKindLength = 12;
   constexpr std::size_t kKind = 16;

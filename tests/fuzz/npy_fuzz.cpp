@@ -1,4 +1,4 @@
-// Any bytes at all are a .npy file or a DataError; what is accepted lies inside the file.
+// Any bytes are either a .npy file or a DataError; what is accepted lies inside the file.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -1,7 +1,6 @@
-"""The definitions of distributions of numbers as functions of mpmath's numbers, to 30 digits.
+"""The definitions of univariate distributions as functions of mpmath's numbers, to 30 digits.
 
-Log-probabilities, CDFs and moments as they stand in a textbook: slow and short. For
-make_distributions.py.
+Log-probabilities, CDFs and moments as in a textbook: slow and short. For make_distributions.py.
 """
 import mpmath
 import torch.distributions as td
@@ -39,7 +38,7 @@ def whole(*_):
 
 
 def entropy_of(definition):
-    """For those with no simple formula: -sum p log p."""
+    """For distributions without a simple formula: -sum p log p."""
 
     def entropy(*p):
         total = mpf(0)
@@ -58,12 +57,12 @@ def entropy_of(definition):
 
 
 def infinite_from(order, tail, moment):
-    """A variance: infinite for tails <= order, and without meaning where the mean is infinite."""
+    """A variance: infinite for tails <= order, and undefined where the mean is infinite."""
     return moment() if tail > order else inf if tail > order - 1 else None
 
 
 def sum_below(name):
-    """The CDF of counts, by summation; None where that is long."""
+    """The CDF of counts, by summation; None where that would take long."""
 
     def cdf(x, *p):
         if x > 3000:

@@ -28,7 +28,7 @@ def log_choose(n, k):
 
 
 def upper(x):
-    """1 - Phi(x), in the tails, too."""
+    """1 - Phi(x), accurate in the tails."""
     return mpmath.erfc(x / sqrt(2)) / 2
 
 

@@ -1,4 +1,4 @@
-"""Where make_distributions.py asks: parameters, edges among them, and values up to the far tails."""
+"""The points of make_distributions.py: parameters, edges included, and values up to the far tails."""
 import math
 
 U = [0, 1e-300, 1e-12, 0.01, 0.3, 0.5, 0.9, 1 - 2.0**-30, 1]  # for icdf
@@ -63,7 +63,7 @@ UNIVARIATE = [
     ("NegativeBinomial", [(n, p) for n in (1, 10, 0.25, 1e6) for p in PROBS[:-1]],
      lambda n, p: COUNTS),
 ]
-# The same by their logits.
+# The same in terms of logits.
 OF_LOGITS = [
     ("Bernoulli", [(x,) for x in LOGITS], lambda x: [0, 1]),
     ("Geometric", [(x,) for x in LOGITS], lambda x: COUNTS),
@@ -111,7 +111,7 @@ def nested(name, **arguments):
 
 
 NORMALS = nested("Normal", loc=[0.0, -1.0, 3.0], scale=[1.0, 0.5, 2.0])
-# Of which there are Python's values alone: broadcast batches, and what is made of others.
+# For which there are only Python's values: broadcast batches, and distributions made of others.
 MADE_OF_OTHERS = [
     (nested("Normal", loc=[[0.0], [1.0]], scale=[1.0, 2.0, 3.0]),
      [[0.5, -7.0, 30.0], [2.0, 0.0, -1.0]], U[3:-2]),

@@ -13,7 +13,7 @@ wrong = []
 
 
 def number(x):
-    """For JSON, which has no infinities."""
+    """A number for JSON, which has no infinities."""
     if isinstance(x, (list, tuple)):
         return [number(each) for each in x]
     if isinstance(x, dict):
@@ -57,7 +57,7 @@ def ask(distribution, method, at=None):
 
 
 def judge(spec, method, at, python, right):
-    """The right answer; Python's, if another, is noted."""
+    """The right answer; Python's is noted if it differs."""
     if right is None:
         return None
     if python is not None and not agree(method, python, right):

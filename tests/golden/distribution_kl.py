@@ -1,4 +1,4 @@
-"""kl_divergence(p, q) from the definitions, beside Python's. For make_distributions.py."""
+"""kl_divergence(p, q) from the definitions, and Python's. For make_distributions.py."""
 import mpmath
 import torch.distributions as td
 from distribution_functions import inf, nan, sigmoid

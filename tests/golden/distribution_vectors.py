@@ -1,4 +1,4 @@
-"""The definitions of distributions of vectors and categories, as distribution_definitions.py's."""
+"""The definitions of distributions of vectors and categories, as in distribution_definitions.py."""
 import mpmath
 import torch.distributions as td
 from distribution_definitions import Definition, xlogy_power

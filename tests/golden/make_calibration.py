@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Writes calibration.json: what scikit-learn makes of small sets of probabilities and labels.
+"""Writes calibration.json: scikit-learn's results for small sets of probabilities and labels.
 
-Isotonic regression (with ties, evaluated between and outside of its points), log-loss, and the Brier
+Isotonic regression (with ties, evaluated between and outside its points), log-loss, and the Brier
 score of two classes; the multi-class Brier score by its definition in NumPy. Run it with Debian's
 python3-sklearn (1.2):
 

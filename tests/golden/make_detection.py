@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes golden.json of partita/detection: what scikit-learn (1.2) and SciPy say of a few dozen scores.
+"""Writes partita/detection/golden.json: results of scikit-learn (1.2) and SciPy for a few dozen scores.
 
 Kinds of case: "roc" (roc_curve, roc_auc_score, average_precision_score of scores with and without
 ties), "logits" (scores of rows of logits), "mahalanobis" (LedoitWolf on what is left of features

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes regression.hpp: scikit-learn's logistic and multinomial regression of examples/iris.csv.
+"""Writes regression.hpp: scikit-learn's logistic and multinomial regression on examples/iris.csv.
 
 Both minimize |weights|^2 / 2 + C * (sum of losses) with C = 1; intercepts are not penalized.
 scikit-learn is asked for lbfgs first and newton-cg after: its lbfgs also stops once the loss stays

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Writes sentencepiece/*.model, SentencePiece models as Python trains them, and golden.json with what
-they make of some texts: for sentence_pieces_test.cpp and lm_test.cpp.
+"""Writes sentencepiece/*.model, SentencePiece models as Python trains them, and golden.json with
+their results for some texts: for sentence_pieces_test.cpp and lm_test.cpp.
 
     /usr/bin/python3 tests/golden/make_sentencepiece.py      # Debian's python3-sentencepiece
 """

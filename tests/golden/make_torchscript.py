@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Writes torchscript/*.ts and torchscript/golden.json: modules as Python exports them, and what
-they say of some sequences, for torch_script_model_test.cpp.
+"""Writes torchscript/*.ts and torchscript/golden.json: modules as Python exports them, and
+their logits for some sequences, for torch_script_model_test.cpp.
 
     /usr/bin/python3 tests/golden/make_torchscript.py      # PyTorch 1.13 (Debian's python3-torch)
 """

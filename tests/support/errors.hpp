@@ -1,4 +1,4 @@
-// The line that an error shows, for tests that hold it to what was promised.
+// The line that an error shows, for tests that compare it with what was promised.
 #pragma once
 
 #include <gtest/gtest.h>

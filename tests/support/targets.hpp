@@ -23,7 +23,7 @@ class OnTarget {
   OnTarget& operator=(const OnTarget&) = delete;
 };
 
-/// Those that this machine and build have, of the ones that differ.
+/// The instruction sets that this machine and build have, of the ones that differ.
 inline std::vector<std::int64_t> targets() {
   std::vector<std::int64_t> result;
   const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;

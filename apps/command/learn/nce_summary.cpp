@@ -43,7 +43,7 @@ std::string summary_text(const NceExperimentResult& result) {
       "  {:<28} {:>10} {:>9} {:>12} {:>11}\n",
       grouped(result.vocabulary), grouped(static_cast<std::uint64_t>(result.train_pairs)),
       grouped(static_cast<std::uint64_t>(result.held_out_pairs)), result.unigram_perplexity, "loss",
-      "perplexity", "ms a step", "mean log Z", "its spread");
+      "perplexity", "ms per step", "mean log Z", "its spread");
   for (const LossResult& loss : result.losses) {
     const CurvePoint& last = loss.curve.back();
     out += fmt::format("  {:<28} {:>10.1f} {:>9.2f} {:>12.3f} {:>11.3f}\n", loss.name,

@@ -71,7 +71,7 @@ void add_learning_curves(Page& page, const SeqganOracleResult& result) {
 }
 
 void add_diversity(Page& page, const SeqganOracleResult& result) {
-  page.heading("Quality beside diversity");
+  page.heading("Quality against diversity");
   page.paragraph(
       "A generator can draw better sequences by drawing fewer kinds of them. What it leaves out "
       "shows in the NLL that it gives to held-out data of the oracle. Lower is better on both "

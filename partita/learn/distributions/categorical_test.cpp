@@ -96,7 +96,7 @@ TEST(Categorical, ManyCategoriesAreScoredTheSameWithAndWithoutAGradient) {
 }
 
 TEST(Categorical, GradientsAreOfThePossibleAndFinite) {
-  // Of log p_0 with respect to logits: e_0 - p. Of probabilities, as of weights over their sum:
+  // The gradient of log p_0 in logits: e_0 - p. In probabilities, as weights over their sum:
   // e_0 / p_0 - 1.
   const Tensor p = doubles({0.2, 0, 0.8});
   for (const bool is_logits : {true, false}) {

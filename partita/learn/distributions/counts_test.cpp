@@ -159,7 +159,7 @@ TEST(Geometric, Draws) {
   expect_draws_follow_probabilities(Geometric(Logits(number(2))), 10);
   expect_draws_follow_probabilities(Geometric(1), 3);
   expect_prefix(Geometric(doubles({0.1, 0.9})));
-  // Of p = 1e-9 in single precision, draws / 1e9 are exponential. Python's float32 uniform ends
+  // With p = 1e-9 in single precision, draws / 1e9 are exponential. Python's float32 uniform ends
   // at 1.2e-7 from 1 and leaves the draws 1.2e8 apart.
   const Tensor scaled =
       Geometric(at::scalar_tensor(1e-9F)).sample({200'000}, Stream{.seed = 4}).to(at::kDouble);

@@ -1,5 +1,5 @@
 // Every distribution and method against tests/golden/make_distributions.py: mpmath's values, which
-// Python's torch.distributions shares but for the listed places.
+// Python's torch.distributions shares except in the places listed.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -98,7 +98,7 @@ ProbsOrLogits probs_or_logits(const json& d) {
   return tensor(d.at("probs"));
 }
 
-/// Of those that take probs or logits last.
+/// For those that take probs or logits last.
 template <class D, class... Name>
 Make of_probs(Name... names) {
   return [=](const json& d) {

@@ -1,4 +1,4 @@
-// log_prob of gamma functions: in which type, and of expanded parameters.
+// log_prob with gamma functions: in which type it is computed, and expanded parameters.
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 #include <gtest/gtest.h>

@@ -21,7 +21,7 @@ namespace {
 
 using namespace partita::testing;  // NOLINT(google-build-using-namespace)
 
-/// Of weights large enough for the tokens to differ in probability.
+/// Models with weights large enough for the tokens to differ in probability.
 std::shared_ptr<LanguageModel> some_model(bool transformer, std::int64_t vocabulary) {
   std::shared_ptr<LanguageModel> model;
   const Random random(Stream{.seed = 3});

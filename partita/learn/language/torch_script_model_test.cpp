@@ -21,7 +21,7 @@ using namespace partita::testing;  // NOLINT(google-build-using-namespace)
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
-// Of tests/golden/make_torchscript.py.
+// From tests/golden/make_torchscript.py.
 constexpr std::size_t kExported = 7;  // tokens
 constexpr Token kStart = 6;
 

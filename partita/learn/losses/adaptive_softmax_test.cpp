@@ -1,4 +1,4 @@
-// Adaptive softmax beside libtorch's, and what makes it a softmax.
+// Adaptive softmax against libtorch's, and what makes it a softmax.
 #include "partita/learn/losses/adaptive_softmax.hpp"
 
 #include <ATen/ATen.h>
@@ -30,7 +30,7 @@ constexpr std::int64_t kOutputs = 23;
 constexpr std::int64_t kDim = 32;
 const std::vector<std::int64_t> kCutoffs{5, 9};
 
-/// In double, with all weights special in no way.
+/// In double, with weights that are not special in any way.
 struct Adaptive {
   OutputBatch batch{leaf(normal({40, kDim}, 0)), (at::arange(40) * 7).remainder(kOutputs)};
   OutputLayer output = adaptive_layer(kOutputs, kDim, kCutoffs, Stream{.seed = 1});

@@ -1,4 +1,4 @@
-// What holds of every output loss: gradients, sparsity, independence of threads and batches, and
+// What holds for every output loss: gradients, sparsity, independence of threads and batches, and
 // what is refused; and the full softmax with its evaluation.
 #include "partita/learn/losses/output_loss.hpp"
 

@@ -83,7 +83,7 @@ TEST(SeqGan, TheRolloutPolicyFollowsWithDelay) {
   EXPECT_TRUE(at::equal(Gan::weights(*one.rollout_policy), theta));
 }
 
-/// From far away, the generator comes to draw what the oracle draws; by its own objective alone.
+/// From far away, the generator learns to draw what the oracle draws, by its own objective alone.
 TEST(SeqGan, FindsTheDistributionOfATinyOracle) {
   at::set_num_threads(1);
   Gan one(

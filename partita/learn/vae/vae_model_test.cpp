@@ -53,7 +53,7 @@ TEST(VaeModel, EveryDamagedFileIsOneLine) {
     write_file(dir / "model", flipped);
     EXPECT_THAT(refusal(), StartsWith(dir / "model"));
   }
-  // Of the right form, and with a checksum that holds, but of no image.
+  // Well-formed and with a correct checksum, but without an image.
   ArchiveWriter out("vae", 1);
   out.u64(2);
   out.u64(2);

@@ -1,4 +1,4 @@
-// A user of the installed package's part for libtorch. Includes every public header of it.
+// A user of the installed package's libtorch component. Includes every public header of it.
 #include <partita/learn/distributions.hpp>
 #include <partita/learn/estimators.hpp>
 #include <partita/learn/losses/losses.hpp>

@@ -1,5 +1,5 @@
-// A user of the installed package. Includes every public header, so that none needs one that is
-// not.
+// A user of the installed package. Includes every public header, so that none needs one that is not
+// installed.
 #include <partita/base/error.hpp>
 #include <partita/base/parallel.hpp>
 #include <partita/base/progress.hpp>

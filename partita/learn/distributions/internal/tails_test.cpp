@@ -14,7 +14,7 @@ namespace {
 
 using testing::kInfinity;
 
-/// By mpmath with 80 digits; the derivatives by central differences of step 1e-18.
+/// Values by mpmath with 80 digits; derivatives by central differences of step 1e-18.
 struct Row {
   double y;
   double a;
