@@ -212,7 +212,7 @@ Finding beyond(const TourContext& context) {
         0.5));
   }
   constexpr double kAlpha = 0.1;
-  // Of the coverage, over draws of both the held-out rows and the test rows.
+  // The coverage's, over draws of both the held-out rows and the test rows.
   const double deviation = std::sqrt(kAlpha * (1 - kAlpha) * 2 / static_cast<double>(n));
   for (const auto& [name, score] : {std::pair{"LAC", ConformalScore::lac},
                                     {"APS", ConformalScore::aps},

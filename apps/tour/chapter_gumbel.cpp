@@ -162,7 +162,7 @@ Finding concrete(const TourContext& context) {
 /// Bias and standard deviation of the first entry of an estimator's gradient.
 struct Quality {
   double bias;
-  double error;  // of the bias
+  double error;  // standard error of the bias
   double deviation;
 };
 

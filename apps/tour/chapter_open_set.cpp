@@ -90,7 +90,7 @@ Finding alternating_steps(const TourContext& context) {
   const Tensor y = at::arange(30, at::kLong).remainder(3);
 
   // Adam's first step moves a weight by the learning rate, whatever the gradient: a network that
-  // another's step had moved, too, would be further away.
+  // another's step had also moved would be further away.
   const auto moves = [&](const std::vector<Tensor>& from) {
     const std::vector<Tensor> to = weights(model);
     std::array<double, 3> out{};

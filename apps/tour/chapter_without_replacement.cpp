@@ -38,7 +38,7 @@ Finding maximum_and_arg_max(const TourContext& context) {
   const std::size_t n = context.choose(1'000'000U, 200'000U);
   const TopKSample sample = gumbel_top_k(repeated(n), 1, context.stream(0));
   const auto phi = log_probabilities();
-  constexpr std::size_t kParts = 8;  // of the maximum's range, equally likely
+  constexpr std::size_t kParts = 8;  // equally likely parts of the maximum's range
   std::vector<double> observed(kCategories * kParts);
   std::vector<double> expected(observed.size());
   for (std::size_t i = 0; i < n; ++i) {

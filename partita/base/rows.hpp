@@ -90,7 +90,7 @@ class BasicRows {
         column_stride_(column_stride),
         dtype_(dtype) {}
 
-  /// A writable view can be read, too.
+  /// A writable view can also be read.
   template <class Other>
   requires(std::is_const_v<Void> && !std::is_const_v<Other>)
       BasicRows(const BasicRows<Other>& other)  // NOLINT(google-explicit-constructor)

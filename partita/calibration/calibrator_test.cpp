@@ -101,7 +101,7 @@ TEST(Calibrator, VectorScalingFindsWhatWasDone) {
   ASSERT_EQ(fit.report.status, FitStatus::converged);
   const auto& found = std::get<VectorScaling>(fit.calibrator->parameters());
   for (std::size_t k = 0; k < 3; ++k) {
-    EXPECT_NEAR(found.weights[k] / weights[k], 1, 0.05);  // of a standard error of some .01
+    EXPECT_NEAR(found.weights[k] / weights[k], 1, 0.05);  // the standard error is some .01
     EXPECT_NEAR(found.bias[k], bias[k], 0.15);
   }
 }

@@ -39,7 +39,7 @@ class RankedRow {
   }
 
   std::vector<std::size_t> order;
-  std::vector<double> scores;  // of the classes in this order, ascending
+  std::vector<double> scores;  // in the order of the classes, ascending
 
  private:
   std::vector<double> row_;

@@ -46,7 +46,7 @@ class RowScorer {
       pass_.sum_exp(row);  // its logarithm is good to the digits of float
     }
     check_possible(row);
-    const double log_sum = pass_.log_sum(row);  // of exp(z - max)
+    const double log_sum = pass_.log_sum(row);  // log of the sum of exp(z - max)
     return score == LogitScore::energy ? pass_.max() + log_sum : -log_sum;
   }
 

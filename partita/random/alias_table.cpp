@@ -45,7 +45,8 @@ AliasTable::AliasTable(std::span<const double> weights) {
   const auto n = static_cast<Real>(weights.size());
   columns_.resize(weights.size());
   log_prob_.resize(weights.size());
-  std::vector<Wide> share(weights.size());  // of each category that has not been placed
+  std::vector<Wide> share(
+      weights.size());  // remaining share of each category that has not been placed
   std::vector<std::uint32_t> large;
   std::vector<std::uint32_t> small;
   for (std::uint32_t i = 0; i < columns_.size(); ++i) {

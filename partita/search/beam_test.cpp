@@ -39,7 +39,7 @@ TEST(Beam, WidthFindsWhatGreedyMisses) {
   });
   const auto greedy = beam_search(model, {}, 1, {.max_length = 2});
   ASSERT_EQ(greedy.size(), 1U);
-  EXPECT_EQ(greedy[0].tokens, (Sequence{0, 0}));  // of three equally likely ones, the lowest
+  EXPECT_EQ(greedy[0].tokens, (Sequence{0, 0}));  // the lowest of three equally likely ones
   EXPECT_NEAR(greedy[0].log_prob, std::log(0.2), 1e-12);
   const auto two = beam_search(model, {}, 2, {.max_length = 2});
   ASSERT_EQ(two.size(), 2U);

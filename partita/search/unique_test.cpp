@@ -38,7 +38,7 @@ TEST(Unique, IsAnOrderedSample) {
   EXPECT_GT(test.gumbels, kFalseAlarm);
 }
 
-// The last one drawn, too, follows the right distribution: what is left to the end is not starved.
+// The last one drawn also follows the right distribution: what is left to the end is not starved.
 TEST(Unique, LastOneHasItsDistribution) {
   const StatelessModel model({.vocabulary = 3});
   const SearchOptions options{.max_length = 2};

@@ -313,7 +313,7 @@ TEST(NgramFile, SaysWhy) {
 TEST(NgramFile, ForgedTables) {
   using Edit = std::function<void(NgramTable&)>;
   const auto forged = [](const Edit& edit) {
-    NgramTable t;  // of the line "ab", order 2: tokens end, a, b, and the begin, 3
+    NgramTable t;  // counts of the line "ab", order 2: tokens end, a, b, and the begin, 3
     t.order = 2;
     t.symbol = {0, 1, 2, 3};
     t.child_begin = {1, 4, 4, 4, 4};

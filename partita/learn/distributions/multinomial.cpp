@@ -53,7 +53,7 @@ Tensor Multinomial::do_sample(IntArrayRef sample_shape, const Random& random) co
   std::int64_t leaves = 1;
   while (leaves < categories) leaves *= 2;
   p = at::constant_pad_nd(p, {0, leaves - categories});
-  std::vector<Tensor> left_shares;  // of each level's nodes, from the leaves' parents to the root
+  std::vector<Tensor> left_shares;  // per level, from the leaves' parents to the root
   while (p.size(-1) > 1) {
     const Tensor pairs = p.unflatten(-1, {p.size(-1) / 2, 2});
     p = pairs.sum(-1);

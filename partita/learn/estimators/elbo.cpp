@@ -44,7 +44,7 @@ GradientEstimate importance_weighted(const Distribution& q, const Distribution& 
   if (q.batch_shape().empty()) {
     throw InvalidArgument("q", "expected a batch shape [..., k], got []");
   }
-  const auto k_dim = static_cast<std::int64_t>(q.batch_shape().size());  // of [samples, batch, k]
+  const auto k_dim = static_cast<std::int64_t>(q.batch_shape().size());  // in [samples, batch, k]
   const std::int64_t k = q.batch_shape().back();
   const distributions::Independent all(q.expand(q.batch_shape()), 1, /*validate_args=*/false);
   const Function log_mean_weight = [&](const Tensor& z) {

@@ -5,7 +5,7 @@
 //   (-bound.surrogate.mean()).backward();      // encoder's and decoder's gradients
 //
 // Bounds are to be raised, so an optimizer descends -surrogate; the estimator's own loss
-// (Estimator::parameters) then falls, too.
+// (Estimator::parameters) then falls as well.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"

@@ -250,7 +250,7 @@ TEST(ImportanceWeighted, OfRelaxedCodesHasTheGradientOfItsSlope) {
   }
 }
 
-// The k codes of a bound are one outcome to these, so that sets of them are drawn, too.
+// The k codes of a bound are one outcome to these, so that sets of them are drawn as well.
 TEST(ImportanceWeighted, OfCodesHasTheEnumeratedGradient) {
   const Codes codes;
   const auto gradient = [&](Estimator& estimator, std::int64_t rows) {

@@ -149,7 +149,7 @@ TEST(Losses, SquaresOfASoftmaxAreNotConvexAndForgetConfidentMistakes) {
         .template item<double>();
   };
   for (const double m : {10.0, 20.0, 30.0}) {
-    const double p = 1 / (1 + std::exp(-m));  // of the wrong class
+    const double p = 1 / (1 + std::exp(-m));  // the wrong class's probability
     EXPECT_NEAR(slope(cross_entropy, m), p, 1e-15);
     const double expected = 4 * p * p * std::exp(-m) * p;    // 4 p^2 (1 - p)
     EXPECT_NEAR(slope(softmax_square, m), expected, 1e-15);  // rounding of p - 1

@@ -5,7 +5,7 @@
 //   Tensor loss = nce({hidden, targets}, output, Stream{seed, step});
 //
 //   Tensor log_z = at::zeros({contexts}, at::TensorOptions().requires_grad(true));
-//   const losses::NceLoss with_z(noise, {.noise = 25, .log_z = log_z});       // learned, too
+//   const losses::NceLoss with_z(noise, {.noise = 25, .log_z = log_z});       // also learned
 //   Tensor loss = with_z({hidden, targets, previous_words}, output, Stream{seed, step});
 //
 // With k draws of noise w ~ q for each target, and the model's u = exp(s) for its probability, the

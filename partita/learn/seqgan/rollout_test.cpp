@@ -25,7 +25,7 @@ std::vector<double> exact_values(const TokenPolicy& policy, const Tensor& sequen
   std::vector<double> q;
   for (std::int64_t t = 1; t <= kLength; ++t) {
     const Tensor same = (all.slice(1, 0, t) == sequence.slice(0, 0, t)).all(1).to(at::kDouble);
-    const Tensor p = log_prob.slice(1, t).sum(-1).exp() * same;  // of what follows
+    const Tensor p = log_prob.slice(1, t).sum(-1).exp() * same;  // probability of what follows
     EXPECT_NEAR(p.sum().item<double>(), 1, 1e-5);
     q.push_back((p * reward(all)).sum().item<double>());
   }

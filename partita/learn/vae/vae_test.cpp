@@ -154,7 +154,7 @@ TrainingOptions quick() {
 struct Trained {
   std::shared_ptr<Vae> vae;
   TrainingResult result;
-  double reconstruction = 0;  // of test images
+  double reconstruction = 0;  // mean over test images
   double kl = 0;
   double spread = 0;  // standard deviation of z over the test images
 };

@@ -176,7 +176,7 @@ TEST(RowSampler, CutsInACrowd) {
   }
 }
 
-// Every instruction set keeps the same; those that have FMA draw the same, too.
+// Every instruction set keeps the same; those that have FMA also draw the same.
 TEST(RowSampler, OnEveryInstructionSet) {
   std::vector<std::int64_t> drawn_by_avx2;
   for (const std::int64_t target : testing::targets()) {
