@@ -1,5 +1,5 @@
-// The main of both programs, `partita` and `partita-learn` (see commands.hpp): parses the command
-// line and turns a failure into one line and a status.
+// The main of both programs, `partita` and `partita-learn` (see subcommands.hpp): parses the
+// command line and turns a failure into one line and a status.
 //
 // Exit status: 0 done, 1 failed (bad data, input or output), 2 wrong usage. A failure is one line
 // on standard error.
@@ -11,9 +11,9 @@
 #include <sstream>
 #include <string>
 
-#include "apps/command/command_tree.hpp"
-#include "apps/command/commands.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/command/tree.hpp"
 #include "partita/base/error.hpp"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/command/command_tree.hpp"
+#include "apps/command/tree.hpp"
 
 namespace partita::app {
 namespace {

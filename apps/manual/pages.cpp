@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "apps/command/command_tree.hpp"
+#include "apps/command/tree.hpp"
 
 namespace partita::app {
 namespace {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "apps/report/figure.hpp"
+#include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
-#include "apps/tour/tour.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/conformal.hpp"

@@ -13,8 +13,8 @@
 
 #include "apps/experiments/gradients/experiment.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/tour/claim.hpp"
 #include "apps/tour/generative_models.hpp"
-#include "apps/tour/tour.hpp"
 #include "partita/learn/distributions.hpp"
 #include "partita/learn/estimators.hpp"
 #include "partita/learn/rows.hpp"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "apps/report/figure.hpp"
-#include "apps/tour/tour.hpp"
+#include "apps/tour/claim.hpp"
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/distributions.hpp"

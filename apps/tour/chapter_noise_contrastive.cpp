@@ -11,8 +11,8 @@
 
 #include "apps/experiments/nce/experiment.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
-#include "apps/tour/tour.hpp"
 #include "apps/tour/variational.hpp"
 #include "partita/embedding/principal_components.hpp"
 #include "partita/embedding/similarity.hpp"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "apps/report/figure.hpp"
+#include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
-#include "apps/tour/tour.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/rows.hpp"

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "apps/tour/claim.hpp"
 #include "apps/tour/sequences.hpp"
-#include "apps/tour/tour.hpp"
 #include "partita/gumbel/gumbel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/random/goodness_of_fit.hpp"

@@ -1,5 +1,5 @@
 // partita tour: every claim, run and shown.
-#include "apps/tour/tour.hpp"
+#include "apps/tour/claim.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/run.hpp"
 #include "partita/base/error.hpp"

@@ -1,7 +1,7 @@
 // The claims of chapter E that train generative models.
 #pragma once
 
-#include "apps/tour/tour.hpp"
+#include "apps/tour/claim.hpp"
 
 namespace partita::app {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "apps/report/page.hpp"
-#include "apps/tour/tour.hpp"
+#include "apps/tour/claim.hpp"
 
 namespace partita::app {
 namespace {

@@ -3,7 +3,7 @@
 #include <exception>
 #include <utility>
 
-#include "apps/tour/tour.hpp"
+#include "apps/tour/claim.hpp"
 #include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::app {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <span>
 
-#include "apps/tour/tour.hpp"
+#include "apps/tour/claim.hpp"
 
 namespace partita::app {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/learn/gradients_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/gradients/experiment.hpp"
 #include "apps/experiments/gradients/report.hpp"

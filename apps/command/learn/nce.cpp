@@ -2,9 +2,9 @@
 #include <memory>
 #include <string>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/learn/nce_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/nce/experiment.hpp"
 #include "apps/experiments/nce/report.hpp"

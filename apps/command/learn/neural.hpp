@@ -1,6 +1,6 @@
 // What `lm` and `generate` need libtorch for: neural models. Both programs parse these commands;
 // partita-learn has these functions, and in partita they become partita-learn with the same command
-// line (see commands.hpp).
+// line (see subcommands.hpp).
 #pragma once
 
 #include "apps/command/light/lm_train.hpp"

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/learn/openset_score.hpp"
 #include "apps/command/learn/openset_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/openset/experiment.hpp"
 #include "apps/experiments/openset/report.hpp"

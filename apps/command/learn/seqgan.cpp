@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/learn/seqgan_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
 #include "apps/experiments/seqgan/report.hpp"

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/learn/vae_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/vae/experiment.hpp"
 #include "apps/experiments/vae/report.hpp"

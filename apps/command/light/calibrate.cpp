@@ -13,10 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/light/calibrate_input.hpp"
 #include "apps/command/light/calibrate_result.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"

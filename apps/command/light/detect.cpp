@@ -1,7 +1,7 @@
 // partita detect: known inputs and unknown ones.
 #include "apps/command/light/detect.hpp"
 
-#include "apps/command/commands.hpp"
+#include "apps/command/subcommands.hpp"
 
 namespace partita::app {
 

@@ -1,7 +1,7 @@
 // partita embed: word vectors.
 #include "apps/command/light/embed.hpp"
 
-#include "apps/command/commands.hpp"
+#include "apps/command/subcommands.hpp"
 
 namespace partita::app {
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/command/text_generator.hpp"
 #include "partita/base/error.hpp"

@@ -1,7 +1,7 @@
 // partita lm: language models from a text file.
-#include "apps/command/commands.hpp"
 #include "apps/command/light/lm_evaluate.hpp"
 #include "apps/command/light/lm_train.hpp"
+#include "apps/command/subcommands.hpp"
 
 namespace partita::app {
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/parallel.hpp"

@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <string>
 
-#include "apps/command/commands.hpp"
+#include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/manual/completion.hpp"
 #include "apps/manual/pages.hpp"

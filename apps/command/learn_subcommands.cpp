@@ -1,5 +1,5 @@
 // What `partita-learn` can do.
-#include "apps/command/commands.hpp"
+#include "apps/command/subcommands.hpp"
 
 namespace partita::app {
 

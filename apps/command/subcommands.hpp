@@ -67,7 +67,7 @@ inline void add_learn_commands(CLI::App& app) {
   add_tour(app);
 }
 
-/// A program's commands: defined in light_commands.cpp and in learn_commands.cpp.
+/// A program's commands: defined in light_subcommands.cpp and in learn_subcommands.cpp.
 void add_commands(CLI::App& app);
 
 }  // namespace partita::app

@@ -7,8 +7,8 @@
 #include <system_error>
 #include <vector>
 
-#include "apps/command/commands.hpp"
 #include "apps/command/learn/neural.hpp"
+#include "apps/command/subcommands.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 
