@@ -124,8 +124,8 @@ TEST(Mahalanobis, RefusesWhatItCannotFit) {
             "features: empty: shape [0, 3]");
   for (std::size_t r = 0; r < 10; ++r) s.features[3 * r + 2] = s.features[3 * r] * 2;
   const std::string singular =
-      "shrinkage: the covariance is singular (columns that depend on others, or too few rows): it "
-      "needs more shrinkage";
+      "shrinkage: the covariance is singular (columns that depend linearly on others, or too "
+      "few rows): use more shrinkage";
   EXPECT_EQ(refusal({.shrinkage = 0.0}), singular);
   for (std::size_t r = 0; r < 10; ++r) s.features[3 * r + 2] = 7;
   EXPECT_EQ(refusal({.shrinkage = 0.0}), singular);

@@ -213,7 +213,7 @@ TEST_F(NeuralLm, TorchScript) {
 
 TEST_F(NeuralLm, Refusals) {
   EXPECT_THAT(refusal({"generate", "--model", module("recurrent.ts")}, kWronglyAsked),
-              EndsWith("does not say what its tokens are: expected a file of them"));
+              EndsWith("does not list its tokens: expected a file with them"));
   EXPECT_THAT(refusal(generate_script("flat.ts"), kFailed), HasSubstr("flat.ts: expected logits"));
   EXPECT_THAT(refusal(generate_script("fussy.ts"), kFailed),
               EndsWith("fussy.ts: gives logits for 4 tokens, expected 7"));

@@ -175,7 +175,7 @@ TEST_F(Seqgan, RefusesWhatCannotBeAsked) {
   EXPECT_EQ(wrong({"seqgan", "oracle", "--filters", "3"}),
             "--filters: expected WIDTH:COUNT, as 3:100, got 3");
   EXPECT_EQ(wrong({"seqgan", "oracle", "--length", "4", "--filters", "5:2"}),
-            "--filters: 5:2 is wider than the sequences, which have 4");
+            "--filters: 5:2 is wider than the sequences are long (4)");
   EXPECT_THAT(wrong({"seqgan", "oracle", "--update-rate", "1"}),
               HasSubstr("expected a number of at least 0 and below 1, got 1"));
   EXPECT_EQ(wrong({"seqgan", "oracle", "--negatives", "10"}),

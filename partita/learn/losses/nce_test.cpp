@@ -279,7 +279,7 @@ TEST(NceLoss, RefusesWhatDoesNotFit) {
       "noise: has 6 categories, weight has 7 rows");
   const NceLoss per_context(noise(), {.log_z = at::zeros({3}, at::kDouble)});
   EXPECT_EQ(refusal([&] { per_context(model.batch, model.output, Stream{}); }),
-            "contexts: none given, and log_z has one number for each context");
+            "contexts: required, since log_z has one number for each context");
   EXPECT_EQ(refusal([&] {
               per_context({model.batch.hidden, model.batch.targets, integers({0, 1, 2, 3, 0})},
                           model.output, Stream{});
