@@ -239,7 +239,7 @@ TEST(Trainer, ProgressAddsUp) {
 
 struct Interrupted {};
 
-/// Trains with a checkpoint at every chance until `share` of the work is done, and then breaks off.
+/// Trains with checkpoints as often as possible until `share` of the work is done, then stops.
 void train_a_part(const Corpus& corpus, const EmbeddingOptions& options, const std::string& path,
                   double share) {
   EmbeddingTrainer trainer(corpus, {}, options);

@@ -27,7 +27,7 @@ Rows repeat(const std::vector<T>& row, std::size_t n) {
   return {row.data(), n, row.size(), 0};
 }
 
-/// The textbook: one Gumbel a category, and a sort.
+/// The textbook: one Gumbel per category, and a sort.
 std::vector<std::int64_t> plain_top_k(const std::vector<double>& logits, std::size_t k,
                                       Stream stream) {
   std::vector<double> perturbed(logits.size());

@@ -75,7 +75,7 @@ TEST(Ancestral, FewAndNone) {
   EXPECT_THROW(ancestral_samples(model, {-1}, 1, Stream{1}, {}), InvalidArgument);
 }
 
-// The model is asked once for each distinct prefix of a batch, not once a sample.
+// The model is called once for each distinct prefix of a batch, not once per sample.
 TEST(Ancestral, SharedPrefixesAreAskedOnce) {
   std::size_t asked = 0;
   const CallableModel model(3, 2, [&](auto) {

@@ -72,7 +72,7 @@ TEST(Score, StateBatchAndThreadsChangeNothing) {
   }
 }
 
-// What is shown for each token are the logits that its score is made of.
+// The logits shown for each token are those behind its score.
 TEST(Score, ShowsTheLogits) {
   const StatelessModel model({.vocabulary = 5});
   const std::vector<Sequence> sequences{{0, 1}, {}, {3, 2, 2}};

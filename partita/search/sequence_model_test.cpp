@@ -153,7 +153,7 @@ TEST(BadModel, IsRefusedWithThePrefix) {
   }
 }
 
-// A model that forgets to write a row is not taken at the word of what stood there.
+// A model that forgets to write a row is found out, whatever stood there before.
 TEST(BadModel, UnwrittenRowIsSeen) {
   struct Lazy : StatelessModel {
     void next_logits(std::span<const Sequence> /*prefixes*/, DecodingState* /*state*/,

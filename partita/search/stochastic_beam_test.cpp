@@ -77,7 +77,7 @@ OrderedSample plain_search(const SequenceModel& model, const Support& support, s
   return sample;
 }
 
-// The other way round (SPEC G5): an independent Gumbel for every leaf of the whole tree.
+// The other way round (G5 of the lecture): an independent Gumbel for every leaf of the whole tree.
 OrderedSample bottom_up(const Support& support, std::size_t k, Draws& draws) {
   std::vector<std::pair<double, std::size_t>> all;
   for (std::size_t i = 0; i < support.size(); ++i) {
@@ -139,7 +139,7 @@ TEST_P(StochasticBeamSample, HasThatOfBottomUp) {
   expect_exact(samples);
 }
 
-// The rig itself: a temperature of 1.06 must not pass.
+// The test itself: a temperature of 1.06 must not pass.
 TEST_P(StochasticBeamSample, RefusesAnotherModel) {
   const SearchOptions warm = with_filter(options, 1.06);
   std::vector<OrderedSample> samples;

@@ -309,7 +309,7 @@ TEST(NgramFile, SaysWhy) {
   EXPECT_THAT(why_refused(small_model().serialize().substr(0, 100)), HasSubstr("cut short"));
 }
 
-// Whole files with a right checksum that were never written by Partita: refused, not believed.
+// Whole files with a correct checksum that Partita never wrote are refused.
 TEST(NgramFile, ForgedTables) {
   using Edit = std::function<void(NgramTable&)>;
   const auto forged = [](const Edit& edit) {

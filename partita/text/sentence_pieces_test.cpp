@@ -55,7 +55,7 @@ TEST_F(SentencePiecesTest, DecodesWhatItEncodes) {
   EXPECT_EQ(pieces.encode("q").back(), 1);                 // <unk>
 }
 
-// A model that Python trained says here what it says there.
+// A model trained in Python gives the same results here as there.
 TEST_F(SentencePiecesTest, ReadsPythonsModels) {
   const std::string folder = PARTITA_GOLDEN_SENTENCEPIECE "/";
   const auto golden = nlohmann::json::parse(read_file(folder + "golden.json"));

@@ -68,7 +68,7 @@ TEST(Bernoulli, GradientsAtImpossibleOutcomesAreFinite) {
 
 TEST(Bernoulli, LogitsOfAnySize) {
   const Tensor z = doubles({0, 50, -50, 800, -800, kInfinity, -kInfinity});
-  // log(1 / (1 + e^-z)): of 50, -e^-50.
+  // log(1 / (1 + e^-z)): -e^-50 at 50.
   const Tensor one = doubles({-M_LN2, -std::exp(-50), -50, 0, -800, 0, -kInfinity});
   const Tensor zero = doubles({-M_LN2, -50, -std::exp(-50), -800, 0, -kInfinity, 0});
   EXPECT_TRUE(at::allclose(Bernoulli(Logits(z)).log_prob(at::ones_like(z)), one, 1e-15, 0));

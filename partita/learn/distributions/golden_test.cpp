@@ -53,7 +53,7 @@ namespace {
 using nlohmann::json;
 using testing::to_vector;
 
-/// Relative; what the issue asks for is 1e-6.
+/// Largest relative error.
 constexpr double kTolerance = 1e-9;
 
 const json& golden() {

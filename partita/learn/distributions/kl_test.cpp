@@ -274,7 +274,7 @@ TEST(Kl, OnlyOneAndTheSameBijectionChangesNothing) {
             "transforms:");
 }
 
-// Classes of this test alone, so that what it registers is seen by nobody else.
+// Classes of this test alone, so that what it registers affects no other.
 class Base : public Normal {
  public:
   Base() : Normal(0, 1) {}
