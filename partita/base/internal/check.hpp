@@ -17,12 +17,10 @@
 #include <string_view>
 #include <utility>
 
-#include "partita/base/internal/check.hpp"
-
 namespace partita {
 
 /// The real numbers between two ends, written as in mathematics: "(0, 1]", "[1, inf)". Read at
-/// compile time, where a slip is an error. NaN is in none.
+/// compile time, where a slip is an error. NaN is in no interval.
 class RealInterval {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): the literal is the interval
@@ -90,7 +88,7 @@ class Integer {
 };
 
 /// What the checks throw, kept out of their way. `range` is a format of the numbers that follow.
-/// Exported, as partita_learn checks, too.
+/// Exported, since partita_learn checks as well.
 [[noreturn, gnu::cold, gnu::visibility("default")]] void refuse(std::string_view argument,
                                                                 Integer got, std::string_view range,
                                                                 Integer first, Integer second,
