@@ -23,10 +23,10 @@ if(PARTITA_SANITIZE)
   target_link_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE})
 endif()
 
-# Of a shared library only what is partita's is seen, and nothing that it instantiates of others.
+# A shared library exports only partita's own symbols, and nothing that it instantiates of others.
 set(PARTITA_EXPORTS "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map")
 
-# partita_units(TARGET UNIT...): of a UNIT x, x.cpp is a source of TARGET, x.hpp a public header and
+# partita_units(TARGET UNIT...): for a UNIT x, x.cpp is a source of TARGET, x.hpp a public header and
 # x_test.cpp a test, where there is one. What lies in internal/ is not installed, and a shared
 # library does not export it (so its tests need a static one). Sets `tests`.
 function(partita_units target)
