@@ -298,7 +298,7 @@ TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
   };
   EXPECT_THAT(refusal(corpus, {.dim = 50}),
               EndsWith("checkpoint: the checkpoint is from another run: dim was 100, now 50"));
-  EXPECT_THAT(refusal(corpus, options, {.seed = 5}), EndsWith("seed was 0, and is 5"));
+  EXPECT_THAT(refusal(corpus, options, {.seed = 5}), EndsWith("seed was 0, now 5"));
   EXPECT_THAT(refusal(corpus, options, Stream{}.child(3)), HasSubstr("stream path was 0"));
   EXPECT_THAT(refusal(corpus, {.dim = 100, .deterministic = true}), HasSubstr("deterministic was"));
   EXPECT_THAT(refusal(corpus_of(topics_text(100)), options), HasSubstr("the corpus' length was"));
