@@ -52,6 +52,15 @@ class RowWriter {
           [&]<Element Out>(Out) { store(values, n, rows_.row_data<Out>(row_) + offset, stride); });
   }
 
+  /// Whether results keep only the digits of 16 bits.
+  bool is_short() const { return rows_.dtype() == DType::bf16 || rows_.dtype() == DType::f16; }
+
+  /// Where all results go as they are rounded to bfloat16; null if to another format, or spread.
+  bfloat16* place_bf16() const {
+    const bool direct = rows_.dtype() == DType::bf16 && rows_.column_stride() == 1;
+    return direct ? rows_.row_data<bfloat16>(row_) : nullptr;
+  }
+
   void fill_nan() const {
     T values[kBlock];
     std::fill(std::begin(values), std::end(values), std::numeric_limits<T>::quiet_NaN());
@@ -138,19 +147,36 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
   map_rows(
       logits, probabilities, options, [](auto& pass, const auto& row) { pass.find_max(row); },
       []<class T>(const RowReader<T>& row, const RowWriter<T>& writer, Workspace<T>& workspace) {
-        workspace.terms.resize(row.blocks() * kBlock);
-        T* terms = workspace.terms.data();
+        // The terms wait where the results go, if those are not converted.
+        const auto start = row.in_place(kernels::kStep);
+        T* const place = writer.place(0, start.size());
+        const std::size_t placed = place != nullptr ? start.size() : 0;
+        workspace.terms.resize(kernels::round_up(row.columns() - placed, kBlock));
+        T* const terms = workspace.terms.data();
         const T max = static_cast<T>(workspace.pass.max());
         T buffer[kBlock];
         CompensatedSum total;
-        for (std::size_t b = 0; b < row.blocks(); ++b) {
-          const auto z = row.block(b, buffer);
-          total.add(kernels::of<T>().exp_accurate(z.data(), z.size(), max, terms + b * kBlock));
+        if (placed > 0) total.add(kernels::of<T>().exp_ratios(start.data(), placed, max, place));
+        for (std::size_t first = placed; first < row.columns(); first += kBlock) {
+          const auto z = row.block_from(first, buffer);
+          T* const out = terms + first - placed;
+          if (writer.is_short()) {
+            total.add(kernels::of<T>().exp_ratios_short(z.data(), z.size(), max, out));
+          } else {
+            total.add(kernels::of<T>().exp_ratios(z.data(), z.size(), max, out));
+          }
         }
         const auto scale = total.inverse<T>();
-        write_blocks(row, writer, [&](std::size_t b, std::size_t n, T* out) {
-          kernels::of<T>().scale(terms + b * kBlock, n, scale, out);
-        });
+        if constexpr (std::is_same_v<T, float>) {
+          if (bfloat16* const out = writer.place_bf16()) {
+            return kernels::scale_and_narrow(terms, row.columns(), scale.high, out);
+          }
+        }
+        if (placed > 0) kernels::of<T>().scale(place, placed, scale, place);
+        for (std::size_t first = placed; first < row.columns(); first += kBlock) {
+          kernels::of<T>().scale(terms + first - placed, kBlock, scale, buffer);
+          writer.write(buffer, first);
+        }
       });
 }
 

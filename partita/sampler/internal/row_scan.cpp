@@ -34,7 +34,7 @@ template <class T>
 template <class Reduce>
 void RowScan<T>::for_each_run(const RowReader<T>& row, const Reduce& reduce) {
   resize(row);
-  const auto whole = row.whole_blocks();
+  const auto whole = row.in_place(kBlock);
   bool proper = true;
   T buffer[kBlock];
   for (std::size_t b = 0; b < blocks_;) {

@@ -25,6 +25,15 @@ void WidenBF16(const bfloat16* in, std::size_t n, float* out) {
   for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
 }
 
+/// The upper half of a float's bits, rounded to nearest even.
+template <class D, class V>
+HWY_INLINE hn::VFromD<hn::RebindToUnsigned<D>> RoundBF16(D /*d*/, V v) {
+  const hn::RebindToUnsigned<D> du;
+  const auto word = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(du, 1));
+  return hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(du, 0x7FFF))));
+}
+
 void NarrowBF16(const float* in, std::size_t n, bfloat16* out) {
   const hn::ScalableTag<float> d;
   const hn::RebindToUnsigned<decltype(d)> du;
@@ -34,14 +43,25 @@ void NarrowBF16(const float* in, std::size_t n, bfloat16* out) {
   std::size_t i = 0;
   for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
     const auto v = hn::LoadU(d, in + i);
-    const auto word = hn::BitCast(du, v);
-    const auto odd = hn::And(hn::ShiftRight<16>(word), hn::Set(du, 1));
-    const auto rounded = hn::ShiftRight<16>(hn::Add(word, hn::Add(odd, hn::Set(du, 0x7FFF))));
     const auto nan = hn::RebindMask(du, hn::IsNaN(v));
-    const auto half = hn::IfThenElse(nan, hn::Set(du, 0x7FC0), rounded);
+    const auto half = hn::IfThenElse(nan, hn::Set(du, 0x7FC0), RoundBF16(d, v));
     hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, half)), du16, bits + i);
   }
   for (; i < n; ++i) out[i] = bfloat16(in[i]);
+}
+
+void ScaleAndNarrowBF16(const float* in, std::size_t n, float scale, bfloat16* out) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const hn::Rebind<std::uint16_t, decltype(d)> du16;
+  const auto s = hn::Set(d, scale);
+  auto* bits = reinterpret_cast<std::uint16_t*>(out);
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    const auto half = RoundBF16(d, hn::Mul(hn::LoadU(d, in + i), s));
+    hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, half)), du16, bits + i);
+  }
+  for (; i < n; ++i) out[i] = bfloat16(in[i] * scale);
 }
 
 // Only some targets have instructions for float16, and Highway's replacement for the others makes
@@ -89,6 +109,7 @@ HWY_EXPORT(WidenBF16);
 HWY_EXPORT(WidenF16);
 HWY_EXPORT(NarrowBF16);
 HWY_EXPORT(NarrowF16);
+HWY_EXPORT(ScaleAndNarrowBF16);
 
 void widen(const bfloat16* in, std::size_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(WidenBF16)(in, n, out);
@@ -101,6 +122,9 @@ void narrow(const float* in, std::size_t n, bfloat16* out) {
 }
 void narrow(const float* in, std::size_t n, float16* out) {
   HWY_DYNAMIC_DISPATCH(NarrowF16)(in, n, out);
+}
+void scale_and_narrow(const float* in, std::size_t n, float scale, bfloat16* out) {
+  HWY_DYNAMIC_DISPATCH(ScaleAndNarrowBF16)(in, n, scale, out);
 }
 
 }  // namespace partita::kernels

@@ -15,4 +15,7 @@ void widen(const float16* in, std::size_t n, float* out);
 void narrow(const float* in, std::size_t n, bfloat16* out);
 void narrow(const float* in, std::size_t n, float16* out);
 
+/// in * scale, finite, rounded likewise.
+void scale_and_narrow(const float* in, std::size_t n, float scale, bfloat16* out);
+
 }  // namespace partita::kernels

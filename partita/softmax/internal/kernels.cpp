@@ -206,6 +206,22 @@ void ExpBounds(const T* a, const T* b, std::size_t n, T max, T factor, T* out, d
   }
 }
 
+/// The sum of kLanes pairs: for float, double has the digits; for double, what each addition loses
+/// is kept.
+template <class T>
+HWY_INLINE Wide<double> SumPairs(const T* high, const T* low) {
+  if constexpr (std::is_same_v<T, float>) return {SumLanes(high) + SumLanes(low), 0};
+  double total = 0;
+  double rest = 0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const auto next = TwoSum(total, static_cast<double>(high[lane]));
+    total = next.high;
+    rest += next.low + static_cast<double>(low[lane]);
+  }
+  const double sum = total + rest;
+  return {sum, rest - (sum - total)};
+}
+
 template <class T>
 Wide<double> ExpAccurate(const T* z, std::size_t n, T max, T* out) {
   const Tag<T> d;
@@ -226,18 +242,62 @@ Wide<double> ExpAccurate(const T* z, std::size_t n, T max, T* out) {
     hn::StoreU(sum, d, high + slice);
     hn::StoreU(lost, d, low + slice);
   }
+  const Wide<double> sum = SumPairs(high, low);
+  const auto unlift_sum = static_cast<double>(Exp<T>::kUnlift);
+  return {sum.high * unlift_sum, sum.low * unlift_sum};
+}
+
+/// ExpRatios whose terms have the relative error of a sum: for results of fewer digits than T.
+template <class T>
+double ExpRatiosShort(const T* z, std::size_t n, T max, T* out) {
+  const Tag<T> d;
+  const Largest<T> largest(max);
+  T lanes[kLanes];
   double total = 0;
-  double rest = 0;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    const auto term = static_cast<double>(high[lane]);
-    const double next = total + term;
-    const double back = next - total;
-    rest += (total - (next - back)) + (term - back) + static_cast<double>(low[lane]);
-    total = next;
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    ReduceLanes<T>(
+        std::min(kBlock, n - first), hn::Zero(d),
+        [&](std::size_t i, hn::VFromD<Tag<T>> sum) {
+          const auto term = ExpRelative(d, hn::LoadU(d, z + first + i), largest).high;
+          hn::StoreU(term, d, out + first + i);
+          return hn::Add(sum, term);
+        },
+        [](auto a, auto b) { return hn::Add(a, b); },
+        [&](std::size_t slice, hn::VFromD<Tag<T>> sum) { hn::StoreU(sum, d, lanes + slice); });
+    total += SumLanes(lanes);
   }
-  const auto scale_back = static_cast<double>(Exp<T>::kUnlift);
-  const double sum = total + rest;
-  return {sum * scale_back, (rest - (sum - total)) * scale_back};
+  return total;
+}
+
+template <class T>
+Wide<double> ExpRatios(const T* z, std::size_t n, T max, T* out) {
+  const Tag<T> d;
+  const Largest<T> largest(max);
+  // A sum that begins above all it will get loses in an addition what two subtractions tell.
+  const auto start = hn::Set(d, Exp<T>::kLifted * T{2 * kBlock / kLanes});
+  T high[kLanes];
+  T low[kLanes];
+  Wide<double> total;
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    const std::size_t end = std::min(n, first + kBlock);
+    for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+      auto sum = start;
+      auto lost = hn::Zero(d);
+      for (std::size_t i = first + slice; i < end; i += kLanes) {
+        const auto term = ExpRelative(d, hn::LoadU(d, z + i), largest);
+        hn::StoreU(term.high, d, out + i);
+        const auto next = hn::Add(sum, term.high);
+        lost = hn::Add(lost, hn::Add(hn::Sub(term.high, hn::Sub(next, sum)), term.low));
+        sum = next;
+      }
+      hn::StoreU(hn::Sub(sum, start), d, high + slice);
+      hn::StoreU(lost, d, low + slice);
+    }
+    const Wide<double> block = SumPairs(high, low);
+    const auto next = TwoSum(total.high, block.high);
+    total = {next.high, total.low + next.low + block.low};
+  }
+  return total;
 }
 
 template <class T>
@@ -271,6 +331,8 @@ const Kernels<T>* Table() {
       .lane_cumulate_exp = LaneCumulateExp<T>,
       .exp_bounds = ExpBounds<T>,
       .exp_accurate = ExpAccurate<T>,
+      .exp_ratios = ExpRatios<T>,
+      .exp_ratios_short = ExpRatiosShort<T>,
       .scale = Scale<T>,
       .subtract = Subtract<T>,
   };

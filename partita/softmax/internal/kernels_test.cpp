@@ -82,6 +82,52 @@ TYPED_TEST(KernelsTest, SubnormalAndVanishingResults) {
   }
 }
 
+// Terms of all sizes over their sum, whatever the maximum: the factor they share drops out.
+TYPED_TEST(KernelsTest, ExpRatiosAreWithinTheirBoundOnEveryTarget) {
+  using T = TypeParam;
+  const double lowest = std::is_same_v<T, float> ? -103.0 : -744.0;
+  std::vector<T> z(2 * kBlock + kStep);
+  std::vector<T> out(z.size());
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    double worst = 0;
+    double worst_short = 0;
+    std::mt19937_64 random(6);
+    for (const T max : {T{0}, T(0.7), T(-33.3), T(255.9), T(-256.1), T(2047.5), T(1e4), T(-1e30)}) {
+      for (int repeat = 0; repeat < 60; ++repeat) {
+        std::uniform_real_distribution<double> below(repeat % 2 == 0 ? lowest : -2.0, 0);
+        for (T& x : z) x = std::min(max, static_cast<T>(static_cast<double>(max) + below(random)));
+        z[7] = max;
+        if (repeat % 3 == 0) std::fill(z.begin() + 8, z.end() - 8, z[9]);  // one rounding, often
+        z[3] = -std::numeric_limits<T>::infinity();
+        long double sum = 0;
+        for (const T x : z) sum += std::exp(static_cast<long double>(x) - max);
+        const auto ratio = [&](std::size_t i) {
+          return std::exp(static_cast<long double>(z[i]) - max) / sum;
+        };
+        const Wide<double> total = of<T>().exp_ratios(z.data(), z.size(), max, out.data());
+        for (std::size_t i = 0; i < z.size(); ++i) {
+          const long double p =
+              static_cast<long double>(out[i]) / (static_cast<long double>(total.high) + total.low);
+          if (ratio(i) < std::numeric_limits<T>::min()) continue;
+          worst = std::max(worst, ulps(static_cast<T>(p), ratio(i)));
+        }
+        EXPECT_EQ(out[3], 0);
+        const double rounded = of<T>().exp_ratios_short(z.data(), z.size(), max, out.data());
+        for (std::size_t i = 0; i < z.size(); ++i) {
+          const long double p = static_cast<long double>(out[i]) / rounded;
+          const long double error = p / ratio(i) - 1;
+          worst_short =
+              std::max(worst_short, std::isnan(error) ? 0 : static_cast<double>(std::abs(error)));
+        }
+        EXPECT_EQ(out[3], 0);
+      }
+    }
+    EXPECT_LE(worst, 2) << hwy::TargetName(target);
+    EXPECT_LE(worst_short, 32 * std::numeric_limits<T>::epsilon()) << hwy::TargetName(target);
+  }
+}
+
 TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
   using T = TypeParam;
   std::vector<std::int64_t> wide;
@@ -124,6 +170,9 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       for (const double s : starts) all.push_back(static_cast<T>(s));
       all.push_back(static_cast<T>(of<T>().exp_accurate(z.data(), kBlock, max, terms.data()).high));
       all.insert(all.end(), terms.begin(), terms.end());
+      all.push_back(static_cast<T>(of<T>().exp_ratios(z.data(), kBlock, max, terms.data()).high));
+      all.insert(all.end(), terms.begin(), terms.end());
+      all.push_back(static_cast<T>(of<T>().exp_ratios_short(z.data(), kBlock, max, terms.data())));
       of<T>().subtract(z.data(), kBlock, max, T(0.3), terms.data());
       all.insert(all.end(), terms.begin(), terms.end());
       of<T>().scale(z.data(), kBlock, {T(0.1), T(1e-9)}, z.data());
@@ -231,6 +280,8 @@ TEST(Kernels, NarrowRoundsAsTheFormatsDo) {
     std::vector<float16> half(in.size());
     narrow(in.data(), in.size(), brain.data());
     narrow(in.data(), in.size(), half.data());
+    std::vector<bfloat16> scaled(in.size());
+    scale_and_narrow(in.data(), in.size(), 0.3F, scaled.data());
     for (std::size_t i = 0; i < in.size(); ++i) {
       if (std::isnan(in[i])) {
         EXPECT_TRUE(std::isnan(static_cast<float>(brain[i])));
@@ -238,6 +289,7 @@ TEST(Kernels, NarrowRoundsAsTheFormatsDo) {
       } else {
         ASSERT_EQ(brain[i].bits, bfloat16(in[i]).bits) << in[i];
         ASSERT_EQ(half[i].bits, float16(in[i]).bits) << in[i];
+        ASSERT_EQ(scaled[i].bits, bfloat16(in[i] * 0.3F).bits) << in[i];
       }
     }
   }

@@ -51,10 +51,9 @@ using SumOf = std::conditional_t<std::is_same_v<T, double>, CompensatedSum, Plai
 }  // namespace
 
 template <class T>
-std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const {
-  const std::size_t first = b * kBlock;
+std::span<const T> RowReader<T>::block_from(std::size_t first, T (&buffer)[kBlock]) const {
   const std::size_t n = std::min(kBlock, columns() - first);
-  const std::size_t padded = padded_size(b);
+  const std::size_t padded = kernels::round_up(n, kernels::kStep);
   if (rows_.dtype() == dtype_of<T> && rows_.column_stride() == 1 && n == padded) {
     return {rows_.row_data<T>(row_) + first, n};
   }
@@ -64,9 +63,9 @@ std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const
 }
 
 template <class T>
-std::span<const T> RowReader<T>::whole_blocks() const {
+std::span<const T> RowReader<T>::in_place(std::size_t unit) const {
   if (rows_.dtype() != dtype_of<T> || rows_.column_stride() != 1) return {};
-  return {rows_.row_data<T>(row_), columns() / kBlock * kBlock};
+  return {rows_.row_data<T>(row_), columns() / unit * unit};
 }
 
 template <class T>
@@ -111,7 +110,7 @@ void RowPass<T>::resize(const RowReader<T>& row) {
 template <class T>
 template <class Reduce>
 void RowPass<T>::reduce_blocks(const RowReader<T>& row, const Reduce& reduce) {
-  const auto whole = row.whole_blocks();
+  const auto whole = row.in_place(kBlock);
   bool proper = reduce(whole.data(), whole.size(), 0);
   T buffer[kBlock];
   for (std::size_t b = whole.size() / kBlock; b < blocks_; ++b) {
@@ -144,7 +143,7 @@ template <class T>
 void RowPass<T>::sum_exp(const RowReader<T>& row) {
   resize(row);
   block_weight_.resize(blocks_);
-  const auto whole = row.whole_blocks();
+  const auto whole = row.in_place(kBlock);
   bool proper = true;
   T buffer[kBlock];
   for (std::size_t b = 0; b < blocks_;) {

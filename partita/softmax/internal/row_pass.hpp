@@ -36,11 +36,15 @@ class RowReader {
 
   /// Logits of block b, filled up with -inf to padded_size(b). Points into the row where it can,
   /// else to `buffer`.
-  std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
+  std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const {
+    return block_from(b * kernels::kBlock, buffer);
+  }
+  /// The same for the block that begins at column `first`.
+  std::span<const T> block_from(std::size_t first, T (&buffer)[kernels::kBlock]) const;
 
-  /// The leading whole blocks of the row that can be read in place, as one piece; empty if the row
-  /// must be converted.
-  std::span<const T> whole_blocks() const;
+  /// As many leading logits, a multiple of `unit`, as can be read in place; empty if the row must
+  /// be converted.
+  std::span<const T> in_place(std::size_t unit) const;
 
   T at(std::size_t column) const;
 
