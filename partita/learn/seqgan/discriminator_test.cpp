@@ -80,7 +80,7 @@ TEST(SequenceDiscriminator, RefusesWhatCannotBe) {
   EXPECT_THAT(message_of<InvalidArgument>([&] {
                 network.logits(at::zeros({2, 3}, at::kLong));
               }),
-              HasSubstr("one is 4 wide, the sequences are 3 long"));
+              HasSubstr("one is 4 wide, but the sequences are 3 long"));
 }
 
 }  // namespace
