@@ -202,11 +202,11 @@ TEST_F(Gradients, Refusals) {
     return refusal(all, kWronglyAsked);
   };
   EXPECT_EQ(refused({"--problem", "gaussian", "--estimators", "score,rebar"}),
-            "--estimators: rebar does not fit the problem gaussian; those that do: score, "
+            "--estimators: rebar does not fit the problem gaussian; these do: score, "
             "score-moving-average, score-leave-one-out, score-learned, score-control-variate, "
             "pathwise");
   EXPECT_THAT(refused({"--problem", "mdp", "--estimators", "guess"}),
-              StartsWith("--estimators: guess does not fit the problem mdp; those that do: "));
+              StartsWith("--estimators: guess does not fit the problem mdp; these do: "));
   EXPECT_THAT(refused({"--problem", "poisson"}), HasSubstr("--problem"));
   EXPECT_THAT(refused({}), HasSubstr("--problem"));
   EXPECT_THAT(refused({"--problem", "mdp", "--samples", "1"}),

@@ -223,7 +223,7 @@ TEST_F(Openset, RefusesOtherRunsCheckpointsAndDamagedFiles) {
   EXPECT_THAT(refusal({"openset", "score", path("model"), points, "--epsilon", "1"}, kWronglyAsked),
               HasSubstr("--epsilon: applies only to --score odin"));
   EXPECT_EQ(refusal({"openset", "score", path("model"), file("three.csv", "0,1,2\n")}, kFailed),
-            path("three.csv") + ": rows of 3 columns, expected 2");
+            path("three.csv") + ": 3 columns, expected 2");
   EXPECT_THAT(refusal({"openset", "score", file("bad", "nothing"), points}, kFailed),
               HasSubstr("not a Partita openset model"));
 }
@@ -232,7 +232,7 @@ TEST_F(Openset, RefusesWhatCannotBeAsked) {
   const auto wrong = [](const Arguments& more) { return refusal(train(more), kWronglyAsked); };
   const std::string directory = images();
   EXPECT_EQ(wrong({"--data", "toy", "--known", "0-4"}),
-            "--known: is for a directory of images as --data");
+            "--known: applies only to a directory of images as --data");
   EXPECT_EQ(wrong({"--data", "toy", "--loss", "confidence", "--out-set", "near"}),
             "--out-set: expected far or border for toy, got near");
   EXPECT_EQ(wrong({"--data", "toy", "--out-set", "far"}),
