@@ -12,6 +12,7 @@
 #include <functional>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::networks {
 namespace {
@@ -29,10 +30,6 @@ void check(const ImageShape& shape) {
   throw InvalidArgument("shape", fmt::format("expected sides that are multiples of 4, got {} x {} "
                                              "with {} channels",
                                              shape.rows, shape.columns, shape.channels));
-}
-
-void check_positive(const char* argument, std::int64_t value) {
-  if (value < 1) throw InvalidArgument(argument, fmt::format("expected 1 or more, got {}", value));
 }
 
 /// 3 x 3 with a border of zeros: it keeps the sides.
@@ -68,8 +65,8 @@ void set_weights(nn::Sequential& network, const Random& random,
 }  // namespace
 
 nn::Sequential mlp(const std::vector<std::int64_t>& sizes, Activation activation) {
-  if (sizes.size() < 2) throw InvalidArgument("sizes", "expected two or more");
-  for (const std::int64_t size : sizes) check_positive("sizes", size);
+  check_at_least("sizes", sizes.size(), 2);
+  for (const std::int64_t size : sizes) check_at_least("sizes", size, 1);
   nn::Sequential network;
   for (std::size_t i = 1; i < sizes.size(); ++i) {
     if (i > 1 && activation == Activation::relu) network->push_back(nn::ReLU());
@@ -81,8 +78,8 @@ nn::Sequential mlp(const std::vector<std::int64_t>& sizes, Activation activation
 
 nn::Sequential small_vgg(const ImageShape& shape, std::int64_t classes, std::int64_t width) {
   check(shape);
-  check_positive("classes", classes);
-  check_positive("width", width);
+  check_at_least("classes", classes, 1);
+  check_at_least("width", width, 1);
   return nn::Sequential(convolution(shape.channels, width), nn::ReLU(), convolution(width, width),
                         nn::ReLU(), nn::MaxPool2d(2), convolution(width, 2 * width), nn::ReLU(),
                         convolution(2 * width, 2 * width), nn::ReLU(), nn::MaxPool2d(2),
@@ -93,8 +90,8 @@ nn::Sequential small_vgg(const ImageShape& shape, std::int64_t classes, std::int
 
 nn::Sequential dcgan_generator(const ImageShape& shape, std::int64_t noise, std::int64_t width) {
   check(shape);
-  check_positive("noise", noise);
-  check_positive("width", width);
+  check_at_least("noise", noise, 1);
+  check_at_least("width", width, 1);
   const std::int64_t rows = shape.rows / 4;
   const std::int64_t columns = shape.columns / 4;
   const std::int64_t channels = 2 * width;
@@ -107,7 +104,7 @@ nn::Sequential dcgan_generator(const ImageShape& shape, std::int64_t noise, std:
 
 nn::Sequential dcgan_discriminator(const ImageShape& shape, std::int64_t width) {
   check(shape);
-  check_positive("width", width);
+  check_at_least("width", width, 1);
   return nn::Sequential(halving(shape.channels, width), leaky(), halving(width, 2 * width),
                         nn::BatchNorm2d(2 * width), leaky(), nn::Flatten(),
                         nn::Linear(2 * width * (shape.rows / 4) * (shape.columns / 4), 1));

@@ -86,7 +86,7 @@ TEST(Networks, RefuseShapesThatTheyCannotHalve) {
             "shape: expected sides that are multiples of 4, got 30 x 28 with 1 channels");
   EXPECT_THROW(dcgan_generator({.rows = 0, .columns = 28}), InvalidArgument);
   EXPECT_THROW(dcgan_discriminator({.rows = 28, .columns = 1}), InvalidArgument);
-  EXPECT_EQ(message_of<InvalidArgument>([] { mlp({3}); }), "sizes: expected two or more");
+  EXPECT_EQ(message_of<InvalidArgument>([] { mlp({3}); }), "sizes: expected 2 or more, got 1");
   EXPECT_EQ(message_of<InvalidArgument>([] {
               mlp({3, 0, 1});
             }),

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
 #include <span>
 #include <tuple>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/gumbel/categorical.hpp"
 #include "partita/learn/internal/threads.hpp"
@@ -263,7 +263,7 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
     throw InvalidArgument("logits",
                           fmt::format("expected [rows, V], got {}", to_string(logits.sizes())));
   }
-  if (count < 0) throw InvalidArgument("count", fmt::format("expected >= 0, got {}", count));
+  check_at_least("count", count, 0);
   const bool has_cpu_source =
       state_->stream() != nullptr || std::get<at::Generator>(state_->source).device().is_cpu();
   if (!has_cpu_source) return gumbel_max(logits.detach(), count);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <numbers>
+
 #include <vector>
 
 #include "errors.hpp"
@@ -342,7 +343,7 @@ TEST(Random, RefusesLogitsThatAreNone) {
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               random.categorical(at::zeros({3, 2}), -1);
             }),
-            "count: expected >= 0, got -1");
+            "count: expected 0 or more, got -1");
   const Tensor bad = at::zeros({3, 2});
   bad[1][0] = kNaN;
   EXPECT_EQ(message_of<InvalidArgument>([&] { random.categorical(bad, 4); }),

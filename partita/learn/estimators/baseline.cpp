@@ -4,16 +4,13 @@
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::estimators {
 
 Advantage::Advantage(Baseline baseline) : baseline_(std::move(baseline)) {
   if (const auto* average = std::get_if<baselines::MovingAverage>(&baseline_)) {
-    if (!(average->decay >= 0 && average->decay < 1)) {
-      throw InvalidArgument(
-          "decay",
-          fmt::format("MovingAverage: expected a number in [0, 1), got {}", average->decay));
-    }
+    check_in("decay", average->decay, "[0, 1)");
   }
   if (const auto* learned = std::get_if<baselines::Learned>(&baseline_)) {
     if (!learned->function) throw InvalidArgument("function", "Learned: expected a function");
@@ -29,7 +26,7 @@ Advantage::Result Advantage::operator()(const Tensor& values, std::int64_t sampl
     return {values - mean, {}};
   }
   if (std::holds_alternative<baselines::LeaveOneOut>(baseline_)) {
-    if (samples < 2) throw InvalidArgument("samples", "LeaveOneOut: expected 2 or more, got 1");
+    check_at_least("samples", samples, 2, "for LeaveOneOut");
     const auto n = static_cast<double>(samples);
     return {(values - values.mean(samples_dim, true)) * (n / (n - 1)), {}};
   }

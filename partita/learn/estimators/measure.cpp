@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::estimators {
 namespace {
@@ -69,13 +70,8 @@ GradientMoments measure(const GradientSampler& sampler, const Tensor& theta, con
                                                "got {} and {}",
                                                to_string(exact.sizes()), to_string(theta.sizes())));
   }
-  if (options.estimates < 2) {
-    throw InvalidArgument("estimates",
-                          fmt::format("expected 2 or more, got {}", options.estimates));
-  }
-  if (options.warm_up < 0) {
-    throw InvalidArgument("warm_up", fmt::format("expected 0 or more, got {}", options.warm_up));
-  }
+  check_at_least("estimates", options.estimates, 2);
+  check_at_least("warm_up", options.warm_up, 0);
   if (options.warm_up > 0) warm_up(sampler, theta, random, options.warm_up);
   std::vector<Tensor> blocks;
   for (std::int64_t done = 0; done < options.estimates; done += kRowsAtOnce) {

@@ -1,12 +1,12 @@
 #include "partita/learn/estimators/rebar.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/estimators/internal/discrete.hpp"
 
 namespace partita::estimators {
@@ -65,10 +65,7 @@ GradientEstimate controlled(const char* argument, const Coupled& draws, const Te
 
 Rebar::Rebar(const RebarOptions& options)
     : Estimator("Rebar", options.samples), tune_(options.tune) {
-  if (!(options.temperature > 0)) {
-    throw InvalidArgument("temperature",
-                          fmt::format("Rebar: expected a number > 0, got {}", options.temperature));
-  }
+  check_in("temperature", options.temperature, "(0, inf)");
   log_temperature_ = at::scalar_tensor(std::log(options.temperature), at::kDouble);
   scale_ = at::scalar_tensor(options.scale, at::kDouble);
   for (Tensor* parameter : {&log_temperature_, &scale_}) parameter->set_requires_grad(true);
@@ -101,10 +98,7 @@ Relax::Relax(RelaxOptions options)
       control_variate_(std::move(options.control_variate)),
       parameters_(std::move(options.parameters)),
       temperature_(options.temperature) {
-  if (temperature_ && !(*temperature_ > 0)) {
-    throw InvalidArgument("temperature",
-                          fmt::format("Relax: expected a number > 0, got {}", *temperature_));
-  }
+  if (temperature_) check_in("temperature", *temperature_, "(0, inf)");
   if (!control_variate_) throw InvalidArgument("control_variate", "Relax: expected a function");
 }
 

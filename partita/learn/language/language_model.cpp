@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/language/internal/layers.hpp"
 
 namespace partita::language {
@@ -20,15 +20,10 @@ void LanguageModel::set_output(losses::OutputLayer adaptive) {
 
 void check_language_model(std::int64_t vocabulary, std::int64_t dim, std::int64_t layers,
                           double dropout) {
-  const auto check = [](const char* name, std::int64_t value) {
-    if (value < 1) throw InvalidArgument(name, fmt::format("expected 1 or more, got {}", value));
-  };
-  check("vocabulary", vocabulary);
-  check("dim", dim);
-  check("layers", layers);
-  if (!(dropout >= 0 && dropout < 1)) {
-    throw InvalidArgument("dropout", fmt::format("expected 0 <= p < 1, got {}", dropout));
-  }
+  check_at_least("vocabulary", vocabulary, 1);
+  check_at_least("dim", dim, 1);
+  check_at_least("layers", layers, 1);
+  check_in("dropout", dropout, "[0, 1)");
 }
 
 }  // namespace partita::language

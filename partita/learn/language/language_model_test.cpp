@@ -177,7 +177,8 @@ TEST(LanguageModel, Refusals) {
   EXPECT_EQ(lstm_error({}), "vocabulary: expected 1 or more, got 0");
   EXPECT_EQ(lstm_error({.vocabulary = 2, .dim = 0}), "dim: expected 1 or more, got 0");
   EXPECT_EQ(lstm_error({.vocabulary = 2, .layers = -1}), "layers: expected 1 or more, got -1");
-  EXPECT_EQ(lstm_error({.vocabulary = 2, .dropout = 1}), "dropout: expected 0 <= p < 1, got 1");
+  EXPECT_EQ(lstm_error({.vocabulary = 2, .dropout = 1}),
+            "dropout: expected a number in [0, 1), got 1");
   EXPECT_EQ(message_of<InvalidArgument>([] {
               TransformerLanguageModel({.vocabulary = 2, .dim = 6, .heads = 2}, Stream{});
             }),

@@ -1,13 +1,13 @@
 #include "partita/learn/language/neural_sequence_model.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/language/internal/length_groups.hpp"
 
 namespace partita::language {
@@ -53,15 +53,9 @@ NeuralSequenceModel::NeuralSequenceModel(std::shared_ptr<const LanguageModel> mo
                                          Token end_token, Token start_token)
     : model_(std::move(model)), end_token_(end_token), start_token_(start_token) {
   if (!model_) throw InvalidArgument("model", "expected a language model, got none");
-  const std::int64_t vocabulary = model_->vocabulary();
-  if (end_token < -1 || end_token >= vocabulary) {
-    throw InvalidArgument(
-        "end_token", fmt::format("expected -1 (none) or 0..{}, got {}", vocabulary - 1, end_token));
-  }
-  if (start_token < 0 || start_token >= vocabulary) {
-    throw InvalidArgument("start_token",
-                          fmt::format("expected 0..{}, got {}", vocabulary - 1, start_token));
-  }
+  const std::int64_t last = model_->vocabulary() - 1;
+  check_between("end_token", end_token, -1, last, "-1: none");
+  check_between("start_token", start_token, 0, last);
 }
 
 std::size_t NeuralSequenceModel::vocabulary_size() const {

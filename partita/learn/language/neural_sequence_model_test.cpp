@@ -141,7 +141,7 @@ TEST(NeuralSequenceModel, Refusals) {
   EXPECT_EQ(message_of<InvalidArgument>([] { NeuralSequenceModel(nullptr, 0); }),
             "model: expected a language model, got none");
   EXPECT_EQ(message_of<InvalidArgument>([&] { NeuralSequenceModel(network, 4); }),
-            "end_token: expected -1 (none) or 0..3, got 4");
+            "end_token: expected -1..3 (-1: none), got 4");
   EXPECT_EQ(message_of<InvalidArgument>([&] { NeuralSequenceModel(network, -1); }),
             "start_token: expected 0..3, got -1");
   EXPECT_NO_THROW(NeuralSequenceModel(network, -1, 0));

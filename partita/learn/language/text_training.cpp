@@ -1,7 +1,6 @@
 #include "partita/learn/language/text_training.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <torch/optim/adam.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/training/batches.hpp"
 #include "partita/random/shuffle.hpp"
 
@@ -160,20 +160,11 @@ TextEvaluation evaluate(const LanguageModel& network, const Pieces& pieces, std:
 }
 
 void check(const TextTrainingOptions& options) {
-  const auto refuse = [](const char* name, const char* expected, auto value) {
-    throw InvalidArgument(name, fmt::format("expected {}, got {}", expected, value));
-  };
-  if (!(options.epochs > 0 && std::isfinite(options.epochs))) {
-    refuse("epochs", "a positive number", options.epochs);
-  }
-  if (options.batch < 1) refuse("batch", "1 or more", options.batch);
-  if (options.length < 1) refuse("length", "1 or more", options.length);
-  if (!(options.learning_rate > 0)) {
-    refuse("learning_rate", "a positive number", options.learning_rate);
-  }
-  if (!(options.held_out >= 0 && options.held_out < 1)) {
-    refuse("held_out", "0 <= share < 1", options.held_out);
-  }
+  check_in("epochs", options.epochs, "(0, inf)");
+  check_at_least("batch", options.batch, 1);
+  check_at_least("length", options.length, 1);
+  check_in("learning_rate", options.learning_rate, "(0, inf)");
+  check_in("held_out", options.held_out, "[0, 1)");
 }
 
 struct Split {
@@ -248,7 +239,7 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
 TextEvaluation evaluate(const TextModel& model, std::span<const std::string> lines,
                         const TextTrainingOptions& options) {
   check(options);
-  if (lines.empty()) throw InvalidArgument("lines", "expected at least one, got none");
+  check_at_least("lines", lines.size(), 1);
   return evaluate(*model.network, Pieces(model.units, lines, options.length), options.batch);
 }
 

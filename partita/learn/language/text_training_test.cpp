@@ -211,11 +211,11 @@ TEST(TextTraining, Refusals) {
     return message_of<InvalidArgument>(
         [&] { train(model, lines, losses::FullSoftmaxLoss(), {.seed = 3}, options); });
   };
-  EXPECT_EQ(error({.epochs = 0}), "epochs: expected a positive number, got 0");
+  EXPECT_EQ(error({.epochs = 0}), "epochs: expected a number in (0, inf), got 0");
   EXPECT_EQ(error({.batch = 0}), "batch: expected 1 or more, got 0");
   EXPECT_EQ(error({.length = 0}), "length: expected 1 or more, got 0");
-  EXPECT_EQ(error({.learning_rate = -1}), "learning_rate: expected a positive number, got -1");
-  EXPECT_EQ(error({.held_out = 1}), "held_out: expected 0 <= share < 1, got 1");
+  EXPECT_EQ(error({.learning_rate = -1}), "learning_rate: expected a number in (0, inf), got -1");
+  EXPECT_EQ(error({.held_out = 1}), "held_out: expected a number in [0, 1), got 1");
 }
 
 }  // namespace

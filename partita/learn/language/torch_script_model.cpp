@@ -9,6 +9,7 @@
 #include <string>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
 #include "partita/learn/language/internal/length_groups.hpp"
 
@@ -49,14 +50,8 @@ TorchScriptModel::TorchScriptModel(const std::filesystem::path& path,
     throw DataError(path_, fmt::format("gives logits for {} tokens, expected {}", vocabulary_size_,
                                        options.vocabulary_size));
   }
-  const auto check = [&](const char* name, Token token) {
-    if (token < -1 || token >= static_cast<std::int64_t>(vocabulary_size_)) {
-      throw InvalidArgument(
-          name, fmt::format("expected -1 (none) or 0..{}, got {}", vocabulary_size_ - 1, token));
-    }
-  };
-  check("end_token", options.end_token);
-  check("start_token", options.start_token);
+  check_between("end_token", options.end_token, -1, vocabulary_size_ - 1, "-1: none");
+  check_between("start_token", options.start_token, -1, vocabulary_size_ - 1, "-1: none");
 }
 
 TorchScriptModel::~TorchScriptModel() = default;

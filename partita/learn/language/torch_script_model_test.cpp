@@ -95,7 +95,7 @@ TEST(TorchScriptModel, Refusals) {
 
   const std::string recurrent = golden("recurrent.ts");
   EXPECT_EQ(message_of<InvalidArgument>([&] { TorchScriptModel(recurrent, {.end_token = 7}); }),
-            "end_token: expected -1 (none) or 0..6, got 7");
+            "end_token: expected -1..6 (-1: none), got 7");
   EXPECT_THAT(load_error(recurrent, {.vocabulary_size = 8}),
               EndsWith("recurrent.ts: gives logits for 7 tokens, expected 8"));
   EXPECT_THAT(load_error(recurrent, {.start_token = 7}), HasSubstr("index out of range"));

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::losses {
 namespace {
@@ -31,9 +32,7 @@ Tensor log_likelihood(const Tensor& scores, const Tensor& target) {
 }  // namespace
 
 std::vector<std::int64_t> default_cutoffs(std::int64_t outputs) {
-  if (outputs < 2) {
-    throw InvalidArgument("outputs", fmt::format("expected 2 or more, got {}", outputs));
-  }
+  check_at_least("outputs", outputs, 2);
   const std::int64_t first = std::max<std::int64_t>(1, outputs / 20);
   const std::int64_t second = std::max(first + 1, outputs / 5);
   return second < outputs ? std::vector{first, second} : std::vector{first};

@@ -1,11 +1,10 @@
 #include "partita/learn/losses/confidence.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 #include <cmath>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::losses {
 
@@ -20,7 +19,7 @@ Tensor kl_from_uniform(const Tensor& logits, Reduction reduction) {
 
 Tensor confidence_loss(const Tensor& in_logits, const Tensor& labels, const Tensor& out_logits,
                        double beta) {
-  if (!(beta >= 0)) throw InvalidArgument("beta", fmt::format("expected >= 0, got {}", beta));
+  check_in("beta", beta, "[0, inf)");
   return cross_entropy(in_logits, labels) + beta * kl_from_uniform(out_logits);
 }
 

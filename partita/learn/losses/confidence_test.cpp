@@ -73,7 +73,7 @@ TEST(ConfidenceLoss, IsTheSumOfItsTerms) {
               right + 0.3 * unsure, 1e-14);
   EXPECT_EQ(confidence_loss(two_rows(), labels, unknown, 0).item<double>(), right);
   EXPECT_EQ(message_of<InvalidArgument>([&] { confidence_loss(two_rows(), labels, unknown, -1); }),
-            "beta: expected >= 0, got -1");
+            "beta: expected a number in [0, inf), got -1");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/losses/internal/sampled_scores.hpp"
 
 namespace partita::losses {
@@ -24,7 +25,7 @@ Tensor data_or_noise(const Tensor& target, const Tensor& noise, const Tensor& ma
 
 NceLoss::NceLoss(NoiseDistribution noise, NceOptions options)
     : noise_(std::move(noise)), options_(std::move(options)) {
-  check_noise_count(options_.noise);
+  check_at_least("noise", options_.noise, 1, "draws");
   if (options_.log_z.defined() && options_.log_z.dim() > 1) {
     throw InvalidArgument("log_z", fmt::format("expected one number, or [C] for C contexts, got {}",
                                                to_string(options_.log_z.sizes())));
@@ -56,7 +57,7 @@ Tensor NceLoss::losses(const OutputBatch& batch, const OutputLayer& output,
 
 NegativeSamplingLoss::NegativeSamplingLoss(NoiseDistribution noise, NegativeSamplingOptions options)
     : noise_(std::move(noise)), options_(options) {
-  check_noise_count(options_.noise);
+  check_at_least("noise", options_.noise, 1, "draws");
 }
 
 Tensor NegativeSamplingLoss::losses(const OutputBatch& batch, const OutputLayer& output,

@@ -267,16 +267,16 @@ TEST(NceLoss, RefusesWhatDoesNotFit) {
     return message_of<InvalidArgument>(action);
   };
   EXPECT_EQ(refusal([] { NceLoss(noise(), {.noise = 0}); }),
-            "noise: expected 1 draw or more, got 0");
+            "noise: expected 1 or more (draws), got 0");
   EXPECT_EQ(refusal([] { NegativeSamplingLoss(noise(), {.noise = -1}); }),
-            "noise: expected 1 draw or more, got -1");
+            "noise: expected 1 or more (draws), got -1");
   EXPECT_EQ(refusal([] {
               NceLoss(noise(), {.log_z = at::zeros({2, 2})});
             }),
             "log_z: expected one number, or [C] for C contexts, got [2, 2]");
   EXPECT_EQ(
       refusal([&] { NceLoss(NoiseDistribution::uniform(6))(model.batch, model.output, Stream{}); }),
-      "noise: has 6 categories, weight has 7 rows");
+      "noise: expected 7 (categories, one for each row of weight), got 6");
   const NceLoss per_context(noise(), {.log_z = at::zeros({3}, at::kDouble)});
   EXPECT_EQ(refusal([&] { per_context(model.batch, model.output, Stream{}); }),
             "contexts: required, since log_z has one number for each context");

@@ -2,12 +2,11 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 
 #include <cmath>
 #include <vector>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::losses {
 
@@ -20,16 +19,12 @@ NoiseDistribution::NoiseDistribution(std::span<const double> weights)
 }
 
 NoiseDistribution NoiseDistribution::uniform(std::int64_t categories) {
-  if (categories < 1) {
-    throw InvalidArgument("categories", fmt::format("expected 1 or more, got {}", categories));
-  }
+  check_at_least("categories", categories, 1);
   return NoiseDistribution(std::vector<double>(static_cast<std::size_t>(categories), 1.0));
 }
 
 NoiseDistribution NoiseDistribution::unigram(std::span<const std::uint64_t> counts, double alpha) {
-  if (!std::isfinite(alpha)) {
-    throw InvalidArgument("alpha", fmt::format("expected a finite number, got {}", alpha));
-  }
+  check_in("alpha", alpha, "(-inf, inf)");
   std::vector<double> weights;
   weights.reserve(counts.size());
   for (const std::uint64_t count : counts) {

@@ -83,7 +83,7 @@ TEST(NoiseDistribution, Refusals) {
   EXPECT_EQ(refusal([] { NoiseDistribution::uniform(0); }),
             "categories: expected 1 or more, got 0");
   EXPECT_EQ(refusal([] { NoiseDistribution::unigram(counts(), std::nan("")); }),
-            "alpha: expected a finite number, got nan");
+            "alpha: expected a number in (-inf, inf), got nan");
   EXPECT_EQ(refusal([] { NoiseDistribution::unigram(std::vector<std::uint64_t>(3), 1); }),
             "weights: expected one above 0, all are 0");
   EXPECT_EQ(refusal([] {

@@ -5,13 +5,14 @@
 #include <limits>
 #include <utility>
 
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/losses/internal/sampled_scores.hpp"
 
 namespace partita::losses {
 
 SampledSoftmaxLoss::SampledSoftmaxLoss(NoiseDistribution noise, SampledSoftmaxOptions options)
     : noise_(std::move(noise)), options_(options) {
-  check_noise_count(options_.noise);
+  check_at_least("noise", options_.noise, 1, "draws");
 }
 
 Tensor SampledSoftmaxLoss::losses(const OutputBatch& batch, const OutputLayer& output,

@@ -107,7 +107,7 @@ TEST(SampledSoftmaxLoss, DoesNotSeeAConstantAddedToScores) {
 TEST(SampledSoftmaxLoss, RefusesNoNoise) {
   EXPECT_EQ(partita::testing::message_of<InvalidArgument>(
                 [] { SampledSoftmaxLoss(NoiseDistribution::uniform(3), {.noise = 0}); }),
-            "noise: expected 1 draw or more, got 0");
+            "noise: expected 1 or more (draws), got 0");
 }
 
 }  // namespace

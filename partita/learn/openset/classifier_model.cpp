@@ -1,9 +1,7 @@
 #include "partita/learn/openset/classifier_model.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
-
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/learn/networks.hpp"
 #include "partita/learn/training/module_state.hpp"
@@ -45,10 +43,7 @@ Tensor logits_of(torch::nn::Sequential& classifier, const Tensor& x) {
 }
 
 void ClassifierModel::save(const std::filesystem::path& path) const {
-  if (static_cast<std::int64_t>(classes.size()) != architecture.classes) {
-    throw InvalidArgument(
-        "classes", fmt::format("expected {} names, got {}", architecture.classes, classes.size()));
-  }
+  check_size("classes", classes.size(), architecture.classes, "names");
   ArchiveWriter out(kArchive, kVersion);
   out.u8(architecture.images ? 1 : 0);
   out.u64(static_cast<std::uint64_t>(architecture.rows));

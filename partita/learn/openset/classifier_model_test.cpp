@@ -65,7 +65,7 @@ TEST(ClassifierModel, SavesANameForEachClass) {
   const TemporaryDirectory dir;
   const ClassifierModel model{kPoints, {"left"}, make_classifier(kPoints, Stream{})};
   EXPECT_EQ(message_of<InvalidArgument>([&] { model.save(dir / "m"); }),
-            "classes: expected 2 names, got 1");
+            "classes: expected 2 (names), got 1");
 }
 
 TEST(LogitsOf, AreThoseOfTheNetworkInAnyNumber) {

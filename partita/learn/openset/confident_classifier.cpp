@@ -1,7 +1,6 @@
 #include "partita/learn/openset/confident_classifier.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <torch/optim/adam.h>
 
 #include <limits>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/losses/confidence.hpp"
 
 namespace partita::openset {
@@ -39,13 +39,10 @@ Tensor minus_log_probability(const Tensor& logits, bool real) {
 }
 
 void check(const ConfidentClassifierOptions& options) {
-  const auto need = [](bool good, const char* name, double value, const char* range) {
-    if (!good) throw InvalidArgument(name, fmt::format("expected {}, got {}", range, value));
-  };
-  need(options.beta >= 0, "beta", options.beta, ">= 0");
-  need(options.learning_rate > 0, "learning_rate", options.learning_rate, "> 0");
-  need(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1, "0 <= beta1 < 1");
-  need(options.clip_norm >= 0, "clip_norm", options.clip_norm, ">= 0");
+  check_in("beta", options.beta, "[0, inf)");
+  check_in("learning_rate", options.learning_rate, "(0, inf)");
+  check_in("beta1", options.beta1, "[0, 1)");
+  check_in("clip_norm", options.clip_norm, "[0, inf]");
 }
 
 }  // namespace

@@ -249,11 +249,11 @@ TEST(ConfidentClassifier, RefusesWhatCannotBe) {
       message_of<InvalidArgument>([&] { alone.joint_step(points(2, 1), classes(2), Stream{}); }),
       "model: has no generator and discriminator");
   EXPECT_EQ(message_of<InvalidArgument>([] { model({.beta = -1}); }),
-            "beta: expected >= 0, got -1");
+            "beta: expected a number in [0, inf), got -1");
   EXPECT_EQ(message_of<InvalidArgument>([] { model({.learning_rate = 0}); }),
-            "learning_rate: expected > 0, got 0");
+            "learning_rate: expected a number in (0, inf), got 0");
   EXPECT_EQ(message_of<InvalidArgument>([] { model({.beta1 = 1}); }),
-            "beta1: expected 0 <= beta1 < 1, got 1");
+            "beta1: expected a number in [0, 1), got 1");
 }
 
 }  // namespace

@@ -3,23 +3,16 @@
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <cmath>
-
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::openset {
 
 namespace {
 
 void check(const Tensor& x, const OdinOptions& options) {
-  if (!(options.temperature > 0 && std::isfinite(options.temperature))) {
-    throw InvalidArgument("temperature", fmt::format("expected a positive finite number, got {}",
-                                                     options.temperature));
-  }
-  if (!(options.epsilon >= 0 && std::isfinite(options.epsilon))) {
-    throw InvalidArgument(
-        "epsilon", fmt::format("expected a finite number of 0 or more, got {}", options.epsilon));
-  }
+  check_in("temperature", options.temperature, "(0, inf)");
+  check_in("epsilon", options.epsilon, "[0, inf)");
   if (!x.is_floating_point() || x.dim() == 0) {
     throw InvalidArgument("x", "expected rows of floating-point numbers");
   }

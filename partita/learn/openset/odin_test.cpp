@@ -103,9 +103,8 @@ TEST(Odin, RefusesWhatItCannotScore) {
     return message_of<InvalidArgument>([&] { odin_scores(classify, input, options); });
   };
   EXPECT_EQ(refusal(network, x, {.temperature = 0}),
-            "temperature: expected a positive finite number, got 0");
-  EXPECT_EQ(refusal(network, x, {.epsilon = -1}),
-            "epsilon: expected a finite number of 0 or more, got -1");
+            "temperature: expected a number in (0, inf), got 0");
+  EXPECT_EQ(refusal(network, x, {.epsilon = -1}), "epsilon: expected a number in [0, inf), got -1");
   EXPECT_EQ(refusal(network, x.to(at::kLong), {}), "x: expected rows of floating-point numbers");
   EXPECT_EQ(refusal([](const Tensor& z) { return z.sum(1); }, x, {}),
             "classify: expected logits [6, classes], got [6]");

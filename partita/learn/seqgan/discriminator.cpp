@@ -7,6 +7,7 @@
 #include <string>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/internal/dropout.hpp"
 
 namespace partita::seqgan {
@@ -18,22 +19,15 @@ constexpr double kGateBias = -2;
 /// Sequences that log_odds() reads at a time, so that their features stay in a cache.
 constexpr std::int64_t kScoredAtOnce = 256;
 
-void check(const char* name, std::int64_t value, std::int64_t least = 1) {
-  if (value >= least) return;
-  throw InvalidArgument(name, fmt::format("expected {} or more, got {}", least, value));
-}
-
 }  // namespace
 
 SequenceDiscriminator::SequenceDiscriminator(const SequenceDiscriminatorOptions& options,
                                              const Random& random)
     : options_(options) {
-  check("vocabulary", options.vocabulary, 0);
-  check("features", options.features);
-  check("filters", static_cast<std::int64_t>(options.filters.size()));
-  if (!(options.dropout >= 0 && options.dropout < 1)) {
-    throw InvalidArgument("dropout", fmt::format("expected 0 <= p < 1, got {}", options.dropout));
-  }
+  check_at_least("vocabulary", options.vocabulary, 0);
+  check_at_least("features", options.features, 1);
+  check_at_least("filters", options.filters.size(), 1);
+  check_in("dropout", options.dropout, "[0, 1)");
   if (options.vocabulary > 0) {
     embedding_ = register_parameter(
         "embedding",
@@ -46,8 +40,8 @@ SequenceDiscriminator::SequenceDiscriminator(const SequenceDiscriminatorOptions&
   };
   std::int64_t total = 0;
   for (const auto& [width, count] : options.filters) {
-    check("filters", width);
-    check("filters", count);
+    check_at_least("filters", width, 1, "elements");
+    check_at_least("filters", count, 1);
     convolutions_.push_back(affine(fmt::format("convolution{}_{}", convolutions_.size(), width),
                                    {count, options.features, width}, kDeviation));
     total += count;

@@ -1,13 +1,13 @@
 #include "partita/learn/seqgan/policy.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/internal/threads.hpp"
 #include "partita/learn/rows.hpp"
@@ -22,9 +22,7 @@ constexpr std::int64_t kLogitsAtOnce = 1 << 18;
 enum Place : std::size_t { kEnded, kHidden, kCache };
 
 void check_rows(const SequencePolicy::State& state, std::span<const Stream> streams) {
-  if (state.front().size(0) == static_cast<std::int64_t>(streams.size())) return;
-  throw InvalidArgument("streams", fmt::format("expected {}, one for each row, got {}",
-                                               state.front().size(0), streams.size()));
+  check_size("streams", streams.size(), state.front().size(0), "one for each row");
 }
 
 }  // namespace
@@ -33,17 +31,10 @@ TokenPolicy::TokenPolicy(std::shared_ptr<language::LanguageModel> model,
                          const TokenPolicyOptions& options)
     : model_(std::move(model)), options_(options) {
   if (!model_) throw InvalidArgument("model", "expected a language model, got none");
-  const auto check = [&](const char* name, std::int64_t token, std::int64_t least) {
-    if (token >= least && token < model_->vocabulary()) return;
-    throw InvalidArgument(
-        name, fmt::format("expected {}..{}, got {}", least, model_->vocabulary() - 1, token));
-  };
-  check("start_token", options.start_token, 0);
-  check("end_token", options.end_token, -1);
-  if (!(options.temperature > 0 && std::isfinite(options.temperature))) {
-    throw InvalidArgument("temperature",
-                          fmt::format("expected a positive number, got {}", options.temperature));
-  }
+  const std::int64_t last = model_->vocabulary() - 1;
+  check_between("start_token", options.start_token, 0, last);
+  check_between("end_token", options.end_token, -1, last, "-1: none");
+  check_in("temperature", options.temperature, "(0, inf)");
   register_module("model", model_);
 }
 
@@ -109,9 +100,8 @@ Tensor TokenPolicy::log_prob(const Tensor& sequences, const Tensor& inputs) cons
 GaussianPolicy::GaussianPolicy(const GaussianPolicyOptions& options, const Random& random)
     : options_(options) {
   const auto& [features, hidden] = options;
-  for (const auto& [name, size] : {std::pair("features", features), std::pair("hidden", hidden)}) {
-    if (size < 1) throw InvalidArgument(name, fmt::format("expected 1 or more, got {}", size));
-  }
+  check_at_least("features", features, 1);
+  check_at_least("hidden", hidden, 1);
   const double bound = 1 / std::sqrt(static_cast<double>(hidden));
   const auto parameter = [&](const char* name, IntArrayRef shape) {
     return register_parameter(name, random.uniform(shape, at::kFloat).mul_(2).sub_(1).mul_(bound));
@@ -175,9 +165,8 @@ std::vector<Stream> element_streams(const Stream& stream, std::int64_t t, std::i
 
 Tensor sample(const SequencePolicy& policy, std::int64_t count, std::int64_t length,
               const Stream& stream) {
-  for (const auto& [name, size] : {std::pair("count", count), std::pair("length", length)}) {
-    if (size < 1) throw InvalidArgument(name, fmt::format("expected 1 or more, got {}", size));
-  }
+  check_at_least("count", count, 1);
+  check_at_least("length", length, 1);
   const at::NoGradGuard no_grad;
   SequencePolicy::State state = policy.start(count);
   std::vector<Tensor> elements;
@@ -190,9 +179,7 @@ Tensor sample(const SequencePolicy& policy, std::int64_t count, std::int64_t len
 
 Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, double teacher,
                         const Stream& stream) {
-  if (!(teacher >= 0 && teacher <= 1)) {
-    throw InvalidArgument("teacher", fmt::format("expected a number in [0, 1], got {}", teacher));
-  }
+  check_in("teacher", teacher, "[0, 1]");
   enum Draw : std::uint64_t { kTokens, kCoins };
   const Stream coins = stream.child(kCoins);
   const at::NoGradGuard no_grad;

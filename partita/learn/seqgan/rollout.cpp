@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/estimators/policy_gradient.hpp"
 
 namespace partita::seqgan {
@@ -35,9 +36,7 @@ std::vector<Stream> rollout_streams(const Stream& stream, std::int64_t t, std::i
 
 Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int64_t rollouts,
                 const Stream& stream) {
-  if (rollouts < 1) {
-    throw InvalidArgument("rollouts", fmt::format("expected 1 or more, got {}", rollouts));
-  }
+  check_at_least("rollouts", rollouts, 1);
   if (sequences.dim() < 2 || sequences.size(1) < 2) {
     throw InvalidArgument("sequences", fmt::format("expected [B, T, ...] with T >= 2, got {}",
                                                    to_string(sequences.sizes())));

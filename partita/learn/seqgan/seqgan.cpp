@@ -1,7 +1,6 @@
 #include "partita/learn/seqgan/seqgan.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <torch/optim/adam.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/losses/losses.hpp"
 
 namespace partita::seqgan {
@@ -25,17 +25,6 @@ enum Index : std::size_t { kGenerator, kRolloutPolicy, kDiscriminator };
 
 /// Sequences that are evaluated at a time.
 constexpr std::int64_t kEvaluated = 256;
-
-template <class T>
-void check(const char* name, const char* expected, T value, bool good) {
-  if (good) return;
-  throw InvalidArgument(name, fmt::format("expected {}, got {}", expected, value));
-}
-
-template <class T>
-void check_positive(const char* name, T value) {
-  check(name, "a positive number", value, value > 0 && std::isfinite(static_cast<double>(value)));
-}
 
 std::shared_ptr<torch::optim::Adam> adam(const torch::nn::Module& module, double learning_rate) {
   return std::make_shared<torch::optim::Adam>(module.parameters(),
@@ -59,27 +48,25 @@ double elements(const SequencePolicy& policy, const Tensor& sequences) {
 }
 
 void check(const MaximumLikelihoodOptions& options) {
-  check_positive("epochs", options.epochs);
-  check_positive("batch", options.batch);
-  check_positive("learning_rate", options.learning_rate);
-  check_positive("clip_norm", options.clip_norm);
-  check("final_teacher", "0 <= p <= 1", options.final_teacher,
-        options.final_teacher >= 0 && options.final_teacher <= 1);
+  check_in("epochs", options.epochs, "(0, inf)");
+  check_at_least("batch", options.batch, 1);
+  check_in("learning_rate", options.learning_rate, "(0, inf)");
+  check_in("clip_norm", options.clip_norm, "(0, inf)");
+  check_in("final_teacher", options.final_teacher, "[0, 1]");
 }
 
 void check(const SeqGanOptions& options) {
-  check("batch", "2 or more", options.batch, options.batch >= 2);
-  check_positive("rollouts", options.rollouts);
-  check("update_rate", "0 <= u < 1", options.update_rate,
-        options.update_rate >= 0 && options.update_rate < 1);
-  check_positive("g_steps", options.g_steps);
-  check_positive("d_steps", options.d_steps);
-  check_positive("d_epochs", options.d_epochs);
-  check("negatives", "a batch or more", options.negatives, options.negatives >= options.batch);
-  check_positive("generator_learning_rate", options.generator_learning_rate);
-  check_positive("discriminator_learning_rate", options.discriminator_learning_rate);
-  check("penalty", "0 or more", options.penalty, options.penalty >= 0);
-  check_positive("clip_norm", options.clip_norm);
+  check_at_least("batch", options.batch, 2);
+  check_at_least("rollouts", options.rollouts, 1);
+  check_in("update_rate", options.update_rate, "[0, 1)");
+  check_at_least("g_steps", options.g_steps, 1);
+  check_at_least("d_steps", options.d_steps, 1);
+  check_at_least("d_epochs", options.d_epochs, 1);
+  check_at_least("negatives", options.negatives, options.batch, "a batch");
+  check_in("generator_learning_rate", options.generator_learning_rate, "(0, inf)");
+  check_in("discriminator_learning_rate", options.discriminator_learning_rate, "(0, inf)");
+  check_in("penalty", options.penalty, "[0, inf)");
+  check_in("clip_norm", options.clip_norm, "(0, inf)");
 }
 
 }  // namespace

@@ -205,7 +205,7 @@ TEST(SeqGan, RefusesWhatCannotBe) {
               HasSubstr("batch: expected 2 or more"));
   EXPECT_THAT(message_of<InvalidArgument>(made({.rollouts = 0})), HasSubstr("rollouts: "));
   EXPECT_THAT(message_of<InvalidArgument>(made({.update_rate = 1})),
-              HasSubstr("update_rate: expected 0 <= u < 1, got 1"));
+              HasSubstr("update_rate: expected a number in [0, 1), got 1"));
   EXPECT_THAT(message_of<InvalidArgument>(made({.negatives = 10})), HasSubstr("negatives: "));
   const auto same = tiny(1);
   EXPECT_THAT(

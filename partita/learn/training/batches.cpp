@@ -1,13 +1,12 @@
 #include "partita/learn/training/batches.hpp"
 
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
 #include <span>
 
-#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/random/shuffle.hpp"
 
 namespace partita::training {
@@ -16,12 +15,8 @@ Batches::Batches(std::int64_t examples, std::int64_t batch_size, const Stream& s
     : examples_(static_cast<std::uint64_t>(examples)),
       batch_size_(static_cast<std::uint64_t>(batch_size)),
       stream_(stream) {
-  if (examples < 1) {
-    throw InvalidArgument("examples", fmt::format("expected 1 or more, got {}", examples));
-  }
-  if (batch_size < 1) {
-    throw InvalidArgument("batch_size", fmt::format("expected 1 or more, got {}", batch_size));
-  }
+  check_at_least("examples", examples, 1);
+  check_at_least("batch_size", batch_size, 1);
 }
 
 void Batches::order(std::uint64_t epoch) {

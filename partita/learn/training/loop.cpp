@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
 #include "partita/learn/training/internal/checkpoint.hpp"
 
@@ -215,7 +216,7 @@ class Loop {
 
 LoopResult train(std::span<const Part> parts, const LoopOptions& options, const Step& step,
                  const Evaluate& evaluate, const Progress& progress) {
-  if (options.steps == 0) throw InvalidArgument("steps", "expected 1 or more, got 0");
+  check_at_least("steps", options.steps, 1);
   if (options.patience > 0 && (!evaluate || options.evaluate_every == 0)) {
     throw InvalidArgument("patience", "early stopping needs evaluate and evaluate_every");
   }

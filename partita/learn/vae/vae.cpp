@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/kl.hpp"
@@ -31,10 +32,6 @@ using distributions::Normal;
 using distributions::OneHotCategorical;
 
 constexpr std::int64_t kSamplesAtOnce = 100;
-
-void check_positive(const char* argument, std::int64_t value) {
-  if (value < 1) throw InvalidArgument(argument, fmt::format("expected 1 or more, got {}", value));
-}
 
 /// Distributions made here in every step have their parameters in range.
 template <class D>
@@ -76,12 +73,9 @@ Weights draw(Vae& vae, const Tensor& x, const DistributionPtr& posterior, const 
 }  // namespace
 
 Vae::Vae(const VaeOptions& options, const Random& random) : options_(options) {
-  check_positive("inputs", options.inputs);
-  check_positive("latent_dim", options.latent_dim);
-  if (options.latent == Latent::categorical && options.categories < 2) {
-    throw InvalidArgument("categories",
-                          fmt::format("expected 2 or more, got {}", options.categories));
-  }
+  check_at_least("inputs", options.inputs, 1);
+  check_at_least("latent_dim", options.latent_dim, 1);
+  if (options.latent == Latent::categorical) check_at_least("categories", options.categories, 2);
   std::vector<std::int64_t> sizes = {options.inputs};
   sizes.insert(sizes.end(), options.hidden.begin(), options.hidden.end());
   sizes.push_back(parameters_of(options));
@@ -145,8 +139,8 @@ void Vae::start_from_mean(const Tensor& mean) {
 
 Bounds evaluate(Vae& vae, const Tensor& x, const Stream& stream, const EvaluationOptions& options,
                 const Progress& progress) {
-  check_positive("samples", options.samples);
-  check_positive("batch", options.batch);
+  check_at_least("samples", options.samples, 1);
+  check_at_least("batch", options.batch, 1);
   if (x.dim() != 2 || x.size(0) < 1 || x.size(1) != vae.options().inputs) {
     throw InvalidArgument("x", fmt::format("expected shape [N, {}], got {}", vae.options().inputs,
                                            to_string(x.sizes())));

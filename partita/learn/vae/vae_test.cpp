@@ -378,7 +378,7 @@ TEST(Vae, NamesWhatIsWrong) {
     return message_of<InvalidArgument>([&] { train(vae, images, pathwise, {}, options); });
   };
   EXPECT_EQ(refused(at::zeros({5, 16}), {}), "images: expected uint8 [N, 16], got Float [5, 16]");
-  EXPECT_EQ(refused(halves(4), {.epochs = 0}), "epochs: expected a positive number, got 0");
+  EXPECT_EQ(refused(halves(4), {.epochs = 0}), "epochs: expected a number in (0, inf), got 0");
   EXPECT_EQ(refused(halves(4), {.patience = 1}), "patience: early stopping needs held-out images");
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/kl.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
@@ -62,25 +63,16 @@ std::shared_ptr<torch::optim::Adam> adam(const std::vector<Tensor>& parameters,
 }
 
 void check(const TrainingOptions& options) {
-  const auto need = [](bool good, const char* name, auto value, const char* range) {
-    if (!good) throw InvalidArgument(name, fmt::format("expected {}, got {}", range, value));
-  };
-  need(options.importance_samples >= 1, "importance_samples", options.importance_samples,
-       "1 or more");
-  need(options.epochs > 0 && std::isfinite(options.epochs), "epochs", options.epochs,
-       "a positive number");
-  need(options.batch >= 1, "batch", options.batch, "1 or more");
-  need(options.learning_rate > 0, "learning_rate", options.learning_rate, "> 0");
-  need(options.beta1 >= 0 && options.beta1 < 1, "beta1", options.beta1, "0 <= beta1 < 1");
-  need(options.beta2 >= 0 && options.beta2 < 1, "beta2", options.beta2, "0 <= beta2 < 1");
-  need(options.epsilon > 0, "epsilon", options.epsilon, "> 0");
-  need(options.clip_norm > 0, "clip_norm", options.clip_norm, "> 0");
-  need(options.held_out >= 0 && options.held_out < 1, "held_out", options.held_out,
-       "0 <= share < 1");
-  if (options.relaxation) {
-    need(options.relaxation->temperature > 0, "temperature", options.relaxation->temperature,
-         "> 0");
-  }
+  check_at_least("importance_samples", options.importance_samples, 1);
+  check_in("epochs", options.epochs, "(0, inf)");
+  check_at_least("batch", options.batch, 1);
+  check_in("learning_rate", options.learning_rate, "(0, inf)");
+  check_in("beta1", options.beta1, "[0, 1)");
+  check_in("beta2", options.beta2, "[0, 1)");
+  check_in("epsilon", options.epsilon, "(0, inf)");
+  check_in("clip_norm", options.clip_norm, "(0, inf]");
+  check_in("held_out", options.held_out, "[0, 1)");
+  if (options.relaxation) check_in("temperature", options.relaxation->temperature, "(0, inf)");
   if (options.patience > 0 && options.held_out == 0) {
     throw InvalidArgument("patience", "early stopping needs held-out images");
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::losses {
 
@@ -287,16 +288,10 @@ void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
                                               index[row].item<std::int64_t>()));
 }
 
-void check_noise_count(std::int64_t k) {
-  if (k < 1) throw InvalidArgument("noise", fmt::format("expected 1 draw or more, got {}", k));
-}
-
 Tensor draw_noise(const NoiseDistribution& noise, std::int64_t k, bool shared,
                   const OutputBatch& batch, const OutputLayer& output, const Random& random) {
-  if (noise.size() != output.weight.size(0)) {
-    throw InvalidArgument("noise", fmt::format("has {} categories, weight has {} rows",
-                                               noise.size(), output.weight.size(0)));
-  }
+  check_size("noise", noise.size(), output.weight.size(0),
+             "categories, one for each row of weight");
   const Shape shape = shared ? Shape{k} : Shape{batch.targets.size(0), k};
   return noise.draw(shape, random).to(batch.targets.device());
 }

@@ -46,9 +46,6 @@ Tensor accidental_hits(const Tensor& targets, const Tensor& noise);
 void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
                    std::int64_t range);
 
-/// @throws InvalidArgument unless k >= 1.
-void check_noise_count(std::int64_t k);
-
 /// table[index], where the gradient in table is a sparse tensor. @param table [n] or [n, d].
 Tensor sparse_rows(const Tensor& table, const Tensor& index);
 
