@@ -8,11 +8,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "apps/experiments/run.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/sampler/settings.hpp"
 
 namespace partita::app {
@@ -72,7 +72,7 @@ CLI::Option* add_report(CLI::App& app, std::string& path, const std::string& wha
 /// A whole number of [least, most], for options of other subcommands.
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
 
-/// A number for which `good` holds: "expected a number RANGE, got ...".
-CLI::Validator number(const std::function<bool(double)>& good, const std::string& range);
+/// A number in the range: number("(0, 1]").
+CLI::Validator number(RealInterval range);
 
 }  // namespace partita::app

@@ -20,6 +20,7 @@
 #include FT_OUTLINE_H
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::app {
 namespace {
@@ -204,9 +205,7 @@ class Renderer {
 
 LabeledImages render_characters(std::string_view characters, std::size_t count,
                                 const Stream& stream) {
-  if (characters.empty() || characters.size() > 255) {
-    throw InvalidArgument("characters", fmt::format("expected 1..255, got {}", characters.size()));
-  }
+  check_between("characters", characters.size(), 1, 255);
   for (const char c : characters) {
     if (c <= ' ' || c > '~') {
       throw InvalidArgument("characters",

@@ -14,6 +14,7 @@
 #include "apps/report/gnuplot.hpp"
 #include "apps/report/html.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita {
 namespace {
@@ -58,11 +59,7 @@ void check(const Heatmap& map, const Figure& figure) {
 }
 
 void check(const Figure& figure) {
-  const std::size_t least = figure.heatmap ? 0 : 1;
-  if (figure.series.size() < least || figure.series.size() > kMostSeries) {
-    throw InvalidArgument(
-        "series", fmt::format("expected {}..{}, got {}", least, kMostSeries, figure.series.size()));
-  }
+  check_between("series", figure.series.size(), figure.heatmap ? 0 : 1, kMostSeries);
   if (figure.heatmap) check(*figure.heatmap, figure);
   bool any = figure.heatmap.has_value();
   for (const Series& s : figure.series) {

@@ -245,7 +245,7 @@ TEST_F(Calibrate, WrongOptionsAndFiles) {
   EXPECT_THAT(
       refusal({"calibrate", "fit", logits_file_, labels_file_, "-o", path("c"), "--split", "1.5"},
               2),
-      StartsWith("--split: expected a number above 0 and at most 1, got 1.5"));
+      StartsWith("--split: expected a number in (0, 1], got 1.5"));
   EXPECT_THAT(refusal({"calibrate", "evaluate", logits_file_, labels_file_, "--bins", "0"}, 2),
               StartsWith("--bins: expected a whole number"));
   EXPECT_THAT(refusal({"calibrate", "evaluate", logits_file_, labels_file_, "--resamples", "1"}, 2),

@@ -275,7 +275,8 @@ TEST_F(Detect, RefusesWrongOptions) {
     return evaluate(more);
   };
   EXPECT_THAT(with({"--score", "odds"}), HasSubstr("--score"));
-  EXPECT_THAT(with({"--temperature", "0"}), StartsWith("--temperature: expected a number above 0"));
+  EXPECT_THAT(with({"--temperature", "0"}),
+              StartsWith("--temperature: expected a number in (0, inf)"));
   EXPECT_THAT(with({"--score", "knn"}),
               "--features: required by knn: features of the training set");
   EXPECT_THAT(with({"--score", "mahalanobis", "--features", in}),
@@ -288,10 +289,10 @@ TEST_F(Detect, RefusesWrongOptions) {
   EXPECT_THAT(evaluate({"--logits", in, "--labels", in, "--positive", "in", "--score", "knn",
                         "--features", in}),
               StartsWith("--logits: not used by knn"));
-  EXPECT_THAT(with({"--shrinkage", "2"}), StartsWith("--shrinkage: expected a number from 0 to 1"));
+  EXPECT_THAT(with({"--shrinkage", "2"}), StartsWith("--shrinkage: expected a number in [0, 1]"));
   for (const char* tpr : {"0", "1.5", "nan"}) {
     EXPECT_THAT(refusal({"detect", "threshold", "--in", in, "--tpr", tpr}, kWronglyAsked),
-                StartsWith("--tpr: expected a number above 0 and at most 1"));
+                StartsWith("--tpr: expected a number in (0, 1]"));
   }
   EXPECT_THAT(refusal({"detect", "threshold"}, kWronglyAsked), HasSubstr("--in"));
   EXPECT_EQ(run_partita({"detect", "threshold", "--in", in, "-o", path("t.json")}).status, 0);

@@ -228,7 +228,7 @@ TEST_F(NeuralLm, Refusals) {
       HasSubstr("--units: expected char, word, sentencepiece or the file of a SentencePiece "
                 "model, got syllable"));
   EXPECT_THAT(refusal(train("lstm", path("x"), {}, "0"), kWronglyAsked),
-              EndsWith("epochs: expected a positive number, got 0"));
+              EndsWith("epochs: expected a number in (0, inf), got 0"));
   EXPECT_FALSE(std::filesystem::exists(path("x")));
 
   ASSERT_EQ(run_partita(train("lstm", path("good"))).status, 0);

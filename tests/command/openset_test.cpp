@@ -243,7 +243,7 @@ TEST_F(Openset, RefusesWhatCannotBeAsked) {
             "--unknown: class 2 is also a known class");
   EXPECT_EQ(wrong({"--data", directory, "--known", "0-2", "--unknown", "7"}),
             "--unknown: " + directory + " has no images of these classes");
-  EXPECT_THAT(wrong({"--beta", "-1"}), HasSubstr("expected a number of at least 0, got -1"));
+  EXPECT_THAT(wrong({"--beta", "-1"}), HasSubstr("expected a number in [0, inf), got -1"));
   EXPECT_THAT(refusal(train({"--data", path("nowhere")}), kFailed),
               StartsWith(path("nowhere") + ": has no train-images-idx3-ubyte"));
 }

@@ -37,19 +37,17 @@ TEST_F(Refusal, WrongOptions) {
     EXPECT_THAT(sample({"-k", k}), HasSubstr("expected a whole number of 1 or more, got")) << k;
   }
   for (const char* t : {"0", "-1", "nan", "NaN", "inf", "warm", "1e400"}) {
-    EXPECT_EQ(sample({"--temperature", t}), "--temperature: expected a number above 0, got " +
+    EXPECT_EQ(sample({"--temperature", t}), "--temperature: expected a number in (0, inf), got " +
                                                 std::string(t) + " (see partita sample --help)");
   }
   EXPECT_THAT(sample({"--top-k", "0"}),
               StartsWith("--top-k: expected a whole number of 1 or more"));
   for (const char* p : {"0", "1.01", "nan", "-0.5"}) {
-    EXPECT_THAT(sample({"--top-p", p}),
-                StartsWith("--top-p: expected a number above 0 and at most 1"));
-    EXPECT_THAT(sample({"--typical-p", p}),
-                StartsWith("--typical-p: expected a number above 0 and at most 1"));
+    EXPECT_THAT(sample({"--top-p", p}), StartsWith("--top-p: expected a number in (0, 1]"));
+    EXPECT_THAT(sample({"--typical-p", p}), StartsWith("--typical-p: expected a number in (0, 1]"));
   }
   for (const char* p : {"1.01", "nan", "-0.5"}) {
-    EXPECT_THAT(sample({"--min-p", p}), StartsWith("--min-p: expected a number from 0 to 1"));
+    EXPECT_THAT(sample({"--min-p", p}), StartsWith("--min-p: expected a number in [0, 1]"));
   }
   EXPECT_THAT(sample({"--threads", "0"}),
               StartsWith("--threads: expected a whole number of 1..1024"));

@@ -177,9 +177,9 @@ TEST_F(Seqgan, RefusesWhatCannotBeAsked) {
   EXPECT_EQ(wrong({"seqgan", "oracle", "--length", "4", "--filters", "5:2"}),
             "--filters: 5:2 is wider than the sequences are long (4)");
   EXPECT_THAT(wrong({"seqgan", "oracle", "--update-rate", "1"}),
-              HasSubstr("expected a number of at least 0 and below 1, got 1"));
+              HasSubstr("expected a number in [0, 1), got 1"));
   EXPECT_EQ(wrong({"seqgan", "oracle", "--negatives", "10"}),
-            "--negatives: expected a batch (64) or more, got 10");
+            "--negatives: expected 64 or more (a batch), got 10");
   EXPECT_THAT(wrong({"seqgan", "text"}), HasSubstr("CORPUS"));
   EXPECT_EQ(refusal({"seqgan", "text", corpus(), "--length", "3"}, kFailed),
             path("corpus.txt") + ": no line of fewer than 3 characters is left to learn from");

@@ -117,7 +117,7 @@ void train(const OpensetCommand& command) {
 }
 
 void add_train(CLI::App& openset) {
-  const auto not_negative = number([](double x) { return x >= 0; }, "of at least 0");
+  const auto not_negative = number("[0, inf)");
   auto* command = openset.add_subcommand(
       "train", "Train a classifier to be unsure about inputs from none of its classes");
   auto all = std::make_shared<OpensetCommand>();
@@ -154,10 +154,8 @@ void add_train(CLI::App& openset) {
   count("--batch", options->batch, "examples per step");
   count("--train-images", options->train_images, "use at most N images of each set");
   count("--width", options->width, "channels of the first layers for images");
-  add("--learning-rate", options->learning_rate, "Adam's (2e-4)", "R")
-      ->check(number([](double x) { return x > 0; }, "above 0"));
-  add("--beta1", options->beta1, "Adam's; its beta2 is 0.999 (0.5)", "B")
-      ->check(number([](double x) { return x >= 0 && x < 1; }, "of at least 0 and below 1"));
+  add("--learning-rate", options->learning_rate, "Adam's (2e-4)", "R")->check(number("(0, inf)"));
+  add("--beta1", options->beta1, "Adam's; its beta2 is 0.999 (0.5)", "B")->check(number("[0, 1)"));
   add("--warm-up", options->warm_up, "begin with N steps of cross-entropy, part of --steps (0)",
       "N")
       ->check(whole_number(0, 1U << 31U));

@@ -154,7 +154,7 @@ void add_openset_score(CLI::App& openset) {
       ->add_option("--epsilon", options->epsilon,
                    "how far odin moves each number of an input; pixels go from -1 to 1 (0.0014)")
       ->option_text("E")
-      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
+      ->check(number("[0, inf)"));
   command->add_option("--logits", options->logits, "write the logits as .npy")->option_text("FILE");
   add_device(*command, options->device);
   add_common(*command, *common);

@@ -69,13 +69,12 @@ class SeqganCommand {
   }
   void rate(const char* flag, double SeqganOptions::*member, const std::string& description) {
     add(flag, member, fmt::format("{} ({})", description, *options.*member), "R")
-        ->check(number([](double x) { return x > 0; }, "above 0"));
+        ->check(number("(0, inf)"));
   }
   void share(const char* flag, double SeqganOptions::*member, const std::string& description,
-             bool closed) {
+             RealInterval range) {
     add(flag, member, fmt::format("{} ({})", description, *options.*member), "P")
-        ->check(number([closed](double x) { return x >= 0 && (x < 1 || (closed && x == 1)); },
-                       closed ? "of 0 to 1" : "of at least 0 and below 1"));
+        ->check(number(range));
   }
 
   template <class E, std::size_t N>
@@ -123,12 +122,12 @@ void add_training(SeqganCommand& command) {
           ->option_text("W:N"),
       &O::filters);
   command.count("--features", &O::features, "numbers that stand for a token in the discriminator");
-  command.share("--dropout", &O::dropout, "of the discriminator", false);
+  command.share("--dropout", &O::dropout, "of the discriminator", "[0, 1)");
   command.count("--batch", &O::batch, "sequences per step", 2);
   command
       .add("--mle-epochs", &O::mle_epochs,
            fmt::format("passes of maximum likelihood ({})", command.options->mle_epochs), "N")
-      ->check(number([](double x) { return x > 0; }, "above 0"));
+      ->check(number("(0, inf)"));
   command.count("--patience", &O::patience,
                 "end maximum likelihood after N passes without a better held-out NLL, and keep "
                 "the best; 0: all passes",
@@ -141,7 +140,7 @@ void add_training(SeqganCommand& command) {
                  "log-odds, log D - log(1 - D)");
   command.count("--rollouts", &O::rollouts, "completions of each prefix");
   command.share("--update-rate", &O::update_rate,
-                "share of itself that the roll-out policy keeps per iteration", false);
+                "share of itself that the roll-out policy keeps per iteration", "[0, 1)");
   command.count("--g-steps", &O::g_steps, "generator steps per iteration");
   command.count("--d-steps", &O::d_steps, "sets for the discriminator per iteration");
   command.count("--d-epochs", &O::d_epochs, "passes over a set");
@@ -150,7 +149,7 @@ void add_training(SeqganCommand& command) {
   command.rate("--d-rate", &O::d_rate, "Adam's for the discriminator");
   command
       .add("--penalty", &O::penalty, "on the square of the discriminator's last layer (0.2)", "X")
-      ->check(number([](double x) { return x >= 0; }, "of at least 0"));
+      ->check(number("[0, inf)"));
   command.rate("--clip-norm", &O::clip_norm, "longer gradients are scaled down to this");
   command.count("--evaluate-every", &O::evaluate_every, "iterations");
   command.count("--samples", &O::samples, "sequences drawn for a measurement", 2);
@@ -189,7 +188,7 @@ void add_oracle(CLI::App& seqgan) {
   command->count("--length", &O::length, "tokens per sequence", 2);
   command->count("--sequences", &O::sequences, "sequences to learn from, and as many held out");
   command->share("--scheduled", &O::final_teacher,
-                 "scheduled sampling ends by reading true tokens with this probability", true);
+                 "scheduled sampling ends by reading true tokens with this probability", "[0, 1]");
   add_training(*command);
   add_report(command->app(), command->report);
   command->app().footer(
@@ -228,7 +227,8 @@ void add_text(CLI::App& seqgan) {
       ->required();
   command->count("--length", &O::length,
                  "characters per sequence, its end included; longer lines are left out", 2);
-  command->share("--held-out", &O::held_out, "share of the lines that are only predicted", false);
+  command->share("--held-out", &O::held_out, "share of the lines that are only predicted",
+                 "[0, 1)");
   add_training(*command);
   add_output(command->app(), command->options->output, "the generator, for partita generate");
   add_report(command->app(), command->report);

@@ -108,7 +108,7 @@ void add_objective_options(CLI::App& command, VaeTrainOptions& options) {
   command.add_option("--temperature", options.temperature, "temperature of the relaxations (0.5)")
       ->option_text("T")
       ->group(group)
-      ->check(number([](double t) { return t > 0; }, "above 0"));
+      ->check(number("(0, inf)"));
   command
       .add_flag("--ablations", options.ablations,
                 "also train without each of the terms: side by side in the report")
@@ -120,7 +120,7 @@ void add_training_options(CLI::App& command, VaeTrainOptions& options) {
   const auto add = [&](const char* flag, auto& value, const char* description, const char* name) {
     return command.add_option(flag, value, description)->option_text(name)->group(group);
   };
-  const auto positive = number([](double x) { return x > 0; }, "above 0");
+  const auto positive = number("(0, inf)");
   add_choice(
       command, "--preset", options.preset, kVaePresets,
       "iwae-1l: latent 50, hidden 200,200, batch 20, 3280 epochs, of which 3^i at a learning "
@@ -132,7 +132,7 @@ void add_training_options(CLI::App& command, VaeTrainOptions& options) {
   add("--learning-rate", options.learning_rate, "Adam's (0.001)", "R")->check(positive);
   add("--held-out", options.held_out,
       "share of the training images used only for evaluation, after every epoch (0.05)", "P")
-      ->check(number([](double x) { return x >= 0 && x < 1; }, "of at least 0 and below 1"));
+      ->check(number("[0, 1)"));
   add("--patience", options.patience,
       "stop after N epochs without a better held-out loss, and keep the best (0: never)", "N")
       ->check(whole_number(0, 1U << 30U));

@@ -311,15 +311,7 @@ void add_fit(CLI::App& app) {
                    "fit on this share of the rows, drawn by the seed, and evaluate on the rest "
                    "(1: both on all)")
       ->option_text("SHARE")
-      ->check(CLI::Validator(
-          [](std::string& text) {
-            double share = 0;
-            if (CLI::detail::lexical_cast(text, share) && share > 0 && share <= 1) {
-              return std::string();
-            }
-            return "expected a number above 0 and at most 1, got " + text;
-          },
-          "SHARE"));
+      ->check(number("(0, 1]"));
   add_measure(*command, options->measure, " and of --method histogram");
   add_common(*command, options->common);
   add_output(*command, options->output, "the calibrator, as JSON")->required();

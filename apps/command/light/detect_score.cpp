@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "apps/command/options.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/detection/knn.hpp"
 #include "partita/detection/logit_score.hpp"
 
@@ -70,12 +70,12 @@ void add_score(CLI::App& app, ScoreOptions& options) {
   app.add_option("--temperature", options.temperature,
                  "divide the logits by T > 0; max-logit ignores it (1)")
       ->option_text("T")
-      ->check(number([](double t) { return t > 0 && std::isfinite(t); }, "above 0"));
+      ->check(number("(0, inf)"));
   add_k(app, options.k, "knn: the distance to the N-th nearest training row");
   app.add_option("--shrinkage", options.shrinkage,
                  "mahalanobis: share of a spherical covariance, 0 to 1 (Ledoit and Wolf's)")
       ->option_text("S")
-      ->check(number([](double s) { return s >= 0 && s <= 1; }, "from 0 to 1"));
+      ->check(number("[0, 1]"));
 }
 
 void add_score_inputs(CLI::App& app, ScoreOptions& options) {
@@ -103,7 +103,7 @@ ScoreOptions score_from_json(const Json& json) {
     throw InvalidArgument("score", "no such score: " + options.score);
   }
   options.temperature = json.value("temperature", options.temperature);
-  if (!(options.temperature > 0)) throw InvalidArgument("temperature", "expected above 0");
+  check_in("temperature", options.temperature, "(0, inf)");
   options.k = json.value("k", options.k);
   if (json.contains("shrinkage")) options.shrinkage = json.at("shrinkage").get<double>();
   return options;

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include "apps/command/light/calibrate_input.hpp"
@@ -114,7 +113,7 @@ void add_detect_threshold(CLI::App& app) {
   command
       ->add_option("--tpr", options->tpr, "share of them to accept, above 0 and at most 1 (0.95)")
       ->option_text("P")
-      ->check(number([](double p) { return p > 0 && p <= 1; }, "above 0 and at most 1"));
+      ->check(number("(0, 1]"));
   add_score(*command, options->score);
   add_score_inputs(*command, options->score);
   command

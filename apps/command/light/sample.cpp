@@ -13,6 +13,7 @@
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/io/npy.hpp"
@@ -106,10 +107,7 @@ std::string to_text(const TopKSample& sample) {
 void run(const SampleOptions& options) {
   const NpyFile file(options.logits);
   const Rows logits = file.rows();
-  if (options.k > logits.columns()) {
-    throw InvalidArgument("-k", fmt::format("expected 1..{} (the categories of {}), got {}",
-                                            logits.columns(), options.logits, options.k));
-  }
+  check_between("-k", options.k, 1, logits.columns(), "the categories of " + options.logits);
   const TopKSample sample = sample_rows(logits, options);
   if (!options.output.empty()) {
     save_npy(options.output, std::span<const std::int64_t>(sample.indices), sample.rows, sample.k);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <filesystem>
 #include <numbers>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "apps/data/image_sets.hpp"
 #include "apps/data/rendered.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/random.hpp"
 
 namespace partita::app {
@@ -152,7 +152,7 @@ Tensor any_images(const std::string& directory, bool test, const Tensor& like) {
 OpensetData directory_data(const OpensetOptions& options, const Stream& stream) {
   const std::vector<std::uint8_t>& known = options.known;
   const std::vector<std::uint8_t>& unknown = options.unknown;
-  if (known.size() < 2) throw InvalidArgument("known", "expected two classes or more");
+  check_at_least("known", known.size(), 2, "classes");
   for (const std::uint8_t c : known) {
     if (std::count(known.begin(), known.end(), c) > 1) {
       throw InvalidArgument("known", fmt::format("class {} is given twice", c));

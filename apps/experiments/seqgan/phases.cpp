@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 
 namespace partita::app {
 namespace {
@@ -69,10 +70,7 @@ SeqganPhases::SeqganPhases(const SeqganOptions& options, std::string data, Tenso
       held_out_(std::move(held_out)) {
   // Checks what the last phase would refuse, before anything is trained.
   filters_of(options);
-  if (options.negatives < options.batch) {
-    throw InvalidArgument("negatives", fmt::format("expected a batch ({}) or more, got {}",
-                                                   options.batch, options.negatives));
-  }
+  check_at_least("negatives", options.negatives, options.batch, "a batch");
 }
 
 training::RunFiles SeqganPhases::files(const std::string& name, const std::string& settings) const {
