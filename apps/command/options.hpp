@@ -13,7 +13,6 @@
 
 #include "apps/experiments/run.hpp"
 #include "partita/base/internal/check.hpp"
-#include "partita/sampler/settings.hpp"
 
 namespace partita::app {
 
@@ -25,12 +24,6 @@ struct CommonOptions {
 
 /// -k COUNT, at least 1. `what` says what it counts.
 void add_k(CLI::App& app, std::size_t& k, const std::string& what);
-
-/// --temperature, --top-k, --top-p and the other filters, under llama.cpp's names where it has one,
-/// else Hugging Face's.
-void add_filter(CLI::App& app, SamplerSettings& settings);
-/// The settings that look at earlier tokens.
-void add_penalties(CLI::App& app, SamplerSettings& settings);
 
 /// --max-length
 void add_max_length(CLI::App& app, std::size_t& max_length);

@@ -150,4 +150,14 @@ std::string_view name(SamplerStep step) {
   return {};
 }
 
+SamplerStep sampler_step(std::string_view given) {
+  if (given == "typ_p") return SamplerStep::typical;
+  std::string names;
+  for (const SamplerStep step : kDefaultOrder) {
+    if (name(step) == given) return step;
+    names += (names.empty() ? "" : ", ") + std::string(name(step));
+  }
+  throw InvalidArgument("order", fmt::format("expected steps of {}, got {}", names, given));
+}
+
 }  // namespace partita

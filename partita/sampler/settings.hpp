@@ -200,4 +200,7 @@ struct SamplerSettings {
 /// "top_k"; the names that `order` has in messages and files.
 std::string_view name(SamplerStep step);
 
+/// The step of that name, or of llama.cpp's: "typ_p". @throws InvalidArgument listing the names
+SamplerStep sampler_step(std::string_view name);
+
 }  // namespace partita

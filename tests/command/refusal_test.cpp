@@ -111,7 +111,7 @@ TEST_F(Refusal, LogitsFilesThatAreNone) {
   EXPECT_THAT(sample(replaced("(2, 5)", "(0, 5)").substr(0, header)), HasSubstr("no elements"));
   EXPECT_THAT(refusal({"sample", path("none.npy")}, kFailed),
               HasSubstr("none.npy: cannot open: No such file or directory"));
-  EXPECT_THAT(refusal({"sample", path("")}, kFailed), HasSubstr("Is a directory"));
+  EXPECT_THAT(refusal({"sample", path("")}, kFailed), HasSubstr("unknown format"));
 }
 
 TEST_F(Refusal, ABadRowOfLogitsIsNamed) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/command/options.hpp"
+#include "apps/command/sampler_options.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/command/text_generator.hpp"
@@ -27,6 +28,7 @@ struct GenerateOptions {
   std::string prompt;
   std::size_t k = 1;
   std::string method = "stochastic-beam";
+  SamplerOptions sampler;
   SearchOptions search;
   CommonOptions common;
 };
@@ -109,6 +111,7 @@ std::string to_text(const Generated& generated, const TextGenerator& generator) 
 
 void run(GenerateOptions& options) {
   options.search.threads = options.common.threads;
+  options.search.filter = options.sampler.settings();
   const TextGenerator generator = open_model(options.model);
   const Sequence prompt = [&] {
     try {
@@ -147,8 +150,8 @@ void add_generate(CLI::App& app) {
                    "stochastic-beam, unique, ancestral or beam (stochastic-beam)")
       ->option_text("METHOD")
       ->check(CLI::IsMember({"stochastic-beam", "beam", "ancestral", "unique"}));
-  add_penalties(*command, options->search.filter);
-  add_filter(*command, options->search.filter);
+  add_penalties(*command, options->sampler);
+  add_filter(*command, options->sampler);
   add_max_length(*command, options->search.max_length);
   add_common(*command, options->common);
   add_model_options(*command, options->model);

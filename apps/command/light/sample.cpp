@@ -1,21 +1,26 @@
-// partita sample: k categories without replacement from each row of a .npy file of logits.
+// partita sample: k categories without replacement from each row of a file of logits, or one with
+// all that can be said about the draw.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "apps/command/options.hpp"
+#include "apps/command/sampler_options.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/io/array_file.hpp"
 #include "partita/io/npy.hpp"
 #include "partita/sampler/sample.hpp"
 
@@ -25,7 +30,9 @@ namespace {
 struct SampleOptions {
   std::string logits;
   std::size_t k = 1;
-  SamplerSettings filter;
+  SamplerOptions sampler;
+  std::string settings;                 ///< a file of them, one line for each row
+  std::optional<std::size_t> logprobs;  ///< how many of the most likely a report lists
   CommonOptions common;
   std::string output;
 };
@@ -42,9 +49,51 @@ void append(TopKSample& all, TopKSample&& part) {
   join(all.threshold, part.threshold);
 }
 
-/// gumbel_top_k over the whole file, a chunk of rows at a time. A bad row fails the command, since
-/// half a result looks too much like a whole one.
-TopKSample sample_rows(Rows logits, const SampleOptions& options) {
+/// The settings of each row, and what they point to.
+struct RowsSettings {
+  std::deque<SamplerOptions> options;
+  std::vector<SamplerSettings> each;
+};
+
+RowsSettings settings_of(const SampleOptions& options, Rows logits) {
+  RowsSettings out;
+  if (options.settings.empty()) {
+    const SamplerSettings common = SamplerOptions(options.sampler).settings();
+    if (common.mirostat == 0 && !(common.adaptive_target >= 0)) {
+      out.options.push_back(options.sampler);
+      out.each.assign(logits.rows(), out.options.front().settings());
+      return out;
+    }
+    out.options.assign(logits.rows(), options.sampler);  // a state for each row
+  } else {
+    out.options =
+        read_sampler_settings(options.settings, logits.rows(), logits.columns(), options.sampler);
+  }
+  for (SamplerOptions& row : out.options) out.each.push_back(row.settings());
+  return out;
+}
+
+/// Calls draw(chunk, its settings, its streams, errors) on a chunk of rows at a time. A bad row
+/// fails the command, since half a result looks too much like a whole one.
+template <class Draw>
+void for_each_chunk(Rows logits, const SampleOptions& options, const RowsSettings& settings,
+                    const Draw& draw) {
+  const std::size_t step = std::max<std::size_t>(1, kChunkElements / logits.columns());
+  Meter meter("sampling");
+  for (std::size_t first = 0; first < logits.rows(); first += step) {
+    const Rows chunk = logits.slice(first, std::min(step, logits.rows() - first));
+    std::vector<RowError> errors;
+    draw(chunk, std::span(settings.each).subspan(first, chunk.rows()),
+         Streams(Stream{.seed = options.common.seed}, first), errors);
+    if (!errors.empty()) {
+      throw DataError(options.logits,
+                      fmt::format("row {}: {}", first + errors.front().row, errors.front().reason));
+    }
+    meter.update({first + chunk.rows(), logits.rows(), "rows"});
+  }
+}
+
+TopKSample sample_rows(Rows logits, const SampleOptions& options, const RowsSettings& settings) {
   TopKSample all{.rows = 0,
                  .k = options.k,
                  .indices = {},
@@ -52,24 +101,34 @@ TopKSample sample_rows(Rows logits, const SampleOptions& options) {
                  .log_prob = {},
                  .log_sum_exp = {},
                  .threshold = {}};
-  const std::size_t step = std::max<std::size_t>(1, kChunkElements / logits.columns());
-  Meter meter("sampling");
-  for (std::size_t first = 0; first < logits.rows(); first += step) {
-    const Rows chunk = logits.slice(first, std::min(step, logits.rows() - first));
-    std::vector<RowError> errors;
-    const Streams streams(Stream{.seed = options.common.seed}, first);
-    const int threads = options.common.threads;
-    append(all,
-           options.filter.is_identity()
-               ? gumbel_top_k(chunk, options.k, streams, {.threads = threads, .errors = &errors})
-               : sample_without_replacement(chunk, options.k, options.filter, streams,
-                                            {.threads = threads, .errors = &errors}));
-    if (!errors.empty()) {
-      throw DataError(options.logits,
-                      fmt::format("row {}: {}", first + errors.front().row, errors.front().reason));
-    }
-    meter.update({first + chunk.rows(), logits.rows(), "rows"});
-  }
+  // By the options and not by rows' settings, so that no row's draw depends on others' settings.
+  const bool plain =
+      options.settings.empty() && SamplerOptions(options.sampler).settings().is_identity();
+  for_each_chunk(
+      logits, options, settings,
+      [&](Rows chunk, std::span<const SamplerSettings> each, const Streams& streams,
+          std::vector<RowError>& errors) {
+        const int threads = options.common.threads;
+        append(all, plain ? gumbel_top_k(chunk, options.k, streams,
+                                         {.threads = threads, .errors = &errors})
+                          : sample_without_replacement(chunk, options.k, each, streams,
+                                                       {.threads = threads, .errors = &errors}));
+      });
+  return all;
+}
+
+std::vector<Draw> draw_rows(Rows logits, const SampleOptions& options,
+                            const RowsSettings& settings) {
+  std::vector<Draw> all;
+  for_each_chunk(
+      logits, options, settings,
+      [&](Rows chunk, std::span<const SamplerSettings> each, const Streams& streams,
+          std::vector<RowError>& errors) {
+        auto draws = sample_with_report(
+            chunk, each, streams,
+            {.top = *options.logprobs, .threads = options.common.threads, .errors = &errors});
+        std::move(draws.begin(), draws.end(), std::back_inserter(all));
+      });
   return all;
 }
 
@@ -104,14 +163,74 @@ std::string to_text(const TopKSample& sample) {
   return out;
 }
 
+Json to_json(const std::vector<Draw>& draws, const RowsSettings& settings, std::uint64_t seed) {
+  Json rows = Json::array();
+  for (std::size_t row = 0; row < draws.size(); ++row) {
+    const Draw& draw = draws[row];
+    Json top = Json::array();
+    for (const CategoryLogProb& each : draw.top) {
+      top.push_back({{"index", each.index}, {"log_prob", each.log_prob}});
+    }
+    Json out = {{"index", draw.index},
+                {"log_prob", draw.log_prob},
+                {"raw_log_prob", draw.raw_log_prob},
+                {"tempered_log_prob", draw.tempered_log_prob},
+                {"rank", draw.rank},
+                {"kept_count", draw.kept_count},
+                {"kept_mass", draw.kept_mass},
+                {"raw_entropy", draw.raw_entropy},
+                {"entropy", draw.entropy},
+                {"top", std::move(top)}};
+    if (settings.each[row].mirostat != 0) {
+      out["mirostat_mu"] = settings.each[row].mirostat_state->mu;
+    }
+    rows.push_back(std::move(out));
+  }
+  return {{"rows", std::move(rows)}, {"seed", seed}};
+}
+
+std::string to_text(const std::vector<Draw>& draws) {
+  std::string out = fmt::format("{:>6} {:>10} {:>6} {:>10} {:>10} {:>10} {:>9} {:>9}\n", "row",
+                                "category", "rank", "log_prob", "raw", "kept", "mass", "entropy");
+  for (std::size_t row = 0; row < draws.size(); ++row) {
+    const Draw& draw = draws[row];
+    out += fmt::format("{:>6} {:>10} {:>6} {:>10.4f} {:>10.4f} {:>10} {:>9.4f} {:>9.4f}\n", row,
+                       draw.index, draw.rank, draw.log_prob, draw.raw_log_prob, draw.kept_count,
+                       draw.kept_mass, draw.entropy);
+    for (const CategoryLogProb& each : draw.top) {
+      out += fmt::format("{:>17} {:>17} {:>10.4f}\n", each.index, "", each.log_prob);
+    }
+  }
+  return out;
+}
+
+void save_indices(const SampleOptions& options, std::span<const std::int64_t> indices,
+                  std::size_t rows, std::size_t k) {
+  save_npy(options.output, indices, rows, k);
+  note(fmt::format("wrote {}: int64 ({}, {})", options.output, rows, k));
+}
+
 void run(const SampleOptions& options) {
-  const NpyFile file(options.logits);
+  const ArrayFile file(options.logits);
   const Rows logits = file.rows();
   check_between("-k", options.k, 1, logits.columns(), "the categories of " + options.logits);
-  const TopKSample sample = sample_rows(logits, options);
+  const RowsSettings settings = settings_of(options, logits);
+  if (options.logprobs) {
+    const std::vector<Draw> draws = draw_rows(logits, options, settings);
+    if (!options.output.empty()) {
+      std::vector<std::int64_t> indices;
+      for (const Draw& draw : draws) indices.push_back(draw.index);
+      save_indices(options, indices, draws.size(), 1);
+    } else if (options.common.json) {
+      print_json(to_json(draws, settings, options.common.seed));
+    } else {
+      print(to_text(draws));
+    }
+    return;
+  }
+  const TopKSample sample = sample_rows(logits, options, settings);
   if (!options.output.empty()) {
-    save_npy(options.output, std::span<const std::int64_t>(sample.indices), sample.rows, sample.k);
-    note(fmt::format("wrote {}: int64 ({}, {})", options.output, sample.rows, sample.k));
+    save_indices(options, sample.indices, sample.rows, sample.k);
   } else if (options.common.json) {
     print_json(to_json(sample, options.common.seed));
   } else {
@@ -125,13 +244,22 @@ void add_sample(CLI::App& app) {
   auto* command =
       app.add_subcommand("sample", "Draw categories without replacement from rows of logits");
   auto options = std::make_shared<SampleOptions>();
-  command
-      ->add_option("LOGITS", options->logits,
-                   ".npy file of float16, float32 or float64, (rows, categories)")
-      ->option_text("FILE")
+  command->add_option("LOGITS", options->logits, "rows of logits: .npy, .npz, .safetensors or .csv")
+      ->option_text("FILE[:ARRAY]")
       ->required();
   add_k(*command, options->k, "categories to draw from each row, all different");
-  add_filter(*command, options->filter);
+  command
+      ->add_option("--logprobs", options->logprobs,
+                   "draw one category a row, and report on it, with the N most likely")
+      ->option_text("N")
+      ->check(whole_number(0, 1U << 20U))
+      ->excludes("-k");
+  command
+      ->add_option("--settings", options->settings,
+                   "settings of each row: a JSON object a line, over the options given here")
+      ->option_text("FILE");
+  add_filter(*command, options->sampler);
+  add_draw_options(*command, options->sampler);
   add_common(*command, options->common);
   add_output(*command, options->output, "the categories as .npy, int64 (rows, k)")
       ->excludes("--json");
@@ -141,7 +269,16 @@ void add_sample(CLI::App& app) {
       "\n"
       "Prints, for each row, the categories in the order drawn, their log-probabilities with and\n"
       "without Gumbel noise (perturbed), the row's log-sum-exp, and the threshold: the perturbed\n"
-      "log-probability of the next one.");
+      "log-probability of the next one.\n"
+      "\n"
+      "With --logprobs, a row's one category is drawn as a server does, and reported on: its\n"
+      "log-probability under what was left to draw from and under the row as given (raw), its "
+      "rank,\n"
+      "how many were kept, their probability, and the entropy of what it was drawn from.\n"
+      "\n"
+      "A line of --settings has keys as in SamplerSettings:\n"
+      "  {\"temperature\": 0.7, \"top_k\": 40, \"history\": [5, 9], \"repeat_penalty\": 1.1,\n"
+      "   \"logit_bias\": [[7, -1.5], [8, \"-inf\"]], \"order\": [\"top_k\", \"temperature\"]}");
   command->callback([options] { run(*options); });
 }
 
