@@ -37,11 +37,7 @@ CLI::Option* add_choice(CLI::App& app, const std::string& flag, Value& value,
   return app
       .add_option_function<std::string>(
           flag,
-          [&value, names](const std::string& text) {
-            for (const Named<E>& each : names) {
-              if (text == each.name) value = each.value;
-            }
-          },
+          [&value, names](const std::string& text) { value = value_named(names, text).value(); },
           description)
       ->option_text("NAME")
       ->check(CLI::IsMember(std::move(texts)));

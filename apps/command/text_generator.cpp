@@ -23,11 +23,11 @@ void add_model_options(CLI::App& app, ModelFile& file) {
                  "its tokens, one per line; or a SentencePiece model")
       ->option_text("FILE")
       ->group(script);
-  app.add_option("--units", file.units,
-                 "char: text is its tokens joined, each a character of a prompt; word: joined by "
-                 "spaces (char)")
+  add_choice(app, "--units", file.units,
+             names<UnitKind>({{"char", UnitKind::character}, {"word", UnitKind::word}}),
+             "char: text is its tokens joined, each a character of a prompt; word: joined by "
+             "spaces (char)")
       ->option_text("UNITS")
-      ->check(CLI::IsMember({"char", "word"}))
       ->group(script);
   app.add_option(
          "--start-token", file.start_token,

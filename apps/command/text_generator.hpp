@@ -18,7 +18,7 @@ namespace partita::app {
 struct ModelFile {
   std::string path;
   std::string vocabulary;  ///< one token per line, or a SentencePiece model
-  std::string units = "char";
+  UnitKind units = UnitKind::character;
   std::string start_token;
   std::string end_token;
   Device device = Device::cpu;

@@ -5,11 +5,14 @@
 //       names<Latent>({{"gaussian", Latent::gaussian}, {"concrete", Latent::concrete}});
 //
 //   name_of(kLatents, Latent::concrete)                                   // "concrete"
+//   value_named(kLatents, "concrete")                                     // Latent::concrete
 //   add_choice(app, "--latent", options.latent, kLatents, "…")            // command/options.hpp
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <optional>
+#include <string_view>
 
 namespace partita::app {
 
@@ -30,6 +33,16 @@ constexpr const char* name_of(const std::array<Named<E>, N>& names, E value) {
     if (each.value == value) return each.name;
   }
   return "";
+}
+
+/// Nothing if no value has the name.
+template <class E, std::size_t N>
+constexpr std::optional<E> value_named(const std::array<Named<E>, N>& names,
+                                       std::string_view name) {
+  for (const Named<E>& each : names) {
+    if (each.name == name) return each.value;
+  }
+  return std::nullopt;
 }
 
 }  // namespace partita::app

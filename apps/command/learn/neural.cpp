@@ -30,10 +30,10 @@ namespace {
 
 std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const TextUnits& units,
                                             const std::vector<std::string>& lines) {
-  if (options.loss == "full") return std::make_unique<losses::FullSoftmaxLoss>();
-  if (options.loss == "adaptive") return std::make_unique<losses::AdaptiveSoftmaxLoss>();
+  if (options.loss == LmLoss::full) return std::make_unique<losses::FullSoftmaxLoss>();
+  if (options.loss == LmLoss::adaptive) return std::make_unique<losses::AdaptiveSoftmaxLoss>();
   const auto noise = losses::NoiseDistribution::unigram(language::token_counts(units, lines), 1);
-  if (options.loss == "nce") {
+  if (options.loss == LmLoss::nce) {
     return std::make_unique<losses::NceLoss>(
         noise, losses::NceOptions{.noise = options.noise, .shared_noise = true});
   }
@@ -43,12 +43,12 @@ std::unique_ptr<losses::OutputLoss> loss_of(const LmTrainOptions& options, const
 
 language::NetworkOptions network_of(const LmTrainOptions& options, const TextUnits& units) {
   std::vector<std::int64_t> cutoffs;
-  if (options.loss == "adaptive") {
+  if (options.loss == LmLoss::adaptive) {
     cutoffs = options.cutoffs.empty()
                   ? losses::default_cutoffs(static_cast<std::int64_t>(units.size()))
                   : options.cutoffs;
   }
-  if (options.kind == "lstm") {
+  if (options.kind == LmKind::lstm) {
     return language::LstmOptions{.dim = options.dim,
                                  .layers = options.layers == 0 ? 1 : options.layers,
                                  .dropout = options.dropout,
@@ -69,8 +69,9 @@ std::string description(const LmTrainOptions& options) {
   return fmt::format(
       "lm {} of {} {}: {} {}, loss {} {} {}, epochs {}, batch {} x {}, rate {}, "
       "held out {}, seed {}",
-      options.kind, options.units, options.vocabulary, options.dim, options.layers, options.loss,
-      options.noise, fmt::join(options.cutoffs, ","), options.epochs, options.batch, options.length,
+      name_of(kLmKinds, options.kind), units_name(options), options.vocabulary, options.dim,
+      options.layers, name_of(kLmLosses, options.loss), options.noise,
+      fmt::join(options.cutoffs, ","), options.epochs, options.batch, options.length,
       options.learning_rate, options.held_out, options.common.seed);
 }
 
@@ -166,7 +167,8 @@ TextGenerator open_torch_script(const ModelFile& file) {
   std::string bytes = read_file(file.vocabulary);
   // The scores of a SentencePiece model are numbers with bytes of 0, which no text has.
   if (bytes.find('\0') == std::string::npos) {
-    return open_torch_script(file, TokenList(file.vocabulary, bytes, file.units == "word"), -1, -1);
+    return open_torch_script(file, TokenList(file.vocabulary, bytes, file.units == UnitKind::word),
+                             -1, -1);
   }
   SentencePieces pieces(file.vocabulary, std::move(bytes));
   const Token start = pieces.start_token().value_or(-1);
@@ -212,8 +214,8 @@ void train_neural(const LmTrainOptions& options) {
   const bool held_out = result.held_out.tokens > 0;
   if (options.common.json) {
     print_json({{"model", options.output},
-                {"kind", options.kind},
-                {"units", options.units},
+                {"kind", name_of(kLmKinds, options.kind)},
+                {"units", units_name(options)},
                 {"vocabulary", model.units.size()},
                 {"parameters", parameters},
                 {"lines", text.lines.size()},
@@ -224,12 +226,12 @@ void train_neural(const LmTrainOptions& options) {
                 {"held_out_tokens", result.held_out.tokens},
                 {"held_out_perplexity", held_out ? Json(result.held_out.perplexity) : Json()}});
   } else {
-    note(fmt::format("wrote {}: {} of {} parameters and {} tokens{}", options.output, options.kind,
-                     grouped(parameters), grouped(model.units.size()),
-                     held_out
-                         ? fmt::format(", perplexity {:.3f} on {} held-out tokens",
-                                       result.held_out.perplexity, grouped(result.held_out.tokens))
-                         : std::string()));
+    note(fmt::format(
+        "wrote {}: {} of {} parameters and {} tokens{}", options.output,
+        name_of(kLmKinds, options.kind), grouped(parameters), grouped(model.units.size()),
+        held_out ? fmt::format(", perplexity {:.3f} on {} held-out tokens",
+                               result.held_out.perplexity, grouped(result.held_out.tokens))
+                 : std::string()));
   }
 }
 

@@ -21,9 +21,12 @@
 namespace partita::app {
 namespace {
 
+/// What --data names; all else is a directory.
+constexpr auto kSources =
+    names<OpensetSource>({{"toy", OpensetSource::toy}, {"rendered", OpensetSource::rendered}});
+
 struct OpensetCommand {
   OpensetOptions experiment;
-  std::string data = "rendered";
   std::string known;
   std::string unknown;
   std::string out_set;
@@ -63,24 +66,17 @@ void take_out_set(const std::string& out_set, OpensetOptions& options) {
     options.out_set = out_set;
     return;
   }
-  for (const Named<ToyOutSet>& each : kToyOutSets) {
-    if (out_set != each.name) continue;
-    options.toy_out_set = each.value;
-    return;
+  const auto named = value_named(kToyOutSets, out_set);
+  if (!named) {
+    throw InvalidArgument("--out-set",
+                          fmt::format("expected far or border for toy, got {}", out_set));
   }
-  throw InvalidArgument("--out-set",
-                        fmt::format("expected far or border for toy, got {}", out_set));
+  options.toy_out_set = *named;
 }
 
 /// The options as the experiment takes them, after checking that they go together.
 OpensetOptions experiment_of(const OpensetCommand& command) {
   OpensetOptions options = command.experiment;
-  if (command.data == "toy") {
-    options.source = OpensetSource::toy;
-  } else if (command.data != "rendered") {
-    options.source = OpensetSource::directory;
-    options.directory = command.data;
-  }
   const bool directory = options.source == OpensetSource::directory;
   const auto only = [&](bool given, const char* option, bool fits, const char* where) {
     if (given && !fits) throw InvalidArgument(option, fmt::format("applies only to {}", where));
@@ -130,10 +126,16 @@ void add_train(CLI::App& openset) {
     add(flag, value, fmt::format("{} ({})", description, value), "N")
         ->check(whole_number(1, 1U << 31U));
   };
-  add("--data", all->data,
-      "rendered: digits and letters in the DejaVu fonts; toy: two Gaussians in the plane; or a "
-      "directory of IDX images and labels, gzip or not (rendered)",
-      "DIR");
+  command
+      ->add_option_function<std::string>(
+          "--data",
+          [options](const std::string& data) {
+            options->source = value_named(kSources, data).value_or(OpensetSource::directory);
+            if (options->source == OpensetSource::directory) options->directory = data;
+          },
+          "rendered: digits and letters in the DejaVu fonts; toy: two Gaussians in the plane; or a "
+          "directory of IDX images and labels, gzip or not (rendered)")
+      ->option_text("DIR");
   add("--known", all->known, "classes of DIR to learn (0-4)", "CLASSES");
   add("--unknown", all->unknown, "classes of DIR that stand for the unknown (5-9)", "CLASSES");
   add("--evaluate", options->evaluate,

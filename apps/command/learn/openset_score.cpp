@@ -27,23 +27,22 @@
 namespace partita::app {
 namespace {
 
+constexpr auto kScores = names<std::optional<LogitScore>>({{"msp", LogitScore::msp},
+                                                           {"max-logit", LogitScore::max_logit},
+                                                           {"entropy", LogitScore::entropy},
+                                                           {"energy", LogitScore::energy},
+                                                           {"odin", std::nullopt}});
+
 struct ScoreOptions {
   std::string model;
   std::string data;
-  std::string score = "msp";
-  std::optional<double> temperature;  // none: odin's own, or 1 for the others
-  std::optional<double> epsilon;      // for odin
+  std::optional<LogitScore> score = LogitScore::msp;  // none: odin
+  std::optional<double> temperature;                  // none: odin's own, or 1 for the others
+  std::optional<double> epsilon;                      // for odin
   std::string output;
   std::string logits;
   Device device = Device::cpu;
 };
-
-LogitScore score_named(const std::string& name) {
-  for (const Named<LogitScore>& each : kLogitScores) {
-    if (name == each.name) return each.value;
-  }
-  return LogitScore::msp;
-}
 
 /// Points as rows of a .npy, .npz, .safetensors or .csv file.
 Tensor read_points(const std::string& path, std::int64_t columns) {
@@ -87,7 +86,7 @@ std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at:
 }
 
 void score(const ScoreOptions& options, const CommonOptions& common) {
-  if (options.epsilon && options.score != "odin") {
+  if (options.epsilon && options.score) {
     throw InvalidArgument("--epsilon", "applies only to --score odin");
   }
   use_threads(common.threads);
@@ -102,10 +101,9 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
   const auto classes = static_cast<std::size_t>(logits.size(1));
   const std::span<const float> values(logits.data_ptr<float>(), rows * classes);
   const std::vector<double> scores =
-      options.score == "odin"
-          ? odin(model.classifier, x, device, options)
-          : logit_scores(score_named(options.score), rows_of(logits),
-                         options.temperature.value_or(1), {.threads = common.threads});
+      options.score ? logit_scores(*options.score, rows_of(logits), options.temperature.value_or(1),
+                                   {.threads = common.threads})
+                    : odin(model.classifier, x, device, options);
   if (!options.output.empty()) save_npy(options.output, std::span(scores), rows, 1);
   if (!options.logits.empty()) save_npy(options.logits, values, rows, classes);
   const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
@@ -116,7 +114,7 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
                 {"data", options.data},
                 {"rows", rows},
                 {"classes", model.classes},
-                {"score", options.score},
+                {"score", name_of(kScores, options.score)},
                 {"mean", mean},
                 {"min", *least},
                 {"max", *most},
@@ -124,7 +122,7 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
                 {"logits", options.logits}});
   } else {
     print(fmt::format("{} rows, {}: mean {:.4f}, from {:.4f} to {:.4f}\n", grouped(rows),
-                      options.score, mean, *least, *most));
+                      name_of(kScores, options.score), mean, *least, *most));
   }
 }
 
@@ -140,12 +138,9 @@ void add_openset_score(CLI::App& openset) {
       ->add_option("DATA", options->data,
                    "images as IDX, gzip or not; points as rows of .npy, .npz, .safetensors or .csv")
       ->required();
-  command
-      ->add_option("--score", options->score,
-                   "msp: log of the largest probability; max-logit; entropy: negated; energy: "
-                   "log-sum-exp; odin: msp of an input moved toward its class (msp)")
-      ->option_text("NAME")
-      ->check(CLI::IsMember({"msp", "max-logit", "entropy", "energy", "odin"}));
+  add_choice(*command, "--score", options->score, kScores,
+             "msp: log of the largest probability; max-logit; entropy: negated; energy: "
+             "log-sum-exp; odin: msp of an input moved toward its class (msp)");
   command
       ->add_option("--temperature", options->temperature,
                    "divide the logits by T > 0 (1; 1000 for odin)")

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -29,12 +28,12 @@ namespace {
 /// The children of the seed's stream.
 enum Purpose : std::uint64_t { kSplit, kResamples };
 
-const std::map<std::string, CalibrationMethod> kMethods = {
-    {"temperature", CalibrationMethod::temperature},
-    {"vector", CalibrationMethod::vector},
-    {"matrix", CalibrationMethod::matrix},
-    {"isotonic", CalibrationMethod::isotonic},
-    {"histogram", CalibrationMethod::histogram}};
+constexpr auto kCalibrationMethods =
+    names<CalibrationMethod>({{"temperature", CalibrationMethod::temperature},
+                              {"vector", CalibrationMethod::vector},
+                              {"matrix", CalibrationMethod::matrix},
+                              {"isotonic", CalibrationMethod::isotonic},
+                              {"histogram", CalibrationMethod::histogram}});
 
 struct MeasureOptions {
   std::size_t bins = 15;
@@ -45,7 +44,7 @@ struct MeasureOptions {
 
 struct FitOptions {
   InputOptions input;
-  std::string method = "temperature";
+  CalibrationMethod method = CalibrationMethod::temperature;
   double split = 1;
   MeasureOptions measure;
   CommonOptions common;
@@ -150,7 +149,7 @@ CalibrationResult fit(const FitOptions& options) {
   {
     Meter meter("fitting");
     result.fit =
-        fit_calibrator(kMethods.at(options.method), fitted.rows, fitted.labels,
+        fit_calibrator(options.method, fitted.rows, fitted.labels,
                        {.bins = options.measure.bins, .equal_mass = options.measure.equal_mass},
                        options.common.threads, meter.progress());
   }
@@ -169,8 +168,8 @@ CalibrationResult fit(const FitOptions& options) {
 Json fit_json(const CalibrationResult& result, const FitOptions& options) {
   const FitReport& report = result.fit->report;
   const auto& calibrator = result.fit->calibrator;
-  Json json{{"method", options.method}};
-  if (options.method == "temperature") {
+  Json json{{"method", name_of(kCalibrationMethods, options.method)}};
+  if (options.method == CalibrationMethod::temperature) {
     json["temperature"] =
         calibrator ? Json(std::get<TemperatureScaling>(calibrator->parameters()).temperature)
                    : Json(nullptr);
@@ -301,11 +300,8 @@ void add_fit(CLI::App& app) {
   auto options = std::make_shared<FitOptions>();
   add_logits(*command, options->input);
   add_labels(*command, options->input);
-  command
-      ->add_option("--method", options->method,
-                   "temperature (the default), vector, matrix, isotonic or histogram")
-      ->option_text("NAME")
-      ->check(CLI::IsMember({"temperature", "vector", "matrix", "isotonic", "histogram"}));
+  add_choice(*command, "--method", options->method, kCalibrationMethods,
+             "temperature (the default), vector, matrix, isotonic or histogram");
   command
       ->add_option("--split", options->split,
                    "fit on this share of the rows, drawn by the seed, and evaluate on the rest "

@@ -98,7 +98,7 @@ void run(const ApplyThresholdOptions& options) {
     print_json(json);
   } else {
     print(fmt::format("{} of {} rows are in, {} out ({} >= {:.10g})\n", grouped(in),
-                      grouped(scores.size()), grouped(scores.size() - in), score.score,
+                      grouped(scores.size()), grouped(scores.size() - in), score.name(),
                       threshold.threshold));
   }
   if (!options.output.empty()) note("wrote " + options.output);

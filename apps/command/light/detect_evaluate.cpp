@@ -31,8 +31,9 @@ void check(const EvaluateDetectionOptions& options) {
   }
   if (options.logits.empty()) return;
   if (options.score.of_features()) {
-    throw InvalidArgument("--logits", "not used by " + options.score.score +
-                                          ", which scores features: give --in and --out");
+    throw InvalidArgument("--logits",
+                          fmt::format("not used by {}, which scores features: give --in and --out",
+                                      options.score.name()));
   }
 }
 
@@ -76,11 +77,10 @@ DetectionResult score_errors(const EvaluateDetectionOptions& options) {
 DetectionResult evaluate(const EvaluateDetectionOptions& options) {
   check(options);
   DetectionResult result = options.logits.empty() ? score_files(options) : score_errors(options);
-  const Positive positive = options.positive == "in" ? Positive::in : Positive::out;
-  result.metrics = detection_metrics(result.in, result.out, positive);
+  result.metrics = detection_metrics(result.in, result.out, options.positive);
   if (options.resamples > 0) {
     result.intervals =
-        detection_intervals(result.in, result.out, positive, {.seed = options.common.seed},
+        detection_intervals(result.in, result.out, options.positive, {.seed = options.common.seed},
                             {.resamples = options.resamples,
                              .level = kIntervalLevel,
                              .threads = options.common.threads});
@@ -99,7 +99,7 @@ Json to_json(const DetectionResult& result, const EvaluateDetectionOptions& opti
     }
   }
   json["intervals"] = std::move(intervals);
-  json["positive"] = options.positive;
+  json["positive"] = name_of(kPositives, options.positive);
   json.update(score_json(options.score));
   json["in"] = result.in.size();
   json["out"] = result.out.size();
@@ -111,9 +111,9 @@ Json to_json(const DetectionResult& result, const EvaluateDetectionOptions& opti
 std::string to_text(const DetectionResult& result, const EvaluateDetectionOptions& options) {
   const bool errors = !options.logits.empty();
   std::string text =
-      fmt::format("{}: {} {}, {} {}; positive: {}\n", options.score.score,
+      fmt::format("{}: {} {}, {} {}; positive: {}\n", options.score.name(),
                   grouped(result.in.size()), errors ? "correct" : "in", grouped(result.out.size()),
-                  errors ? "wrong" : "out", options.positive);
+                  errors ? "wrong" : "out", name_of(kPositives, options.positive));
   for (const NamedFigure& figure : named_figures(result)) {
     text += fmt::format("  {:<20} {:.5f}", figure.key, figure.value);
     if (figure.interval) {
@@ -178,12 +178,10 @@ void add_detect_evaluate(CLI::App& app) {
   in->needs(out);
   out->needs(in);
   logits->needs(labels)->excludes(in)->excludes(out);
-  command
-      ->add_option("--positive", options->positive,
-                   "the side whose true positive rate is 95 % in fpr_at_95_tpr: in or out")
+  add_choice(*command, "--positive", options->positive, kPositives,
+             "the side whose true positive rate is 95 % in fpr_at_95_tpr: in or out")
       ->option_text("SIDE")
-      ->required()
-      ->check(CLI::IsMember({"in", "out"}));
+      ->required();
   add_score(*command, options->score);
   add_score_inputs(*command, options->score);
   command

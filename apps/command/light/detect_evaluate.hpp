@@ -11,13 +11,15 @@
 
 namespace partita::app {
 
+inline constexpr auto kPositives = names<Positive>({{"in", Positive::in}, {"out", Positive::out}});
+
 struct EvaluateDetectionOptions {
   std::string in;
   std::string out;
   std::string
       logits;  // instead of both: rows that are classified correctly, and those that are not
   ScoreOptions score;
-  std::string positive;
+  Positive positive = Positive::in;
   std::size_t resamples = 1000;
   std::string report;
   CommonOptions common;

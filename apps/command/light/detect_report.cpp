@@ -46,15 +46,15 @@ Series precision_recall_series(const RocCurve& curve, std::string name) {
 
 CaptionedFigure roc_figure(const DetectionResult& result, const EvaluateDetectionOptions& options) {
   const RocCurve in = roc_curve(result.in, result.out);
-  const RocCurve curve = options.positive == "in" ? in : mirrored(in);
+  const RocCurve curve = options.positive == Positive::in ? in : mirrored(in);
   const Sides names = sides(options);
-  const char* positive = options.positive == "in" ? names.in : names.out;
-  const char* negative = options.positive == "in" ? names.out : names.in;
+  const char* positive = options.positive == Positive::in ? names.in : names.out;
+  const char* negative = options.positive == Positive::in ? names.out : names.in;
   Figure figure{
       .title = "ROC curve",
       .x = {.label = fmt::format("false positive rate ({})", negative), .min = 0, .max = 1},
       .y = {.label = fmt::format("true positive rate ({})", positive), .min = 0, .max = 1.02},
-      .series = {roc_series(curve, options.score.score),
+      .series = {roc_series(curve, options.score.name()),
                  {.name = "chance", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true},
                  {.name = "95 % TPR",
                   .x = {result.metrics.fpr_at_95_tpr},
@@ -111,19 +111,20 @@ std::pair<double, double> range(const std::vector<double>& in, const std::vector
 
 CaptionedFigure histogram_figure(const DetectionResult& result,
                                  const EvaluateDetectionOptions& options) {
-  const bool msp = options.score.score == "msp";
+  const bool msp = options.score.score == DetectionScore(LogitScore::msp);
   const auto in = shown(result.in, msp);
   const auto out = shown(result.out, msp);
   const auto [low, high] = range(in, out);
   const Sides names = sides(options);
   const double threshold = shown({threshold_at_tpr(result.in, 0.95)}, msp).front();
-  Figure figure{.title = "Scores of both sides",
-                .x = {.label = msp ? "largest probability" : "score, " + options.score.score,
-                      .min = low,
-                      .max = high},
-                .y = {.label = "% of the side's rows", .min = 0},
-                .series = {histogram(names.in, in, low, high, kBins),
-                           histogram(names.out, out, low, high, kBins)}};
+  Figure figure{
+      .title = "Scores of both sides",
+      .x = {.label = msp ? "largest probability" : fmt::format("score, {}", options.score.name()),
+            .min = low,
+            .max = high},
+      .y = {.label = "% of the side's rows", .min = 0},
+      .series = {histogram(names.in, in, low, high, kBins),
+                 histogram(names.out, out, low, high, kBins)}};
   double top = 0;
   for (Series& series : figure.series) {
     for (double& y : series.y) y *= 100;
@@ -161,14 +162,13 @@ Table figures_table(const DetectionResult& result, const Sides& names) {
   return table;
 }
 
-std::string described(const std::string& score) {
-  if (score == "msp") return "the largest softmax probability (msp)";
-  if (score == "max-logit") return "the largest logit";
-  if (score == "entropy") return "the negated entropy of the softmax";
-  if (score == "energy") return "the negated free energy, T log Σ exp(z / T)";
-  if (score == "knn") return "the negated distance to the k-th nearest training row (knn)";
-  return "the negated Mahalanobis distance to the nearest class, squared";
-}
+constexpr auto kDescriptions = names<DetectionScore>(
+    {{"the largest softmax probability (msp)", LogitScore::msp},
+     {"the largest logit", LogitScore::max_logit},
+     {"the negated entropy of the softmax", LogitScore::entropy},
+     {"the negated free energy, T log Σ exp(z / T)", LogitScore::energy},
+     {"the negated Mahalanobis distance to the nearest class, squared", FeatureScore::mahalanobis},
+     {"the negated distance to the k-th nearest training row (knn)", FeatureScore::knn}});
 
 std::string what_was_compared(const DetectionResult& result,
                               const EvaluateDetectionOptions& options) {
@@ -187,7 +187,7 @@ std::string report_html(const DetectionResult& result, const EvaluateDetectionOp
   const Sides names = sides(options);
   Page page(options.logits.empty() ? "Known and unknown inputs" : "Right and wrong predictions",
             what_was_compared(result, options));
-  std::string score = "The score is " + described(options.score.score);
+  std::string score = fmt::format("The score is {}", name_of(kDescriptions, options.score.score));
   if (!options.score.of_features()) {
     score += fmt::format(" at temperature {:g}", options.score.temperature);
   }
@@ -201,7 +201,7 @@ std::string report_html(const DetectionResult& result, const EvaluateDetectionOp
       "FPR at 95 % TPR has {} as positive. AUPR is average precision: the precision at each "
       "threshold, weighted by the recall that it adds. Detection accuracy is that of the best "
       "threshold when both sides are equally likely.",
-      options.positive == "in" ? names.in : names.out));
+      options.positive == Positive::in ? names.in : names.out));
   if (result.intervals) {
     page.paragraph(
         fmt::format("Intervals are percentiles of {} bootstrap resamples of either side.",
@@ -210,7 +210,8 @@ std::string report_html(const DetectionResult& result, const EvaluateDetectionOp
   page.figures({roc_figure(result, options), precision_recall_figure(result, options)});
   page.figures({histogram_figure(result, options)});
   page.note(fmt::format("partita detect evaluate --score {} --positive {} --seed {}",
-                        options.score.score, options.positive, options.common.seed));
+                        options.score.name(), name_of(kPositives, options.positive),
+                        options.common.seed));
   return page.html();
 }
 

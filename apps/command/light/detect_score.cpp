@@ -3,43 +3,44 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "apps/command/options.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/detection/knn.hpp"
-#include "partita/detection/logit_score.hpp"
 
 namespace partita::app {
 namespace {
 
 constexpr std::size_t kChunkRows = 4096;  // scored between two updates of the meter
 
-const std::map<std::string, LogitScore> kLogitScores = {{"msp", LogitScore::msp},
-                                                        {"max-logit", LogitScore::max_logit},
-                                                        {"entropy", LogitScore::entropy},
-                                                        {"energy", LogitScore::energy}};
+constexpr auto kDetectionScores = names<DetectionScore>({{"msp", LogitScore::msp},
+                                                         {"max-logit", LogitScore::max_logit},
+                                                         {"entropy", LogitScore::entropy},
+                                                         {"energy", LogitScore::energy},
+                                                         {"mahalanobis", FeatureScore::mahalanobis},
+                                                         {"knn", FeatureScore::knn}});
 
 void check(const ScoreOptions& options) {
   const auto needed = [&](const std::string& option, const std::string& given,
                           const std::string& what) {
     if (given.empty()) {
-      throw InvalidArgument(option, fmt::format("required by {}: {}", options.score, what));
+      throw InvalidArgument(option, fmt::format("required by {}: {}", options.name(), what));
     }
   };
   if (!options.of_features()) {
     if (!options.features.empty()) {
-      throw InvalidArgument("--features", "not used by " + options.score + ", which scores logits");
+      throw InvalidArgument("--features",
+                            fmt::format("not used by {}, which scores logits", options.name()));
     }
     return;
   }
   if (options.probabilities) {
     throw InvalidArgument("--probabilities",
-                          "not used by " + options.score + ", which scores features");
+                          fmt::format("not used by {}, which scores features", options.name()));
   }
   needed("--features", options.features, "features of the training set");
-  if (options.score == "mahalanobis") {
+  if (options.score == DetectionScore(FeatureScore::mahalanobis)) {
     needed("--labels", options.labels, "classes of the training features");
   }
 }
@@ -59,14 +60,14 @@ auto naming_options(const ScoreOptions& options, const Work& work) {
 
 }  // namespace
 
-bool ScoreOptions::of_features() const { return !kLogitScores.contains(score); }
+const char* ScoreOptions::name() const { return name_of(kDetectionScores, score); }
+
+bool ScoreOptions::of_features() const { return std::holds_alternative<FeatureScore>(score); }
 
 void add_score(CLI::App& app, ScoreOptions& options) {
-  app.add_option("--score", options.score,
-                 "of logits: msp (log of the largest softmax probability), max-logit, entropy, "
-                 "energy; of features: mahalanobis, knn (msp)")
-      ->option_text("NAME")
-      ->check(CLI::IsMember({"msp", "max-logit", "entropy", "energy", "mahalanobis", "knn"}));
+  add_choice(app, "--score", options.score, kDetectionScores,
+             "of logits: msp (log of the largest softmax probability), max-logit, entropy, "
+             "energy; of features: mahalanobis, knn (msp)");
   app.add_option("--temperature", options.temperature,
                  "divide the logits by T > 0; max-logit ignores it (1)")
       ->option_text("T")
@@ -89,19 +90,21 @@ void add_score_inputs(CLI::App& app, ScoreOptions& options) {
 }
 
 Json score_json(const ScoreOptions& options) {
-  Json json = {{"score", options.score}};
+  Json json = {{"score", options.name()}};
   if (!options.of_features()) json["temperature"] = options.temperature;
-  if (options.score == "knn") json["k"] = options.k;
-  if (options.score == "mahalanobis" && options.shrinkage) json["shrinkage"] = *options.shrinkage;
+  if (options.score == DetectionScore(FeatureScore::knn)) json["k"] = options.k;
+  if (options.score == DetectionScore(FeatureScore::mahalanobis) && options.shrinkage) {
+    json["shrinkage"] = *options.shrinkage;
+  }
   return json;
 }
 
 ScoreOptions score_from_json(const Json& json) {
   ScoreOptions options;
-  options.score = json.at("score").get<std::string>();
-  if (options.of_features() && options.score != "knn" && options.score != "mahalanobis") {
-    throw InvalidArgument("score", "no such score: " + options.score);
-  }
+  const auto name = json.at("score").get<std::string>();
+  const auto score = value_named(kDetectionScores, name);
+  if (!score) throw InvalidArgument("score", "no such score: " + name);
+  options.score = *score;
   options.temperature = json.value("temperature", options.temperature);
   check_in("temperature", options.temperature, "(0, inf)");
   options.k = json.value("k", options.k);
@@ -115,7 +118,7 @@ Scorer::Scorer(const ScoreOptions& options, int threads) : options_(options), th
   features_.emplace(options_.features);
   const Rows training = features_->rows();
   naming_options(options_, [&] {
-    if (options_.score == "knn") {
+    if (options_.score == DetectionScore(FeatureScore::knn)) {
       knn_scores(training.slice(0, 0), training, options_.k, {.threads = threads_});
     } else {
       const auto labels = ArrayFile(options_.labels).integers();
@@ -128,10 +131,11 @@ Scorer::Scorer(const ScoreOptions& options, int threads) : options_(options), th
 std::vector<double> Scorer::chunk_scores(Rows rows, const RowOptions& options) const {
   if (mahalanobis_) return mahalanobis_->scores(rows, options);
   if (features_) return knn_scores(rows, features_->rows(), options_.k, options);
+  const LogitScore score = std::get<LogitScore>(options_.score);
   // The largest of given probabilities is msp itself.
-  const bool given = options_.probabilities && options_.score == "msp" && options_.temperature == 1;
-  return logit_scores(given ? LogitScore::max_logit : kLogitScores.at(options_.score), rows,
-                      options_.temperature, options);
+  const bool given =
+      options_.probabilities && score == LogitScore::msp && options_.temperature == 1;
+  return logit_scores(given ? LogitScore::max_logit : score, rows, options_.temperature, options);
 }
 
 std::vector<double> Scorer::scores(Rows rows, const std::string& name) const {

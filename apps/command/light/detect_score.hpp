@@ -5,17 +5,24 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "apps/command/terminal.hpp"
+#include "apps/experiments/names.hpp"
 #include "partita/base/rows.hpp"
+#include "partita/detection/logit_score.hpp"
 #include "partita/detection/mahalanobis.hpp"
 #include "partita/io/array_file.hpp"
 
 namespace partita::app {
 
+enum class FeatureScore : std::uint8_t { mahalanobis, knn };
+
+using DetectionScore = std::variant<LogitScore, FeatureScore>;
+
 struct ScoreOptions {
-  std::string score = "msp";
+  DetectionScore score = LogitScore::msp;
   double temperature = 1;      // for scores from logits
   bool probabilities = false;  // the files hold these, not logits
   std::string features;        // in training: what mahalanobis and knn compare with
@@ -23,6 +30,8 @@ struct ScoreOptions {
   std::size_t k = 50;
   std::optional<double> shrinkage;
 
+  /// As --score takes it: "max-logit".
+  const char* name() const;
   /// Whether the score is one of features.
   bool of_features() const;
 };

@@ -55,7 +55,7 @@ void run(const ThresholdOptions& options) {
   if (options.common.json) {
     print_json(json);
   } else if (options.output.empty()) {
-    print(fmt::format("{} >= {:.10g}: {:.4g} % of {} rows\n", options.score.score,
+    print(fmt::format("{} >= {:.10g}: {:.4g} % of {} rows\n", options.score.name(),
                       threshold.threshold, 100 * threshold.accepted, grouped(threshold.rows)));
   }
   if (!options.output.empty()) note("wrote " + options.output);

@@ -21,13 +21,19 @@
 namespace partita::app {
 namespace {
 
+constexpr auto kEmbeddingModels = names<EmbeddingModel>(
+    {{"skipgram", EmbeddingModel::skip_gram}, {"cbow", EmbeddingModel::cbow}});
+
+constexpr auto kEmbeddingLosses =
+    names<EmbeddingLoss>({{"negative-sampling", EmbeddingLoss::negative_sampling},
+                          {"nce", EmbeddingLoss::nce},
+                          {"full", EmbeddingLoss::full}});
+
 struct TrainOptions {
   std::string corpus;
   std::string output;
   VocabularyOptions vocabulary;
   EmbeddingOptions embedding;
-  std::string model = "skipgram";
-  std::string loss = "negative-sampling";
   std::optional<double> alpha;
   double checkpoint_seconds = 300;
   bool resume = false;
@@ -74,11 +80,6 @@ Corpus read_corpus(const TrainOptions& options) {
 
 void run(TrainOptions options) {
   check_writable(options.output);
-  options.embedding.model =
-      options.model == "cbow" ? EmbeddingModel::cbow : EmbeddingModel::skip_gram;
-  options.embedding.loss = options.loss == "nce"    ? EmbeddingLoss::nce
-                           : options.loss == "full" ? EmbeddingLoss::full
-                                                    : EmbeddingLoss::negative_sampling;
   options.embedding.alpha = options.alpha;
   options.embedding.threads = options.common.threads;
 
@@ -144,12 +145,12 @@ void add_embed_train(CLI::App& embed) {
           "UTF-8 text, plain or gzip, words separated by white space; - for standard input")
       ->option_text("FILE")
       ->required();
-  command->add_option("--model", options->model, "skipgram or cbow (skipgram)")
-      ->option_text("MODEL")
-      ->check(CLI::IsMember({"skipgram", "cbow"}));
-  command->add_option("--loss", options->loss, "negative-sampling, nce or full (negative-sampling)")
-      ->option_text("LOSS")
-      ->check(CLI::IsMember({"negative-sampling", "nce", "full"}));
+  add_choice(*command, "--model", options->embedding.model, kEmbeddingModels,
+             "skipgram or cbow (skipgram)")
+      ->option_text("MODEL");
+  add_choice(*command, "--loss", options->embedding.loss, kEmbeddingLosses,
+             "negative-sampling, nce or full (negative-sampling)")
+      ->option_text("LOSS");
   number("--dim", options->embedding.dim, 1, 65'536, "length of a vector");
   number("--window", options->embedding.window, 1, 1000, "look at most N words to each side");
   number("--negative", options->embedding.negative, 1, 1000, "noise words per center");

@@ -23,11 +23,19 @@
 namespace partita::app {
 namespace {
 
+enum class GenerateMethod : std::uint8_t { stochastic_beam, beam, ancestral, unique };
+
+constexpr auto kGenerateMethods =
+    names<GenerateMethod>({{"stochastic-beam", GenerateMethod::stochastic_beam},
+                           {"beam", GenerateMethod::beam},
+                           {"ancestral", GenerateMethod::ancestral},
+                           {"unique", GenerateMethod::unique}});
+
 struct GenerateOptions {
   ModelFile model;
   std::string prompt;
   std::size_t k = 1;
-  std::string method = "stochastic-beam";
+  GenerateMethod method = GenerateMethod::stochastic_beam;
   SamplerOptions sampler;
   SearchOptions search;
   CommonOptions common;
@@ -67,11 +75,16 @@ Generated draw_unique(const SequenceModel& model, const Sequence& prompt,
 Generated generate(const SequenceModel& model, const Sequence& prompt,
                    const GenerateOptions& options) {
   const Stream stream{.seed = options.common.seed};
-  if (options.method == "ancestral")
-    return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
-  if (options.method == "beam")
-    return without_noise(beam_search(model, prompt, options.k, options.search));
-  if (options.method == "unique") return draw_unique(model, prompt, options, stream);
+  switch (options.method) {
+    case GenerateMethod::ancestral:
+      return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
+    case GenerateMethod::beam:
+      return without_noise(beam_search(model, prompt, options.k, options.search));
+    case GenerateMethod::unique:
+      return draw_unique(model, prompt, options, stream);
+    case GenerateMethod::stochastic_beam:
+      break;
+  }
   StochasticBeam beam = stochastic_beam_search(model, prompt, options.k, stream, options.search);
   return {std::move(beam.sequences), std::move(beam.weights), beam.threshold};
 }
@@ -89,7 +102,7 @@ Json to_json(const Generated& generated, const TextGenerator& generator,
   return {{"sequences", std::move(sequences)},
           {"threshold", generated.threshold},
           {"seed", options.common.seed},
-          {"method", options.method}};
+          {"method", name_of(kGenerateMethods, options.method)}};
 }
 
 std::string to_text(const Generated& generated, const TextGenerator& generator) {
@@ -145,11 +158,9 @@ void add_generate(CLI::App& app) {
   command->add_option("--prompt", options->prompt, "continue this text (it is not repeated)")
       ->option_text("TEXT");
   add_k(*command, options->k, "sequences");
-  command
-      ->add_option("--method", options->method,
-                   "stochastic-beam, unique, ancestral or beam (stochastic-beam)")
-      ->option_text("METHOD")
-      ->check(CLI::IsMember({"stochastic-beam", "beam", "ancestral", "unique"}));
+  add_choice(*command, "--method", options->method, kGenerateMethods,
+             "stochastic-beam, unique, ancestral or beam (stochastic-beam)")
+      ->option_text("METHOD");
   add_penalties(*command, options->sampler);
   add_filter(*command, options->sampler);
   add_max_length(*command, options->search.max_length);

@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -33,8 +31,8 @@ void train_ngram_model(const LmTrainOptions& options) {
   model.save(options.output);
   if (options.common.json) {
     print_json({{"model", options.output},
-                {"kind", options.kind},
-                {"units", options.units},
+                {"kind", name_of(kLmKinds, options.kind)},
+                {"units", units_name(options)},
                 {"order", model.order()},
                 {"lines", text.lines.size()},
                 {"vocabulary", model.vocabulary_size()}});
@@ -45,7 +43,7 @@ void train_ngram_model(const LmTrainOptions& options) {
 }
 
 void run_train(const LmTrainOptions& options) {
-  if (options.kind == "ngram") {
+  if (options.kind == LmKind::ngram) {
     train_ngram_model(options);
   } else {
     train_neural(options);
@@ -54,14 +52,12 @@ void run_train(const LmTrainOptions& options) {
 
 // ---- the command line ----
 
-constexpr std::array kUnits = {"char", "word", "sentencepiece"};
-
-bool is_file(const std::string& units) {
-  return std::find(kUnits.begin(), kUnits.end(), units) == kUnits.end();
-}
+constexpr auto kUnits = names<UnitKind>({{"char", UnitKind::character},
+                                         {"word", UnitKind::word},
+                                         {"sentencepiece", UnitKind::sentencepiece}});
 
 std::string unknown_units(const std::string& text) {
-  return !is_file(text) || std::filesystem::exists(text)
+  return value_named(kUnits, text) || std::filesystem::exists(text)
              ? std::string()
              : "expected char, word, sentencepiece or the file of a SentencePiece model, got " +
                    text;
@@ -69,11 +65,13 @@ std::string unknown_units(const std::string& text) {
 
 }  // namespace
 
+std::string units_name(const LmTrainOptions& options) {
+  return options.units ? name_of(kUnits, *options.units) : options.pieces;
+}
+
 TextUnits units_of(const LmTrainOptions& options, std::span<const std::string> lines) {
-  if (is_file(options.units)) {
-    return TextUnits(SentencePieces(options.units, read_file(options.units)));
-  }
-  return TextUnits::learn(unit_kind(options.units), lines, {.vocabulary = options.vocabulary});
+  if (!options.units) return TextUnits(SentencePieces(options.pieces, read_file(options.pieces)));
+  return TextUnits::learn(*options.units, lines, {.vocabulary = options.vocabulary});
 }
 
 void add_lm_train(CLI::App& app) {
@@ -82,13 +80,18 @@ void add_lm_train(CLI::App& app) {
   command->add_option("TEXT", options->text, "UTF-8 text, one word or sentence per line")
       ->option_text("FILE")
       ->required();
-  command->add_option("--kind", options->kind, "kind of model: ngram, lstm, transformer (ngram)")
-      ->option_text("KIND")
-      ->check(CLI::IsMember({"ngram", "lstm", "transformer"}));
+  add_choice(*command, "--kind", options->kind, kLmKinds,
+             "kind of model: ngram, lstm, transformer (ngram)")
+      ->option_text("KIND");
   command
-      ->add_option("--units", options->units,
-                   "what a token is: char, word, sentencepiece (pieces learned from the text), or "
-                   "the file of a SentencePiece model (char)")
+      ->add_option_function<std::string>(
+          "--units",
+          [options](const std::string& text) {
+            options->units = value_named(kUnits, text);
+            if (!options->units) options->pieces = text;
+          },
+          "what a token is: char, word, sentencepiece (pieces learned from the text), or "
+          "the file of a SentencePiece model (char)")
       ->option_text("UNITS")
       ->check(CLI::Validator([](std::string& text) { return unknown_units(text); }, "UNITS"));
   command
@@ -116,11 +119,10 @@ void add_lm_train(CLI::App& app) {
   add("--heads", options->heads, "attention heads of a transformer (4)", "N")
       ->check(whole_number(1, 1000));
   add("--dropout", options->dropout, "in [0, 1) (0)", "P");
-  add("--loss", options->loss,
-      "full: softmax over all tokens; and for large vocabularies adaptive: an exact one with rare "
-      "tokens apart; nce, sampled: against noise (full)",
-      "NAME")
-      ->check(CLI::IsMember({"full", "adaptive", "nce", "sampled"}));
+  add_choice(*command, "--loss", options->loss, kLmLosses,
+             "full: softmax over all tokens; and for large vocabularies adaptive: an exact one "
+             "with rare tokens apart; nce, sampled: against noise (full)")
+      ->group(group);
   add("--cutoffs", options->cutoffs,
       "for adaptive: tokens from the N-th on form a tail, those from the next N on another one "
       "again (a twentieth and a fifth of all)",

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,11 +14,24 @@
 
 namespace partita::app {
 
+enum class LmKind : std::uint8_t { ngram, lstm, transformer };
+
+inline constexpr auto kLmKinds = names<LmKind>(
+    {{"ngram", LmKind::ngram}, {"lstm", LmKind::lstm}, {"transformer", LmKind::transformer}});
+
+enum class LmLoss : std::uint8_t { full, adaptive, nce, sampled };
+
+inline constexpr auto kLmLosses = names<LmLoss>({{"full", LmLoss::full},
+                                                 {"adaptive", LmLoss::adaptive},
+                                                 {"nce", LmLoss::nce},
+                                                 {"sampled", LmLoss::sampled}});
+
 struct LmTrainOptions {
   std::string text;
-  std::string kind = "ngram";
-  std::string units = "char";  // or the file of a SentencePiece model
-  std::size_t vocabulary = 0;  // 0: that of the units
+  LmKind kind = LmKind::ngram;
+  std::optional<UnitKind> units = UnitKind::character;  // none: those of a SentencePiece model
+  std::string pieces;                                   // its file
+  std::size_t vocabulary = 0;                           // 0: that of the units
   std::string output;
   int order = 0;  // 0: that of the units
   // For the neural kinds.
@@ -25,7 +39,7 @@ struct LmTrainOptions {
   std::int64_t layers = 0;  // 0: the kind's own
   std::int64_t heads = 4;
   double dropout = 0;
-  std::string loss = "full";
+  LmLoss loss = LmLoss::full;
   std::int64_t noise = 100;
   std::vector<std::int64_t> cutoffs;  // none: the defaults
   double epochs = 10;
@@ -37,6 +51,9 @@ struct LmTrainOptions {
   RunOptions run;
   CommonOptions common;
 };
+
+/// The kind of the units, or the file of the SentencePiece model.
+std::string units_name(const LmTrainOptions& options);
 
 /// The units that the options ask for, learned from the lines where necessary.
 /// @throws InvalidArgument, IoError, DataError
