@@ -156,14 +156,14 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
         const T max = static_cast<T>(workspace.pass.max());
         T buffer[kBlock];
         CompensatedSum total;
-        if (placed > 0) total.add(kernels::of<T>().exp_ratios(start.data(), placed, max, place));
+        if (placed > 0) total.add(kernels::of<T>().exp_lifted(start.data(), placed, max, place));
         for (std::size_t first = placed; first < row.columns(); first += kBlock) {
           const auto z = row.block_from(first, buffer);
           T* const out = terms + first - placed;
           if (writer.is_short()) {
-            total.add(kernels::of<T>().exp_ratios_short(z.data(), z.size(), max, out));
+            total.add(kernels::of<T>().exp_lifted_for_sum(z.data(), z.size(), max, out));
           } else {
-            total.add(kernels::of<T>().exp_ratios(z.data(), z.size(), max, out));
+            total.add(kernels::of<T>().exp_lifted(z.data(), z.size(), max, out));
           }
         }
         const auto scale = total.inverse<T>();

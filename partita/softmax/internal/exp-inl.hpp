@@ -39,13 +39,8 @@ struct Exp<float> {
   static constexpr int kMantissa = 23;
   static constexpr float kRound = 0x1.8p23F;
   static constexpr std::int32_t kLiftedOne = (127 + 64) << kMantissa;
-  static constexpr float kLift = 64;
   static constexpr float kLifted = 0x1p64F;
   static constexpr float kUnlift = 0x1p-64F;
-  static constexpr float kExact = 256;
-  static constexpr float kLn2Short =
-      0x1.62ep-1F;  // 12 bits: times the exponents up to kExact exact
-  static constexpr float kLn2Rest = 0x1.0bfbe8p-15F;
   // Relative error 3.1e-9.
   template <class D, class V>
   static V polynomial(D d, V r) {
@@ -68,12 +63,8 @@ struct Exp<double> {
   static constexpr int kMantissa = 52;
   static constexpr double kRound = 0x1.8p52;
   static constexpr std::int64_t kLiftedOne = std::int64_t{1023 + 128} << kMantissa;
-  static constexpr double kLift = 128;
   static constexpr double kLifted = 0x1p128;
   static constexpr double kUnlift = 0x1p-128;
-  static constexpr double kExact = 2048;
-  static constexpr double kLn2Short = kLn2High;
-  static constexpr double kLn2Rest = kLn2Low;
   // Relative error 3.7e-18.
   template <class D, class V>
   static V polynomial(D d, V r) {
@@ -136,6 +127,13 @@ HWY_INLINE Pair<V> TwoSum(V a, V b) {
   return {sum, hn::Add(hn::Sub(a, hn::Sub(sum, back)), hn::Sub(b, back))};
 }
 
+/// The same where |a| >= |b| (Dekker 1971).
+template <class V>
+HWY_INLINE Pair<V> FastTwoSum(V a, V b) {
+  const V sum = hn::Add(a, b);
+  return {sum, hn::Sub(b, hn::Sub(sum, a))};
+}
+
 HWY_INLINE Pair<double> TwoSum(double a, double b) {
   const double sum = a + b;
   const double back = sum - a;
@@ -150,15 +148,14 @@ HWY_INLINE Pair<V> ExpLifted(D d, V z, V max) {
   using E = Exp<T>;
   const hn::RebindToSigned<D> di;
   // Without the rounding error of the difference, a logit 90 below the maximum would lose 60 ulp.
-  const auto x = TwoSum(z, hn::Neg(max));
+  const V negative = hn::Neg(max);
+  const auto x = FastTwoSum(hn::Min(z, negative), hn::Max(z, negative));  // z <= max
   hn::VFromD<decltype(di)> power_bits;
   const V n = NearestPower(d, x.high, power_bits);
-  const V r_high = hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x.high);
-  const V r_rest = hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), x.low);
-  const V r = hn::Add(r_high, r_rest);
-  const V r_low = hn::Sub(r_rest, hn::Sub(r, r_high));
+  const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x.high),
+                      hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), x.low));
   const V one = hn::Set(d, T{1});
-  const V t = hn::Add(r, hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r_low));
+  const V t = hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r);
   const V y = hn::Add(one, t);
   const V y_low = hn::Sub(t, hn::Sub(y, one));
   const V power = hn::BitCast(d, hn::Add(power_bits, hn::Set(di, E::kLiftedOne)));
@@ -168,48 +165,20 @@ HWY_INLINE Pair<V> ExpLifted(D d, V z, V max) {
           hn::IfThenElseZero(in_range, hn::Mul(y_low, power))};
 }
 
-/// What ExpRelative needs to know of the largest logit of a row.
-template <class T>
-struct Largest {
-  explicit Largest(T max) {
-    using E = Exp<T>;
-    // Above kExact the difference of logits is exact wherever its exponential is not 0.
-    origin = max < -E::kExact || max > E::kExact ? max : T{0};
-    const T x = max - origin;
-    magic = E::kRound + (E::kLift - ((x * E::kLog2e + E::kRound) - E::kRound));
-    cutoff = x + E::kSmallest;
-  }
-  T origin;
-  T magic;
-  T cutoff;
-};
-
-/// exp(z) up to a factor that the row shares, with which exp(max) is 2^lift to within a factor of
-/// sqrt 2: high within 1 ulp, low nearly all that its rounding left out. Since the logit itself is
-/// reduced, and not its difference from the maximum, there is no rounding error of that difference
-/// to be carried along.
+/// The same to the digits that a sum needs (ExpForSum), subnormal results included.
 template <class D, class V>
-HWY_INLINE Pair<V> ExpRelative(D d, V z, const Largest<hn::TFromD<D>>& largest) {
+HWY_INLINE V ExpLiftedForSum(D d, V z, V max) {
   using T = hn::TFromD<D>;
   using E = Exp<T>;
   const hn::RebindToSigned<D> di;
-  const V x = hn::Sub(z, hn::Set(d, largest.origin));
-  const V magic = hn::Set(d, largest.magic);
-  const V shifted = hn::MulAdd(x, hn::Set(d, E::kLog2e), magic);
-  const V n = hn::Sub(shifted, magic);
-  const V r =
-      hn::NegMulAdd(n, hn::Set(d, E::kLn2Rest), hn::NegMulAdd(n, hn::Set(d, E::kLn2Short), x));
+  const V x = hn::Sub(z, max);
+  hn::VFromD<decltype(di)> power_bits;
+  const V n = NearestPower(d, x, power_bits);
+  const V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2), x);
   const V one = hn::Set(d, T{1});
-  const V t = hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r);
-  const V y = hn::Add(one, t);
-  const V y_low = hn::Sub(t, hn::Sub(y, one));
-  const auto bits =
-      hn::Add(hn::ShiftLeft<E::kMantissa>(hn::BitCast(di, shifted)), hn::BitCast(di, one));
-  const V power = hn::BitCast(d, bits);
-  // Below the range, -inf included, all of it is meaningless, and becomes 0.
-  const auto in_range = hn::Ge(x, hn::Set(d, largest.cutoff));
-  return {hn::IfThenElseZero(in_range, hn::Mul(y, power)),
-          hn::IfThenElseZero(in_range, hn::Mul(y_low, power))};
+  const V y = hn::MulAdd(hn::MulAdd(E::polynomial(d, r), r, one), r, one);
+  const V power = hn::BitCast(d, hn::Add(power_bits, hn::Set(di, E::kLiftedOne)));
+  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallest)), hn::Mul(y, power));
 }
 
 }  // namespace partita::kernels::HWY_NAMESPACE

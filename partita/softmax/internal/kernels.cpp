@@ -222,58 +222,12 @@ HWY_INLINE Wide<double> SumPairs(const T* high, const T* low) {
   return {sum, rest - (sum - total)};
 }
 
-template <class T>
-Wide<double> ExpAccurate(const T* z, std::size_t n, T max, T* out) {
+/// The sum of exp(z - max) 2^lift; put(i, term) sees each.
+template <class T, class Put>
+HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, const Put& put) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
-  const auto unlift = hn::Set(d, Exp<T>::kUnlift);
-  T high[kLanes];
-  T low[kLanes];
-  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
-    auto sum = hn::Zero(d);
-    auto lost = hn::Zero(d);
-    for (std::size_t i = slice; i < n; i += kLanes) {
-      const auto term = ExpLifted(d, hn::LoadU(d, z + i), m);
-      hn::StoreU(hn::Mul(term.high, unlift), d, out + i);
-      const auto next = TwoSum(sum, term.high);
-      sum = next.high;
-      lost = hn::Add(lost, hn::Add(next.low, term.low));
-    }
-    hn::StoreU(sum, d, high + slice);
-    hn::StoreU(lost, d, low + slice);
-  }
-  const Wide<double> sum = SumPairs(high, low);
-  const auto unlift_sum = static_cast<double>(Exp<T>::kUnlift);
-  return {sum.high * unlift_sum, sum.low * unlift_sum};
-}
-
-/// ExpRatios whose terms have the relative error of a sum: for results of fewer digits than T.
-template <class T>
-double ExpRatiosShort(const T* z, std::size_t n, T max, T* out) {
-  const Tag<T> d;
-  const Largest<T> largest(max);
-  T lanes[kLanes];
-  double total = 0;
-  for (std::size_t first = 0; first < n; first += kBlock) {
-    ReduceLanes<T>(
-        std::min(kBlock, n - first), hn::Zero(d),
-        [&](std::size_t i, hn::VFromD<Tag<T>> sum) {
-          const auto term = ExpRelative(d, hn::LoadU(d, z + first + i), largest).high;
-          hn::StoreU(term, d, out + first + i);
-          return hn::Add(sum, term);
-        },
-        [](auto a, auto b) { return hn::Add(a, b); },
-        [&](std::size_t slice, hn::VFromD<Tag<T>> sum) { hn::StoreU(sum, d, lanes + slice); });
-    total += SumLanes(lanes);
-  }
-  return total;
-}
-
-template <class T>
-Wide<double> ExpRatios(const T* z, std::size_t n, T max, T* out) {
-  const Tag<T> d;
-  const Largest<T> largest(max);
-  // A sum that begins above all it will get loses in an addition what two subtractions tell.
+  // More than all that is added to it, so that two subtractions tell what an addition loses.
   const auto start = hn::Set(d, Exp<T>::kLifted * T{2 * kBlock / kLanes});
   T high[kLanes];
   T low[kLanes];
@@ -284,11 +238,11 @@ Wide<double> ExpRatios(const T* z, std::size_t n, T max, T* out) {
       auto sum = start;
       auto lost = hn::Zero(d);
       for (std::size_t i = first + slice; i < end; i += kLanes) {
-        const auto term = ExpRelative(d, hn::LoadU(d, z + i), largest);
-        hn::StoreU(term.high, d, out + i);
-        const auto next = hn::Add(sum, term.high);
-        lost = hn::Add(lost, hn::Add(hn::Sub(term.high, hn::Sub(next, sum)), term.low));
-        sum = next;
+        const auto term = ExpLifted(d, hn::LoadU(d, z + i), m);
+        put(i, term.high);
+        const auto next = FastTwoSum(sum, term.high);
+        lost = hn::Add(lost, hn::Add(next.low, term.low));
+        sum = next.high;
       }
       hn::StoreU(hn::Sub(sum, start), d, high + slice);
       hn::StoreU(lost, d, low + slice);
@@ -296,6 +250,46 @@ Wide<double> ExpRatios(const T* z, std::size_t n, T max, T* out) {
     const Wide<double> block = SumPairs(high, low);
     const auto next = TwoSum(total.high, block.high);
     total = {next.high, total.low + next.low + block.low};
+  }
+  return total;
+}
+
+template <class T>
+Wide<double> ExpAccurate(const T* z, std::size_t n, T max, T* out) {
+  const Tag<T> d;
+  const auto unlift = hn::Set(d, Exp<T>::kUnlift);
+  const Wide<double> sum = SumLifted(z, n, max, [&](std::size_t i, hn::VFromD<Tag<T>> term) {
+    hn::StoreU(hn::Mul(term, unlift), d, out + i);
+  });
+  const auto unlift_sum = static_cast<double>(Exp<T>::kUnlift);
+  return {sum.high * unlift_sum, sum.low * unlift_sum};
+}
+
+template <class T>
+Wide<double> ExpLiftedTerms(const T* z, std::size_t n, T max, T* out) {
+  const Tag<T> d;
+  return SumLifted(z, n, max,
+                   [&](std::size_t i, hn::VFromD<Tag<T>> term) { hn::StoreU(term, d, out + i); });
+}
+
+template <class T>
+double ExpLiftedForSumTerms(const T* z, std::size_t n, T max, T* out) {
+  const Tag<T> d;
+  using V = hn::VFromD<Tag<T>>;
+  const V m = hn::Set(d, max);
+  T lanes[kLanes];
+  double total = 0;
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    ReduceLanes<T>(
+        std::min(kBlock, n - first), hn::Zero(d),
+        [&](std::size_t i, V sum) {
+          const V term = ExpLiftedForSum(d, hn::LoadU(d, z + first + i), m);
+          hn::StoreU(term, d, out + first + i);
+          return hn::Add(sum, term);
+        },
+        [](V a, V b) { return hn::Add(a, b); },
+        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+    total += SumLanes(lanes);
   }
   return total;
 }
@@ -331,8 +325,8 @@ const Kernels<T>* Table() {
       .lane_cumulate_exp = LaneCumulateExp<T>,
       .exp_bounds = ExpBounds<T>,
       .exp_accurate = ExpAccurate<T>,
-      .exp_ratios = ExpRatios<T>,
-      .exp_ratios_short = ExpRatiosShort<T>,
+      .exp_lifted = ExpLiftedTerms<T>,
+      .exp_lifted_for_sum = ExpLiftedForSumTerms<T>,
       .scale = Scale<T>,
       .subtract = Subtract<T>,
   };

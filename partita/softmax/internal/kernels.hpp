@@ -69,16 +69,13 @@ struct Kernels {
   /// fine.
   Wide<double> (*exp_accurate)(const T* z, std::size_t n, T max, T* out);
 
-  /// out[i] = exp(z[i]) c, with a c between 2^lift / sqrt 2 and 2^lift sqrt 2 over exp(max) that
-  /// depends on max alone; returns their sum. For ratios, since c drops out: a term over the sum is
-  /// within 1.5 ulp before it is rounded, subnormal ones included. In place is fine.
+  /// out[i] = exp(z[i] - max) 2^lift, with a lift that keeps all digits of what would be subnormal,
+  /// and their sum: for ratios, from which it drops out. In place is fine.
   /// @param n any multiple of kStep, of any number of blocks
-  /// @param max finite, the largest logit of the row
-  Wide<double> (*exp_ratios)(const T* z, std::size_t n, T max, T* out);
+  Wide<double> (*exp_lifted)(const T* z, std::size_t n, T max, T* out);
 
-  /// The same for results that are rounded to 16 bits: the sum is of the rounded terms, and
-  /// rounded.
-  double (*exp_ratios_short)(const T* z, std::size_t n, T max, T* out);
+  /// The same with terms as in lane_sum_exp, for results that are rounded to 16 bits.
+  double (*exp_lifted_for_sum)(const T* z, std::size_t n, T max, T* out);
 
   /// out[i] = x[i] * scale. In place is fine.
   void (*scale)(const T* x, std::size_t n, Wide<T> scale, T* out);
