@@ -101,7 +101,8 @@ SamplerSettings SamplerOptions::settings() {
 void add_filter(CLI::App& app, SamplerOptions& options) {
   SamplerSettings& s = options.values;
   Group add(app, "Filters, in the order in which they are applied");
-  add.number("--temperature", s.temperature, "divide the logits by T > 0 (1)", "T", "(0, inf)");
+  add.number("--temperature,--temp", s.temperature, "divide the logits by T > 0 (1)", "T",
+             "(0, inf)");
   add.number("--dynatemp-range", s.dynatemp_range,
              "temperature from T - R to T + R, rising with the entropy (0: off)", "R", "[0, inf)");
   add.number("--dynatemp-exp", s.dynatemp_exponent,

@@ -22,10 +22,16 @@ double largest(std::span<const double> logits) {
   return *std::max_element(logits.begin(), logits.end());
 }
 
-/// (z - max z) / T, with the softmax of z / T and no overflow however small T is.
-void divide(std::span<double> logits, double temperature) {
-  const double max = largest(logits);
-  for (double& z : logits) z = (z - max) / temperature;
+/// (z - max z) / T, with the softmax of z / T and no overflow however small T is; or z / T itself,
+/// as far as it is finite.
+void divide(std::span<double> logits, double temperature, bool moves) {
+  const double max = moves ? largest(logits) : 0;
+  for (double& z : logits) {
+    if (z == -kInfinity) continue;
+    z = (z - max) / temperature;
+    if (!moves)
+      z = std::clamp(z, std::numeric_limits<double>::lowest(), std::numeric_limits<double>::max());
+  }
 }
 
 /// low + (high - low) (H / log n)^exponent.
@@ -108,8 +114,10 @@ void apply_step(SamplerStep step, const SamplerSettings& settings, const Stream&
     case SamplerStep::dry:
       return apply_dry(settings, lookup);
     case SamplerStep::temperature:
-      return divide(logits, settings.dynatemp_range > 0 ? dynamic_temperature(settings, logits)
-                                                        : settings.temperature);
+      return divide(logits,
+                    settings.dynatemp_range > 0 ? dynamic_temperature(settings, logits)
+                                                : settings.temperature,
+                    !penalizes_after_temperature(settings));
     case SamplerStep::xtc:
       return exclude_top_choices(settings, stream, logits);
     case SamplerStep::adaptive_p:

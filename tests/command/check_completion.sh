@@ -25,7 +25,7 @@ expect "transformer" lm train --kind t
 expect "--checkpoint --checkpoint-seconds" lm train --check
 expect "--checkpoint --checkpoint-seconds" lm train words.txt --kind lstm --check
 expect "" sample --seed ""
-expect "--temperature --top-n-sigma --top-h --top-k --top-p --typical-p --threads" sample --t
+expect "--temperature --temp --top-n-sigma --top-h --top-k --top-p --typical-p --typical --threads" sample --t
 if [[ $2 == ON ]]; then
   expect "gaussian concrete" vae train --latent ""
   expect "tour" to

@@ -76,6 +76,13 @@ void apply_penalties(const SamplerSettings& settings, const Lookup& lookup) {
   }
 }
 
+bool penalizes_after_temperature(const SamplerSettings& settings) {
+  if (settings.repeat_penalty == 1 || !settings.uses(SamplerStep::penalties)) return false;
+  const auto& order = settings.order;
+  const auto temperature = std::find(order.begin(), order.end(), SamplerStep::temperature);
+  return std::find(temperature, order.end(), SamplerStep::penalties) != order.end();
+}
+
 void apply_dry(const SamplerSettings& settings, const Lookup& lookup) {
   const auto window = last(settings.history, settings.dry_last_n);
   const auto is_breaker = [&](std::int32_t token) {

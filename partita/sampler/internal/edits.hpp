@@ -16,6 +16,10 @@ using Lookup = std::function<double*(std::int32_t token)>;
 void apply_constraints(const SamplerSettings& settings, std::span<double> row);
 
 void apply_penalties(const SamplerSettings& settings, const Lookup& lookup);
+
+/// Whether repeat_penalty, which asks where 0 is, comes after the temperature, which is otherwise
+/// free to move the row.
+bool penalizes_after_temperature(const SamplerSettings& settings);
 void apply_dry(const SamplerSettings& settings, const Lookup& lookup);
 
 /// @param logits those of all tokens that are left.

@@ -41,6 +41,16 @@ TEST(Edits, RepetitionFrequencyAndPresence) {
   EXPECT_EQ(after(last, {4, -1, 3, 0}), (std::vector<double>{4, -1, 3, 0}));
 }
 
+// A temperature moves no logit across 0, where the penalty turns from a quotient to a product.
+TEST(Edits, RepetitionAfterTheTemperatureIsOfTheScaledLogits) {
+  const Tokens history = {0, 1};
+  const SamplerStep order[] = {SamplerStep::temperature, SamplerStep::penalties};
+  const SamplerSettings s{
+      .history = history, .repeat_penalty = 2, .temperature = 0.5, .order = order};
+  // 3, -1 and 4, divided by 1/2: 6 / 2, -2 * 2, 8.
+  EXPECT_EQ(after(s, {3, -1, 4}), (std::vector<double>{3, -4, 8}));
+}
+
 TEST(Edits, NoRepeatNgram) {
   const Tokens history = {0, 1, 2, 0, 1};
   const std::vector<double> row = {1, 1, 1, 1};

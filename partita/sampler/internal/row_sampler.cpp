@@ -71,7 +71,8 @@ void RowSampler::plan() {
     if (!s.uses(step)) continue;
     if (is_leading && is_edit(step) && temperatures_.empty()) {
       edits_.push_back(step);
-    } else if (is_leading && step == SamplerStep::temperature && s.dynatemp_range == 0) {
+    } else if (is_leading && step == SamplerStep::temperature && s.dynatemp_range == 0 &&
+               !penalizes_after_temperature(s)) {
       temperatures_.push_back(s.temperature);
     } else if (is_leading && is_filter(step)) {
       first_ = step;
