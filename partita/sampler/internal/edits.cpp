@@ -69,7 +69,7 @@ void apply_penalties(const SamplerSettings& settings, const Lookup& lookup) {
   std::map<std::int32_t, int> counts;
   for (const std::int32_t token : last(settings.history, settings.penalty_last_n)) ++counts[token];
   for (const auto& [token, count] : counts) {
-    change(lookup, token, [&](double z) {
+    change(lookup, token, [&, count = count](double z) {  // clang 14 captures no binding
       z = z > 0 ? z / settings.repeat_penalty : z * settings.repeat_penalty;
       return z - (count * settings.frequency_penalty + settings.presence_penalty);
     });
