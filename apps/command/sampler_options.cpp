@@ -125,7 +125,7 @@ void add_filter(CLI::App& app, SamplerOptions& options) {
              "keep probabilities of at least P, or less if the entropy is high (0)", "P", "[0, 1)");
   add.flag("--p-less", s.p_less, "keep probabilities of at least the sum of their squares");
   add.text("--samplers", "A;B;...",
-           "apply these steps, in this order (the above; `llama.cpp` is its default)",
+           "apply these steps, in this order; `llama.cpp`: its default order",
            [&options](const std::string& text) {
              options.order = text == "llama.cpp"
                                  ? std::vector(std::begin(kLlamaCppOrder), std::end(kLlamaCppOrder))
