@@ -174,7 +174,9 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
         }
         if (placed > 0) kernels::of<T>().scale(place, placed, scale, place);
         for (std::size_t first = placed; first < row.columns(); first += kBlock) {
-          kernels::of<T>().scale(terms + first - placed, kBlock, scale, buffer);
+          const std::size_t n = std::min(kBlock, row.columns() - first);
+          kernels::of<T>().scale(terms + first - placed, kernels::round_up(n, kernels::kLanes),
+                                 scale, buffer);
           writer.write(buffer, first);
         }
       });
