@@ -9,6 +9,7 @@
 #include "apps/command/sampler_options.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita::app {
@@ -38,10 +39,7 @@ Read tokens(std::vector<std::int32_t> SamplerOptions::*member) {
 void read_allowed(SamplerOptions& options, const Json& value, std::size_t categories) {
   options.allowed.assign(categories, 0);
   for (const auto token : value.get<std::vector<std::int64_t>>()) {
-    if (token < 0 || static_cast<std::size_t>(token) >= categories) {
-      throw InvalidArgument("",
-                            fmt::format("expected tokens of 0..{}, got {}", categories - 1, token));
-    }
+    check_index("", token, categories, "tokens");
     options.allowed[static_cast<std::size_t>(token)] = 1;
   }
 }

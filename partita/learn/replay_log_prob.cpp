@@ -83,11 +83,15 @@ struct Kept {
   std::vector<double> log_prob;     // of each row's token
 };
 
-Kept kept_of(Rows logits, std::span<const std::int64_t> tokens, const RowSettings& settings,
-             const Streams& streams) {
+Kept kept_of(const Tensor& matrix, std::span<const std::int64_t> tokens,
+             const RowSettings& settings, const Streams& streams) {
+  const Rows logits = rows_of(matrix, "logits");
+  check_size("tokens", tokens.size(), logits.rows(), "one for each row");
+  settings.check_covers(logits.rows());
+  streams.check_covers(logits.rows());
+  const Tensor doubles = matrix.to(at::kDouble).contiguous();
   Kept all;
   sampler::RowSampler row;
-  std::vector<double> values(logits.columns());
   for (std::size_t r = 0; r < logits.rows(); ++r) {
     try {
       check_index("tokens", tokens[r], logits.columns());
@@ -96,12 +100,7 @@ Kept kept_of(Rows logits, std::span<const std::int64_t> tokens, const RowSetting
     } catch (const InvalidArgument& error) {
       throw InvalidArgument(error.argument(), "row " + std::to_string(r) + ": " + error.reason());
     }
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      values[i] = visit(logits.dtype(), [&]<Element T>(T) {
-        return static_cast<double>(
-            logits.row_data<T>(r)[static_cast<std::ptrdiff_t>(i) * logits.column_stride()]);
-      });
-    }
+    const std::span values(doubles.data_ptr<double>() + r * logits.columns(), logits.columns());
     const Slopes slopes(settings[r], streams[r], values);
     const sampler::Candidates& kept = row.kept();
     std::int64_t token = 0;
@@ -124,12 +123,7 @@ Kept kept_of(Rows logits, std::span<const std::int64_t> tokens, const RowSetting
 
 Tensor replay_log_prob(const Tensor& logits, std::span<const std::int64_t> tokens,
                        const RowSettings& settings, const Streams& streams) {
-  const Tensor values = logits.detach().cpu();
-  const Rows rows = rows_of(values, "logits");
-  check_size("tokens", tokens.size(), rows.rows(), "one for each row");
-  settings.check_covers(rows.rows());
-  streams.check_covers(rows.rows());
-  const Kept kept = kept_of(rows, tokens, settings, streams);
+  const Kept kept = kept_of(logits.detach().cpu(), tokens, settings, streams);
   const Tensor row = at::tensor(kept.row);
   const Tensor z =
       logits.cpu().to(at::kDouble).reshape({-1}).index_select(0, at::tensor(kept.place));

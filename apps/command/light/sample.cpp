@@ -49,41 +49,47 @@ void append(TopKSample& all, TopKSample&& part) {
   join(all.threshold, part.threshold);
 }
 
-/// The settings of each row, and what they point to.
-struct RowsSettings {
-  std::deque<SamplerOptions> options;
-  std::vector<SamplerSettings> each;
-};
-
-RowsSettings settings_of(const SampleOptions& options, Rows logits) {
-  RowsSettings out;
-  if (options.settings.empty()) {
-    const SamplerSettings common = SamplerOptions(options.sampler).settings();
-    if (common.mirostat == 0 && !(common.adaptive_target >= 0)) {
-      out.options.push_back(options.sampler);
-      out.each.assign(logits.rows(), out.options.front().settings());
-      return out;
+/// The settings of all rows or, where they differ or have a state, of each.
+class SettingsOfRows {
+ public:
+  SettingsOfRows(const SampleOptions& options, Rows logits) {
+    SamplerOptions common = options.sampler;
+    const SamplerSettings s = common.settings();
+    if (!options.settings.empty()) {
+      options_ = read_sampler_settings(options.settings, logits.rows(), logits.columns(), common);
+    } else {
+      const bool has_state = s.mirostat != 0 || s.adaptive_target >= 0;
+      options_.assign(has_state ? logits.rows() : 1, common);
     }
-    out.options.assign(logits.rows(), options.sampler);  // a state for each row
-  } else {
-    out.options =
-        read_sampler_settings(options.settings, logits.rows(), logits.columns(), options.sampler);
+    for (SamplerOptions& row : options_) each_.push_back(row.settings());
   }
-  for (SamplerOptions& row : out.options) out.each.push_back(row.settings());
-  return out;
-}
+
+  const SamplerSettings& operator[](std::size_t row) const {
+    return each_.size() == 1 ? each_.front() : each_[row];
+  }
+  RowSettings slice(std::size_t first, std::size_t rows) const {
+    if (each_.size() == 1) return each_.front();
+    return std::span(each_).subspan(first, rows);
+  }
+  /// Whether they are the same for all rows and change nothing.
+  bool is_identity() const { return each_.size() == 1 && each_.front().is_identity(); }
+
+ private:
+  std::deque<SamplerOptions> options_;  // what each_ points to
+  std::vector<SamplerSettings> each_;
+};
 
 /// Calls draw(chunk, its settings, its streams, errors) on a chunk of rows at a time. A bad row
 /// fails the command, since half a result looks too much like a whole one.
 template <class Draw>
-void for_each_chunk(Rows logits, const SampleOptions& options, const RowsSettings& settings,
+void for_each_chunk(Rows logits, const SampleOptions& options, const SettingsOfRows& settings,
                     const Draw& draw) {
   const std::size_t step = std::max<std::size_t>(1, kChunkElements / logits.columns());
   Meter meter("sampling");
   for (std::size_t first = 0; first < logits.rows(); first += step) {
     const Rows chunk = logits.slice(first, std::min(step, logits.rows() - first));
     std::vector<RowError> errors;
-    draw(chunk, std::span(settings.each).subspan(first, chunk.rows()),
+    draw(chunk, settings.slice(first, chunk.rows()),
          Streams(Stream{.seed = options.common.seed}, first), errors);
     if (!errors.empty()) {
       throw DataError(options.logits,
@@ -93,7 +99,7 @@ void for_each_chunk(Rows logits, const SampleOptions& options, const RowsSetting
   }
 }
 
-TopKSample sample_rows(Rows logits, const SampleOptions& options, const RowsSettings& settings) {
+TopKSample sample_rows(Rows logits, const SampleOptions& options, const SettingsOfRows& settings) {
   TopKSample all{.rows = 0,
                  .k = options.k,
                  .indices = {},
@@ -101,12 +107,11 @@ TopKSample sample_rows(Rows logits, const SampleOptions& options, const RowsSett
                  .log_prob = {},
                  .log_sum_exp = {},
                  .threshold = {}};
-  // By the options and not by rows' settings, so that no row's draw depends on others' settings.
-  const bool plain =
-      options.settings.empty() && SamplerOptions(options.sampler).settings().is_identity();
+  // By the options and not by each row's settings, so that no row's draw depends on others'.
+  const bool plain = options.settings.empty() && settings.is_identity();
   for_each_chunk(
       logits, options, settings,
-      [&](Rows chunk, std::span<const SamplerSettings> each, const Streams& streams,
+      [&](Rows chunk, const RowSettings& each, const Streams& streams,
           std::vector<RowError>& errors) {
         const int threads = options.common.threads;
         append(all, plain ? gumbel_top_k(chunk, options.k, streams,
@@ -118,11 +123,11 @@ TopKSample sample_rows(Rows logits, const SampleOptions& options, const RowsSett
 }
 
 std::vector<Draw> draw_rows(Rows logits, const SampleOptions& options,
-                            const RowsSettings& settings) {
+                            const SettingsOfRows& settings) {
   std::vector<Draw> all;
   for_each_chunk(
       logits, options, settings,
-      [&](Rows chunk, std::span<const SamplerSettings> each, const Streams& streams,
+      [&](Rows chunk, const RowSettings& each, const Streams& streams,
           std::vector<RowError>& errors) {
         auto draws = sample_with_report(
             chunk, each, streams,
@@ -163,7 +168,7 @@ std::string to_text(const TopKSample& sample) {
   return out;
 }
 
-Json to_json(const std::vector<Draw>& draws, const RowsSettings& settings, std::uint64_t seed) {
+Json to_json(const std::vector<Draw>& draws, const SettingsOfRows& settings, std::uint64_t seed) {
   Json rows = Json::array();
   for (std::size_t row = 0; row < draws.size(); ++row) {
     const Draw& draw = draws[row];
@@ -181,8 +186,8 @@ Json to_json(const std::vector<Draw>& draws, const RowsSettings& settings, std::
                 {"raw_entropy", draw.raw_entropy},
                 {"entropy", draw.entropy},
                 {"top", std::move(top)}};
-    if (settings.each[row].mirostat != 0) {
-      out["mirostat_mu"] = settings.each[row].mirostat_state->mu;
+    if (settings[row].mirostat != 0) {
+      out["mirostat_mu"] = settings[row].mirostat_state->mu;
     }
     rows.push_back(std::move(out));
   }
@@ -214,7 +219,7 @@ void run(const SampleOptions& options) {
   const ArrayFile file(options.logits);
   const Rows logits = file.rows();
   check_between("-k", options.k, 1, logits.columns(), "the categories of " + options.logits);
-  const RowsSettings settings = settings_of(options, logits);
+  const SettingsOfRows settings(options, logits);
   if (options.logprobs) {
     const std::vector<Draw> draws = draw_rows(logits, options, settings);
     if (!options.output.empty()) {

@@ -29,7 +29,8 @@
 
 namespace partita::sampler {
 
-class RowSampler {
+/// Exported, since partita_learn replays draws with it.
+class [[gnu::visibility("default")]] RowSampler {
  public:
   /// Takes one row, which must outlive the calls that follow, and edits it.
   /// @throws InvalidArgument naming a setting out of its range; or if the row holds NaN or +inf, or
