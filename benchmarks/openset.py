@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Open-set training, over seeds: the table of RESULTS.md.
+"""Open-set training, over seeds: the table of results/openset.md.
 
     benchmarks/openset.py PARTITA MNIST NOTMNIST [--seeds 3] [option of openset train ...]
 

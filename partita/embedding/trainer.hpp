@@ -58,7 +58,7 @@ struct EmbeddingOptions {
   /// 2011, "Hogwild!"), and no two runs are the same, unless this is set: then ranges of 1024
   /// positions are trained on copies of the rows they touch, and the changes of eight ranges are
   /// combined (Maleki et al. 2021). The result does not depend on the number of threads; see
-  /// benchmarks/RESULTS.md for the cost. Loss full then runs on one thread.
+  /// benchmarks/results/embed.md for the cost. Loss full then runs on one thread.
   bool deterministic = false;
 };
 

@@ -30,7 +30,7 @@ std::map<std::string, std::string> pairs_of(const std::string& text, const std::
 /// "E6" -> the text below its heading.
 std::map<std::string, std::string> sections_of(std::string page) {
   std::map<std::string, std::string> sections;
-  const std::regex heading("\n### ([A-G][0-9])\\. [^\n]+\n");
+  const std::regex heading("\n### <a id=\"[a-g][0-9]\"></a>([A-G][0-9])\\. [^\n]+");
   std::smatch match;
   std::string row;
   while (std::regex_search(page, match, heading)) {
@@ -69,7 +69,7 @@ TEST(Lecture, EveryRowHasItsFormulaItsHeaderAndItsClaim) {
     EXPECT_TRUE(fs::exists(root / header[1].str())) << header[1];
     std::smatch tour;
     ASSERT_TRUE(std::regex_search(
-        section, tour, std::regex(R"(- Tour: \[`(\w+)`\]\(\.\./apps/tour/(chapter_\w+\.cpp)\))")));
+        section, tour, std::regex(R"(; tour: \[`(\w+)`\]\(\.\./apps/tour/(chapter_\w+\.cpp)\))")));
     EXPECT_EQ(claims.at(row), tour[2].str() + " " + tour[1].str());
   }
 }
