@@ -22,6 +22,7 @@
 
 #include "partita/gumbel/internal/sum_tree.hpp"
 #include "partita/softmax/internal/kernels.hpp"
+#include "partita/softmax/internal/row_kernels.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
@@ -299,8 +300,8 @@ bool Cells<T>::renew() {
     }
     T max{};
     double sum = 0;
-    kernels::of<T>().lane_max(buffer, z.size(), cells(b), &max);
-    kernels::of<T>().lane_sum_exp(buffer, z.size(), &max, cells(b), &sum);
+    kernels::row_kernels<T>().lane_max(buffer, z.size(), cells(b), &max);
+    kernels::row_kernels<T>().lane_sum_exp(buffer, z.size(), &max, cells(b), &sum);
     blocks_[b].max = static_cast<double>(max);
     largest = std::max(largest, max);
   }

@@ -30,7 +30,7 @@ bool RowSampler::is_short() {
   }
   // If a temperature follows, drawing from the row takes a pass more; look for a list first.
   if (*first_ != SamplerStep::top_p || !heats_after_) return false;
-  const T low = scan.reached_by(kShortList / 16);
+  const T low = scan.reached_by(reader<T>(), kShortList / 16);
   if (low == kNever<T> || !collect_from(low, kAll, kShortList)) return false;
   const double max = scaled_max();
   return decide(*first_, *settings_, kept_.logits, max, covered_, row_.columns(), scan.sums()) ==

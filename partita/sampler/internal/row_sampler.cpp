@@ -255,7 +255,8 @@ void RowSampler::filter_first() {
   RowScan<T>& scan = scans<T>().filtered;
   const double max = scaled_max();
   std::size_t wanted = step == SamplerStep::top_k ? settings_->top_k : 128;
-  T low = has_cutoff(step, *settings_) ? below_cutoff<T>(sums) : scan.reached_by(wanted);
+  T low =
+      has_cutoff(step, *settings_) ? below_cutoff<T>(sums) : scan.reached_by(reader<T>(), wanted);
   collect_from(low, step == SamplerStep::top_k ? settings_->top_k : kAll, kAll);
   while (true) {
     switch (decide(step, *settings_, kept_.logits, max, covered_, row_.columns(), sums)) {
@@ -265,7 +266,7 @@ void RowSampler::filter_first() {
         const T before = low;
         while (low == before && low != kNever<T>) {
           wanted *= 16;
-          low = has_cutoff(step, *settings_) ? kNever<T> : scan.reached_by(wanted);
+          low = has_cutoff(step, *settings_) ? kNever<T> : scan.reached_by(reader<T>(), wanted);
         }
         // Among so many, single categories weigh less than the bounds leave open.
         if (wanted > kShortList && need.any_exp() && known != Known::exactly) {

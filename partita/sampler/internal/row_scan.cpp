@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
 
 #include "partita/sampler/internal/sampler_kernels.hpp"
 
@@ -26,24 +25,16 @@ void RowScan<T>::resize(const RowReader<T>& row) {
   if (row.columns() == 0) row.fail("no columns");
   blocks_ = row.blocks();
   largest_.resize(blocks_ * kLanes);
-  block_max_.resize(blocks_);
+  block_max_.assign(kernels::round_up(blocks_, kLanes), kNever<T>);
 }
 
-/// Calls reduce(z, n, first block) on runs of blocks, which returns false if it saw NaN or +inf.
+/// Calls reduce(z, first block) on runs of blocks, which returns false if it saw NaN or +inf.
 template <class T>
 template <class Reduce>
-void RowScan<T>::for_each_run(const RowReader<T>& row, const Reduce& reduce) {
+void RowScan<T>::reduce_runs(const RowReader<T>& row, const Reduce& reduce) {
   resize(row);
-  const auto whole = row.in_place(kBlock);
   bool proper = true;
-  T buffer[kBlock];
-  for (std::size_t b = 0; b < blocks_;) {
-    const std::size_t here =
-        std::min(kGroup * kBlock, whole.size() - std::min(whole.size(), b * kBlock));
-    const auto z = here > 0 ? whole.subspan(b * kBlock, here) : row.block(b, buffer);
-    proper &= reduce(z.data(), z.size(), b);
-    b += here > 0 ? here / kBlock : 1;
-  }
+  row.visit_runs(kGroup, [&](auto z, std::size_t b) { proper &= reduce(z, b); });
   if (!proper) row.check_values();
   max_ = static_cast<double>(*std::max_element(block_max_.begin(), block_max_.end()));
   if (std::isinf(max_)) row.fail("every category is impossible (all -inf)");
@@ -51,8 +42,9 @@ void RowScan<T>::for_each_run(const RowReader<T>& row, const Reduce& reduce) {
 
 template <class T>
 void RowScan<T>::find_max(const RowReader<T>& row) {
-  for_each_run(row, [&](const T* z, std::size_t n, std::size_t b) {
-    return kernels::of<T>().lane_max(z, n, &largest_[b * kLanes], &block_max_[b]);
+  reduce_runs(row, [&]<class E>(std::span<const E> z, std::size_t b) {
+    return kernels::row_kernels<E>().lane_max(z.data(), z.size(), &largest_[b * kLanes],
+                                              &block_max_[b]);
   });
 }
 
@@ -64,16 +56,18 @@ void RowScan<T>::weigh(const RowReader<T>& row, double beta, bool moments) {
   beta_ = beta;
   has_moments_ = moments;
   const T scale = static_cast<T>(beta);
-  for_each_run(row, [&](const T* z, std::size_t n, std::size_t b) {
-    const bool proper = kernels::of<T>().lane_max(z, n, &largest_[b * kLanes], &block_max_[b]);
+  reduce_runs(row, [&]<class E>(std::span<const E> z, std::size_t b) {
+    const auto& read = kernels::row_kernels<E>();
+    const auto& sampler = kernels::sampler_kernels<E>();
+    T* const max = &block_max_[b];
+    T* const weights = &weights_[b * kLanes];
+    const bool proper = read.lane_max(z.data(), z.size(), &largest_[b * kLanes], max);
     if (moments) {
-      kernels::sampler_of<T>().lane_sum_moments(z, n, &block_max_[b], scale, &weights_[b * kLanes],
-                                                &sums_[b], &moments_[b]);
+      sampler.lane_sum_moments(z.data(), z.size(), max, scale, weights, &sums_[b], &moments_[b]);
     } else if (beta == 1) {
-      kernels::of<T>().lane_sum_exp(z, n, &block_max_[b], &weights_[b * kLanes], &sums_[b]);
+      read.lane_sum_exp(z.data(), z.size(), max, weights, &sums_[b]);
     } else {
-      kernels::sampler_of<T>().lane_sum_tempered(z, n, &block_max_[b], scale, &weights_[b * kLanes],
-                                                 &sums_[b]);
+      sampler.lane_sum_tempered(z.data(), z.size(), max, scale, weights, &sums_[b]);
     }
     return proper;
   });
@@ -102,18 +96,16 @@ RowSums RowScan<T>::sums() const {
 
 template <class T>
 Bounds RowScan<T>::deviation(const RowReader<T>& row) const {
-  T buffer[kBlock];
   CompensatedSum count;
   CompensatedSum sum;
   CompensatedSum squares;
-  for (std::size_t b = 0; b < blocks_; ++b) {
-    const auto z = row.block(b, buffer);
+  row.visit_runs(1, [&]<class E>(std::span<const E> z, std::size_t) {
     double sums[3] = {};
-    kernels::sampler_of<T>().add_deviations(z.data(), z.size(), max_, sums);
+    kernels::sampler_kernels<E>().add_deviations(z.data(), z.size(), max_, sums);
     count.add(sums[0]);
     sum.add(sums[1]);
     squares.add(sums[2]);
-  }
+  });
   constexpr double kError = 1e-12;  // more than that of 512 terms added up in any order
   const double square = squares.value() / count.value();
   const double mean = sum.value() / count.value();
@@ -123,38 +115,88 @@ Bounds RowScan<T>::deviation(const RowReader<T>& row) const {
 }
 
 template <class T>
-T RowScan<T>::reached_by(std::size_t k) {
-  const auto kth = [&](const std::vector<T>& maxima) {
-    ranked_ = maxima;
-    const auto place = ranked_.begin() + static_cast<std::ptrdiff_t>(k - 1);
-    std::nth_element(ranked_.begin(), place, ranked_.end(), std::greater<>());
-    return *place;
+T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
+  // The maxima of blocks, or of cells, stand for the row while few of them hold two categories of
+  // the k; a short row is looked at itself.
+  constexpr std::size_t kShortRow = 8 * kBlock;
+  const auto& maxima = k <= blocks_ / 2 ? block_max_ : largest_;
+  const bool by_maxima = k <= maxima.size() / 2;
+  if (!by_maxima && (k >= row.columns() || row.columns() > kShortRow)) return kNever<T>;
+  const auto count_from = [&](T low) {
+    if (by_maxima) {
+      return kernels::sampler_kernels<T>().count_from(maxima.data(), maxima.size(), low);
+    }
+    std::size_t count = 0;
+    row.visit_runs(blocks_, [&]<class E>(std::span<const E> z, std::size_t) {
+      count += kernels::sampler_kernels<E>().count_from(z.data(), z.size(), low);
+    });
+    return count;
   };
-  if (k <= blocks_ / 2) return kth(block_max_);
-  if (k <= largest_.size() / 2) return kth(largest_);
-  return kNever<T>;
+  constexpr T kLowest = std::numeric_limits<T>::lowest();
+  T high = static_cast<T>(max_);
+  if (count_from(high) >= k) return high;
+  if (count_from(kLowest) < k) return kNever<T>;
+  // Down from the maximum in steps of the row's own scale, each twice as long; then by halves.
+  T step = scale();
+  T low = high - step;
+  std::size_t count = count_from(low);
+  while (count < k) {
+    high = low;
+    step *= 2;
+    low = std::max(high - step, kLowest);
+    count = count_from(low);
+  }
+  while (count > k + k / 4) {
+    const T middle = low / 2 + high / 2;
+    if (!(middle > low && middle < high)) break;
+    const std::size_t here = count_from(middle);
+    if (here < k) {
+      high = middle;
+    } else {
+      low = middle;
+      count = here;
+    }
+  }
+  return low;
+}
+
+/// How far below the maximum the cells' maxima lie, by some of them; above 0.
+template <class T>
+T RowScan<T>::scale() const {
+  const T high = static_cast<T>(max_);
+  const std::size_t stride = std::max<std::size_t>(1, largest_.size() / 32);
+  T sum = 0;
+  T count = 0;
+  for (std::size_t i = 0; i < largest_.size(); i += stride) {
+    if (largest_[i] == kNever<T>) continue;
+    sum += high - largest_[i];
+    count += 1;
+  }
+  const T least = high - std::nextafter(high, kNever<T>);
+  return count > 0 && std::isfinite(sum) ? std::max(sum / count, least) : least;
 }
 
 template <class T>
 bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
                          Candidates& out) const {
-  T buffer[kBlock];
   std::uint64_t words[kBlock / 64];
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (equals > 0 ? block_max_[b] < low : block_max_[b] <= low) continue;
-    const auto z = row.block(b, buffer);
-    kernels::sampler_of<T>().mark_from(z.data(), z.size(), low, words);
-    for (std::size_t w = 0; w < z.size() / 64; ++w) {
-      for (std::uint64_t left = words[w]; left != 0; left &= left - 1) {
-        const std::size_t i = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
-        if (z[i] == low && equals-- == 0) {
-          equals = 0;
-          continue;
+    row.visit_block(b, [&]<class E>(std::span<const E> z) {
+      kernels::sampler_kernels<E>().mark_from(z.data(), z.size(), low, words);
+      for (std::size_t w = 0; w < z.size() / 64; ++w) {
+        for (std::uint64_t left = words[w]; left != 0; left &= left - 1) {
+          const std::size_t i = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
+          const auto logit = static_cast<T>(z[i]);
+          if (logit == low && equals-- == 0) {
+            equals = 0;
+            continue;
+          }
+          out.ids.push_back(static_cast<std::int64_t>(b * kBlock + i));
+          out.logits.push_back(static_cast<double>(logit));
         }
-        out.ids.push_back(static_cast<std::int64_t>(b * kBlock + i));
-        out.logits.push_back(static_cast<double>(z[i]));
       }
-    }
+    });
     if (out.ids.size() > most) return false;
   }
   return true;
@@ -188,13 +230,13 @@ double RowScan<T>::sum_between(const RowReader<T>& row, double low, double high)
   if (static_cast<double>(below) > low) below = std::nextafter(below, kNever<T>);
   T above = static_cast<T>(high);
   if (static_cast<double>(above) < high) above = std::nextafter(above, -kNever<T>);
-  T buffer[kBlock];
   CompensatedSum sum;
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (!(block_max_[b] > below)) continue;
-    const auto z = row.block(b, buffer);
-    sum.add(kernels::sampler_of<T>().sum_between(z.data(), z.size(), below, above,
-                                                 static_cast<T>(max_), static_cast<T>(beta_)));
+    row.visit_block(b, [&]<class E>(std::span<const E> z) {
+      sum.add(kernels::sampler_kernels<E>().sum_between(
+          z.data(), z.size(), below, above, static_cast<T>(max_), static_cast<T>(beta_)));
+    });
   }
   return sum.value();
 }

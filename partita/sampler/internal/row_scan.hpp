@@ -66,9 +66,9 @@ class RowScan {
   /// The standard deviation of the logits, within its error.
   Bounds deviation(const RowReader<T>& row) const;
 
-  /// At least k categories have a logit of this or more, and about that many: by the blocks'
-  /// maxima, or the cells'. -inf if there are not enough of them.
-  T reached_by(std::size_t k);
+  /// At least k categories have a logit of this or more, and mostly not many more. -inf if it takes
+  /// too long to tell, or the row has no k that are possible.
+  T reached_by(const RowReader<T>& row, std::size_t k) const;
 
   /// Appends the categories with logit >= low (finite), in the order of their columns, but only the
   /// first `equals` of those equal to it. Stops with false once there would be more than `most`.
@@ -83,8 +83,9 @@ class RowScan {
 
  private:
   void resize(const RowReader<T>& row);
+  T scale() const;
   template <class Reduce>
-  void for_each_run(const RowReader<T>& row, const Reduce& reduce);
+  void reduce_runs(const RowReader<T>& row, const Reduce& reduce);
 
   std::size_t blocks_ = 0;
   double max_ = 0;
@@ -97,7 +98,6 @@ class RowScan {
   std::vector<T> weights_;       // [blocks, kLanes], relative to the block's maximum
   std::vector<double> sums_;     // [blocks], relative to the block's maximum, then to the row's
   std::vector<double> moments_;  // [blocks]
-  std::vector<T> ranked_;        // for reached_by()
 };
 
 }  // namespace partita::sampler

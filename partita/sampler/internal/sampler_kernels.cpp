@@ -12,123 +12,107 @@
 #include <hwy/highway.h>
 
 #include "partita/softmax/internal/exp-inl.hpp"
+#include "partita/softmax/internal/reduce-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace partita::kernels::HWY_NAMESPACE {
 namespace {
 
-/// Four sums at a time, so that an addition need not wait for the one before it; kStep elements.
 template <class V>
-struct FourSums {
-  V a;
-  V b;
-  V c;
-  V d;
+struct Moments {
+  V sum;
+  V moment;
 };
-template <class V>
-HWY_INLINE V Total(const FourSums<V>& sum) {
-  return hn::Add(hn::Add(sum.a, sum.b), hn::Add(sum.c, sum.d));
-}
 
-/// lanes[l] = the sum of term(i), i < n, over lane l; returns the sum_lanes() of those.
-template <class D, class T, class Term>
-HWY_INLINE double SumTerms(D d, std::size_t n, const Term& term, T* HWY_RESTRICT lanes) {
-  const auto zero = hn::Zero(d);
-  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
-    FourSums<hn::VFromD<D>> sum{zero, zero, zero, zero};
-    for (std::size_t i = slice; i < n; i += kStep) {
-      sum.a = hn::Add(sum.a, term(i));
-      sum.b = hn::Add(sum.b, term(i + kLanes));
-      sum.c = hn::Add(sum.c, term(i + 2 * kLanes));
-      sum.d = hn::Add(sum.d, term(i + 3 * kLanes));
-    }
-    hn::StoreU(Total(sum), d, lanes + slice);
-  }
-  return sum_lanes(lanes);
-}
-
-template <class T>
-void LaneSumTempered(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max, T beta,
-                     T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
-  const Tag<T> d;
-  const auto scale = hn::Set(d, beta);
-  const auto zero = hn::Zero(d);
+template <class E, class C = Computed<E>>
+void LaneSumTempered(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max, C beta,
+                     C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
+  const Tag<C> d;
+  using V = hn::VFromD<Tag<C>>;
+  const V scale = hn::Set(d, beta);
+  const V zero = hn::Zero(d);
   for (std::size_t first = 0; first < n; first += kBlock, ++max, lanes += kLanes, ++sums) {
-    if (*max == -std::numeric_limits<T>::infinity()) {
-      std::fill(lanes, lanes + kLanes, T{0});
+    if (*max == -std::numeric_limits<C>::infinity()) {
+      std::fill(lanes, lanes + kLanes, C{0});
       *sums = 0;
       continue;
     }
     const auto m = hn::Set(d, *max);
     const std::size_t size = std::min(kBlock, n - first);
-    const auto term = [&](std::size_t i) {
-      return ExpForSum(d, hn::Mul(scale, hn::Sub(hn::LoadU(d, z + first + i), m)), zero);
-    };
-    *sums = SumTerms(d, size, term, lanes);
+    ReduceLanes<C>(
+        size, zero,
+        [&](std::size_t i, V sum) {
+          return hn::Add(sum, ExpForSum(d, hn::Mul(scale, hn::Sub(Read(d, z + first + i), m))));
+        },
+        [](V a, V b) { return hn::Add(a, b); },
+        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+    *sums = SumLanes(lanes);
   }
 }
 
-template <class T>
-void LaneSumMoments(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max, T beta,
-                    T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums,
+template <class E, class C = Computed<E>>
+void LaneSumMoments(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max, C beta,
+                    C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums,
                     double* HWY_RESTRICT moments) {
-  const Tag<T> d;
-  const auto scale = hn::Set(d, beta);
-  const auto zero = hn::Zero(d);
-  const auto lowest = hn::Set(d, Exp<T>::kSmallestNormal);
+  const Tag<C> d;
+  using V = hn::VFromD<Tag<C>>;
+  const V scale = hn::Set(d, beta);
+  const V zero = hn::Zero(d);
+  const auto lowest = hn::Set(d, Exp<C>::kSmallestNormal);
   for (std::size_t first = 0; first < n;
        first += kBlock, ++max, lanes += kLanes, ++sums, ++moments) {
-    if (*max == -std::numeric_limits<T>::infinity()) {
-      std::fill(lanes, lanes + kLanes, T{0});
+    if (*max == -std::numeric_limits<C>::infinity()) {
+      std::fill(lanes, lanes + kLanes, C{0});
       *sums = 0;
       *moments = 0;
       continue;
     }
     const auto m = hn::Set(d, *max);
     const std::size_t size = std::min(kBlock, n - first);
-    T x_lanes[kLanes];
-    const auto add = [&](std::size_t i, auto& sum, auto& moment) {
-      const auto x = hn::Max(hn::Mul(scale, hn::Sub(hn::LoadU(d, z + first + i), m)), lowest);
-      const auto e = ExpForSum(d, x, zero);
-      sum = hn::Add(sum, e);
-      moment = hn::MulAdd(x, e, moment);
-    };
-    for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
-      FourSums<hn::VFromD<Tag<T>>> sum{zero, zero, zero, zero};
-      FourSums<hn::VFromD<Tag<T>>> moment{zero, zero, zero, zero};
-      for (std::size_t i = slice; i < size; i += kStep) {
-        add(i, sum.a, moment.a);
-        add(i + kLanes, sum.b, moment.b);
-        add(i + 2 * kLanes, sum.c, moment.c);
-        add(i + 3 * kLanes, sum.d, moment.d);
-      }
-      hn::StoreU(Total(sum), d, lanes + slice);
-      hn::StoreU(Total(moment), d, x_lanes + slice);
-    }
-    *sums = sum_lanes(lanes);
-    *moments = sum_lanes(x_lanes);
+    C x_lanes[kLanes];
+    ReduceLanes<C>(
+        size, Moments<V>{zero, zero},
+        [&](std::size_t i, Moments<V> a) {
+          const V x = hn::Max(hn::Mul(scale, hn::Sub(Read(d, z + first + i), m)), lowest);
+          const V e = ExpInRange(d, x);
+          return Moments<V>{hn::Add(a.sum, e), hn::MulAdd(x, e, a.moment)};
+        },
+        [](Moments<V> a, Moments<V> b) {
+          return Moments<V>{hn::Add(a.sum, b.sum), hn::Add(a.moment, b.moment)};
+        },
+        [&](std::size_t slice, Moments<V> a) {
+          hn::StoreU(a.sum, d, lanes + slice);
+          hn::StoreU(a.moment, d, x_lanes + slice);
+        });
+    *sums = SumLanes(lanes);
+    *moments = SumLanes(x_lanes);
   }
 }
 
-template <class T>
-double SumBetween(const T* HWY_RESTRICT z, std::size_t n, T low, T high, T max, T beta) {
-  const Tag<T> d;
-  const auto scale = hn::Set(d, beta);
-  const auto m = hn::Set(d, max);
-  const auto zero = hn::Zero(d);
-  const auto lowest = hn::Set(d, low);
-  const auto highest = hn::Set(d, high);
-  const auto term = [&](std::size_t i) {
-    const auto v = hn::LoadU(d, z + i);
-    const auto e = ExpForSum(d, hn::Mul(scale, hn::Sub(v, m)), zero);
-    return hn::IfThenElseZero(hn::And(hn::Gt(v, lowest), hn::Lt(v, highest)), e);
-  };
-  T lanes[kLanes];
-  return SumTerms(d, n, term, lanes);
+template <class E, class C = Computed<E>>
+double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C max, C beta) {
+  const Tag<C> d;
+  using V = hn::VFromD<Tag<C>>;
+  const V scale = hn::Set(d, beta);
+  const V m = hn::Set(d, max);
+  // Nothing that is out of the exponential's range.
+  const V lowest = hn::Set(d, std::max(low, max + C(0.999) * Exp<C>::kSmallestNormal / beta));
+  const V highest = hn::Set(d, high);
+  C lanes[kLanes];
+  ReduceLanes<C>(
+      n, hn::Zero(d),
+      [&](std::size_t i, V sum) {
+        const V v = Read(d, z + i);
+        const V e = ExpInRange(d, hn::Mul(scale, hn::Sub(v, m)));
+        return hn::Add(sum, hn::IfThenElseZero(hn::And(hn::Gt(v, lowest), hn::Lt(v, highest)), e));
+      },
+      [](V a, V b) { return hn::Add(a, b); },
+      [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+  return SumLanes(lanes);
 }
 
-template <class T>
-void AddDeviations(const T* HWY_RESTRICT z, std::size_t n, double max, double* HWY_RESTRICT sums) {
+template <class E, class C = Computed<E>>
+void AddDeviations(const E* HWY_RESTRICT z, std::size_t n, double max, double* HWY_RESTRICT sums) {
   const hn::CappedTag<double, kLanes / 2> d;
   const auto m = hn::Set(d, max);
   const auto one = hn::Set(d, 1.0);
@@ -138,10 +122,10 @@ void AddDeviations(const T* HWY_RESTRICT z, std::size_t n, double max, double* H
   auto squares = hn::Zero(d);
   for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
     const auto v = [&] {
-      if constexpr (std::is_same_v<T, double>) {
-        return hn::LoadU(d, z + i);
+      if constexpr (std::is_same_v<E, double>) {
+        return Read(d, z + i);
       } else {
-        return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, decltype(d)>(), z + i));
+        return hn::PromoteTo(d, Read(hn::Rebind<float, decltype(d)>(), z + i));
       }
     }();
     const auto possible = hn::Gt(v, never);
@@ -155,16 +139,27 @@ void AddDeviations(const T* HWY_RESTRICT z, std::size_t n, double max, double* H
   sums[2] += hn::GetLane(hn::SumOfLanes(d, squares));
 }
 
-template <class T>
-void MarkFrom(const T* HWY_RESTRICT z, std::size_t n, T low, std::uint64_t* words) {
-  const Tag<T> d;
+template <class E, class C = Computed<E>>
+std::size_t CountFrom(const E* HWY_RESTRICT z, std::size_t n, C low) {
+  const Tag<C> d;
+  const auto lowest = hn::Set(d, low);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    count += hn::CountTrue(d, hn::Ge(Read(d, z + i), lowest));
+  }
+  return count;
+}
+
+template <class E, class C = Computed<E>>
+void MarkFrom(const E* HWY_RESTRICT z, std::size_t n, C low, std::uint64_t* words) {
+  const Tag<C> d;
   const auto lowest = hn::Set(d, low);
   const std::size_t width = hn::Lanes(d);
   for (std::size_t first = 0; first < n; first += 64) {
     std::uint64_t word = 0;
     for (std::size_t i = 0; i < 64; i += width) {
       std::uint8_t bytes[8] = {};
-      hn::StoreMaskBits(d, hn::Ge(hn::LoadU(d, z + first + i), lowest), bytes);
+      hn::StoreMaskBits(d, hn::Ge(Read(d, z + first + i), lowest), bytes);
       std::uint64_t bits = 0;
       std::memcpy(&bits, bytes, sizeof bits);
       word |= bits << i;
@@ -173,20 +168,23 @@ void MarkFrom(const T* HWY_RESTRICT z, std::size_t n, T low, std::uint64_t* word
   }
 }
 
-template <class T>
-const SamplerKernels<T>* SamplerTable() {
-  static constexpr SamplerKernels<T> kTable = {
-      .lane_sum_tempered = LaneSumTempered<T>,
-      .lane_sum_moments = LaneSumMoments<T>,
-      .sum_between = SumBetween<T>,
-      .add_deviations = AddDeviations<T>,
-      .mark_from = MarkFrom<T>,
+template <class E>
+const SamplerKernels<E>* SamplerTable() {
+  static constexpr SamplerKernels<E> kTable = {
+      .lane_sum_tempered = LaneSumTempered<E>,
+      .lane_sum_moments = LaneSumMoments<E>,
+      .sum_between = SumBetween<E>,
+      .add_deviations = AddDeviations<E>,
+      .count_from = CountFrom<E>,
+      .mark_from = MarkFrom<E>,
   };
   return &kTable;
 }
 
 const SamplerKernels<float>* SamplerTableF32() { return SamplerTable<float>(); }
 const SamplerKernels<double>* SamplerTableF64() { return SamplerTable<double>(); }
+const SamplerKernels<bfloat16>* SamplerTableBF16() { return SamplerTable<bfloat16>(); }
+const SamplerKernels<float16>* SamplerTableF16() { return SamplerTable<float16>(); }
 
 }  // namespace
 }  // namespace partita::kernels::HWY_NAMESPACE
@@ -197,14 +195,24 @@ namespace partita::kernels {
 
 HWY_EXPORT(SamplerTableF32);
 HWY_EXPORT(SamplerTableF64);
+HWY_EXPORT(SamplerTableBF16);
+HWY_EXPORT(SamplerTableF16);
 
 template <>
-const SamplerKernels<float>& sampler_of<float>() {
+const SamplerKernels<float>& sampler_kernels<float>() {
   return *HWY_DYNAMIC_DISPATCH(SamplerTableF32)();
 }
 template <>
-const SamplerKernels<double>& sampler_of<double>() {
+const SamplerKernels<double>& sampler_kernels<double>() {
   return *HWY_DYNAMIC_DISPATCH(SamplerTableF64)();
+}
+template <>
+const SamplerKernels<bfloat16>& sampler_kernels<bfloat16>() {
+  return *HWY_DYNAMIC_DISPATCH(SamplerTableBF16)();
+}
+template <>
+const SamplerKernels<float16>& sampler_kernels<float16>() {
+  return *HWY_DYNAMIC_DISPATCH(SamplerTableF16)();
 }
 
 }  // namespace partita::kernels

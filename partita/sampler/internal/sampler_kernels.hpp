@@ -1,46 +1,55 @@
-// The SIMD kernels of the sampler, on blocks as in softmax/internal/kernels.hpp. Not installed.
+// The SIMD kernels of the sampler, on rows as in softmax/internal/row_kernels.hpp. Not installed.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "partita/softmax/internal/kernels.hpp"
+#include "partita/softmax/internal/row_kernels.hpp"
 
 namespace partita::kernels {
 
-/// The sampler's kernels for T, float or double.
-template <class T>
+/// The sampler's kernels for elements E: float, double, bfloat16 or float16.
+template <class E>
 struct SamplerKernels {
+  using C = Computed<E>;
+
   /// For each of the consecutive blocks that make up z[0, n): lanes[l] = sum over lane l of
   /// exp(beta (z - max)), sum = the sum_lanes() of those; all 0 where max is -inf. Terms as in
   /// lane_sum_exp, with another rounding of beta (z - max).
   /// @param max  [blocks], none less than a z of its block
   /// @param sums [blocks]
-  void (*lane_sum_tempered)(const T* z, std::size_t n, const T* max, T beta, T* lanes,
+  void (*lane_sum_tempered)(const E* z, std::size_t n, const C* max, C beta, C* lanes,
                             double* sums);
 
   /// The same, and moments = the sum of x exp(x), x = beta (z - max), over the block. What is
   /// impossible or less likely than the smallest normal number counts as that number.
-  void (*lane_sum_moments)(const T* z, std::size_t n, const T* max, T beta, T* lanes, double* sums,
+  void (*lane_sum_moments)(const E* z, std::size_t n, const C* max, C beta, C* lanes, double* sums,
                            double* moments);
 
   /// Sum of exp(beta (z - max)) over the z[i] of one block with low < z[i] < high.
-  double (*sum_between)(const T* z, std::size_t n, T low, T high, T max, T beta);
+  double (*sum_between)(const E* z, std::size_t n, C low, C high, C max, C beta);
 
   /// Adds to sums[0, 3): how many z of one block are possible, their sum and the sum of their
   /// squares, of z - max in double.
-  void (*add_deviations)(const T* z, std::size_t n, double max, double* sums);
+  void (*add_deviations)(const E* z, std::size_t n, double max, double* sums);
+
+  /// How many of z[0, n) are >= low; n a multiple of kLanes.
+  std::size_t (*count_from)(const E* z, std::size_t n, C low);
 
   /// Bit i % 64 of word i / 64 is set if z[i] >= low, for one block.
   /// @param words [kBlock / 64]
-  void (*mark_from)(const T* z, std::size_t n, T low, std::uint64_t* words);
+  void (*mark_from)(const E* z, std::size_t n, C low, std::uint64_t* words);
 };
 
-template <class T>
-const SamplerKernels<T>& sampler_of();
+template <class E>
+const SamplerKernels<E>& sampler_kernels();
 template <>
-const SamplerKernels<float>& sampler_of<float>();
+const SamplerKernels<float>& sampler_kernels<float>();
 template <>
-const SamplerKernels<double>& sampler_of<double>();
+const SamplerKernels<double>& sampler_kernels<double>();
+template <>
+const SamplerKernels<bfloat16>& sampler_kernels<bfloat16>();
+template <>
+const SamplerKernels<float16>& sampler_kernels<float16>();
 
 }  // namespace partita::kernels

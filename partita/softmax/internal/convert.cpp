@@ -8,22 +8,22 @@
 // must come after foreach_target
 #include <hwy/highway.h>
 
+#include "partita/softmax/internal/reduce-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace partita::kernels::HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-void WidenBF16(const bfloat16* in, std::size_t n, float* out) {
-  const hn::ScalableTag<float> d;
-  const hn::Rebind<hwy::bfloat16_t, decltype(d)> d16;
-  const auto* halves = reinterpret_cast<const hwy::bfloat16_t*>(in);
+template <class E>
+HWY_INLINE void Widen(const E* in, std::size_t n, float* out) {
+  const Tag<float> d;
   std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
-    hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
-  }
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) hn::StoreU(Read(d, in + i), d, out + i);
   for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
 }
+
+void WidenBF16(const bfloat16* in, std::size_t n, float* out) { Widen(in, n, out); }
+void WidenF16(const float16* in, std::size_t n, float* out) { Widen(in, n, out); }
 
 /// The upper half of a float's bits, rounded to nearest even.
 template <class D, class V>
@@ -62,27 +62,6 @@ void ScaleAndNarrowBF16(const float* in, std::size_t n, float scale, bfloat16* o
     hn::StoreU(hn::DemoteTo(du16, hn::BitCast(di, half)), du16, bits + i);
   }
   for (; i < n; ++i) out[i] = bfloat16(in[i] * scale);
-}
-
-// Only some targets have instructions for float16, and Highway's replacement for the others makes
-// 65536 of infinity.
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || !HWY_ARCH_X86
-constexpr bool kHasFloat16 = true;
-#else
-constexpr bool kHasFloat16 = false;
-#endif
-
-void WidenF16(const float16* in, std::size_t n, float* out) {
-  std::size_t i = 0;
-  if constexpr (kHasFloat16) {
-    const hn::ScalableTag<float> d;
-    const hn::Rebind<hwy::float16_t, decltype(d)> d16;
-    const auto* halves = reinterpret_cast<const hwy::float16_t*>(in);
-    for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
-      hn::StoreU(hn::PromoteTo(d, hn::LoadU(d16, halves + i)), d, out + i);
-    }
-  }
-  for (; i < n; ++i) out[i] = static_cast<float>(in[i]);
 }
 
 void NarrowF16(const float* in, std::size_t n, float16* out) {

@@ -94,22 +94,27 @@ HWY_INLINE V NearestPower(D d, V x, hn::VFromD<hn::RebindToSigned<D>>& power_bit
   return hn::Sub(shifted, magic);
 }
 
-/// exp(z - max), for sums: the difference is rounded, so a term x = z - max has a relative error of
-/// |x| / 2 ulp; since the term itself is e^x, that is at most 2 ulp of any sum that holds e^0.
-/// 0 where the result would be subnormal.
+/// exp(x) for kSmallestNormal <= x <= 0, to the digits that a sum needs. Below, -inf included, the
+/// bits are meaningless.
 template <class D, class V>
-HWY_INLINE V ExpForSum(D d, V z, V max) {
+HWY_INLINE V ExpInRange(D d, V x) {
   using E = Exp<hn::TFromD<D>>;
   const hn::RebindToSigned<D> di;
-  const V x = hn::Sub(z, max);
   hn::VFromD<decltype(di)> power_bits;
   const V n = NearestPower(d, x, power_bits);
   const V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2), x);
   const V one = hn::Set(d, hn::TFromD<D>{1});
   const V y = hn::MulAdd(hn::MulAdd(E::polynomial(d, r), r, one), r, one);
-  // Below the range, -inf included, the bits are meaningless and the mask takes them away.
-  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallestNormal)),
-                            hn::BitCast(d, hn::Add(hn::BitCast(di, y), power_bits)));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, y), power_bits));
+}
+
+/// exp(x) for x <= 0, for sums: as x = z - max is rounded, a term has a relative error of |x| / 2
+/// ulp; since the term itself is e^x, that is at most 2 ulp of any sum that holds e^0. 0 where the
+/// result would be subnormal.
+template <class D, class V>
+HWY_INLINE V ExpForSum(D d, V x) {
+  using E = Exp<hn::TFromD<D>>;
+  return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallestNormal)), ExpInRange(d, x));
 }
 
 /// A number as the sum of two: high is its rounded value, low what the rounding left out.

@@ -9,152 +9,14 @@
 #define HWY_TARGET_INCLUDE "partita/softmax/internal/kernels.cpp"
 #include <hwy/foreach_target.h>  // compiles what follows once for every target
 // must come after foreach_target
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "partita/softmax/internal/exp-inl.hpp"
+#include "partita/softmax/internal/reduce-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace partita::kernels::HWY_NAMESPACE {
 namespace {
-
-/// Calls step(i, accumulator) for the elements of each vector-wide slice of lanes, with four
-/// accumulators kLanes apart, and then finish(slice, fold of the accumulators).
-template <class T, class Accumulator, class Step, class Fold, class Finish>
-HWY_INLINE void ReduceLanes(std::size_t n, Accumulator start, const Step& step, const Fold& fold,
-                            const Finish& finish) {
-  const Tag<T> d;
-  const std::size_t width = hn::Lanes(d);
-  for (std::size_t slice = 0; slice < kLanes; slice += width) {
-    Accumulator a0 = start;
-    Accumulator a1 = start;
-    Accumulator a2 = start;
-    Accumulator a3 = start;
-    for (std::size_t i = slice; i < n; i += kStep) {
-      a0 = step(i, a0);
-      a1 = step(i + kLanes, a1);
-      a2 = step(i + 2 * kLanes, a2);
-      a3 = step(i + 3 * kLanes, a3);
-    }
-    finish(slice, fold(fold(a0, a1), fold(a2, a3)));
-  }
-}
-
-/// sum_lanes(), in vectors of four.
-template <class T>
-HWY_INLINE double SumLanes(const T* lanes) {
-  const hn::CappedTag<double, 4> d;
-  if constexpr (HWY_TARGET == HWY_SCALAR || hn::MaxLanes(d) != 4) {
-    return sum_lanes(lanes);
-  } else {
-    const auto four = [&](std::size_t i) {
-      if constexpr (std::is_same_v<T, double>) {
-        return hn::LoadU(d, lanes + i);
-      } else {
-        return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, decltype(d)>(), lanes + i));
-      }
-    };
-    double quarter[4];
-    hn::StoreU(hn::Add(hn::Add(four(0), four(8)), hn::Add(four(4), four(12))), d, quarter);
-    return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
-  }
-}
-
-/// How far ahead lane_sum_exp prefetches: the run of blocks that row_pass.cpp takes at a time.
-constexpr std::size_t kAhead = 4 * kBlock;
-
-/// Keeps a loaded value in its register. GCC would load it again for every use, and a search for
-/// the maximum is bound by loads, half of which cross a cache line.
-template <class V>
-HWY_INLINE V InRegister(V v) {
-#if HWY_ARCH_X86 && defined(__GNUC__) && !defined(__clang__)
-  __asm__("" : "+v"(v.raw));
-#endif
-  return v;
-}
-
-template <bool kTopTwo, class V>
-struct Extremes {
-  V max;
-  V sum;
-  V second;  // if kTopTwo
-};
-
-/// `second` is written if kTopTwo.
-template <bool kTopTwo, class T>
-HWY_INLINE bool LaneExtremes(const T* HWY_RESTRICT z, std::size_t n, T* HWY_RESTRICT lanes,
-                             T* HWY_RESTRICT second, T* HWY_RESTRICT largest) {
-  const Tag<T> d;
-  using V = hn::VFromD<Tag<T>>;
-  using Seen = Extremes<kTopTwo, V>;
-  const V lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
-  bool proper = true;
-  for (std::size_t first = 0; first < n; first += kBlock, lanes += kLanes, ++largest) {
-    // A maximum may overlook NaN, a sum does not, and costs less than comparing every element. (The
-    // sum of -inf and what overflows is NaN as well: the caller looks again before it throws.)
-    V max = lowest;
-    V sum = hn::Zero(d);
-    ReduceLanes<T>(
-        std::min(kBlock, n - first), Seen{lowest, sum, lowest},
-        [&](std::size_t i, Seen a) {
-          const V v = InRegister(hn::LoadU(d, z + first + i));
-          if constexpr (kTopTwo) a.second = hn::Max(a.second, hn::Min(a.max, v));
-          return Seen{hn::Max(a.max, v), hn::Add(a.sum, v), a.second};
-        },
-        [](Seen a, Seen b) {
-          if constexpr (kTopTwo) {
-            a.second = hn::Max(hn::Max(a.second, b.second), hn::Min(a.max, b.max));
-          }
-          return Seen{hn::Max(a.max, b.max), hn::Add(a.sum, b.sum), a.second};
-        },
-        [&](std::size_t slice, Seen a) {
-          hn::StoreU(a.max, d, lanes + slice);
-          if constexpr (kTopTwo) hn::StoreU(a.second, d, second + slice);
-          max = hn::Max(max, a.max);
-          sum = hn::Add(sum, a.sum);
-        });
-    if constexpr (kTopTwo) second += kLanes;
-    *largest = hn::GetLane(hn::MaxOfLanes(d, max));
-    proper &= hn::AllTrue(d, hn::Eq(sum, sum)) && *largest < std::numeric_limits<T>::infinity();
-  }
-  return proper;
-}
-
-template <class T>
-bool LaneMax(const T* z, std::size_t n, T* lanes, T* largest) {
-  return LaneExtremes<false, T>(z, n, lanes, nullptr, largest);
-}
-
-template <class T>
-bool LaneTopTwo(const T* z, std::size_t n, T* lanes, T* second, T* largest) {
-  return LaneExtremes<true>(z, n, lanes, second, largest);
-}
-
-template <class T>
-void LaneSumExp(const T* HWY_RESTRICT z, std::size_t n, const T* HWY_RESTRICT max,
-                T* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
-  const Tag<T> d;
-  for (std::size_t first = 0; first < n; first += kBlock, ++max, lanes += kLanes, ++sums) {
-    if (*max == -std::numeric_limits<T>::infinity()) {
-      std::fill(lanes, lanes + kLanes, T{0});
-      *sums = 0;
-      continue;
-    }
-    const auto m = hn::Set(d, *max);
-    using V = hn::VFromD<Tag<T>>;
-    ReduceLanes<T>(
-        std::min(kBlock, n - first), hn::Zero(d),
-        [&](std::size_t i, V sum) {
-          // The next blocks' maxima come next, and would wait for memory while this one's sum is
-          // all arithmetic. (Past the end of a row it is a hint about nothing.)
-          hwy::Prefetch(z + first + i + kAhead);
-          return hn::Add(sum, ExpForSum(d, hn::LoadU(d, z + first + i), m));
-        },
-        [](V a, V b) { return hn::Add(a, b); },
-        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
-    *sums = SumLanes(lanes);
-  }
-}
 
 template <class T>
 void ExpTerms(const T* z, std::size_t n, T max, T* out, double* sums) {
@@ -162,7 +24,7 @@ void ExpTerms(const T* z, std::size_t n, T max, T* out, double* sums) {
   const auto m = hn::Set(d, max);
   for (std::size_t first = 0; first < n; first += kLanes) {
     for (std::size_t i = first; i < first + kLanes; i += hn::Lanes(d)) {
-      hn::StoreU(ExpForSum(d, hn::LoadU(d, z + i), m), d, out + i);
+      hn::StoreU(ExpForSum(d, hn::Sub(hn::LoadU(d, z + i), m)), d, out + i);
     }
     *sums++ = SumLanes(out + first);
   }
@@ -177,7 +39,7 @@ void LaneCumulateExp(const T* HWY_RESTRICT z, std::size_t n, T max, double* HWY_
   for (std::size_t first = 0; first < n; first += kLanes) {
     T terms[kLanes];
     for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(d)) {
-      hn::StoreU(ExpForSum(d, hn::LoadU(d, z + first + lane), m), d, terms + lane);
+      hn::StoreU(ExpForSum(d, hn::Sub(hn::LoadU(d, z + first + lane), m)), d, terms + lane);
     }
     for (std::size_t lane = 0; lane < kLanes; lane += hn::Lanes(sum), starts += hn::Lanes(sum)) {
       const auto before = hn::LoadU(sum, starts);
@@ -199,8 +61,8 @@ void ExpBounds(const T* a, const T* b, std::size_t n, T max, T factor, T* out, d
   const auto f = hn::Set(d, factor);
   for (std::size_t first = 0; first < n; first += kLanes) {
     for (std::size_t i = first; i < first + kLanes; i += hn::Lanes(d)) {
-      const auto large = ExpForSum(d, hn::LoadU(d, a + i), m);
-      hn::StoreU(hn::MulAdd(f, ExpForSum(d, hn::LoadU(d, b + i), m), large), d, out + i);
+      const auto large = ExpForSum(d, hn::Sub(hn::LoadU(d, a + i), m));
+      hn::StoreU(hn::MulAdd(f, ExpForSum(d, hn::Sub(hn::LoadU(d, b + i), m)), large), d, out + i);
     }
     *sums++ = SumLanes(out + first);
   }
@@ -318,9 +180,6 @@ void Subtract(const T* z, std::size_t n, T max, T c, T* out) {
 template <class T>
 const Kernels<T>* Table() {
   static constexpr Kernels<T> kTable = {
-      .lane_max = LaneMax<T>,
-      .lane_top_two = LaneTopTwo<T>,
-      .lane_sum_exp = LaneSumExp<T>,
       .exp_terms = ExpTerms<T>,
       .lane_cumulate_exp = LaneCumulateExp<T>,
       .exp_bounds = ExpBounds<T>,

@@ -1,4 +1,5 @@
 // The SIMD kernels under the softmax family: the operations on one block of a row. Not installed.
+// Those that read a row of any format as it stands are in row_kernels.hpp.
 //
 // A block is kBlock logits (the last one of a row is filled up with -inf) and lies contiguous, in
 // float or double. Its element i belongs to lane i mod kLanes, and every reduction is made lane by
@@ -30,33 +31,14 @@ struct Wide {
 /// The kernels for T, float or double.
 template <class T>
 struct Kernels {
-  /// For each of the consecutive blocks that make up z[0, n): lanes[l] = the largest z of lane l,
-  /// largest = the largest of all. Returns false if some z is NaN or +inf (or, rarely, if finite
-  /// logits overflow when they are added up).
-  /// @param lanes   [blocks, kLanes]
-  /// @param largest [blocks]
-  bool (*lane_max)(const T* z, std::size_t n, T* lanes, T* largest);
-
-  /// The same, and second[l] = the second largest z of lane l (the largest again if it occurs
-  /// twice); -inf if there is only one.
-  /// @param second [blocks, kLanes]
-  bool (*lane_top_two)(const T* z, std::size_t n, T* lanes, T* second, T* largest);
-
-  /// For each block: lanes[l] = sum over lane l of exp(z - max), sum = the sum_lanes() of those;
-  /// all 0 where max is -inf. A term x = z - max has a relative error of up to |x| / 2 ulp: small
-  /// in the sum, since the term itself is e^x. Terms under the smallest normal number count as 0.
-  /// @param max  [blocks], none less than a z of its block
-  /// @param sums [blocks]
-  void (*lane_sum_exp)(const T* z, std::size_t n, const T* max, T* lanes, double* sums);
-
-  /// out[i] = exp(z[i] - max), terms as in lane_sum_exp, and the sum_lanes() of each kLanes of
-  /// them. In place is fine.
+  /// out[i] = exp(z[i] - max), terms as in RowKernels::lane_sum_exp, and the sum_lanes() of each
+  /// kLanes of them. In place is fine.
   /// @param sums [n / kLanes]
   void (*exp_terms)(const T* z, std::size_t n, T max, T* out, double* sums);
 
   /// Running sums of exp(z - max) along each lane of one block: starts[i] = the sum of the terms of
-  /// i's lane before i, for i < n, and starts[n + l] = all of lane l. Terms as in lane_sum_exp,
-  /// sums in double.
+  /// i's lane before i, for i < n, and starts[n + l] = all of lane l. Terms as above, sums
+  /// in double.
   /// @param starts [n + kLanes]
   void (*lane_cumulate_exp)(const T* z, std::size_t n, T max, double* starts);
 
@@ -74,7 +56,7 @@ struct Kernels {
   /// @param n any multiple of kStep, of any number of blocks
   Wide<double> (*exp_lifted)(const T* z, std::size_t n, T max, T* out);
 
-  /// The same with terms as in lane_sum_exp, for results that are rounded to 16 bits.
+  /// The same with terms as in exp_terms, for results that are rounded to 16 bits.
   double (*exp_lifted_for_sum)(const T* z, std::size_t n, T max, T* out);
 
   /// out[i] = x[i] * scale. In place is fine.

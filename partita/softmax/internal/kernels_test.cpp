@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "partita/softmax/internal/convert.hpp"
+#include "partita/softmax/internal/row_kernels.hpp"
 #include "targets.hpp"
 
 namespace partita::kernels {
@@ -147,17 +148,17 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
       for (T& x : z) x = static_cast<T>(normal(random));
       std::array<T, kLanes> lanes{};
       T largest{};
-      of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest);
+      row_kernels<T>().lane_max(z.data(), kBlock, lanes.data(), &largest);
       all.push_back(largest);
       all.insert(all.end(), lanes.begin(), lanes.end());
       const T max = *std::max_element(z.begin(), z.end());
       std::array<T, kLanes> second{};
-      of<T>().lane_top_two(z.data(), kBlock, lanes.data(), second.data(), &largest);
+      row_kernels<T>().lane_top_two(z.data(), kBlock, lanes.data(), second.data(), &largest);
       all.insert(all.end(), second.begin(), second.end());
       double sum = 0;
       of<T>().exp_bounds(lanes.data(), second.data(), kLanes, max, T(31), second.data(), &sum);
       all.push_back(static_cast<T>(sum));
-      of<T>().lane_sum_exp(z.data(), kBlock, &max, lanes.data(), &sum);
+      row_kernels<T>().lane_sum_exp(z.data(), kBlock, &max, lanes.data(), &sum);
       all.push_back(static_cast<T>(sum));
       all.insert(all.end(), lanes.begin(), lanes.end());
       std::vector<T> terms(kBlock);
@@ -209,57 +210,6 @@ TYPED_TEST(KernelsTest, LaneCumulateExpAddsUpTheTermsInDouble) {
           sum += static_cast<double>(terms[i]);
         }
         ASSERT_EQ(starts[n + lane], sum);
-      }
-    }
-  }
-}
-
-TYPED_TEST(KernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
-  using T = TypeParam;
-  for (const std::int64_t target : targets()) {
-    const OnTarget on(target);
-    std::vector<T> z(kBlock, -std::numeric_limits<T>::infinity());
-    std::array<T, kLanes> lanes{};
-    T largest{};
-    EXPECT_TRUE(of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest));
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      for (const T bad : {std::numeric_limits<T>::quiet_NaN(), -std::numeric_limits<T>::quiet_NaN(),
-                          std::numeric_limits<T>::infinity()}) {
-        z[i] = bad;
-        ASSERT_FALSE(of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest)) << i;
-      }
-      z[i] = T(-1e30);
-      ASSERT_TRUE(of<T>().lane_max(z.data(), kBlock, lanes.data(), &largest));
-      ASSERT_EQ(lanes[i % kLanes], T(-1e30));
-      ASSERT_EQ(largest, T(-1e30));
-      z[i] = -std::numeric_limits<T>::infinity();
-    }
-  }
-}
-
-TYPED_TEST(KernelsTest, TopTwoOfEachLane) {
-  using T = TypeParam;
-  std::mt19937_64 random(3);
-  std::uniform_int_distribution<int> few(-9, 9);  // ties on purpose
-  for (const std::int64_t target : targets()) {
-    const OnTarget on(target);
-    for (const std::size_t n : {kStep, kBlock, 2 * kBlock + kStep}) {
-      std::vector<T> z(n);
-      for (T& x : z) x = static_cast<T>(few(random));
-      std::vector<T> lanes(3 * kLanes);
-      std::vector<T> second(3 * kLanes);
-      std::array<T, 3> largest{};
-      ASSERT_TRUE(of<T>().lane_top_two(z.data(), n, lanes.data(), second.data(), largest.data()));
-      for (std::size_t first = 0; first < n; first += kBlock) {
-        for (std::size_t lane = 0; lane < kLanes; ++lane) {
-          std::vector<T> members;
-          for (std::size_t i = first + lane; i < std::min(n, first + kBlock); i += kLanes) {
-            members.push_back(z[i]);
-          }
-          std::sort(members.rbegin(), members.rend());
-          ASSERT_EQ(lanes[first / kBlock * kLanes + lane], members[0]);
-          ASSERT_EQ(second[first / kBlock * kLanes + lane], members[1]);
-        }
       }
     }
   }

@@ -4,6 +4,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/softmax/internal/convert.hpp"
+#include "partita/softmax/internal/row_kernels.hpp"
 
 namespace partita {
 
@@ -63,12 +64,6 @@ std::span<const T> RowReader<T>::block_from(std::size_t first, T (&buffer)[kBloc
 }
 
 template <class T>
-std::span<const T> RowReader<T>::in_place(std::size_t unit) const {
-  if (rows_.dtype() != dtype_of<T> || rows_.column_stride() != 1) return {};
-  return {rows_.row_data<T>(row_), columns() / unit * unit};
-}
-
-template <class T>
 void RowReader<T>::gather(std::size_t first, std::size_t step, std::size_t n, T* out) const {
   const auto offset = static_cast<std::ptrdiff_t>(first) * rows_.column_stride();
   const auto stride = static_cast<std::ptrdiff_t>(step) * rows_.column_stride();
@@ -109,14 +104,9 @@ void RowPass<T>::resize(const RowReader<T>& row) {
 
 template <class T>
 template <class Reduce>
-void RowPass<T>::reduce_blocks(const RowReader<T>& row, const Reduce& reduce) {
-  const auto whole = row.in_place(kBlock);
-  bool proper = reduce(whole.data(), whole.size(), 0);
-  T buffer[kBlock];
-  for (std::size_t b = whole.size() / kBlock; b < blocks_; ++b) {
-    const auto z = row.block(b, buffer);
-    proper &= reduce(z.data(), z.size(), b);
-  }
+void RowPass<T>::reduce_blocks(const RowReader<T>& row, std::size_t group, const Reduce& reduce) {
+  bool proper = true;
+  row.visit_runs(group, [&](auto z, std::size_t b) { proper &= reduce(z, b); });
   if (!proper) row.check_values();
   max_ = static_cast<double>(*std::max_element(block_max_.begin(), block_max_.end()));
 }
@@ -124,8 +114,9 @@ void RowPass<T>::reduce_blocks(const RowReader<T>& row, const Reduce& reduce) {
 template <class T>
 void RowPass<T>::find_max(const RowReader<T>& row) {
   resize(row);
-  reduce_blocks(row, [&](const T* z, std::size_t n, std::size_t b) {
-    return kernels::of<T>().lane_max(z, n, &lanes_[b * kLanes], &block_max_[b]);
+  reduce_blocks(row, blocks_, [&]<class E>(std::span<const E> z, std::size_t b) {
+    return kernels::row_kernels<E>().lane_max(z.data(), z.size(), &lanes_[b * kLanes],
+                                              &block_max_[b]);
   });
 }
 
@@ -133,9 +124,9 @@ template <class T>
 void RowPass<T>::find_top_two(const RowReader<T>& row, std::vector<T>& second) {
   resize(row);
   second.resize(lanes_.size());
-  reduce_blocks(row, [&](const T* z, std::size_t n, std::size_t b) {
-    return kernels::of<T>().lane_top_two(z, n, &lanes_[b * kLanes], &second[b * kLanes],
-                                         &block_max_[b]);
+  reduce_blocks(row, blocks_, [&]<class E>(std::span<const E> z, std::size_t b) {
+    return kernels::row_kernels<E>().lane_top_two(z.data(), z.size(), &lanes_[b * kLanes],
+                                                  &second[b * kLanes], &block_max_[b]);
   });
 }
 
@@ -143,19 +134,13 @@ template <class T>
 void RowPass<T>::sum_exp(const RowReader<T>& row) {
   resize(row);
   block_weight_.resize(blocks_);
-  const auto whole = row.in_place(kBlock);
-  bool proper = true;
-  T buffer[kBlock];
-  for (std::size_t b = 0; b < blocks_;) {
-    const std::size_t here =
-        std::min(kGroup * kBlock, whole.size() - std::min(whole.size(), b * kBlock));
-    const auto z = here > 0 ? whole.subspan(b * kBlock, here) : row.block(b, buffer);
+  reduce_blocks(row, kGroup, [&]<class E>(std::span<const E> z, std::size_t b) {
+    const auto& read = kernels::row_kernels<E>();
     T* lanes = &lanes_[b * kLanes];
-    proper &= kernels::of<T>().lane_max(z.data(), z.size(), lanes, &block_max_[b]);
-    kernels::of<T>().lane_sum_exp(z.data(), z.size(), &block_max_[b], lanes, &block_weight_[b]);
-    b += here > 0 ? here / kBlock : 1;
-  }
-  if (!proper) row.check_values();
+    const bool proper = read.lane_max(z.data(), z.size(), lanes, &block_max_[b]);
+    read.lane_sum_exp(z.data(), z.size(), &block_max_[b], lanes, &block_weight_[b]);
+    return proper;
+  });
   weigh_blocks();
 }
 
@@ -176,7 +161,6 @@ void RowPass<T>::sum_exp_accurate(const RowReader<T>& row) {
 
 template <class T>
 void RowPass<T>::weigh_blocks() {
-  max_ = static_cast<double>(*std::max_element(block_max_.begin(), block_max_.end()));
   if (blocks_ == 1 || max_ == kMinusInfinity<double>) {  // short rows are often many
     block_scale_.assign(blocks_, 1);
     return;

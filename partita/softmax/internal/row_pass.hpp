@@ -42,9 +42,19 @@ class RowReader {
   /// The same for the block that begins at column `first`.
   std::span<const T> block_from(std::size_t first, T (&buffer)[kernels::kBlock]) const;
 
-  /// As many leading logits, a multiple of `unit`, as can be read in place; empty if the row must
-  /// be converted.
-  std::span<const T> in_place(std::size_t unit) const;
+  /// As many leading logits, a multiple of `unit`, as can be read in place as elements E; empty if
+  /// the row must be converted.
+  template <class E = T>
+  std::span<const E> in_place(std::size_t unit) const;
+
+  /// Calls read(z) with the logits of block b as they stand, of any format that `RowKernels` take;
+  /// converted, and filled up with -inf to padded_size(b), where they cannot be read so.
+  template <class F>
+  void visit_block(std::size_t b, const F& read) const;
+
+  /// Calls read(z, first block) in the same way with consecutive runs of up to `group` blocks.
+  template <class F>
+  void visit_runs(std::size_t group, const F& read) const;
 
   T at(std::size_t column) const;
 
@@ -56,6 +66,11 @@ class RowReader {
   [[noreturn]] void fail(const char* message) const;
 
  private:
+  /// Calls f with an E{}, the type of the row's elements where they can be read in place; T{} where
+  /// not.
+  template <class F>
+  void with_element(const F& f) const;
+
   Rows rows_;
   std::size_t row_;
 };
@@ -127,9 +142,10 @@ class RowPass {
 
  private:
   void resize(const RowReader<T>& row);
-  /// reduce(z, n, first block) reduces a run of blocks, and is false if it saw NaN or +inf.
+  /// reduce(z, first block) reduces a run of up to `group` blocks, and is false if it saw NaN or
+  /// +inf.
   template <class Reduce>
-  void reduce_blocks(const RowReader<T>& row, const Reduce& reduce);
+  void reduce_blocks(const RowReader<T>& row, std::size_t group, const Reduce& reduce);
   /// Turns block_weight_ from sums relative to each block's own maximum to sums relative to the
   /// row's.
   void weigh_blocks();
@@ -141,6 +157,52 @@ class RowPass {
   std::vector<double> block_scale_;  // padded for the kernels
   std::vector<double> block_weight_;
 };
+
+template <class T>
+template <class E>
+std::span<const E> RowReader<T>::in_place(std::size_t unit) const {
+  if (rows_.dtype() != dtype_of<E> || rows_.column_stride() != 1) return {};
+  return {rows_.row_data<E>(row_), columns() / unit * unit};
+}
+
+template <class T>
+template <class F>
+void RowReader<T>::with_element(const F& f) const {
+  if constexpr (std::is_same_v<T, float>) {
+    if (rows_.dtype() == DType::bf16) return f(bfloat16{});
+    if (rows_.dtype() == DType::f16) return f(float16{});
+  }
+  f(T{});
+}
+
+template <class T>
+template <class F>
+void RowReader<T>::visit_block(std::size_t b, const F& read) const {
+  with_element([&]<class E>(E) {
+    const auto whole = in_place<E>(kernels::kBlock);
+    if ((b + 1) * kernels::kBlock <= whole.size()) {
+      return read(whole.subspan(b * kernels::kBlock, kernels::kBlock));
+    }
+    T buffer[kernels::kBlock];
+    read(block(b, buffer));
+  });
+}
+
+template <class T>
+template <class F>
+void RowReader<T>::visit_runs(std::size_t group, const F& read) const {
+  with_element([&]<class E>(E) {
+    const auto whole = in_place<E>(kernels::kBlock);
+    const std::size_t step = group * kernels::kBlock;
+    for (std::size_t first = 0; first < whole.size(); first += step) {
+      read(whole.subspan(first, std::min(step, whole.size() - first)), first / kernels::kBlock);
+    }
+    T buffer[kernels::kBlock];
+    for (std::size_t b = whole.size() / kernels::kBlock; b < blocks(); ++b) {
+      read(block(b, buffer), b);
+    }
+  });
+}
 
 /// Calls f with a T{}: double if either format is f64, else float.
 template <class F>

@@ -36,7 +36,7 @@ HWY_INLINE TemperedSums TemperedSumsT(const T* HWY_RESTRICT z, std::size_t n, T 
     auto s1 = zero;
     const auto add = [&](std::size_t i, auto& e_sum, auto& x_sum, auto& s_sum) {
       const auto x = hn::Max(hn::Mul(b, hn::Sub(hn::LoadU(d, z + i), m)), lowest);
-      const auto e = ExpForSum(d, x, zero);
+      const auto e = ExpInRange(d, x);
       const auto xe = hn::Mul(x, e);
       e_sum = hn::Add(e_sum, e);
       x_sum = hn::Add(x_sum, xe);

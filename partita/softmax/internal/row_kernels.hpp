@@ -1,0 +1,55 @@
+// The kernels that read a row as it stands, in any format. Blocks and lanes are those of
+// kernels.hpp, and results are the same, bit for bit, as from the row converted to float. Not
+// installed.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "partita/base/float16.hpp"
+#include "partita/softmax/internal/kernels.hpp"
+
+namespace partita::kernels {
+
+/// What logits of E are computed in.
+template <class E>
+using Computed = std::conditional_t<std::is_same_v<E, double>, double, float>;
+
+/// The kernels for elements E: float, double, bfloat16 or float16.
+template <class E>
+struct RowKernels {
+  using C = Computed<E>;
+
+  /// For each of the consecutive blocks that make up z[0, n): lanes[l] = the largest z of lane l,
+  /// largest = the largest of all. Returns false if some z is NaN or +inf (or, rarely, if finite
+  /// logits overflow when they are added up).
+  /// @param lanes   [blocks, kLanes]
+  /// @param largest [blocks]
+  bool (*lane_max)(const E* z, std::size_t n, C* lanes, C* largest);
+
+  /// The same, and second[l] = the second largest z of lane l (the largest again if it occurs
+  /// twice); -inf if there is only one.
+  /// @param second [blocks, kLanes]
+  bool (*lane_top_two)(const E* z, std::size_t n, C* lanes, C* second, C* largest);
+
+  /// For each block: lanes[l] = sum over lane l of exp(z - max), sum = the sum_lanes() of those;
+  /// all 0 where max is -inf. A term x = z - max has a relative error of up to |x| / 2 ulp: small
+  /// in the sum, since the term itself is e^x. Terms under the smallest normal number count as 0.
+  /// @param max  [blocks], none less than a z of its block
+  /// @param sums [blocks]
+  void (*lane_sum_exp)(const E* z, std::size_t n, const C* max, C* lanes, double* sums);
+};
+
+/// Those for this machine: kernels::row_kernels<float>().lane_max(...).
+template <class E>
+const RowKernels<E>& row_kernels();
+template <>
+const RowKernels<float>& row_kernels<float>();
+template <>
+const RowKernels<double>& row_kernels<double>();
+template <>
+const RowKernels<bfloat16>& row_kernels<bfloat16>();
+template <>
+const RowKernels<float16>& row_kernels<float16>();
+
+}  // namespace partita::kernels
