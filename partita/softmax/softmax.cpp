@@ -4,7 +4,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/softmax/internal/convert.hpp"
-#include "partita/softmax/internal/kernels.hpp"
+#include "partita/softmax/internal/row_kernels.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
@@ -114,19 +114,6 @@ void map_rows(Rows logits, MutableRows out, const RowOptions& options, const Sca
   });
 }
 
-/// Writes a row block by block: make(b, n, out) puts results to out[0, n), where n may run past the
-/// end of the row.
-template <class T, class Make>
-void write_blocks(const RowReader<T>& row, const RowWriter<T>& writer, const Make& make) {
-  T buffer[kBlock];
-  for (std::size_t b = 0; b < row.blocks(); ++b) {
-    const std::size_t n = row.padded_size(b);
-    T* place = writer.place(b * kBlock, n);
-    make(b, n, place != nullptr ? place : buffer);
-    if (place == nullptr) writer.write(buffer, b * kBlock);
-  }
-}
-
 }  // namespace
 
 std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
@@ -147,37 +134,34 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
   map_rows(
       logits, probabilities, options, [](auto& pass, const auto& row) { pass.find_max(row); },
       []<class T>(const RowReader<T>& row, const RowWriter<T>& writer, Workspace<T>& workspace) {
-        // The terms wait where the results go, if those are not converted.
-        const auto start = row.in_place(kernels::kStep);
-        T* const place = writer.place(0, start.size());
-        const std::size_t placed = place != nullptr ? start.size() : 0;
-        workspace.terms.resize(kernels::round_up(row.columns() - placed, kBlock));
-        T* const terms = workspace.terms.data();
         const T max = static_cast<T>(workspace.pass.max());
-        T buffer[kBlock];
+        const std::size_t n = row.columns();
+        // The terms wait where the results go, if those are not converted.
+        T* const place = writer.place(0, n);
+        if (place == nullptr) workspace.terms.resize(kernels::round_up(n, kBlock));
+        T* const terms = place != nullptr ? place : workspace.terms.data();
         CompensatedSum total;
-        if (placed > 0) total.add(kernels::of<T>().exp_lifted(start.data(), placed, max, place));
-        for (std::size_t first = placed; first < row.columns(); first += kBlock) {
-          const auto z = row.block_from(first, buffer);
-          T* const out = terms + first - placed;
-          if (writer.is_short()) {
-            total.add(kernels::of<T>().exp_lifted_for_sum(z.data(), z.size(), max, out));
-          } else {
-            total.add(kernels::of<T>().exp_lifted(z.data(), z.size(), max, out));
-          }
+        if (writer.is_short()) {
+          row.visit_runs(row.blocks(), [&]<class E>(std::span<const E> z, std::size_t b) {
+            total.add(kernels::row_kernels<E>().exp_lifted_for_sum(z.data(), z.size(), max,
+                                                                   terms + b * kBlock));
+          });
+        } else {
+          const auto in_place = row.in_place(1);
+          if (in_place.empty()) row.gather(0, 1, n, terms);
+          const T* const z = in_place.empty() ? terms : in_place.data();
+          total.add(kernels::of<T>().exp_lifted(z, n, max, terms));
         }
         const auto scale = total.inverse<T>();
         if constexpr (std::is_same_v<T, float>) {
           if (bfloat16* const out = writer.place_bf16()) {
-            return kernels::scale_and_narrow(terms, row.columns(), scale.high, out);
+            return kernels::scale_and_narrow(terms, n, scale.high, out);
           }
         }
-        if (placed > 0) kernels::of<T>().scale(place, placed, scale, place);
-        for (std::size_t first = placed; first < row.columns(); first += kBlock) {
-          const std::size_t n = std::min(kBlock, row.columns() - first);
-          kernels::of<T>().scale(terms + first - placed, kernels::round_up(n, kernels::kLanes),
-                                 scale, buffer);
-          writer.write(buffer, first);
+        kernels::of<T>().scale(terms, n, scale, terms);
+        if (place == nullptr) {
+          for (std::size_t first = 0; first < n; first += kBlock)
+            writer.write(terms + first, first);
         }
       });
 }
@@ -191,8 +175,20 @@ void log_softmax(Rows logits, MutableRows log_probabilities, const RowOptions& o
         const T max = static_cast<T>(workspace.pass.max());
         const T log_sum = static_cast<T>(workspace.pass.log_sum(row));
         T buffer[kBlock];
-        write_blocks(row, writer, [&](std::size_t b, std::size_t n, T* out) {
-          kernels::of<T>().subtract(row.block(b, buffer).data(), n, max, log_sum, out);
+        const std::size_t group = writer.place(0, 0) != nullptr ? row.blocks() : 1;
+        row.visit_runs(group, [&]<class E>(std::span<const E> z, std::size_t b) {
+          const std::size_t first = b * kBlock;
+          T* const place = writer.place(first, z.size());
+          T* const out = place != nullptr ? place : buffer;
+          kernels::row_kernels<E>().subtract(z.data(), z.size(), max, log_sum, out);
+          if (place != nullptr) return;
+          if constexpr (std::is_same_v<T, float>) {
+            if (bfloat16* const short_out = writer.place_bf16()) {  // no result is NaN
+              const std::size_t n = std::min(kBlock, row.columns() - first);
+              return kernels::scale_and_narrow(buffer, n, 1, short_out + first);
+            }
+          }
+          writer.write(buffer, first);
         });
       });
 }

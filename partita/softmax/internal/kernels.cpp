@@ -84,28 +84,47 @@ HWY_INLINE Wide<double> SumPairs(const T* high, const T* low) {
   return {sum, rest - (sum - total)};
 }
 
-/// The sum of exp(z - max) 2^lift; put(i, term) sees each.
-template <class T, class Put>
-HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, const Put& put) {
+/// The last n % kLanes numbers of a row, filled up to a group of lanes.
+template <class T>
+struct Tail {
+  std::size_t first;
+  std::size_t size;
+  T values[kLanes];
+
+  Tail(const T* z, std::size_t n, T fill) : first(n / kLanes * kLanes), size(n - first) {
+    if (size == 0) return;
+    std::copy(z + first, z + n, values);
+    std::fill(values + size, values + kLanes, fill);
+  }
+  void copy_to(T* out) const { std::copy(values, values + size, out + first); }
+};
+
+/// out[i] = stored(exp(z - max) 2^lift), and the sum of those terms.
+template <class T, class Stored>
+HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, T* out, const Stored& stored) {
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   // More than all that is added to it, so that two subtractions tell what an addition loses.
   const auto start = hn::Set(d, Exp<T>::kLifted * T{2 * kBlock / kLanes});
+  Tail<T> tail(z, n, -std::numeric_limits<T>::infinity());
   T high[kLanes];
   T low[kLanes];
   Wide<double> total;
   for (std::size_t first = 0; first < n; first += kBlock) {
-    const std::size_t end = std::min(n, first + kBlock);
+    const std::size_t end = std::min(tail.first, first + kBlock);
+    const bool has_tail = n - first < kBlock && tail.size > 0;
     for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
       auto sum = start;
       auto lost = hn::Zero(d);
-      for (std::size_t i = first + slice; i < end; i += kLanes) {
-        const auto term = ExpLifted(d, hn::LoadU(d, z + i), m);
-        put(i, term.high);
+      const auto add = [&](const T* from, T* to) {
+        const auto term = ExpLifted(d, hn::LoadU(d, from), m);
+        hn::StoreU(stored(term.high), d, to);
         const auto next = FastTwoSum(sum, term.high);
         lost = hn::Add(lost, hn::Add(next.low, term.low));
         sum = next.high;
-      }
+      };
+      for (std::size_t i = first + slice; i < end; i += kLanes) add(z + i, out + i);
+      if (has_tail) add(tail.values + slice, tail.values + slice);
       hn::StoreU(hn::Sub(sum, start), d, high + slice);
       hn::StoreU(lost, d, low + slice);
     }
@@ -113,47 +132,23 @@ HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, const Put& p
     const auto next = TwoSum(total.high, block.high);
     total = {next.high, total.low + next.low + block.low};
   }
+  tail.copy_to(out);
   return total;
 }
 
 template <class T>
 Wide<double> ExpAccurate(const T* z, std::size_t n, T max, T* out) {
   const Tag<T> d;
-  const auto unlift = hn::Set(d, Exp<T>::kUnlift);
-  const Wide<double> sum = SumLifted(z, n, max, [&](std::size_t i, hn::VFromD<Tag<T>> term) {
-    hn::StoreU(hn::Mul(term, unlift), d, out + i);
-  });
+  using V = hn::VFromD<Tag<T>>;
+  const V unlift = hn::Set(d, Exp<T>::kUnlift);
+  const Wide<double> sum = SumLifted(z, n, max, out, [&](V term) { return hn::Mul(term, unlift); });
   const auto unlift_sum = static_cast<double>(Exp<T>::kUnlift);
   return {sum.high * unlift_sum, sum.low * unlift_sum};
 }
 
 template <class T>
 Wide<double> ExpLiftedTerms(const T* z, std::size_t n, T max, T* out) {
-  const Tag<T> d;
-  return SumLifted(z, n, max,
-                   [&](std::size_t i, hn::VFromD<Tag<T>> term) { hn::StoreU(term, d, out + i); });
-}
-
-template <class T>
-double ExpLiftedForSumTerms(const T* z, std::size_t n, T max, T* out) {
-  const Tag<T> d;
-  using V = hn::VFromD<Tag<T>>;
-  const V m = hn::Set(d, max);
-  T lanes[kLanes];
-  double total = 0;
-  for (std::size_t first = 0; first < n; first += kBlock) {
-    ReduceLanes<T>(
-        std::min(kBlock, n - first), hn::Zero(d),
-        [&](std::size_t i, V sum) {
-          const V term = ExpLiftedForSum(d, hn::LoadU(d, z + first + i), m);
-          hn::StoreU(term, d, out + first + i);
-          return hn::Add(sum, term);
-        },
-        [](V a, V b) { return hn::Add(a, b); },
-        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
-    total += SumLanes(lanes);
-  }
-  return total;
+  return SumLifted(z, n, max, out, [](hn::VFromD<Tag<T>> term) { return term; });
 }
 
 template <class T>
@@ -161,20 +156,15 @@ void Scale(const T* x, std::size_t n, Wide<T> scale, T* out) {
   const Tag<T> d;
   const auto high = hn::Set(d, scale.high);
   const auto low = hn::Set(d, scale.low);
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
-    const auto v = hn::LoadU(d, x + i);
-    hn::StoreU(hn::MulAdd(v, high, hn::Mul(v, low)), d, out + i);
-  }
-}
-
-template <class T>
-void Subtract(const T* z, std::size_t n, T max, T c, T* out) {
-  const Tag<T> d;
-  const auto m = hn::Set(d, max);
-  const auto s = hn::Set(d, c);
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
-    hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, z + i), m), s), d, out + i);
-  }
+  Tail<T> tail(x, n, 0);
+  const auto scaled = [&](const T* from, T* to) {
+    const auto v = hn::LoadU(d, from);
+    hn::StoreU(hn::MulAdd(v, high, hn::Mul(v, low)), d, to);
+  };
+  for (std::size_t i = 0; i < tail.first; i += hn::Lanes(d)) scaled(x + i, out + i);
+  if (tail.size == 0) return;
+  for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) scaled(tail.values + i, tail.values + i);
+  tail.copy_to(out);
 }
 
 template <class T>
@@ -185,9 +175,7 @@ const Kernels<T>* Table() {
       .exp_bounds = ExpBounds<T>,
       .exp_accurate = ExpAccurate<T>,
       .exp_lifted = ExpLiftedTerms<T>,
-      .exp_lifted_for_sum = ExpLiftedForSumTerms<T>,
       .scale = Scale<T>,
-      .subtract = Subtract<T>,
   };
   return &kTable;
 }

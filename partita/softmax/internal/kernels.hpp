@@ -47,26 +47,19 @@ struct Kernels {
   void (*exp_bounds)(const T* a, const T* b, std::size_t n, T max, T factor, T* out, double* sums);
 
   /// out[i] = exp(z[i] - max) within 1.1 ulp (1.5 without FMA), subnormal terms included; returns
-  /// the sum of what the terms are before they are rounded to T. About half as fast. In place is
-  /// fine.
+  /// the sum of what the terms are before they are rounded to T. About half as fast. Any n; in
+  /// place is fine.
   Wide<double> (*exp_accurate)(const T* z, std::size_t n, T max, T* out);
 
   /// out[i] = exp(z[i] - max) 2^lift, with a lift that keeps all digits of what would be subnormal,
-  /// and their sum: for ratios, from which it drops out. In place is fine.
-  /// @param n any multiple of kStep, of any number of blocks
+  /// and their sum: for ratios, from which it drops out. Any n; in place is fine.
   Wide<double> (*exp_lifted)(const T* z, std::size_t n, T max, T* out);
 
-  /// The same with terms as in exp_terms, for results that are rounded to 16 bits.
-  double (*exp_lifted_for_sum)(const T* z, std::size_t n, T max, T* out);
-
-  /// out[i] = x[i] * scale. In place is fine.
+  /// out[i] = x[i] * scale. Any n; in place is fine.
   void (*scale)(const T* x, std::size_t n, Wide<T> scale, T* out);
-
-  /// out[i] = (z[i] - max) - c. In place is fine.
-  void (*subtract)(const T* z, std::size_t n, T max, T c, T* out);
 };
 
-/// Those for this machine: kernels::of<float>().lane_max(...).
+/// Those for this machine: kernels::of<float>().exp_terms(...).
 template <class T>
 const Kernels<T>& of();
 template <>

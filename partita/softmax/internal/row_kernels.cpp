@@ -188,6 +188,38 @@ void LaneSumExp(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT ma
   }
 }
 
+template <class E, class C>
+double ExpLiftedForSumTerms(const E* z, std::size_t n, C max, C* out) {
+  const Tag<C> d;
+  using V = hn::VFromD<Tag<C>>;
+  const V m = hn::Set(d, max);
+  C lanes[kLanes];
+  double total = 0;
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    ReduceLanes<C>(
+        std::min(kBlock, n - first), hn::Zero(d),
+        [&](std::size_t i, V sum) {
+          const V term = ExpLiftedForSum(d, Read(d, z + first + i), m);
+          hn::StoreU(term, d, out + first + i);
+          return hn::Add(sum, term);
+        },
+        [](V a, V b) { return hn::Add(a, b); },
+        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+    total += SumLanes(lanes);
+  }
+  return total;
+}
+
+template <class E, class C>
+void Subtract(const E* z, std::size_t n, C max, C c, C* out) {
+  const Tag<C> d;
+  const auto m = hn::Set(d, max);
+  const auto s = hn::Set(d, c);
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    hn::StoreU(hn::Sub(hn::Sub(Read(d, z + i), m), s), d, out + i);
+  }
+}
+
 template <class E>
 const RowKernels<E>* RowTable() {
   using C = Computed<E>;
@@ -195,6 +227,8 @@ const RowKernels<E>* RowTable() {
       .lane_max = LaneMax<E, C>,
       .lane_top_two = LaneTopTwo<E, C>,
       .lane_sum_exp = LaneSumExp<E, C>,
+      .exp_lifted_for_sum = ExpLiftedForSumTerms<E, C>,
+      .subtract = Subtract<E, C>,
   };
   return &kTable;
 }

@@ -38,6 +38,12 @@ struct RowKernels {
   /// @param max  [blocks], none less than a z of its block
   /// @param sums [blocks]
   void (*lane_sum_exp)(const E* z, std::size_t n, const C* max, C* lanes, double* sums);
+
+  /// Kernels::exp_lifted with terms as in lane_sum_exp, for results that are rounded to 16 bits.
+  double (*exp_lifted_for_sum)(const E* z, std::size_t n, C max, C* out);
+
+  /// out[i] = (z[i] - max) - c. In place is fine.
+  void (*subtract)(const E* z, std::size_t n, C max, C c, C* out);
 };
 
 /// Those for this machine: kernels::row_kernels<float>().lane_max(...).

@@ -17,6 +17,9 @@ namespace {
 // the end of its own maximum. Four blocks of floats are 8 KiB, well inside the first cache.
 constexpr std::size_t kGroup = 4;
 
+// So few exponentials that a vector of them costs more; for double they must have all digits.
+constexpr std::size_t kFewBlocks = 4;
+
 template <class T>
 constexpr T kMinusInfinity = -std::numeric_limits<T>::infinity();
 
@@ -163,6 +166,15 @@ template <class T>
 void RowPass<T>::weigh_blocks() {
   if (blocks_ == 1 || max_ == kMinusInfinity<double>) {  // short rows are often many
     block_scale_.assign(blocks_, 1);
+    return;
+  }
+  if (std::is_same_v<T, float> && blocks_ <= kFewBlocks) {
+    block_scale_.resize(blocks_);
+    for (std::size_t b = 0; b < blocks_; ++b) {
+      const double x = static_cast<double>(block_max_[b]) - max_;
+      block_scale_[b] = x == 0 ? 1 : std::exp(x);
+      block_weight_[b] *= block_scale_[b];
+    }
     return;
   }
   block_scale_.resize(kernels::round_up(blocks_, kLanes));

@@ -28,14 +28,8 @@ class RowReader {
   std::size_t columns() const { return rows_.columns(); }
   std::size_t blocks() const { return (columns() + kernels::kBlock - 1) / kernels::kBlock; }
 
-  /// kBlock, or what is left of the row, rounded up to kernels::kStep.
-  std::size_t padded_size(std::size_t b) const {
-    return kernels::round_up(std::min(kernels::kBlock, columns() - b * kernels::kBlock),
-                             kernels::kStep);
-  }
-
-  /// Logits of block b, filled up with -inf to padded_size(b). Points into the row where it can,
-  /// else to `buffer`.
+  /// Logits of block b, filled up with -inf to a multiple of kernels::kStep. Points into the row
+  /// where it can, else to `buffer`.
   std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const {
     return block_from(b * kernels::kBlock, buffer);
   }
@@ -48,7 +42,7 @@ class RowReader {
   std::span<const E> in_place(std::size_t unit) const;
 
   /// Calls read(z) with the logits of block b as they stand, of any format that `RowKernels` take;
-  /// converted, and filled up with -inf to padded_size(b), where they cannot be read so.
+  /// converted, and filled up with -inf as by block(), where they cannot be read so.
   template <class F>
   void visit_block(std::size_t b, const F& read) const;
 
