@@ -147,7 +147,7 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
                                                                    terms + b * kBlock));
           });
         } else {
-          const auto in_place = row.in_place(1);
+          const auto in_place = row.in_place();
           if (in_place.empty()) row.gather(0, 1, n, terms);
           const T* const z = in_place.empty() ? terms : in_place.data();
           total.add(kernels::of<T>().exp_lifted(z, n, max, terms));

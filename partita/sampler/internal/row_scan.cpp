@@ -184,7 +184,7 @@ bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std
     if (equals > 0 ? block_max_[b] < low : block_max_[b] <= low) continue;
     row.visit_block(b, [&]<class E>(std::span<const E> z) {
       kernels::sampler_kernels<E>().mark_from(z.data(), z.size(), low, words);
-      for (std::size_t w = 0; w < z.size() / 64; ++w) {
+      for (std::size_t w = 0; w * 64 < z.size(); ++w) {
         for (std::uint64_t left = words[w]; left != 0; left &= left - 1) {
           const std::size_t i = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
           const auto logit = static_cast<T>(z[i]);

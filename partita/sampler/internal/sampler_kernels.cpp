@@ -40,9 +40,9 @@ void LaneSumTempered(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRI
     const auto m = hn::Set(d, *max);
     const std::size_t size = std::min(kBlock, n - first);
     ReduceLanes<C>(
-        size, zero,
-        [&](std::size_t i, V sum) {
-          return hn::Add(sum, ExpForSum(d, hn::Mul(scale, hn::Sub(Read(d, z + first + i), m))));
+        z + first, size, zero,
+        [&](const E* from, std::size_t, V sum) {
+          return hn::Add(sum, ExpForSum(d, hn::Mul(scale, hn::Sub(Read(d, from), m))));
         },
         [](V a, V b) { return hn::Add(a, b); },
         [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
@@ -71,9 +71,9 @@ void LaneSumMoments(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRIC
     const std::size_t size = std::min(kBlock, n - first);
     C x_lanes[kLanes];
     ReduceLanes<C>(
-        size, Moments<V>{zero, zero},
-        [&](std::size_t i, Moments<V> a) {
-          const V x = hn::Max(hn::Mul(scale, hn::Sub(Read(d, z + first + i), m)), lowest);
+        z + first, size, Moments<V>{zero, zero},
+        [&](const E* from, std::size_t, Moments<V> a) {
+          const V x = hn::Max(hn::Mul(scale, hn::Sub(Read(d, from), m)), lowest);
           const V e = ExpInRange(d, x);
           return Moments<V>{hn::Add(a.sum, e), hn::MulAdd(x, e, a.moment)};
         },
@@ -100,9 +100,9 @@ double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C max, 
   const V highest = hn::Set(d, high);
   C lanes[kLanes];
   ReduceLanes<C>(
-      n, hn::Zero(d),
-      [&](std::size_t i, V sum) {
-        const V v = Read(d, z + i);
+      z, n, hn::Zero(d),
+      [&](const E* from, std::size_t, V sum) {
+        const V v = Read(d, from);
         const V e = ExpInRange(d, hn::Mul(scale, hn::Sub(v, m)));
         return hn::Add(sum, hn::IfThenElseZero(hn::And(hn::Gt(v, lowest), hn::Lt(v, highest)), e));
       },
@@ -120,20 +120,22 @@ void AddDeviations(const E* HWY_RESTRICT z, std::size_t n, double max, double* H
   auto count = hn::Zero(d);
   auto sum = hn::Zero(d);
   auto squares = hn::Zero(d);
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
-    const auto v = [&] {
-      if constexpr (std::is_same_v<E, double>) {
-        return Read(d, z + i);
-      } else {
-        return hn::PromoteTo(d, Read(hn::Rebind<float, decltype(d)>(), z + i));
-      }
-    }();
-    const auto possible = hn::Gt(v, never);
-    const auto x = hn::IfThenElseZero(possible, hn::Sub(v, m));
-    count = hn::Add(count, hn::IfThenElseZero(possible, one));
-    sum = hn::Add(sum, x);
-    squares = hn::MulAdd(x, x, squares);
-  }
+  VisitGroups<kLanes>(z, n, [&](const E* group, std::size_t) {
+    for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
+      const auto v = [&] {
+        if constexpr (std::is_same_v<E, double>) {
+          return Read(d, group + i);
+        } else {
+          return hn::PromoteTo(d, Read(hn::Rebind<float, decltype(d)>(), group + i));
+        }
+      }();
+      const auto possible = hn::Gt(v, never);
+      const auto x = hn::IfThenElseZero(possible, hn::Sub(v, m));
+      count = hn::Add(count, hn::IfThenElseZero(possible, one));
+      sum = hn::Add(sum, x);
+      squares = hn::MulAdd(x, x, squares);
+    }
+  });
   sums[0] += hn::GetLane(hn::SumOfLanes(d, count));
   sums[1] += hn::GetLane(hn::SumOfLanes(d, sum));
   sums[2] += hn::GetLane(hn::SumOfLanes(d, squares));
@@ -144,9 +146,11 @@ std::size_t CountFrom(const E* HWY_RESTRICT z, std::size_t n, C low) {
   const Tag<C> d;
   const auto lowest = hn::Set(d, low);
   std::size_t count = 0;
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
-    count += hn::CountTrue(d, hn::Ge(Read(d, z + i), lowest));
-  }
+  VisitGroups<kLanes>(z, n, [&](const E* group, std::size_t) {
+    for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
+      count += hn::CountTrue(d, hn::Ge(Read(d, group + i), lowest));
+    }
+  });
   return count;
 }
 
@@ -154,18 +158,17 @@ template <class E, class C = Computed<E>>
 void MarkFrom(const E* HWY_RESTRICT z, std::size_t n, C low, std::uint64_t* words) {
   const Tag<C> d;
   const auto lowest = hn::Set(d, low);
-  const std::size_t width = hn::Lanes(d);
-  for (std::size_t first = 0; first < n; first += 64) {
+  VisitGroups<64>(z, n, [&](const E* group, std::size_t first) {
     std::uint64_t word = 0;
-    for (std::size_t i = 0; i < 64; i += width) {
+    for (std::size_t i = 0; i < 64; i += hn::Lanes(d)) {
       std::uint8_t bytes[8] = {};
-      hn::StoreMaskBits(d, hn::Ge(Read(d, z + first + i), lowest), bytes);
+      hn::StoreMaskBits(d, hn::Ge(Read(d, group + i), lowest), bytes);
       std::uint64_t bits = 0;
       std::memcpy(&bits, bytes, sizeof bits);
       word |= bits << i;
     }
     words[first / 64] = word;
-  }
+  });
 }
 
 template <class E>

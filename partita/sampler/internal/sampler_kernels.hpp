@@ -33,10 +33,10 @@ struct SamplerKernels {
   /// squares, of z - max in double.
   void (*add_deviations)(const E* z, std::size_t n, double max, double* sums);
 
-  /// How many of z[0, n) are >= low; n a multiple of kLanes.
+  /// How many of z[0, n) are >= low, which is finite.
   std::size_t (*count_from)(const E* z, std::size_t n, C low);
 
-  /// Bit i % 64 of word i / 64 is set if z[i] >= low, for one block.
+  /// Bit i % 64 of word i / 64 is set if z[i] >= low, which is finite, for one block.
   /// @param words [kBlock / 64]
   void (*mark_from)(const E* z, std::size_t n, C low, std::uint64_t* words);
 };

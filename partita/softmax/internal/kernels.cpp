@@ -84,21 +84,6 @@ HWY_INLINE Wide<double> SumPairs(const T* high, const T* low) {
   return {sum, rest - (sum - total)};
 }
 
-/// The last n % kLanes numbers of a row, filled up to a group of lanes.
-template <class T>
-struct Tail {
-  std::size_t first;
-  std::size_t size;
-  T values[kLanes];
-
-  Tail(const T* z, std::size_t n, T fill) : first(n / kLanes * kLanes), size(n - first) {
-    if (size == 0) return;
-    std::copy(z + first, z + n, values);
-    std::fill(values + size, values + kLanes, fill);
-  }
-  void copy_to(T* out) const { std::copy(values, values + size, out + first); }
-};
-
 /// out[i] = stored(exp(z - max) 2^lift), and the sum of those terms.
 template <class T, class Stored>
 HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, T* out, const Stored& stored) {
@@ -106,7 +91,7 @@ HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, T* out, cons
   const auto m = hn::Set(d, max);
   // More than all that is added to it, so that two subtractions tell what an addition loses.
   const auto start = hn::Set(d, Exp<T>::kLifted * T{2 * kBlock / kLanes});
-  Tail<T> tail(z, n, -std::numeric_limits<T>::infinity());
+  Tail<T, kLanes> tail(z, n, -std::numeric_limits<T>::infinity());
   T high[kLanes];
   T low[kLanes];
   Wide<double> total;
@@ -156,7 +141,7 @@ void Scale(const T* x, std::size_t n, Wide<T> scale, T* out) {
   const Tag<T> d;
   const auto high = hn::Set(d, scale.high);
   const auto low = hn::Set(d, scale.low);
-  Tail<T> tail(x, n, 0);
+  Tail<T, kLanes> tail(x, n, 0);
   const auto scaled = [&](const T* from, T* to) {
     const auto v = hn::LoadU(d, from);
     hn::StoreU(hn::MulAdd(v, high, hn::Mul(v, low)), d, to);

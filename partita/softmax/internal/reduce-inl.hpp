@@ -9,6 +9,8 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "partita/base/float16.hpp"
@@ -48,24 +50,63 @@ HWY_INLINE hn::VFromD<D> Read(D d, const float16* z) {
   }
 }
 
-/// Calls step(i, accumulator) for the elements of each vector-wide slice of lanes, with four
-/// accumulators kLanes apart, and then finish(slice, fold of the accumulators).
-/// T is the type of an element as it is read, with Tag<T>.
-template <class T, class Accumulator, class Step, class Fold, class Finish>
-HWY_INLINE void ReduceLanes(std::size_t n, Accumulator start, const Step& step, const Fold& fold,
-                            const Finish& finish) {
+/// The last n % kGroup elements of a row, filled up to a group, so that they are read like the
+/// rest.
+template <class E, std::size_t kGroup>
+struct Tail {
+  std::size_t first;
+  std::size_t size;
+  E values[kGroup];
+
+  Tail(const E* z, std::size_t n, E fill) : first(n / kGroup * kGroup), size(n - first) {
+    if (size == 0) return;
+    std::copy(z + first, z + n, values);
+    std::fill(values + size, values + kGroup, fill);
+  }
+  void copy_to(E* out) const { std::copy(values, values + size, out + first); }
+};
+
+/// The logit of an impossible category, which fills up rows.
+template <class E>
+HWY_INLINE E Never() {
+  return E(-std::numeric_limits<float>::infinity());
+}
+
+/// Calls visit(z + i, i) for every kGroup elements, the last ones filled up with Never().
+template <std::size_t kGroup, class E, class Visit>
+HWY_INLINE void VisitGroups(const E* z, std::size_t n, const Visit& visit) {
+  const Tail<E, kGroup> tail(z, n, Never<E>());
+  for (std::size_t i = 0; i < tail.first; i += kGroup) visit(z + i, i);
+  if (tail.size > 0) visit(tail.values, tail.first);
+}
+
+/// Calls step(z + i, i, accumulator) for the elements i < n of each vector-wide slice of lanes,
+/// with four accumulators kLanes apart, and then finish(slice, fold of the accumulators). What is
+/// left at the end is filled up with Never() to kStep. T has Tag<T>, the vectors that are read.
+template <class T, class E, class Accumulator, class Step, class Fold, class Finish>
+HWY_INLINE void ReduceLanes(const E* z, std::size_t n, Accumulator start, const Step& step,
+                            const Fold& fold, const Finish& finish) {
   const Tag<T> d;
   const std::size_t width = hn::Lanes(d);
+  const Tail<E, kStep> tail(z, n, Never<E>());
   for (std::size_t slice = 0; slice < kLanes; slice += width) {
     Accumulator a0 = start;
     Accumulator a1 = start;
     Accumulator a2 = start;
     Accumulator a3 = start;
-    for (std::size_t i = slice; i < n; i += kStep) {
-      a0 = step(i, a0);
-      a1 = step(i + kLanes, a1);
-      a2 = step(i + 2 * kLanes, a2);
-      a3 = step(i + 3 * kLanes, a3);
+    for (std::size_t i = slice; i < tail.first; i += kStep) {
+      a0 = step(z + i, i, a0);
+      a1 = step(z + i + kLanes, i + kLanes, a1);
+      a2 = step(z + i + 2 * kLanes, i + 2 * kLanes, a2);
+      a3 = step(z + i + 3 * kLanes, i + 3 * kLanes, a3);
+    }
+    if (tail.size > 0) {
+      const E* const from = tail.values + slice;
+      const std::size_t i = tail.first + slice;
+      a0 = step(from, i, a0);
+      a1 = step(from + kLanes, i + kLanes, a1);
+      a2 = step(from + 2 * kLanes, i + 2 * kLanes, a2);
+      a3 = step(from + 3 * kLanes, i + 3 * kLanes, a3);
     }
     finish(slice, fold(fold(a0, a1), fold(a2, a3)));
   }

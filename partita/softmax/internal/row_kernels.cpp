@@ -122,9 +122,9 @@ HWY_INLINE bool LaneExtremes(const E* HWY_RESTRICT z, std::size_t n, C* HWY_REST
     Key max_keys[kLanes];
     Key second_keys[kLanes];
     ReduceLanes<Key>(
-        std::min(kBlock, n - first), Seen{lowest, seen, lowest},
-        [&](std::size_t i, Seen a) {
-          const V v = O::keys(d, z + first + i);
+        z + first, std::min(kBlock, n - first), Seen{lowest, seen, lowest},
+        [&](const E* from, std::size_t, Seen a) {
+          const V v = O::keys(d, from);
           if constexpr (kTopTwo) a.second = hn::Max(a.second, hn::Min(a.max, v));
           return Seen{hn::Max(a.max, v), O::see(a.seen, v), a.second};
         },
@@ -175,12 +175,12 @@ void LaneSumExp(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT ma
     const auto m = hn::Set(d, *max);
     using V = hn::VFromD<Tag<C>>;
     ReduceLanes<C>(
-        std::min(kBlock, n - first), hn::Zero(d),
-        [&](std::size_t i, V sum) {
+        z + first, std::min(kBlock, n - first), hn::Zero(d),
+        [&](const E* from, std::size_t, V sum) {
           // The next blocks' maxima come next, and would wait for memory while this one's sum is
           // all arithmetic. (Past the end of a row it is a hint about nothing.)
-          hwy::Prefetch(z + first + i + kAhead);
-          return hn::Add(sum, ExpForSum(d, hn::Sub(Read(d, z + first + i), m)));
+          hwy::Prefetch(from + kAhead);
+          return hn::Add(sum, ExpForSum(d, hn::Sub(Read(d, from), m)));
         },
         [](V a, V b) { return hn::Add(a, b); },
         [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
@@ -197,9 +197,9 @@ double ExpLiftedForSumTerms(const E* z, std::size_t n, C max, C* out) {
   double total = 0;
   for (std::size_t first = 0; first < n; first += kBlock) {
     ReduceLanes<C>(
-        std::min(kBlock, n - first), hn::Zero(d),
-        [&](std::size_t i, V sum) {
-          const V term = ExpLiftedForSum(d, Read(d, z + first + i), m);
+        z + first, std::min(kBlock, n - first), hn::Zero(d),
+        [&](const E* from, std::size_t i, V sum) {
+          const V term = ExpLiftedForSum(d, Read(d, from), m);
           hn::StoreU(term, d, out + first + i);
           return hn::Add(sum, term);
         },
@@ -215,9 +215,11 @@ void Subtract(const E* z, std::size_t n, C max, C c, C* out) {
   const Tag<C> d;
   const auto m = hn::Set(d, max);
   const auto s = hn::Set(d, c);
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+  const std::size_t whole = n / kLanes * kLanes;
+  for (std::size_t i = 0; i < whole; i += hn::Lanes(d)) {
     hn::StoreU(hn::Sub(hn::Sub(Read(d, z + i), m), s), d, out + i);
   }
+  for (std::size_t i = whole; i < n; ++i) out[i] = (static_cast<C>(z[i]) - max) - c;
 }
 
 template <class E>

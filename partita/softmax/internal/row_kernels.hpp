@@ -1,6 +1,6 @@
-// The kernels that read a row as it stands, in any format. Blocks and lanes are those of
-// kernels.hpp, and results are the same, bit for bit, as from the row converted to float. Not
-// installed.
+// The kernels that read a row as it stands, in any format and of any length. Blocks and lanes are
+// those of kernels.hpp, and results are the same, bit for bit, as from the row converted to float.
+// Not installed.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +40,7 @@ struct RowKernels {
   void (*lane_sum_exp)(const E* z, std::size_t n, const C* max, C* lanes, double* sums);
 
   /// Kernels::exp_lifted with terms as in lane_sum_exp, for results that are rounded to 16 bits.
+  /// @param out has room for round_up(n, kStep)
   double (*exp_lifted_for_sum)(const E* z, std::size_t n, C max, C* out);
 
   /// out[i] = (z[i] - max) - c. In place is fine.

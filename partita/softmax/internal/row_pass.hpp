@@ -36,13 +36,12 @@ class RowReader {
   /// The same for the block that begins at column `first`.
   std::span<const T> block_from(std::size_t first, T (&buffer)[kernels::kBlock]) const;
 
-  /// As many leading logits, a multiple of `unit`, as can be read in place as elements E; empty if
-  /// the row must be converted.
+  /// The row as elements E where it can be read in place; empty if it must be converted.
   template <class E = T>
-  std::span<const E> in_place(std::size_t unit) const;
+  std::span<const E> in_place() const;
 
-  /// Calls read(z) with the logits of block b as they stand, of any format that `RowKernels` take;
-  /// converted, and filled up with -inf as by block(), where they cannot be read so.
+  /// Calls read(z) with the logits of block b as they stand, in a format that `RowKernels` take, or
+  /// else converted and filled up, as by block().
   template <class F>
   void visit_block(std::size_t b, const F& read) const;
 
@@ -154,9 +153,9 @@ class RowPass {
 
 template <class T>
 template <class E>
-std::span<const E> RowReader<T>::in_place(std::size_t unit) const {
+std::span<const E> RowReader<T>::in_place() const {
   if (rows_.dtype() != dtype_of<E> || rows_.column_stride() != 1) return {};
-  return {rows_.row_data<E>(row_), columns() / unit * unit};
+  return {rows_.row_data<E>(row_), columns()};
 }
 
 template <class T>
@@ -173,9 +172,10 @@ template <class T>
 template <class F>
 void RowReader<T>::visit_block(std::size_t b, const F& read) const {
   with_element([&]<class E>(E) {
-    const auto whole = in_place<E>(kernels::kBlock);
-    if ((b + 1) * kernels::kBlock <= whole.size()) {
-      return read(whole.subspan(b * kernels::kBlock, kernels::kBlock));
+    const auto whole = in_place<E>();
+    if (!whole.empty()) {
+      const std::size_t first = b * kernels::kBlock;
+      return read(whole.subspan(first, std::min(kernels::kBlock, whole.size() - first)));
     }
     T buffer[kernels::kBlock];
     read(block(b, buffer));
@@ -186,15 +186,14 @@ template <class T>
 template <class F>
 void RowReader<T>::visit_runs(std::size_t group, const F& read) const {
   with_element([&]<class E>(E) {
-    const auto whole = in_place<E>(kernels::kBlock);
+    const auto whole = in_place<E>();
     const std::size_t step = group * kernels::kBlock;
     for (std::size_t first = 0; first < whole.size(); first += step) {
       read(whole.subspan(first, std::min(step, whole.size() - first)), first / kernels::kBlock);
     }
+    if (!whole.empty()) return;
     T buffer[kernels::kBlock];
-    for (std::size_t b = whole.size() / kernels::kBlock; b < blocks(); ++b) {
-      read(block(b, buffer), b);
-    }
+    for (std::size_t b = 0; b < blocks(); ++b) read(block(b, buffer), b);
   });
 }
 
