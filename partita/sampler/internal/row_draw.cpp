@@ -46,20 +46,25 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   const double max = scaled_max();
   const double x = scaled(z) - max;
   const double error = RowScan<T>::kSumError * scan.total();
-  const auto by_list = [&] {
-    const auto& ids = kept().ids;
-    return std::binary_search(ids.begin(), ids.end(), id);
+  const auto closer = [&] {  // what the bounds leave open
+    if constexpr (std::is_same_v<T, float>) {
+      sums_ = sums_within<double>(needs(*first_));
+      return keeps<double>(id, refused);
+    } else {
+      const auto& ids = kept().ids;
+      return std::binary_search(ids.begin(), ids.end(), id);
+    }
   };
   if (has_cutoff(*first_, *settings_)) {
     const Bounds cut = cutoff(*first_, *settings_, sums_);
-    return x >= cut.high || (x >= cut.low && by_list());
+    return x >= cut.high || (x >= cut.low && closer());
   }
   const RowSums sums = scan.sums();
   if (*first_ == SamplerStep::top_p) {
     if (z <= refused) return false;
     const double above = scan.sum_between(row, z, kInfinity);
     if (above + error < settings_->top_p * sums.exp.low) return true;
-    if (above - error < settings_->top_p * sums.exp.high) return by_list();
+    if (above - error < settings_->top_p * sums.exp.high) return closer();
     refused = z;
     return false;
   }
@@ -77,7 +82,7 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   if (x > high_mean) least = scan.sum_between(row, opposite(high_mean) + slack, z - slack);
   if (x < low_mean) least = scan.sum_between(row, z + slack, opposite(low_mean) - slack);
   if (least - error >= p * sums.exp.high) return false;
-  return by_list();
+  return closer();
 }
 
 template <class T>
