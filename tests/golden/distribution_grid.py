@@ -63,6 +63,35 @@ UNIVARIATE = [
     ("NegativeBinomial", [(n, p) for n in (1, 10, 0.25, 1e6) for p in PROBS[:-1]],
      lambda n, p: COUNTS),
 ]
+EXTREMES = [(0, 1, 0), (1.5, 0.25, 0.2), (-300, 7, -0.3), (0, 1, 1e-10), (0, 1, -1e-5), (2, 3, 0.7),
+            (0, 1, 1.5), (4, 2, -1.25), (0, 1, -1)]
+UNIVARIATE += [
+    ("Logistic", LOC_SCALE, lambda m, s: scaled(m, s, SPREAD)),
+    ("GeneralizedPareto", EXTREMES, lambda m, s, c: [
+        m + s * x for x in (0, 1e-8, 0.05, 0.7, 0.75, 2, 15, 1e5) if 1 + c * x > 0][:4]),
+    ("GeneralizedExtremeValue", EXTREMES, lambda m, s, c: [
+        m + s * x for x in (-0.6, -1e-3, 0, 0.05, 0.7, 0.75)]),
+    ("Frechet", [(1, 1), (0.5, 3), (2, 0.25), (10, 40), (1e-3, 200)],
+     lambda s, a: [s * z ** (-1 / a) for z in (100, 7, 2, 1, 0.1, 1e-8)]),
+    ("TruncatedNormal", [
+        (0, 1, -1, 2), (0, 1, -math.inf, math.inf), (1.5, 0.25, 0, math.inf), (-300, 7, -math.inf, 0),
+        (0, 1, 1e5, math.inf), (0, 1, -41, -40), (0, 1, 3, 3 + 1e-9), (0, 1, -1e-9, 2e-9),
+        (2, 5, 1, 2.5), (0, 1, -0.5, 40)],
+     lambda m, s, a, b: truncated_points(m, s, a, b)),
+    ("BetaBinomial", [(n, a, b) for n in (1, 10, 300) for a, b in
+                      ((1, 1), (0.5, 2), (1e-3, 30), (1e8, 3e8))],
+     lambda n, a, b: [0, 1, n // 3, n]),
+]
+
+
+def truncated_points(m, s, a, b):
+    """Five values inside, as far as a few scales from the nearer end."""
+    low = a if a > -math.inf else min(b, m) - 6 * s
+    high = b if b < math.inf else max(a, m) + 6 * s
+    if low > m and high > low + 5 * s * s / (low - m):
+        high = low + 5 * s * s / (low - m)
+    return [min(low + (high - low) * t, high) for t in (0, 0.125, 0.5, 0.75, 1)]
+
 # The same in terms of logits.
 OF_LOGITS = [
     ("Bernoulli", [(x,) for x in LOGITS], lambda x: [0, 1]),
@@ -98,6 +127,18 @@ VECTORS = [
      [([0, 1, 2], [[1, 0], [0.5, 2], [0, 1]], [1, 0.5, 2]),
       ([0, 0, 0], [[3, 1], [1, 1], [2, -1]], [1e-3, 1e-3, 1e-3])],
      lambda m, w, d: [[0, 0, 0], [1, 2, 3], [-30, 40, 0]]),
+]
+CUTS = [[-1, 0, 2.5], [-40, -39.5, 700], [0, 1e-9, 1]]
+VECTORS += [
+    ("OrderedLogistic", [(0, CUTS[0]), (3.5, CUTS[1]), (-0.25, CUTS[2])], lambda e, c: [0, 1, 2, 3]),
+    ("LogisticNormal", [([0, 0], [1, 1]), ([1.5, -2], [0.25, 3])],
+     lambda m, s: [[0.25, 0.25, 0.5], [1e-30, 0.5, 0.5], [0.5, 0.5 - 2.0**-40, 2.0**-40]]),
+    ("LKJCholesky", [(c,) for c in (1, 0.5, 3, 1e6)],
+     lambda c: [[[1, 0, 0], [0.6, 0.8, 0], [0, 0.28, 0.96]], [[1, 0, 0], [0, 1, 0], [0, 0, 1]]]),
+    ("Wishart", [(3, [[1, 0.5], [0.5, 2]]), (1.25, [[1, 0], [0, 1]]), (1e4, [[1e-3, 0], [0, 10]])],
+     lambda v, c: [[[1, 0.5], [0.5, 2]], [[3, 0], [0, 1e-3]]]),
+    ("DirichletMultinomial", [(7, c) for c in WEIGHTS[:3] + [[1e10, 2e10, 4e10]]],
+     lambda n, c: [[7, 0, 0], [2, 2, 3], [0, 7, 0]]),
 ]
 # One number of draws for the whole batch.
 MULTINOMIALS = [

@@ -4,10 +4,11 @@ import math
 import torch
 import torch.distributions as td
 from distribution_definitions import DEFINITIONS as OF_NUMBERS
+from distribution_more import DEFINITIONS as MORE
 from distribution_vectors import DEFINITIONS as OF_VECTORS
 from mpmath import mpf
 
-DEFINITIONS = {**OF_NUMBERS, **OF_VECTORS}
+DEFINITIONS = {**OF_NUMBERS, **OF_VECTORS, **MORE}
 
 wrong = []
 

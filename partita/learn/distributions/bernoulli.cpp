@@ -93,4 +93,18 @@ Tensor Bernoulli::do_log_prob(const Tensor& value) const {
   return LogProb::apply(parameter(0), value);
 }
 
+// Of any real number, at which 0 and 1 are the two steps.
+
+Tensor Bernoulli::do_cdf(const Tensor& value) const {
+  return coin().failure_probs().masked_fill(value < 0, 0).masked_fill(value >= 1, 1);
+}
+
+Tensor Bernoulli::do_log_cdf(const Tensor& value) const {
+  return coin().log_failure_probs().masked_fill(value < 0, -kInfinity).masked_fill(value >= 1, 0);
+}
+
+Tensor Bernoulli::do_log_survival(const Tensor& value) const {
+  return coin().log_probs().masked_fill(value < 0, 0).masked_fill(value >= 1, -kInfinity);
+}
+
 }  // namespace partita::distributions

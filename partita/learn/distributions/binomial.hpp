@@ -23,7 +23,8 @@ class Binomial : public Distribution {
   Tensor logits() const;
 
   Constraint support() const override;
-  /// By enumeration of 0 ... total_count, which may differ over the batch (Python's may not).
+  /// By summation over the likely counts, to 9 digits. total_count may differ over the batch
+  /// (Python's may not).
   Tensor entropy() const override;
   Tensor mean() const override;
   /// The larger of the two where there are two.

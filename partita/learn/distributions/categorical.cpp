@@ -9,26 +9,13 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/table.hpp"
 
 namespace partita::distributions {
 
 namespace {
 
-/// table[..., value] for a table of [batch, V], the value broadcast against the batch. (gather()
-/// would expand the table to the value's shape, and its backward would write all of that.)
-Tensor look_up(const Tensor& table, const Tensor& value) {
-  c10::List<c10::optional<Tensor>> places;
-  const std::int64_t batch_dims = table.dim() - 1;
-  for (std::int64_t d = 0; d < batch_dims; ++d) {
-    Shape shape(static_cast<std::size_t>(batch_dims), 1);
-    shape[static_cast<std::size_t>(d)] = table.size(d);
-    places.push_back(at::arange(table.size(d), value.options()).view(shape));
-  }
-  places.push_back(value);
-  return at::index(table, places);
-}
-
-/// The same for a contiguous table on the CPU that needs no gradient, less each row's offset:
+/// look_up() for a contiguous table on the CPU that needs no gradient, less each row's offset:
 /// without an index for every dimension.
 Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& value) {
   const IntArrayRef batch = offset.sizes();
@@ -56,6 +43,17 @@ Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& val
                           fmt::format("Categorical: expected indices of 0 ... {}", categories - 1));
   }
   return out;
+}
+
+}  // namespace
+
+namespace {
+
+/// logcumsumexp() over the last dimension, with gradients where it begins at -inf too.
+Tensor cumulative(const Tensor& log_p) {
+  constexpr double kNothing = std::numeric_limits<float>::lowest() / 4;
+  const Tensor sum = at::logcumsumexp(log_p.clamp_min(kNothing), -1);
+  return sum.masked_fill(sum <= kNothing / 2, -kInfinity);
 }
 
 }  // namespace
@@ -109,6 +107,33 @@ Tensor Categorical::do_log_prob(const Tensor& value) const {
   if (is_logits_ && !records && is_plain) return look_up_less(table, total, index);
   const Tensor chosen = look_up(table, index);
   return (is_logits_ ? chosen : log_or_minus_infinity(chosen)) - total;
+}
+
+Tensor Categorical::at_step(const Tensor& log_table, const Tensor& value, double below,
+                            double above) const {
+  const Tensor last = value >= categories() - 1;
+  const Tensor before = value < 0;
+  if (categories() == 1) {
+    return at::zeros(at::infer_size(value.sizes(), batch_shape()), log_table.options())
+        .masked_fill(before, below)
+        .masked_fill(last, above);
+  }
+  const Tensor index = value.clamp(0, categories() - 2).to(at::kLong);
+  return look_up(log_table, index)
+      .masked_fill(before, below)
+      .masked_fill(last, above)
+      .to(parameter(0).scalar_type());
+}
+
+Tensor Categorical::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+
+Tensor Categorical::do_log_cdf(const Tensor& value) const {
+  return at_step(cumulative(in_double(logits())), value, -kInfinity, 0);
+}
+
+Tensor Categorical::do_log_survival(const Tensor& value) const {
+  const Tensor from_top = cumulative(in_double(logits()).flip(-1)).flip(-1);  // log P(X >= i)
+  return at_step(from_top.narrow(-1, 1, categories() - 1), value, 0, -kInfinity);
 }
 
 }  // namespace partita::distributions

@@ -43,8 +43,13 @@ class Categorical : public Distribution {
   }
   Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
+  Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
+  Tensor do_log_survival(const Tensor& value) const override;
 
  private:
+  /// At floor(value), of a table of log P(X <= i) or log P(X > i) for i = 0 ... V - 2.
+  Tensor at_step(const Tensor& log_table, const Tensor& value, double below, double above) const;
   std::int64_t categories() const { return parameter(0).size(-1); }
 
   bool is_logits_;

@@ -17,6 +17,11 @@ Tensor standard_log_cdf(const Tensor& z) {
   return at::where(z > 0, at::log1p(-standard_cdf(-z)), standard_cdf(z).log());
 }
 
+Tensor standard_icdf(const Tensor& probability) {
+  return (kPi * (probability - 0.5)).sin() /
+         (kPi * at::minimum(probability, 1 - probability)).sin();
+}
+
 }  // namespace
 
 Cauchy::Cauchy(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
@@ -58,8 +63,11 @@ Tensor Cauchy::do_log_survival(const Tensor& value) const {
 }
 
 Tensor Cauchy::do_icdf(const Tensor& probability) const {
-  return loc() + scale() * (kPi * (probability - 0.5)).sin() /
-                     (kPi * at::minimum(probability, 1 - probability)).sin();
+  return loc() + scale() * standard_icdf(probability);
+}
+
+Tensor Cauchy::do_isf(const Tensor& probability) const {
+  return loc() - scale() * standard_icdf(probability);
 }
 
 }  // namespace partita::distributions

@@ -2,17 +2,23 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions::constraints {
 
 namespace {
+
+using Form = Constraint::Form;
+
+Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
 
 Tensor is_whole(const Tensor& x) { return x == x.floor(); }
 
@@ -27,62 +33,117 @@ Tensor greatest(const Tensor& x) { return x.size(-1) == 0 ? x.sum(-1).log() : x.
 
 const Constraint& real() {
   static const Constraint it{"a real number", 0, false,
-                             [](const Tensor& x) { return x.isnan().logical_not(); }};
+                             [](const Tensor& x) { return x.isnan().logical_not(); }, Form::number};
   return it;
 }
 
 const Constraint& positive() {
-  static const Constraint it{"a number > 0", 0, false, [](const Tensor& x) { return x > 0; }};
+  static const Constraint it{"a number > 0", 0,        false, [](const Tensor& x) { return x > 0; },
+                             Form::number,   number(0)};
   return it;
 }
 
 const Constraint& nonnegative() {
-  static const Constraint it{"a number >= 0", 0, false, [](const Tensor& x) { return x >= 0; }};
+  static const Constraint it{
+      "a number >= 0", 0, false, [](const Tensor& x) { return x >= 0; }, Form::number, number(0)};
   return it;
 }
 
 const Constraint& unit_interval() {
-  static const Constraint it{"a number in [0, 1]", 0, false,
-                             [](const Tensor& x) { return (x >= 0).logical_and(x <= 1); }};
+  static const Constraint it{"a number in [0, 1]",
+                             0,
+                             false,
+                             [](const Tensor& x) { return (x >= 0).logical_and(x <= 1); },
+                             Form::number,
+                             number(0),
+                             number(1)};
   return it;
 }
 
 const Constraint& boolean() {
-  static const Constraint it{"0 or 1", 0, true,
-                             [](const Tensor& x) { return (x == 0).logical_or(x == 1); }};
+  static const Constraint it{
+      "0 or 1",    0,         true,     [](const Tensor& x) { return (x == 0).logical_or(x == 1); },
+      Form::other, number(0), number(1)};
   return it;
 }
 
 const Constraint& nonnegative_integer() {
-  static const Constraint it{"a whole number >= 0", 0, true,
-                             [](const Tensor& x) { return is_whole(x).logical_and(x >= 0); }};
+  static const Constraint it{"a whole number >= 0",
+                             0,
+                             true,
+                             [](const Tensor& x) { return is_whole(x).logical_and(x >= 0); },
+                             Form::other,
+                             number(0)};
+  return it;
+}
+
+const Constraint& positive_integer() {
+  static const Constraint it{"a whole number > 0",
+                             0,
+                             true,
+                             [](const Tensor& x) { return is_whole(x).logical_and(x > 0); },
+                             Form::other,
+                             number(1)};
   return it;
 }
 
 Constraint greater_than(const Tensor& lower, const char* name) {
-  return {fmt::format("a number > {}", name), 0, false,
-          [lower](const Tensor& x) { return x > lower; }};
+  return {fmt::format("a number > {}", name),
+          0,
+          false,
+          [lower](const Tensor& x) { return x > lower; },
+          Form::number,
+          lower};
 }
 
 Constraint greater_than_eq(const Tensor& lower, const char* name) {
-  return {fmt::format("a number >= {}", name), 0, false,
-          [lower](const Tensor& x) { return x >= lower; }};
+  return {fmt::format("a number >= {}", name),
+          0,
+          false,
+          [lower](const Tensor& x) { return x >= lower; },
+          Form::number,
+          lower};
 }
 
 Constraint less_than(const Tensor& upper, const char* name) {
-  return {fmt::format("a number < {}", name), 0, false,
-          [upper](const Tensor& x) { return x < upper; }};
+  return {fmt::format("a number < {}", name),
+          0,
+          false,
+          [upper](const Tensor& x) { return x < upper; },
+          Form::number,
+          Tensor(),
+          upper};
 }
 
 Constraint interval(const Tensor& lower, const Tensor& upper, const char* name) {
-  return {fmt::format("a number in {}", name), 0, false,
-          [=](const Tensor& x) { return (x >= lower).logical_and(x <= upper); }};
+  return {fmt::format("a number in {}", name),
+          0,
+          false,
+          [=](const Tensor& x) { return (x >= lower).logical_and(x <= upper); },
+          Form::number,
+          lower,
+          upper};
+}
+
+Constraint half_open_interval(const Tensor& lower, const Tensor& upper, const char* name) {
+  return {fmt::format("a number in {}", name),
+          0,
+          false,
+          [=](const Tensor& x) { return (x >= lower).logical_and(x < upper); },
+          Form::number,
+          lower,
+          upper};
 }
 
 Constraint integer_interval(const Tensor& lower, const Tensor& upper, const char* name) {
-  return {fmt::format("a whole number in {}", name), 0, true, [=](const Tensor& x) {
-            return is_whole(x).logical_and(x >= lower).logical_and(x <= upper);
-          }};
+  return {
+      fmt::format("a whole number in {}", name),
+      0,
+      true,
+      [=](const Tensor& x) { return is_whole(x).logical_and(x >= lower).logical_and(x <= upper); },
+      Form::other,
+      lower,
+      upper};
 }
 
 const Constraint& real_vector() {
@@ -92,10 +153,12 @@ const Constraint& real_vector() {
 
 const Constraint& simplex() {
   static const Constraint it{
-      "probabilities that sum to 1", 1, false, [](const Tensor& x) {
+      "probabilities that sum to 1", 1, false,
+      [](const Tensor& x) {
         const double tolerance = std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
         return (least(x) >= 0).logical_and((x.sum(-1) - 1).abs() <= tolerance);
-      }};
+      },
+      Form::simplex};
   return it;
 }
 
@@ -113,34 +176,172 @@ const Constraint& logits() {
   return it;
 }
 
+Constraint multinomial(const Tensor& upper, const char* name) {
+  return {fmt::format("counts whose sum is at most {}", name), 1, true, [upper](const Tensor& x) {
+            return is_whole(x).logical_and(x >= 0).all(-1).logical_and(x.sum(-1) <= upper);
+          }};
+}
+
+namespace {
+
+/// all() of each matrix.
+Tensor every_entry(const Tensor& x) { return x.flatten(-2).all(-1); }
+
+Tensor is_lower_triangular(const Tensor& x) { return every_entry(x == x.tril()); }
+
+Tensor is_lower_cholesky(const Tensor& x) {
+  return is_lower_triangular(x).logical_and((x.diagonal(0, -2, -1) > 0).all(-1));
+}
+
+Tensor is_symmetric(const Tensor& x) {
+  // Up to what rounding leaves in a product A A^T of single precision, in units of its diagonal:
+  // next to that, entries near 0 may differ by more than their own size.
+  const Tensor scale = x.diagonal(0, -2, -1).abs().sqrt();
+  const Tensor tolerance = 1e-5 * scale.unsqueeze(-1) * scale.unsqueeze(-2);
+  return every_entry((x - x.mT()).abs() <= tolerance);
+}
+
+/// False for all of them unless the matrices are square.
+std::function<Tensor(const Tensor&)> if_square(std::function<Tensor(const Tensor&)> check) {
+  return [check = std::move(check)](const Tensor& x) {
+    const IntArrayRef batch = x.sizes().slice(0, x.sizes().size() - 2);
+    return x.size(-1) == x.size(-2) ? check(x) : at::zeros(batch, x.options().dtype(at::kBool));
+  };
+}
+
+}  // namespace
+
+const Constraint& square() {
+  static const Constraint it{"a square matrix", 2, false, if_square([](const Tensor& x) {
+                               return every_entry(x.isnan().logical_not());
+                             })};
+  return it;
+}
+
+const Constraint& symmetric() {
+  static const Constraint it{"a symmetric matrix", 2, false, if_square(is_symmetric)};
+  return it;
+}
+
+const Constraint& lower_triangular() {
+  static const Constraint it{"a lower triangular matrix", 2, false, if_square(is_lower_triangular)};
+  return it;
+}
+
 const Constraint& lower_cholesky() {
+  static const Constraint it{"a lower triangular matrix with a positive diagonal", 2, false,
+                             if_square(is_lower_cholesky), Form::lower_cholesky};
+  return it;
+}
+
+const Constraint& corr_cholesky() {
   static const Constraint it{
-      "a lower triangular matrix with a positive diagonal", 2, false, [](const Tensor& x) {
-        return (x == x.tril()).flatten(-2).all(-1).logical_and((x.diagonal(0, -2, -1) > 0).all(-1));
-      }};
+      "a lower triangular matrix with a positive diagonal and rows of length 1", 2, false,
+      if_square([](const Tensor& x) {
+        const double tolerance = std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
+        return is_lower_cholesky(x).logical_and(
+            ((x.square().sum(-1) - 1).abs() <= tolerance).all(-1));
+      }),
+      Form::corr_cholesky};
+  return it;
+}
+
+const Constraint& positive_semidefinite() {
+  static const Constraint it{
+      "a symmetric positive-semidefinite matrix", 2, false, if_square([](const Tensor& x) {
+        const Tensor finite = every_entry(x.isfinite());
+        const Tensor values =
+            at::linalg_eigvalsh(x.masked_fill(finite.logical_not().unsqueeze(-1).unsqueeze(-1), 0));
+        // An eigenvalue of 0 is off by as many roundings of the largest as there are rows.
+        const Tensor slack = values.abs().amax(-1, /*keepdim=*/true) *
+                             (static_cast<double>(x.size(-1)) * epsilon(x.scalar_type()));
+        return is_symmetric(x).logical_and(finite).logical_and((values >= -slack).all(-1));
+      })};
   return it;
 }
 
 const Constraint& positive_definite() {
   static const Constraint it{
-      "a symmetric positive-definite matrix", 2, false, [](const Tensor& x) {
-        // Up to what rounding leaves in a product A A^T of single precision, in units of its
-        // diagonal: next to that, entries near 0 may differ by more than their own size.
-        const Tensor scale = x.diagonal(0, -2, -1).sqrt();
-        const Tensor tolerance = 1e-5 * scale.unsqueeze(-1) * scale.unsqueeze(-2);
-        const Tensor symmetric = ((x - x.mT()).abs() <= tolerance).flatten(-2).all(-1);
-        return symmetric.logical_and(std::get<1>(at::linalg_cholesky_ex(x)) == 0);
-      }};
+      "a symmetric positive-definite matrix", 2, false, if_square([](const Tensor& x) {
+        return is_symmetric(x).logical_and(std::get<1>(at::linalg_cholesky_ex(x)) == 0);
+      }),
+      Form::positive_definite};
   return it;
 }
 
 Constraint independent(const Constraint& base, std::int64_t dims) {
   if (dims == 0) return base;
-  return {base.description, base.event_dim + dims, base.is_discrete,
-          [check = base.check, dims](const Tensor& x) {
-            const Tensor valid = check(x);
-            return valid.flatten(valid.dim() - dims).all(-1);
-          }};
+  Constraint result = base;
+  result.event_dim += dims;
+  result.check = [check = base.check, dims](const Tensor& x) {
+    const Tensor valid = check(x);
+    return valid.flatten(valid.dim() - dims).all(-1);
+  };
+  return result;
+}
+
+namespace {
+
+/// "a number > 0 or 0 or 1 ...": what the parts are, in their order.
+std::string descriptions(const std::vector<Constraint>& parts) {
+  std::vector<std::string> texts;
+  for (const Constraint& part : parts) texts.push_back(part.description);
+  return fmt::format("{}", fmt::join(texts, "; "));
+}
+
+/// @throws InvalidArgument if there is none.
+void check_parts(const char* name, const std::vector<Constraint>& parts) {
+  if (parts.empty()) {
+    throw InvalidArgument("parts", fmt::format("{}: expected 1 constraint or more, got 0", name));
+  }
+}
+
+/// Of parts along a dimension of the value: the value's dimensions, and whether any is discrete.
+Constraint joined(Form form, std::vector<Constraint> parts, std::int64_t dim) {
+  Constraint result{descriptions(parts), 0, false, nullptr, form};
+  for (const Constraint& part : parts) {
+    result.event_dim = std::max(result.event_dim, part.event_dim);
+    result.is_discrete = result.is_discrete || part.is_discrete;
+  }
+  result.parts = std::move(parts);
+  result.dim = dim;
+  return result;
+}
+
+}  // namespace
+
+Constraint cat(std::vector<Constraint> parts, std::int64_t dim, std::vector<std::int64_t> lengths) {
+  check_parts("cat", parts);
+  if (lengths.empty()) lengths.assign(parts.size(), 1);
+  if (lengths.size() != parts.size()) {
+    throw InvalidArgument("lengths", fmt::format("cat: expected as many as constraints, {}, got {}",
+                                                 parts.size(), lengths.size()));
+  }
+  Constraint result = joined(Form::cat, std::move(parts), dim);
+  result.lengths = std::move(lengths);
+  result.check = [parts = result.parts, lengths = result.lengths, dim](const Tensor& x) {
+    std::vector<Tensor> valid;
+    std::int64_t start = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      valid.push_back(parts[i].check(x.narrow(dim, start, lengths[i])));
+      start += lengths[i];
+    }
+    return at::cat(valid, dim);
+  };
+  return result;
+}
+
+Constraint stack(std::vector<Constraint> parts, std::int64_t dim) {
+  check_parts("stack", parts);
+  Constraint result = joined(Form::stack, std::move(parts), dim);
+  result.check = [parts = result.parts, dim](const Tensor& x) {
+    std::vector<Tensor> valid;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      valid.push_back(parts[i].check(x.select(dim, static_cast<std::int64_t>(i))));
+    }
+    return at::stack(valid, dim);
+  };
+  return result;
 }
 
 }  // namespace partita::distributions::constraints

@@ -197,4 +197,10 @@ Tensor ContinuousBernoulli::do_icdf(const Tensor& probability) const {
   return value_at(in_double(probability), slope()).to(at::result_type(probability, parameter(0)));
 }
 
+Tensor ContinuousBernoulli::do_isf(const Tensor& probability) const {
+  // 1 - X is of the opposite slope.
+  return (1 - value_at(in_double(probability), -slope()))
+      .to(at::result_type(probability, parameter(0)));
+}
+
 }  // namespace partita::distributions

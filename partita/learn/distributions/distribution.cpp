@@ -1,6 +1,7 @@
 #include "partita/learn/distributions/distribution.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,6 +10,8 @@
 #include <cstring>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/quantile.hpp"
 
 namespace partita::distributions {
 
@@ -213,16 +216,77 @@ Tensor Distribution::icdf(const Tensor& probability) const {
   return do_icdf(probability);
 }
 
+Tensor Distribution::isf(const Tensor& probability) const {
+  check_shape("probability", probability);
+  if (validate_args_) check_within("probability", probability, constraints::unit_interval());
+  return do_isf(probability);
+}
+
 Tensor Distribution::entropy() const { unavailable("entropy"); }
 Tensor Distribution::mean() const { unavailable("mean"); }
 Tensor Distribution::mode() const { unavailable("mode"); }
 Tensor Distribution::variance() const { unavailable("variance"); }
 Tensor Distribution::enumerate_support(bool /*expand*/) const { unavailable("enumerate_support"); }
 Tensor Distribution::do_cdf(const Tensor& /*value*/) const { unavailable("cdf"); }
-Tensor Distribution::do_icdf(const Tensor& /*probability*/) const { unavailable("icdf"); }
 Tensor Distribution::do_log_cdf(const Tensor& value) const { return do_cdf(value).log(); }
 Tensor Distribution::do_log_survival(const Tensor& value) const {
   return at::log1p(-do_cdf(value));
+}
+
+Tensor Distribution::do_log_cdf_below(const Tensor& value) const {
+  return do_log_cdf(support().is_discrete ? value.ceil() - 1 : value);
+}
+
+Tensor Distribution::do_log_survival_from(const Tensor& value) const {
+  return do_log_survival(support().is_discrete ? value.ceil() - 1 : value);
+}
+
+Tensor Distribution::do_icdf(const Tensor& probability) const {
+  return search_icdf(probability, {}, {});
+}
+
+Tensor Distribution::do_isf(const Tensor& probability) const {
+  return search_isf(probability, {}, {});
+}
+
+Tensor Distribution::search_icdf(const Tensor& probability, const Tensor& low,
+                                 const Tensor& high) const {
+  return search("icdf", /*upper=*/false, probability, low, high);
+}
+
+Tensor Distribution::search_isf(const Tensor& probability, const Tensor& low,
+                                const Tensor& high) const {
+  return search("isf", /*upper=*/true, probability, low, high);
+}
+
+UnivariateTails Distribution::tails(const Tensor& low, const Tensor& high) const {
+  const Constraint all = support();
+  const auto end = [](const Tensor& given, const Tensor& bound, double otherwise) {
+    return given.defined() ? given : bound.defined() ? bound : at::scalar_tensor(otherwise);
+  };
+  return {.log_cdf = [this](const Tensor& x) { return do_log_cdf(x); },
+          .log_survival = [this](const Tensor& x) { return do_log_survival(x); },
+          .log_prob = [this](const Tensor& x) { return do_log_prob(x); },
+          .is_discrete = all.is_discrete,
+          .low = end(low, all.lower, -kInfinity),
+          .high = end(high, all.upper, kInfinity)};
+}
+
+Tensor Distribution::search(const char* method, bool upper, const Tensor& probability,
+                            const Tensor& low, const Tensor& high) const {
+  if (!event_shape_.empty()) unavailable(method, "only univariate distributions have quantiles");
+  const UnivariateTails own = tails(low, high);
+  const Tensor whole = probability.expand(at::infer_size(probability.sizes(), batch_shape_));
+  const Tensor found = upper ? inverse_survival(own, whole) : inverse_cdf(own, whole);
+  // In the type of samples, or in double for probabilities in double.
+  const at::ScalarType type =
+      own.is_discrete ? at::typeMetaToScalarType(options().dtype())
+                      : at::result_type(whole, at::empty({}, options()).expand(batch_shape_));
+  return found.to(options().dtype(type));
+}
+
+Tensor Distribution::with_implicit_gradient(const Tensor& draw) const {
+  return distributions::with_implicit_gradient(tails({}, {}), draw);
 }
 
 Tensor Distribution::do_sample(IntArrayRef sample_shape, const Random& random) const {

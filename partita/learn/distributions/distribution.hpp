@@ -32,6 +32,7 @@
 namespace partita::distributions {
 
 class Distribution;
+struct UnivariateTails;
 using DistributionPtr = std::shared_ptr<const Distribution>;
 
 /// Marks an argument as unnormalized log-probabilities, or the log-odds of two outcomes, in place
@@ -112,8 +113,14 @@ class Distribution {
   Tensor log_cdf(const Tensor& value) const;
   /// log P(X > value); accurate where 1 - cdf() cancels.
   Tensor log_survival(const Tensor& value) const;
-  /// The inverse of cdf, for probabilities in [0, 1].
+  /// The quantile: the least x with P(X <= x) >= probability, for probabilities in [0, 1]; those of
+  /// 0 and 1 are the ends of the support. Of univariate distributions, all of which have it: in
+  /// closed form, or by search (internal/quantile.hpp).
   Tensor icdf(const Tensor& probability) const;
+  /// The inverse survival function, icdf(1 - probability): the least x with P(X > x) <=
+  /// probability; accurate for small probabilities, whose difference from 1 rounds. (Python has
+  /// none.)
+  Tensor isf(const Tensor& probability) const;
 
   // entropy is [batch_shape]; mean, mode and variance are [batch_shape, event_shape]. NaN where
   // undefined (the mean of a Cauchy), +inf where infinite. @throws InvalidArgument where Python
@@ -164,7 +171,17 @@ class Distribution {
   virtual Tensor do_cdf(const Tensor& value) const;
   virtual Tensor do_log_cdf(const Tensor& value) const;       ///< log of do_cdf, if not overridden
   virtual Tensor do_log_survival(const Tensor& value) const;  ///< log1p(-do_cdf)
+  // log P(X < value) and log P(X >= value): the two above, but for what is at `value` itself.
+  virtual Tensor do_log_cdf_below(const Tensor& value) const;
+  virtual Tensor do_log_survival_from(const Tensor& value) const;
+  // Both by search between the support's bounds, if not overridden.
   virtual Tensor do_icdf(const Tensor& probability) const;
+  virtual Tensor do_isf(const Tensor& probability) const;
+  /// icdf (or isf) by search between the ends of the support, in the type of samples.
+  Tensor search_icdf(const Tensor& probability, const Tensor& low, const Tensor& high) const;
+  Tensor search_isf(const Tensor& probability, const Tensor& low, const Tensor& high) const;
+  /// A univariate draw (in double, strictly inside the support) with its implicit gradient.
+  Tensor with_implicit_gradient(const Tensor& draw) const;
 
   Shape batch_shape_;
   Shape event_shape_;
@@ -173,10 +190,15 @@ class Distribution {
   void check_value(const Tensor& value) const;
   void check_shape(const char* argument, const Tensor& value) const;
   void check_within(const char* argument, const Tensor& value, const Constraint& support) const;
+  UnivariateTails tails(const Tensor& low, const Tensor& high) const;
+  Tensor search(const char* method, bool upper, const Tensor& probability, const Tensor& low,
+                const Tensor& high) const;
 
   // These call their base without checking the value a second time.
   friend class Independent;
   friend class MixtureSameFamily;
+  friend class TransformedDistribution;
+  friend class ZeroInflated;
 
   const char* name_;
   std::vector<Parameter> parameters_;

@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,13 +58,17 @@ std::vector<Case> continuous() {
       univariate<ContinuousBernoulli>("ContinuousBernoulli", {0.3}, 0.6),
       univariate<Exponential>("Exponential", {1.5}, 0.7),
       univariate<FisherSnedecor>("FisherSnedecor", {3, 5}, 1.2),
+      univariate<Frechet>("Frechet", {1.5, 2.5}, 0.7),
       univariate<Gamma>("Gamma", {2.5, 1.5}, 0.8),
+      univariate<GeneralizedExtremeValue>("GeneralizedExtremeValue", {0.5, 2, 0.3}, 1.5),
+      univariate<GeneralizedPareto>("GeneralizedPareto", {0.5, 2, -0.3}, 1.5),
       univariate<Gumbel>("Gumbel", {0.5, 2}, 1.5),
       univariate<HalfCauchy>("HalfCauchy", {1.5}, 0.7),
       univariate<HalfNormal>("HalfNormal", {1.5}, 0.7),
       univariate<InverseGamma>("InverseGamma", {2.5, 1.5}, 0.8),
       univariate<Kumaraswamy>("Kumaraswamy", {0.7, 2.5}, 0.3),
       univariate<Laplace>("Laplace", {0.5, 2}, 1.5),
+      univariate<Logistic>("Logistic", {0.5, 2}, 1.5),
       univariate<LogNormal>("LogNormal", {0.5, 0.8}, 1.5),
       univariate<Normal>("Normal", {0.5, 2}, 1.5),
       univariate<Pareto>("Pareto", {0.5, 2.5}, 1.5),
@@ -77,6 +82,24 @@ std::vector<Case> continuous() {
                    [](const Tensors& p) { return std::make_shared<Dirichlet>(p[0]); },
                    {doubles({0.5, 1.5, 2.5})},
                    doubles({0.2, 0.5, 0.3})});
+  cases.push_back({"LogisticNormal",
+                   [](const Tensors& p) { return std::make_shared<LogisticNormal>(p[0], p[1]); },
+                   {doubles({0.5, -0.3}), doubles({1, 0.7})},
+                   doubles({0.2, 0.5, 0.3})});
+  cases.push_back({"LKJCholesky",
+                   [](const Tensors& p) { return std::make_shared<LKJCholesky>(2, p[0]); },
+                   {number(0.7)},
+                   doubles({1, 0, 0.6, 0.8}).view({2, 2})});
+  cases.push_back(
+      {"TruncatedNormal",
+       [](const Tensors& p) { return std::make_shared<TruncatedNormal>(p[0], p[1], p[2], p[3]); },
+       {number(0.5), number(2), number(-1), number(3)},
+       number(1.5)});
+  cases.push_back(
+      {"Wishart",
+       [](const Tensors& p) { return std::make_shared<Wishart>(p[0], ScaleTril(p[1].tril())); },
+       {number(3.5), doubles({1.2, 0, 0.4, 0.7}).view({2, 2})},
+       doubles({2, 0.3, 0.3, 1}).view({2, 2})});
   cases.push_back(
       {"RelaxedBernoulli",
        [](const Tensors& p) { return std::make_shared<RelaxedBernoulli>(p[0], Logits(p[1])); },
@@ -111,6 +134,22 @@ std::vector<Case> discrete() {
       from_logits<OneHotCategorical>("OneHotCategorical", logits, doubles({0, 1, 0})),
       from_logits<PlackettLuce>("PlackettLuce", logits, at::tensor({2, 0, 1}, at::kLong)),
       univariate<Poisson>("Poisson", {2.5}, 3),
+      {"BetaBinomial",
+       [](const Tensors& p) { return std::make_shared<BetaBinomial>(5, p[0], p[1]); },
+       {number(0.7), number(30)},
+       number(3)},
+      {"DirichletMultinomial",
+       [](const Tensors& p) { return std::make_shared<DirichletMultinomial>(4, p[0]); },
+       {doubles({0.7, 30, 2})},
+       doubles({1, 1, 2})},
+      {"OrderedLogistic",
+       [](const Tensors& p) { return std::make_shared<OrderedLogistic>(p[0], p[1]); },
+       {number(0.4), doubles({-1, 0, 2})},
+       at::scalar_tensor(1, at::kLong)},
+      {"ZeroInflated",
+       [](const Tensors& p) { return std::make_shared<ZeroInflated>(Poisson(p[0]), Logits(p[1])); },
+       {number(2.5), number(0.4)},
+       number(0)},
       {"Binomial",
        [](const Tensors& p) { return std::make_shared<Binomial>(5, Logits(p[0])); },
        {number(0.4)},
@@ -156,8 +195,11 @@ TEST(EveryDistribution, LogProbHasSecondDerivatives) {
     testing::expect_gradient(slope, point, 1e-6);
   };
   for (const Case& each : continuous()) {
-    // A simplex has no room to move one coordinate; the slope of a Uniform is 0 without a graph.
-    check(each, each.name != "Dirichlet" && each.name != "Uniform");
+    // A simplex or a matrix has no room to move one coordinate; the slope of a Uniform is 0 without
+    // a graph.
+    const std::set<std::string> fixed = {"Dirichlet", "LogisticNormal", "LKJCholesky", "Uniform",
+                                         "Wishart"};
+    check(each, !fixed.contains(each.name));
   }
   for (const Case& each : discrete()) check(each, /*by_value=*/false);
 }

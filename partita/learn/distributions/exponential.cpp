@@ -32,4 +32,6 @@ Tensor Exponential::do_icdf(const Tensor& probability) const {
   return -at::log1p(-probability) / rate();
 }
 
+Tensor Exponential::do_isf(const Tensor& probability) const { return -probability.log() / rate(); }
+
 }  // namespace partita::distributions

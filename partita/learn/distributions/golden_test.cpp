@@ -10,42 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "partita/learn/distributions/bernoulli.hpp"
-#include "partita/learn/distributions/beta.hpp"
-#include "partita/learn/distributions/binomial.hpp"
-#include "partita/learn/distributions/categorical.hpp"
-#include "partita/learn/distributions/cauchy.hpp"
-#include "partita/learn/distributions/continuous_bernoulli.hpp"
-#include "partita/learn/distributions/dirichlet.hpp"
-#include "partita/learn/distributions/exponential.hpp"
-#include "partita/learn/distributions/fisher_snedecor.hpp"
-#include "partita/learn/distributions/gamma.hpp"
-#include "partita/learn/distributions/geometric.hpp"
-#include "partita/learn/distributions/gumbel.hpp"
-#include "partita/learn/distributions/half_cauchy.hpp"
-#include "partita/learn/distributions/half_normal.hpp"
-#include "partita/learn/distributions/independent.hpp"
-#include "partita/learn/distributions/inverse_gamma.hpp"
-#include "partita/learn/distributions/kl.hpp"
-#include "partita/learn/distributions/kumaraswamy.hpp"
-#include "partita/learn/distributions/laplace.hpp"
-#include "partita/learn/distributions/log_normal.hpp"
-#include "partita/learn/distributions/mixture_same_family.hpp"
-#include "partita/learn/distributions/multinomial.hpp"
-#include "partita/learn/distributions/multivariate_normal.hpp"
-#include "partita/learn/distributions/negative_binomial.hpp"
-#include "partita/learn/distributions/normal.hpp"
-#include "partita/learn/distributions/one_hot_categorical.hpp"
-#include "partita/learn/distributions/pareto.hpp"
-#include "partita/learn/distributions/poisson.hpp"
-#include "partita/learn/distributions/relaxed_bernoulli.hpp"
-#include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
-#include "partita/learn/distributions/student_t.hpp"
+#include "partita/learn/distributions.hpp"
 #include "partita/learn/distributions/test_support.hpp"
-#include "partita/learn/distributions/transformed_distribution.hpp"
-#include "partita/learn/distributions/uniform.hpp"
-#include "partita/learn/distributions/von_mises.hpp"
-#include "partita/learn/distributions/weibull.hpp"
 
 namespace partita::distributions {
 namespace {
@@ -138,15 +104,20 @@ const std::map<std::string, Make>& makers() {
   static const std::map<std::string, Make> all = {
       {"Bernoulli", of_probs<Bernoulli>()},
       {"Beta", of<Beta>("concentration1", "concentration0")},
+      {"BetaBinomial", of<BetaBinomial>("total_count", "concentration1", "concentration0")},
       {"Binomial", of_probs<Binomial>("total_count")},
       {"Categorical", of_probs<Categorical>()},
       {"Cauchy", of<Cauchy>("loc", "scale")},
       {"Chi2", of<Chi2>("df")},
       {"ContinuousBernoulli", of_probs<ContinuousBernoulli>()},
       {"Dirichlet", of<Dirichlet>("concentration")},
+      {"DirichletMultinomial", of<DirichletMultinomial>("total_count", "concentration")},
       {"Exponential", of<Exponential>("rate")},
       {"FisherSnedecor", of<FisherSnedecor>("df1", "df2")},
+      {"Frechet", of<Frechet>("scale", "concentration")},
       {"Gamma", of<Gamma>("concentration", "rate")},
+      {"GeneralizedExtremeValue", of<GeneralizedExtremeValue>("loc", "scale", "concentration")},
+      {"GeneralizedPareto", of<GeneralizedPareto>("loc", "scale", "concentration")},
       {"Geometric", of_probs<Geometric>()},
       {"Gumbel", of<Gumbel>("loc", "scale")},
       {"HalfCauchy", of<HalfCauchy>("scale")},
@@ -158,8 +129,14 @@ const std::map<std::string, Make>& makers() {
        }},
       {"InverseGamma", of<InverseGamma>("concentration", "rate")},
       {"Kumaraswamy", of<Kumaraswamy>("concentration1", "concentration0")},
+      {"LKJCholesky",
+       [](const json& d) {
+         return std::make_shared<LKJCholesky>(3, tensor(d.at("concentration")));
+       }},
       {"Laplace", of<Laplace>("loc", "scale")},
       {"LogNormal", of<LogNormal>("loc", "scale")},
+      {"Logistic", of<Logistic>("loc", "scale")},
+      {"LogisticNormal", of<LogisticNormal>("loc", "scale")},
       {"LowRankMultivariateNormal", of<LowRankMultivariateNormal>("loc", "cov_factor", "cov_diag")},
       {"MixtureSameFamily",
        [](const json& d) {
@@ -172,15 +149,18 @@ const std::map<std::string, Make>& makers() {
       {"Normal", of<Normal>("loc", "scale")},
       {"OneHotCategorical", of_probs<OneHotCategorical>()},
       {"OneHotCategoricalStraightThrough", of_probs<OneHotCategoricalStraightThrough>()},
+      {"OrderedLogistic", of<OrderedLogistic>("predictor", "cutpoints")},
       {"Pareto", of<Pareto>("scale", "alpha")},
       {"Poisson", of<Poisson>("rate")},
       {"RelaxedBernoulli", of_probs<RelaxedBernoulli>("temperature")},
       {"RelaxedOneHotCategorical", of_probs<RelaxedOneHotCategorical>("temperature")},
       {"StudentT", of<StudentT>("df", "loc", "scale")},
       {"TransformedDistribution", transformed},
+      {"TruncatedNormal", of<TruncatedNormal>("loc", "scale", "low", "high")},
       {"Uniform", of<Uniform>("low", "high")},
       {"VonMises", of<VonMises>("loc", "concentration")},
       {"Weibull", of<Weibull>("scale", "concentration")},
+      {"Wishart", of<Wishart>("df", "covariance_matrix")},
   };
   return all;
 }

@@ -43,4 +43,8 @@ Tensor Gumbel::do_icdf(const Tensor& probability) const {
   return loc() - scale() * (-probability.log()).log();
 }
 
+Tensor Gumbel::do_isf(const Tensor& probability) const {
+  return loc() - scale() * (-at::log1p(-probability)).log();
+}
+
 }  // namespace partita::distributions

@@ -65,4 +65,10 @@ Tensor HalfCauchy::do_icdf(const Tensor& probability) const {
                              at::tan(kHalfPi * (1 - probability.clamp_min(0.5))).reciprocal());
 }
 
+Tensor HalfCauchy::do_isf(const Tensor& probability) const {
+  constexpr double kHalfPi = std::numbers::pi / 2;
+  return scale() * at::where(probability > 0.5, at::tan(kHalfPi * (1 - probability.clamp_min(0.5))),
+                             at::tan(kHalfPi * probability.clamp_max(0.5)).reciprocal());
+}
+
 }  // namespace partita::distributions

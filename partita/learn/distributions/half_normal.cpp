@@ -55,4 +55,10 @@ Tensor HalfNormal::do_icdf(const Tensor& probability) const {
                              -at::special_ndtri(0.5 * (1 - probability)));
 }
 
+Tensor HalfNormal::do_isf(const Tensor& probability) const {
+  return scale() * at::where(probability > 0.5,
+                             std::numbers::sqrt2 * at::erfinv(1 - probability.clamp_min(0.5)),
+                             -at::special_ndtri(0.5 * probability));
+}
+
 }  // namespace partita::distributions

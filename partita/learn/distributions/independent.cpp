@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -65,11 +66,34 @@ Tensor Independent::do_sample(IntArrayRef sample_shape, const Random& random) co
 }
 
 Tensor Independent::do_rsample(IntArrayRef sample_shape, const Random& random) const {
+  if (!has_rsample()) return Distribution::do_rsample(sample_shape, random);
   return base_->do_rsample(sample_shape, random);
 }
 
 Tensor Independent::do_log_prob(const Tensor& value) const {
   return sum_rightmost(base_->do_log_prob(value), dims_);
+}
+
+Tensor Independent::do_cdf(const Tensor& value) const {
+  return dims_ == 0 ? base_->do_cdf(value) : do_log_cdf(value).exp();
+}
+
+Tensor Independent::do_log_cdf(const Tensor& value) const {
+  return sum_rightmost(base_->do_log_cdf(value), dims_);
+}
+
+Tensor Independent::do_log_survival(const Tensor& value) const {
+  return dims_ == 0 ? base_->do_log_survival(value) : log1mexp(do_log_cdf(value));
+}
+
+Tensor Independent::do_icdf(const Tensor& probability) const {
+  if (dims_ > 0) unavailable("icdf", "only univariate distributions have quantiles");
+  return base_->do_icdf(probability);
+}
+
+Tensor Independent::do_isf(const Tensor& probability) const {
+  if (dims_ > 0) unavailable("isf", "only univariate distributions have quantiles");
+  return base_->do_isf(probability);
 }
 
 }  // namespace partita::distributions

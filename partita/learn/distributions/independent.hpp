@@ -9,7 +9,8 @@ namespace partita::distributions {
 
 /// Independent(base, reinterpreted_batch_ndims): `base` with its last reinterpreted_batch_ndims
 /// batch dimensions reinterpreted as event dimensions, so that log_prob and entropy are summed over
-/// them. Draws and moments are those of `base`.
+/// them. Draws and moments are those of `base`. cdf is the joint one, P(X_i <= value_i for all i);
+/// log_survival is that of its complement: some X_i > value_i. (Python has no cdf.)
 /// @throws InvalidArgument unless 0 <= reinterpreted_batch_ndims <= base's batch dimensions.
 class Independent : public Distribution {
  public:
@@ -39,6 +40,11 @@ class Independent : public Distribution {
   Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
+  Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
+  Tensor do_log_survival(const Tensor& value) const override;
+  Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 
  private:
   DistributionPtr base_;

@@ -34,6 +34,7 @@
 #include "partita/learn/distributions/test_support.hpp"
 #include "partita/learn/distributions/transformed_distribution.hpp"
 #include "partita/learn/distributions/uniform.hpp"
+#include "partita/learn/distributions/vector_transforms.hpp"
 #include "partita/learn/distributions/von_mises.hpp"
 #include "partita/learn/distributions/weibull.hpp"
 

@@ -82,4 +82,8 @@ Tensor Kumaraswamy::do_icdf(const Tensor& probability) const {
   return (log1mexp(at::log1p(-probability) / concentration0()) / concentration1()).exp();
 }
 
+Tensor Kumaraswamy::do_isf(const Tensor& probability) const {
+  return (log1mexp(probability.log() / concentration0()) / concentration1()).exp();
+}
+
 }  // namespace partita::distributions

@@ -51,4 +51,9 @@ Tensor Laplace::do_icdf(const Tensor& probability) const {
                                      -(2 * (1 - probability)).log());
 }
 
+Tensor Laplace::do_isf(const Tensor& probability) const {
+  return loc() - scale() * at::where(probability < 0.5, (2 * probability).log(),
+                                     -(2 * (1 - probability)).log());
+}
+
 }  // namespace partita::distributions

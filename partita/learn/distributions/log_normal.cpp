@@ -57,4 +57,8 @@ Tensor LogNormal::do_icdf(const Tensor& probability) const {
   return (loc() + scale() * at::special_ndtri(probability)).exp();
 }
 
+Tensor LogNormal::do_isf(const Tensor& probability) const {
+  return (loc() - scale() * at::special_ndtri(probability)).exp();
+}
+
 }  // namespace partita::distributions

@@ -34,6 +34,7 @@ class LogNormal : public Distribution {
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 };
 
 }  // namespace partita::distributions

@@ -125,4 +125,33 @@ Tensor MixtureSameFamily::do_log_survival(const Tensor& value) const {
   return log_average(component_->do_log_survival(value.unsqueeze(-1)));
 }
 
+Tensor MixtureSameFamily::do_log_cdf_below(const Tensor& value) const {
+  return log_average(component_->do_log_cdf_below(value.unsqueeze(-1)));
+}
+
+Tensor MixtureSameFamily::do_log_survival_from(const Tensor& value) const {
+  return log_average(component_->do_log_survival_from(value.unsqueeze(-1)));
+}
+
+std::pair<Tensor, Tensor> MixtureSameFamily::ends() const {
+  const Tensor none = mixture_.probs() == 0;
+  const auto end = [&](double p) {
+    return in_double(component_->do_icdf(at::full({}, p, none.options().dtype(at::kDouble))))
+        .masked_fill(none, p == 0 ? kInfinity : -kInfinity);
+  };
+  return {end(0).amin(-1), end(1).amax(-1)};
+}
+
+Tensor MixtureSameFamily::do_icdf(const Tensor& probability) const {
+  if (!event_shape().empty()) return Distribution::do_icdf(probability);
+  const auto [low, high] = ends();
+  return search_icdf(probability, low, high);
+}
+
+Tensor MixtureSameFamily::do_isf(const Tensor& probability) const {
+  if (!event_shape().empty()) return Distribution::do_isf(probability);
+  const auto [low, high] = ends();
+  return search_isf(probability, low, high);
+}
+
 }  // namespace partita::distributions

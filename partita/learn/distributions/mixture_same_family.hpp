@@ -5,6 +5,8 @@
 //                     Independent(Normal(at::zeros({k, 2}), 1), 1))
 #pragma once
 
+#include <utility>
+
 #include "partita/learn/distributions/categorical.hpp"
 
 namespace partita::distributions {
@@ -39,12 +41,18 @@ class MixtureSameFamily : public Distribution {
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
+  Tensor do_log_cdf_below(const Tensor& value) const override;
+  Tensor do_log_survival_from(const Tensor& value) const override;
+  Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 
  private:
   /// The dimension of the components, from the end of a sample.
   std::int64_t dimension() const { return -1 - static_cast<std::int64_t>(event_shape().size()); }
   /// sum_k w_k values_k for values [..., batch_shape, K, event_shape].
   Tensor average(const Tensor& values) const;
+  /// The ends of the support: the lowest and the highest of the components that have a weight.
+  std::pair<Tensor, Tensor> ends() const;
   /// log sum_k w_k exp(values_k) for values [..., batch_shape, K].
   Tensor log_average(const Tensor& values) const;
 

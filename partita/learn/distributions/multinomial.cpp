@@ -4,6 +4,7 @@
 
 #include "partita/learn/distributions/internal/coin.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/poisson.hpp"
 
 namespace partita::distributions {
 
@@ -28,13 +29,18 @@ Constraint Multinomial::support() const {
 }
 
 Tensor Multinomial::entropy() const {
-  const Tensor& n = total_count();
-  const Tensor log_factorials = binomial_expectation(n.unsqueeze(-1), Coin{probs(), false},
-                                                     [](const Tensor& k, const Tensor& /*log_p*/) {
-                                                       return at::lgamma(k + 1);
-                                                     })
-                                    .sum(-1);
-  return n * categorical().entropy() - at::lgamma(n + 1) + log_factorials;
+  // log P(x) = sum_i log q(x_i; n p_i) - log q(n; n), q the Poisson probabilities: a sum of small
+  // numbers, where log n! and sum_i log x_i! are large. Each count is binomial.
+  const Tensor n = in_double(total_count());
+  const Tensor p = in_double(probs());
+  const Tensor means = n.unsqueeze(-1) * p;
+  const Tensor counts =
+      binomial_expectation(n.unsqueeze(-1), Coin{p, false},
+                           [&](const Tensor& k, const Tensor& /*log_p*/) {
+                             return Poisson(means, false).log_prob(k).masked_fill(means == 0, 0);
+                           })
+          .sum(-1);
+  return (Poisson(n, false).log_prob(n) - counts).to(total_count().scalar_type());
 }
 
 Tensor Multinomial::mean() const { return total_count().unsqueeze(-1) * probs(); }

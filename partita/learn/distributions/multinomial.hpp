@@ -24,7 +24,7 @@ class Multinomial : public Distribution {
   Tensor logits() const { return categorical().logits(); }
 
   Constraint support() const override;
-  /// By enumeration of each category's 0 ... total_count.
+  /// By summation over the likely counts of each category, to 9 digits.
   Tensor entropy() const override;
   Tensor mean() const override;
   /// The variance of each count.

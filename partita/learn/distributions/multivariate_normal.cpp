@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/internal/covariance.hpp"
 
 namespace partita::distributions {
 
@@ -34,28 +35,12 @@ Tensor times_vectors(const Tensor& matrices, const Tensor& vectors) {
                     [&](const Tensor& columns) { return matrices.matmul(columns); });
 }
 
-Tensor solve_lower(const Tensor& lower, const Tensor& columns) {
-  return at::linalg_solve_triangular(lower, columns, /*upper=*/false);
-}
-
 /// I + m.
 Tensor plus_identity(const Tensor& matrices) {
   return matrices + at::eye(matrices.size(-1), matrices.options());
 }
 
 Tensor half_log_det(const Tensor& tril) { return tril.diagonal(0, -2, -1).log().sum(-1); }
-
-/// @throws InvalidArgument naming the argument, unless its shape ends in `expected`.
-void check_event(const char* distribution, const char* argument, const Tensor& tensor,
-                 IntArrayRef expected) {
-  const IntArrayRef sizes = tensor.sizes();
-  if (sizes.size() >= expected.size() && sizes.slice(sizes.size() - expected.size()) == expected) {
-    return;
-  }
-  throw InvalidArgument(
-      argument, fmt::format("{}: expected [..., {}, got {}", distribution,
-                            partita::to_string(expected).substr(1), partita::to_string(sizes)));
-}
 
 /// The size of loc's vectors.
 std::int64_t event_size(const char* distribution, const Tensor& loc) {
@@ -66,49 +51,10 @@ std::int64_t event_size(const char* distribution, const Tensor& loc) {
   return loc.size(-1);
 }
 
-Tensor cholesky(const char* argument, const Tensor& matrix) {
-  const auto [lower, info] = at::linalg_cholesky_ex(matrix);
-  if ((info != 0).any().item<bool>()) {
-    throw InvalidArgument(argument, "MultivariateNormal: expected a positive-definite matrix");
-  }
-  return lower;
-}
-
-const char* name_of(Covariance::Form form) {
-  switch (form) {
-    case Covariance::Form::covariance_matrix:
-      return "covariance_matrix";
-    case Covariance::Form::precision_matrix:
-      return "precision_matrix";
-    default:
-      return "scale_tril";
-  }
-}
-
 std::vector<Argument> arguments_of(const Tensor& loc, const Covariance& covariance) {
-  const char* name = name_of(covariance.form());
   const std::int64_t size = event_size("MultivariateNormal", loc);
-  check_event("MultivariateNormal", name, covariance.value(), {size, size});
-  return {{"loc", loc, constraints::real_vector()},
-          {name, covariance.value(),
-           covariance.form() == Covariance::Form::scale_tril ? constraints::lower_cholesky()
-                                                             : constraints::positive_definite()}};
-}
-
-Tensor scale_tril_of(const Covariance& covariance) {
-  const Tensor& matrix = covariance.value();
-  switch (covariance.form()) {
-    case Covariance::Form::covariance_matrix:
-      return cholesky("covariance_matrix", matrix);
-    case Covariance::Form::precision_matrix: {
-      // With its rows and columns reversed, P = C C^T of a lower triangular C; reversed again, C is
-      // an upper triangular U of P = U U^T. Hence P^-1 = L L^T of L = U^-T, which is lower.
-      const Tensor reversed = cholesky("precision_matrix", matrix.flip({-2, -1}));
-      return solve_lower(reversed.flip({-2, -1}).mT(), at::eye(matrix.size(-1), matrix.options()));
-    }
-    default:
-      return matrix;
-  }
+  check_event("MultivariateNormal", name_of(covariance.form()), covariance.value(), {size, size});
+  return {{"loc", loc, constraints::real_vector()}, covariance_argument(covariance)};
 }
 
 std::vector<Argument> arguments_of(const Tensor& loc, const Tensor& cov_factor,
@@ -129,7 +75,7 @@ MultivariateNormal::MultivariateNormal(const Tensor& loc, const Covariance& cova
                                        bool validate_args)
     : Distribution("MultivariateNormal", arguments_of(loc, covariance), {}, validate_args),
       form_(covariance.form()),
-      scale_tril_(scale_tril_of(covariance)) {
+      scale_tril_(scale_tril_of("MultivariateNormal", covariance)) {
   event_shape_ = {loc.size(-1)};
 }
 
@@ -174,7 +120,8 @@ LowRankMultivariateNormal::LowRankMultivariateNormal(const Tensor& loc, const Te
                    validate_args),
       factor_(cov_factor / cov_diag.sqrt().unsqueeze(-1)) {
   event_shape_ = {loc.size(-1)};
-  capacitance_tril_ = cholesky("cov_factor", plus_identity(factor_.mT().matmul(factor_)));
+  capacitance_tril_ = cholesky("LowRankMultivariateNormal", "cov_factor",
+                               plus_identity(factor_.mT().matmul(factor_)));
 }
 
 Tensor LowRankMultivariateNormal::covariance_matrix() const {
@@ -191,8 +138,8 @@ Tensor LowRankMultivariateNormal::precision_matrix() const {
 
 Tensor LowRankMultivariateNormal::scale_tril() const {
   // The eigenvalues of I + A A^T are 1 or more: its factor is well-conditioned, for any d.
-  return cov_diag().sqrt().unsqueeze(-1) *
-         cholesky("cov_factor", plus_identity(factor_.matmul(factor_.mT())));
+  return cov_diag().sqrt().unsqueeze(-1) * cholesky("LowRankMultivariateNormal", "cov_factor",
+                                                    plus_identity(factor_.matmul(factor_.mT())));
 }
 
 Tensor LowRankMultivariateNormal::log_det() const {

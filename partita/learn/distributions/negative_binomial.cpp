@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "partita/learn/distributions/internal/coin.hpp"
+#include "partita/learn/distributions/internal/count_sums.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -35,6 +36,18 @@ NegativeBinomial::NegativeBinomial(const TensorOrNumber& total_count,
 Coin NegativeBinomial::coin() const { return {parameter(1), is_logits_}; }
 Tensor NegativeBinomial::probs() const { return coin().probs(); }
 Tensor NegativeBinomial::logits() const { return coin().logits(); }
+
+Tensor NegativeBinomial::entropy() const {
+  const Tensor p = in_double(parameter(1));
+  const NegativeBinomial wide(in_double(total_count()),
+                              is_logits_ ? ProbsOrLogits(Logits(p)) : ProbsOrLogits(p), false);
+  const Tensor mean = wide.mean();
+  // Counts fall by a factor of probs each, in the end.
+  const CountNodes nodes =
+      count_nodes(mean, wide.variance().sqrt(), -wide.coin().log_probs().reciprocal(),
+                  at::full_like(mean, kInfinity));
+  return entropy_at(nodes, wide.do_log_prob(nodes.at)).to(total_count().scalar_type());
+}
 
 Tensor NegativeBinomial::mean() const { return total_count() * coin().odds(); }
 

@@ -24,6 +24,8 @@ class NegativeBinomial : public Distribution {
   Tensor logits() const;
 
   Constraint support() const override { return constraints::nonnegative_integer(); }
+  /// By summation over the likely counts, to 9 digits. (Python has none.)
+  Tensor entropy() const override;
   Tensor mean() const override;
   /// The larger of the two where there are two.
   Tensor mode() const override;

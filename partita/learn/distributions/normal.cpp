@@ -46,4 +46,8 @@ Tensor Normal::do_icdf(const Tensor& probability) const {
   return loc() + scale() * at::special_ndtri(probability);
 }
 
+Tensor Normal::do_isf(const Tensor& probability) const {
+  return loc() - scale() * at::special_ndtri(probability);
+}
+
 }  // namespace partita::distributions

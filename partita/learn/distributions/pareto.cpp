@@ -55,4 +55,8 @@ Tensor Pareto::do_icdf(const Tensor& probability) const {
   return scale() * (-at::log1p(-probability) / alpha()).exp();
 }
 
+Tensor Pareto::do_isf(const Tensor& probability) const {
+  return scale() * (-probability.log() / alpha()).exp();
+}
+
 }  // namespace partita::distributions

@@ -3,12 +3,20 @@
 #include <ATen/ATen.h>
 
 #include "partita/learn/distributions/gamma.hpp"
+#include "partita/learn/distributions/internal/count_sums.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
 Poisson::Poisson(const TensorOrNumber& rate, bool validate_args)
     : Distribution("Poisson", {{"rate", rate, constraints::nonnegative()}}, {}, validate_args) {}
+
+Tensor Poisson::entropy() const {
+  const Poisson wide(in_double(rate()), false);
+  const CountNodes nodes = count_nodes(wide.rate(), wide.rate().sqrt(), at::ones_like(wide.rate()),
+                                       at::full_like(wide.rate(), kInfinity));
+  return entropy_at(nodes, wide.do_log_prob(nodes.at)).to(rate().scalar_type());
+}
 
 Tensor Poisson::do_sample(IntArrayRef sample_shape, const Random& random) const {
   return random.poisson(rate().expand(extended_shape(sample_shape)));

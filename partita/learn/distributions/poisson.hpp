@@ -17,6 +17,8 @@ class Poisson : public Distribution {
   const Tensor& rate() const { return parameter(0); }
 
   Constraint support() const override { return constraints::nonnegative_integer(); }
+  /// By summation over the likely counts, to 9 digits. (Python has none.)
+  Tensor entropy() const override;
   Tensor mean() const override { return rate(); }
   /// The larger of the two where there are two.
   Tensor mode() const override { return rate().floor(); }

@@ -77,6 +77,11 @@ Tensor LogitRelaxedBernoulli::do_icdf(const Tensor& probability) const {
                    (finite_logits() + at::logit(probability)) / temperature());
 }
 
+Tensor LogitRelaxedBernoulli::do_isf(const Tensor& probability) const {
+  return at::where(certain(), logits().detach(),
+                   (finite_logits() - at::logit(probability)) / temperature());
+}
+
 RelaxedBernoulli::RelaxedBernoulli(const TensorOrNumber& temperature,
                                    const ProbsOrLogits& parameter, bool validate_args)
     : Distribution("RelaxedBernoulli", arguments_of(temperature, parameter), {}, validate_args),
@@ -115,6 +120,10 @@ Tensor RelaxedBernoulli::do_log_survival(const Tensor& value) const {
 
 Tensor RelaxedBernoulli::do_icdf(const Tensor& probability) const {
   return base_dist().do_icdf(probability).sigmoid();
+}
+
+Tensor RelaxedBernoulli::do_isf(const Tensor& probability) const {
+  return base_dist().do_isf(probability).sigmoid();
 }
 
 }  // namespace partita::distributions

@@ -36,6 +36,7 @@ class LogitRelaxedBernoulli : public Distribution {
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 
  private:
   friend class RelaxedBernoulli;
@@ -77,6 +78,7 @@ class RelaxedBernoulli : public Distribution {
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 
  private:
   bool is_logits_;

@@ -1,5 +1,6 @@
 #include "partita/learn/distributions/transformed_distribution.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/quantile.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -48,10 +49,24 @@ std::string TransformedDistribution::to_string() const {
 }
 
 Constraint TransformedDistribution::support() const {
-  const Constraint codomain =
-      transforms().empty() ? base_->support() : transforms().back().ptr()->codomain();
-  return constraints::independent(
-      codomain, static_cast<std::int64_t>(event_shape().size()) - codomain.event_dim);
+  const Constraint base = base_->support();
+  if (transforms().empty()) return base;
+  const Constraint codomain = constraints::independent(
+      transforms().back().ptr()->codomain(), static_cast<std::int64_t>(event_shape().size()) -
+                                                 transforms().back().ptr()->codomain().event_dim);
+  // The base's own support matters where it is not all of the transforms' domain.
+  const bool all =
+      base.form == Constraint::Form::number && !base.lower.defined() && !base.upper.defined();
+  if (all || !transform_.bijective()) return codomain;
+  Constraint image{fmt::format("{} of {}", transform_.name(), base.description), codomain.event_dim,
+                   base.is_discrete, nullptr};
+  image.check = [self = *this, base, codomain](const Tensor& value) {
+    const Tensor within = codomain.check(value);
+    Tensor inside = base.check(self.preimage(value));
+    if (inside.dim() > within.dim()) inside = inside.flatten(within.dim()).all(-1);
+    return within.logical_and(inside);
+  };
+  return image;
 }
 
 DistributionPtr TransformedDistribution::expand(IntArrayRef batch_shape) const {
@@ -64,14 +79,69 @@ DistributionPtr TransformedDistribution::expand(IntArrayRef batch_shape) const {
 }
 
 Tensor TransformedDistribution::do_sample(IntArrayRef sample_shape, const Random& random) const {
-  return transform_(base_->sample(sample_shape, random));
+  return transform_(base_->do_sample(sample_shape, random));
 }
 
 Tensor TransformedDistribution::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return transform_(base_->rsample(sample_shape, random));
+  if (!has_rsample()) return Distribution::do_rsample(sample_shape, random);
+  return transform_(base_->do_rsample(sample_shape, random));
+}
+
+Tensor TransformedDistribution::scale(const char* method) const {
+  Tensor product = at::ones({}, base_->options());
+  for (const AnyTransform& part : transforms()) {
+    const auto* affine = dynamic_cast<const AffineTransform*>(part.ptr().get());
+    if (affine == nullptr) unavailable(method, "its transforms are not all affine");
+    product = product * affine->scale().to(product.options());
+  }
+  return product;
+}
+
+Tensor TransformedDistribution::mean() const {
+  (void)scale("mean");
+  return transform_(base_->mean());
+}
+
+Tensor TransformedDistribution::mode() const {
+  (void)scale("mode");
+  return transform_(base_->mode());
+}
+
+Tensor TransformedDistribution::variance() const {
+  return base_->variance() * scale("variance").square();
+}
+
+Tensor TransformedDistribution::entropy() const {
+  if (!transform_.bijective()) unavailable("entropy", "its transforms are not bijective");
+  if (is_discrete()) return base_->entropy();
+  const Tensor log_scale =
+      scale("entropy").abs().log().expand(concatenate(base_->batch_shape(), base_->event_shape()));
+  return base_->entropy() +
+         sum_rightmost(log_scale, static_cast<std::int64_t>(event_shape().size()));
+}
+
+Tensor TransformedDistribution::preimage(const Tensor& value) const {
+  return on_support(transform_.inverse(value), value);
+}
+
+Tensor TransformedDistribution::on_support(const Tensor& x, const Tensor& value) const {
+  const Constraint base = base_->support();
+  Tensor nearest = base.is_discrete ? x.round() : x;
+  if (base.lower.defined()) nearest = at::maximum(nearest, base.lower.to(x.options()));
+  if (base.upper.defined()) nearest = at::minimum(nearest, base.upper.to(x.options()));
+  if (at::equal(nearest, x)) return x;
+  const Tensor there = transform_(nearest);
+  const double slack = 8 * std::max(epsilon(there.scalar_type()), epsilon(value.scalar_type()));
+  const Tensor close = (there - value).abs() <= slack * at::maximum(there.abs(), value.abs());
+  return at::where(close.logical_and(nearest != x), nearest, x);
 }
 
 Tensor TransformedDistribution::do_log_prob(const Tensor& value) const {
+  if (is_discrete()) {
+    return sum_rightmost(base_->do_log_prob(preimage(value)),
+                         static_cast<std::int64_t>(event_shape().size()) -
+                             static_cast<std::int64_t>(base_->event_shape().size()));
+  }
   auto event_dims = static_cast<std::int64_t>(event_shape().size());
   Tensor y = value;
   Tensor log_det;
@@ -84,43 +154,77 @@ Tensor TransformedDistribution::do_log_prob(const Tensor& value) const {
     log_det = log_det.defined() ? log_det + term : term;
     y = x;
   }
-  const Tensor log_prob = sum_rightmost(
-      base_->log_prob(y), event_dims - static_cast<std::int64_t>(base_->event_shape().size()));
+  const Tensor log_prob =
+      sum_rightmost(base_->do_log_prob(on_support(y, value)),
+                    event_dims - static_cast<std::int64_t>(base_->event_shape().size()));
   if (!log_det.defined()) return log_prob;
   // At an end of the support the Jacobian may be infinite too.
   return (log_prob - log_det).masked_fill(log_prob == -kInfinity, -kInfinity);
 }
 
 Tensor TransformedDistribution::by_direction(
-    const Tensor& value, const std::function<Tensor(const Tensor&)>& rising,
+    const Tensor& x, const std::function<Tensor(const Tensor&)>& rising,
     const std::function<Tensor(const Tensor&)>& falling) const {
-  const Tensor rises = transform_.sign() > 0;
-  const Tensor x = transform_.inverse(value);
+  if (!event_shape().empty()) unavailable("cdf", "only univariate distributions have one here");
+  const Tensor rises = (transform_.sign() > 0).to(x.device());
   if (rises.all().item<bool>()) return rising(x);
-  return at::where(rises.to(x.device()), rising(x), falling(x));
+  if (!rises.any().item<bool>()) return falling(x);
+  return at::where(rises, rising(x), falling(x));
 }
+
+// Y <= y where X <= x if the transforms rise, and where X >= x if they fall.
 
 Tensor TransformedDistribution::do_cdf(const Tensor& value) const {
   return by_direction(
-      value, [&](const Tensor& x) { return base_->cdf(x); },
-      [&](const Tensor& x) { return base_->log_survival(x).exp(); });
+      preimage(value), [&](const Tensor& x) { return base_->do_cdf(x); },
+      [&](const Tensor& x) { return base_->do_log_survival_from(x).exp(); });
 }
 
 Tensor TransformedDistribution::do_log_cdf(const Tensor& value) const {
   return by_direction(
-      value, [&](const Tensor& x) { return base_->log_cdf(x); },
-      [&](const Tensor& x) { return base_->log_survival(x); });
+      preimage(value), [&](const Tensor& x) { return base_->do_log_cdf(x); },
+      [&](const Tensor& x) { return base_->do_log_survival_from(x); });
 }
 
 Tensor TransformedDistribution::do_log_survival(const Tensor& value) const {
   return by_direction(
-      value, [&](const Tensor& x) { return base_->log_survival(x); },
-      [&](const Tensor& x) { return base_->log_cdf(x); });
+      preimage(value), [&](const Tensor& x) { return base_->do_log_survival(x); },
+      [&](const Tensor& x) { return base_->do_log_cdf_below(x); });
+}
+
+Tensor TransformedDistribution::do_log_cdf_below(const Tensor& value) const {
+  return by_direction(
+      preimage(value), [&](const Tensor& x) { return base_->do_log_cdf_below(x); },
+      [&](const Tensor& x) { return base_->do_log_survival(x); });
+}
+
+Tensor TransformedDistribution::do_log_survival_from(const Tensor& value) const {
+  return by_direction(
+      preimage(value), [&](const Tensor& x) { return base_->do_log_survival_from(x); },
+      [&](const Tensor& x) { return base_->do_log_cdf(x); });
+}
+
+Tensor TransformedDistribution::upper_end(const Tensor& probability) const {
+  if (!is_discrete()) return base_->do_isf(probability);
+  // That beyond which less remains, not even as much: by more than isf() takes for rounding. For
+  // probability 0, the largest of all.
+  return base_->do_isf(probability * (1 - 3 * probability_slack(probability.scalar_type())));
 }
 
 Tensor TransformedDistribution::do_icdf(const Tensor& probability) const {
-  const Tensor rises = (transform_.sign() > 0).to(probability.device());
-  return transform_(base_->icdf(at::where(rises, probability, 1 - probability)));
+  return transform_(by_direction(
+      probability, [&](const Tensor& p) { return base_->do_icdf(p); },
+      [&](const Tensor& p) { return upper_end(p); }));
+}
+
+Tensor TransformedDistribution::do_isf(const Tensor& probability) const {
+  // Where the transforms fall, the largest x with P(X < x) <= q: the least with P(X <= x) > q.
+  return transform_(by_direction(
+      probability, [&](const Tensor& q) { return base_->do_isf(q); },
+      [&](const Tensor& q) {
+        if (!is_discrete()) return base_->do_icdf(q);
+        return base_->do_icdf((q * (1 + 3 * probability_slack(q.scalar_type()))).clamp_max(1));
+      }));
 }
 
 }  // namespace partita::distributions

@@ -15,9 +15,13 @@ namespace partita::distributions {
 
 /// Y = f(X), X ~ base, with f the transforms applied in order:
 ///   log p(y) = log p(x) - log |det dy/dx|, x = f^-1(y); -inf where p(x) is 0.
+/// A discrete Y has probabilities, which no Jacobian changes. A value of it is taken for f of the
+/// nearest whole number x, within rounding.
+///
 /// A transform of vectors turns batch dimensions of `base` into event dimensions, as Independent
-/// does. cdf, log_cdf, log_survival and icdf are those of `base`, with the tails swapped where the
-/// transforms decrease; they need univariate bijective transforms.
+/// does. cdf, log_cdf, log_survival, icdf and isf are those of `base`, with the tails swapped where
+/// the transforms decrease; they need univariate bijective transforms. So do mean, mode and
+/// variance (affine transforms only) and entropy (affine ones, or any if Y is discrete).
 class TransformedDistribution : public Distribution {
  public:
   TransformedDistribution(const AnyDistribution& base, std::vector<AnyTransform> transforms,
@@ -31,6 +35,10 @@ class TransformedDistribution : public Distribution {
   at::TensorOptions options() const override { return base_->options(); }
   Constraint support() const override;
   bool has_rsample() const override { return base_->has_rsample(); }
+  Tensor entropy() const override;
+  Tensor mean() const override;
+  Tensor mode() const override;
+  Tensor variance() const override;
   DistributionPtr expand(IntArrayRef batch_shape) const override;
 
  protected:
@@ -44,11 +52,24 @@ class TransformedDistribution : public Distribution {
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
+  Tensor do_log_cdf_below(const Tensor& value) const override;
+  Tensor do_log_survival_from(const Tensor& value) const override;
 
  private:
-  /// rising(x) where the transforms increase, falling(x) where they decrease, x = f^-1(value).
-  Tensor by_direction(const Tensor& value, const std::function<Tensor(const Tensor&)>& rising,
+  bool is_discrete() const { return base_->support().is_discrete; }
+  /// f^-1(value), on_support().
+  Tensor preimage(const Tensor& value) const;
+  /// x = f^-1(value), moved to the nearest whole number (of a discrete base) and within the bounds
+  /// of the base's support if only rounding took it from there: if f leads back to `value`.
+  Tensor on_support(const Tensor& x, const Tensor& value) const;
+  /// rising(x) where the transforms increase, falling(x) where they decrease.
+  Tensor by_direction(const Tensor& x, const std::function<Tensor(const Tensor&)>& rising,
                       const std::function<Tensor(const Tensor&)>& falling) const;
+  /// The largest x with P(X >= x) >= probability.
+  Tensor upper_end(const Tensor& probability) const;
+  /// The product of the scales of the transforms, which must all be affine.
+  Tensor scale(const char* method) const;
 
   DistributionPtr base_;
   ComposeTransform transform_;

@@ -6,15 +6,20 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/gamma.hpp"
+#include "partita/learn/distributions/gumbel.hpp"
 #include "partita/learn/distributions/log_normal.hpp"
 #include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/poisson.hpp"
 #include "partita/learn/distributions/test_support.hpp"
 #include "partita/learn/distributions/uniform.hpp"
+#include "partita/learn/distributions/vector_transforms.hpp"
 
 namespace partita::distributions {
 namespace {
 
 using partita::testing::message_of;
+using testing::doubles;
 using testing::kInfinity;
 
 using testing::number;
@@ -108,6 +113,84 @@ TEST(TransformedDistribution, SimplexDensityHasMassOne) {
   const Tensor b = second.masked_select(inside);
   const Tensor mass = q.log_prob(at::stack({a, b, 1 - a - b}, -1)).exp().sum() / (kSteps * kSteps);
   EXPECT_NEAR(mass.item<double>(), 1, 1e-4);
+}
+
+// Expected values: mpmath.
+
+TEST(TransformedDistribution, FallingTransformsOfCounts) {
+  const TransformedDistribution q(Poisson(number(3)), {AffineTransform(0, -1)});
+  // P(-X <= -3) = P(X >= 3)
+  EXPECT_NEAR(q.cdf(number(-3)).item<double>(), 0.576809918873156, 1e-14);
+  EXPECT_NEAR(q.log_survival(number(-3)).exp().item<double>(), 0.423190081126844, 1e-14);
+  EXPECT_NEAR(q.log_prob(number(-3)).exp().item<double>(), 0.224041807655388, 1e-14);
+  EXPECT_EQ(q.cdf(number(0)).item<double>(), 1);
+  EXPECT_EQ(q.log_survival(number(0)).item<double>(), -kInfinity);
+  EXPECT_NEAR(q.entropy().item<double>(), Poisson(number(3)).entropy().item<double>(), 0);
+}
+
+TEST(TransformedDistribution, ScalingCountsChangesNoProbability) {
+  const TransformedDistribution q(Poisson(number(3)), {AffineTransform(1, 2)}, false);
+  const Tensor y = 1 + 2 * at::arange(60, at::kDouble);
+  EXPECT_NEAR(q.log_prob(y).exp().sum().item<double>(), 1, 1e-14);
+  EXPECT_EQ(q.log_prob(number(2)).item<double>(), -kInfinity);  // between two values
+  EXPECT_NEAR(q.cdf(number(2)).item<double>(), std::exp(-3), 1e-16);
+  EXPECT_EQ(q.cdf(number(0)).item<double>(), 0);
+  EXPECT_NEAR(q.mean().item<double>(), 7, 1e-15);
+  EXPECT_NEAR(q.variance().item<double>(), 12, 1e-14);
+}
+
+TEST(TransformedDistribution, ValuesOfCountsMayBeRounded) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    const TransformedDistribution q(
+        Poisson(at::full({}, 300.0, type)),
+        {AffineTransform(at::full({}, 0.1, type), at::full({}, 0.03, type)), ExpTransform()});
+    const Tensor y = q.sample({1000}, Stream{});
+    EXPECT_TRUE(q.log_prob(y).isfinite().all().item<bool>());
+    EXPECT_TRUE(q.icdf(q.cdf(y)).equal(y));
+  }
+}
+
+TEST(TransformedDistribution, OwnDrawsAreInTheSupport) {
+  // (loc + scale x - loc) / scale may leave [0, 1] by a rounding.
+  const Tensor loc = at::full({10'000}, 0.1F);
+  const TransformedDistribution q(Uniform(0, 1), {AffineTransform(loc, 0.3)});
+  EXPECT_TRUE(q.log_prob(q.sample(Stream{})).isfinite().all().item<bool>());
+  EXPECT_TRUE(q.log_prob(q.icdf(at::ones({}))).isfinite().all().item<bool>());
+}
+
+TEST(TransformedDistribution, SmallTailsOfFallingTransforms) {
+  const TransformedDistribution q(Normal(at::zeros({}), 1), {AffineTransform(0, -1)});
+  EXPECT_NEAR(q.icdf(at::full({}, 1e-8F)).item<double>(), -5.612001244174788, 1e-6);
+  EXPECT_NEAR(q.isf(at::full({}, 1e-8F)).item<double>(), 5.612001244174788, 1e-6);
+}
+
+TEST(TransformedDistribution, MomentsOfAffineTransforms) {
+  const Tensor scale = doubles({2, -3});
+  const TransformedDistribution q(Gumbel(number(1), 2),
+                                  {AffineTransform(5, scale), AffineTransform(-1, 4)});
+  const Gumbel base(number(1), 2);
+  EXPECT_TRUE(at::allclose(q.mean(), -1 + 4 * (5 + scale * base.mean())));
+  EXPECT_TRUE(at::allclose(q.variance(), (4 * scale).square() * base.variance()));
+  EXPECT_TRUE(at::allclose(q.entropy(), base.entropy() + (4 * scale).abs().log()));
+  EXPECT_EQ(message_of<InvalidArgument>(
+                [] { (void)TransformedDistribution(Normal(0, 1), {ExpTransform()}).mean(); }),
+            "mean: not available for TransformedDistribution: its transforms are not all affine");
+}
+
+TEST(TransformedDistribution, MessagesNameWhatWasBuilt) {
+  const TransformedDistribution q(Poisson(3), {AffineTransform(1, 2)});
+  EXPECT_EQ(
+      message_of<InvalidArgument>([&] { (void)q.log_prob(at::full({}, 2.0)); }),
+      "value: TransformedDistribution(Poisson(rate: 3), ComposeTransform([AffineTransform])): "
+      "expected ComposeTransform([AffineTransform]) of a whole number >= 0, got 2");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { (void)q.rsample(Stream{}); }),
+            "rsample: not available for TransformedDistribution: its draws have no gradient; use "
+            "sample() with a score-function estimator");
+  // Without validation nothing is refused, by the base either.
+  const TransformedDistribution unchecked(Gamma(2, 1), {AffineTransform(0, -1)}, false);
+  EXPECT_EQ(unchecked.log_prob(at::ones({})).item<double>(), -kInfinity);
+  EXPECT_EQ(unchecked.cdf(at::ones({})).item<double>(), 1);
+  EXPECT_EQ(unchecked.log_survival(at::ones({})).item<double>(), -kInfinity);
 }
 
 }  // namespace

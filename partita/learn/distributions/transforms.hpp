@@ -9,7 +9,8 @@
 //
 // A transform maps values of its domain to values of its codomain. The event_dim of either tells
 // how many of the last dimensions make up one value; log_abs_det_jacobian sums over them.
-// Transforms are values: cheap to copy, and never change.
+// Transforms are values: cheap to copy, and never change. Those of vectors and matrices are in
+// vector_transforms.hpp, those of parts of a value in part_transforms.hpp.
 #pragma once
 
 #include <concepts>
@@ -52,6 +53,10 @@ class Transform {
 
   /// The inverse as a transform.
   virtual TransformPtr inv() const;
+  /// The same map, which remembers its last x and y: inverse() of that y (the same tensor,
+  /// unchanged) is that x, without the rounding of there and back, and its gradient; so is the
+  /// reverse. (Python's with_cache(1).) May be shared by threads.
+  TransformPtr with_cache() const;
 
   /// Whether `other` is the same map: of the same kind, with equal parameters.
   virtual bool equals(const Transform& other) const;
@@ -69,6 +74,7 @@ class Transform {
 
  private:
   friend class InverseTransform;
+  friend class CachedTransform;
 };
 
 /// Any transform by value, or the result of inv().
@@ -142,6 +148,21 @@ class SigmoidTransform : public Transform {
   Tensor forward(const Tensor& x) const override;
 };
 
+/// y = log(1 + exp(x)), to full precision on either side of 0.
+class SoftplusTransform : public Transform {
+ public:
+  std::string name() const override { return "SoftplusTransform"; }
+  Constraint domain() const override { return constraints::real(); }
+  Constraint codomain() const override { return constraints::positive(); }
+  Tensor sign() const override;
+  Tensor inverse(const Tensor& y) const override;
+  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
+
+ protected:
+  TransformPtr clone() const override { return std::make_shared<SoftplusTransform>(*this); }
+  Tensor forward(const Tensor& x) const override;
+};
+
 /// y = tanh(x). The inverse treats -1 and 1 as the nearest numbers inside. (Python's is infinite.)
 class TanhTransform : public Transform {
  public:
@@ -200,54 +221,6 @@ class AffineTransform : public Transform {
   std::int64_t event_dim_;
 };
 
-/// y = softmax(x), vectors to the simplex; not bijective: its inverse is log(y).
-class SoftmaxTransform : public Transform {
- public:
-  std::string name() const override { return "SoftmaxTransform"; }
-  Constraint domain() const override { return constraints::real_vector(); }
-  Constraint codomain() const override { return constraints::simplex(); }
-  bool bijective() const override { return false; }
-  Tensor inverse(const Tensor& y) const override;
-
- protected:
-  TransformPtr clone() const override { return std::make_shared<SoftmaxTransform>(*this); }
-  Tensor forward(const Tensor& x) const override;
-};
-
-/// Vectors of K - 1 numbers to the simplex of K: y_i is the share z_i of what y_1 ... y_(i-1)
-/// leave, z_i = sigmoid(x_i - log(K - i)), so that 0 maps to the center. The Jacobian is that of
-/// the first K - 1 coordinates. Computed from logarithms, with the remainder as the sum of the
-/// entries that follow: neither underflows to NaN at the simplex's faces.
-class StickBreakingTransform : public Transform {
- public:
-  std::string name() const override { return "StickBreakingTransform"; }
-  Constraint domain() const override { return constraints::real_vector(); }
-  Constraint codomain() const override { return constraints::simplex(); }
-  Tensor inverse(const Tensor& y) const override;
-  Tensor log_abs_det_jacobian(const Tensor& x, const Tensor& y) const override;
-  Shape forward_shape(IntArrayRef shape) const override;
-  Shape inverse_shape(IntArrayRef shape) const override;
-
- protected:
-  TransformPtr clone() const override { return std::make_shared<StickBreakingTransform>(*this); }
-  Tensor forward(const Tensor& x) const override;
-};
-
-/// Square matrices to lower triangular ones with a positive diagonal: the entries below the
-/// diagonal are kept, those on it exponentiated. Not bijective: the entries above it are dropped.
-class LowerCholeskyTransform : public Transform {
- public:
-  std::string name() const override { return "LowerCholeskyTransform"; }
-  Constraint domain() const override { return constraints::independent(constraints::real(), 2); }
-  Constraint codomain() const override { return constraints::lower_cholesky(); }
-  bool bijective() const override { return false; }
-  Tensor inverse(const Tensor& y) const override;
-
- protected:
-  TransformPtr clone() const override { return std::make_shared<LowerCholeskyTransform>(*this); }
-  Tensor forward(const Tensor& x) const override;
-};
-
 /// The parts applied in order, the first one first; without parts, the identity.
 class ComposeTransform : public Transform {
  public:
@@ -302,5 +275,8 @@ class IndependentTransform : public Transform {
   TransformPtr base_;
   std::int64_t dims_;
 };
+
+/// The map that changes nothing.
+inline ComposeTransform identity_transform() { return ComposeTransform({}); }
 
 }  // namespace partita::distributions

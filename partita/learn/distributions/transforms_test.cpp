@@ -1,4 +1,4 @@
-#include "partita/learn/distributions/transforms.hpp"
+#include "partita/learn/distributions/vector_transforms.hpp"
 
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>

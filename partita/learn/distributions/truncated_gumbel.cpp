@@ -108,4 +108,8 @@ Tensor TruncatedGumbel::do_icdf(const Tensor& probability) const {
   return from_exponential(-probability.log());
 }
 
+Tensor TruncatedGumbel::do_isf(const Tensor& probability) const {
+  return from_exponential(-at::log1p(-probability));
+}
+
 }  // namespace partita::distributions

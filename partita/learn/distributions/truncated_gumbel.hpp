@@ -40,6 +40,7 @@ class TruncatedGumbel : public Distribution {
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 
  private:
   /// The draw made from a standard exponential.

@@ -50,4 +50,8 @@ Tensor Uniform::do_icdf(const Tensor& probability) const {
   return low() + probability * (high() - low());
 }
 
+Tensor Uniform::do_isf(const Tensor& probability) const {
+  return high() - probability * (high() - low());
+}
+
 }  // namespace partita::distributions

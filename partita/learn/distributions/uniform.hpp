@@ -32,6 +32,7 @@ class Uniform : public Distribution {
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 };
 
 }  // namespace partita::distributions

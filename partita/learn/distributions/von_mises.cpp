@@ -68,4 +68,15 @@ Tensor VonMises::do_log_survival(const Tensor& value) const {
       .to(at::result_type(value, loc()));
 }
 
+Tensor VonMises::do_icdf(const Tensor& probability) const {
+  const VonMises centered(at::zeros_like(loc()), concentration(), false);
+  return loc() + centered.search_icdf(probability, at::scalar_tensor(-kPi, at::kDouble),
+                                      at::scalar_tensor(kPi, at::kDouble));
+}
+
+Tensor VonMises::do_isf(const Tensor& probability) const {
+  return loc() +
+         (VonMises(at::zeros_like(loc()), concentration(), false).do_icdf(probability)).neg();
+}
+
 }  // namespace partita::distributions

@@ -13,8 +13,8 @@ namespace partita::distributions {
 ///
 /// Draws have the implicit gradient (Python has no rsample). cdf (absent in Python) begins opposite
 /// loc: it is P(loc - pi <= X <= value), with the value moved to within pi of loc, and has first
-/// derivatives with respect to the value and both parameters. The Bessel functions are libtorch's,
-/// accurate to all digits (Python's polynomials have 7).
+/// derivatives with respect to the value and both parameters; icdf and isf lie within pi of loc.
+/// The Bessel functions are libtorch's, accurate to all digits (Python's polynomials have 7).
 class VonMises : public Distribution {
  public:
   VonMises(const TensorOrNumber& loc, const TensorOrNumber& concentration,
@@ -37,6 +37,8 @@ class VonMises : public Distribution {
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
+  Tensor do_icdf(const Tensor& probability) const override;
+  Tensor do_isf(const Tensor& probability) const override;
 };
 
 }  // namespace partita::distributions

@@ -63,4 +63,8 @@ Tensor Weibull::do_icdf(const Tensor& probability) const {
   return scale() * (-at::log1p(-probability)).pow(concentration().reciprocal());
 }
 
+Tensor Weibull::do_isf(const Tensor& probability) const {
+  return scale() * (-probability.log()).pow(concentration().reciprocal());
+}
+
 }  // namespace partita::distributions

@@ -4,7 +4,9 @@
 
 #include <limits>
 
+#include "partita/learn/distributions/internal/count_sums.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/special.hpp"
 
 namespace partita::distributions {
 
@@ -35,20 +37,27 @@ std::vector<Argument> counted_arguments(const TensorOrNumber& total_count,
                                         const Constraint& total_count_constraint,
                                         const ProbsOrLogits& parameter, const Constraint& probs,
                                         const Constraint& logits) {
-  TensorOrNumber count = total_count;
-  if (!count.is_number()) {
-    const TensorOrNumber& p = parameter.value();
-    if (!p.is_number() && p.tensor().is_floating_point()) {
-      count = count.tensor().to(p.tensor().options());
-    } else if (!count.tensor().is_floating_point()) {
-      count = count.tensor().to(at::typeMetaToScalarType(at::get_default_dtype()));
+  return {{"total_count", count_like(total_count, {{parameter.name(), parameter.value()}}),
+           total_count_constraint},
+          parameter.argument(probs, logits)};
+}
+
+TensorOrNumber count_like(const TensorOrNumber& total_count,
+                          const std::vector<std::pair<const char*, TensorOrNumber>>& others) {
+  if (total_count.is_number()) return total_count;
+  const Tensor count = total_count.tensor();
+  for (const auto& [name, other] : others) {
+    if (!other.is_number() && other.tensor().is_floating_point()) {
+      return count.to(other.tensor().options());
     }
   }
-  return {{"total_count", count, total_count_constraint}, parameter.argument(probs, logits)};
+  return count.is_floating_point() ? count
+                                   : count.to(at::typeMetaToScalarType(at::get_default_dtype()));
 }
 
 Tensor log_choose(const Tensor& n, const Tensor& k) {
-  return at::lgamma(n + 1) - at::lgamma(k + 1) - at::lgamma(n - k + 1);
+  const Tensor fewer = at::minimum(k, n - k);
+  return log_rising(n - fewer + 1, fewer) - at::lgamma(fewer + 1);
 }
 
 Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b) {
@@ -64,15 +73,13 @@ Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b)
 Tensor binomial_expectation(const Tensor& total_count, const Coin& coin,
                             const std::function<Tensor(const Tensor&, const Tensor&)>& f) {
   const Tensor n = in_double(total_count);
-  const std::int64_t count = n.numel() == 0 ? 1 : 1 + n.max().item<std::int64_t>();
-  Shape shape(static_cast<std::size_t>(n.dim()) + 1, 1);
-  shape[0] = count;
-  const Tensor values = at::arange(count, n.options()).view(shape);
-  const Tensor k = at::minimum(values, n);
-  const Tensor log_p =
-      log_choose(n, k) + Coin{in_double(coin.parameter), coin.is_logits}.log_prob(k, n - k);
-  const Tensor p = log_p.exp().masked_fill(values > n, 0);
-  return (p * f(k, log_p)).sum(0).to(total_count.scalar_type());
+  const Coin wide{in_double(coin.parameter), coin.is_logits};
+  const Tensor mean = n * wide.probs();
+  const CountNodes nodes =
+      count_nodes(mean, (mean * wide.failure_probs()).sqrt(), at::ones_like(mean), n);
+  const Tensor k = at::minimum(nodes.at, n);
+  const Tensor log_p = log_choose(n, k) + wide.log_prob(k, n - k);
+  return (nodes.weight * log_p.exp() * f(k, log_p)).sum(0).to(total_count.scalar_type());
 }
 
 }  // namespace partita::distributions

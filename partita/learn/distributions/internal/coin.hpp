@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "partita/learn/distributions/distribution.hpp"
 #include "partita/learn/distributions/internal/implicit.hpp"
@@ -31,6 +33,10 @@ std::vector<Argument> counted_arguments(const TensorOrNumber& total_count,
                                         const ProbsOrLogits& parameter, const Constraint& probs,
                                         const Constraint& logits);
 
+/// total_count in the type of the first tensor among the other parameters.
+TensorOrNumber count_like(const TensorOrNumber& total_count,
+                          const std::vector<std::pair<const char*, TensorOrNumber>>& others);
+
 /// log C(n, k); 0 <= k <= n.
 Tensor log_choose(const Tensor& n, const Tensor& k);
 
@@ -38,8 +44,8 @@ Tensor log_choose(const Tensor& n, const Tensor& k);
 /// (DLMF 8.17.5, 8.17.24). By logits, so that probs close to 1 keep their digits.
 Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b);
 
-/// E[f(X, log P(X))] for X ~ Binomial(total_count, coin), summed over 0 ... the largest
-/// total_count; f maps [count, batch], in double, to the same.
+/// E[f(X, log P(X))] for X ~ Binomial(total_count, coin), by count_nodes(); f maps [nodes, batch],
+/// in double, to the same, and must be smooth.
 Tensor binomial_expectation(const Tensor& total_count, const Coin& coin,
                             const std::function<Tensor(const Tensor&, const Tensor&)>& f);
 

@@ -1,8 +1,8 @@
 #include "partita/learn/distributions/internal/tails.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/quadrature.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -17,43 +17,6 @@ const double kHalfLogTwoPi = 0.5 * std::log(2 * kPi);
 
 /// Where an integrand has fallen by e^-38 = 3e-17 the rest of it does not matter.
 constexpr double kNegligible = 38;
-
-/// The Gauss-Legendre rule on [0, 1].
-constexpr std::size_t kNodes = 32;
-
-struct Rule {
-  std::array<double, kNodes> node;
-  std::array<double, kNodes> weight;
-};
-
-Rule gauss_legendre() {
-  Rule rule{};
-  for (std::size_t i = 0; i < kNodes; ++i) {
-    // Newton's method for the zeros of the Legendre polynomial, by its recurrence (DLMF 18.9.2).
-    constexpr auto kDegree = static_cast<double>(kNodes);
-    double x = std::cos(kPi * (static_cast<double>(i) + 0.75) / (kDegree + 0.5));
-    double slope = 0;
-    for (int iteration = 0; iteration < 10; ++iteration) {
-      double previous = 1;
-      double value = x;
-      for (double n = 2; n <= kDegree; ++n) {
-        previous = std::exchange(value, ((2 * n - 1) * x * value - (n - 1) * previous) / n);
-      }
-      slope = kDegree * (x * value - previous) / (x * x - 1);
-      x -= value / slope;
-    }
-    rule.node[i] = 0.5 * (1 - x);
-    rule.weight[i] = 1 / ((1 - x * x) * slope * slope);
-  }
-  return rule;
-}
-
-/// Calls add(u, weight) at the rule's points of [0, length].
-template <class Add>
-void integrate(double length, const Add& add) {
-  static const Rule kRule = gauss_legendre();
-  for (std::size_t i = 0; i < kNodes; ++i) add(kRule.node[i] * length, kRule.weight[i] * length);
-}
 
 /// Where a concave exponent that starts at 0 has fallen to -kNegligible. `fall` and `curvature` are
 /// those of its expansion -fall u - curvature u^2 / 2; `exponent(u)` returns {value, slope}.
