@@ -19,11 +19,12 @@ namespace partita::distributions {
 
 /// KL(p || q) = E_p[log p(x) - log q(x)], of the shape to which both batch shapes broadcast.
 ///
-/// Covers every pair in Python's registry and, for p and q of the same family, also InverseGamma,
-/// Multinomial, NegativeBinomial, VonMises and Weibull. 0 log 0 is 0; +inf where q is 0 and p is
-/// not. For nearly equal p and q of the same family no digits are lost (so no divergence comes out
-/// below 0, as Python's can in single precision): coins, counts and categories, Normal and what is
-/// built on it, Cauchy, Exponential, Laplace and Pareto.
+/// Covers every pair in Python's registry, normal vectors beside Independent(Normal, 1), and, for p
+/// and q of the same family, also InverseGamma, Multinomial, NegativeBinomial, VonMises and
+/// Weibull. 0 log 0 is 0; +inf where q is 0 and p is not. For nearly equal p and q of the same
+/// family no digits are lost (so no divergence comes out below 0, as Python's can in single
+/// precision): coins, counts and categories, Normal and what is built on it, Cauchy, Exponential,
+/// Laplace and Pareto.
 ///
 /// A pair registered for exactly the types of p and q comes first, then the one registered last for
 /// classes they derive from; the caller's own pairs come before the library's.

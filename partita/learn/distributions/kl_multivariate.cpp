@@ -7,6 +7,7 @@
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/internal/kl_pairs.hpp"
 #include "partita/learn/distributions/multivariate_normal.hpp"
+#include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/transformed_distribution.hpp"
 
 namespace partita::distributions::internal {
@@ -90,6 +91,26 @@ Tensor independent_kl(const Independent& p, const Independent& q) {
   return sum_rightmost(kl_divergence(p.base_dist(), q.base_dist()), dims);
 }
 
+/// Independent normal variables as one normal vector.
+MultivariateNormal as_vector(const Independent& independent) {
+  const auto* normal = dynamic_cast<const Normal*>(&independent.base_dist());
+  if (normal == nullptr || independent.reinterpreted_batch_ndims() != 1) {
+    throw InvalidArgument("p, q",
+                          fmt::format("kl_divergence: expected Independent(Normal, 1) beside a "
+                                      "normal vector, got {}",
+                                      independent.to_string()));
+  }
+  return {normal->loc(), ScaleTril(normal->scale().diag_embed()), /*validate_args=*/false};
+}
+
+template <class P>
+std::vector<KlPair> pairs_with_independent() {
+  return {kl_pair<P, Independent>(
+              [](const P& p, const Independent& q) { return kl_divergence(p, as_vector(q)); }),
+          kl_pair<Independent, P>(
+              [](const Independent& p, const P& q) { return kl_divergence(as_vector(p), q); })};
+}
+
 /// A bijection of both changes nothing. (Python allows other maps, which lose some of it.)
 Tensor transformed_kl(const TransformedDistribution& p, const TransformedDistribution& q) {
   const auto same = [](const AnyTransform& a, const AnyTransform& b) {
@@ -112,7 +133,7 @@ Tensor transformed_kl(const TransformedDistribution& p, const TransformedDistrib
 }  // namespace
 
 std::vector<KlPair> multivariate_kl_pairs() {
-  return {
+  std::vector<KlPair> pairs = {
       kl_pair<Independent, Independent>(independent_kl),
       kl_pair<LowRankMultivariateNormal, LowRankMultivariateNormal>(
           gaussian_kl<LowRank, LowRank, LowRankMultivariateNormal, LowRankMultivariateNormal>),
@@ -124,6 +145,9 @@ std::vector<KlPair> multivariate_kl_pairs() {
           gaussian_kl<Dense, Dense, MultivariateNormal, MultivariateNormal>),
       kl_pair<TransformedDistribution, TransformedDistribution>(transformed_kl),
   };
+  append(pairs, pairs_with_independent<MultivariateNormal>());
+  append(pairs, pairs_with_independent<LowRankMultivariateNormal>());
+  return pairs;
 }
 
 }  // namespace partita::distributions::internal

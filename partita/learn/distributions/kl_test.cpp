@@ -275,6 +275,19 @@ TEST(Kl, OnlyOneAndTheSameBijectionChangesNothing) {
             "transforms:");
 }
 
+TEST(Kl, NormalVectorsBesideIndependentNormals) {
+  const Tensor loc = at::tensor({0.5, -1.0}, at::kDouble);
+  const Tensor scale = at::tensor({1.5, 0.5}, at::kDouble);
+  const Independent independent(Normal(loc, scale), 1);
+  const MultivariateNormal same(loc, ScaleTril(scale.diag_embed()));
+  const MultivariateNormal other(loc + 1,
+                                 at::tensor({1.0, 0.3, 0.3, 2.0}, at::kDouble).view({2, 2}));
+  EXPECT_NEAR(kl(independent, same), 0, 1e-15);
+  EXPECT_NEAR(kl(independent, other), kl(same, other), 1e-14);
+  EXPECT_NEAR(kl(other, independent), kl(other, same), 1e-14);
+  EXPECT_THROW(kl_divergence(other, Independent(Laplace(loc, scale), 1)), InvalidArgument);
+}
+
 // Classes of this test alone, so that what it registers affects no other.
 class Base : public Normal {
  public:
