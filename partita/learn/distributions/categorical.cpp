@@ -120,6 +120,7 @@ Tensor Categorical::at_step(const Tensor& log_table, const Tensor& value, double
   }
   const Tensor index = value.clamp(0, categories() - 2).to(at::kLong);
   return look_up(log_table, index)
+      .clamp_max(0)  // the sum of all may round to more than 1
       .masked_fill(before, below)
       .masked_fill(last, above)
       .to(parameter(0).scalar_type());

@@ -64,7 +64,11 @@ Constraint TruncatedNormal::support() const {
 }
 
 Tensor TruncatedNormal::standardized(const Tensor& x) const {
-  return (in_double(x) - in_double(loc())) / in_double(scale());
+  // An end that is infinite stays so, and has no gradient.
+  const Tensor wide = in_double(x);
+  const Tensor infinite = wide.isinf();
+  return at::where(infinite, wide.detach(),
+                   (wide.masked_fill(infinite, 0) - in_double(loc())) / in_double(scale()));
 }
 
 Tensor TruncatedNormal::near_end() const {

@@ -124,10 +124,15 @@ Tensor Wishart::do_rsample(IntArrayRef sample_shape, const Random& random) const
 
 Tensor Wishart::do_log_prob(const Tensor& value) const {
   const auto d = static_cast<double>(size());
-  const Tensor x = cholesky("Wishart", "value", in_double(value));
+  const auto [factor, info] = at::linalg_cholesky_ex(in_double(value));
+  // Without validation a value may be none.
+  const Tensor singular = info != 0;
+  const Tensor mask = singular.unsqueeze(-1).unsqueeze(-1);
+  const Tensor x = at::where(mask, at::eye(size(), factor.options()), factor);
   const Tensor tril = in_double(scale_tril()).expand(x.sizes());
   const Tensor trace = solve_lower(tril, x).square().sum({-2, -1});
   return ((in_double(df()) - d - 1) / 2 * log_det_of(x) - trace / 2 - log_normalizer())
+      .masked_fill(singular, -kInfinity)
       .to(at::result_type(value, df()));
 }
 

@@ -96,7 +96,7 @@ double upper_quantile(double log_q) {
 }
 
 double quantile(double u, double a, double b) {
-  if (std::isnan(u + a + b)) return u + a + b;
+  if (std::isnan(u) || std::isnan(a) || std::isnan(b)) return std::nan("");
   if (b <= 0) return -quantile(1 - u, -b, -a);
   double z = 0;
   if (a >= 0) {

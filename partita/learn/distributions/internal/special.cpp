@@ -33,14 +33,19 @@ Tensor log1p_over(const Tensor& x, const Tensor& s) {
   const Tensor by_series = x * power_series(u.masked_fill(near.logical_not(), 0), 18, [](int k) {
                              return (k % 2 == 0 ? 1.0 : -1.0) / (k + 1);
                            });
-  const Tensor far_s = s.masked_fill(near, 1);
-  const Tensor far_x = x.masked_fill(near, 1);
+  // Where it is infinite it has no gradient.
+  const Tensor at_end = u <= -1;
+  const Tensor elsewhere = near.logical_or(at_end);
+  const Tensor far_s = s.masked_fill(elsewhere, 1);
+  const Tensor far_x = x.masked_fill(elsewhere, 1);
   const Tensor large = (far_s * far_x) > 1e20;  // and perhaps too large for its type
   const Tensor log_of_large =
       far_s.abs().log() + far_x.abs().masked_fill(large.logical_not(), 1).log();
-  const Tensor log =
-      at::where(large, log_of_large, at::log1p((far_s * far_x).masked_fill(large, 1)));
-  return at::where(near, by_series, log / far_s);
+  const Tensor log = at::where(
+      large, log_of_large, at::log1p(far_s.masked_fill(large, 1) * far_x.masked_fill(large, 1)));
+  return at::where(near, by_series, log / far_s)
+      .masked_fill(at_end.logical_and(s > 0), -kInfinity)
+      .masked_fill(at_end.logical_and(s < 0), kInfinity);
 }
 
 Tensor expm1_over(const Tensor& x, const Tensor& s) {
