@@ -4,8 +4,11 @@
 // Exit status: 0 done, 1 failed (bad data, input or output), 2 wrong usage. A failure is one line
 // on standard error.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <sstream>
@@ -15,6 +18,7 @@
 #include "apps/command/terminal.hpp"
 #include "apps/command/tree.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
 
 namespace {
 
@@ -85,9 +89,23 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+/// A mapped file became shorter while it was read: there is nothing left to do but to say so.
+void shortened(int, siginfo_t* info, void*) {
+  const char* const path = partita::mapped_path(info->si_addr);
+  for (const char* const part :
+       {"partita: ", path != nullptr ? path : "a file", ": became shorter while it was read\n"}) {
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, part, std::strlen(part));
+  }
+  ::_exit(kFailed);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  struct sigaction action {};
+  action.sa_sigaction = shortened;
+  action.sa_flags = SA_SIGINFO;
+  ::sigaction(SIGBUS, &action, nullptr);
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {

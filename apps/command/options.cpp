@@ -4,14 +4,22 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
 
+#include "apps/command/terminal.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/array_file.hpp"
+#include "partita/io/file.hpp"
+
 namespace partita::app {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr int kMostThreads = 1024;
 
@@ -22,6 +30,85 @@ std::optional<Number> parsed(const std::string& text) {
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || stop != end) return std::nullopt;
   return value;
+}
+
+/// The type of options that name a file to be written.
+constexpr const char* kWritten = "WRITTEN";
+
+CLI::Validator has_extension(const std::vector<std::string>& extensions) {
+  return {[=](std::string& path) {
+            std::error_code ignored;
+            const std::string extension = fs::path(path).extension().string();
+            const bool device =
+                path == "-" || (fs::exists(path, ignored) && fs::is_other(path, ignored));
+            if (device ||
+                std::find(extensions.begin(), extensions.end(), extension) != extensions.end()) {
+              return std::string();
+            }
+            std::string names = extensions.front();
+            for (std::size_t i = 1; i < extensions.size(); ++i) {
+              names += (i + 1 == extensions.size() ? " or " : ", ") + extensions[i];
+            }
+            return fmt::format("expected an extension of {}, got {}", names, path);
+          },
+          "FILE"};
+}
+
+struct NamedFile {
+  std::string option;  // as it is typed
+  std::string path;
+  bool written;
+};
+
+std::vector<NamedFile> files_of(const CLI::App& app) {
+  std::vector<NamedFile> files;
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_option_text().starts_with("FILE")) continue;
+    const bool written = option->get_type_name().starts_with(kWritten);  // validators follow
+    for (const std::string& value : option->results()) {
+      if (value.empty() && !written) continue;
+      files.push_back({option->get_name(), written ? value : array_path(value), written});
+    }
+  }
+  return files;
+}
+
+/// Two names of one file, which may not exist yet. A device is not one that matters.
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  if (fs::is_other(a, error)) return false;
+  if (fs::exists(a, error) && fs::exists(b, error)) return fs::equivalent(a, b, error);
+  return fs::absolute(a, error).lexically_normal() == fs::absolute(b, error).lexically_normal();
+}
+
+/// What is written to standard output alone.
+void use_standard_output_for(const std::string& option, const CLI::App& app) {
+  const CLI::Option* const json = app.get_option_no_throw("--json");
+  if (json != nullptr && json->count() > 0) {
+    throw InvalidArgument("--json", fmt::format("standard output is that of {}", option));
+  }
+  print_to_standard_error();
+}
+
+void check_files(const CLI::App& app) {
+  const std::vector<NamedFile> files = files_of(app);
+  for (auto file = files.begin(); file != files.end(); ++file) {
+    const auto clash = std::find_if(files.begin(), file, [&](const NamedFile& other) {
+      const bool standard = file->path == "-" || other.path == "-";
+      if (standard) return file->path == other.path && file->written == other.written;
+      return (file->written || other.written) && same_file(file->path, other.path);
+    });
+    if (clash == file) continue;
+    const char* const what = file->path != "-" ? file->path.c_str()
+                             : file->written   ? "standard output"
+                                               : "standard input";
+    throw InvalidArgument(file->option, fmt::format("{} is that of {}, too", what, clash->option));
+  }
+  for (const NamedFile& file : files) {
+    if (!file.written) continue;
+    if (file.path == "-") use_standard_output_for(file.option, app);
+    check_writable(file.path);
+  }
 }
 
 }  // namespace
@@ -68,18 +155,15 @@ void add_device(CLI::App& app, Device& device, const std::string& group) {
 
 void add_run(CLI::App& app, RunOptions& options, const std::string& group) {
   add_device(app, options.device, group);
-  app.add_option("--checkpoint", options.checkpoint,
-                 "save the state of training here, and resume from it if it exists")
-      ->option_text("FILE")
+  add_output_option(app, "--checkpoint", options.checkpoint,
+                    "save the state of training here, and resume from it if it exists")
       ->group(group);
   app.add_option("--checkpoint-seconds", options.checkpoint_seconds,
                  "time between two checkpoints (30)")
       ->option_text("S")
       ->group(group)
       ->check(number("[0, inf]"));
-  app.add_option("--log", options.log, "write losses as JSON lines")
-      ->option_text("FILE")
-      ->group(group);
+  add_output_option(app, "--log", options.log, "write losses as JSON lines")->group(group);
 }
 
 void add_common(CLI::App& app, CommonOptions& options) {
@@ -95,12 +179,22 @@ void add_common(CLI::App& app, CommonOptions& options) {
   app.add_flag("--json", options.json, "print one JSON object to standard output and nothing else");
 }
 
-CLI::Option* add_output(CLI::App& app, std::string& path, const std::string& what) {
-  return app.add_option("-o,--output", path, "write " + what)->option_text("FILE");
+CLI::Option* add_output(CLI::App& app, std::string& path, const std::string& what,
+                        const std::vector<std::string>& extensions) {
+  return add_output_option(app, "-o,--output", path, "write " + what, extensions);
+}
+
+CLI::Option* add_output_option(CLI::App& app, const std::string& flag, std::string& path,
+                               const std::string& description,
+                               const std::vector<std::string>& extensions) {
+  auto* option = app.add_option(flag, path, description)->option_text("FILE");
+  if (!extensions.empty()) option->check(has_extension(extensions));
+  app.parse_complete_callback([&app] { check_files(app); });
+  return option->type_name(kWritten);  // which the text hides
 }
 
 CLI::Option* add_report(CLI::App& app, std::string& path, const std::string& what) {
-  return app.add_option("--report", path, "write an HTML page with " + what)->option_text("FILE");
+  return add_output_option(app, "--report", path, "write an HTML page with " + what);
 }
 
 }  // namespace partita::app

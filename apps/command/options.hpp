@@ -53,10 +53,19 @@ void add_run(CLI::App& app, RunOptions& options, const std::string& group = "Opt
 void add_common(CLI::App& app, CommonOptions& options);
 
 /// -o, --output: `what` says what the file holds.
-CLI::Option* add_output(CLI::App& app, std::string& path, const std::string& what);
+/// @param extensions that its name may have; empty: any
+CLI::Option* add_output(CLI::App& app, std::string& path, const std::string& what,
+                        const std::vector<std::string>& extensions = {});
 
 /// --report: an HTML page with `what`.
 CLI::Option* add_report(CLI::App& app, std::string& path, const std::string& what = "figures");
+
+/// Any option that names a file to be written. Before the command begins its work, each of them is
+/// looked at: it can be written (partita/io/file.hpp), and is no other file of the command line
+/// (those of options with the text FILE).
+CLI::Option* add_output_option(CLI::App& app, const std::string& flag, std::string& path,
+                               const std::string& description,
+                               const std::vector<std::string>& extensions = {});
 
 /// A whole number of [least, most], for options of other subcommands.
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);

@@ -22,12 +22,20 @@ std::string rate(std::uint64_t done, double seconds) {
   return grouped(static_cast<std::uint64_t>(static_cast<double>(done) / seconds)) + "/s";
 }
 
+std::FILE*& printed_to() {
+  static std::FILE* file = stdout;
+  return file;
+}
+
 }  // namespace
 
+void print_to_standard_error() { printed_to() = stderr; }
+
 void print(std::string_view text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (!written || std::fflush(stdout) != 0) {
-    throw IoError("standard output",
+  std::FILE* const file = printed_to();
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (!written || std::fflush(file) != 0) {
+    throw IoError(file == stdout ? "standard output" : "standard error",
                   fmt::format("cannot write: {}", std::generic_category().message(errno)));
   }
 }

@@ -18,6 +18,10 @@ using Json = nlohmann::ordered_json;  // keys in the order in which they are doc
 /// Writes to standard output. @throws IoError if it is closed or full.
 void print(std::string_view text);
 
+/// From now on print() writes to standard error, since standard output is a file that was asked for
+/// ("-").
+void print_to_standard_error();
+
 /// One object on one line. Numbers that are not finite become null.
 void print_json(const Json& json);
 

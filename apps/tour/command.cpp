@@ -100,8 +100,20 @@ std::vector<std::string> words_of(const TourCommand& command) {
           "sprung", "bring",   "bringing", "cling",  "clung",  "clinging", "swing",   "swung"};
 }
 
+/// The directory for the results, looked at before the work.
+std::filesystem::path made_directory(const std::string& name) {
+  std::error_code error;
+  std::filesystem::create_directories(name, error);
+  if (error) throw IoError(name, "cannot make this directory: " + error.message());
+  for (const char* const file : {"tour.json", "index.html"}) {
+    check_writable(std::filesystem::path(name) / file);
+  }
+  return name;
+}
+
 void run(const TourCommand& command) {
   const std::vector<std::string> words = words_of(command);
+  const std::filesystem::path out = made_directory(command.out);
   const TourOptions options{.quick = command.quick,
                             .seed = command.common.seed,
                             .threads = command.common.threads,
@@ -120,8 +132,6 @@ void run(const TourCommand& command) {
     });
     meter.update({total, total, "claims"});
   }
-  const std::filesystem::path out(command.out);
-  std::filesystem::create_directories(out);
   const Json json = to_json(results, options);
   write_file(out / "tour.json", json.dump(2) + "\n");
   write_file(out / "index.html", tour_page(results, options));

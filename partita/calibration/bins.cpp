@@ -5,13 +5,23 @@
 #include "partita/base/internal/check.hpp"
 
 namespace partita {
+namespace {
 
-std::size_t Bins::of(double p) const {
+double rounded(double value, DType precision) {
+  if (precision == DType::f64) return value;
+  return visit(precision, [&]<Element T>(T) {
+    return static_cast<double>(static_cast<float>(T(static_cast<float>(value))));
+  });
+}
+
+}  // namespace
+
+std::size_t Bins::of(double p, DType precision) const {
   // Where bins are of equal width the guess is right, or one off by rounding.
   const auto count = static_cast<double>(size());
   auto b = static_cast<std::size_t>(std::clamp(p * count, 0.0, count - 1));
-  while (b > 0 && p <= upper[b - 1]) --b;
   while (b + 1 < size() && p > upper[b]) ++b;
+  while (b > 0 && p <= rounded(upper[b - 1], precision)) --b;
   return b;
 }
 

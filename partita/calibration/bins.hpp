@@ -2,12 +2,15 @@
 // the first and 1 in the last.
 //
 //   partita::Bins bins = partita::equal_width_bins(15);
-//   bins.of(0.2);        // 2: (2/15, 3/15]
+//   bins.of(0.2);                        // 2: (2/15, 3/15]
+//   bins.of(0.2F, partita::DType::f32);  // 2, although 0.2F > 3/15
 #pragma once
 
 #include <cstddef>
 #include <span>
 #include <vector>
+
+#include "partita/base/rows.hpp"
 
 namespace partita {
 
@@ -18,8 +21,10 @@ struct Bins {
   std::size_t size() const { return upper.size(); }
   double lower(std::size_t b) const { return b == 0 ? 0 : upper[b - 1]; }
 
-  /// The bin of a probability; a value that rounding put above 1 is in the last.
-  std::size_t of(double p) const;
+  /// The bin of a probability; a value that rounding put above 1 is in the last. Edges are rounded
+  /// to the precision in which the probability was computed, so that k/n computed there is in the
+  /// bin that k/n ends.
+  std::size_t of(double p, DType precision = DType::f64) const;
 };
 
 /// b / count. @throws InvalidArgument if count = 0

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "partita/calibration/bins.hpp"
-#include "partita/calibration/internal/log_softmax_row.hpp"
+#include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
@@ -18,6 +18,7 @@ struct Prediction {
   double right;  // 1 or 0
   double nll;
   double brier;
+  std::size_t bin;  // of confidence, among those of equal width
 };
 
 /// Sums over the rows of a bin.
@@ -50,11 +51,6 @@ struct ClassBins {
   }
 };
 
-struct Workspace {
-  std::vector<double> row;
-  LogSoftmaxRow softmax;
-};
-
 /// A row's prediction, and what it adds to the bins of each class.
 Prediction predict(std::span<const double> log_prob, std::span<const double> p, std::size_t label) {
   const auto top = static_cast<std::size_t>(std::max_element(log_prob.begin(), log_prob.end()) -
@@ -62,7 +58,7 @@ Prediction predict(std::span<const double> log_prob, std::span<const double> p, 
   double squares = 0;
   for (const double value : p) squares += value * value;
   squares += (1 - p[label]) * (1 - p[label]) - p[label] * p[label];
-  return {p[top], top == label ? 1.0 : 0.0, -log_prob[label], squares};
+  return {p[top], top == label ? 1.0 : 0.0, -log_prob[label], squares, 0};
 }
 
 /// Everything about the rows: predictions sorted by confidence, and classwise_ece.
@@ -71,56 +67,54 @@ struct Pass {
   double classwise_ece = 0;
 };
 
-Pass pass_over(Rows logits, std::span<const std::int64_t> labels, std::size_t bin_count,
-               const Calibrator* calibrator, int threads) {
-  const std::size_t classes = logits.columns();
+Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> labels,
+               std::size_t bin_count, const Calibrator* calibrator, int threads) {
+  const std::size_t rows = predictions.rows.rows();
+  const std::size_t classes = predictions.rows.columns();
+  const DType precision = calibrator != nullptr ? DType::f64 : predictions.precision();
   const Bins bins = equal_width_bins(bin_count);
   Pass pass;
-  pass.predictions.resize(logits.rows());
+  pass.predictions.resize(rows);
   const ClassBins zero{std::vector<BinSum>(classes * bins.size())};
   constexpr std::size_t kChunks = 64;  // each has its own bins of all classes
   const ClassBins total = sum_over_rows<ClassBins>(
-      logits.rows(), threads,
+      rows, threads,
       [&](std::size_t r, ClassBins& sum) {
-        Workspace work;
-        work.row.resize(classes);
-        RowReader<double>(logits, r).gather(0, 1, classes, work.row.data());
+        DistributionRow row;
         try {
-          if (calibrator != nullptr) {
-            calibrator->transform_row(work.row);
-            work.softmax.exponentiate(work.row);
+          if (calibrator == nullptr) {
+            row.read(predictions, r);
           } else {
-            work.softmax(work.row);
+            calibrate_row(*calibrator, predictions, r, row);
           }
         } catch (const InvalidArgument& error) {
           throw InvalidArgument(error.argument(),
                                 "row " + std::to_string(r) + ": " + error.reason());
         }
-        const auto p = work.softmax.probabilities();
+        const auto p = row.probabilities();
         const auto label = static_cast<std::size_t>(labels[r]);
-        pass.predictions[r] = predict(work.row, p, label);
+        Prediction& prediction = pass.predictions[r] = predict(row.log_prob(), p, label);
+        prediction.bin = bins.of(prediction.confidence, precision);
         for (std::size_t k = 0; k < classes; ++k) {
-          sum.sums[k * bins.size() + bins.of(p[k])].add(1, p[k], k == label ? 1 : 0);
+          sum.sums[k * bins.size() + bins.of(p[k], precision)].add(1, p[k], k == label ? 1 : 0);
         }
       },
-      zero, std::max<std::size_t>(256, (logits.rows() + kChunks - 1) / kChunks));
+      zero, std::max<std::size_t>(256, (rows + kChunks - 1) / kChunks));
   for (const BinSum& sum : total.sums) pass.classwise_ece += sum.gap();
-  pass.classwise_ece /= static_cast<double>(logits.rows()) * static_cast<double>(classes);
+  pass.classwise_ece /= static_cast<double>(rows) * static_cast<double>(classes);
   std::sort(pass.predictions.begin(), pass.predictions.end(), [](const auto& a, const auto& b) {
     return a.confidence < b.confidence || (a.confidence == b.confidence && a.right < b.right);
   });
   return pass;
 }
 
-/// The sums of bins out of sorted predictions, each counted `count(i)` times.
+/// The sums of bins of equal width, each row counted `count(i)` times.
 template <class Count>
-std::vector<BinSum> sum_bins(std::span<const Prediction> sorted, const Bins& bins,
-                             const Count& count) {
-  std::vector<BinSum> sums(bins.size());
-  std::size_t b = 0;
+std::vector<BinSum> sum_equal_width(std::span<const Prediction> sorted, std::size_t bins,
+                                    const Count& count) {
+  std::vector<BinSum> sums(bins);
   for (std::size_t i = 0; i < sorted.size(); ++i) {
-    while (b + 1 < bins.size() && sorted[i].confidence > bins.upper[b]) ++b;
-    sums[b].add(count(i), sorted[i].confidence, sorted[i].right);
+    sums[sorted[i].bin].add(count(i), sorted[i].confidence, sorted[i].right);
   }
   return sums;
 }
@@ -176,9 +170,10 @@ double debiased_ece_of(std::span<const BinSum> sums, double rows) {
 /// The rows to measure, each counted once or as often as a resample has it.
 class Measured {
  public:
-  Measured(Rows logits, std::span<const std::int64_t> labels, const CalibrationBins& options,
-           const Calibrator* calibrator, int threads)
-      : options_(options), pass_(pass_over(logits, labels, options.bins, calibrator, threads)) {
+  Measured(const Predictions& predictions, std::span<const std::int64_t> labels,
+           const CalibrationBins& options, const Calibrator* calibrator, int threads)
+      : options_(options),
+        pass_(pass_over(predictions, labels, options.bins, calibrator, threads)) {
     std::vector<double> confidences;
     for (const Prediction& row : pass_.predictions) confidences.push_back(row.confidence);
     bins_ = options.equal_mass ? equal_mass_bins(confidences, options.bins)
@@ -201,7 +196,7 @@ class Measured {
       brier += weight * sorted[i].brier;
     }
     const auto mass = sum_equal_mass(sorted, options_.bins, count);
-    const auto sums = options_.equal_mass ? mass : sum_bins(sorted, bins_, count);
+    const auto sums = options_.equal_mass ? mass : sum_equal_width(sorted, bins_.size(), count);
     BinSum all;
     for (const BinSum& sum : sums) all += sum;
     out.accuracy = all.right / rows;
@@ -234,20 +229,22 @@ class Measured {
 
 }  // namespace
 
-CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
+                                           std::span<const std::int64_t> labels,
                                            const CalibrationBins& bins,
                                            const Calibrator* calibrator, int threads) {
-  check_labels(logits, labels);
-  return Measured(logits, labels, bins, calibrator, threads).evaluate();
+  check_labels(predictions.rows, labels);
+  return Measured(predictions, labels, bins, calibrator, threads).evaluate();
 }
 
-CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
+                                           std::span<const std::int64_t> labels,
                                            const Stream& stream, const BootstrapOptions& options,
                                            const CalibrationBins& bins,
                                            const Calibrator* calibrator) {
-  check_labels(logits, labels);
+  check_labels(predictions.rows, labels);
   options.check();
-  const Measured measured(logits, labels, bins, calibrator, options.threads);
+  const Measured measured(predictions, labels, bins, calibrator, options.threads);
   CalibrationEvaluation out = measured.evaluate();
   constexpr std::size_t kMetrics = 8;
   const auto statistic = [&](std::span<const std::uint32_t> counts, std::span<double> to) {

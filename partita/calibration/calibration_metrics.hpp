@@ -80,18 +80,20 @@ struct CalibrationBins {
 };
 
 /// Without intervals. The result is the same for any number of threads.
-/// @param logits     [n, K] logits or log-probabilities
+/// @param predictions [n, K] logits, log-probabilities or probabilities
 /// @param labels     [n], in 0..K-1
 /// @param calibrator if given, its output for the logits is evaluated
 /// @throws InvalidArgument as check_labels, or naming the first row that has NaN, +inf or only
 ///         -inf
-CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
+                                           std::span<const std::int64_t> labels,
                                            const CalibrationBins& bins = {},
                                            const Calibrator* calibrator = nullptr, int threads = 1);
 
 /// The same with bootstrap intervals: resample r draws from stream.child(r).
 /// @param bootstrap its threads are those of the whole evaluation
-CalibrationEvaluation evaluate_calibration(Rows logits, std::span<const std::int64_t> labels,
+CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
+                                           std::span<const std::int64_t> labels,
                                            const Stream& stream, const BootstrapOptions& bootstrap,
                                            const CalibrationBins& bins = {},
                                            const Calibrator* calibrator = nullptr);

@@ -57,6 +57,116 @@ TEST(Bins, AreOpenBelowAndClosedAbove) {
   }
 }
 
+/// The bin of k / n by whole numbers: b / count < k / n <= (b + 1) / count.
+std::size_t exact_bin(std::size_t k, std::size_t n, std::size_t count) {
+  return k == 0 ? 0 : (k * count + n - 1) / n - 1;
+}
+
+// Forests, votes and rounded values give such probabilities, many of which are edges.
+TEST(Bins, HoldFractionsInEitherPrecision) {
+  for (const std::size_t count : {10U, 15U, 20U}) {
+    const Bins bins = equal_width_bins(count);
+    for (std::size_t n = 1; n <= 100; ++n) {
+      for (std::size_t k = 0; k <= n; ++k) {
+        const std::size_t expected = exact_bin(k, n, count);
+        const float single = static_cast<float>(k) / static_cast<float>(n);
+        EXPECT_EQ(bins.of(static_cast<double>(k) / static_cast<double>(n)), expected)
+            << k << "/" << n;
+        EXPECT_EQ(bins.of(static_cast<double>(single), DType::f32), expected) << k << "/" << n;
+      }
+    }
+  }
+  const Bins ten = equal_width_bins(10);
+  EXPECT_EQ(ten.of(static_cast<double>(static_cast<float>(float16(0.2F))), DType::f16), 1U);
+  EXPECT_EQ(ten.of(static_cast<double>(static_cast<float>(bfloat16(0.2F))), DType::bf16), 1U);
+}
+
+/// The votes of n trees for the second of two classes: 0, 1, ... n of them, with every label.
+template <class T>
+struct Votes {
+  explicit Votes(std::size_t n) {
+    for (std::size_t k = 0; k <= n; ++k) {
+      for (const std::int64_t label : {0, 1, 1}) {
+        p.push_back(static_cast<T>(n - k) / static_cast<T>(n));
+        p.push_back(static_cast<T>(k) / static_cast<T>(n));
+        labels.push_back(label);
+      }
+    }
+  }
+  Predictions predictions() const {
+    return Predictions::probabilities({p.data(), labels.size(), 2});
+  }
+
+  std::vector<T> p;
+  std::vector<std::int64_t> labels;
+};
+
+template <class T>
+void expect_exact_bins(std::size_t n, std::size_t count) {
+  const Votes<T> votes(n);
+  std::vector<std::size_t> rows(count);
+  std::vector<std::size_t> ones(count);
+  std::vector<std::size_t> sure(count);  // rows by the probability of the likelier class
+  for (std::size_t k = 0; k <= n; ++k) {
+    rows[exact_bin(k, n, count)] += 3;
+    ones[exact_bin(k, n, count)] += 2;
+    sure[exact_bin(std::max(k, n - k), n, count)] += 3;
+  }
+  const CalibrationEvaluation e =
+      evaluate_calibration(votes.predictions(), votes.labels, {.bins = count});
+  for (std::size_t b = 0; b < count; ++b) ASSERT_EQ(e.bins[b].count, sure[b]) << n << " " << b;
+  const Calibrator calibrator = fit_calibrator(CalibrationMethod::histogram, votes.predictions(),
+                                               votes.labels, {.bins = count})
+                                    .calibrator.value();
+  std::vector<double> out(votes.p.size());
+  calibrator.transform(votes.predictions(), {out.data(), votes.labels.size(), 2});
+  for (std::size_t k = 0; k <= n; ++k) {
+    const std::size_t b = exact_bin(k, n, count);
+    ASSERT_EQ(out[6 * k + 1], static_cast<double>(ones[b]) / static_cast<double>(rows[b]))
+        << k << "/" << n << " of " << count;
+  }
+}
+
+TEST(Metrics, GivenProbabilitiesStayAsGiven) {
+  for (const std::size_t count : {10U, 15U, 20U}) {
+    for (std::size_t n = 1; n <= 100; ++n) {
+      expect_exact_bins<float>(n, count);
+      expect_exact_bins<double>(n, count);
+    }
+  }
+  // The bin (.3, .4] holds all three: |1 - (.4 + .4 + .38)| / 3.
+  const auto ece = [](const auto& p) {
+    return evaluate_calibration(Predictions::probabilities({p.data(), 3, 3}),
+                                std::vector<std::int64_t>{0, 1, 1}, {.bins = 10})
+        .metrics.ece;
+  };
+  EXPECT_NEAR(ece(std::vector<double>{.4, .3, .3, .4, .3, .3, .38, .31, .31}), .06, 1e-15);
+  EXPECT_NEAR(ece(std::vector<float>{.4F, .3F, .3F, .4F, .3F, .3F, .38F, .31F, .31F}), .06, 1e-7);
+}
+
+// As logits they are a softmax away: exp(-log 10) is no .1, but one of ten equal terms is.
+TEST(Metrics, EqualLogitsAreOnTheEdge) {
+  for (std::size_t classes = 1; classes <= 100; ++classes) {
+    const std::vector<double> z(classes, 3.7);
+    const CalibrationEvaluation e = evaluate_calibration(
+        {z.data(), 1, classes}, std::vector<std::int64_t>{0}, {.bins = classes});
+    EXPECT_EQ(e.bins[0].count, 1U) << classes;
+  }
+}
+
+TEST(Metrics, WhatIsNoDistributionIsRefused) {
+  const auto refusal = [](const std::vector<double>& p) {
+    return message_of<InvalidArgument>([&] {
+      evaluate_calibration(Predictions::probabilities({p.data(), 1, p.size()}),
+                           std::vector<std::int64_t>{0});
+    });
+  };
+  EXPECT_EQ(refusal({.5, .4}), "probabilities: row 0: probabilities add up to 0.9, expected 1");
+  EXPECT_EQ(refusal({1.5, -.5}),
+            "probabilities: row 0: expected a probability, got 1.5 at column 0");
+  EXPECT_EQ(refusal({NAN, 1}), "probabilities: row 0: expected a probability, got nan at column 0");
+}
+
 TEST(Bins, OfEqualMassKeepTiesTogether) {
   EXPECT_THAT(equal_mass_bins(std::vector<double>{.1, .2, .3, .4, .5, .6}, 3).upper,
               ElementsAre(.2, .4, 1));

@@ -8,7 +8,8 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
-#include "partita/calibration/internal/log_softmax_row.hpp"
+#include "partita/calibration/internal/distribution_row.hpp"
+#include "partita/calibration/internal/logits_of.hpp"
 #include "partita/calibration/linear_scaling.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
@@ -33,36 +34,41 @@ void scale_row(const MatrixScaling& scaling, std::span<double> z) {
   std::copy(out.begin(), out.end(), z.begin());
 }
 
-/// Replaces log-probabilities by those that the curves give.
+double at(const IsotonicCurve& curve, double p, DType) { return curve(p); }
+double at(const BinnedCurve& curve, double p, DType precision) { return curve(p, precision); }
+
+/// Replaces the probabilities by those that the curves give.
 template <class Curves>
-void map_row(const Curves& curves, std::span<const double> p, std::span<double> log_prob) {
+void map_row(const Curves& curves, DType precision, DistributionRow& row) {
+  const auto p = row.probabilities();
+  std::vector<double>& out = row.log_prob();
   if (curves.size() == 1) {
-    const double one = curves[0](p[1]);
-    log_prob[0] = std::log(1 - one);
-    log_prob[1] = std::log(one);
-    return;
+    const double one = at(curves[0], p[1], precision);
+    out[0] = 1 - one;
+    out[1] = one;
+  } else {
+    double total = 0;
+    for (std::size_t k = 0; k < p.size(); ++k) total += out[k] = at(curves[k], p[k], precision);
+    for (double& value : out) {
+      value = total > 0 ? value / total : 1 / static_cast<double>(p.size());
+    }
   }
-  double total = 0;
-  for (std::size_t k = 0; k < p.size(); ++k) total += log_prob[k] = curves[k](p[k]);
-  for (double& value : log_prob) {
-    value = total > 0 ? std::log(value / total) : -std::log(static_cast<double>(p.size()));
-  }
+  row.take_probabilities();
 }
 
 /// The curve of each class, or of class 1 alone if there are two.
 template <class Fit>
-auto fit_curves(Rows logits, std::span<const std::int64_t> labels, int threads, const Fit& fit) {
-  const std::size_t rows = logits.rows();
-  const std::size_t classes = logits.columns();
+auto fit_curves(const Predictions& predictions, std::span<const std::int64_t> labels, int threads,
+                const Fit& fit) {
+  const std::size_t rows = predictions.rows.rows();
+  const std::size_t classes = predictions.rows.columns();
   std::vector<double> p(rows * classes);  // by column: each class is fitted by itself
-  for_each_row<LogSoftmaxRow>(rows, {.threads = threads},
-                              [&](std::size_t r, LogSoftmaxRow& softmax) {
-                                std::vector<double> row(classes);
-                                RowReader<double>(logits, r).gather(0, 1, classes, row.data());
-                                softmax(row);
-                                for (std::size_t k = 0; k < classes; ++k)
-                                  p[k * rows + r] = softmax.probabilities()[k];
-                              });
+  for_each_row<DistributionRow>(rows, {.threads = threads},
+                                [&](std::size_t r, DistributionRow& row) {
+                                  row.read(predictions, r);
+                                  for (std::size_t k = 0; k < classes; ++k)
+                                    p[k * rows + r] = row.probabilities()[k];
+                                });
   const std::size_t first = classes == 2 ? 1 : 0;
   std::vector<decltype(fit(std::span<const double>(), std::span<const double>()))> curves(classes -
                                                                                           first);
@@ -80,7 +86,7 @@ auto fit_curves(Rows logits, std::span<const std::int64_t> labels, int threads, 
 }
 
 BinnedCurve fit_binned(std::span<const double> p, std::span<const double> is_class,
-                       const CalibrationOptions& options) {
+                       const CalibrationOptions& options, DType precision) {
   BinnedCurve curve;
   if (options.equal_mass) {
     std::vector<double> sorted(p.begin(), p.end());
@@ -92,7 +98,7 @@ BinnedCurve fit_binned(std::span<const double> p, std::span<const double> is_cla
   std::vector<double> rows(curve.bins.size());
   std::vector<double> right(curve.bins.size());
   for (std::size_t r = 0; r < p.size(); ++r) {
-    const std::size_t b = curve.bins.of(p[r]);
+    const std::size_t b = curve.bins.of(p[r], precision);
     rows[b] += 1;
     right[b] += is_class[r];
   }
@@ -124,52 +130,53 @@ std::string_view name_of(CalibrationMethod method) {
 Calibrator::Calibrator(std::size_t classes, Parameters parameters)
     : classes_(classes), parameters_(std::move(parameters)) {}
 
-void Calibrator::transform_row(std::span<double> row) const {
-  LogSoftmaxRow softmax;
+void calibrate_row(const Calibrator& calibrator, const Predictions& predictions, std::size_t r,
+                   DistributionRow& row) {
   std::visit(
       [&]<class P>(const P& parameters) {
         if constexpr (requires { parameters.curves; }) {
-          softmax(row);
-          map_row(parameters.curves, softmax.probabilities(), row);
+          row.read(predictions, r);
+          map_row(parameters.curves, predictions.precision(), row);
         } else {
-          scale_row(parameters, row);
-          softmax(row);
+          row.read_logits(predictions, r);
+          constexpr bool kHasWeights = requires { parameters.weights; };
+          if (kHasWeights && predictions.are_probabilities) row.clip_zeros(predictions.precision());
+          scale_row(parameters, row.log_prob());
+          row.softmax();
         }
       },
-      parameters_);
+      calibrator.parameters());
 }
 
-void Calibrator::transform(Rows logits, MutableRows log_probabilities,
+void Calibrator::transform(const Predictions& predictions, MutableRows out,
                            const RowOptions& options) const {
-  check_size("logits", logits.columns(), classes_, "classes of the calibrator");
-  if (logits.rows() != log_probabilities.rows() || log_probabilities.columns() != classes_) {
-    throw InvalidArgument(
-        "log_probabilities",
-        fmt::format("expected the logits' shape [{}, {}], got [{}, {}]", logits.rows(), classes_,
-                    log_probabilities.rows(), log_probabilities.columns()));
+  const Rows rows = predictions.rows;
+  check_size("logits", rows.columns(), classes_, "classes of the calibrator");
+  if (rows.rows() != out.rows() || out.columns() != classes_) {
+    throw InvalidArgument("out", fmt::format("expected the logits' shape [{}, {}], got [{}, {}]",
+                                             rows.rows(), classes_, out.rows(), out.columns()));
   }
-  for_each_row<std::vector<double>>(
-      logits.rows(), options, [&](std::size_t r, std::vector<double>& row) {
-        row.resize(classes_);
-        RowReader<double>(logits, r).gather(0, 1, classes_, row.data());
-        transform_row(row);
-        visit(log_probabilities.dtype(), [&]<Element T>(T) {
-          T* const out = log_probabilities.row_data<T>(r);
-          const std::ptrdiff_t stride = log_probabilities.column_stride();
-          for (std::size_t k = 0; k < classes_; ++k) {
-            using Rounded = std::conditional_t<std::same_as<T, double>, double, float>;
-            out[static_cast<std::ptrdiff_t>(k) * stride] = T(static_cast<Rounded>(row[k]));
-          }
-        });
-      });
+  for_each_row<DistributionRow>(rows.rows(), options, [&](std::size_t r, DistributionRow& row) {
+    calibrate_row(*this, predictions, r, row);
+    const auto result = predictions.are_probabilities ? row.probabilities()
+                                                      : std::span<const double>(row.log_prob());
+    visit(out.dtype(), [&]<Element T>(T) {
+      T* const to = out.row_data<T>(r);
+      const std::ptrdiff_t stride = out.column_stride();
+      for (std::size_t k = 0; k < classes_; ++k) {
+        using Rounded = std::conditional_t<std::same_as<T, double>, double, float>;
+        to[static_cast<std::ptrdiff_t>(k) * stride] = T(static_cast<Rounded>(result[k]));
+      }
+    });
+  });
 }
 
-CalibratorFit fit_calibrator(CalibrationMethod method, Rows logits,
+CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predictions,
                              std::span<const std::int64_t> labels,
                              const CalibrationOptions& options, int threads,
                              const Progress& progress) {
-  check_labels(logits, labels);
-  const std::size_t classes = logits.columns();
+  check_labels(predictions.rows, labels);
+  const std::size_t classes = predictions.rows.columns();
   if (classes < 2) {
     throw InvalidArgument("logits",
                           "1 class: every probability is 1, there is nothing to calibrate");
@@ -181,27 +188,31 @@ CalibratorFit fit_calibrator(CalibrationMethod method, Rows logits,
   };
   switch (method) {
     case CalibrationMethod::temperature: {
-      const TemperatureFit fit = fit_temperature(logits, labels, threads, progress);
+      const LogitsOf logits(predictions, /*finite=*/false, threads);
+      const TemperatureFit fit = fit_temperature(logits.rows(), labels, threads, progress);
       return found(fit, TemperatureScaling{fit.temperature});
     }
     case CalibrationMethod::vector: {
-      LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/false, threads, progress);
+      const LogitsOf logits(predictions, /*finite=*/true, threads);
+      LinearFit fit =
+          fit_linear_scaling(logits.rows(), labels, /*matrix=*/false, threads, progress);
       return found(fit, VectorScaling{std::move(fit.weights), std::move(fit.bias)});
     }
     case CalibrationMethod::matrix: {
-      LinearFit fit = fit_linear_scaling(logits, labels, /*matrix=*/true, threads, progress);
+      const LogitsOf logits(predictions, /*finite=*/true, threads);
+      LinearFit fit = fit_linear_scaling(logits.rows(), labels, /*matrix=*/true, threads, progress);
       return found(fit, MatrixScaling{std::move(fit.weights), std::move(fit.bias)});
     }
     case CalibrationMethod::isotonic:
       return found(FitReport{},
-                   IsotonicCalibration{fit_curves(logits, labels, threads, fit_isotonic)});
+                   IsotonicCalibration{fit_curves(predictions, labels, threads, fit_isotonic)});
     case CalibrationMethod::histogram:
       break;
   }
-  return found(FitReport{},
-               HistogramBinning{fit_curves(logits, labels, threads, [&](auto p, auto is_class) {
-                 return fit_binned(p, is_class, options);
-               })});
+  return found(FitReport{}, HistogramBinning{fit_curves(
+                                predictions, labels, threads, [&](auto p, auto is_class) {
+                                  return fit_binned(p, is_class, options, predictions.precision());
+                                })});
 }
 
 }  // namespace partita

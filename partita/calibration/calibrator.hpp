@@ -7,6 +7,8 @@
 //
 //   auto calibrator = partita::Calibrator::from_json(partita::read_file("calibrator.json"), "…");
 //   calibrator.transform(logits, {log_prob.data(), n, classes});
+//
+// All of them take probabilities, too, as they are: see predictions.hpp.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +25,7 @@
 #include "partita/base/rows.hpp"
 #include "partita/calibration/bins.hpp"
 #include "partita/calibration/isotonic.hpp"
+#include "partita/calibration/predictions.hpp"
 #include "partita/calibration/temperature.hpp"
 
 namespace partita {
@@ -61,7 +64,10 @@ struct BinnedCurve {
   Bins bins;
   std::vector<double> values;
 
-  double operator()(double p) const { return values[bins.of(p)]; }
+  /// @param precision that of p: see Bins::of
+  double operator()(double p, DType precision = DType::f64) const {
+    return values[bins.of(p, precision)];
+  }
 };
 
 /// Like IsotonicCalibration, with step functions (Zadrozny and Elkan 2001).
@@ -81,13 +87,13 @@ class Calibrator {
   std::size_t classes() const { return classes_; }
   const Parameters& parameters() const { return parameters_; }
 
-  /// Writes calibrated log-probabilities; -inf where a probability is 0.
-  /// @param log_probabilities same shape as logits; may share their memory
+  /// Writes calibrated log-probabilities, -inf where a probability is 0; or, for probabilities,
+  /// calibrated probabilities. To vector and matrix scaling, a probability of 0 is the distance
+  /// from 1 to the next number of its precision.
+  /// @param out same shape; may share their memory
   /// @throws InvalidArgument if shapes differ, the columns are not classes(), or a row is bad
-  void transform(Rows logits, MutableRows log_probabilities, const RowOptions& options = {}) const;
-
-  /// Turns one row of logits into its log-probabilities, in place. @throws InvalidArgument
-  void transform_row(std::span<double> row) const;
+  void transform(const Predictions& predictions, MutableRows out,
+                 const RowOptions& options = {}) const;
 
   /// One JSON object; numbers keep all their digits.
   std::string to_json() const;
@@ -116,9 +122,10 @@ struct CalibrationOptions {
   bool equal_mass = false;  ///< histogram binning: bins hold equally many rows
 };
 
-/// Fits any method. The result is the same for any number of threads.
+/// Fits any method. The result is the same for any number of threads. A probability of 0 is as in
+/// Calibrator::transform.
 /// @throws InvalidArgument as fit_temperature
-CalibratorFit fit_calibrator(CalibrationMethod method, Rows logits,
+CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predictions,
                              std::span<const std::int64_t> labels,
                              const CalibrationOptions& options = {}, int threads = 1,
                              const Progress& progress = {});

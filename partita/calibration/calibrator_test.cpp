@@ -12,6 +12,7 @@
 #include "partita/base/error.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/io/file.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 namespace {
@@ -106,6 +107,27 @@ TEST(Calibrator, VectorScalingFindsWhatWasDone) {
   }
 }
 
+// A network whose logits are 2e-300 apart, or 1e250, is calibrated like any other: at the same
+// multiple of their temperature.
+TEST(Calibrator, ScalesOfLogitsDoNotMatter) {
+  const Labeled usual = make_labeled(500, 3, 1.7, 51);
+  for (const CalibrationMethod method :
+       {CalibrationMethod::temperature, CalibrationMethod::vector, CalibrationMethod::matrix}) {
+    const auto nll = [&](const Labeled& data) {
+      const CalibratorFit fit = fit_calibrator(method, data.view(), data.labels);
+      EXPECT_EQ(fit.report.status, FitStatus::converged) << name_of(method);
+      if (!fit.calibrator) return std::nan("");
+      return evaluate_calibration(data.view(), data.labels, {}, &*fit.calibrator).metrics.nll;
+    };
+    const double expected = nll(usual);
+    for (const double scale : {2e-300, 1e-30, 1e-6, 1e6, 1e30, 1e250}) {
+      Labeled scaled = usual;
+      for (double& z : scaled.logits) z *= scale;
+      EXPECT_NEAR(nll(scaled), expected, 1e-7) << name_of(method) << " " << scale;
+    }
+  }
+}
+
 TEST(Calibrator, LargerFamiliesFitAtLeastAsWell) {
   const Labeled data = distorted(2000, {0.7, 1.5, 1, 1.2}, {1, -1, 0, 0.2}, 33);
   double last = evaluate_calibration(data.view(), data.labels).metrics.nll;
@@ -138,6 +160,39 @@ TEST(Calibrator, HistogramBinsByHand) {
                                          {.bins = 2, .equal_mass = true})
                               .calibrator.value();
   EXPECT_DOUBLE_EQ(std::get<HistogramBinning>(mass.parameters()).curves.at(0)(0.3), 1);
+}
+
+// Logits and probabilities of one network are calibrated alike; a 0 counts as the least
+// probability.
+TEST(Calibrator, TakesProbabilities) {
+  const Labeled data = make_labeled(3000, 3, 2, 31);
+  std::vector<double> p(data.logits.size());
+  softmax(data.view(), {p.data(), data.rows, data.classes});
+  const Rows rows(p.data(), data.rows, data.classes);
+  for (const CalibrationMethod method :
+       {CalibrationMethod::temperature, CalibrationMethod::isotonic,
+        CalibrationMethod::histogram}) {
+    const Calibrator a = fit_calibrator(method, data.view(), data.labels).calibrator.value();
+    const Calibrator b =
+        fit_calibrator(method, Predictions::probabilities(rows), data.labels).calibrator.value();
+    std::vector<double> from_logits(p.size());
+    std::vector<double> from_p(p.size());
+    a.transform(data.view(), {from_logits.data(), data.rows, data.classes});
+    b.transform(Predictions::probabilities(rows), {from_p.data(), data.rows, data.classes});
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      ASSERT_NEAR(from_p[i], std::exp(from_logits[i]), 1e-9) << name_of(method);
+    }
+  }
+  p = {.5, .5, 0, 0, .5, .5, .5, 0, .5, .25, .5, .25};
+  const std::vector<std::int64_t> labels = {0, 2, 1, 1};
+  const Predictions zeros = Predictions::probabilities({p.data(), 4, 3});
+  for (const CalibrationMethod method : {CalibrationMethod::vector, CalibrationMethod::matrix}) {
+    const CalibratorFit fit = fit_calibrator(method, zeros, labels);
+    if (!fit.calibrator) continue;  // four rows may be separable
+    std::vector<double> out(p.size());
+    fit.calibrator->transform(zeros, {out.data(), 4, 3});
+    for (const double value : out) EXPECT_TRUE(std::isfinite(value));
+  }
 }
 
 TEST(Calibrator, WhereThereIsNoMaximumItSaysSo) {

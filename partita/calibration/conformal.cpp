@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "partita/base/internal/check.hpp"
-#include "partita/calibration/internal/log_softmax_row.hpp"
+#include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/temperature.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
@@ -18,14 +18,14 @@ class RankedRow {
  public:
   void read(Rows logits, std::size_t r, const ConformalOptions& options, double u) {
     const std::size_t classes = logits.columns();
-    row_.resize(classes);
-    RowReader<double>(logits, r).gather(0, 1, classes, row_.data());
-    softmax_(row_);
-    const auto p = softmax_.probabilities();
+    row_.read(logits, r);
+    const auto p = row_.probabilities();
+    const std::vector<double>& log_prob = row_.log_prob();
     order.resize(classes);
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::sort(order.begin(), order.end(),
-              [&](auto a, auto b) { return row_[a] > row_[b] || (row_[a] == row_[b] && a < b); });
+    std::sort(order.begin(), order.end(), [&](auto a, auto b) {
+      return log_prob[a] > log_prob[b] || (log_prob[a] == log_prob[b] && a < b);
+    });
     scores.clear();
     double before = 0;
     for (std::size_t rank = 0; rank < classes; ++rank) {
@@ -42,8 +42,7 @@ class RankedRow {
   std::vector<double> scores;  // in the order of the classes, ascending
 
  private:
-  std::vector<double> row_;
-  LogSoftmaxRow softmax_;
+  DistributionRow row_;
 };
 
 double noise_of(const ConformalOptions& options, const Stream& stream) {

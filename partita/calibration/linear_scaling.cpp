@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
-#include "partita/calibration/internal/log_softmax_row.hpp"
+#include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
@@ -46,24 +46,25 @@ class Objective {
         weights_(matrix ? classes_ * classes_ : classes_),
         threads_(threads),
         progress_(progress) {
-    struct Nothing {};
-    for_each_row<Nothing>(logits.rows(), {.threads = threads_}, [&](std::size_t r, Nothing&) {
+    double largest = 0;  // squares are taken of shares of it, which neither overflow nor vanish
+    for (std::size_t r = 0; r < logits.rows(); ++r) {
       for (std::size_t k = 0; k < classes_; ++k) {
         const double z = RowReader<double>(logits, r).at(k);
         if (!std::isfinite(z)) {
-          throw InvalidArgument("logits", fmt::format("{} at column {}", z, k));
+          throw InvalidArgument("logits", fmt::format("row {}: {} at column {}", r, z, k));
         }
+        largest = std::max(largest, std::abs(z));
       }
-    });
+    }
+    if (largest == 0) return;
     const double squares =
         sum_over_rows<double>(logits.rows(), threads_, [&](std::size_t r, double& sum) {
           for (std::size_t k = 0; k < classes_; ++k) {
-            const double z = RowReader<double>(logits, r).at(k);
+            const double z = RowReader<double>(logits, r).at(k) / largest;
             sum += z * z;
           }
         });
-    const double mean = squares / static_cast<double>(logits.rows() * classes_);
-    scale_ = mean > 0 ? std::sqrt(mean) : 1;
+    scale_ = largest * std::sqrt(squares / static_cast<double>(logits.rows() * classes_));
   }
 
   std::size_t weights() const { return weights_; }
@@ -110,15 +111,16 @@ class Objective {
     std::vector<double> z(classes_);
     RowReader<double>(logits_, r).gather(0, 1, classes_, z.data());
     for (double& value : z) value /= scale_;
-    std::vector<double> scaled(bias, bias + classes_);
+    DistributionRow softmax;
+    std::vector<double>& scaled = softmax.log_prob();
+    scaled.assign(bias, bias + classes_);
     for (std::size_t k = 0; k < classes_; ++k) {
       scaled[k] +=
           matrix() ? std::inner_product(z.begin(), z.end(), w + k * classes_, 0.0) : w[k] * z[k];
     }
     const auto y = static_cast<std::size_t>(labels_[r]);
     sum.right = sum.right && scaled[y] == *std::max_element(scaled.begin(), scaled.end());
-    LogSoftmaxRow softmax;
-    softmax(scaled);
+    softmax.softmax();
     sum.value -= scaled[y];
     double* const gradient = sum.gradient.data();
     const auto p = softmax.probabilities();
@@ -163,9 +165,10 @@ LinearFit fit_linear_scaling(Rows logits, std::span<const std::int64_t> labels, 
     return fit;
   }
   std::vector<double> x(objective.size());
-  for (std::size_t k = 0; k < classes; ++k) {
-    x[matrix ? k * (classes + 1) : k] = objective.scale();  // the logits as they are
-  }
+  // The logits as they are, unless their softmax is one-hot, which leaves no slope to descend.
+  constexpr double kMostScale = 100;
+  const double start = std::min(objective.scale(), kMostScale);
+  for (std::size_t k = 0; k < classes; ++k) x[matrix ? k * (classes + 1) : k] = start;
   lbfgs_parameter_t parameters;
   ::lbfgs_parameter_init(&parameters);
   parameters.m = 20;
@@ -175,16 +178,18 @@ LinearFit fit_linear_scaling(Rows logits, std::span<const std::int64_t> labels, 
           &objective, &parameters);
 
   const Terms end = objective.at(x.data());
-  double largest = 0;
+  double largest = 0;           // of the gradient by what L-BFGS changes
+  double unscaled_largest = 0;  // and by the parameters themselves
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double unscaled = i < objective.weights() ? objective.scale() : 1;
-    largest = std::max(largest, std::abs(end.gradient[i]) * unscaled);
+    largest = std::max(largest, std::abs(end.gradient[i]));
+    unscaled_largest = std::max(unscaled_largest, std::abs(end.gradient[i]) * unscaled);
   }
   fit.iterations = objective.iterations();
-  fit.gradient_residual = largest;
+  fit.gradient_residual = unscaled_largest;
   if (end.right) {
     fit.status = FitStatus::not_attained;
-  } else if (!(largest < kGoodEnough * std::max(1.0, objective.scale()))) {
+  } else if (!(largest < kGoodEnough)) {
     fit.status = FitStatus::iteration_limit;
   }
   for (std::size_t i = 0; i < objective.weights(); ++i) {

@@ -25,7 +25,8 @@ struct LinearFit {
   int iterations = 0;
 };
 
-/// Minimizes the mean NLL, which is convex, by L-BFGS (libLBFGS) from w = 1 (W = I), b = 0.
+/// Minimizes the mean NLL, which is convex, by L-BFGS (libLBFGS) from w = 1 (W = I), b = 0,
+/// or from a smaller w where the logits are so large that their softmax has no slope.
 /// The likelihood has no maximum if a class has no label, or if the scaled logits are right about
 /// every row: the status is then not_attained, and the weights must not be used.
 /// @param logits finite. @throws InvalidArgument as fit_temperature, and for -inf

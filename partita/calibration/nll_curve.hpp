@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "partita/base/rows.hpp"
+#include "partita/calibration/predictions.hpp"
 
 namespace partita {
 
@@ -23,7 +23,7 @@ struct NllCurve {
 /// and 1 to twice the larger, so that both the fit and the logits as they are lie inside.
 /// @param temperature > 0 and finite
 /// @throws InvalidArgument if it is not, and as temperature_nll()
-NllCurve nll_curve(Rows logits, std::span<const std::int64_t> labels, double temperature,
-                   int threads = 1);
+NllCurve nll_curve(const Predictions& predictions, std::span<const std::int64_t> labels,
+                   double temperature, int threads = 1);
 
 }  // namespace partita

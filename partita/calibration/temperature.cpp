@@ -16,7 +16,8 @@ namespace partita {
 namespace {
 
 constexpr int kMostIterations = 200;
-/// For beta |N'|, the mean entropy's distance from N, in nats.
+/// For beta |N'|, the mean entropy's distance from N, in nats; where beta times the logits' spread
+/// is below 1, for its share of that, which is the most it can be.
 constexpr double kTolerance = 1e-12;
 /// Single precision leaves an error in N' of some 1e-7 of the logits, less over many rows.
 constexpr double kRelativeStepForDouble = 1e-5;
@@ -78,6 +79,26 @@ class Objective {
 
   /// How far labels are below the largest logit of their rows; 0 if every label has the largest.
   double mean_gap() const { return mean_gap_; }
+
+  /// How far logits are below the largest of their rows, on average over the first rows.
+  double spread() const {
+    constexpr std::size_t kRows = 1000;
+    const std::size_t rows = std::min(kRows, logits_.rows());
+    double total = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const RowReader<double> row(logits_, r);
+      double below = 0;
+      std::size_t possible = 0;
+      for (std::size_t c = 0; c < logits_.columns(); ++c) {
+        const double z = row.at(c);
+        if (std::isinf(z)) continue;
+        ++possible;
+        below += (max_[r] - z - below) / static_cast<double>(possible);
+      }
+      total += (below - total) / static_cast<double>(r + 1);
+    }
+    return std::max(total, mean_gap_);
+  }
 
   bool every_row_is_constant() const {
     for (std::size_t r = 0; r < logits_.rows(); ++r) {
@@ -169,10 +190,14 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
     fit.status = FitStatus::zero_temperature;
     return fit;
   }
-  bool in_double = logits.dtype() == DType::f64;
+  const double spread = objective.spread();
+  constexpr double kUsual = 1e4;  // other logits begin where they would be usual
+  double beta = spread > kUsual || spread < 1 / kUsual ? 1 / spread : 1;
+  constexpr double kRangeOfSingle = 1e30;
+  bool in_double =
+      logits.dtype() == DType::f64 || beta > kRangeOfSingle || beta < 1 / kRangeOfSingle;
   bool limit_known = false;
   Bracket bracket;
-  double beta = 1;
   while (fit.iterations < kMostIterations) {
     const Likelihood n = in_double ? objective.at<double>(beta) : objective.at<float>(beta);
     ++fit.iterations;
@@ -181,7 +206,7 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
       // N' grows with beta, so only here can it be positive at 0 as well.
       constexpr double kAlmostZero = 1e-200;
       constexpr double kRounding = 1e-14;
-      if (objective.at<double>(kAlmostZero).first >= -kRounding * objective.mean_gap()) {
+      if (objective.at<double>(kAlmostZero / spread).first >= -kRounding * objective.mean_gap()) {
         fit.status = FitStatus::infinite_temperature;
         return fit;
       }
@@ -190,7 +215,8 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
     bracket.shrink(beta, n.first);
     const double next = bracket.next(beta, n);
     const bool no_further = std::abs(next - beta) <= 4e-16 * beta;
-    if (in_double && (beta * std::abs(n.first) <= kTolerance || no_further)) {
+    const double tolerance = kTolerance * std::min(1.0, beta * spread);
+    if (in_double && (beta * std::abs(n.first) <= tolerance || no_further)) {
       fit.temperature = 1 / beta;
       fit.nll = n.value;
       fit.gradient_residual = std::abs(n.first);

@@ -55,6 +55,17 @@ float dot(std::span<const float> a, std::span<const float> b) {
   return std::accumulate(sums.begin(), sums.end(), 0.0F);
 }
 
+/// False if the vector is zero. In double: the length of small floats is 0 in single precision, and
+/// one over it infinite.
+bool scale_to_one(std::span<float> vector) {
+  double square = 0;
+  for (const float x : vector) square += static_cast<double>(x) * static_cast<double>(x);
+  if (square == 0) return false;
+  const double scale = 1 / std::sqrt(square);
+  for (float& x : vector) x = static_cast<float>(static_cast<double>(x) * scale);
+  return true;
+}
+
 }  // namespace
 
 double spearman(std::span<const double> a, std::span<const double> b) {
@@ -71,6 +82,7 @@ double spearman(std::span<const double> a, std::span<const double> b) {
     xx += (x[i] - mean) * (x[i] - mean);
     yy += (y[i] - mean) * (y[i] - mean);
   }
+  if (xx == 0 || yy == 0) return std::numeric_limits<double>::quiet_NaN();
   return xy / std::sqrt(xx * yy);
 }
 
@@ -78,10 +90,7 @@ WordSimilarity::WordSimilarity(WordVectors vectors) : vectors_(std::move(vectors
   for (std::size_t i = 0; i < vectors_.words.size(); ++i) {
     index_.emplace(vectors_.words[i], i);
     const std::span vector(vectors_.values.data() + i * vectors_.dim, vectors_.dim);
-    double square = 0;
-    for (const float x : vector) square += static_cast<double>(x) * static_cast<double>(x);
-    const auto scale = static_cast<float>(square > 0 ? 1 / std::sqrt(square) : 0);
-    for (float& x : vector) x *= scale;
+    scale_to_one(vector);
   }
 }
 
@@ -114,10 +123,26 @@ std::vector<Neighbor> WordSimilarity::nearest(std::span<const float> query, std:
   return out;
 }
 
-std::vector<Neighbor> WordSimilarity::nearest(std::string_view word, std::size_t k) const {
-  const auto id = find(word);
-  if (!id) throw InvalidArgument("word", fmt::format("{} has no vector", word));
-  return nearest(row(*id), k, std::span(&*id, 1));
+std::vector<Neighbor> WordSimilarity::nearest(std::string_view query, std::size_t k) const {
+  std::vector<float> sum(vectors_.dim);
+  std::vector<std::size_t> used;
+  const auto add = [&](std::string_view word, float sign) {
+    const auto id = find(word);
+    if (!id) throw InvalidArgument("word", fmt::format("{} has no vector", word));
+    for (std::size_t c = 0; c < sum.size(); ++c) sum[c] += sign * row(*id)[c];
+    used.push_back(*id);
+  };
+  float sign = 1;
+  while (!find(query)) {  // what is a word itself is not taken apart
+    const std::size_t end = std::min(query.find(" + "), query.find(" - "));
+    if (end == std::string_view::npos) break;
+    add(query.substr(0, end), sign);
+    sign = query[end + 1] == '-' ? -1.0F : 1.0F;
+    query.remove_prefix(end + 3);
+  }
+  add(query, sign);
+  if (!scale_to_one(sum)) throw InvalidArgument("word", "the vector is zero: it has no direction");
+  return nearest(sum, k, used);
 }
 
 SimilarityScore WordSimilarity::similarity(const std::filesystem::path& path) const {

@@ -3,6 +3,7 @@
 //
 //   partita::WordSimilarity words(partita::load_word_vectors("novels.bin"));
 //   for (const auto& [word, cosine] : words.nearest("whale", 10)) std::cout << word << '\n';
+//   words.nearest("king - man + woman", 1);               // queen, one hopes
 //   auto men = words.similarity("men3000.txt");       // men.correlation, men.pairs of men.lines
 //   auto analogies = words.analogies("questions-words.txt");
 #pragma once
@@ -38,7 +39,7 @@ struct AnalogyScore {
   std::size_t lines;
 };
 
-/// Word vectors scaled to length 1.
+/// Word vectors scaled to length 1. One of zeros stays: its cosines are 0.
 class WordSimilarity {
  public:
   explicit WordSimilarity(WordVectors vectors);
@@ -46,9 +47,11 @@ class WordSimilarity {
   /// The index of a word as written or, failing that, in lower case (ASCII).
   std::optional<std::size_t> find(std::string_view word) const;
 
-  /// The k words with the largest cosine to a word's vector, excluding the word itself.
-  /// @throws InvalidArgument if the word is unknown
-  std::vector<Neighbor> nearest(std::string_view word, std::size_t k) const;
+  /// The k words with the largest cosine to the query's vector, excluding its own words.
+  /// @param query a word; or words with " + " and " - " between them, whose vectors of length 1 are
+  ///        added and subtracted (Mikolov et al. 2013)
+  /// @throws InvalidArgument if a word is unknown, or the query's vector zero: it has no direction
+  std::vector<Neighbor> nearest(std::string_view query, std::size_t k) const;
 
   /// A file of lines "word word score" (tabs, spaces or commas between); # begins a comment, and
   /// the first line may be a heading.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -19,7 +20,8 @@ using testing::TemporaryDirectory;
 WordVectors plane() {
   return {{"east", "north", "northeast", "west", "far-east", "zero"},
           2,
-          {1, 0, 0, 2, 3, 3, -1, 0, 100, 1, 0, 0}};
+          {1, 0, 0, 2, 3, 3, -1, 0, 100, 1, 0, 0},
+          {}};
 }
 
 TEST(Spearman, IsThatOfRanks) {
@@ -49,6 +51,39 @@ TEST(WordSimilarity, NearestIsByCosine) {
             "word: south has no vector");
 }
 
+TEST(WordSimilarity, AQueryMayAddAndSubtract) {
+  const WordSimilarity words({{"man", "king", "woman", "queen", "a - b", "b"},
+                              3,
+                              {1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1, -1, -1, -1, 0, -1, 0},
+                              {}});
+  const auto found = words.nearest("king - man + woman", 10);
+  EXPECT_EQ(found[0].word, "queen");
+  EXPECT_EQ(found.size(), 3U);
+  // (√½ - 1, √½, 1) and (0, √½, √½)
+  const double h = std::sqrt(0.5);
+  const double length = std::sqrt((h - 1) * (h - 1) + h * h + 1);
+  EXPECT_NEAR(found[0].cosine, (h * h + h) / length, 1e-6);
+  EXPECT_EQ(words.nearest("a - b", 10).size(), 5U);  // a word
+  EXPECT_EQ(message_of<InvalidArgument>([&] { words.nearest("king + boy", 1); }),
+            "word: boy has no vector");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { words.nearest("king - king", 1); }),
+            "word: the vector is zero: it has no direction");
+}
+
+// Norms under 3e-39, whose inverses are no floats, gave NaN, which sorted first.
+TEST(WordSimilarity, LengthsMayBeAnyFloats) {
+  const float tiny = std::numeric_limits<float>::denorm_min();
+  const float huge = std::numeric_limits<float>::max();
+  const WordSimilarity words(
+      {{"tiny", "huge", "one", "other"}, 2, {tiny, 0, huge, huge, 1, 0, 0, -1}, {}});
+  const auto found = words.nearest("one", 3);
+  EXPECT_EQ(found[0].word, "tiny");
+  EXPECT_EQ(found[0].cosine, 1);
+  EXPECT_NEAR(found[1].cosine, std::sqrt(0.5), 1e-6);
+  EXPECT_EQ(found[2].cosine, 0);
+  EXPECT_EQ(words.nearest("tiny", 1)[0].word, "one");
+}
+
 TEST(WordSimilarity, AgreementWithPeople) {
   const TemporaryDirectory directory;
   const WordSimilarity words(plane());
@@ -72,7 +107,8 @@ TEST(WordSimilarity, Analogies) {
   const WordSimilarity words(
       {{"man", "king", "woman", "queen", "apple", "uncle", "aunt"},
        3,
-       {1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1, -1, 0.1F, -1, 1, -1, 0, 0, -1, 1}});
+       {1, 0, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1, -1, 0.1F, -1, 1, -1, 0, 0, -1, 1},
+       {}});
   write_file(directory / "a",
              ": royal\nMan King Woman Queen\nman king woman apple\nman king girl queen\n"
              ": family\nman uncle woman aunt\n");

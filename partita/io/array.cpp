@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -86,24 +87,25 @@ std::vector<std::int64_t> integers_from(const ArrayView& array) {
 std::string_view name_of(ElementType type) { return facts_of(type).name; }
 std::size_t size_of(ElementType type) { return facts_of(type).size; }
 
-MatrixShape ArrayView::matrix_shape() const {
+Rows ArrayView::rows(OneDimension one) const {
   const auto dtype = dtype_of_element(type);
   if (!dtype) {
     throw DataError(
         name, fmt::format("elements are {}, expected float16, float32 or float64", name_of(type)));
   }
   if (shape.empty() || shape.size() > 2) {
-    throw DataError(name, fmt::format("shape {}: {} dimensions, expected 2 (rows, categories) or 1",
+    throw DataError(name, fmt::format("shape {}: {} dimensions, expected 2 (rows, columns) or 1",
                                       shape_text(shape), shape.size()));
   }
-  const std::uint64_t row_count = shape.size() == 1 ? 1 : shape.front();
-  const std::uint64_t columns = shape.back();
+  const bool list = shape.size() == 1;
+  const std::uint64_t row_count = list && one == OneDimension::row ? 1 : shape.front();
+  const std::uint64_t columns = list && one == OneDimension::column ? 1 : shape.back();
   if (row_count == 0 || columns == 0) {
-    throw DataError(name, fmt::format("shape {}: no elements, expected 1 row and 1 category or "
-                                      "more",
+    throw DataError(name, fmt::format("shape {}: no elements, expected 1 row and 1 column or more",
                                       shape_text(shape)));
   }
-  return {*dtype, static_cast<std::size_t>(row_count), static_cast<std::size_t>(columns)};
+  return {bytes.data(), *dtype, static_cast<std::size_t>(row_count),
+          static_cast<std::size_t>(columns), static_cast<std::ptrdiff_t>(columns)};
 }
 
 std::vector<std::int64_t> ArrayView::integers() const {
@@ -136,8 +138,8 @@ std::vector<std::int64_t> ArrayView::integers() const {
   }
 }
 
-ArrayView checked_array(std::string name, ElementType type, std::vector<std::uint64_t> shape,
-                        std::string_view bytes) {
+void check_array(const std::string& name, ElementType type, const std::vector<std::uint64_t>& shape,
+                 std::string_view bytes) {
   const auto expected = bytes_of(shape, size_of(type));
   if (!expected) {
     throw DataError(name, fmt::format("shape {}: impossibly large", shape_text(shape)));
@@ -152,7 +154,17 @@ ArrayView checked_array(std::string name, ElementType type, std::vector<std::uin
                           "{}",
                           bytes.size() - *expected, bytes.size(), *expected, shape_text(shape)));
   }
-  return {std::move(name), type, std::move(shape), bytes};
+}
+
+ArrayView checked_array(std::string name, ElementType type, std::vector<std::uint64_t> shape,
+                        std::string_view bytes) {
+  check_array(name, type, shape, bytes);
+  ArrayView array{std::move(name), type, std::move(shape), bytes};
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(type) != 0) {
+    array.converted = std::make_shared<const std::string>(bytes);
+    array.bytes = *array.converted;
+  }
+  return array;
 }
 
 }  // namespace partita

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,30 +37,33 @@ enum class ElementType : std::uint8_t {
 std::string_view name_of(ElementType type);
 std::size_t size_of(ElementType type);
 
-/// A matrix of floating-point numbers.
-struct MatrixShape {
-  DType dtype;
-  std::size_t rows;
-  std::size_t columns;
-};
+/// What an array of one dimension is as a matrix: N rows of one number (scores, the probabilities
+/// of one class), or one row of N.
+enum class OneDimension : std::uint8_t { column, row };
 
-/// An array in row-major order. The bytes belong to a file that must outlive the view.
+/// An array in row-major order, little-endian, at an address that suits its elements. The bytes
+/// belong to a file that must outlive the view, unless the file has them in another order.
 struct ArrayView {
   std::string name;  ///< names the file and the array in it, for errors
   ElementType type = ElementType::f32;
   std::vector<std::uint64_t> shape;
   std::string_view bytes;
+  std::shared_ptr<const std::string> converted = {};  ///< what `bytes` views then
 
-  /// The shape of an array of floating-point numbers as a matrix; one dimension is one row.
-  /// @throws DataError for integers, no elements, or other than one or two dimensions
-  MatrixShape matrix_shape() const;
+  /// An array of floating-point numbers with one or two dimensions. Valid as long as its bytes.
+  /// @throws DataError for integers, no elements, or another number of dimensions
+  Rows rows(OneDimension one = OneDimension::column) const;
 
   /// The elements of an array of integers or booleans of shape [n] or [n, 1].
   /// @throws DataError for other elements, another shape, no elements, or values of 2^63 or more
   std::vector<std::int64_t> integers() const;
 };
 
-/// Makes a view after checking that the shape needs exactly the bytes there are. @throws DataError
+/// @throws DataError unless the shape needs exactly the bytes there are
+void check_array(const std::string& name, ElementType type, const std::vector<std::uint64_t>& shape,
+                 std::string_view bytes);
+
+/// Makes a view after check_array(); copies the bytes if they are misaligned. @throws DataError
 ArrayView checked_array(std::string name, ElementType type, std::vector<std::uint64_t> shape,
                         std::string_view bytes);
 

@@ -27,9 +27,32 @@ struct Location {
 };
 
 Location parse_location(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos || fs::exists(text)) return {text, ""};
-  return {text.substr(0, colon), text.substr(colon + 1)};
+  std::error_code ignored;
+  if (text == "-" || fs::exists(text, ignored)) return {text, ""};
+  for (std::size_t colon = text.find(':'); colon != std::string::npos;
+       colon = text.find(':', colon + 1)) {
+    std::string path = text.substr(0, colon);
+    if (path == "-" || fs::exists(path, ignored)) return {std::move(path), text.substr(colon + 1)};
+  }
+  return {text.substr(0, text.find(':')), ""};  // there is none: for the message
+}
+
+enum class Format : std::uint8_t { npy, npz, safetensors, csv };
+
+std::optional<Format> format_of(const std::string& path, std::string_view bytes) {
+  fs::path name(path);
+  if (name.extension() == ".gz") name.replace_extension();
+  const std::string extension = name.extension().string();
+  if (extension == ".npy") return Format::npy;
+  if (extension == ".npz") return Format::npz;
+  if (extension == ".safetensors") return Format::safetensors;
+  if (extension == ".csv") return Format::csv;
+  if (!extension.empty()) return std::nullopt;
+  constexpr std::size_t kHeader = 8;  // where JSON begins in .safetensors
+  if (bytes.starts_with("\x93NUMPY")) return Format::npy;
+  if (bytes.starts_with("PK")) return Format::npz;
+  if (bytes.size() > kHeader && bytes[kHeader] == '{') return Format::safetensors;
+  return Format::csv;
 }
 
 /// The array asked for, or the only one there is.
@@ -44,13 +67,11 @@ std::string chosen(const Location& location, const std::vector<std::string>& nam
   return names.front();
 }
 
-/// An array without names in it.
-const std::string& whole(const Location& location) {
-  if (!location.array.empty()) {
-    throw DataError(location.path,
-                    fmt::format("holds a single array, and none named {}", location.array));
-  }
-  return location.path;
+/// For a file of a single array, without a name.
+void check_unnamed(const Location& location) {
+  if (location.array.empty()) return;
+  throw DataError(location.path,
+                  fmt::format("holds a single array, and none named {}", location.array));
 }
 
 std::vector<std::int64_t> integers_of(const std::string& name, const CsvTable& table) {
@@ -61,8 +82,8 @@ std::vector<std::int64_t> integers_of(const std::string& name, const CsvTable& t
   constexpr double kExact = 0x1p53;
   for (const double value : table.values) {
     if (std::floor(value) != value || !(std::abs(value) <= kExact)) {
-      throw DataError(name,
-                      fmt::format("element {}: expected an integer, got {:g}", out.size(), value));
+      throw DataError(name, fmt::format("line {}: expected an integer, got {:g}",
+                                        table.line[out.size()], value));
     }
     out.push_back(static_cast<std::int64_t>(value));
   }
@@ -74,38 +95,40 @@ std::vector<std::int64_t> integers_of(const std::string& name, const CsvTable& t
 struct ArrayFile::Contents {
   std::string name;
   std::variant<MappedFile, NpzFile, SafetensorsFile, CsvTable> file;
-  ArrayView array;      // unless it is a CsvTable
-  std::string aligned;  // a copy, if the elements are misaligned
+  ArrayView array;  // unless it is a CsvTable
 };
 
 ArrayFile::ArrayFile(const std::string& location) {
   const Location at = parse_location(location);
-  const std::string ending = fs::path(at.path).extension().string();
+  const std::string name = input_name(at.path);
+  MappedFile mapped(at.path);
   const auto make = [&](auto file) {
-    contents_ = std::make_unique<Contents>(Contents{location, std::move(file), {}, {}});
+    contents_ = std::make_unique<Contents>(Contents{location, std::move(file), {}});
   };
-  if (ending == ".npy") {
-    make(MappedFile(whole(at)));
-    contents_->array = parse_npy_array(location, std::get<MappedFile>(contents_->file).bytes());
-  } else if (ending == ".npz") {
-    make(NpzFile(at.path));
-    auto& file = std::get<NpzFile>(contents_->file);
-    const std::string array = chosen(at, file.names());
-    contents_->array = parse_npy_array(fmt::format("{}:{}", at.path, array), file.member(array));
-  } else if (ending == ".safetensors") {
-    make(SafetensorsFile(at.path));
-    const auto& file = std::get<SafetensorsFile>(contents_->file);
-    contents_->array = file.tensor(chosen(at, file.names()));
-  } else if (ending == ".csv") {
-    make(read_csv(whole(at)));
-    return;
-  } else {
-    throw DataError(at.path, "unknown format: expected .npy, .npz, .safetensors or .csv");
-  }
-  ArrayView& array = contents_->array;
-  if (reinterpret_cast<std::uintptr_t>(array.bytes.data()) % size_of(array.type) != 0) {
-    contents_->aligned = array.bytes;
-    array.bytes = contents_->aligned;
+  const auto format = format_of(at.path, mapped.bytes());
+  if (!format) throw DataError(name, "unknown format: expected .npy, .npz, .safetensors or .csv");
+  switch (*format) {
+    case Format::npy:
+      check_unnamed(at);
+      make(std::move(mapped));
+      contents_->array = parse_npy_array(name, std::get<MappedFile>(contents_->file).bytes());
+      break;
+    case Format::npz: {
+      make(NpzFile(name, std::move(mapped)));
+      auto& file = std::get<NpzFile>(contents_->file);
+      const std::string array = chosen(at, file.names());
+      contents_->array = parse_npy_array(fmt::format("{}:{}", name, array), file.member(array));
+      break;
+    }
+    case Format::safetensors: {
+      make(SafetensorsFile(name, std::move(mapped)));
+      const auto& file = std::get<SafetensorsFile>(contents_->file);
+      contents_->array = file.tensor(chosen(at, file.names()));
+      break;
+    }
+    case Format::csv:
+      check_unnamed(at);
+      make(parse_csv(name, mapped.bytes()));
   }
 }
 
@@ -113,13 +136,11 @@ ArrayFile::~ArrayFile() = default;
 ArrayFile::ArrayFile(ArrayFile&&) noexcept = default;
 ArrayFile& ArrayFile::operator=(ArrayFile&&) noexcept = default;
 
-Rows ArrayFile::rows() const {
+Rows ArrayFile::rows(OneDimension one) const {
   if (const auto* table = std::get_if<CsvTable>(&contents_->file)) {
     return {table->values.data(), table->rows, table->columns};
   }
-  const MatrixShape shape = contents_->array.matrix_shape();
-  return {contents_->array.bytes.data(), shape.dtype, shape.rows, shape.columns,
-          static_cast<std::ptrdiff_t>(shape.columns)};
+  return contents_->array.rows(one);
 }
 
 std::vector<std::int64_t> ArrayFile::integers() const {
@@ -130,5 +151,19 @@ std::vector<std::int64_t> ArrayFile::integers() const {
 }
 
 const std::string& ArrayFile::name() const { return contents_->name; }
+
+std::string array_path(const std::string& location) { return parse_location(location).path; }
+
+void check_array_output(const fs::path& path) {
+  const std::string extension = path.extension().string();
+  std::error_code ignored;
+  const bool device =
+      path == "-" || fs::is_character_file(path, ignored) || fs::is_fifo(path, ignored);
+  if (extension != ".npy" && extension != ".csv" && !device) {
+    throw InvalidArgument(
+        "path", fmt::format("expected an extension of .npy or .csv, got {}", path.string()));
+  }
+  check_writable(path);
+}
 
 }  // namespace partita

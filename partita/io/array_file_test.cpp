@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "errors.hpp"
+#include "gzip_bytes.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/csv.hpp"
 #include "partita/io/file.hpp"
@@ -244,7 +245,89 @@ TEST_F(ArrayFiles, WhatIsWrongIsSaidInOneLine) {
             "line 3: 1 fields, expected 2 as in the lines before");
   EXPECT_EQ(refusal("a.csv", "1,2\n,4\n"), "line 2: field 1: expected a number, got nothing");
   EXPECT_EQ(refusal("a.csv", "1,2\n"), "2 numbers per line, expected one integer");
-  EXPECT_EQ(refusal("a.csv", "1\n2.5\n"), "element 1: expected an integer, got 2.5");
+  EXPECT_EQ(refusal("a.csv", "1\n2.5\n"), "line 2: expected an integer, got 2.5");
+}
+
+TEST_F(ArrayFiles, NamesMayHoldColons) {
+  const std::string path = file("d:e.npz", zip({{"a:b.npy", kLogits}, {"b.npy", kLabels}}));
+  expect_logits(ArrayFile(path + ":a:b"));
+  EXPECT_THAT(ArrayFile(path + ":b").integers(), ElementsAre(2, 0));
+  EXPECT_EQ(array_path(path + ":a:b"), path);
+  const std::string header = R"({"x:y:z":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}})";
+  const std::string tensors =
+      file("f.safetensors", safetensors(header, kLabels.substr(kLabels.size() - 16)));
+  EXPECT_THAT(ArrayFile(tensors + ":x:y:z").integers(), ElementsAre(2, 0));
+  EXPECT_THAT(message_of<IoError>([&] { ArrayFile(path + "z:b"); }), HasSubstr("cannot open"));
+}
+
+TEST_F(ArrayFiles, EveryFormatMayBeGzippedOrHaveNoExtension) {
+  const std::string tensors =
+      safetensors(R"({"y":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}})",
+                  kLabels.substr(kLabels.size() - 16));
+  for (const auto& [name, bytes] : {std::pair<std::string, std::string>(".npy", kLabels),
+                                    {".npz", zip({{"y.npy", kLabels}})},
+                                    {".safetensors", tensors},
+                                    {".csv", "y\n2\n0\n"}}) {
+    const std::string packed = testing::gzip_bytes(bytes);
+    EXPECT_THAT(ArrayFile(file("a" + name + ".gz", packed)).integers(), ElementsAre(2, 0));
+    EXPECT_THAT(ArrayFile(file("b" + name, packed)).integers(), ElementsAre(2, 0)) << name;
+    EXPECT_THAT(ArrayFile(file("c", bytes)).integers(), ElementsAre(2, 0)) << name;
+  }
+}
+
+TEST_F(ArrayFiles, AHeaderOfSafetensorsIsThatOfTheOfficialReader) {
+  const auto refused = [&](const std::string& header, std::size_t bytes) {
+    return refusal("a.safetensors", safetensors(header, std::string(bytes, '\0')), ":y");
+  };
+  const std::string y = R"("y":{"dtype":"I64","shape":[1],"data_offsets":[0,8]})";
+  const auto x = [](int begin, int end) {
+    return R"("x":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[)" + std::to_string(begin) + "," +
+           std::to_string(end) + "]}";
+  };
+  // Another tensor's element type does not matter.
+  const std::string path =
+      file("b.safetensors", safetensors("{" + y + "," + x(8, 10) + "}", std::string(10, '\0')));
+  EXPECT_THAT(ArrayFile(path + ":y").integers(), ElementsAre(0));
+  EXPECT_THAT(message_of<DataError>([&] { ArrayFile(path + ":x"); }),
+              HasSubstr(":x: elements are \"F8_E4M3\", expected floating-point numbers"));
+  EXPECT_EQ(refused("{" + y + "," + x(7, 9) + "}", 9),
+            "damaged header: overlapping bytes of data at 7");
+  EXPECT_EQ(refused("{" + y + "," + x(9, 11) + "}", 11),
+            "damaged header: unused bytes of data at 8");
+  EXPECT_EQ(refused("{" + y + "}", 9), "9 bytes of data, expected 8 by the header");
+  EXPECT_EQ(refused("{" + y + "," + y + "}", 8), "damaged header: \"y\" occurs twice");
+}
+
+TEST_F(ArrayFiles, CsvOfPandas) {
+  const auto values = [](std::string_view bytes) { return parse_csv("a.csv", bytes).values; };
+  const auto refused = [](std::string_view bytes) {
+    return message_of<DataError>([&] { parse_csv("a.csv", bytes); });
+  };
+  EXPECT_THAT(values(",0,1\n0,.25,.75\n7,.5,.5\n"), ElementsAre(.25, .75, .5, .5));
+  EXPECT_THAT(values(",a,b\nrow 1,.25,.75\n"), ElementsAre(.25, .75));
+  EXPECT_THAT(values("\"\",\"a, b\"\n\"0\",\"2.5\"\n"), ElementsAre(2.5));
+  EXPECT_THAT(values("0,1,2\n.5,.25,.25\n1.0,0,0\n"), ElementsAre(.5, .25, .25, 1, 0, 0));
+  // Numbers or a heading? Numbers or an index?
+  for (const char* text : {"0,1\n.5,.5\n", "0\n.5\n", "0,1,2\n4,5,6\n"}) {
+    EXPECT_THAT(refused(text), HasSubstr("line 1: may be a heading")) << text;
+  }
+  EXPECT_THAT(refused("0,.5\n1,.25\n2,.75\n"), HasSubstr("the first column may be an index"));
+  EXPECT_THAT(refused("id,p\n0,.5\n1,.25\n2,.75\n"), HasSubstr("may be an index"));
+  EXPECT_THAT(values("0,1\n1,0\n.5,.5\n"), ElementsAre(0, 1, 1, 0, .5, .5));
+  EXPECT_THAT(values("0\n1\n2\n"), ElementsAre(0, 1, 2));
+  EXPECT_THAT(values("1e400,-1e400,1e-400\n"), ElementsAre(INFINITY, -INFINITY, 0));
+}
+
+TEST_F(ArrayFiles, WhatIsSavedReadsTheSame) {
+  const std::vector<double> values = {0.1, -1e-300, 5, 1.0 / 3};
+  for (const std::string name : {"a.npy", "a.csv"}) {
+    save_array(directory_ / name, std::span<const double>(values), 2, 2);
+    const ArrayFile again(directory_ / name);
+    EXPECT_EQ(std::memcmp(again.rows().data(), values.data(), 4 * sizeof(double)), 0) << name;
+  }
+  EXPECT_EQ(message_of<InvalidArgument>(
+                [&] { save_array("out.txt", std::span<const double>(values), 2, 2); }),
+            "path: expected an extension of .npy or .csv, got out.txt");
 }
 
 TEST_F(ArrayFiles, CsvKnowsWhatIsNotFinite) {

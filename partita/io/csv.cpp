@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
+#include "partita/io/internal/number.hpp"
 
 namespace partita {
 namespace {
@@ -21,22 +24,23 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-/// The text before the next `separator`, which is taken from the rest; nothing if there is no rest.
-std::optional<std::string_view> next_piece(std::optional<std::string_view>& rest, char separator) {
-  if (!rest) return std::nullopt;
-  const std::size_t end = rest->find(separator);
-  const std::string_view piece = rest->substr(0, end);
-  rest = end == std::string_view::npos ? std::nullopt : std::optional(rest->substr(end + 1));
-  return piece;
-}
-
-std::optional<double> number(std::string_view field) {
-  if (field.starts_with('+')) field.remove_prefix(1);
-  double value = 0;
-  const char* const end = field.data() + field.size();
-  const auto [stop, error] = std::from_chars(field.data(), end, value);
-  if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
-  return value;  // out of range, it has become 0 or infinity
+/// The fields of a line, without spaces and quotation marks around them. A comma in quotation marks
+/// separates nothing.
+std::vector<std::string_view> fields_of(std::string_view line) {
+  std::vector<std::string_view> fields;
+  bool quoted = false;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i <= line.size(); ++i) {
+    if (i < line.size() && line[i] == '"') quoted = !quoted;
+    if (i < line.size() && (quoted || line[i] != ',')) continue;
+    std::string_view field = trimmed(line.substr(begin, i - begin));
+    if (field.size() >= 2 && field.starts_with('"') && field.ends_with('"')) {
+      field = trimmed(field.substr(1, field.size() - 2));
+    }
+    fields.push_back(field);
+    begin = i + 1;
+  }
+  return fields;
 }
 
 /// A field of the user's file, fit to be shown on one line.
@@ -46,61 +50,158 @@ std::string shown(std::string_view field) {
   return out.empty() ? "nothing" : out;
 }
 
-/// Appends the numbers of a line. Without `strict`, false if none of the fields is a number.
-bool read_line(std::string_view name, std::size_t line_number, std::string_view line, bool strict,
-               std::vector<double>& out) {
-  std::optional<std::string_view> rest = line;
-  std::vector<std::optional<double>> fields;
-  std::string first_bad;
-  std::size_t first_bad_field = 0;
-  while (const auto piece = next_piece(rest, ',')) {
-    fields.push_back(number(trimmed(*piece)));
-    if (!fields.back() && first_bad_field == 0) {
-      first_bad_field = fields.size();
-      first_bad = shown(trimmed(*piece));
+bool is_number(std::string_view field) { return parse_number<double>(field).has_value(); }
+
+/// Whether it is written like a count, in digits alone.
+bool is_count(std::string_view field, std::size_t count) {
+  std::size_t value = 0;
+  const char* const end = field.data() + field.size();
+  const auto parsed = std::from_chars(field.data(), end, value);
+  return parsed.ec == std::errc{} && parsed.ptr == end && value == count;
+}
+
+/// Whether it is written like a real number: 1.0, 1e3, inf.
+bool is_real(std::string_view field) {
+  return field.find_first_of(".eEnN") != std::string_view::npos;
+}
+
+class Parser {
+ public:
+  explicit Parser(std::string_view name) : name_(name) {}
+
+  void line(std::size_t number, std::string_view text) {
+    std::vector<std::string_view> fields = fields_of(text);
+    if (first_.empty()) {
+      first_line_ = number;
+      if (is_heading(fields)) {
+        indexed_ = fields.size() > 1 && (fields[0].empty() || fields[0] == "Unnamed: 0");
+        first_ = {"heading"};
+        return;
+      }
+      first_.assign(fields.begin(), fields.end());
+      counts_columns_ = true;
+      for (std::size_t c = 0; c < fields.size(); ++c) counts_columns_ &= is_count(fields[c], c);
+    } else {
+      others_are_real_ = others_are_real_ && std::any_of(fields.begin(), fields.end(), is_real);
     }
+    if (indexed_ && fields.size() > 1) fields.erase(fields.begin());
+    counts_rows_ = counts_rows_ && is_count(fields[0], table_.rows);
+    rest_is_real_ |= std::any_of(fields.begin() + 1, fields.end(), is_real);
+    add(number, fields);
   }
-  if (first_bad_field > 0) {
-    const bool names =
-        std::none_of(fields.begin(), fields.end(), [](auto f) { return f.has_value(); });
-    if (names && !strict) return false;
-    throw DataError(name, fmt::format("line {}: field {}: expected a number, got {}", line_number,
-                                      first_bad_field, first_bad));
+
+  CsvTable finish() {
+    const bool numbered = counts_columns_ && table_.rows > 1 && others_are_real_;
+    if (numbered && table_.columns >= 3) {
+      table_.values.erase(table_.values.begin(),
+                          table_.values.begin() + static_cast<std::ptrdiff_t>(table_.columns));
+      table_.line.erase(table_.line.begin());
+      --table_.rows;
+    } else if (numbered || (counts_columns_ && table_.columns >= 3 && table_.rows > 1)) {
+      throw DataError(name_, fmt::format("line {}: may be a heading that numbers the columns, as "
+                                         "pandas writes it, or numbers: remove it (header=False), "
+                                         "or write 0.0",
+                                         first_line_));
+    }
+    if (!indexed_ && counts_rows_ && rest_is_real_ && table_.rows >= 3) {
+      throw DataError(name_, fmt::format("line {}: the first column may be an index that numbers "
+                                         "the rows, as pandas writes it, or numbers: remove it "
+                                         "(index=False), or write 0.0",
+                                         first_line_));
+    }
+    if (table_.rows == 0)
+      throw DataError(name_, "no numbers, expected lines of comma-separated values");
+    return std::move(table_);
   }
-  for (const auto& field : fields) out.push_back(*field);
-  return true;
+
+ private:
+  static bool is_heading(const std::vector<std::string_view>& fields) {
+    if (std::none_of(fields.begin(), fields.end(), is_number)) return true;
+    if (!fields[0].empty()) return false;
+    for (std::size_t c = 1; c < fields.size(); ++c) {  // ,0,1,2
+      if (!is_count(fields[c], c - 1)) return false;
+    }
+    return true;
+  }
+
+  void add(std::size_t line, const std::vector<std::string_view>& fields) {
+    for (std::size_t c = 0; c < fields.size(); ++c) {
+      const auto value = parse_number<double>(fields[c]);
+      if (!value) {
+        throw DataError(name_, fmt::format("line {}: field {}: expected a number, got {}", line,
+                                           c + 1 + (indexed_ ? 1 : 0), shown(fields[c])));
+      }
+      table_.values.push_back(*value);
+    }
+    if (table_.rows == 0) table_.columns = fields.size();
+    if (fields.size() != table_.columns) {
+      throw DataError(name_, fmt::format("line {}: {} fields, expected {} as in the lines before",
+                                         line, fields.size(), table_.columns));
+    }
+    table_.line.push_back(line);
+    ++table_.rows;
+  }
+
+  std::string_view name_;
+  CsvTable table_ = {};
+  std::vector<std::string_view> first_ = {};  // what the first line holds
+  std::size_t first_line_ = 0;
+  bool indexed_ = false;
+  bool counts_columns_ = false;  // whether the first line reads 0,1,2...
+  bool others_are_real_ = true;  // whether all other lines hold reals
+  bool counts_rows_ = true;      // whether the first column reads 0, 1, 2...
+  bool rest_is_real_ = false;    // whether another column holds reals
+};
+
+template <class T>
+void save(const std::filesystem::path& path, std::span<const T> values, std::size_t rows,
+          std::size_t columns, std::string_view heading) {
+  check_size("values", values.size(), rows * columns, "one for each row and column");
+  constexpr std::size_t kBlock = 1U << 16U;
+  write_file(path, [&](const Sink& sink) {
+    std::string block(heading);
+    if (!heading.empty()) block += '\n';
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      fmt::format_to(std::back_inserter(block), "{}", values[i]);
+      block += (i + 1) % columns == 0 ? '\n' : ',';
+      if (block.size() < kBlock) continue;
+      sink(block);
+      block.clear();
+    }
+    sink(block);
+  });
 }
 
 }  // namespace
 
 CsvTable parse_csv(std::string_view name, std::string_view bytes) {
-  CsvTable table;
   if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
-  std::optional<std::string_view> rest = bytes;
-  bool first = true;
-  for (std::size_t line_number = 1; const auto line = next_piece(rest, '\n'); ++line_number) {
-    const std::string_view text = trimmed(*line);
-    if (text.empty() || text.starts_with('#')) continue;
-    const std::size_t before = table.values.size();
-    const bool numbers = read_line(name, line_number, text, !first, table.values);
-    first = false;
-    if (!numbers) continue;
-    const std::size_t fields = table.values.size() - before;
-    if (table.rows == 0) table.columns = fields;
-    if (fields != table.columns) {
-      throw DataError(name, fmt::format("line {}: {} fields, expected {} as in the lines before",
-                                        line_number, fields, table.columns));
-    }
-    ++table.rows;
+  Parser parser(name);
+  for (std::size_t number = 1; !bytes.empty(); ++number) {
+    const std::string_view line = bytes.substr(0, bytes.find('\n'));
+    bytes.remove_prefix(std::min(bytes.size(), line.size() + 1));
+    const std::string_view text = trimmed(line);
+    if (!text.empty() && !text.starts_with('#')) parser.line(number, text);
   }
-  if (table.rows == 0)
-    throw DataError(name, "no numbers, expected lines of comma-separated values");
-  return table;
+  return parser.finish();
 }
 
 CsvTable read_csv(const std::filesystem::path& path) {
   const MappedFile file(path);
-  return parse_csv(path.string(), file.bytes());
+  return parse_csv(input_name(path), file.bytes());
+}
+
+void save_csv(const std::filesystem::path& path, std::span<const float> values, std::size_t rows,
+              std::size_t columns, std::string_view heading) {
+  save(path, values, rows, columns, heading);
+}
+void save_csv(const std::filesystem::path& path, std::span<const double> values, std::size_t rows,
+              std::size_t columns, std::string_view heading) {
+  save(path, values, rows, columns, heading);
+}
+void save_csv(const std::filesystem::path& path, std::span<const std::int64_t> values,
+              std::size_t rows, std::size_t columns, std::string_view heading) {
+  save(path, values, rows, columns, heading);
 }
 
 }  // namespace partita

@@ -6,7 +6,8 @@
 //   partita::MappedFile file("logits.npy");        // 10 GB? Only the pages used are read.
 //   std::string_view view = file.bytes();
 //
-// Everything here throws IoError, which names the path and the system's reason.
+// The path "-" is standard input, or standard output; a file of that name is "./-". Everything here
+// throws IoError, which names the path and the system's reason.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,9 @@ std::string read_file(const std::filesystem::path& path);
 
 /// Replaces a file: writes a new one beside it (".NAME.PID.N.part"), syncs it to disk, and renames
 /// it over the old one. A reader of `path`, at any moment and after any crash, finds the old bytes
-/// or the new ones. On failure the new file is removed. A link is followed; the mode of an existing
-/// file is kept; a device or pipe (/dev/stdout) is written directly.
+/// or the new ones. On failure the new file is removed. A link is followed, also to a file that
+/// does not exist yet; the mode of an existing file is kept; a device or pipe (/dev/stdout) is
+/// written directly.
 /// @throws IoError
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
@@ -40,11 +42,22 @@ using Sink = std::function<void(std::string_view bytes)>;
 void write_file(const std::filesystem::path& path,
                 const std::function<void(const Sink& sink)>& produce);
 
-/// A file's bytes, mapped read-only for as long as this lives. A pipe is read into memory. Another
-/// process must not shorten the file meanwhile; one that replaces it, as write_file does, is fine.
+/// Throws what write_file() would for this path, before the work whose result goes there: the
+/// directory is missing or may not be written, the file may not be written or is a mount point,
+/// which cannot be replaced. Leaves everything as it is.
+/// @throws IoError
+void check_writable(const std::filesystem::path& path);
+
+/// The path by which messages name a file: "standard input" for "-".
+std::string input_name(const std::filesystem::path& path);
+
+/// A file's bytes, mapped read-only for as long as this lives. A pipe is read into memory, and a
+/// gzip file inflated there. Another process must not shorten a mapped file meanwhile: the next
+/// access to what is missing raises SIGBUS (mapped_path). One that replaces the file, as write_file
+/// does, is fine.
 class MappedFile {
  public:
-  /// @throws IoError
+  /// @throws IoError; DataError for damaged gzip data
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
@@ -58,9 +71,15 @@ class MappedFile {
   }
 
  private:
+  void unmap();
+
   void* mapped_ = nullptr;
   std::size_t size_ = 0;
-  std::string read_;  // in place of a mapping: an empty file, a pipe
+  std::string read_;  // in place of a mapping: an empty file, a pipe, what was compressed
 };
+
+/// The path of the MappedFile that an address belongs to; nullptr if there is none. May be called
+/// from a handler of SIGBUS, to say which file was shortened.
+const char* mapped_path(const void* address) noexcept;
 
 }  // namespace partita

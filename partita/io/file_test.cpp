@@ -78,6 +78,51 @@ TEST(File, KeepsTheModeAndFollowsALink) {
   EXPECT_EQ(fs::status(dir / "a").permissions(), static_cast<fs::perms>(0640));
 }
 
+TEST(File, ALinkThatLeadsNowhereIsFollowed) {
+  const TemporaryDirectory dir;
+  fs::create_symlink("b", dir / "a");
+  fs::create_symlink("c", dir / "b");
+  check_writable(dir / "a");
+  write_file(dir / "a", "x");
+  EXPECT_EQ(read_file(dir / "c"), "x");
+  EXPECT_TRUE(fs::is_symlink(dir / "a"));
+  fs::create_symlink("none/d", dir / "e");
+  EXPECT_THAT(message_of<IoError>([&] { write_file(dir / "e", "x"); }), HasSubstr("No such file"));
+  EXPECT_TRUE(fs::is_symlink(dir / "e"));
+  fs::create_symlink("f", dir / "f");
+  EXPECT_THAT(message_of<IoError>([&] { write_file(dir / "f", "x"); }),
+              HasSubstr("Too many levels"));
+}
+
+// What check_writable() refuses, write_file() does, with the same words; neither leaves a trace.
+TEST(File, WhatCannotBeWrittenIsKnownBefore) {
+  const TemporaryDirectory dir;
+  write_file(dir / "file", "old");
+  fs::create_directory(dir / "directory");
+  for (const std::string& path :
+       {dir / "none/a", dir / "file/a", dir / "directory", dir / std::string(256, 'n'),
+        dir / "directory/", std::string(), std::string("/proc/version"), std::string("/proc/a")}) {
+    const std::string before = message_of<IoError>([&] { check_writable(path); });
+    EXPECT_EQ(before, message_of<IoError>([&] { write_file(path, "x"); })) << path;
+    EXPECT_THAT(before, HasSubstr(": cannot write: ")) << path;
+  }
+  for (const std::string& path :
+       {dir / "file", dir / "new", std::string("/dev/null"), std::string("-")}) {
+    check_writable(path);
+  }
+  EXPECT_EQ(read_file(dir / "file"), "old");
+  EXPECT_EQ(entries(dir.path()), 2U);
+}
+
+TEST(File, AMappedFileIsKnownByItsAddress) {
+  const TemporaryDirectory dir;
+  write_file(dir / "a", "abc");
+  const MappedFile file(dir / "a");
+  EXPECT_EQ(std::string(mapped_path(file.bytes().data() + 2)), dir / "a");
+  EXPECT_EQ(mapped_path(file.bytes().data() - 1), nullptr);
+  EXPECT_EQ(mapped_path(&dir), nullptr);
+}
+
 TEST(File, ANameMayBeAsLongAsTheFileSystemAllows) {
   const TemporaryDirectory dir;
   const std::string name(255, 'n');

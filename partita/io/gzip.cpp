@@ -37,7 +37,11 @@ uInt chunk(std::size_t left) {
 
 }  // namespace
 
-bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b"); }
+bool is_gzip(std::string_view bytes) {
+  // A .safetensors file whose header has 559,903 bytes begins likewise; its ninth byte is '{'.
+  constexpr std::size_t kFlags = 8;
+  return bytes.starts_with("\x1f\x8b\x08") && (bytes.size() <= kFlags || bytes[kFlags] != '{');
+}
 
 std::string gunzip(std::string_view name, std::string_view bytes) {
   Inflater inflater;

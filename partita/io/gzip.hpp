@@ -9,7 +9,7 @@
 
 namespace partita {
 
-/// Whether the bytes begin like a gzip file.
+/// Whether the bytes begin like a gzip file (RFC 1952: deflate is its only method).
 bool is_gzip(std::string_view bytes);
 
 /// The contents of a gzip file, all of its members concatenated. `name` is its path, for errors.

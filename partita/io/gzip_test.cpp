@@ -2,34 +2,20 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <string>
 #include <string_view>
 
 #include "errors.hpp"
+#include "gzip_bytes.hpp"
 #include "partita/base/error.hpp"
 
 namespace partita {
 namespace {
 
+using testing::gzip_bytes;
 using testing::message_of;
 using ::testing::StartsWith;
-
-/// Bytes as the gzip program writes them.
-std::string gzip(std::string_view bytes) {
-  z_stream stream{};
-  EXPECT_EQ(::deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(::deflateBound(&stream, bytes.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(::deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(out.size() - stream.avail_out);
-  ::deflateEnd(&stream);
-  return out;
-}
 
 std::string refusal(const std::string& bytes) {
   return message_of<DataError>([&] { gunzip("a.gz", bytes); });
@@ -42,7 +28,7 @@ TEST(Gzip, RoundTrip) {
     mixed[i] = static_cast<char>(i * i * 2654435761U >> 13U);
   for (const std::string& bytes :
        {std::string(), std::string("hello"), mixed, std::string(1U << 20U, '\0')}) {
-    const std::string compressed = gzip(bytes);
+    const std::string compressed = gzip_bytes(bytes);
     EXPECT_TRUE(is_gzip(compressed));
     EXPECT_EQ(gunzip("a.gz", compressed), bytes);
   }
@@ -51,11 +37,11 @@ TEST(Gzip, RoundTrip) {
 }
 
 TEST(Gzip, SeveralMembersAreOneFile) {
-  EXPECT_EQ(gunzip("a.gz", gzip("one, ") + gzip("two")), "one, two");
+  EXPECT_EQ(gunzip("a.gz", gzip_bytes("one, ") + gzip_bytes("two")), "one, two");
 }
 
 TEST(Gzip, EveryPrefixIsCutShort) {
-  const std::string whole = gzip("a few words that are compressed");
+  const std::string whole = gzip_bytes("a few words that are compressed");
   for (std::size_t n = 0; n < whole.size(); ++n) {
     EXPECT_EQ(refusal(whole.substr(0, n)),
               "a.gz: cut short: the gzip data end at byte " + std::to_string(n));
@@ -63,7 +49,7 @@ TEST(Gzip, EveryPrefixIsCutShort) {
 }
 
 TEST(Gzip, DamageIsSeen) {
-  const std::string whole = gzip("a few words that are compressed");
+  const std::string whole = gzip_bytes("a few words that are compressed");
   std::string checksum = whole;
   checksum[whole.size() - 6] ^= 1;
   EXPECT_THAT(refusal(checksum), StartsWith("a.gz: damaged gzip at byte "));

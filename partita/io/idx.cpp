@@ -11,7 +11,6 @@
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
-#include "partita/io/gzip.hpp"
 
 namespace partita {
 namespace {
@@ -152,10 +151,7 @@ IdxArray parse_idx(std::string_view name, std::string_view bytes) {
 }
 
 IdxArray load_idx(const fs::path& path) {
-  const MappedFile file(path);
-  const std::string_view bytes = file.bytes();
-  return is_gzip(bytes) ? parse_idx(path.string(), gunzip(path.string(), bytes))
-                        : parse_idx(path.string(), bytes);
+  return parse_idx(input_name(path), MappedFile(path).bytes());
 }
 
 void save_idx(const fs::path& path, const IdxArray& array) {

@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -124,6 +124,7 @@ class HeaderParser {
       }
       if (error != std::errc{}) fail();
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+      accept_word("L");  // Python 2's long integers
       values.push_back(value);
       if (!accept(',')) {
         expect(')');
@@ -155,21 +156,50 @@ std::string element_name(std::string_view descr) {
   return fmt::format("{}{} ({})", kind->second, bytes * 8, printable);
 }
 
-ElementType type_from(std::string_view name, std::string_view descr) {
+struct Element {
+  ElementType type;
+  bool big_endian;
+};
+
+Element element_from(std::string_view name, std::string_view descr) {
   static const std::map<std::string_view, ElementType> types = {
-      {"|b1", ElementType::boolean}, {"|i1", ElementType::i8},  {"<i2", ElementType::i16},
-      {"<i4", ElementType::i32},     {"<i8", ElementType::i64}, {"|u1", ElementType::u8},
-      {"<u2", ElementType::u16},     {"<u4", ElementType::u32}, {"<u8", ElementType::u64},
-      {"<f2", ElementType::f16},     {"<f4", ElementType::f32}, {"<f8", ElementType::f64}};
-  if (const auto found = types.find(descr); found != types.end()) return found->second;
-  if (descr.starts_with('>') && types.contains(fmt::format("<{}", descr.substr(1)))) {
-    throw DataError(name,
-                    fmt::format("elements are big-endian ({}), expected little-endian: save with "
-                                "array.astype('<{}')",
-                                descr, descr.substr(1)));
+      {"b1", ElementType::boolean}, {"i1", ElementType::i8},  {"i2", ElementType::i16},
+      {"i4", ElementType::i32},     {"i8", ElementType::i64}, {"u1", ElementType::u8},
+      {"u2", ElementType::u16},     {"u4", ElementType::u32}, {"u8", ElementType::u64},
+      {"f2", ElementType::f16},     {"f4", ElementType::f32}, {"f8", ElementType::f64}};
+  const bool has_order = descr.find_first_of("<>|=") == 0;
+  if (const auto found = types.find(descr.substr(has_order ? 1 : 0)); found != types.end()) {
+    return {found->second, descr.starts_with('>')};
   }
   throw DataError(name,
                   fmt::format("elements are {}, expected {}", element_name(descr), kAccepted));
+}
+
+/// The elements in row-major order, with the bytes of each turned round if they are big-endian.
+std::string converted(const ArrayView& array, bool big_endian, bool fortran_order) {
+  const std::size_t size = size_of(array.type);
+  const std::size_t dimensions = array.shape.size();
+  std::vector<std::size_t> stride(dimensions, 1);  // of the file, in elements
+  for (std::size_t d = 1; d < dimensions; ++d) {
+    const std::size_t at = fortran_order ? d : dimensions - 1 - d;
+    const std::size_t inner = fortran_order ? at - 1 : at + 1;
+    stride[at] = stride[inner] * static_cast<std::size_t>(array.shape[inner]);
+  }
+  std::string out(array.bytes.size(), '\0');
+  std::vector<std::uint64_t> index(dimensions);
+  std::size_t from = 0;
+  for (std::size_t to = 0; to < out.size(); to += size) {
+    for (std::size_t byte = 0; byte < size; ++byte) {
+      out[to + byte] = array.bytes[from * size + (big_endian ? size - 1 - byte : byte)];
+    }
+    for (std::size_t d = dimensions; d-- > 0;) {  // the next index, the last one fastest
+      from += stride[d];
+      if (++index[d] < array.shape[d]) break;
+      from -= stride[d] * static_cast<std::size_t>(array.shape[d]);
+      index[d] = 0;
+    }
+  }
+  return out;
 }
 
 /// a * b, unless it is more than a file can hold.
@@ -239,35 +269,23 @@ ArrayView parse_npy_array(std::string_view name, std::string_view bytes) {
   std::size_t data_offset = 0;
   const std::string_view text = header_text(name, bytes, data_offset);
   Description found = HeaderParser(name, text).parse();
-  const ElementType type = type_from(name, found.descr);
+  const auto [type, big_endian] = element_from(name, found.descr);
+  ArrayView array =
+      checked_array(std::string(name), type, std::move(found.shape), bytes.substr(data_offset));
   const auto long_dimensions =
-      std::count_if(found.shape.begin(), found.shape.end(), [](std::uint64_t n) { return n != 1; });
-  if (found.fortran_order && long_dimensions > 1) {  // otherwise the two orders are the same
-    throw DataError(name,
-                    "Fortran order (column by column), expected C order: save with "
-                    "numpy.ascontiguousarray(array)");
+      std::count_if(array.shape.begin(), array.shape.end(), [](std::uint64_t n) { return n != 1; });
+  const bool reorder = found.fortran_order && long_dimensions > 1;  // else both are the same
+  const bool swap = big_endian && size_of(type) > 1;
+  if (reorder || swap) {
+    array.converted = std::make_shared<const std::string>(converted(array, swap, reorder));
+    array.bytes = *array.converted;
   }
-  return checked_array(std::string(name), type, std::move(found.shape), bytes.substr(data_offset));
-}
-
-NpyHeader parse_npy(std::string_view name, std::string_view bytes) {
-  const ArrayView array = parse_npy_array(name, bytes);
-  const MatrixShape matrix = array.matrix_shape();
-  return {matrix.dtype, matrix.rows, matrix.columns, bytes.size() - array.bytes.size()};
+  return array;
 }
 
 NpyFile::NpyFile(const std::filesystem::path& path)
-    : file_(path), header_(parse_npy(path.string(), file_.bytes())) {
-  const auto address = reinterpret_cast<std::uintptr_t>(file_.bytes().data()) + header_.data_offset;
-  if (address % element_size(header_.dtype) != 0)
-    aligned_ = file_.bytes().substr(header_.data_offset);
-}
-
-Rows NpyFile::rows() const {
-  const char* const data =
-      aligned_.empty() ? file_.bytes().data() + header_.data_offset : aligned_.data();
-  return {data, header_.dtype, header_.rows, header_.columns,
-          static_cast<std::ptrdiff_t>(header_.columns)};
+    : file_(path), array_(parse_npy_array(input_name(path), file_.bytes())) {
+  array_.rows();  // refuses what has none
 }
 
 void save_npy(const std::filesystem::path& path, std::span<const float> values, std::size_t rows,

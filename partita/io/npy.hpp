@@ -21,38 +21,25 @@
 
 namespace partita {
 
-/// The array of a whole .npy file; `name` is the file's path, for errors.
+/// The array of a whole .npy file; `name` is the file's path, for errors. Big-endian numbers and
+/// Fortran order are converted, which copies.
 /// @throws DataError, with what was found and what was expected: an empty or truncated file, bytes
 ///         after the data, another file format, elements that are neither floats nor integers nor
-///         booleans, big-endian numbers, Fortran order.
+///         booleans
 ArrayView parse_npy_array(std::string_view name, std::string_view bytes);
-
-/// The header of a .npy file that Partita can use, and where its data begins.
-struct NpyHeader {
-  DType dtype;  ///< f16 ("<f2"), f32 ("<f4") or f64 ("<f8")
-  std::size_t rows;
-  std::size_t columns;
-  std::size_t data_offset;
-};
-
-/// Reads the header and checks the number of bytes after it: `bytes` is a whole file, and `name`
-/// its path, for errors. A 1-D array is one row.
-/// @throws DataError as parse_npy_array and ArrayView::matrix_shape do
-NpyHeader parse_npy(std::string_view name, std::string_view bytes);
 
 /// A .npy file of float16, float32 or float64, with one or two dimensions, mapped into memory.
 class NpyFile {
  public:
-  /// @throws IoError, DataError (see parse_npy)
+  /// @throws IoError; DataError (see parse_npy_array and ArrayView::rows)
   explicit NpyFile(const std::filesystem::path& path);
 
-  /// [rows, columns]; a view of the file, valid while this object lives.
-  Rows rows() const;
+  /// [rows, columns]; one dimension is one column. Valid while this object lives.
+  Rows rows() const { return array_.rows(); }
 
  private:
   MappedFile file_;
-  NpyHeader header_;
-  std::string aligned_;  // a copy, if the header's length leaves the elements misaligned
+  ArrayView array_;
 };
 
 /// Writes a [rows, columns] matrix, row after row, as float32, float64 or int64; see write_file.

@@ -109,7 +109,10 @@ bool inflate_into(std::string_view packed, std::string& out) {
 
 }  // namespace
 
-NpzFile::NpzFile(const std::filesystem::path& path) : name_(path.string()), file_(path) {
+NpzFile::NpzFile(const std::filesystem::path& path) : NpzFile(input_name(path), MappedFile(path)) {}
+
+NpzFile::NpzFile(std::string name, MappedFile file)
+    : name_(std::move(name)), file_(std::move(file)) {
   read_directory();
 }
 

@@ -23,6 +23,8 @@ class NpzFile {
  public:
   /// Reads the archive's directory (zip and zip64). @throws IoError, DataError
   explicit NpzFile(const std::filesystem::path& path);
+  /// The same of a file that is open; `name` stands for its path in errors.
+  NpzFile(std::string name, MappedFile file);
 
   /// The names of the arrays, without ".npy", in the order of the archive.
   std::vector<std::string> names() const;

@@ -10,7 +10,8 @@ namespace {
 
 struct Decoded {
   char32_t code_point;
-  std::size_t length;  // 0: not UTF-8
+  std::size_t length;       // 0: not UTF-8
+  std::size_t invalid = 0;  // if so: how many bytes are the beginning of a character, or 1
 };
 
 // The Unicode Standard, table 3-7: what the first byte says about length and range of the second.
@@ -23,15 +24,15 @@ Decoded decode_one(std::string_view bytes) {
                              : first < 0xF0 ? 3
                              : first < 0xF5 ? 4
                                             : 0;
-  if (length == 0 || bytes.size() < length) return {0, 0};
+  if (length == 0) return {0, 0, 1};
   const unsigned lowest = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;  // no overlong form
   const unsigned highest = first == 0xED   ? 0x9F
                            : first == 0xF4 ? 0x8F
                                            : 0xBF;  // no surrogate, no end
-  if (byte(1) < lowest || byte(1) > highest) return {0, 0};
   char32_t code_point = first & (0x7FU >> length);
   for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80) return {0, 0};
+    const bool continues = i < bytes.size() && (byte(i) & 0xC0U) == 0x80;
+    if (!continues || (i == 1 && (byte(1) < lowest || byte(1) > highest))) return {0, 0, i};
     code_point = (code_point << 6U) | (byte(i) & 0x3FU);
   }
   return {code_point, length};
@@ -72,6 +73,21 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view bytes) {
   return std::nullopt;
 }
 
+std::string repair_utf8(std::string_view bytes, std::string_view replacement) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size();) {
+    const Decoded decoded = decode_one(bytes.substr(i));
+    if (decoded.length == 0) {
+      out += replacement;
+      i += decoded.invalid;
+    } else {
+      out += bytes.substr(i, decoded.length);
+      i += decoded.length;
+    }
+  }
+  return out;
+}
+
 std::u32string decode_utf8(std::string_view bytes) {
   std::u32string out;
   out.reserve(bytes.size());
@@ -100,8 +116,9 @@ std::string encode_utf8(std::u32string_view code_points) {
 
 TextLines read_lines(const std::filesystem::path& path, const TextOptions& options) {
   const MappedFile file(path);
+  const std::string name = input_name(path);
   std::string_view rest = file.bytes();
-  if (rest.empty()) throw DataError(path.string(), "the file is empty, expected a line or more");
+  if (rest.empty()) throw DataError(name, "the file is empty, expected a line or more");
 
   TextLines text;
   if (rest.starts_with("\xEF\xBB\xBF")) {
@@ -110,7 +127,7 @@ TextLines read_lines(const std::filesystem::path& path, const TextOptions& optio
   }
   for (std::size_t number = 1; !rest.empty(); ++number) {
     const auto fail = [&](std::string_view what) {
-      throw DataError(path.string(), fmt::format("line {}: {}", number, what));
+      throw DataError(name, fmt::format("line {}: {}", number, what));
     };
     const std::size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
@@ -137,12 +154,12 @@ TextLines read_lines(const std::filesystem::path& path, const TextOptions& optio
     }
   }
   if (text.lines.empty()) {
-    throw DataError(path.string(), fmt::format("no words: {} blank line{}", text.blank,
-                                               text.blank == 1 ? "" : "s"));
+    throw DataError(
+        name, fmt::format("no words: {} blank line{}", text.blank, text.blank == 1 ? "" : "s"));
   }
 
   const auto note = [&](std::string_view what) {
-    text.notes.push_back(fmt::format("{}: {}", path.string(), what));
+    text.notes.push_back(fmt::format("{}: {}", name, what));
   };
   if (text.byte_order_mark) note("byte order mark skipped");
   if (text.crlf) note("CRLF line endings, read as LF");

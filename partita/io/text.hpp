@@ -20,6 +20,11 @@ namespace partita {
 /// above U+10FFFF): the offset of the first invalid byte, or nothing.
 std::optional<std::size_t> find_invalid_utf8(std::string_view bytes);
 
+/// The bytes with `replacement` for every piece that is not UTF-8: a character that is cut short is
+/// one piece, as in Python's errors="replace" (the Unicode Standard, section 3.9, U+FFFD
+/// substitution of maximal subparts).
+std::string repair_utf8(std::string_view bytes, std::string_view replacement);
+
 /// The code points of a UTF-8 string. @throws InvalidArgument if it is not UTF-8.
 std::u32string decode_utf8(std::string_view bytes);
 

@@ -188,9 +188,10 @@ TEST_F(Calibrate, WhatCannotBeCalibrated) {
   EXPECT_EQ(
       fit_refusal(logits_file_, save_labels("few.npy", {0, 1})),
       path("few.npy") + ": 2 labels, expected one for each of the 400 rows of " + logits_file_);
-  EXPECT_EQ(fit_refusal(save("one.npy", std::vector<double>(kRows, 1.0), 1),
+  EXPECT_EQ(fit_refusal(save("one.npy", std::vector<double>(kRows, 2.0), 1),
                         save_labels("zero.npy", std::vector<std::int64_t>(kRows))),
-            path("one.npy") + ": 1 class: there is nothing to calibrate");
+            path("zero.npy") + ": every label is 0, but the one column of " + path("one.npy") +
+                " is that of class 1 of two: expected labels of both");
 }
 
 TEST_F(Calibrate, WhereNoTemperatureIsBest) {
@@ -251,7 +252,7 @@ TEST_F(Calibrate, WrongOptionsAndFiles) {
   EXPECT_THAT(refusal({"calibrate", "evaluate", logits_file_, labels_file_, "--resamples", "1"}, 2),
               StartsWith("--resamples: expected a whole number"));
   EXPECT_THAT(
-      refusal({"calibrate", "apply", file("c.json", "{}"), logits_file_, "-o", path("o")}, 1),
+      refusal({"calibrate", "apply", file("c.json", "{}"), logits_file_, "-o", path("o.npy")}, 1),
       EndsWith("c.json: not a calibrator: format: expected a string"));
   std::filesystem::remove(path("c.json"));
   json_of({"calibrate", "fit", logits_file_, labels_file_, "-o", path("c.json")});

@@ -198,7 +198,7 @@ TEST_F(Detect, ThresholdAndMarks) {
   const Json json = json_of({"detect", "threshold", "--in", in, "--score", "max-logit", "--tpr",
                              "0.95", "-o", path("t.json")});
   EXPECT_THAT(keys(json), ElementsAre("format", "version", "score", "temperature", "threshold",
-                                      "tpr", "accepted", "rows"));
+                                      "tpr", "accepted", "rows", "columns"));
   EXPECT_EQ(json["threshold"], 1);
   EXPECT_EQ(json["accepted"], 0.95);
   EXPECT_EQ(json["rows"], 20);
@@ -298,7 +298,8 @@ TEST_F(Detect, RefusesWrongOptions) {
   EXPECT_EQ(run_partita({"detect", "threshold", "--in", in, "-o", path("t.json")}).status, 0);
   EXPECT_EQ(
       refusal({"detect", "apply", path("t.json"), in, "-o", path("marks.txt")}, kWronglyAsked),
-      "-o: expected a name that ends in .npy or .csv, got " + path("marks.txt"));
+      "--output: expected an extension of .csv or .npy, got " + path("marks.txt") +
+          " (see partita detect apply --help)");
 }
 
 TEST_F(Detect, RefusesBadFiles) {

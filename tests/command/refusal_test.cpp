@@ -104,14 +104,11 @@ TEST_F(Refusal, LogitsFilesThatAreNone) {
   EXPECT_THAT(sample(good + "x"), HasSubstr("1 bytes too many"));
   EXPECT_THAT(sample(replaced("<f4", "<i4")),
               HasSubstr("elements are int32, expected float16, float32 or float64"));
-  EXPECT_THAT(sample(replaced("<f4", ">f4")), HasSubstr("big-endian"));
-  EXPECT_THAT(sample(replaced("False", "True ")),
-              HasSubstr("Fortran order (column by column), expected C order"));
   const std::size_t header = 128;
   EXPECT_THAT(sample(replaced("(2, 5)", "(0, 5)").substr(0, header)), HasSubstr("no elements"));
   EXPECT_THAT(refusal({"sample", path("none.npy")}, kFailed),
               HasSubstr("none.npy: cannot open: No such file or directory"));
-  EXPECT_THAT(refusal({"sample", path("")}, kFailed), HasSubstr("unknown format"));
+  EXPECT_THAT(refusal({"sample", path("")}, kFailed), HasSubstr("Is a directory"));
 }
 
 TEST_F(Refusal, ABadRowOfLogitsIsNamed) {
@@ -171,7 +168,7 @@ TEST_F(Refusal, WordListsThatAreNone) {
 }
 
 TEST_F(Refusal, PlacesThatCannotBeWritten) {
-  const std::string nowhere = path("none/out");
+  const std::string nowhere = path("none/out.npy");
   EXPECT_THAT(refusal({"sample", logits(2, 5), "-o", nowhere}, kFailed),
               StartsWith(nowhere + ": cannot write: No such file"));
   EXPECT_THAT(refusal({"lm", "train", word_list(), "-o", nowhere}, kFailed),

@@ -34,11 +34,11 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   try {
-    const partita::NpyHeader header = partita::parse_npy("fuzz.npy", bytes);
-    const std::size_t element = partita::element_size(header.dtype);
-    if (header.rows == 0 || header.columns == 0 || header.data_offset > size ||
-        header.rows > size / element / header.columns ||
-        header.rows * header.columns * element != size - header.data_offset) {
+    const partita::ArrayView array = partita::parse_npy_array("fuzz.npy", bytes);
+    const partita::Rows rows = array.rows();
+    const std::size_t element = partita::element_size(rows.dtype());
+    if (rows.rows() == 0 || rows.columns() == 0 || array.bytes.size() > size ||
+        rows.rows() * rows.columns() * element != array.bytes.size()) {
       std::abort();
     }
   } catch (const partita::DataError& error) {

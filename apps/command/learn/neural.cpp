@@ -2,7 +2,6 @@
 #include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
@@ -64,15 +63,13 @@ language::NetworkOptions network_of(const LmTrainOptions& options, const TextUni
 /// The children of the seed's stream.
 enum class LmPurpose { weights, training };
 
-/// The run that a checkpoint belongs to.
-std::string description(const LmTrainOptions& options) {
-  return fmt::format(
-      "lm {} of {} {}: {} {}, loss {} {} {}, epochs {}, batch {} x {}, rate {}, "
-      "held out {}, seed {}",
-      name_of(kLmKinds, options.kind), units_name(options), options.vocabulary, options.dim,
-      options.layers, name_of(kLmLosses, options.loss), options.noise,
-      fmt::join(options.cutoffs, ","), options.epochs, options.batch, options.length,
-      options.learning_rate, options.held_out, options.common.seed);
+/// What language::train() does not see of a run.
+training::RunFacts facts_of(const LmTrainOptions& options) {
+  training::RunFacts facts{{"loss", name_of(kLmLosses, options.loss)}};
+  if (options.loss == LmLoss::nce || options.loss == LmLoss::sampled) {
+    facts.add("noise", options.noise);
+  }
+  return facts;
 }
 
 /// The texts of a TorchScript module's tokens, one per line.
@@ -204,7 +201,7 @@ void train_neural(const LmTrainOptions& options) {
                   .device = device_of(options.run.device)},
                  {.checkpoint = options.run.checkpoint,
                   .checkpoint_seconds = options.run.checkpoint_seconds,
-                  .run = description(options),
+                  .run = facts_of(options),
                   .log = options.run.log},
                  meter.progress());
   }();

@@ -19,7 +19,6 @@
 #include "partita/detection/logit_score.hpp"
 #include "partita/io/array_file.hpp"
 #include "partita/io/idx.hpp"
-#include "partita/io/npy.hpp"
 #include "partita/learn/openset/classifier_model.hpp"
 #include "partita/learn/openset/odin.hpp"
 #include "partita/learn/rows.hpp"
@@ -104,8 +103,8 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
       options.score ? logit_scores(*options.score, rows_of(logits), options.temperature.value_or(1),
                                    {.threads = common.threads})
                     : odin(model.classifier, x, device, options);
-  if (!options.output.empty()) save_npy(options.output, std::span(scores), rows, 1);
-  if (!options.logits.empty()) save_npy(options.logits, values, rows, classes);
+  if (!options.output.empty()) save_array(options.output, std::span<const double>(scores), rows, 1);
+  if (!options.logits.empty()) save_array(options.logits, values, rows, classes);
   const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
   const double mean =
       std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(rows);
@@ -133,10 +132,13 @@ void add_openset_score(CLI::App& openset) {
       "score", "Score examples: the larger, the more like what the classifier was trained on");
   auto options = std::make_shared<ScoreOptions>();
   auto common = std::make_shared<CommonOptions>();
-  command->add_option("MODEL", options->model, "from partita openset train")->required();
+  command->add_option("MODEL", options->model, "from partita openset train")
+      ->option_text("FILE")
+      ->required();
   command
       ->add_option("DATA", options->data,
                    "images as IDX, gzip or not; points as rows of .npy, .npz, .safetensors or .csv")
+      ->option_text("FILE")
       ->required();
   add_choice(*command, "--score", options->score, kScores,
              "msp: log of the largest probability; max-logit; entropy: negated; energy: "
@@ -150,10 +152,11 @@ void add_openset_score(CLI::App& openset) {
                    "how far odin moves each number of an input; pixels go from -1 to 1 (0.0014)")
       ->option_text("E")
       ->check(number("[0, inf)"));
-  command->add_option("--logits", options->logits, "write the logits as .npy")->option_text("FILE");
+  add_output_option(*command, "--logits", options->logits, "write the logits: .npy or .csv",
+                    {".npy", ".csv"});
   add_device(*command, options->device);
   add_common(*command, *common);
-  add_output(*command, options->output, "the scores, one per row, as .npy");
+  add_output(*command, options->output, "the scores, one per row: .npy or .csv", {".npy", ".csv"});
   command->footer(
       "Example:\n"
       "  partita openset score digits.model t10k-images-idx3-ubyte.gz -o scores.npy");

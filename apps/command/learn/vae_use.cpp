@@ -23,8 +23,8 @@
 #include "apps/report/numbers.hpp"
 #include "apps/report/page.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/array_file.hpp"
 #include "partita/io/file.hpp"
-#include "partita/io/npy.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/learn/vae/vae_model.hpp"
 #include "partita/learn/vae/vae_training.hpp"
@@ -112,9 +112,10 @@ void give(const UseOptions& options, const vae::VaeModel& model, const Tensor& i
           const std::string& what, const std::vector<CaptionedFigure>& figures) {
   if (!options.output.empty()) {
     const Tensor rows = images.to(at::kFloat).contiguous();
-    save_npy(options.output,
-             std::span<const float>(rows.data_ptr<float>(), static_cast<std::size_t>(rows.numel())),
-             static_cast<std::size_t>(rows.size(0)), static_cast<std::size_t>(rows.size(1)));
+    save_array(
+        options.output,
+        std::span<const float>(rows.data_ptr<float>(), static_cast<std::size_t>(rows.numel())),
+        static_cast<std::size_t>(rows.size(0)), static_cast<std::size_t>(rows.size(1)));
   }
   if (!options.report.empty()) {
     Page page(what, options.model);
@@ -197,7 +198,9 @@ struct Use {
 void add(CLI::App& vae, const Use& use) {
   auto* command = vae.add_subcommand(use.name, use.description);
   auto options = std::make_shared<UseOptions>();
-  command->add_option("MODEL", options->model, "from partita vae train")->required();
+  command->add_option("MODEL", options->model, "from partita vae train")
+      ->option_text("FILE")
+      ->required();
   if (use.images) {
     options->images = *use.images;
     add_image_data(*command, options->directory,
@@ -219,7 +222,8 @@ void add(CLI::App& vae, const Use& use) {
   add_device(*command, options->device);
   add_common(*command, options->common);
   if (use.pictures) {
-    add_output(*command, options->output, "the images, one per row, as .npy");
+    add_output(*command, options->output, "the images, one per row: .npy or .csv",
+               {".npy", ".csv"});
     add_report(*command, options->report, "the pictures");
   }
   command->footer(std::string("Example:\n  ") + use.footer);

@@ -17,9 +17,10 @@
 #include "apps/command/options.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/array_file.hpp"
 #include "partita/io/file.hpp"
-#include "partita/io/npy.hpp"
 #include "partita/random/shuffle.hpp"
 
 namespace partita::app {
@@ -67,45 +68,48 @@ struct EvaluateOptions {
 /// Some of the rows of a matrix, with their labels.
 struct Part {
   std::vector<std::byte> memory;  // holds a copy; empty if the rows are a whole file's
-  Rows rows;
+  Predictions predictions;
   std::vector<std::int64_t> labels;
 };
 
-Part copy_rows(Rows rows, std::span<const std::int64_t> labels,
+Part copy_rows(const Predictions& predictions, std::span<const std::int64_t> labels,
                std::span<const std::size_t> chosen) {
+  const Rows rows = predictions.rows;
   const std::size_t row_bytes = rows.columns() * element_size(rows.dtype());
-  Part part{std::vector<std::byte>(chosen.size() * row_bytes), rows, {}};
+  Part part{std::vector<std::byte>(chosen.size() * row_bytes), predictions, {}};
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     std::memcpy(part.memory.data() + i * row_bytes, rows.slice(chosen[i], 1).data(), row_bytes);
     part.labels.push_back(labels[chosen[i]]);
   }
-  part.rows = {part.memory.data(), rows.dtype(), chosen.size(), rows.columns(),
-               static_cast<std::ptrdiff_t>(rows.columns())};
+  part.predictions.rows = {part.memory.data(), rows.dtype(), chosen.size(), rows.columns(),
+                           static_cast<std::ptrdiff_t>(rows.columns())};
   return part;
 }
 
 /// Rows in a random order: the first part is fitted, the rest evaluated. Each has at least one.
-std::pair<Part, Part> split_rows(Rows rows, std::span<const std::int64_t> labels, double share,
+std::pair<Part, Part> split_rows(const Predictions& predictions,
+                                 std::span<const std::int64_t> labels, double share,
                                  const Stream& stream) {
-  if (rows.rows() < 2) throw InvalidArgument("--split", "1 row cannot be split");
-  std::vector<std::size_t> order(rows.rows());
+  if (labels.size() < 2) throw InvalidArgument("--split", "1 row cannot be split");
+  std::vector<std::size_t> order(labels.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   shuffle(order, stream);
   const auto wanted =
       static_cast<std::size_t>(std::llround(share * static_cast<double>(order.size())));
   const std::size_t fitted = std::clamp<std::size_t>(wanted, 1, order.size() - 1);
   const std::span<const std::size_t> all = order;
-  return {copy_rows(rows, labels, all.first(fitted)), copy_rows(rows, labels, all.subspan(fitted))};
+  return {copy_rows(predictions, labels, all.first(fitted)),
+          copy_rows(predictions, labels, all.subspan(fitted))};
 }
 
-CalibrationEvaluation evaluate(Rows rows, std::span<const std::int64_t> labels,
+CalibrationEvaluation evaluate(const Predictions& predictions, std::span<const std::int64_t> labels,
                                const MeasureOptions& measure, const CommonOptions& common,
                                const Calibrator* calibrator = nullptr) {
   const CalibrationBins bins{.bins = measure.bins, .equal_mass = measure.equal_mass};
   if (measure.resamples == 0) {
-    return evaluate_calibration(rows, labels, bins, calibrator, common.threads);
+    return evaluate_calibration(predictions, labels, bins, calibrator, common.threads);
   }
-  return evaluate_calibration(rows, labels, Stream{.seed = common.seed}.child(kResamples),
+  return evaluate_calibration(predictions, labels, Stream{.seed = common.seed}.child(kResamples),
                               {.resamples = measure.resamples, .threads = common.threads}, bins,
                               calibrator);
 }
@@ -117,24 +121,45 @@ auto naming_files(const InputOptions& input, const Work& work) {
     return work();
   } catch (const InvalidArgument& error) {
     const std::string& file = error.argument() == "labels" ? input.labels : input.logits;
-    if (error.argument() != "labels" && error.argument() != "logits") throw;
+    if (error.argument() != "labels" && error.argument() != "logits" &&
+        error.argument() != "probabilities") {
+      throw;
+    }
     throw DataError(file, error.reason());
   }
 }
 
+/// Says that probabilities of 0 are not taken as they are where their logarithms must be finite.
+void note_zeros(const Predictions& predictions, CalibrationMethod method, const std::string& file) {
+  const bool finite = method == CalibrationMethod::vector || method == CalibrationMethod::matrix;
+  if (!finite || !predictions.are_probabilities) return;
+  const Rows rows = predictions.rows;
+  std::size_t zeros = 0;
+  visit(rows.dtype(), [&]<Element T>(T) {
+    for (std::size_t r = 0; r < rows.rows(); ++r) {
+      const T* const row = rows.row_data<T>(r);
+      zeros += static_cast<std::size_t>(std::count_if(
+          row, row + rows.columns(), [](T p) { return static_cast<double>(p) == 0; }));
+    }
+  });
+  if (zeros == 0) return;
+  note(fmt::format("partita: warning: {}: {} of 0 count as {:.2g} in {} scaling", file,
+                   zeros == 1 ? "1 probability" : fmt::format("{} probabilities", grouped(zeros)),
+                   least_probability(rows.dtype()), name_of(method)));
+}
+
 CalibrationResult fit(const FitOptions& options) {
-  const LogitsInput input(options.input, options.common.threads);
-  if (input.rows().columns() < 2) {
-    throw DataError(options.input.logits, "1 class: there is nothing to calibrate");
-  }
-  const std::vector<std::int64_t> labels = read_labels(options.input, input.rows());
+  const PredictionsInput input(options.input, options.common.threads);
+  const Predictions all = input.predictions();
+  const std::vector<std::int64_t> labels = input.labels(options.input.labels);
+  note_zeros(all, options.method, options.input.logits);
   const bool split = options.split < 1;
   std::optional<std::pair<Part, Part>> parts;
   if (split) {
-    parts = split_rows(input.rows(), labels, options.split,
-                       Stream{.seed = options.common.seed}.child(kSplit));
+    parts =
+        split_rows(all, labels, options.split, Stream{.seed = options.common.seed}.child(kSplit));
   }
-  const Part whole{{}, input.rows(), labels};
+  const Part whole{{}, all, labels};
   const Part& fitted = split ? parts->first : whole;
   const Part& evaluated = split ? parts->second : whole;
 
@@ -143,24 +168,26 @@ CalibrationResult fit(const FitOptions& options) {
   result.split = split;
   result.fitted_rows = fitted.labels.size();
   result.evaluated_rows = evaluated.labels.size();
-  result.classes = input.rows().columns();
+  result.classes = all.rows.columns();
   result.resamples = options.measure.resamples;
   result.seed = options.common.seed;
   {
     Meter meter("fitting");
     result.fit =
-        fit_calibrator(options.method, fitted.rows, fitted.labels,
+        fit_calibrator(options.method, fitted.predictions, fitted.labels,
                        {.bins = options.measure.bins, .equal_mass = options.measure.equal_mass},
                        options.common.threads, meter.progress());
   }
-  result.before = evaluate(evaluated.rows, evaluated.labels, options.measure, options.common);
+  result.before =
+      evaluate(evaluated.predictions, evaluated.labels, options.measure, options.common);
   if (!result.fit->calibrator) return result;
   const Calibrator& calibrator = *result.fit->calibrator;
-  result.after =
-      evaluate(evaluated.rows, evaluated.labels, options.measure, options.common, &calibrator);
+  result.after = evaluate(evaluated.predictions, evaluated.labels, options.measure, options.common,
+                          &calibrator);
   const auto* t = std::get_if<TemperatureScaling>(&calibrator.parameters());
   if (t != nullptr && !options.measure.report.empty()) {
-    result.curve = nll_curve(fitted.rows, fitted.labels, t->temperature, options.common.threads);
+    result.curve =
+        nll_curve(fitted.predictions, fitted.labels, t->temperature, options.common.threads);
   }
   return result;
 }
@@ -218,23 +245,22 @@ void run_fit(const FitOptions& options) {
 void run_apply(const ApplyOptions& options) {
   const Calibrator calibrator =
       Calibrator::from_json(read_file(options.calibrator), options.calibrator);
-  const LogitsInput input(options.input, options.common.threads);
-  const Rows rows = input.rows();
+  const PredictionsInput input(options.input, options.common.threads);
+  const Predictions predictions = input.predictions();
+  const Rows rows = predictions.rows;
   if (rows.columns() != calibrator.classes()) {
     throw DataError(options.input.logits,
                     fmt::format("{} classes, expected {} as {} has", rows.columns(),
                                 calibrator.classes(), options.calibrator));
   }
+  note_zeros(predictions, calibrator.method(), options.input.logits);
   const auto write = [&]<class T>(T) {
     std::vector<T> out(rows.rows() * rows.columns());
     naming_files(options.input, [&] {
-      calibrator.transform(rows, {out.data(), rows.rows(), rows.columns()},
+      calibrator.transform(predictions, {out.data(), rows.rows(), rows.columns()},
                            {.threads = options.common.threads});
     });
-    if (options.input.probabilities) {
-      for (T& value : out) value = std::exp(value);
-    }
-    save_npy(options.output, std::span<const T>(out), rows.rows(), rows.columns());
+    save_array(options.output, std::span<const T>(out), rows.rows(), rows.columns());
   };
   const bool wide = rows.dtype() == DType::f64;
   wide ? write(double{}) : write(float{});
@@ -251,16 +277,17 @@ void run_apply(const ApplyOptions& options) {
 }
 
 void run_evaluate(const EvaluateOptions& options) {
-  const LogitsInput input(options.input, options.common.threads);
-  const std::vector<std::int64_t> labels = read_labels(options.input, input.rows());
+  const PredictionsInput input(options.input, options.common.threads);
+  const Predictions predictions = input.predictions();
+  const std::vector<std::int64_t> labels = input.labels(options.input.labels);
   CalibrationResult result;
   result.logits = options.input.logits;
   result.evaluated_rows = labels.size();
-  result.classes = input.rows().columns();
+  result.classes = predictions.rows.columns();
   result.resamples = options.measure.resamples;
   result.seed = options.common.seed;
   result.before = naming_files(options.input, [&] {
-    return evaluate(input.rows(), labels, options.measure, options.common);
+    return evaluate(predictions, labels, options.measure, options.common);
   });
   if (!options.measure.report.empty()) {
     write_file(options.measure.report, calibration_report(result));
@@ -331,7 +358,8 @@ void add_apply(CLI::App& app) {
   add_logits(*command, options->input);
   add_common(*command, options->common);
   add_output(*command, options->output,
-             "log-probabilities (probabilities with --probabilities), as .npy")
+             "log-probabilities (probabilities with --probabilities), as .npy or .csv",
+             {".npy", ".csv"})
       ->required();
   command->footer(
       "Example:\n"

@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <iterator>
 #include <memory>
 #include <span>
 
@@ -14,8 +12,8 @@
 #include "apps/command/terminal.hpp"
 #include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/array_file.hpp"
 #include "partita/io/file.hpp"
-#include "partita/io/npy.hpp"
 
 namespace partita::app {
 namespace {
@@ -27,10 +25,6 @@ struct ApplyThresholdOptions {
   CommonOptions common;
   std::string output;
 };
-
-std::string ending(const std::string& path) {
-  return std::filesystem::path(path).extension().string();
-}
 
 /// The score of the threshold, with the files of the command line.
 ScoreOptions score_of(const Threshold& threshold, const ScoreOptions& inputs) {
@@ -55,37 +49,27 @@ void check_training(const Scorer& scorer, const Threshold& threshold,
   }
 }
 
-void save_csv(const std::string& path, std::span<const double> scores, double threshold) {
-  fmt::memory_buffer text;
-  fmt::format_to(std::back_inserter(text), "score,in\n");
-  for (const double score : scores) {
-    fmt::format_to(std::back_inserter(text), "{},{}\n", score, score >= threshold ? 1 : 0);
-  }
-  write_file(path, {text.data(), text.size()});
-}
-
 void save(const std::string& path, std::span<const double> scores, double threshold) {
-  if (ending(path) == ".csv") return save_csv(path, scores, threshold);
   std::vector<double> table;
   for (const double score : scores) {
     table.push_back(score);
     table.push_back(score >= threshold ? 1 : 0);
   }
-  save_npy(path, std::span<const double>(table), scores.size(), 2);
+  save_array(path, std::span<const double>(table), scores.size(), 2, "score,in");
 }
 
 void run(const ApplyThresholdOptions& options) {
-  if (!options.output.empty() && ending(options.output) != ".npy" &&
-      ending(options.output) != ".csv") {
-    throw InvalidArgument("-o", "expected a name that ends in .npy or .csv, got " + options.output);
-  }
   const Threshold threshold = read_threshold(options.threshold);
   const ScoreOptions score = score_of(threshold, options.inputs);
   const Scorer scorer(score, options.common.threads);
   check_training(scorer, threshold, options);
-  const LogitsInput input(
-      {.logits = options.logits, .labels = {}, .probabilities = score.probabilities},
-      options.common.threads);
+  const ScoredInput input(score, options.logits, options.common.threads);
+  if (!score.of_features() && threshold.columns != 0 &&
+      input.rows().columns() != threshold.columns) {
+    throw DataError(options.logits,
+                    fmt::format("{} columns, expected {} as {} was made with",
+                                input.rows().columns(), threshold.columns, options.threshold));
+  }
   const std::vector<double> scores = scorer.scores(input.rows(), options.logits);
   const auto in = static_cast<std::size_t>(std::count_if(
       scores.begin(), scores.end(), [&](double s) { return s >= threshold.threshold; }));
@@ -126,7 +110,8 @@ void add_detect_apply(CLI::App& app) {
   add_common(*command, options->common);
   add_output(
       *command, options->output,
-      "for each row its score, and 1 if it is in, else 0: .csv, or .npy of float64 (rows, 2)");
+      "for each row its score, and 1 if it is in, else 0: .csv, or .npy of float64 (rows, 2)",
+      {".csv", ".npy"});
   command->footer(
       "Example:\n"
       "  partita detect apply threshold.json logits.npy -o marks.csv --json\n"

@@ -18,13 +18,6 @@
 namespace partita::app {
 namespace {
 
-LogitsInput open(const EvaluateDetectionOptions& options, const std::string& file) {
-  return {{.logits = file,
-           .labels = options.score.labels,
-           .probabilities = options.score.probabilities},
-          options.common.threads};
-}
-
 void check(const EvaluateDetectionOptions& options) {
   if (options.logits.empty() && options.in.empty()) {
     throw InvalidArgument("--in", "missing: give --in and --out, or --logits and --labels");
@@ -40,8 +33,8 @@ void check(const EvaluateDetectionOptions& options) {
 /// Scores the rows of two files.
 DetectionResult score_files(const EvaluateDetectionOptions& options) {
   const Scorer scorer(options.score, options.common.threads);
-  const LogitsInput in = open(options, options.in);
-  const LogitsInput out = open(options, options.out);
+  ScoredInput in(options.score, options.in, options.common.threads);
+  ScoredInput out(options.score, options.out, options.common.threads);
   if (in.rows().columns() != out.rows().columns()) {
     throw DataError(options.out,
                     fmt::format("{} columns, expected {}, as in {}", out.rows().columns(),
@@ -56,10 +49,12 @@ DetectionResult score_errors(const EvaluateDetectionOptions& options) {
   ScoreOptions score = options.score;
   score.labels.clear();
   const Scorer scorer(score, options.common.threads);
-  const LogitsInput input = open(options, options.logits);
-  const Rows logits = input.rows();
-  const auto labels = read_labels(
-      {.logits = options.logits, .labels = options.score.labels, .probabilities = false}, logits);
+  PredictionsInput input({.logits = options.logits,
+                          .labels = options.score.labels,
+                          .probabilities = options.score.probabilities},
+                         options.common.threads);
+  const Rows logits = input.logits();
+  const auto labels = input.labels(options.score.labels);
   const auto scores = scorer.scores(logits, options.logits);
   const auto predicted = argmax(logits, {.threads = options.common.threads});
   DetectionResult result;

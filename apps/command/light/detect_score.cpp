@@ -66,8 +66,8 @@ bool ScoreOptions::of_features() const { return std::holds_alternative<FeatureSc
 
 void add_score(CLI::App& app, ScoreOptions& options) {
   add_choice(app, "--score", options.score, kDetectionScores,
-             "of logits: msp (log of the largest softmax probability), max-logit, entropy, "
-             "energy; of features: mahalanobis, knn (msp)");
+             "of logits: msp (log of the largest softmax probability), max-logit (of one column: "
+             "scores of one's own), entropy, energy; of features: mahalanobis, knn (msp)");
   app.add_option("--temperature", options.temperature,
                  "divide the logits by T > 0; max-logit ignores it (1)")
       ->option_text("T")
@@ -142,6 +142,14 @@ std::vector<double> Scorer::scores(Rows rows, const std::string& name) const {
   if (features_ && rows.columns() != features_->rows().columns()) {
     throw DataError(name, fmt::format("{} columns, expected {}, as in {}", rows.columns(),
                                       features_->rows().columns(), options_.features));
+  }
+  const bool of_classes = options_.score == DetectionScore(LogitScore::msp) ||
+                          options_.score == DetectionScore(LogitScore::entropy);
+  if (of_classes && rows.columns() == 1) {
+    throw DataError(name, fmt::format("1 column, but {} compares classes: expected 2 or more, or "
+                                      "the probabilities of one of two with --probabilities; "
+                                      "--score max-logit takes scores as they are",
+                                      options_.name()));
   }
   std::vector<double> all;
   Meter meter("scoring");

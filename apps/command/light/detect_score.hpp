@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "apps/command/light/calibrate_input.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/names.hpp"
 #include "partita/base/rows.hpp"
@@ -45,6 +46,23 @@ void add_score_inputs(CLI::App& app, ScoreOptions& options);
 Json score_json(const ScoreOptions& options);
 /// The reverse. @throws nlohmann::json::exception, InvalidArgument
 ScoreOptions score_from_json(const Json& json);
+
+/// The rows of a file that are to be scored: features or own scores as they are, logits, or the
+/// logarithms of probabilities, of which one column is class 1 of two.
+class ScoredInput {
+ public:
+  /// @throws IoError; DataError as PredictionsInput
+  ScoredInput(const ScoreOptions& options, const std::string& path, int threads)
+      : input_({.logits = path, .labels = {}, .probabilities = options.probabilities}, threads,
+               options.probabilities ? OneColumn::two_classes : OneColumn::score),
+        rows_(input_.logits()) {}
+
+  Rows rows() const { return rows_; }
+
+ private:
+  PredictionsInput input_;
+  Rows rows_;
+};
 
 /// Scores rows, larger where they look like training. Fits what must be fitted once.
 class Scorer {

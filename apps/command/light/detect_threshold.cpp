@@ -31,14 +31,13 @@ struct ThresholdOptions {
 
 Threshold find_threshold(const ThresholdOptions& options) {
   const Scorer scorer(options.score, options.common.threads);
-  const LogitsInput in(
-      {.logits = options.in, .labels = {}, .probabilities = options.score.probabilities},
-      options.common.threads);
+  const ScoredInput in(options.score, options.in, options.common.threads);
   const std::vector<double> scores = scorer.scores(in.rows(), options.in);
   Threshold out{.score = options.score,
                 .threshold = threshold_at_tpr(scores, options.tpr),
                 .tpr = options.tpr,
-                .rows = scores.size()};
+                .rows = scores.size(),
+                .columns = in.rows().columns()};
   const auto accepted =
       std::count_if(scores.begin(), scores.end(), [&](double s) { return s >= out.threshold; });
   out.accepted = static_cast<double>(accepted) / static_cast<double>(scores.size());
@@ -71,7 +70,8 @@ Threshold parse(const Json& json) {
                 .threshold = json.at("threshold").get<double>(),
                 .tpr = json.at("tpr").get<double>(),
                 .accepted = json.at("accepted").get<double>(),
-                .rows = json.at("rows").get<std::size_t>()};
+                .rows = json.at("rows").get<std::size_t>(),
+                .columns = json.value("columns", std::size_t{0})};
   if (json.contains("features")) {
     out.features = json.at("features").get<std::array<std::size_t, 2>>();
   }
@@ -87,6 +87,7 @@ Json to_json(const Threshold& threshold) {
   json["tpr"] = threshold.tpr;
   json["accepted"] = threshold.accepted;
   json["rows"] = threshold.rows;
+  json["columns"] = threshold.columns;
   if (threshold.features) json["features"] = *threshold.features;
   return json;
 }

@@ -12,10 +12,11 @@ namespace partita::app {
 
 struct Threshold {
   ScoreOptions score;
-  double threshold = 0;  // rows with this score or more are in
-  double tpr = 0;        // the share of known rows to accept
-  double accepted = 0;   // the share that is accepted
-  std::size_t rows = 0;  // number of known rows
+  double threshold = 0;     // rows with this score or more are in
+  double tpr = 0;           // the share of known rows to accept
+  double accepted = 0;      // the share that is accepted
+  std::size_t rows = 0;     // number of known rows
+  std::size_t columns = 0;  // of them; 0 in files of older versions
   std::optional<std::array<std::size_t, 2>> features =
       {};  // rows and columns of the training features
 };

@@ -1,6 +1,7 @@
 // partita embed eval and partita embed nearest: what word vectors know.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -16,7 +17,7 @@ namespace partita::app {
 namespace {
 
 struct EvalOptions {
-  std::string vectors;
+  VectorsInput vectors;
   std::vector<std::string> similarity;
   std::string analogies;
   CommonOptions common;
@@ -30,8 +31,8 @@ void run_eval(const EvalOptions& options) {
   if (options.similarity.empty() && options.analogies.empty()) {
     throw InvalidArgument("--similarity", "expected this or --analogies, got neither");
   }
-  const WordSimilarity words(load_word_vectors(options.vectors));
-  Json json = {{"vectors", options.vectors}, {"similarity", Json::array()}};
+  const WordSimilarity words(options.vectors.load());
+  Json json = {{"vectors", options.vectors.path}, {"similarity", Json::array()}};
   std::string text;
   for (const std::string& file : options.similarity) {
     const SimilarityScore score = words.similarity(file);
@@ -40,8 +41,10 @@ void run_eval(const EvalOptions& options) {
                                   {"spearman", score.correlation},
                                   {"pairs", score.pairs},
                                   {"lines", score.lines}});
-    text += fmt::format("{:<32}  Spearman {:6.3f}  of {} of {} pairs\n", name, score.correlation,
-                        score.pairs, score.lines);
+    const std::string correlation =
+        std::isnan(score.correlation) ? "  none" : fmt::format("{:6.3f}", score.correlation);
+    text += fmt::format("{:<32}  Spearman {}  of {} of {} pairs\n", name, correlation, score.pairs,
+                        score.lines);
   }
   if (!options.analogies.empty()) {
     AnalogyScore total{"all", 0, 0, 0};
@@ -68,25 +71,27 @@ void run_eval(const EvalOptions& options) {
 }
 
 struct NearestOptions {
-  std::string vectors;
+  VectorsInput vectors;
   std::vector<std::string> words;
   std::size_t k = 10;
   CommonOptions common;
 };
 
 void run_nearest(const NearestOptions& options) {
-  const WordSimilarity words(load_word_vectors(options.vectors));
-  for (const std::string& word : options.words) {
-    if (!words.find(word)) {
-      throw DataError(options.vectors, fmt::format("no vector for {}", word));
+  const WordSimilarity words(options.vectors.load());
+  const auto nearest = [&](const std::string& query) {
+    try {
+      return words.nearest(query, options.k);
+    } catch (const InvalidArgument& error) {
+      throw DataError(options.vectors.path, error.reason());
     }
-  }
+  };
   Json json = Json::object();
   std::string text;
   for (const std::string& word : options.words) {
     Json found = Json::array();
     text += word + '\n';
-    for (const Neighbor& neighbor : words.nearest(word, options.k)) {
+    for (const Neighbor& neighbor : nearest(word)) {
       found.push_back({{"word", neighbor.word}, {"cosine", neighbor.cosine}});
       text += fmt::format("  {:.4f}  {}\n", neighbor.cosine, neighbor.word);
     }
@@ -101,9 +106,7 @@ void add_embed_eval(CLI::App& embed) {
   auto* command =
       embed.add_subcommand("eval", "Compare similarities and analogies with human judgment");
   auto options = std::make_shared<EvalOptions>();
-  command->add_option("VECTORS", options->vectors, "word vectors: text, word2vec binary or .npy")
-      ->option_text("FILE")
-      ->required();
+  add_vectors(*command, options->vectors);
   command
       ->add_option("--similarity", options->similarity,
                    "lines of two words and a score, like WordSim-353 and MEN")
@@ -126,17 +129,19 @@ void add_embed_eval(CLI::App& embed) {
 void add_embed_nearest(CLI::App& embed) {
   auto* command = embed.add_subcommand("nearest", "List the words nearest to others");
   auto options = std::make_shared<NearestOptions>();
-  command->add_option("VECTORS", options->vectors, "word vectors: text, word2vec binary or .npy")
-      ->option_text("FILE")
-      ->required();
-  command->add_option("WORD", options->words, "words whose neighbors to list")
+  add_vectors(*command, options->vectors);
+  command
+      ->add_option("WORD", options->words,
+                   "words whose neighbors to list; or one argument with + and - between words, as "
+                   "'king - man + woman'")
       ->option_text("WORD...")
       ->required();
   add_k(*command, options->k, "neighbors per word");
   add_common(*command, options->common);
   command->footer(
       "Example:\n"
-      "  partita embed nearest novels.bin whale ship -k 5");
+      "  partita embed nearest novels.bin whale ship -k 5\n"
+      "  partita embed nearest novels.bin 'king - man + woman' -k 1");
   command->callback([options] { run_nearest(*options); });
 }
 

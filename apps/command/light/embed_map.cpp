@@ -21,7 +21,7 @@ namespace partita::app {
 namespace {
 
 struct MapOptions {
-  std::string vectors;
+  VectorsInput vectors;
   std::string report;
   std::size_t words = 200;
   std::size_t skip = 100;
@@ -53,9 +53,9 @@ std::string picture(const std::vector<std::string>& words, const std::vector<Pla
 }
 
 void run(const MapOptions& options) {
-  const WordVectors vectors = load_word_vectors(options.vectors);
+  const WordVectors vectors = options.vectors.load();
   if (vectors.words.size() < 10) {
-    throw DataError(options.vectors,
+    throw DataError(options.vectors.path,
                     fmt::format("{} words, expected 10 or more for a map", vectors.words.size()));
   }
   const std::size_t shown = std::min(options.words, vectors.words.size());
@@ -64,7 +64,7 @@ void run(const MapOptions& options) {
   const auto first = vectors.words.begin() + static_cast<std::ptrdiff_t>(skipped);
   const std::vector<std::string> words(first, first + static_cast<std::ptrdiff_t>(shown));
 
-  Page page("Map of words", fmt::format("{}: {} words of {} numbers", options.vectors,
+  Page page("Map of words", fmt::format("{}: {} words of {} numbers", options.vectors.path,
                                         grouped(vectors.words.size()), vectors.dim));
   page.figures({{.svg = picture(words, places),
                  .caption = fmt::format(
@@ -89,9 +89,7 @@ void run(const MapOptions& options) {
 void add_embed_map(CLI::App& embed) {
   auto* command = embed.add_subcommand("map", "Draw the most frequent words in the plane");
   auto options = std::make_shared<MapOptions>();
-  command->add_option("VECTORS", options->vectors, "word vectors: text, word2vec binary or .npy")
-      ->option_text("FILE")
-      ->required();
+  add_vectors(*command, options->vectors);
   command->add_option("--words", options->words, "how many words (200)")
       ->option_text("N")
       ->check(whole_number(10, 5000));

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 
 #include "apps/command/light/embed.hpp"
 #include "apps/command/options.hpp"
@@ -58,20 +57,6 @@ void show(const TrainingUpdate& at) {
   std::fflush(stderr);
 }
 
-/// Checks before hours of work that the output can be written.
-void check_writable(const std::string& output) {
-  check_word_vectors_path(output);
-  const std::filesystem::path path(output);
-  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
-  const bool exists = std::filesystem::exists(path);
-  if (exists && std::filesystem::is_directory(path)) {
-    throw IoError(output, "cannot write: Is a directory");
-  }
-  if (::access((exists ? path : directory).c_str(), W_OK) != 0) {
-    throw IoError(output, fmt::format("cannot write: {}", std::generic_category().message(errno)));
-  }
-}
-
 Corpus read_corpus(const TrainOptions& options) {
   Meter meter("reading");
   Corpus corpus(options.corpus, options.vocabulary, meter.progress());
@@ -79,7 +64,7 @@ Corpus read_corpus(const TrainOptions& options) {
 }
 
 void run(TrainOptions options) {
-  check_writable(options.output);
+  check_word_vectors_path(options.output);
   options.embedding.alpha = options.alpha;
   options.embedding.threads = options.common.threads;
 
@@ -177,7 +162,8 @@ void add_embed_train(CLI::App& embed) {
   command->add_flag("--resume", options->resume,
                     "resume from OUTPUT.checkpoint if it exists, to the same result");
   add_common(*command, options->common);
-  add_output(*command, options->output, "the vectors: .txt, .vec, .bin (as word2vec's) or .npy")
+  add_output(*command, options->output, "the vectors: .txt, .vec, .bin (as word2vec's) or .npy",
+             {".txt", ".vec", ".bin", ".npy"})
       ->required();
   command->footer(
       "Example:\n"

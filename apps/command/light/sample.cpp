@@ -21,7 +21,6 @@
 #include "partita/base/parallel.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/io/array_file.hpp"
-#include "partita/io/npy.hpp"
 #include "partita/sampler/sample.hpp"
 
 namespace partita::app {
@@ -211,13 +210,13 @@ std::string to_text(const std::vector<Draw>& draws) {
 
 void save_indices(const SampleOptions& options, std::span<const std::int64_t> indices,
                   std::size_t rows, std::size_t k) {
-  save_npy(options.output, indices, rows, k);
+  save_array(options.output, indices, rows, k);
   note(fmt::format("wrote {}: int64 ({}, {})", options.output, rows, k));
 }
 
 void run(const SampleOptions& options) {
   const ArrayFile file(options.logits);
-  const Rows logits = file.rows();
+  const Rows logits = file.rows(OneDimension::row);
   check_between("-k", options.k, 1, logits.columns(), "the categories of " + options.logits);
   const SettingsOfRows settings(options, logits);
   if (options.logprobs) {
@@ -249,7 +248,11 @@ void add_sample(CLI::App& app) {
   auto* command =
       app.add_subcommand("sample", "Draw categories without replacement from rows of logits");
   auto options = std::make_shared<SampleOptions>();
-  command->add_option("LOGITS", options->logits, "rows of logits: .npy, .npz, .safetensors or .csv")
+  command
+      ->add_option(
+          "LOGITS", options->logits,
+          "rows of logits, or one: .npy, .npz, .safetensors or .csv, gzip or not; - for standard "
+          "input")
       ->option_text("FILE[:ARRAY]")
       ->required();
   add_k(*command, options->k, "categories to draw from each row, all different");
@@ -266,7 +269,8 @@ void add_sample(CLI::App& app) {
   add_filter(*command, options->sampler);
   add_draw_options(*command, options->sampler);
   add_common(*command, options->common);
-  add_output(*command, options->output, "the categories as .npy, int64 (rows, k)")
+  add_output(*command, options->output, "the categories, int64 (rows, k): .npy or .csv",
+             {".npy", ".csv"})
       ->excludes("--json");
   command->footer(
       "Example:\n"

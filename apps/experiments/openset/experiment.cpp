@@ -132,7 +132,7 @@ class Trainee {
         {.steps = options_.steps,
          .files = {.checkpoint = run.checkpoint,
                    .checkpoint_seconds = run.checkpoint_seconds,
-                   .run = run_name(),
+                   .run = facts(),
                    .log = run.log}},
         [this](std::uint64_t number) { return step(number); }, {}, begin(phases, way_.name));
   }
@@ -215,16 +215,25 @@ class Trainee {
     return model_->confidence_step(x, y, unknown);
   }
 
-  /// Everything that the weights depend on but the number of steps.
-  std::string run_name() const {
-    return fmt::format(
-        "data {}, {} examples, classes {}, way {}, out-set {}, beta {}, generator loss {}, "
-        "learning rate {}, beta1 {}, warm-up {}, clip norm {}, batch {}, width {}, seed {}",
-        data_name(options_), data_.train.x.size(0), fmt::join(data_.classes, " "), way_.name,
-        options_.out_set.empty() ? "-" : options_.out_set, options_.beta,
-        name_of(kOpensetGeneratorLosses, options_.generator_loss), options_.learning_rate,
-        options_.beta1, options_.warm_up, options_.clip_norm, options_.batch, options_.width,
-        options_.seed);
+  /// All that the weights depend on but the number of steps, more of which continue the same run,
+  /// unless they say when the classifier is held.
+  training::RunFacts facts() const {
+    training::RunFacts facts;
+    facts.add("way", way_.name)
+        .add("examples", training::digest(data_.train.x))
+        .add("labels", training::digest(data_.train.y))
+        .add("out-set", given_.defined() ? training::digest(given_) : "none")
+        .add("beta", options_.beta)
+        .add("generator loss", name_of(kOpensetGeneratorLosses, options_.generator_loss))
+        .add("learning rate", options_.learning_rate)
+        .add("beta1", options_.beta1)
+        .add("warm-up", options_.warm_up)
+        .add("clip norm", options_.clip_norm)
+        .add("batch", options_.batch)
+        .add("width", options_.width)
+        .add("seed", options_.seed);
+    if (way_.method == Method::held) facts.add("steps", options_.steps);
+    return facts;
   }
 
   /// What a report shows for this classifier alone.

@@ -28,10 +28,7 @@ class OracleExperiment {
             seqgan::sample(*oracle_, options.sequences, options.length, stream(SeqganDraw::real))),
         held_out_(seqgan::sample(*oracle_, options.sequences, options.length,
                                  stream(SeqganDraw::held_out))),
-        phases_(options,
-                fmt::format("{} sequences of {} by an oracle of {} tokens", options.sequences,
-                            options.length, options.vocabulary),
-                real_, held_out_, phases) {}
+        phases_(options, real_, held_out_, phases) {}
 
   SeqganOracleResult run() {
     SeqganOracleResult result;

@@ -61,47 +61,48 @@ SeqganCurve curve_of(const SeqganPhase& phase, const std::string& name) {
   return {name};
 }
 
-SeqganPhases::SeqganPhases(const SeqganOptions& options, std::string data, Tensor real,
-                           Tensor held_out, const Phases& phases)
-    : options_(options),
-      phases_(phases),
-      data_(std::move(data)),
-      real_(std::move(real)),
-      held_out_(std::move(held_out)) {
+SeqganPhases::SeqganPhases(const SeqganOptions& options, Tensor real, Tensor held_out,
+                           const Phases& phases)
+    : options_(options), phases_(phases), real_(std::move(real)), held_out_(std::move(held_out)) {
   // Checks what the last phase would refuse, before anything is trained.
   filters_of(options);
   check_at_least("negatives", options.negatives, options.batch, "a batch");
 }
 
-training::RunFiles SeqganPhases::files(const std::string& name, const std::string& settings) const {
+training::RunFiles SeqganPhases::files(const std::string& name, bool discriminator) const {
   const RunOptions run = options_.run.named(name);
+  // What the phase does not see: its networks, and what its generator has learned before.
+  training::RunFacts facts{{"phase", name}};
+  facts.add("hidden", options_.hidden);
+  if (discriminator) {
+    facts.add("mle epochs", options_.mle_epochs)
+        .add("mle rate", options_.mle_rate)
+        .add("patience", options_.patience)
+        .add("filters", filters_text(options_.filters))
+        .add("features", options_.features)
+        .add("dropout", options_.dropout)
+        .add("pretraining", options_.pretraining)
+        .add("held-out lines", training::digest(held_out_));
+  }
   return {.checkpoint = run.checkpoint,
           .checkpoint_seconds = run.checkpoint_seconds,
-          .run = fmt::format("seqgan {} of {}, hidden {}, {}, seed {}", name, data_,
-                             options_.hidden, settings, options_.seed),
+          .run = std::move(facts),
           .log = run.log};
-}
-
-std::string SeqganPhases::maximum_likelihood_settings(double final_teacher) const {
-  return fmt::format("batch {}, MLE of {} epochs, patience {}, rate {}, clip norm {}, teacher {}",
-                     options_.batch, options_.mle_epochs, options_.patience, options_.mle_rate,
-                     options_.clip_norm, final_teacher);
 }
 
 SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Policy& policy,
                                              double final_teacher,
                                              const training::Evaluate& evaluate) const {
   return phase_of(
-      name,
-      seqgan::train_maximum_likelihood(
-          policy, real_, held_out_, seqgan_stream(options_, SeqganDraw::maximum_likelihood),
-          {.epochs = options_.mle_epochs,
-           .batch = options_.batch,
-           .learning_rate = options_.mle_rate,
-           .clip_norm = options_.clip_norm,
-           .patience = final_teacher < 1 ? 0 : options_.patience,
-           .final_teacher = final_teacher},
-          files(name, maximum_likelihood_settings(final_teacher)), evaluate, begin(phases_, name)));
+      name, seqgan::train_maximum_likelihood(
+                policy, real_, held_out_, seqgan_stream(options_, SeqganDraw::maximum_likelihood),
+                {.epochs = options_.mle_epochs,
+                 .batch = options_.batch,
+                 .learning_rate = options_.mle_rate,
+                 .clip_norm = options_.clip_norm,
+                 .patience = final_teacher < 1 ? 0 : options_.patience,
+                 .final_teacher = final_teacher},
+                files(name, /*discriminator=*/false), evaluate, begin(phases_, name)));
 }
 
 std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, const Policy& other,
@@ -129,29 +130,18 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
        .discriminator_learning_rate = options_.d_rate,
        .penalty = options_.penalty,
        .clip_norm = options_.clip_norm});
-  const std::string settings = fmt::format(
-      "{}, filters {}, features {}, dropout {}, penalty {}, {} passes over {} negatives at rate {}",
-      maximum_likelihood_settings(1), filters_text(options_.filters), options_.features,
-      options_.dropout, options_.penalty, options_.d_epochs, options_.negatives, options_.d_rate);
   std::vector<SeqganPhase> phases;
   if (options_.pretraining > 0) {
     const std::string name = "discriminator";
-    phases.push_back(
-        phase_of(name, gan.pretrain_discriminator(options_.pretraining, files(name, settings),
-                                                  begin(phases_, name))));
+    phases.push_back(phase_of(
+        name, gan.pretrain_discriminator(options_.pretraining, files(name, /*discriminator=*/true),
+                                         begin(phases_, name))));
   }
   const std::string name = "SeqGAN";
-  const training::RunFiles written = files(
-      name,
-      fmt::format("{}, pretraining {}, reward {}, {} roll-outs, update rate {}, g-steps {} at rate "
-                  "{}, d-steps {}",
-                  settings, options_.pretraining, name_of(kSeqganRewards, options_.reward),
-                  options_.rollouts, options_.update_rate, options_.g_steps, options_.g_rate,
-                  options_.d_steps));
   phases.push_back(phase_of(name, gan.train({.steps = options_.iterations,
                                              .log_every = options_.evaluate_every,
                                              .evaluate_every = options_.evaluate_every,
-                                             .files = written},
+                                             .files = files(name, /*discriminator=*/true)},
                                             evaluate, begin(phases_, name))));
   return phases;
 }

@@ -32,9 +32,7 @@ class SeqganPhases {
  public:
   using Policy = std::shared_ptr<seqgan::SequencePolicy>;
 
-  /// @param data what `real` is, for a checkpoint's name.
-  SeqganPhases(const SeqganOptions& options, std::string data, Tensor real, Tensor held_out,
-               const Phases& phases);
+  SeqganPhases(const SeqganOptions& options, Tensor real, Tensor held_out, const Phases& phases);
 
   /// @param name the phase's, also in the names of files.
   /// @param final_teacher below 1: scheduled sampling to the end; else early stopping.
@@ -48,12 +46,11 @@ class SeqganPhases {
                                        const training::Evaluate& evaluate) const;
 
  private:
-  training::RunFiles files(const std::string& name, const std::string& settings) const;
-  std::string maximum_likelihood_settings(double final_teacher) const;
+  /// @param discriminator whether the phase has one
+  training::RunFiles files(const std::string& name, bool discriminator) const;
 
   const SeqganOptions& options_;
   const Phases& phases_;
-  std::string data_;
   Tensor real_;
   Tensor held_out_;
 };

@@ -72,11 +72,8 @@ class TextExperiment {
         units_(TextUnits::learn(UnitKind::character, text.lines)),
         corpus_(split(text, units_, options)),
         held_out_(tokens_of(units_, corpus_.held_out, options.length).to(device_)),
-        phases_(options,
-                fmt::format("{} lines of {} characters in {}", corpus_.learned.size(),
-                            units_.size() - 1, options.corpus),
-                tokens_of(units_, corpus_.learned, options.length).to(device_), held_out_, phases) {
-  }
+        phases_(options, tokens_of(units_, corpus_.learned, options.length).to(device_), held_out_,
+                phases) {}
 
   SeqganTextResult run() {
     SeqganTextResult result{

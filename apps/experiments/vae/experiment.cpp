@@ -119,7 +119,7 @@ class Trainee {
                                    settings_.training,
                                    {.checkpoint = run.checkpoint,
                                     .checkpoint_seconds = run.checkpoint_seconds,
-                                    .run = run_name(),
+                                    .run = facts(),
                                     .log = run.log},
                                    begin(phases, name_of(kTerms, terms_)));
     return curves(result);
@@ -201,18 +201,10 @@ class Trainee {
     estimator_ = make_estimator(kind, chosen);
   }
 
-  /// Everything that the weights depend on but the number of steps.
-  std::string run_name() const {
-    const vae::TrainingOptions& t = settings_.training;
-    return fmt::format(
-        "data {}, {} images, latent {} {} x {}, decoder {}, hidden {}, {} {}, estimator {} {}, "
-        "samples {}, batch {}, learning rate {}, schedule {}, epsilon {}, held out {}, seed {}",
-        images_name(options_.directory), train_.size(0), name_of(kVaeLatents, options_.latent),
-        settings_.latent_dim, options_.categories, name_of(kVaeDecoders, options_.decoder),
-        fmt::join(settings_.hidden, "-"), name_of(kVaeObjectives, options_.objective),
-        name_of(kTerms, terms_), estimator_name(estimator_of(options_)), options_.temperature,
-        samples_, t.batch, t.learning_rate, t.schedule == vae::Schedule::iwae ? "iwae" : "constant",
-        t.epsilon, t.held_out, options_.seed);
+  /// What vae::train() does not see of a run.
+  training::RunFacts facts() const {
+    training::RunFacts facts{{"estimator", estimator_name(estimator_of(options_))}};
+    return facts.add("temperature", options_.temperature).add("samples of the estimator", samples_);
   }
 
   VaeVariant curves(const vae::TrainingResult& result) const {

@@ -1,6 +1,8 @@
 #include "partita/learn/language/text_training.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/optim/adam.h>
 
 #include <algorithm>
@@ -181,6 +183,44 @@ Split split(std::span<const std::string> lines, double share, const Stream& coin
   return out;
 }
 
+training::RunFacts facts_of(const NetworkOptions& network) {
+  return std::visit(
+      [](const auto& options) {
+        training::RunFacts facts;
+        if constexpr (requires { options.heads; }) {
+          facts.add("network", std::string("transformer")).add("heads", options.heads);
+        } else {
+          facts.add("network", std::string("lstm"));
+        }
+        return facts.add("dim", options.dim)
+            .add("layers", options.layers)
+            .add("dropout", options.dropout)
+            .add("cutoffs", fmt::format("{}", fmt::join(options.cutoffs, " ")));
+      },
+      network);
+}
+
+/// The rate falls to the last step, so that their number matters.
+training::RunFacts facts_of(const TextModel& model, std::span<const std::string> lines,
+                            const Stream& stream, const TextTrainingOptions& options) {
+  std::vector<std::string> vocabulary;
+  for (std::size_t token = 0; token < model.units.size(); ++token) {
+    const auto id = static_cast<Token>(token);
+    vocabulary.push_back(id == model.units.end_token() ? "" : model.units.decode({&id, 1}));
+  }
+  training::RunFacts facts = facts_of(model.options);
+  return facts.add("text", training::digest(lines))
+      .add("vocabulary", training::digest(vocabulary))
+      .add("epochs", options.epochs)
+      .add("batch", options.batch)
+      .add("length", options.length)
+      .add("learning rate", options.learning_rate)
+      .add("clip norm", options.clip_norm)
+      .add("held out", options.held_out)
+      .add("patience", options.patience)
+      .add("stream", stream);
+}
+
 }  // namespace
 
 TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
@@ -198,6 +238,7 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
       .steps = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(
                                               options.epochs * static_cast<double>(per_epoch)))),
       .files = files};
+  loop.files.run.add(facts_of(model, lines, stream, options));
 
   LanguageModel& network = *model.network;
   network.to(options.device);

@@ -91,13 +91,22 @@ training::LoopResult train_maximum_likelihood(
   }
   const auto per_epoch =
       static_cast<std::uint64_t>((real.size(0) + options.batch - 1) / options.batch);
-  const training::LoopOptions loop{
+  training::LoopOptions loop{
       .steps = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(
                                               options.epochs * static_cast<double>(per_epoch)))),
       .log_every = per_epoch,
       .evaluate_every = per_epoch,
       .patience = options.patience,
       .files = files};
+  loop.files.run.add("real", training::digest(real))
+      .add("held out", training::digest(held_out))
+      .add("epochs", options.epochs)  // over which the rate falls
+      .add("batch", options.batch)
+      .add("learning rate", options.learning_rate)
+      .add("clip norm", options.clip_norm)
+      .add("patience", options.patience)
+      .add("final teacher", options.final_teacher)
+      .add("stream", stream);
 
   const auto optimizer = adam(*policy, options.learning_rate);
   const std::vector<Part> parts = {{"generator", policy, optimizer, options.clip_norm}};
@@ -155,14 +164,36 @@ SeqGan::SeqGan(std::shared_ptr<SequencePolicy> generator,
 training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps,
                                                     const training::RunFiles& files,
                                                     const Progress& progress) {
+  training::LoopOptions loop{.steps = steps, .log_every = 1, .files = files};
+  loop.files.run.add(facts());
   return training::train(
-      std::span(parts_).subspan(kDiscriminator), {.steps = steps, .log_every = 1, .files = files},
+      std::span(parts_).subspan(kDiscriminator), loop,
       [&](std::uint64_t n) { return discriminator_step(stream_.child(kPretraining).child(n)); }, {},
       progress);
 }
 
-training::LoopResult SeqGan::train(const training::LoopOptions& loop,
+training::RunFacts SeqGan::facts() const {
+  training::RunFacts facts;
+  return facts.add("real", training::digest(real_))
+      .add("reward", static_cast<int>(options_.reward))
+      .add("batch", options_.batch)
+      .add("rollouts", options_.rollouts)
+      .add("update rate", options_.update_rate)
+      .add("g steps", options_.g_steps)
+      .add("d steps", options_.d_steps)
+      .add("d epochs", options_.d_epochs)
+      .add("negatives", options_.negatives)
+      .add("generator's rate", options_.generator_learning_rate)
+      .add("discriminator's rate", options_.discriminator_learning_rate)
+      .add("penalty", options_.penalty)
+      .add("clip norm", options_.clip_norm)
+      .add("stream", stream_);
+}
+
+training::LoopResult SeqGan::train(const training::LoopOptions& options,
                                    const training::Evaluate& evaluate, const Progress& progress) {
+  training::LoopOptions loop = options;
+  loop.files.run.add(facts()).add("iterations", loop.steps);  // over which the rate falls
   const auto step = [&](std::uint64_t n) {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
     set_learning_rate(*parts_[kGenerator].optimizer, options_.generator_learning_rate, done);

@@ -94,7 +94,7 @@ class SeqGan {
                                               const Progress& progress = {});
 
   /// Algorithm 1: as many iterations of the two networks in turn as the loop has steps.
-  training::LoopResult train(const training::LoopOptions& loop,
+  training::LoopResult train(const training::LoopOptions& options,
                              const training::Evaluate& evaluate = {},
                              const Progress& progress = {});
 
@@ -112,6 +112,8 @@ class SeqGan {
   void update_rollout_policy(double rate);
 
  private:
+  training::RunFacts facts() const;
+
   std::shared_ptr<SequencePolicy> generator_;
   std::shared_ptr<SequencePolicy> rollout_policy_;
   std::shared_ptr<SequenceDiscriminator> discriminator_;

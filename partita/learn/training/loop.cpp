@@ -115,7 +115,7 @@ class Loop {
       : parts_(parts),
         options_(options),
         evaluate_(evaluate),
-        state_(resumed(parts, options.files)),
+        state_(resumed(parts, options)),
         log_(options.files.log, state_.history) {
     sums_.restore(state_.sums, state_.summed);
   }
@@ -146,9 +146,17 @@ class Loop {
  private:
   static constexpr double kProgressSeconds = 0.2;
 
-  static LoopState resumed(std::span<const Part> parts, const RunFiles& files) {
+  static LoopState resumed(std::span<const Part> parts, const LoopOptions& options) {
+    const RunFiles& files = options.files;
     if (files.checkpoint.empty() || !std::filesystem::exists(files.checkpoint)) return {};
-    return load_checkpoint(files.checkpoint, files.run, parts);
+    LoopState state = load_checkpoint(files.checkpoint, files.run, parts);
+    if (state.steps > options.steps) {
+      throw DataError(files.checkpoint.string(),
+                      fmt::format("is from another run: it has done {} steps, more than the {} of "
+                                  "this run",
+                                  state.steps, options.steps));
+    }
+    return state;
   }
 
   bool done() const { return state_.stopped_early || state_.steps >= options_.steps; }

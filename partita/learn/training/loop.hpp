@@ -4,7 +4,8 @@
 //
 //   training::Batches batches(x.size(0), 64, stream);
 //   const std::vector<training::Part> parts = {{"classifier", network, adam}};
-//   const training::RunFiles files{.checkpoint = "run.checkpoint", .run = "iris, seed 1"};
+//   const training::RunFiles files{.checkpoint = "run.checkpoint",
+//                                  .run = {{"data", "iris"}, {"seed", "1"}}};
 //   auto result = training::train(parts, {.steps = 2000, .files = files},
 //                                 [&](std::uint64_t step) -> training::Losses {
 //     const Tensor rows = batches.at(step);
@@ -30,6 +31,7 @@
 #include "partita/base/progress.hpp"
 #include "partita/learn/tensor.hpp"
 #include "partita/learn/training/part.hpp"
+#include "partita/learn/training/run_facts.hpp"
 
 namespace partita::training {
 
@@ -48,8 +50,10 @@ struct RunFiles {
   /// the run resumes if it exists. Empty: none.
   std::filesystem::path checkpoint = {};
   double checkpoint_seconds = 30;  ///< between two checkpoints; one more after the last step
-  /// Identifies the run: data, model, options, seed. A checkpoint of another run is refused.
-  std::string run = {};
+  /// Data, model, options, seed: a checkpoint of a run that differs in one of them is refused, and
+  /// so is one that has done more steps than this run has. More steps are no other run, unless a
+  /// fact says how many there are.
+  RunFacts run = {};
   std::filesystem::path log = {};  ///< entries as JSON lines. Empty: not written
 };
 

@@ -214,7 +214,7 @@ TEST(Training, StopsEarlyAndGoesBackToTheBest) {
 
 TEST(Training, EveryDamagedCheckpointIsOneLine) {
   const TemporaryDirectory dir;
-  const LoopOptions options{.steps = 3, .files = {.checkpoint = dir / "c", .run = "seed 1"}};
+  const LoopOptions options{.steps = 3, .files = {.checkpoint = dir / "c", .run = {{"seed", "1"}}}};
   Regression().train(options);
   const std::string whole = read_file(dir / "c");
   const auto refusal = [&](const LoopOptions& asked) {
@@ -230,8 +230,14 @@ TEST(Training, EveryDamagedCheckpointIsOneLine) {
   }
   write_file(dir / "c", whole);
   LoopOptions other = options;
-  other.files.run = "seed 2";
-  EXPECT_EQ(refusal(other), dir / "c" + ": is from another run: seed 1; this run is: seed 2");
+  other.files.run = {{"seed", "2"}, {"data", "x"}};
+  EXPECT_EQ(refusal(other),
+            dir / "c" + ": is from another run: seed is 2, there 1; data is x, there none");
+  other = options;
+  other.steps = 2;
+  EXPECT_EQ(refusal(other), dir / "c" +
+                                ": is from another run: it has done 3 steps, more than the "
+                                "2 of this run");
   EXPECT_THAT(
       message_of<DataError>([&] { Regression(adam, 9).train(options); }),
       HasSubstr("damaged: 0.weight, Float [8, 3], where 0.weight, Float [9, 3] is expected"));

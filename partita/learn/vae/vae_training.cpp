@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/optim/adam.h>
 
 #include <algorithm>
@@ -94,6 +95,7 @@ class Trainer {
       throw InvalidArgument("relaxation",
                             "applies only to the objective iwae with categorical codes");
     }
+    facts_ = facts_of(images);
     split(images);
     batches_.emplace(train_.size(0), options.batch, stream_.child(kOrder));
     vae_->to(options.device);
@@ -113,6 +115,7 @@ class Trainer {
             1, static_cast<std::uint64_t>(std::ceil(options_.epochs * per_epoch))),
         .log_every = options_.log_every,
         .files = files};
+    loop.files.run.add(facts_);
     training::Evaluate evaluate;
     if (held_out_.defined()) {
       loop.evaluate_every = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(per_epoch));
@@ -125,6 +128,33 @@ class Trainer {
   }
 
  private:
+  /// All that the weights depend on but the number of epochs: more of them continue the same run.
+  training::RunFacts facts_of(const Tensor& images) const {
+    const VaeOptions& v = vae_->options();
+    training::RunFacts facts;
+    return facts.add("images", training::digest(images))
+        .add("latent", static_cast<int>(v.latent))
+        .add("latent dim", v.latent_dim)
+        .add("categories", v.categories)
+        .add("decoder", static_cast<int>(v.decoder))
+        .add("hidden", fmt::format("{}", fmt::join(v.hidden, "-")))
+        .add("objective", static_cast<int>(options_.objective))
+        .add("samples", options_.importance_samples)
+        .add("relaxation", options_.relaxation ? options_.relaxation->temperature : 0)
+        .add("straight through", options_.relaxation && options_.relaxation->straight_through)
+        .add("binarization", static_cast<int>(options_.binarization))
+        .add("batch", options_.batch)
+        .add("learning rate", options_.learning_rate)
+        .add("schedule", static_cast<int>(options_.schedule))
+        .add("beta1", options_.beta1)
+        .add("beta2", options_.beta2)
+        .add("epsilon", options_.epsilon)
+        .add("clip norm", options_.clip_norm)
+        .add("held out", options_.held_out)
+        .add("patience", options_.patience)
+        .add("stream", stream_);
+  }
+
   /// Divides the images, each by a coin of its own. Bits that never change are made at once.
   void split(const Tensor& images) {
     std::vector<std::int64_t> train;
@@ -240,6 +270,7 @@ class Trainer {
   const Stream stream_;
   const TrainingOptions& options_;
   distributions::DistributionPtr prior_;
+  training::RunFacts facts_;
   Tensor train_;             // uint8, on the device
   bool bits_drawn_ = false;  // new bits in every step
   Tensor held_out_;          // undefined if there are none

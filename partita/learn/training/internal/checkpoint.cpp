@@ -14,7 +14,7 @@ namespace partita::training {
 namespace {
 
 constexpr const char* kKind = "checkpoint";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1 named a run in a sentence that left out much of it
 constexpr const char* kSnapshotKind = "module";
 
 std::string optimizer_state(const torch::optim::Optimizer& optimizer) {
@@ -57,12 +57,29 @@ Values read_values(ArchiveReader& in) {
   return values;
 }
 
+void write_facts(ArchiveWriter& out, const RunFacts& facts) {
+  out.u64(facts.all().size());
+  for (const auto& [name, value] : facts.all()) {
+    out.string(name);
+    out.string(value);
+  }
+}
+
+RunFacts read_facts(ArchiveReader& in) {
+  RunFacts facts;
+  for (std::uint64_t left = in.u64(); left > 0; --left) {
+    std::string name = in.string();
+    facts.add(std::move(name), in.string());
+  }
+  return facts;
+}
+
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& path, const std::string& run,
-                     const LoopState& state, std::span<const Part> parts) {
+void save_checkpoint(const std::filesystem::path& path, const RunFacts& run, const LoopState& state,
+                     std::span<const Part> parts) {
   ArchiveWriter out(kKind, kVersion);
-  out.string(run);
+  write_facts(out, run);
   out.u64(state.steps);
   out.f64(state.seconds);
   out.u8(state.stopped_early ? 1 : 0);
@@ -87,12 +104,17 @@ void save_checkpoint(const std::filesystem::path& path, const std::string& run,
   out.save(path);
 }
 
-LoopState load_checkpoint(const std::filesystem::path& path, const std::string& run,
+LoopState load_checkpoint(const std::filesystem::path& path, const RunFacts& run,
                           std::span<const Part> parts) {
   ArchiveReader in = ArchiveReader::open(path, kKind, kVersion);
-  if (const std::string found = in.string(); found != run) {
-    throw DataError(path.string(),
-                    fmt::format("is from another run: {}; this run is: {}", found, run));
+  if (in.version() < kVersion) {
+    throw DataError(
+        path.string(),
+        "is of an older version, which did not record all that makes a run: start again "
+        "without it");
+  }
+  if (const std::string how = run.difference_from(read_facts(in)); !how.empty()) {
+    throw DataError(path.string(), "is from another run: " + how);
   }
   LoopState state;
   state.steps = in.u64();

@@ -26,12 +26,12 @@ struct LoopState {
 };
 
 /// @throws IoError
-void save_checkpoint(const std::filesystem::path& path, const std::string& run,
-                     const LoopState& state, std::span<const Part> parts);
+void save_checkpoint(const std::filesystem::path& path, const RunFacts& run, const LoopState& state,
+                     std::span<const Part> parts);
 
 /// Reads it back into the parts.
 /// @throws IoError, DataError
-LoopState load_checkpoint(const std::filesystem::path& path, const std::string& run,
+LoopState load_checkpoint(const std::filesystem::path& path, const RunFacts& run,
                           std::span<const Part> parts);
 
 /// The modules of the parts in memory, to go back to.

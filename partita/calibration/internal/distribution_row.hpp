@@ -1,0 +1,98 @@
+// One row at a time, in double: its log-probabilities, in place, and its probabilities. Not
+// installed.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "partita/base/error.hpp"
+#include "partita/calibration/predictions.hpp"
+#include "partita/softmax/internal/kernels.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
+
+namespace partita {
+
+class DistributionRow {
+ public:
+  /// Reads a row of predictions: log_prob() and probabilities() are then its own.
+  /// @throws InvalidArgument for a row that is no distribution: of logits, NaN, +inf or all -inf
+  void read(const Predictions& predictions, std::size_t row) {
+    load(predictions, row);
+    predictions.are_probabilities ? take_probabilities() : softmax();
+  }
+
+  /// Reads logits, or the logarithms of probabilities, into log_prob(), for softmax() to make
+  /// log-probabilities of what has been done to them.
+  /// @throws InvalidArgument for probabilities as above
+  void read_logits(const Predictions& predictions, std::size_t row) {
+    load(predictions, row);
+    if (predictions.are_probabilities) take_probabilities();
+  }
+
+  /// Whatever log_prob() holds are logits now: makes them log-probabilities; -inf stays. Equal ones
+  /// have the probability 1/K to the last digit.
+  /// @throws InvalidArgument for NaN, +inf or all -inf
+  void softmax() {
+    terms_.assign(kernels::round_up(columns(), kernels::kLanes),
+                  -std::numeric_limits<double>::infinity());
+    std::copy(log_prob_.begin(), log_prob_.end(), terms_.begin());
+    const double max = *std::max_element(log_prob_.begin(), log_prob_.end());
+    const double sum =
+        kernels::of<double>().exp_accurate(terms_.data(), terms_.size(), max, terms_.data()).high;
+    const double log_sum = std::log(sum);
+    double total = 0;
+    for (double& value : log_prob_) {
+      total += value;
+      value = (value - max) - log_sum;
+    }
+    if (std::isnan(total) || !std::isfinite(max)) {
+      throw InvalidArgument("logits", "NaN, +inf, or -inf in every column");
+    }
+    for (double& p : terms_) p /= sum;
+  }
+
+  /// Whatever log_prob() holds are probabilities now, to be taken as they are.
+  void take_probabilities() {
+    terms_ = log_prob_;
+    for (double& value : log_prob_) value = std::log(value);
+  }
+
+  /// Makes log_prob() finite: see least_probability().
+  void clip_zeros(DType precision) {
+    for (double& value : log_prob_) {
+      if (std::isinf(value)) value = std::log(least_probability(precision));
+    }
+  }
+
+  std::size_t columns() const { return log_prob_.size(); }
+  std::vector<double>& log_prob() { return log_prob_; }
+  std::span<const double> log_prob() const { return log_prob_; }
+  std::span<const double> probabilities() const { return {terms_.data(), columns()}; }
+
+ private:
+  void load(const Predictions& predictions, std::size_t row) {
+    const std::size_t columns = predictions.rows.columns();
+    log_prob_.resize(columns);
+    RowReader<double>(predictions.rows, row).gather(0, 1, columns, log_prob_.data());
+    if (!predictions.are_probabilities) return;
+    if (const std::string defect = distribution_defect(predictions.rows, row); !defect.empty()) {
+      throw InvalidArgument("probabilities", defect);
+    }
+  }
+
+  std::vector<double> log_prob_;
+  std::vector<double> terms_;
+};
+
+class Calibrator;
+
+/// Reads a row of predictions and calibrates it.
+void calibrate_row(const Calibrator& calibrator, const Predictions& predictions, std::size_t r,
+                   DistributionRow& row);
+
+}  // namespace partita
