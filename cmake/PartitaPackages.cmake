@@ -26,8 +26,8 @@ set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, liblbfgs-dev, libt
 if(PARTITA_LEARN)
   list(APPEND CPACK_COMPONENTS_ALL learn)
   set(CPACK_DEBIAN_LEARN_PACKAGE_NAME partita-learn)
-  set(CPACK_DEBIAN_LEARN_PACKAGE_DEPENDS "partita (= ${PROJECT_VERSION})")
-  set(CPACK_DEBIAN_LEARN_PACKAGE_RECOMMENDS "gnuplot-nox, fonts-dejavu-core") # and renders digits
+  set(CPACK_DEBIAN_LEARN_PACKAGE_DEPENDS "partita (= ${PROJECT_VERSION}), fonts-dejavu-core") # it renders digits
+  set(CPACK_DEBIAN_LEARN_PACKAGE_RECOMMENDS "gnuplot-nox")
   set(CPACK_DEBIAN_LEARN_DESCRIPTION "The subcommands of partita that need libtorch: gradient estimators,
 noise-contrastive training, classifiers that are unsure about the unknown,
 variational auto-encoders, SeqGAN, neural language models.")

@@ -74,6 +74,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("partita COMMAND --help shows a command's options, with an example.");
   partita::app::add_commands(app);
+  partita::app::set_command_line({argv + 1, argv + argc});
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version

@@ -129,7 +129,7 @@ void read_line(std::string_view line, std::size_t categories, SamplerOptions& op
 std::deque<SamplerOptions> read_sampler_settings(const std::string& path, std::size_t rows,
                                                  std::size_t categories,
                                                  const SamplerOptions& defaults) {
-  const std::string text = read_file(path);
+  const std::string text(MappedFile(path).bytes());
   std::deque<SamplerOptions> each;
   std::size_t number = 0;
   for (std::string_view rest = text; !rest.empty();) {

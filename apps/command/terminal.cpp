@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
@@ -19,7 +20,7 @@ namespace {
 constexpr double kBetweenUpdates = 0.1;  // seconds
 
 std::string rate(std::uint64_t done, double seconds) {
-  return grouped(static_cast<std::uint64_t>(static_cast<double>(done) / seconds)) + "/s";
+  return rounded_rate(static_cast<double>(done) / seconds) + "/s";
 }
 
 std::FILE*& printed_to() {
@@ -27,7 +28,32 @@ std::FILE*& printed_to() {
   return file;
 }
 
+std::string& remembered_command_line() {
+  static std::string line;
+  return line;
+}
+
+/// A word that a shell reads back as it is.
+std::string quoted(const std::string& word) {
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("-_./:,=+@%").find(c) != std::string_view::npos;
+  });
+  if (plain) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 }  // namespace
+
+std::string command_line() { return remembered_command_line(); }
+
+void set_command_line(const std::vector<std::string>& arguments) {
+  std::string& line = remembered_command_line();
+  line = "partita";
+  for (const std::string& argument : arguments) line += " " + quoted(argument);
+}
 
 void print_to_standard_error() { printed_to() = stderr; }
 

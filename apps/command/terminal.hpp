@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "partita/base/progress.hpp"
 
@@ -21,6 +22,12 @@ void print(std::string_view text);
 /// From now on print() writes to standard error, since standard output is a file that was asked for
 /// ("-").
 void print_to_standard_error();
+
+/// The command as it was typed, quoted for a shell: what a page says of how it was made.
+std::string command_line();
+
+/// Remembers it. @param arguments of main, without the program's name
+void set_command_line(const std::vector<std::string>& arguments);
 
 /// One object on one line. Numbers that are not finite become null.
 void print_json(const Json& json);

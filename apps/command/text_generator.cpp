@@ -45,7 +45,8 @@ TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel
   return {.kind = std::move(kind),
           .model = std::move(model),
           .encode = [units](std::string_view text) { return units.encode(text); },
-          .decode = [units](std::span<const Token> tokens) { return units.decode(tokens); }};
+          .decode = [units](std::span<const Token> tokens) { return units.decode(tokens); },
+          .unknown = units.unknown_token()};
 }
 
 TextGenerator open_model(const ModelFile& file) {

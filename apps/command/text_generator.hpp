@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ struct TextGenerator {
   std::shared_ptr<const SequenceModel> model;
   std::function<Sequence(std::string_view)> encode;  ///< without the end; InvalidArgument
   std::function<std::string(std::span<const Token>)> decode;
+  std::optional<Token> unknown = {};  ///< what stands for words or pieces that it never saw
 };
 
 /// A model whose tokens are those of `units`.

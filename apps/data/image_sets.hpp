@@ -1,10 +1,13 @@
 // Images to train and test on: from a directory, or rendered by the program itself.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
+#include "apps/data/rendered.hpp"
 #include "partita/io/idx.hpp"
 #include "partita/random/stream.hpp"
 
@@ -18,6 +21,12 @@ struct ImageSets {
 /// What to call the images of a directory, or the rendered ones.
 inline std::string images_name(const std::string& directory) {
   return directory.empty() ? "rendered" : directory;
+}
+
+/// The same with what they were rendered in.
+inline std::string images_text(const std::string& directory) {
+  return directory.empty() ? fmt::format("images rendered in {}", kFonts)
+                           : "images of " + directory;
 }
 
 /// @param directory holds IDX files; empty: digits in the DejaVu fonts.

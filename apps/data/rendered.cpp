@@ -44,8 +44,7 @@ struct FontFile {
   int index = 0;
 };
 
-/// The fonts of Debian's fonts-dejavu-core, so that a seed gives the same images on every machine,
-/// whatever else is installed there.
+/// Those of kFonts.
 constexpr std::array kFamilies = {"DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif"};
 constexpr std::array kWeights = {FC_WEIGHT_REGULAR, FC_WEIGHT_BOLD};
 
@@ -68,7 +67,7 @@ Owned<FcPattern, FcPatternDestroy> pattern_of(std::string_view characters, const
   return pattern;
 }
 
-/// One for each family and weight that is installed and has the characters, in that order.
+/// One for each family and weight, in that order.
 std::vector<FontFile> fonts_with(std::string_view characters) {
   const Owned<FcConfig, FcConfigDestroy> config(FcInitLoadConfigAndFonts());
   const Owned<FcObjectSet, FcObjectSetDestroy> wanted(FcObjectSetBuild(FC_FILE, FC_INDEX, nullptr));
@@ -78,11 +77,16 @@ std::vector<FontFile> fonts_with(std::string_view characters) {
     for (const int weight : kWeights) {
       const Owned<FcFontSet, FcFontSetDestroy> found(
           FcFontList(config.get(), pattern_of(characters, family, weight).get(), wanted.get()));
-      if (!found || found->nfont == 0) continue;
       FcChar8* path = nullptr;
       int index = 0;
-      if (FcPatternGetString(found->fonts[0], FC_FILE, 0, &path) != FcResultMatch) continue;
-      if (FcPatternGetInteger(found->fonts[0], FC_INDEX, 0, &index) != FcResultMatch) continue;
+      if (!found || found->nfont == 0 ||
+          FcPatternGetString(found->fonts[0], FC_FILE, 0, &path) != FcResultMatch ||
+          FcPatternGetInteger(found->fonts[0], FC_INDEX, 0, &index) != FcResultMatch) {
+        throw IoError("fonts",
+                      fmt::format("{}{} is not installed, or has not all of the characters "
+                                  "{}: install fonts-dejavu-core",
+                                  family, weight == FC_WEIGHT_BOLD ? " Bold" : "", characters));
+      }
       fonts.push_back({reinterpret_cast<const char*>(path), index});
     }
   }
@@ -134,14 +138,11 @@ class Renderer {
     library_.reset(library);
     for (const FontFile& font : fonts_with(characters)) {
       FT_Face face = nullptr;
-      if (FT_New_Face(library, font.path.c_str(), font.index, &face) != 0) continue;
-      Owned<FT_FaceRec_, done_face> owned(face);
-      if (FT_Set_Pixel_Sizes(face, 0, kSide) == 0) faces_.push_back(std::move(owned));
-    }
-    if (faces_.empty()) {
-      throw IoError("fonts", fmt::format("no DejaVu font of this machine has the "
-                                         "characters {} (install fonts-dejavu-core)",
-                                         characters));
+      if (FT_New_Face(library, font.path.c_str(), font.index, &face) != 0) {
+        throw IoError(font.path, "FreeType cannot read this font");
+      }
+      faces_.emplace_back(face);
+      if (FT_Set_Pixel_Sizes(face, 0, kSide) != 0) throw IoError(font.path, "cannot be scaled");
     }
   }
 

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -74,9 +76,79 @@ void check(const Figure& figure) {
   if (!any) throw InvalidArgument("series", "nothing to draw: no finite points");
 }
 
-std::string axis_script(char which, const Axis& axis) {
+/// The least and the largest number that an axis shows.
+struct Extent {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+
+  void hold(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+Extent extent_of(const Figure& figure, char which) {
+  const Axis& axis = which == 'x' ? figure.x : figure.y;
+  Extent extent;
+  for (const Series& s : figure.series) {
+    for (std::size_t i = 0; i < s.x.size(); ++i) {
+      if (!drawable(s.x[i], figure.x) || !drawable(s.y[i], figure.y)) continue;
+      const double value = which == 'x' ? s.x[i] : s.y[i];
+      const double error =
+          which == 'x' || s.error.empty() || !std::isfinite(s.error[i]) ? 0 : s.error[i];
+      extent.hold(value + error);
+      extent.hold(drawable(value - error, axis) ? value - error : value);
+    }
+  }
+  if (axis.min) extent.low = *axis.min;
+  if (axis.max) extent.high = *axis.max;
+  return extent;
+}
+
+/// Numbers for a logarithmic axis of less than two decades, on which gnuplot may put none: those
+/// of the first kind of which three fit. Empty where powers of ten do.
+std::vector<double> log_ticks(const Extent& extent) {
+  const double decades = std::log10(extent.high / extent.low);
+  if (!(extent.low > 0) || !(decades < 2)) return {};
+  const auto fitting = [&](std::initializer_list<double> digits) {
+    std::vector<double> ticks;
+    for (double power = std::pow(10, std::floor(std::log10(extent.low))); power <= extent.high;
+         power *= 10) {
+      for (const double digit : digits) {
+        const double tick = digit * power;
+        if (tick >= extent.low * 0.999 && tick <= extent.high * 1.001) ticks.push_back(tick);
+      }
+    }
+    return ticks;
+  };
+  for (const auto& digits : {std::initializer_list<double>{1, 2, 5},
+                             {1, 2, 3, 5, 7},
+                             {1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9}}) {
+    if (std::vector<double> ticks = fitting(digits); ticks.size() >= 3) return ticks;
+  }
+  // So little of a decade that it is nearly linear: three or more of a round step.
+  const double width = extent.high - extent.low;
+  if (!(width > extent.low * 1e-9)) return {extent.low};
+  double step = std::pow(10, std::floor(std::log10(width)));
+  for (const double part : {1.0, 0.5, 0.2}) {
+    if (std::floor(extent.high / (step * part)) - std::ceil(extent.low / (step * part)) >= 2) {
+      step *= part;
+      break;
+    }
+  }
+  std::vector<double> ticks;
+  for (double n = std::ceil(extent.low / step); n * step <= extent.high; ++n) {
+    ticks.push_back(n * step);
+  }
+  return ticks;
+}
+
+std::string axis_script(char which, Axis axis, const Extent& extent) {
   std::string out = fmt::format("set {}label {}\n", which, quoted(axis.label));
-  if (axis.logarithmic) out += fmt::format("set logscale {0}\nset format {0} '%g'\n", which);
+  if (axis.logarithmic) {
+    out += fmt::format("set logscale {0}\nset format {0} '%g'\n", which);
+    if (axis.ticks.empty() && axis.categories.empty()) axis.ticks = log_ticks(extent);
+  }
   const auto end = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.17g}", *value) : std::string("*");
   };
@@ -135,12 +207,22 @@ std::string heatmap_script(const Figure& figure, std::string& plot) {
   return out;
 }
 
-std::string plot_clause(std::size_t index, const Series& s) {
+/// A line through a single point is nothing to see: it is drawn as the point.
+bool is_one_point(const Series& s, const Figure& figure) {
+  std::size_t points = 0;
+  for (std::size_t i = 0; i < s.x.size(); ++i) {
+    points += drawable(s.x[i], figure.x) && drawable(s.y[i], figure.y) ? 1U : 0U;
+  }
+  return points == 1;
+}
+
+std::string plot_clause(std::size_t index, const Series& s, bool one_point) {
   const std::string style =
       fmt::format("{} {} title {}", color(kFirstSeries + static_cast<unsigned>(index)),
                   s.dashed ? "dashtype 2" : "", s.name.empty() ? "''" : quoted(s.name));
   const std::string data = fmt::format("$data{}", index);
-  switch (s.mark) {
+  const bool line = s.mark == Mark::line || s.mark == Mark::line_and_points;
+  switch (line && one_point ? Mark::points : s.mark) {
     case Mark::bars:
       if (s.error.empty())
         return fmt::format("{} using 1:2 with boxes fillstyle solid noborder {}", data, style);
@@ -183,8 +265,8 @@ std::string script_of(const Figure& figure) {
       named ? fmt::format("set key above left Left reverse samplen 2 width -1{}",
                           long_names ? " maxcols 1" : "")
             : "unset key");
-  out += axis_script('x', figure.x);
-  out += axis_script('y', figure.y);
+  out += axis_script('x', figure.x, extent_of(figure, 'x'));
+  out += axis_script('y', figure.y, extent_of(figure, 'y'));
   double shift = -0.4 + bar_width / 2;
   std::string plot = "plot ";
   if (figure.heatmap) out += heatmap_script(figure, plot);
@@ -192,7 +274,8 @@ std::string script_of(const Figure& figure) {
     const bool bar = is_bars(figure.series[i]);
     out += data_script(i, figure, bar ? shift : 0);
     if (bar) shift += bar_width;
-    plot += (i == 0 && !figure.heatmap ? "" : ", ") + plot_clause(i, figure.series[i]);
+    plot += (i == 0 && !figure.heatmap ? "" : ", ") +
+            plot_clause(i, figure.series[i], is_one_point(figure.series[i], figure));
   }
   return out + plot + '\n';
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <set>
@@ -81,6 +82,42 @@ TEST(Figure, PointsThatAreNotFiniteAreLeftOut) {
   EXPECT_THROW(to_svg(figure), InvalidArgument);
   figure.series.clear();
   EXPECT_THROW(to_svg(figure), InvalidArgument);
+}
+
+/// How many numbers stand beside the y axis.
+std::size_t numbers_on_y(const std::string& svg) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = svg.find("text-anchor=\"end\"", at)) != std::string::npos; ++at) {
+    ++count;
+  }
+  return count;
+}
+
+// A logarithmic axis of less than a decade had no number on it.
+TEST(Figure, EveryLogarithmicAxisHasNumbers) {
+  for (const double low : {1e-9, 0.03, 0.7, 1.0, 9.2, 123.0, 4.5e7}) {
+    for (const double ratio :
+         {1.0, 1.0001, 1.01, 1.1, 1.5, 2.0, 3.0, 7.0, 11.0, 40.0, 150.0, 1e5}) {
+      Figure figure{.title = "t",
+                    .x = {.label = "x", .categories = {"a", "b"}},
+                    .y = {.label = "y", .logarithmic = true},
+                    .series = {{.name = "s", .x = {0, 1}, .y = {low, low * ratio}}}};
+      const std::size_t least = ratio == 1 ? 1 : 2;
+      EXPECT_GE(numbers_on_y(to_svg(figure)), least) << low << " " << ratio;
+      figure.y.min = low;
+      figure.y.max = low * std::max(ratio, 1.0001);
+      EXPECT_GE(numbers_on_y(to_svg(figure)), 2U) << low << " " << ratio;
+      EXPECT_LE(numbers_on_y(to_svg(figure)), 12U) << low << " " << ratio;
+    }
+  }
+}
+
+TEST(Figure, ALineOfOnePointIsThePoint) {
+  const std::string svg = to_svg({.title = "t",
+                                  .x = {.label = "x"},
+                                  .y = {.label = "y"},
+                                  .series = {{.x = {1}, .y = {2}, .mark = Mark::line}}});
+  EXPECT_THAT(svg.substr(svg.find("plot_plot_1")), HasSubstr("<use"));
 }
 
 TEST(Figure, HeatmapsLieUnderTheSeries) {

@@ -121,7 +121,8 @@ struct ChapterResult {
 /// The formula of a row as MathML.
 std::string_view tour_formula(std::string_view row);
 
-std::string tour_page(std::span<const ChapterResult> results, const TourOptions& options);
+std::string tour_page(std::span<const ChapterResult> results, const TourOptions& options,
+                      const std::string& command);
 
 /// Runs chapters, and calls `about_to_run` before each claim.
 std::vector<ChapterResult> run_tour(std::span<const Chapter> chapters, const TourOptions& options,

@@ -134,7 +134,7 @@ void run(const TourCommand& command) {
   }
   const Json json = to_json(results, options);
   write_file(out / "tour.json", json.dump(2) + "\n");
-  write_file(out / "index.html", tour_page(results, options));
+  write_file(out / "index.html", tour_page(results, options, command_line()));
   if (command.common.json) {
     print_json(json);
   } else {

@@ -69,7 +69,8 @@ std::string_view tour_formula(std::string_view row) {
   return {};
 }
 
-std::string tour_page(std::span<const ChapterResult> results, const TourOptions& options) {
+std::string tour_page(std::span<const ChapterResult> results, const TourOptions& options,
+                      const std::string& command) {
   std::size_t claims = 0;
   std::size_t passed = 0;
   for (const ChapterResult& chapter : results) {
@@ -100,9 +101,7 @@ std::string tour_page(std::span<const ChapterResult> results, const TourOptions&
       if (!result.finding.figures.empty()) page.figures(result.finding.figures);
     }
   }
-  page.note(fmt::format("partita tour{}{} --seed {}", options.quick ? " --quick" : "",
-                        options.words_file.empty() ? "" : " --words " + options.words_file,
-                        options.seed));
+  page.note(command);
   return page.html();
 }
 

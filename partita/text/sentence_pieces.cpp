@@ -77,6 +77,8 @@ std::size_t SentencePieces::size() const { return static_cast<std::size_t>(model
 std::optional<Token> SentencePieces::start_token() const { return if_any(model_->start()); }
 std::optional<Token> SentencePieces::end_token() const { return if_any(model_->end()); }
 
+Token SentencePieces::unknown_token() const { return static_cast<Token>(model_->unknown()); }
+
 std::optional<Token> SentencePieces::find(std::string_view piece) const {
   const int token = model_->find(piece);
   const bool unknown = token == model_->unknown() && piece != "<unk>";

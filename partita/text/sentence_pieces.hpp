@@ -40,6 +40,7 @@ class SentencePieces {
   std::size_t size() const;
   std::optional<Token> start_token() const;  ///< "<s>", if the model has it
   std::optional<Token> end_token() const;    ///< "</s>", if the model has it
+  Token unknown_token() const;               ///< "<unk>"
   /// The token of a piece such as "▁whale" or "</s>".
   std::optional<Token> find(std::string_view piece) const;
 

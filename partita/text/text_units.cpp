@@ -24,6 +24,7 @@ struct TextUnits::Codec {
   virtual UnitKind kind() const = 0;
   virtual std::size_t size() const = 0;
   virtual Token end() const = 0;
+  virtual std::optional<Token> unknown() const { return std::nullopt; }
   virtual Sequence encode(std::string_view text) const = 0;
   virtual std::string decode(std::span<const Token> tokens) const = 0;
   virtual void write(ArchiveWriter& out) const = 0;
@@ -110,6 +111,7 @@ class Words final : public Listed<std::string, 2> {
   using Listed::Listed;
 
   UnitKind kind() const override { return UnitKind::word; }
+  std::optional<Token> unknown() const override { return kUnknownToken; }
 
   Sequence encode(std::string_view text) const override {
     Sequence out;
@@ -147,6 +149,7 @@ class Pieces final : public TextUnits::Codec {
   Token end() const override {
     return pieces_.end_token().value_or(static_cast<Token>(pieces_.size()));
   }
+  std::optional<Token> unknown() const override { return pieces_.unknown_token(); }
   Sequence encode(std::string_view text) const override { return pieces_.encode(text); }
   std::string decode(std::span<const Token> tokens) const override {
     return pieces_.decode(tokens);
@@ -216,6 +219,7 @@ TextUnits TextUnits::learn(UnitKind kind, std::span<const std::string> lines,
 UnitKind TextUnits::kind() const { return codec_->kind(); }
 std::size_t TextUnits::size() const { return codec_->size(); }
 Token TextUnits::end_token() const { return codec_->end(); }
+std::optional<Token> TextUnits::unknown_token() const { return codec_->unknown(); }
 
 std::string TextUnits::decode(std::span<const Token> tokens) const {
   for (const Token token : tokens) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ class TextUnits {
   UnitKind kind() const;
   std::size_t size() const;  ///< including the end
   Token end_token() const;
+  /// What stands for words and pieces that were not learned, "<unk>"; characters have none.
+  std::optional<Token> unknown_token() const;
 
   /// The tokens of a text, without the end.
   /// @throws InvalidArgument if it is not UTF-8, or holds an unknown character.

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdio>
+#include <sstream>
 #include <stdexcept>
 #include <vector>
 
@@ -22,6 +22,34 @@ constexpr const char* kLook = R"(<!DOCTYPE html><html><body>
 <iframe width="1400" height="1000" style="border: 0" srcdoc="PAGE"></iframe>
 <script>addEventListener('load', () => {
   const drawn = 'path, polyline, polygon, rect, circle, line, text, image, use';
+  // In gnuplot's pictures a series is a group; its sample in the key is of the same kinds.
+  const series = svg => [...svg.querySelectorAll('[id*="plot_plot_"]')];
+  const unmarked = svg => series(svg).some(one => {
+    const own = one.querySelector('text') ? 1 : 0;
+    const lines = [...one.querySelectorAll('path')]
+        .map(path => (path.getAttribute('d').match(/L/g) || []).length).reduce((a, b) => a + b, 0);
+    return lines <= own && ['use', 'image', 'rect', 'polygon', 'circle'].every(
+        kind => one.querySelectorAll(kind).length <= own);
+  });
+  // The numbers (or names) of an axis stand in a row, those of y to the right, those of x centered
+  // unless they are turned.
+  const unnumbered = svg => {
+    const texts = [...svg.querySelectorAll('text')]
+        .filter(text => !text.closest('[id*="plot_plot_"]')).map(text => text.parentElement);
+    if (!series(svg).length || !texts.length) return false;
+    const most = (anchor, turned, place) => {
+      const rows = {};
+      for (const text of texts) {
+        const at = text.getAttribute('transform') || '';
+        if (text.getAttribute('text-anchor') !== anchor || /rotate/.test(at) !== turned) continue;
+        const row = turned ? 0 : at.match(/translate\(([^,]*),([^)]*)\)/)[place];
+        rows[row] = (rows[row] || 0) + 1;
+      }
+      return Math.max(0, ...Object.values(rows));
+    };
+    return most('end', false, 1) < 2 ||
+        (most('middle', false, 2) < 2 && most('end', true, 0) < 2);
+  };
   const see = ({contentDocument: page}) => {
     const figures = [...page.querySelectorAll('figure')];
     const blank = figures.filter(figure => {
@@ -31,13 +59,16 @@ constexpr const char* kLook = R"(<!DOCTYPE html><html><body>
       return box.width < 100 || box.height < 50 ||
           (picture.matches('svg') && !picture.querySelector(drawn));
     });
+    const pictures = [...page.querySelectorAll('figure svg')];
     const lost = [...page.images].filter(image => !image.naturalWidth);
-    return [page.documentElement.scrollWidth, figures.length, blank.length, lost.length].join(' ');
+    return [page.documentElement.scrollWidth, figures.length, blank.length, lost.length,
+        pictures.filter(unmarked).length, pictures.filter(unnumbered).length].join(' ');
   };
   document.documentElement.dataset.seen = [...document.querySelectorAll('iframe')].map(see);
 });</script></body></html>)";
 
 constexpr std::array kWidths = {400, 1400};
+constexpr std::size_t kNumbers = 6;  // that a frame gives
 
 std::size_t count(const std::string& text, const std::string& part) {
   std::size_t times = 0;
@@ -79,20 +110,23 @@ std::string problems_of_page(const std::string& path) {
   std::string problems = console(chromium.err);
   const std::string mark = "data-seen=\"";
   const auto seen = chromium.out.find(mark);
-  std::array<std::size_t, 8> numbers{};
-  if (seen == std::string::npos ||
-      std::sscanf(chromium.out.c_str() + seen + mark.size(), "%zu %zu %zu %zu,%zu %zu %zu %zu",
-                  &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4], &numbers[5],
-                  &numbers[6], &numbers[7]) != 8) {
+  std::array<std::size_t, 2 * kNumbers> numbers{};
+  std::istringstream read(seen == std::string::npos
+                              ? std::string()
+                              : replaced(chromium.out.substr(seen + mark.size(), 200), ",", " "));
+  for (std::size_t& number : numbers) read >> number;
+  if (!read) {
     throw std::runtime_error("chromium shows nothing: " + chromium.err.substr(0, 2000));
   }
   for (std::size_t i = 0; i < kWidths.size(); ++i) {
     const auto width = static_cast<std::size_t>(kWidths[i]);
-    const std::size_t* const at = &numbers[4 * i];
+    const std::size_t* const at = &numbers[kNumbers * i];
     if (at[0] > width) problems += fmt::format("{} pixels wide on a screen of {}; ", at[0], width);
     if (at[1] != count(html, "<figure")) problems += fmt::format("figures missing at {}; ", width);
     if (at[2] > 0) problems += fmt::format("{} figures show nothing at {}; ", at[2], width);
     if (at[3] > 0) problems += fmt::format("{} pictures not found at {}; ", at[3], width);
+    if (at[4] > 0) problems += fmt::format("{} figures with an empty series; ", at[4]);
+    if (at[5] > 0) problems += fmt::format("{} figures with an axis without numbers; ", at[5]);
   }
   return problems;
 }

@@ -66,7 +66,8 @@ TEST_F(NeuralLm, TrainsGeneratesEvaluates) {
     }
     const Json evaluated = json_of({"lm", "evaluate", model, word_list()});
     EXPECT_THAT(keys(evaluated),
-                ElementsAre("model", "kind", "lines", "tokens", "nll", "perplexity", "accuracy",
+                ElementsAre("model", "kind", "lines", "tokens", "nll", "perplexity", "unseen",
+                            "perplexity_without_unseen", "accuracy",
                             "confidence", "ece", "temperature", "ece_at_temperature",
                             "nll_at_temperature", "calibration_tokens", "bins", "seed"));
     EXPECT_EQ(evaluated["kind"], kind);

@@ -190,7 +190,7 @@ TEST_F(Seqgan, RefusesWhatCannotBeAsked) {
 
   ASSERT_EQ(run_partita(oracle({"--checkpoint", path("c")})).status, 0);
   EXPECT_THAT(refusal(oracle({"--checkpoint", path("c"), "--seed", "9"}), kFailed),
-              StartsWith(path("c.MLE") + ": is from another run: seqgan MLE"));
+              StartsWith(path("c.MLE") + ": is from another run: "));
   file("c.SeqGAN", read_file(path("c.SeqGAN")).substr(0, 500));
   EXPECT_THAT(refusal(oracle({"--checkpoint", path("c")}), kFailed), StartsWith(path("c.SeqGAN")));
 }

@@ -79,7 +79,7 @@ TEST_F(VaeCommand, HelpOfEachSubcommandHasAnExample) {
 TEST_F(VaeCommand, TrainsWithBothAblationsAndReports) {
   const Json json = json_of(train({"--latent-dim", "2", "--ablations", "--report",
                                    path("page.html"), "-o", path("model"), "--held-out", "0.1"}));
-  EXPECT_THAT(keys(json), ElementsAre("data", "train_images", "test_images", "latent", "latent_dim",
+  EXPECT_THAT(keys(json), ElementsAre("data", "fonts", "train_images", "test_images", "latent", "latent_dim",
                                       "decoder", "objective", "estimator", "samples", "epochs",
                                       "variants", "model", "report", "seed"));
   EXPECT_EQ(json["test_images"], 60);
@@ -216,7 +216,7 @@ TEST_F(VaeCommand, RefusesDamagedModelsOtherImagesAndOtherRuns) {
   EXPECT_EQ(refusal({"vae", "evaluate", trained}, kFailed),
             "rendered: images of 28 x 28, but the model's are 6 x 5");
   EXPECT_THAT(refusal(train({"--latent-dim", "3", "--checkpoint", path("c")}), kFailed),
-              StartsWith(path("c") + ": is from another run: data "));
+              StartsWith(path("c") + ": is from another run: latent dim was "));
 }
 
 }  // namespace

@@ -54,7 +54,8 @@ void run(GradientsCommand& command) {
   options.seed = command.common.seed;
   options.threads = command.common.threads;
   const GradientsResult result = run_gradients(options, meters());
-  if (!command.report.empty()) write_file(command.report, report_html(result, options));
+  if (!command.report.empty())
+    write_file(command.report, report_html(result, options, command_line()));
   if (command.common.json) {
     print_json(summary_json(result, options, command.report));
   } else {

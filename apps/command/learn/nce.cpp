@@ -24,7 +24,8 @@ void run(NceCommand& command) {
   options.seed = command.common.seed;
   options.threads = command.common.threads;
   const NceExperimentResult result = run_nce(options, meters());
-  if (!command.report.empty()) write_file(command.report, report_html(result, options));
+  if (!command.report.empty())
+    write_file(command.report, report_html(result, options, command_line()));
   if (command.common.json) {
     print_json(summary_json(result, options, command.report));
   } else {

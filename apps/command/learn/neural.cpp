@@ -155,15 +155,38 @@ TextGenerator open_torch_script(const ModelFile& file, Vocabulary vocabulary, To
           .decode = [tokens](std::span<const Token> each) { return tokens->decode(each); }};
 }
 
+/// A SentencePiece model is a Protocol Buffers message, whose pieces and settings fill it to its
+/// end: fields 1 to 5, each a tag, a length and as many bytes. No list of tokens is that.
+bool is_sentencepiece_model(std::string_view bytes) {
+  if (!bytes.starts_with('\x0A')) return false;  // a piece
+  while (!bytes.empty()) {
+    const auto tag = static_cast<unsigned char>(bytes[0]);
+    bytes.remove_prefix(1);
+    constexpr unsigned kBytes = 2;  // the wire type
+    if (tag % 8 != kBytes || tag / 8 < 1 || tag / 8 > 5) return false;
+    std::uint64_t length = 0;
+    for (unsigned shift = 0;; shift += 7) {
+      if (bytes.empty() || shift > 56) return false;
+      const auto byte = static_cast<unsigned char>(bytes[0]);
+      bytes.remove_prefix(1);
+      length |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
+      if (byte < 0x80) break;
+    }
+    if (length > bytes.size()) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(length));
+  }
+  return true;
+}
+
 TextGenerator open_torch_script(const ModelFile& file) {
   if (file.vocabulary.empty()) {
     throw InvalidArgument("--vocabulary", file.path +
                                               " is a TorchScript module, which does not list "
                                               "its tokens: expected a file with them");
   }
-  std::string bytes = read_file(file.vocabulary);
-  // The scores of a SentencePiece model are numbers with bytes of 0, which no text has.
-  if (bytes.find('\0') == std::string::npos) {
+  std::string bytes(MappedFile(file.vocabulary).bytes());
+  const bool cut = bytes.find('\0') != std::string::npos;  // a model that is damaged: no text
+  if (!is_sentencepiece_model(bytes) && !cut) {
     return open_torch_script(file, TokenList(file.vocabulary, bytes, file.units == UnitKind::word),
                              -1, -1);
   }
@@ -223,12 +246,12 @@ void train_neural(const LmTrainOptions& options) {
                 {"held_out_tokens", result.held_out.tokens},
                 {"held_out_perplexity", held_out ? Json(result.held_out.perplexity) : Json()}});
   } else {
-    note(fmt::format(
-        "wrote {}: {} of {} parameters and {} tokens{}", options.output,
-        name_of(kLmKinds, options.kind), grouped(parameters), grouped(model.units.size()),
-        held_out ? fmt::format(", perplexity {:.3f} on {} held-out tokens",
-                               result.held_out.perplexity, grouped(result.held_out.tokens))
-                 : std::string()));
+    note(fmt::format("wrote {}: {} of {} and {}{}", options.output, name_of(kLmKinds, options.kind),
+                     counted(parameters, "parameter"), counted(model.units.size(), "token"),
+                     held_out
+                         ? fmt::format(", perplexity {:.3f} on {} held-out tokens",
+                                       result.held_out.perplexity, grouped(result.held_out.tokens))
+                         : std::string()));
   }
 }
 

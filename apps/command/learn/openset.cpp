@@ -101,7 +101,8 @@ OpensetOptions experiment_of(const OpensetCommand& command) {
 void train(const OpensetCommand& command) {
   const OpensetOptions options = experiment_of(command);
   const OpensetResult result = run_openset(options, meters());
-  if (!command.report.empty()) write_file(command.report, openset_report(result, options));
+  if (!command.report.empty())
+    write_file(command.report, openset_report(result, options, command_line()));
   if (command.common.json) {
     print_json(summary_json(result, options, command.report));
   } else {

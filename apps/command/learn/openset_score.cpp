@@ -48,7 +48,8 @@ Tensor read_points(const std::string& path, std::int64_t columns) {
   const ArrayFile file(path);
   const Rows rows = file.rows();
   if (static_cast<std::int64_t>(rows.columns()) != columns) {
-    throw DataError(path, fmt::format("{} columns, expected {}", rows.columns(), columns));
+    throw DataError(path,
+                    fmt::format("{}, expected {}", counted(rows.columns(), "column"), columns));
   }
   return to_tensor(rows).to(at::kFloat);
 }
@@ -120,7 +121,7 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
                 {"output", options.output},
                 {"logits", options.logits}});
   } else {
-    print(fmt::format("{} rows, {}: mean {:.4f}, from {:.4f} to {:.4f}\n", grouped(rows),
+    print(fmt::format("{}, {}: mean {:.4f}, from {:.4f} to {:.4f}\n", counted(rows, "row"),
                       name_of(kScores, options.score), mean, *least, *most));
   }
 }

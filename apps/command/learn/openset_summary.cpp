@@ -1,10 +1,13 @@
 #include "apps/command/learn/openset_summary.hpp"
+#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 
 #include <numeric>
 #include <utility>
 #include <vector>
+
+#include "apps/data/image_sets.hpp"
 
 namespace partita::app {
 namespace {
@@ -53,6 +56,7 @@ Json summary_json(const OpensetResult& result, const OpensetOptions& options,
     variants.push_back(variant_json(variant, options));
   }
   return {{"data", data_name(options)},
+          {"fonts", options.source == OpensetSource::rendered ? Json(kFonts) : Json()},
           {"classes", result.classes},
           {"loss", name_of(kOpensetLosses, options.loss)},
           {"beta", options.beta},
@@ -63,10 +67,11 @@ Json summary_json(const OpensetResult& result, const OpensetOptions& options,
 }
 
 std::string summary_text(const OpensetResult& result, const OpensetOptions& options) {
-  std::string out;
+  std::string out = is_toy(options) ? "" : images_text(options.directory) + "\n";
   for (const OpensetVariant& variant : result.variants) {
-    out += fmt::format("{}: accuracy {:.4f}, NLL {:.4f}, {} steps in {:.1f} s\n", variant.name,
-                       variant.accuracy, variant.nll, variant.steps, variant.seconds);
+    out +=
+        fmt::format("{}: accuracy {:.4f}, NLL {:.4f}, {} in {:.1f} s\n", variant.name,
+                    variant.accuracy, variant.nll, counted(variant.steps, "step"), variant.seconds);
     if (is_toy(options)) {
       out +=
           fmt::format("  mean confidence on the map: {:.4f} around the classes, {:.4f} off them\n",

@@ -168,7 +168,8 @@ void run_oracle(const SeqganCommand& command) {
   const SeqganOptions options =
       asked(command, command.preset == Preset::paper ? seqgan_paper_preset() : SeqganOptions{});
   const SeqganOracleResult result = run_seqgan_oracle(options, meters());
-  if (!command.report.empty()) write_file(command.report, seqgan_report(result, options));
+  if (!command.report.empty())
+    write_file(command.report, seqgan_report(result, options, command_line()));
   if (command.common->json) {
     print_json(summary_json(result, options, command.report));
   } else {
@@ -208,7 +209,8 @@ void run_text(const SeqganCommand& command) {
   const TextLines text = read_lines(options.corpus);
   for (const std::string& line : text.notes) note(line);
   const SeqganTextResult result = run_seqgan_text(text, options, meters());
-  if (!command.report.empty()) write_file(command.report, seqgan_report(result, options));
+  if (!command.report.empty())
+    write_file(command.report, seqgan_report(result, options, command_line()));
   if (command.common->json) {
     print_json(summary_json(result, options, command.report));
   } else {

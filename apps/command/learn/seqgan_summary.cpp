@@ -60,7 +60,8 @@ std::string summary_text(const SeqganOracleResult& result) {
                        with_error(q.oracle_nll, q.oracle_nll_error), q.held_out_nll, q.distinct);
   }
   for (const SeqganPhase& phase : result.phases) {
-    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
+    out += fmt::format("{}: {} in {:.1f} s\n", phase.name, counted(phase.steps, "step"),
+                       phase.seconds);
   }
   return out;
 }
@@ -98,7 +99,8 @@ std::string summary_text(const SeqganTextResult& result) {
         fmt::join(q.samples, "  "));
   }
   for (const SeqganPhase& phase : result.phases) {
-    out += fmt::format("{}: {} steps in {:.1f} s\n", phase.name, phase.steps, phase.seconds);
+    out += fmt::format("{}: {} in {:.1f} s\n", phase.name, counted(phase.steps, "step"),
+                       phase.seconds);
   }
   return out;
 }

@@ -52,11 +52,12 @@ void train(VaeCommand& command) {
   options.seed = command.common.seed;
   options.threads = command.common.threads;
   const VaeResult result = run_vae(options, meters());
-  if (!command.report.empty()) write_file(command.report, vae_report(result, options));
+  if (!command.report.empty())
+    write_file(command.report, vae_report(result, options, command_line()));
   if (command.common.json) {
     print_json(summary_json(result, options, command.report));
   } else {
-    print(summary_text(result));
+    print(summary_text(result, options));
   }
   for (const std::string& path : {options.output, command.report}) {
     if (!path.empty()) note("wrote " + path);

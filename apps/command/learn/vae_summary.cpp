@@ -24,6 +24,7 @@ Json summary_json(const VaeResult& result, const VaeTrainOptions& options,
                         {"spread", v.spread}});
   }
   return {{"data", images_name(options.directory)},
+          {"fonts", options.directory.empty() ? Json(kFonts) : Json()},
           {"train_images", result.train_images},
           {"test_images", result.test_images},
           {"latent", name_of(kVaeLatents, options.latent)},
@@ -39,14 +40,14 @@ Json summary_json(const VaeResult& result, const VaeTrainOptions& options,
           {"seed", options.seed}};
 }
 
-std::string summary_text(const VaeResult& result) {
-  std::string out;
+std::string summary_text(const VaeResult& result, const VaeTrainOptions& options) {
+  std::string out = images_text(options.directory) + "\n";
   for (const VaeVariant& v : result.variants) {
     out += fmt::format(
-        "{}: {} steps in {:.1f} s\n"
+        "{}: {} in {:.1f} s\n"
         "  test images, nats each: ELBO {}, reconstruction {:.2f}, KL {:.2f}; spread of z {:.2f}\n",
-        v.name, grouped(v.steps), v.seconds, with_error(v.elbo, v.elbo_error), v.reconstruction,
-        v.kl, v.spread);
+        v.name, counted(v.steps, "step"), v.seconds, with_error(v.elbo, v.elbo_error),
+        v.reconstruction, v.kl, v.spread);
   }
   return out;
 }

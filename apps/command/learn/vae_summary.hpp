@@ -8,7 +8,7 @@
 
 namespace partita::app {
 
-std::string summary_text(const VaeResult& result);
+std::string summary_text(const VaeResult& result, const VaeTrainOptions& options);
 Json summary_json(const VaeResult& result, const VaeTrainOptions& options,
                   const std::string& report);
 

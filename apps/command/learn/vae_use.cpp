@@ -99,12 +99,12 @@ void evaluate(const UseOptions& options) {
                 {"seed", options.common.seed}});
     return;
   }
-  print(
-      fmt::format("{} images, nats each\n"
-                  "  ELBO {} (reconstruction {:.2f}, KL {:.2f})\n"
-                  "  importance-weighted bound, k = {}: {}\n",
-                  grouped(static_cast<std::uint64_t>(x.size(0))), with_error(elbo, elbo_error),
-                  reconstruction, kl, options.count, with_error(bound, bound_error)));
+  print(fmt::format(
+      "{}, nats each\n"
+      "  ELBO {} (reconstruction {:.2f}, KL {:.2f})\n"
+      "  importance-weighted bound, k = {}: {}\n",
+      counted(static_cast<std::uint64_t>(x.size(0)), "image"), with_error(elbo, elbo_error),
+      reconstruction, kl, options.count, with_error(bound, bound_error)));
 }
 
 /// Writes pictures to a file and a page, as the options ask.
@@ -120,6 +120,7 @@ void give(const UseOptions& options, const vae::VaeModel& model, const Tensor& i
   if (!options.report.empty()) {
     Page page(what, options.model);
     page.figures(figures);
+    page.note(command_line());
     write_file(options.report, page.html());
   }
   if (options.common.json) {
@@ -131,7 +132,9 @@ void give(const UseOptions& options, const vae::VaeModel& model, const Tensor& i
                 {"report", options.report},
                 {"seed", options.common.seed}});
   } else {
-    print(fmt::format("{} images of {} x {}\n", images.size(0), model.rows, model.columns));
+    print(fmt::format("{} of {} x {}\n",
+                      counted(static_cast<std::uint64_t>(images.size(0)), "image"), model.rows,
+                      model.columns));
   }
   for (const std::string& path : {options.output, options.report}) {
     if (!path.empty()) note("wrote " + path);

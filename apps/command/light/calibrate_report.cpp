@@ -102,19 +102,12 @@ Table bins_table(const CalibrationEvaluation& evaluation, const std::string& whe
 void add_temperature(Page& page, const CalibrationResult& result, double best) {
   const double nll = *std::min_element(result.curve.nll.begin(), result.curve.nll.end());
   const double top = *std::max_element(result.curve.nll.begin(), result.curve.nll.end());
-  std::vector<double> ticks;
-  for (const double t : {0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0}) {
-    if (t >= result.curve.temperature.front() && t <= result.curve.temperature.back()) {
-      ticks.push_back(t);
-    }
-  }
   const Figure figure{
       .title = "Negative log-likelihood against temperature",
       .x = {.label = "temperature T",
             .logarithmic = true,
             .min = result.curve.temperature.front(),
-            .max = result.curve.temperature.back(),
-            .ticks = ticks},
+            .max = result.curve.temperature.back()},
       .y = {.label = "NLL of the fitted rows"},
       .series = {{.x = result.curve.temperature, .y = result.curve.nll, .mark = Mark::line},
                  {.name = fmt::format("best: {:.4f}", best),
@@ -129,20 +122,22 @@ void add_temperature(Page& page, const CalibrationResult& result, double best) {
 }  // namespace
 
 std::string calibration_report(const CalibrationResult& result) {
-  Page page("Calibration", fmt::format("{}: {} rows of {} classes.",
-                                       std::filesystem::path(result.logits).filename().string(),
-                                       grouped(result.evaluated_rows), grouped(result.classes)));
+  Page page("Calibration",
+            fmt::format("{}: {} of {}.", std::filesystem::path(result.logits).filename().string(),
+                        counted(result.evaluated_rows, "row"),
+                        counted(result.classes, "class", "classes")));
   if (!result.preface.empty()) page.paragraph(result.preface);
   const std::string before = result.after ? " before" : "";
   if (result.fit && result.fit->calibrator) {
     const FitReport& report = result.fit->report;
     const auto* t = std::get_if<TemperatureScaling>(&result.fit->calibrator->parameters());
     page.paragraph(fmt::format(
-        "Method {}{}, fitted on {} rows: {} after {} iteration{}, with a gradient of {:.1e}. {}",
+        "Method {}{}, fitted on {}: {} after {}, with a gradient of {:.1e}. {}",
         name_of(result.fit->calibrator->method()),
         t != nullptr ? fmt::format(", T = {:.6f}", t->temperature) : "",
-        grouped(result.fitted_rows), name_of(report.status), report.iterations,
-        report.iterations == 1 ? "" : "s", report.gradient_residual,
+        counted(result.fitted_rows, "row"), name_of(report.status),
+        counted(static_cast<std::uint64_t>(report.iterations), "iteration"),
+        report.gradient_residual,
         !result.split ? "The same rows are evaluated, which flatters methods with many parameters."
                       : "Other rows are evaluated."));
   }
@@ -168,8 +163,7 @@ std::string calibration_report(const CalibrationResult& result) {
       "confidence lies outside its band (and the bin has 10 rows or more). Intervals of ece and "
       "mce may lie above the value itself: resampling adds to the noise that both measure.");
   page.tables(tables);
-  page.note(
-      fmt::format("{}, seed {}, {} resamples", result.command, result.seed, result.resamples));
+  page.note(command_line());
   return page.html();
 }
 

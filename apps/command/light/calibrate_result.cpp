@@ -89,16 +89,17 @@ std::string result_text(const CalibrationResult& result) {
   std::string out;
   if (result.fit && result.fit->calibrator) {
     const FitReport& report = result.fit->report;
-    out += fmt::format(
-        "{} calibrator from {} rows of {} classes: {} after {} iterations, gradient {:.1e}\n",
-        name_of(result.fit->calibrator->method()), grouped(result.fitted_rows),
-        grouped(result.classes), name_of(report.status), report.iterations,
-        report.gradient_residual);
+    out +=
+        fmt::format("{} calibrator from {} of {}: {} after {}, gradient {:.1e}\n",
+                    name_of(result.fit->calibrator->method()), counted(result.fitted_rows, "row"),
+                    counted(result.classes, "class", "classes"), name_of(report.status),
+                    counted(static_cast<std::uint64_t>(report.iterations), "iteration"),
+                    report.gradient_residual);
     if (const auto* t = std::get_if<TemperatureScaling>(&result.fit->calibrator->parameters())) {
       out += fmt::format("temperature {:.10g}\n", t->temperature);
     }
   }
-  out += fmt::format("{} rows{}\n", grouped(result.evaluated_rows),
+  out += fmt::format("{}{}\n", counted(result.evaluated_rows, "row"),
                      result.resamples > 0 ? ", with 95 % bootstrap intervals" : "");
   if (result.after) out += fmt::format("  {:<14} {:<30} after\n", "", "before");
   each_metric([&](const char* name, const auto& get) {
@@ -111,7 +112,7 @@ std::string result_text(const CalibrationResult& result) {
 }
 
 Table metrics_table(const CalibrationResult& result) {
-  Table table{.caption = fmt::format("Metrics of {} rows{}", grouped(result.evaluated_rows),
+  Table table{.caption = fmt::format("Metrics of {}{}", counted(result.evaluated_rows, "row"),
                                      result.resamples > 0 ? ", with 95 % bootstrap intervals" : ""),
               .columns = {{"metric"}, {result.after ? "before" : "", Align::right}}};
   if (result.after) table.columns.push_back({"after", Align::right});

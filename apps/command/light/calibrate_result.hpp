@@ -17,8 +17,7 @@
 namespace partita::app {
 
 struct CalibrationResult {
-  std::string logits;  ///< name of the file
-  std::string command = "partita calibrate";
+  std::string logits;   ///< name of the file
   std::string preface;  ///< what a reader of the report should know first
   bool split = false;   ///< the rows evaluated are not those fitted
   std::size_t fitted_rows = 0;

@@ -81,9 +81,9 @@ void run(const ApplyThresholdOptions& options) {
     json["output"] = options.output;
     print_json(json);
   } else {
-    print(fmt::format("{} of {} rows are in, {} out ({} >= {:.10g})\n", grouped(in),
-                      grouped(scores.size()), grouped(scores.size() - in), score.name(),
-                      threshold.threshold));
+    print(fmt::format("{} of {} in, {} out ({} >= {:.10g})\n", grouped(in),
+                      counted(scores.size(), "row is", "rows are"), grouped(scores.size() - in),
+                      score.name(), threshold.threshold));
   }
   if (!options.output.empty()) note("wrote " + options.output);
 }

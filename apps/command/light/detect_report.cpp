@@ -173,11 +173,11 @@ constexpr auto kDescriptions = names<DetectionScore>(
 std::string what_was_compared(const DetectionResult& result,
                               const EvaluateDetectionOptions& options) {
   if (!options.logits.empty()) {
-    return fmt::format("{} rows of {} that are classified correctly against {} that are not.",
-                       grouped(result.in.size()), file_name(options.logits),
+    return fmt::format("{} of {} that are classified correctly against {} that are not.",
+                       counted(result.in.size(), "row"), file_name(options.logits),
                        grouped(result.out.size()));
   }
-  return fmt::format("{} rows of {} (in) against {} of {} (out).", grouped(result.in.size()),
+  return fmt::format("{} of {} (in) against {} of {} (out).", counted(result.in.size(), "row"),
                      file_name(options.in), grouped(result.out.size()), file_name(options.out));
 }
 
@@ -209,9 +209,7 @@ std::string report_html(const DetectionResult& result, const EvaluateDetectionOp
   }
   page.figures({roc_figure(result, options), precision_recall_figure(result, options)});
   page.figures({histogram_figure(result, options)});
-  page.note(fmt::format("partita detect evaluate --score {} --positive {} --seed {}",
-                        options.score.name(), name_of(kPositives, options.positive),
-                        options.common.seed));
+  page.note(command_line());
   return page.html();
 }
 

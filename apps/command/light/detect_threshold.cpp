@@ -54,8 +54,8 @@ void run(const ThresholdOptions& options) {
   if (options.common.json) {
     print_json(json);
   } else if (options.output.empty()) {
-    print(fmt::format("{} >= {:.10g}: {:.4g} % of {} rows\n", options.score.name(),
-                      threshold.threshold, 100 * threshold.accepted, grouped(threshold.rows)));
+    print(fmt::format("{} >= {:.10g}: {:.4g} % of {}\n", options.score.name(), threshold.threshold,
+                      100 * threshold.accepted, counted(threshold.rows, "row")));
   }
   if (!options.output.empty()) note("wrote " + options.output);
 }

@@ -34,7 +34,7 @@ void run(const ConvertOptions& options) {
                 {"dim", vectors.dim},
                 {"notes", vectors.notes}});
   } else {
-    note(fmt::format("wrote {}: {} words x {}", options.output, grouped(vectors.words.size()),
+    note(fmt::format("wrote {}: {} x {}", options.output, counted(vectors.words.size(), "word"),
                      vectors.dim));
   }
 }

@@ -10,6 +10,7 @@
 #include "apps/command/light/embed.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
 #include "partita/embedding/similarity.hpp"
 
@@ -43,8 +44,8 @@ void run_eval(const EvalOptions& options) {
                                   {"lines", score.lines}});
     const std::string correlation =
         std::isnan(score.correlation) ? "  none" : fmt::format("{:6.3f}", score.correlation);
-    text += fmt::format("{:<32}  Spearman {}  of {} of {} pairs\n", name, correlation, score.pairs,
-                        score.lines);
+    text += fmt::format("{:<32}  Spearman {}  of {} of {}\n", name, correlation, score.pairs,
+                        counted(score.lines, "pair"));
   }
   if (!options.analogies.empty()) {
     AnalogyScore total{"all", 0, 0, 0};
@@ -57,15 +58,17 @@ void run_eval(const EvalOptions& options) {
                           {"correct", score.correct},
                           {"questions", score.questions},
                           {"lines", score.lines}});
-      text += fmt::format("{:<32}  {:5.1f} %  of {} of {} questions\n", score.section,
-                          percent(score.correct, score.questions), score.questions, score.lines);
+      text += fmt::format("{:<32}  {:5.1f} %  of {} of {}\n", score.section,
+                          percent(score.correct, score.questions), score.questions,
+                          counted(score.lines, "question"));
     }
     json["analogies"] = {{"correct", total.correct},
                          {"questions", total.questions},
                          {"lines", total.lines},
                          {"sections", std::move(sections)}};
-    text += fmt::format("{:<32}  {:5.1f} %  of {} of {} questions\n", "analogies, all",
-                        percent(total.correct, total.questions), total.questions, total.lines);
+    text += fmt::format("{:<32}  {:5.1f} %  of {} of {}\n", "analogies, all",
+                        percent(total.correct, total.questions), total.questions,
+                        counted(total.lines, "question"));
   }
   options.common.json ? print_json(json) : print(text);
 }

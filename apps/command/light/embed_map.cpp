@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
+#include <numbers>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,10 +31,72 @@ struct MapOptions {
   CommonOptions common;
 };
 
-/// Words at their places; gnuplot cannot place so many labels.
-std::string picture(const std::vector<std::string>& words, const std::vector<Place>& places) {
+constexpr double kFont = 11;  // pixels
+
+/// A rectangle in the picture.
+struct Box {
+  double left;
+  double top;
+  double right;
+  double bottom;
+
+  bool overlaps(const Box& other) const {
+    return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
+  }
+};
+
+/// The room that a word takes around its middle, by the average width of a letter.
+Box box_of(const std::string& word, double x, double y) {
+  constexpr double kLetter = 0.62 * kFont;
+  const auto letters = static_cast<double>(
+      std::count_if(word.begin(), word.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  const double half = (letters * kLetter) / 2 + 1;
+  return {x - half, y - kFont / 2 - 1, x + half, y + kFont / 2 + 1};
+}
+
+/// Labels are placed one after the other, each at the free place nearest to its point.
+class Labels {
+ public:
+  Labels(double width, double height) : width_(width), height_(height) {}
+
+  /// The middle of the label; nothing if there is no room near the point.
+  std::optional<Place> place(const std::string& word, Place at) {
+    constexpr int kDirections = 16;
+    constexpr double kStep = 6;
+    constexpr double kFarthest = 60;
+    for (double radius = 0; radius <= kFarthest; radius += kStep) {
+      for (int i = 0; i < (radius == 0 ? 1 : kDirections); ++i) {
+        const double angle = 2 * std::numbers::pi * i / kDirections;
+        const Place middle{at.x + 1.5 * radius * std::cos(angle), at.y + radius * std::sin(angle)};
+        const Box box = box_of(word, middle.x, middle.y);
+        if (box.left < 0 || box.top < 0 || box.right > width_ || box.bottom > height_) continue;
+        if (std::any_of(taken_.begin(), taken_.end(),
+                        [&](const Box& other) { return box.overlaps(other); })) {
+          continue;
+        }
+        taken_.push_back(box);
+        return middle;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  double width_;
+  double height_;
+  std::vector<Box> taken_ = {};
+};
+
+struct Picture {
+  std::string svg;
+  std::size_t unnamed = 0;  // words without room for their names
+};
+
+/// Words at their places, or as near as the others leave room, with a line to the place; gnuplot
+/// cannot place so many labels.
+Picture picture(const std::vector<std::string>& words, const std::vector<Place>& places) {
   constexpr double kSize = 800;
-  constexpr double kMargin = 24;
+  constexpr double kMargin = 40;
   Place low = places[0];
   Place high = places[0];
   for (const Place& p : places) {
@@ -40,23 +105,44 @@ std::string picture(const std::vector<std::string>& words, const std::vector<Pla
   }
   const double extent = std::max({high.x - low.x, high.y - low.y, 1e-300});
   const double scale = (kSize - 2 * kMargin) / extent;
-  std::string svg = fmt::format(
-      R"(<svg viewBox="0 0 {0} {1:.0f}" role="img" aria-label="Map of words" font-size="11" )"
+  const double height = (high.y - low.y) * scale + 2 * kMargin;
+  Picture out;
+  out.svg = fmt::format(
+      R"(<svg viewBox="0 0 {0} {1:.0f}" role="img" aria-label="Map of words" font-size="{2}" )"
       R"(text-anchor="middle" fill="currentColor">)",
-      kSize, (high.y - low.y) * scale + 2 * kMargin);
+      kSize, height, kFont);
+  Labels labels(kSize, height);
   for (std::size_t i = 0; i < words.size(); ++i) {
-    svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)",
-                       kMargin + (places[i].x - low.x) * scale,
-                       kMargin + (high.y - places[i].y) * scale, escape_html(words[i]));
+    const Place at{kMargin + (places[i].x - low.x) * scale,
+                   kMargin + (high.y - places[i].y) * scale};
+    const std::string name = escape_html(words[i]);
+    const auto middle = labels.place(words[i], at);
+    if (!middle || middle->x != at.x || middle->y != at.y) {
+      out.svg +=
+          fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="1.5"><title>{}</title></circle>)", at.x,
+                      at.y, name);
+    }
+    if (!middle) {
+      ++out.unnamed;
+      continue;
+    }
+    if (middle->x != at.x || middle->y != at.y) {
+      out.svg += fmt::format(
+          R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke='var(--grid)'/>)", at.x,
+          at.y, middle->x, middle->y);
+    }
+    out.svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" dy="0.35em">{}</text>)", middle->x,
+                           middle->y, name);
   }
-  return svg + "</svg>";
+  out.svg += "</svg>";
+  return out;
 }
 
 void run(const MapOptions& options) {
   const WordVectors vectors = options.vectors.load();
   if (vectors.words.size() < 10) {
-    throw DataError(options.vectors.path,
-                    fmt::format("{} words, expected 10 or more for a map", vectors.words.size()));
+    throw DataError(options.vectors.path, fmt::format("{}, expected 10 or more for a map",
+                                                      counted(vectors.words.size(), "word")));
   }
   const std::size_t shown = std::min(options.words, vectors.words.size());
   const std::size_t skipped = std::min(options.skip, vectors.words.size() - shown);
@@ -64,14 +150,23 @@ void run(const MapOptions& options) {
   const auto first = vectors.words.begin() + static_cast<std::ptrdiff_t>(skipped);
   const std::vector<std::string> words(first, first + static_cast<std::ptrdiff_t>(shown));
 
-  Page page("Map of words", fmt::format("{}: {} words of {} numbers", options.vectors.path,
-                                        grouped(vectors.words.size()), vectors.dim));
-  page.figures({{.svg = picture(words, places),
+  Page page("Map of words",
+            fmt::format("{}: {} of {}", options.vectors.path, counted(vectors.words.size(), "word"),
+                        counted(vectors.dim, "number")));
+  const Picture map = picture(words, places);
+  const std::string unnamed =
+      map.unnamed == 0 ? ""
+                       : fmt::format(
+                             " {} shown as dots, for want of room: fewer --words, or another "
+                             "--skip, make some.",
+                             counted(map.unnamed, "word is", "words are"));
+  page.figures({{.svg = map.svg,
                  .caption = fmt::format(
                      "Words {} to {} by frequency, placed by the first two principal components "
-                     "of their vectors: the plane in which they differ most.",
-                     skipped + 1, skipped + shown),
+                     "of their vectors: the plane in which they differ most.{}",
+                     skipped + 1, skipped + shown, unnamed),
                  .wide = true}});
+  page.note(command_line());
   write_file(options.report, page.html());
   if (options.common.json) {
     Json json = Json::array();
@@ -80,7 +175,7 @@ void run(const MapOptions& options) {
     }
     print_json({{"report", options.report}, {"words", std::move(json)}});
   } else {
-    note(fmt::format("wrote {}: {} words", options.report, shown));
+    note(fmt::format("wrote {}: {}", options.report, counted(shown, "word")));
   }
 }
 

@@ -51,7 +51,7 @@ void show(const TrainingUpdate& at) {
   if (::isatty(STDERR_FILENO) == 0) return;
   fmt::print(stderr, "\r{:.1f} %, {} words/s, learning rate {:.6f}, loss {:.4f}, {} left\x1b[K",
              100 * static_cast<double>(at.words) / static_cast<double>(at.total),
-             grouped(static_cast<std::uint64_t>(at.words_per_second)), at.learning_rate, at.loss,
+             rounded_rate(at.words_per_second), at.learning_rate, at.loss,
              duration(at.seconds_left));
   if (at.words == at.total) fmt::print(stderr, "\r\x1b[K");
   std::fflush(stderr);
@@ -105,11 +105,11 @@ void run(TrainOptions options) {
                 {"loss", trainer.loss()},
                 {"seed", options.common.seed}});
   } else {
-    note(fmt::format(
-        "wrote {}: {} words x {}, from {} words x {} epochs, {} words/s, mean loss {:.4f}",
-        options.output, grouped(vocabulary.size()), options.embedding.dim,
-        grouped(vocabulary.total()), options.embedding.epochs,
-        grouped(static_cast<std::uint64_t>(rate)), trainer.loss()));
+    note(fmt::format("wrote {}: {} x {}, from {} x {}, {} words/s, mean loss {:.4f}",
+                     options.output, counted(vocabulary.size(), "word"), options.embedding.dim,
+                     counted(vocabulary.total(), "word"),
+                     counted(options.embedding.epochs, "epoch"), rounded_rate(rate),
+                     trainer.loss()));
   }
 }
 

@@ -13,6 +13,7 @@
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/command/text_generator.hpp"
+#include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
@@ -135,8 +136,8 @@ void run(GenerateOptions& options) {
   }();
   const Generated generated = generate(*generator.model, prompt, options);
   if (generated.sequences.size() < options.k) {
-    note(fmt::format("{} sequences: the model has no more under these options",
-                     generated.sequences.size()));
+    note(fmt::format("{}: the model has no more under these options",
+                     counted(generated.sequences.size(), "sequence")));
   }
   if (options.common.json) {
     print_json(to_json(generated, generator, options));

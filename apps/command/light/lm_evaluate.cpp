@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,8 +38,33 @@ struct EvaluateOptions {
 
 struct Text {
   std::vector<Sequence> sequences;
-  std::size_t tokens = 0;  ///< tokens predicted, the ends included
+  std::size_t tokens = 0;    ///< tokens predicted, the ends included
+  std::size_t left_out = 0;  ///< characters or words that the model cannot read
 };
+
+/// A line without the characters (or words, of a TorchScript module) that the model does not know.
+Sequence known_tokens(const TextGenerator& generator, std::string_view line, bool words,
+                      std::size_t& left_out) {
+  Sequence out;
+  const auto add = [&](std::string_view piece) {
+    try {
+      const Sequence tokens = generator.encode(piece);
+      out.insert(out.end(), tokens.begin(), tokens.end());
+    } catch (const InvalidArgument&) {
+      ++left_out;
+    }
+  };
+  if (!words) {
+    for (const char32_t c : decode_utf8(line)) add(encode_utf8({&c, 1}));
+    return out;
+  }
+  while (!line.empty()) {
+    const std::string_view word = line.substr(0, line.find(' '));
+    line.remove_prefix(std::min(line.size(), word.size() + 1));
+    if (!word.empty()) add(word);
+  }
+  return out;
+}
 
 Text read_text(const EvaluateOptions& options, const TextGenerator& generator) {
   const TextLines text = read_lines(options.text);
@@ -47,9 +73,9 @@ Text read_text(const EvaluateOptions& options, const TextGenerator& generator) {
   for (std::size_t i = 0; i < text.lines.size(); ++i) {
     try {
       out.sequences.push_back(generator.encode(text.lines[i]));
-    } catch (const InvalidArgument& error) {
-      throw DataError(options.text,
-                      fmt::format("line {}: {}", text.line_number[i], error.reason()));
+    } catch (const InvalidArgument&) {
+      out.sequences.push_back(known_tokens(generator, text.lines[i],
+                                           options.model.units == UnitKind::word, out.left_out));
     }
     out.tokens += out.sequences.back().size() + (generator.model->end_token() >= 0 ? 1 : 0);
   }
@@ -59,7 +85,9 @@ Text read_text(const EvaluateOptions& options, const TextGenerator& generator) {
 
 /// The prediction of all tokens.
 struct Prediction {
-  double nll = 0;  ///< mean, in nats
+  double nll = 0;        ///< mean, in nats; infinite if the text has what the model cannot read
+  double known_nll = 0;  ///< that of the tokens that are not unseen
+  std::size_t unseen = 0;
   double accuracy = 0;
 };
 
@@ -116,10 +144,14 @@ class Sampler {
   Sample sample_ = {};
 };
 
-Prediction predict(const SequenceModel& model, const Text& text, int threads, Sampler& sampler) {
+Prediction predict(const TextGenerator& generator, const Text& text, int threads,
+                   Sampler& sampler) {
+  const SequenceModel& model = *generator.model;
   constexpr std::size_t kAtOnce = 4096;  // lines, so that those of one length go together
   Meter meter("evaluating");
   double log_prob = 0;
+  double log_prob_of_unseen = 0;
+  std::size_t unseen = 0;
   std::size_t correct = 0;
   std::size_t done = 0;
   for (std::size_t first = 0; first < text.sequences.size(); first += kAtOnce) {
@@ -129,17 +161,25 @@ Prediction predict(const SequenceModel& model, const Text& text, int threads, Sa
         [&](std::size_t sequence, std::size_t position, Rows logits) {
           sampler.see(first + sequence, position, logits);
         });
-    for (const auto& sequence : scores) {
-      for (const TokenScore& score : sequence) {
-        log_prob += score.log_prob;
+    for (std::size_t s = 0; s < count; ++s) {
+      const Sequence& tokens = text.sequences[first + s];
+      for (std::size_t t = 0; t < scores[s].size(); ++t) {
+        const TokenScore& score = scores[s][t];
+        const bool is_unseen = t < tokens.size() && generator.unknown == tokens[t];
+        (is_unseen ? log_prob_of_unseen : log_prob) += score.log_prob;
+        unseen += is_unseen ? 1 : 0;
         correct += score.correct ? 1 : 0;
       }
-      done += sequence.size();
+      done += scores[s].size();
     }
     meter.update({.done = done, .total = text.tokens, .unit = "tokens"});
   }
   const auto n = static_cast<double>(text.tokens);
-  return {.nll = -log_prob / n, .accuracy = static_cast<double>(correct) / n};
+  return {.nll = text.left_out > 0 ? std::numeric_limits<double>::infinity()
+                                   : -(log_prob + log_prob_of_unseen) / n,
+          .known_nll = -log_prob / static_cast<double>(text.tokens - unseen),
+          .unseen = unseen + text.left_out,
+          .accuracy = static_cast<double>(correct) / n};
 }
 
 /// Calibration of the next token's probabilities, and by the best temperature if there is one.
@@ -150,7 +190,6 @@ CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample
   constexpr std::size_t kResampleCount = 200;
   CalibrationResult result;
   result.logits = options.model.path;
-  result.command = "partita lm evaluate";
   result.fitted_rows = sample.labels.size();
   result.evaluated_rows = sample.labels.size();
   result.classes = vocabulary;
@@ -183,14 +222,24 @@ void run(const EvaluateOptions& options) {
   const SequenceModel& model = *generator.model;
   Sampler sampler(text, model.end_token(), model.vocabulary_size(),
                   Stream{.seed = options.common.seed}.child(kSample));
-  const Prediction prediction = predict(model, text, options.common.threads, sampler);
+  const Prediction prediction = predict(generator, text, options.common.threads, sampler);
   CalibrationResult calibration = calibrate(options, sampler.sample(), model.vocabulary_size());
   const double perplexity = std::exp(prediction.nll);
+  const double known_perplexity = std::exp(prediction.known_nll);
   calibration.preface = fmt::format(
-      "A language model ({}) on {}: perplexity {:.4f} over {} tokens, the ends of {} lines "
-      "included. Each row is a token that was predicted, each class one that it could have been.",
+      "A language model ({}) on {}: perplexity {:.4f} over {}, the ends of {} included. Each row "
+      "is a token that was predicted, each class one that it could have been.{}{}",
       generator.kind, std::filesystem::path(options.text).filename().string(), perplexity,
-      grouped(text.tokens), grouped(text.sequences.size()));
+      counted(text.tokens, "token"), counted(text.sequences.size(), "line"),
+      prediction.unseen == 0
+          ? std::string()
+          : fmt::format(" Without the {} that the model has never seen, perplexity is {:.4f}.",
+                        grouped(prediction.unseen), known_perplexity),
+      calibration.evaluated_rows == text.tokens
+          ? std::string()
+          : fmt::format(" The tables and figures are of {} of the tokens, drawn by the seed; their "
+                        "nll is the logarithm of their perplexity, not of that of all tokens.",
+                        grouped(calibration.evaluated_rows)));
   const CalibrationMetrics& metrics = calibration.before.metrics;
   std::optional<double> temperature;
   if (const auto& calibrator = calibration.fit->calibrator) {
@@ -204,6 +253,8 @@ void run(const EvaluateOptions& options) {
                 {"tokens", text.tokens},
                 {"nll", prediction.nll},
                 {"perplexity", perplexity},
+                {"unseen", prediction.unseen},
+                {"perplexity_without_unseen", known_perplexity},
                 {"accuracy", prediction.accuracy},
                 {"confidence", metrics.confidence},
                 {"ece", metrics.ece},
@@ -215,17 +266,21 @@ void run(const EvaluateOptions& options) {
                 {"seed", options.common.seed}});
     return;
   }
-  print(
-      fmt::format("{} lines, {} tokens, their ends included\n"
-                  "perplexity   {:.4f}   ({:.4f} nats per token)\n"
-                  "accuracy     {:.4f}   of the most likely next token\n"
-                  "confidence   {:.4f}   its mean probability\n"
-                  "ECE          {:.4f}   (15 bins{})\n",
-                  grouped(text.sequences.size()), grouped(text.tokens), perplexity, prediction.nll,
-                  prediction.accuracy, metrics.confidence, metrics.ece,
-                  calibration.evaluated_rows == text.tokens
-                      ? ""
-                      : fmt::format(", {} tokens", grouped(calibration.evaluated_rows))));
+  print(fmt::format(
+      "{}, {}, the lines' ends included\n"
+      "perplexity   {:.4f}   ({:.4f} nats per token)\n{}"
+      "accuracy     {:.4f}   of the most likely next token\n"
+      "confidence   {:.4f}   its mean probability\n"
+      "ECE          {:.4f}   (15 bins{})\n",
+      counted(text.sequences.size(), "line"), counted(text.tokens, "token"), perplexity,
+      prediction.nll,
+      prediction.unseen == 0 ? std::string()
+                             : fmt::format("unseen       {}   (perplexity without them {:.4f})\n",
+                                           grouped(prediction.unseen), known_perplexity),
+      prediction.accuracy, metrics.confidence, metrics.ece,
+      calibration.evaluated_rows == text.tokens
+          ? ""
+          : fmt::format(", of {}", counted(calibration.evaluated_rows, "token"))));
   if (temperature) {
     print(fmt::format("best T       {:.4f}   (ECE {:.4f}, perplexity {:.4f})\n", *temperature,
                       calibration.after->metrics.ece, std::exp(calibration.after->metrics.nll)));
@@ -256,7 +311,11 @@ void add_lm_evaluate(CLI::App& app) {
       "Example:\n"
       "  partita lm evaluate words.model other-words.txt --report words.html\n"
       "\n"
-      "Every line is predicted from its beginning, token by token, its end included. Calibration "
+      "Every line is predicted from its beginning, token by token, its end included. What the "
+      "model "
+      "has never\nseen is counted: words and pieces stand as <unk>, other characters, of "
+      "probability "
+      "0, are left out of\ntheir line; perplexity is given with them and without. Calibration "
       "looks at all\ntokens, or at as many as half a GiB of logits holds; best T is the "
       "temperature at which they are likeliest.");
   command->callback([options] { run(*options); });

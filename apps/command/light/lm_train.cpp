@@ -37,8 +37,9 @@ void train_ngram_model(const LmTrainOptions& options) {
                 {"lines", text.lines.size()},
                 {"vocabulary", model.vocabulary_size()}});
   } else {
-    note(fmt::format("wrote {}: {}-gram model of {} lines and {} tokens", options.output,
-                     model.order(), grouped(text.lines.size()), grouped(model.vocabulary_size())));
+    note(fmt::format("wrote {}: {}-gram model of {} and {}", options.output, model.order(),
+                     counted(text.lines.size(), "line"),
+                     counted(model.vocabulary_size(), "token")));
   }
 }
 
@@ -70,7 +71,9 @@ std::string units_name(const LmTrainOptions& options) {
 }
 
 TextUnits units_of(const LmTrainOptions& options, std::span<const std::string> lines) {
-  if (!options.units) return TextUnits(SentencePieces(options.pieces, read_file(options.pieces)));
+  if (!options.units)
+    return TextUnits(
+        SentencePieces(options.pieces, std::string(MappedFile(options.pieces).bytes())));
   return TextUnits::learn(*options.units, lines, {.vocabulary = options.vocabulary});
 }
 

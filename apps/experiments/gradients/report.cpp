@@ -235,7 +235,8 @@ void add_variance_over_theta(Page& page, const VariantResult& variant) {
 
 }  // namespace
 
-std::string report_html(const GradientsResult& result, const GradientsOptions& options) {
+std::string report_html(const GradientsResult& result, const GradientsOptions& options,
+                        const std::string& command) {
   Page page(result.title,
             fmt::format("Gradient estimators against the exact gradient. Seed {}.", options.seed));
   page.paragraph(result.description);
@@ -263,8 +264,7 @@ std::string report_html(const GradientsResult& result, const GradientsOptions& o
     page.table(measurements_table(variant));
     add_variance_over_theta(page, variant);
   }
-  page.note(fmt::format("partita gradients --problem {} --seed {}",
-                        name_of(kGradientsProblems, options.problem), options.seed));
+  page.note(command);
   return page.html();
 }
 

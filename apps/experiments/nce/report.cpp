@@ -150,7 +150,7 @@ void add_step_times(Page& page, const NceExperimentResult& result,
       "Loss, gradients and update for {} pairs, vectors of {} numbers, {} draws of noise, one "
       "thread. A sampled loss reads and changes only the rows of its targets and noise; what "
       "growth "
-      "is left is that of memory that no longer fits a cache.",
+      "is left is that of memory that no longer fits a cache. Times are this machine's.",
       kTimedBatch, options.dim, kTimedNoise));
   Series nce{.name = fmt::format("NCE, k = {}", kTimedNoise)};
   Series sampled{.name = fmt::format("sampled softmax, k = {}", kTimedNoise)};
@@ -188,7 +188,8 @@ void add_step_times(Page& page, const NceExperimentResult& result,
 
 }  // namespace
 
-std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options) {
+std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options,
+                        const std::string& command) {
   Page page("Training without the sum",
             fmt::format("A model of each word given the one before it. Seed {}.", options.seed));
   page.paragraph(fmt::format(
@@ -211,12 +212,7 @@ std::string report_html(const NceExperimentResult& result, const NceExperimentOp
       "to its scores it is one again. It starts with biases of 0, the others with log counts.");
   add_log_z(page, result);
   add_step_times(page, result, options);
-  page.note(fmt::format(
-      "partita nce --vocabulary {} --dim {} --batch {} --steps {} --noise-exponent {:g} "
-      "--seed {}. Times are this machine's; everything else depends on the seed "
-      "alone.",
-      result.vocabulary, options.dim, options.batch, options.steps, options.noise_exponent,
-      options.seed));
+  page.note(command);
   return page.html();
 }
 

@@ -8,6 +8,7 @@
 namespace partita::app {
 
 /// A self-contained HTML page. @throws IoError if gnuplot, which draws the figures, is missing
-std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options);
+std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options,
+                        const std::string& command);
 
 }  // namespace partita::app

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/data/rendered.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/report/page.hpp"
 #include "apps/report/score_curves.hpp"
@@ -133,7 +134,7 @@ void add_samples(Page& page, const OpensetResult& result) {
 std::string data_text(const OpensetOptions& options) {
   if (is_toy(options)) return "two Gaussians in the plane";
   if (options.source == OpensetSource::rendered)
-    return "digits against letters in the DejaVu fonts";
+    return fmt::format("digits against letters in {}", kFonts);
   return "images, some of their classes known";
 }
 
@@ -183,7 +184,8 @@ CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& v
   return {to_svg(figure), caption};
 }
 
-std::string openset_report(const OpensetResult& result, const OpensetOptions& options) {
+std::string openset_report(const OpensetResult& result, const OpensetOptions& options,
+                           const std::string& command) {
   Page page("Open set: " + data_text(options),
             fmt::format("Classifiers trained to be unsure about the unknown. β = {}, seed {}.",
                         options.beta, options.seed));
@@ -197,12 +199,7 @@ std::string openset_report(const OpensetResult& result, const OpensetOptions& op
   add_histograms(page, result);
   add_roc_curves(page, result);
   add_tables(page, result);
-  page.note(
-      fmt::format("partita openset train --loss {} --beta {} --generator-loss {} --steps {} "
-                  "--batch {} --learning-rate {} --seed {}",
-                  name_of(kOpensetLosses, options.loss), options.beta,
-                  name_of(kOpensetGeneratorLosses, options.generator_loss), options.steps,
-                  options.batch, options.learning_rate, options.seed));
+  page.note(command);
   return page.html();
 }
 

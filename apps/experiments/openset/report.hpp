@@ -11,6 +11,7 @@ namespace partita::app {
 /// Confidence over the plane, with the points that were learned from, given and generated.
 CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& variant);
 
-std::string openset_report(const OpensetResult& result, const OpensetOptions& options);
+std::string openset_report(const OpensetResult& result, const OpensetOptions& options,
+                           const std::string& command);
 
 }  // namespace partita::app

@@ -164,7 +164,8 @@ void add_oracle_table(Page& page, const SeqganOracleResult& result, const Seqgan
 
 }  // namespace
 
-std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions& options) {
+std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions& options,
+                          const std::string& command) {
   Page page("SeqGAN against an oracle",
             fmt::format("Sequences of {} tokens out of {}, seed {}.", options.length,
                         grouped(static_cast<std::uint64_t>(options.vocabulary)), options.seed));
@@ -177,17 +178,12 @@ std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions&
   add_learning_curves(page, result);
   add_diversity(page, result);
   add_game(page, result.phases, options.reward);
-  page.note(fmt::format(
-      "partita seqgan oracle --vocabulary {} --sequences {} --length {} --hidden {} --rollouts {} "
-      "--reward {} --iterations {} --g-steps {} --g-rate {} --d-steps {} --d-rate {} --update-rate "
-      "{} --seed {}",
-      options.vocabulary, options.sequences, options.length, options.hidden, options.rollouts,
-      name_of(kSeqganRewards, options.reward), options.iterations, options.g_steps, options.g_rate,
-      options.d_steps, options.d_rate, options.update_rate, options.seed));
+  page.note(command);
   return page.html();
 }
 
-std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& options) {
+std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& options,
+                          const std::string& command) {
   Page page("SeqGAN on a text",
             fmt::format("{} lines of {}, {} kinds of characters, seed {}.", grouped(result.lines),
                         options.corpus, result.tokens - 1, options.seed));
@@ -234,11 +230,7 @@ std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& o
   page.heading("Samples");
   page.tables(samples);
   add_phases(page, result.phases);
-  page.note(fmt::format(
-      "partita seqgan text --hidden {} --rollouts {} --reward {} --iterations {} "
-      "--g-steps {} --g-rate {} --d-rate {} --seed {}",
-      options.hidden, options.rollouts, name_of(kSeqganRewards, options.reward), options.iterations,
-      options.g_steps, options.g_rate, options.d_rate, options.seed));
+  page.note(command);
   return page.html();
 }
 

@@ -7,7 +7,9 @@
 
 namespace partita::app {
 
-std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions& options);
-std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& options);
+std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions& options,
+                          const std::string& command);
+std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& options,
+                          const std::string& command);
 
 }  // namespace partita::app

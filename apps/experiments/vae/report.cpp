@@ -7,8 +7,10 @@
 #include <limits>
 #include <set>
 
+#include "apps/data/image_sets.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/report/latent_map.hpp"
+#include "apps/report/numbers.hpp"
 #include "apps/report/pictures.hpp"
 
 namespace partita::app {
@@ -145,12 +147,15 @@ CaptionedFigure image_figure(const std::vector<double>& images, std::size_t rows
   return {picture_svg(tile(images, rows, columns, across), title, 0, 1, kPicture), caption};
 }
 
-std::string vae_report(const VaeResult& result, const VaeTrainOptions& options) {
+std::string vae_report(const VaeResult& result, const VaeTrainOptions& options,
+                       const std::string& command) {
   Page page(options.latent == VaeLatent::gaussian ? "Variational auto-encoder"
                                                   : "Variational auto-encoder of categories",
-            fmt::format("{} images, {} epochs, latent {} {}, {} decoder, {}, k = {}, seed {}",
-                        result.train_images, result.epochs, name_of(kVaeLatents, options.latent),
-                        result.latent_dim, name_of(kVaeDecoders, options.decoder),
+            fmt::format("{} {}, {}, latent {} {}, {} decoder, {}, k = {}, seed {}",
+                        grouped(result.train_images), images_text(options.directory),
+                        result.epochs == 1 ? "1 epoch" : fmt::format("{} epochs", result.epochs),
+                        name_of(kVaeLatents, options.latent), result.latent_dim,
+                        name_of(kVaeDecoders, options.decoder),
                         name_of(kVaeObjectives, options.objective), result.samples, options.seed));
   page.paragraph(
       "An encoder gives a distribution q(z|x) over codes for each image, a decoder one over images "
@@ -168,14 +173,7 @@ std::string vae_report(const VaeResult& result, const VaeTrainOptions& options) 
   add_pictures(page, result);
   add_maps(page, result);
   add_curves(page, result);
-  page.note(fmt::format(
-      "partita vae train --latent {} --latent-dim {} --decoder {} --objective {} --samples {}{}{} "
-      "--epochs {} --seed {}",
-      name_of(kVaeLatents, options.latent), result.latent_dim,
-      name_of(kVaeDecoders, options.decoder), name_of(kVaeObjectives, options.objective),
-      result.samples,
-      options.latent == VaeLatent::concrete ? " --estimator " + result.estimator : "",
-      options.preset == VaePreset::small ? "" : " --preset iwae-1l", result.epochs, options.seed));
+  page.note(command);
   return page.html();
 }
 

@@ -9,7 +9,8 @@
 
 namespace partita::app {
 
-std::string vae_report(const VaeResult& result, const VaeTrainOptions& options);
+std::string vae_report(const VaeResult& result, const VaeTrainOptions& options,
+                       const std::string& command);
 
 /// Images of rows x columns pixels of 0 to 1 as a figure, so many in a row.
 CaptionedFigure image_figure(const std::vector<double>& images, std::size_t rows,

@@ -232,7 +232,7 @@ TEST(Training, EveryDamagedCheckpointIsOneLine) {
   LoopOptions other = options;
   other.files.run = {{"seed", "2"}, {"data", "x"}};
   EXPECT_EQ(refusal(other),
-            dir / "c" + ": is from another run: seed is 2, there 1; data is x, there none");
+            dir / "c" + ": is from another run: seed was 1, now 2; data was none, now x");
   other = options;
   other.steps = 2;
   EXPECT_EQ(refusal(other), dir / "c" +

@@ -47,11 +47,11 @@ std::string RunFacts::difference_from(const RunFacts& saved) const {
   std::vector<std::string> differences;
   for (const auto& [name, value] : facts_) {
     const std::string old = value_of(saved.facts_, name).value_or("none");
-    if (old != value) differences.push_back(fmt::format("{} is {}, there {}", name, value, old));
+    if (old != value) differences.push_back(fmt::format("{} was {}, now {}", name, old, value));
   }
   for (const auto& [name, value] : saved.facts_) {
     if (value_of(facts_, name)) continue;
-    differences.push_back(fmt::format("{} is none, there {}", name, value));
+    differences.push_back(fmt::format("{} was {}, now none", name, value));
   }
   if (differences.empty() && facts_ != saved.facts_) return "its facts have another order";
   return fmt::format("{}", fmt::join(differences, "; "));

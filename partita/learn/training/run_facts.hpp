@@ -38,7 +38,7 @@ class RunFacts {
 
   std::span<const Fact> all() const { return facts_; }
 
-  /// How these differ from `saved`: "dropout is 0, expected 0.1; ..."; empty if they do not.
+  /// How these differ from `saved`: "dropout was 0.1, now 0; ..."; empty if they do not.
   std::string difference_from(const RunFacts& saved) const;
 
  private:
