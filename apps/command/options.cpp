@@ -37,11 +37,8 @@ constexpr const char* kWritten = "WRITTEN";
 
 CLI::Validator has_extension(const std::vector<std::string>& extensions) {
   return {[=](std::string& path) {
-            std::error_code ignored;
             const std::string extension = fs::path(path).extension().string();
-            const bool device =
-                path == "-" || (fs::exists(path, ignored) && fs::is_other(path, ignored));
-            if (device ||
+            if (is_stream(path) ||
                 std::find(extensions.begin(), extensions.end(), extension) != extensions.end()) {
               return std::string();
             }
@@ -67,7 +64,9 @@ std::vector<NamedFile> files_of(const CLI::App& app) {
     const bool written = option->get_type_name().starts_with(kWritten);  // validators follow
     for (const std::string& value : option->results()) {
       if (value.empty() && !written) continue;
-      files.push_back({option->get_name(), written ? value : array_path(value), written});
+      const bool standard = value == "/dev/stdout" || value == "/dev/stdin";
+      const std::string path = standard ? "-" : written ? value : array_path(value);
+      files.push_back({option->get_name(), path, written});
     }
   }
   return files;
@@ -76,7 +75,7 @@ std::vector<NamedFile> files_of(const CLI::App& app) {
 /// Two names of one file, which may not exist yet. A device is not one that matters.
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code error;
-  if (fs::is_other(a, error)) return false;
+  if (is_stream(a)) return false;
   if (fs::exists(a, error) && fs::exists(b, error)) return fs::equivalent(a, b, error);
   return fs::absolute(a, error).lexically_normal() == fs::absolute(b, error).lexically_normal();
 }

@@ -207,13 +207,16 @@ std::string heatmap_script(const Figure& figure, std::string& plot) {
   return out;
 }
 
-/// A line through a single point is nothing to see: it is drawn as the point.
+/// A line through a single point is nothing to see, however often it passes: it is drawn as the
+/// point.
 bool is_one_point(const Series& s, const Figure& figure) {
-  std::size_t points = 0;
+  std::optional<std::size_t> first;
   for (std::size_t i = 0; i < s.x.size(); ++i) {
-    points += drawable(s.x[i], figure.x) && drawable(s.y[i], figure.y) ? 1U : 0U;
+    if (!drawable(s.x[i], figure.x) || !drawable(s.y[i], figure.y)) continue;
+    if (first && (s.x[i] != s.x[*first] || s.y[i] != s.y[*first])) return false;
+    first = first.value_or(i);
   }
-  return points == 1;
+  return first.has_value();
 }
 
 std::string plot_clause(std::size_t index, const Series& s, bool one_point) {

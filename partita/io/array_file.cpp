@@ -156,10 +156,7 @@ std::string array_path(const std::string& location) { return parse_location(loca
 
 void check_array_output(const fs::path& path) {
   const std::string extension = path.extension().string();
-  std::error_code ignored;
-  const bool device =
-      path == "-" || fs::is_character_file(path, ignored) || fs::is_fifo(path, ignored);
-  if (extension != ".npy" && extension != ".csv" && !device) {
+  if (extension != ".npy" && extension != ".csv" && !is_stream(path)) {
     throw InvalidArgument(
         "path", fmt::format("expected an extension of .npy or .csv, got {}", path.string()));
   }

@@ -24,7 +24,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_standard(const fs::path& path) { return path == "-"; }
+bool is_standard(const fs::path& path) {
+  return path == "-" || path == "/dev/stdin" || path == "/dev/stdout";
+}
 
 [[noreturn]] void fail(const std::string& name, std::string_view what, int error = errno) {
   throw IoError(name, fmt::format("cannot {}: {}", what, std::generic_category().message(error)));
@@ -257,6 +259,11 @@ void check_writable(const fs::path& path) {
   if (target.direct()) return;
   const Beside beside(target, path);
   const Descriptor file(beside.fd());
+}
+
+bool is_stream(const fs::path& path) {
+  std::error_code ignored;
+  return path == "-" || path.string().starts_with("/dev/") || fs::is_other(path, ignored);
 }
 
 std::string input_name(const fs::path& path) {

@@ -6,8 +6,9 @@
 //   partita::MappedFile file("logits.npy");        // 10 GB? Only the pages used are read.
 //   std::string_view view = file.bytes();
 //
-// The path "-" is standard input, or standard output; a file of that name is "./-". Everything here
-// throws IoError, which names the path and the system's reason.
+// The path "-" is standard input, or standard output, as "/dev/stdin" and "/dev/stdout" are; a file
+// of that name is "./-". Everything here throws IoError, which names the path and the system's
+// reason.
 #pragma once
 
 #include <cstddef>
@@ -47,6 +48,9 @@ void write_file(const std::filesystem::path& path,
 /// which cannot be replaced. Leaves everything as it is.
 /// @throws IoError
 void check_writable(const std::filesystem::path& path);
+
+/// Whether a path is "-", a device or a pipe, so that no extension says what it holds.
+bool is_stream(const std::filesystem::path& path);
 
 /// The path by which messages name a file: "standard input" for "-".
 std::string input_name(const std::filesystem::path& path);

@@ -28,7 +28,7 @@ std::optional<VectorFormat> format_of(const fs::path& path) {
 }
 
 VectorFormat format_to_write(const fs::path& path) {
-  if (path == "-") return VectorFormat::text;
+  if (is_stream(path)) return VectorFormat::text;
   if (const auto format = format_of(path)) return *format;
   throw InvalidArgument(
       "path",

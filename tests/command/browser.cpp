@@ -31,24 +31,20 @@ constexpr const char* kLook = R"(<!DOCTYPE html><html><body>
     return lines <= own && ['use', 'image', 'rect', 'polygon', 'circle'].every(
         kind => one.querySelectorAll(kind).length <= own);
   });
-  // The numbers (or names) of an axis stand in a row, those of y to the right, those of x centered
-  // unless they are turned.
+  // The numbers (or names) of the y axis end at it, those of the x axis stand under their places, or
+  // end there if they are turned.
   const unnumbered = svg => {
     const texts = [...svg.querySelectorAll('text')]
         .filter(text => !text.closest('[id*="plot_plot_"]')).map(text => text.parentElement);
     if (!series(svg).length || !texts.length) return false;
-    const most = (anchor, turned, place) => {
-      const rows = {};
-      for (const text of texts) {
-        const at = text.getAttribute('transform') || '';
-        if (text.getAttribute('text-anchor') !== anchor || /rotate/.test(at) !== turned) continue;
-        const row = turned ? 0 : at.match(/translate\(([^,]*),([^)]*)\)/)[place];
-        rows[row] = (rows[row] || 0) + 1;
-      }
-      return Math.max(0, ...Object.values(rows));
-    };
-    return most('end', false, 1) < 2 ||
-        (most('middle', false, 2) < 2 && most('end', true, 0) < 2);
+    const count = (anchor, turned, pattern) => texts.filter(text =>
+        text.getAttribute('text-anchor') === anchor && pattern.test(text.textContent) &&
+        /rotate/.test(text.getAttribute('transform') || '') === turned).length;
+    const any = /\S/;
+    const number = /^\s*[-−]?[\d.]/;
+    const x = count('middle', false, number) || count('end', true, any) ||
+        count('middle', false, any) > 1;  // names; one may be the axis's own
+    return !x || !count('end', false, any);
   };
   const see = ({contentDocument: page}) => {
     const figures = [...page.querySelectorAll('figure')];

@@ -76,7 +76,7 @@ std::vector<Writer> writers() {
       {{"lm", "train", "no.txt", "-o", "unused.model", "--kind", "lstm"},
        {"--checkpoint", "--log"}},
       // These read nothing: they would work for seconds, and be killed by the test's time limit.
-      {{"gradients", "--problem", "toy"}, {"--report"}},
+      {{"gradients", "--problem", "gaussian"}, {"--report"}},
       {{"seqgan", "oracle", "--preset", "paper"}, {"--report", "--checkpoint", "--log"}},
   };
   for (const auto& [command, options] : learn) {

@@ -67,9 +67,9 @@ TEST_F(NeuralLm, TrainsGeneratesEvaluates) {
     const Json evaluated = json_of({"lm", "evaluate", model, word_list()});
     EXPECT_THAT(keys(evaluated),
                 ElementsAre("model", "kind", "lines", "tokens", "nll", "perplexity", "unseen",
-                            "perplexity_without_unseen", "accuracy",
-                            "confidence", "ece", "temperature", "ece_at_temperature",
-                            "nll_at_temperature", "calibration_tokens", "bins", "seed"));
+                            "perplexity_without_unseen", "accuracy", "confidence", "ece",
+                            "temperature", "ece_at_temperature", "nll_at_temperature",
+                            "calibration_tokens", "bins", "seed"));
     EXPECT_EQ(evaluated["kind"], kind);
     EXPECT_EQ(evaluated["calibration_tokens"], evaluated["tokens"]);
     EXPECT_EQ(evaluated["bins"].size(), 15U);
@@ -238,9 +238,22 @@ TEST_F(NeuralLm, Refusals) {
     const std::string cut = file("cut", bytes.substr(0, length));
     EXPECT_THAT(refusal({"generate", "--model", cut}, kFailed), HasSubstr("cut: ")) << length;
   }
-  const std::string other = file("other.txt", "\xC3\xA9t\xC3\xA9\n");
-  EXPECT_THAT(refusal({"lm", "evaluate", path("good"), other}, kFailed),
-              HasSubstr("other.txt: line 1: the character"));
+}
+
+// As KenLM has it: perplexity with what the model has never seen, without it, and how much it is.
+TEST_F(NeuralLm, CountsWhatItHasNeverSeen) {
+  const std::string known = file("known.txt", "ab cd\nab cd ab\ncd ab\n");
+  const std::string half = file("half.txt", "ab Q\xC3\xA9\n");
+  for (const std::string units : {"char", "word"}) {
+    ASSERT_EQ(run_partita({"lm", "train", known, "--units", units, "-o", path(units)}).status, 0);
+    const Json json = json_of({"lm", "evaluate", path(units), half});
+    EXPECT_EQ(json["unseen"], units == "char" ? 2 : 1);
+    EXPECT_EQ(json["perplexity"].is_null(), units == "char");  // infinite: they have probability 0
+    EXPECT_GT(json["perplexity_without_unseen"].get<double>(), 1);
+    const Json all = json_of({"lm", "evaluate", path(units), known});
+    EXPECT_EQ(all["unseen"], 0);
+    EXPECT_EQ(all["perplexity"], all["perplexity_without_unseen"]);
+  }
 }
 
 }  // namespace

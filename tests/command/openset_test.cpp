@@ -70,8 +70,8 @@ class Openset : public CommandTest {
 
 TEST_F(Openset, JsonOfTheToy) {
   const Json json = json_of(train({"--data", "toy", "--steps", "50", "--seed", "3"}));
-  EXPECT_THAT(keys(json), ElementsAre("data", "fonts", "classes", "loss", "beta", "variants", "model",
-                                      "report", "seed"));
+  EXPECT_THAT(keys(json), ElementsAre("data", "fonts", "classes", "loss", "beta", "variants",
+                                      "model", "report", "seed"));
   EXPECT_THAT(json["classes"], ElementsAre("left", "right"));
   ASSERT_EQ(json["variants"].size(), 1U);
   const Json& variant = json["variants"][0];

@@ -79,9 +79,9 @@ TEST_F(VaeCommand, HelpOfEachSubcommandHasAnExample) {
 TEST_F(VaeCommand, TrainsWithBothAblationsAndReports) {
   const Json json = json_of(train({"--latent-dim", "2", "--ablations", "--report",
                                    path("page.html"), "-o", path("model"), "--held-out", "0.1"}));
-  EXPECT_THAT(keys(json), ElementsAre("data", "fonts", "train_images", "test_images", "latent", "latent_dim",
-                                      "decoder", "objective", "estimator", "samples", "epochs",
-                                      "variants", "model", "report", "seed"));
+  EXPECT_THAT(keys(json), ElementsAre("data", "fonts", "train_images", "test_images", "latent",
+                                      "latent_dim", "decoder", "objective", "estimator", "samples",
+                                      "epochs", "variants", "model", "report", "seed"));
   EXPECT_EQ(json["test_images"], 60);
   ASSERT_EQ(json["variants"].size(), 3U);
   EXPECT_THAT(keys(json["variants"][0]),

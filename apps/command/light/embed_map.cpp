@@ -117,7 +117,9 @@ Picture picture(const std::vector<std::string>& words, const std::vector<Place>&
                    kMargin + (high.y - places[i].y) * scale};
     const std::string name = escape_html(words[i]);
     const auto middle = labels.place(words[i], at);
-    if (!middle || middle->x != at.x || middle->y != at.y) {
+    const bool covered =
+        middle && box_of(words[i], middle->x, middle->y).overlaps({at.x, at.y, at.x, at.y});
+    if (!covered) {
       out.svg +=
           fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="1.5"><title>{}</title></circle>)", at.x,
                       at.y, name);
@@ -126,7 +128,7 @@ Picture picture(const std::vector<std::string>& words, const std::vector<Place>&
       ++out.unnamed;
       continue;
     }
-    if (middle->x != at.x || middle->y != at.y) {
+    if (!covered) {
       out.svg += fmt::format(
           R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke='var(--grid)'/>)", at.x,
           at.y, middle->x, middle->y);

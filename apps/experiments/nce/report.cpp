@@ -49,7 +49,7 @@ bool has_probabilities(const LossResult& loss) {
   return !loss.corrected_perplexity && loss.noise != 5;  // a figure holds six
 }
 
-/// An axis from the least perplexity shown to the largest, with ticks that are easy to read.
+/// An axis from the least perplexity shown to the largest.
 Axis perplexity_axis(const NceExperimentResult& result) {
   double least = INFINITY;
   double most = 0;
@@ -60,15 +60,8 @@ Axis perplexity_axis(const NceExperimentResult& result) {
       most = std::max(most, point.perplexity);
     }
   }
-  Axis axis{
+  return {
       .label = "held-out perplexity", .logarithmic = true, .min = 0.95 * least, .max = 1.05 * most};
-  for (double power = 1; power < most; power *= 10) {
-    for (const double digit : {1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0}) {
-      const double tick = digit * power;
-      if (tick > *axis.min && tick < *axis.max) axis.ticks.push_back(tick);
-    }
-  }
-  return axis;
 }
 
 void add_perplexity(Page& page, const NceExperimentResult& result) {

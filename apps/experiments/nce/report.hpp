@@ -7,7 +7,8 @@
 
 namespace partita::app {
 
-/// A self-contained HTML page. @throws IoError if gnuplot, which draws the figures, is missing
+/// A self-contained HTML page. @param command that made it, for its foot
+/// @throws IoError if gnuplot, which draws the figures, is missing
 std::string report_html(const NceExperimentResult& result, const NceExperimentOptions& options,
                         const std::string& command);
 

@@ -1,4 +1,4 @@
-// The report of `partita openset train`.
+// The report of `partita openset train`; `command` is what made it, for its foot.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The reports of `partita seqgan`.
+// The reports of `partita seqgan`; `command` is what made one, for its foot.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The pages of `partita vae`.
+// The pages of `partita vae`; `command` is what made one, for its foot.
 #pragma once
 
 #include <string>
