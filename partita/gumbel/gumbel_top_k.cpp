@@ -27,10 +27,9 @@ TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
                     .threshold = std::vector<double>(exact ? rows : 0, kNaN)};
   for_each_row<TopDown>(
       rows, {options.threads, options.errors}, [&](std::size_t row, TopDown& top_down) {
-        const double log_sum_exp = top_down.reset(
+        const Normalizer normalizer = top_down.reset(
             logits, row, exact ? TopDown::Weights::exact : TopDown::Weights::bounded);
-        const double location = exact ? -log_sum_exp : 0;
-        top_down.start(streams[row], {.location = location});
+        top_down.start(streams[row]);
         std::vector<TopDown::Item> items;
         items.reserve(k);
         while (items.size() < k) {
@@ -45,10 +44,10 @@ TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
         for (std::size_t j = 0; j < k; ++j) {
           sample.indices[row * k + j] = items[j].index;
           sample.perturbed[row * k + j] = items[j].perturbed;
-          sample.log_prob[row * k + j] = items[j].logit + location;
+          sample.log_prob[row * k + j] = normalizer.log_prob(items[j].logit);
         }
         if (exact) {
-          sample.log_sum_exp[row] = log_sum_exp;
+          sample.log_sum_exp[row] = normalizer.max + normalizer.log_sum;
           sample.threshold[row] = top_down.peek();
         }
       });

@@ -35,7 +35,7 @@ struct TopKSample {
   std::vector<std::int64_t> indices;  ///< [rows, k] categories, best first; -1 in a failed row
   std::vector<double> perturbed;      ///< [rows, k] log_prob + Gumbel noise, in descending order
   std::vector<double> log_prob;       ///< [rows, k] normalized log-probability of each index
-  std::vector<double> log_sum_exp;    ///< [rows] so that log_prob = logit - log_sum_exp
+  std::vector<double> log_sum_exp;    ///< [rows] of the logits
   /// [rows] kappa: the perturbed log-probability of the (k+1)-th category; -inf if there is none.
   /// Importance weights need it: see inclusion_log_prob.
   std::vector<double> threshold;

@@ -45,16 +45,17 @@ struct Higher {
 template <class T>
 class Walk {
  public:
-  double reset(Rows logits, std::size_t row, TopDown::Weights weights) {
+  Normalizer reset(Rows logits, std::size_t row, TopDown::Weights weights) {
     // In a single block, bounds would save nothing.
     const bool exact = weights == TopDown::Weights::exact || logits.columns() <= kernels::kBlock;
-    const double log_sum_exp = cells_.reset(logits, row, exact);
+    normalizer_ = cells_.reset(logits, row, exact);
+    if (weights == TopDown::Weights::bounded) normalizer_ = {};
     taken_ = 0;
     reveal_after_ = std::max(kOneByOne, logits.columns() / 16);
     revealed_.reset();
     revealed_next_ = 0;
     exhausted_ = false;
-    return log_sum_exp;
+    return normalizer_;
   }
 
   void start(Stream stream, const TopDown::Start& start) {
@@ -63,7 +64,8 @@ class Walk {
     location_ = start.location;
     maximum_ = start.maximum;
     reference_ = cells_.reference();
-    x_ = maximum_ == kInfinity ? 0 : std::exp(location_ + reference_ - maximum_);
+    x_ = maximum_ == kInfinity ? 0
+                               : std::exp(location_ + normalizer_.log_prob(reference_) - maximum_);
     has_point_ = false;
   }
 
@@ -119,7 +121,9 @@ class Walk {
     return !exhausted_;
   }
 
-  double value_at(double x) const { return location_ + reference_ - std::log(x); }
+  double value_at(double x) const {
+    return location_ + normalizer_.log_prob(reference_) - std::log(x);
+  }
 
   static TopDown::Item item(const typename Cells<T>::Category& category, double value) {
     return {static_cast<std::int64_t>(category.column), value, category.logit};
@@ -151,6 +155,7 @@ class Walk {
 
   Stream stream_;
   std::uint64_t next_words_ = 0;
+  Normalizer normalizer_;
   double location_ = 0;
   double maximum_ = kInfinity;  // value of the first point, if given and not yet used
   double reference_ = 0;        // that of cells_ when x_ was last updated
@@ -171,7 +176,7 @@ TopDown::~TopDown() = default;
 TopDown::TopDown(TopDown&&) noexcept = default;
 TopDown& TopDown::operator=(TopDown&&) noexcept = default;
 
-double TopDown::reset(Rows logits, std::size_t row, Weights weights) {
+Normalizer TopDown::reset(Rows logits, std::size_t row, Weights weights) {
   return with_arithmetic_type(logits.dtype(), logits.dtype(), [&](auto zero) {
     using Wanted = Walk<decltype(zero)>;
     auto& walk = state_->walk;

@@ -2,13 +2,13 @@
 // lazily: the engine of gumbel_top_k, and of stochastic beam search.
 //
 //   partita::TopDown top_down;                        // keeps its memory from row to row
-//   double lse = top_down.reset(row);                 // one pass over the logits
-//   top_down.start(stream, {.location = -lse});       // perturbed log-probabilities
+//   auto normalizer = top_down.reset(row);            // one pass over the logits
+//   top_down.start(stream);                           // perturbed log-probabilities
 //   while (auto item = top_down.next()) use(item->index, item->perturbed);
 //
 // Given the value of the largest (in stochastic beam search, the parent's):
 //
-//   top_down.start(stream, {.location = phi - lse, .maximum = parent_gumbel});
+//   top_down.start(stream, {.location = phi, .maximum = parent_gumbel});
 //   auto first = top_down.next();                     // first->perturbed == parent_gumbel
 #pragma once
 
@@ -20,6 +20,7 @@
 
 #include "partita/base/rows.hpp"
 #include "partita/random/stream.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 
@@ -27,20 +28,22 @@ class TopDown {
  public:
   struct Item {
     std::int64_t index;  ///< category
-    double perturbed;    ///< location + logit + Gumbel noise; never larger than the previous one
-    double logit;        ///< the row's own, without location
+    /// location + log-probability (bounded: logit) + Gumbel noise; never larger than the previous.
+    double perturbed;
+    double logit;  ///< the row's own
   };
 
   struct Start {
-    double location = 0;  ///< added to every logit
+    double location = 0;  ///< added to every log-probability (bounded: logit)
     /// The value of the largest, if given rather than drawn.
     double maximum = std::numeric_limits<double>::infinity();
     std::uint64_t position = 0;  ///< first position read in the stream, a multiple of 4
   };
 
   enum class Weights : std::uint8_t {
-    exact,    ///< reset() sums exponentials and returns the log-sum-exp
-    bounded,  ///< reset() only finds maxima (the cost of an arg max); next() thins by rejection
+    exact,    ///< reset() sums exponentials; draws are of log-probabilities
+    bounded,  ///< reset() only finds maxima (the cost of an arg max), next() thins by rejection;
+              ///< draws are of logits
   };
 
   TopDown();
@@ -48,10 +51,10 @@ class TopDown {
   TopDown(TopDown&&) noexcept;
   TopDown& operator=(TopDown&&) noexcept;
 
-  /// Takes one row of `logits`, which must outlive the next() calls. Returns the row's log-sum-exp
-  /// (exact) or NaN (bounded).
+  /// Takes one row of `logits`, which must outlive the next() calls. Returns what makes
+  /// log-probabilities of its logits (exact), or {0, 0} (bounded).
   /// @throws InvalidArgument if the row holds NaN or +inf, or only -inf.
-  double reset(Rows logits, std::size_t row = 0, Weights weights = Weights::exact);
+  Normalizer reset(Rows logits, std::size_t row = 0, Weights weights = Weights::exact);
 
   /// Begins the draws; once after each reset().
   void start(Stream stream, const Start& start);

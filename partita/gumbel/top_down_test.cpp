@@ -19,13 +19,15 @@ TEST(TopDown, GivenMaximumIsTheFirstValueAndTheRestFollow) {
   const std::vector<double> logits = {0.3, -1.0, 1.2};
   const double maximum = 0.7;
   const double location = -0.4;
+  double total = 0;
+  for (const double z : logits) total += std::exp(z);
   constexpr std::size_t kSets = 200'000;
   std::vector<double> first(3);
   std::vector<std::vector<double>> others(3);
   TopDown top_down;
   for (std::size_t set = 0; set < kSets; ++set) {
     top_down.reset({logits.data(), 1, 3});
-    top_down.start({1, set}, {.location = location, .maximum = maximum});
+    top_down.start({1, set}, {.location = location + std::log(total), .maximum = maximum});
     EXPECT_EQ(top_down.peek(), maximum);
     const auto item = top_down.next();
     ASSERT_EQ(item->perturbed, maximum);
@@ -34,8 +36,6 @@ TEST(TopDown, GivenMaximumIsTheFirstValueAndTheRestFollow) {
       others[static_cast<std::size_t>(other->index)].push_back(other->perturbed);
     }
   }
-  double total = 0;
-  for (const double z : logits) total += std::exp(z);
   std::vector<double> expected;
   for (const double z : logits) expected.push_back(kSets * std::exp(z) / total);
   EXPECT_GT(chi_square_p_value(first, expected), kFalseAlarm);
@@ -51,8 +51,8 @@ TEST(TopDown, PeekForetellsNext) {
   std::vector<float> logits(3000);
   for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i % 17);
   TopDown top_down;
-  const double lse = top_down.reset({logits.data(), 1, logits.size()});
-  top_down.start({2, 0}, {.location = -lse});
+  top_down.reset({logits.data(), 1, logits.size()});
+  top_down.start({2, 0});
   for (int i = 0; i < 100; ++i) {
     const double peeked = top_down.peek();
     EXPECT_EQ(top_down.peek(), peeked);

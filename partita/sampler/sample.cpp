@@ -101,30 +101,26 @@ TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSetti
   struct Workspace {
     RowSampler row;
     TopDown top_down;
-    std::vector<double> x;
   };
   for_each_row<Workspace>(rows, options, [&](std::size_t r, Workspace& workspace) {
-    auto& [row, top_down, x] = workspace;
+    auto& [row, top_down] = workspace;
     row.reset(logits, r, settings[r], streams[r]);
     const Candidates& kept = row.kept();
     if (kept.ids.size() < k) {
       throw InvalidArgument(
           "settings", fmt::format("k = {}, but only {} categories are kept", k, kept.ids.size()));
     }
-    const double max = *std::max_element(kept.logits.begin(), kept.logits.end());
-    x = kept.logits;
-    for (double& z : x) z -= max;
-    const double log_sum = top_down.reset(Rows(std::span(x)));
+    const Normalizer normalizer = top_down.reset(Rows(std::span(kept.logits)));
     // XTC's coin is the stream's first word: where it is read, noise begins after it.
     const std::uint64_t position = settings[r].uses(SamplerStep::xtc) ? 4 : 0;
-    top_down.start(streams[r], {.location = -log_sum, .position = position});
+    top_down.start(streams[r], {.position = position});
     for (std::size_t j = 0; j < k; ++j) {
       const auto item = top_down.next();
       sample.indices[r * k + j] = kept.ids[static_cast<std::size_t>(item->index)];
       sample.perturbed[r * k + j] = item->perturbed;
-      sample.log_prob[r * k + j] = item->logit - log_sum;
+      sample.log_prob[r * k + j] = normalizer.log_prob(item->logit);
     }
-    sample.log_sum_exp[r] = max + log_sum;
+    sample.log_sum_exp[r] = normalizer.max + normalizer.log_sum;
     sample.threshold[r] = top_down.peek();
   });
   return sample;

@@ -50,10 +50,12 @@ class Best {
 };
 
 template <class T>
-void offer_children(std::span<const T> logits, double location, std::size_t source, Best& best) {
+void offer_children(std::span<const T> logits, const Normalizer& normalizer, double log_prob,
+                    std::size_t source, Best& best) {
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (logits[i] == -std::numeric_limits<T>::infinity()) continue;
-    best.offer({location + static_cast<double>(logits[i]), source, static_cast<Token>(i)});
+    best.offer({log_prob + normalizer.log_prob(static_cast<double>(logits[i])), source,
+                static_cast<Token>(i)});
   }
 }
 
@@ -66,12 +68,14 @@ void step(std::vector<Prefix>& beam, Rows logits, std::size_t k, Token end_token
       best.offer({prefix.log_prob, source, -1});
       continue;
     }
-    const double location = prefix.log_prob - log_sum_exp(logits.slice(prefix.row, 1)).front();
+    const Normalizer normalizer = normalizers(logits.slice(prefix.row, 1)).front();
     const std::size_t n = logits.columns();
     if (logits.dtype() == DType::f32) {
-      offer_children(std::span(logits.row_data<float>(prefix.row), n), location, source, best);
+      offer_children(std::span(logits.row_data<float>(prefix.row), n), normalizer, prefix.log_prob,
+                     source, best);
     } else {
-      offer_children(std::span(logits.row_data<double>(prefix.row), n), location, source, best);
+      offer_children(std::span(logits.row_data<double>(prefix.row), n), normalizer, prefix.log_prob,
+                     source, best);
     }
   }
   std::vector<Prefix> kept;

@@ -14,19 +14,20 @@ namespace partita {
 namespace {
 
 template <class T>
-TokenScore score(std::span<const T> logits, double log_sum_exp, Token token) {
+TokenScore score(std::span<const T> logits, const Normalizer& normalizer, Token token) {
   const auto best = std::max_element(logits.begin(), logits.end());
-  return {.log_prob = static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum_exp,
-          .confidence = std::exp(static_cast<double>(*best) - log_sum_exp),
+  const auto logit = static_cast<double>(logits[static_cast<std::size_t>(token)]);
+  return {.log_prob = normalizer.log_prob(logit),
+          .confidence = std::exp(-normalizer.log_sum),
           .correct = best - logits.begin() == token};
 }
 
 TokenScore score(Rows logits, std::size_t row, Token token) {
-  const double lse = log_sum_exp(logits.slice(row, 1)).front();
+  const Normalizer normalizer = normalizers(logits.slice(row, 1)).front();
   const std::size_t n = logits.columns();
   return logits.dtype() == DType::f32
-             ? score(std::span(logits.row_data<float>(row), n), lse, token)
-             : score(std::span(logits.row_data<double>(row), n), lse, token);
+             ? score(std::span(logits.row_data<float>(row), n), normalizer, token)
+             : score(std::span(logits.row_data<double>(row), n), normalizer, token);
 }
 
 /// Scores the sequences of a batch, one token of each at a time.

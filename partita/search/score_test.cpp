@@ -83,7 +83,8 @@ TEST(Score, ShowsTheLogits) {
     const Sequence& tokens = sequences[sequence];
     const std::size_t token =
         position < tokens.size() ? static_cast<std::size_t>(tokens[position]) : 4;
-    seen[sequence].push_back(logits.row_data<double>(0)[token] - log_sum_exp(logits).front());
+    seen[sequence].push_back(
+        normalizers(logits).front().log_prob(logits.row_data<double>(0)[token]));
   };
   const auto scores = score_sequences(model, sequences, {.threads = 2, .batch = 1}, see);
   for (std::size_t i = 0; i < sequences.size(); ++i) {

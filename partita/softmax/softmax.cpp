@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "partita/base/error.hpp"
 #include "partita/softmax/internal/convert.hpp"
 #include "partita/softmax/internal/row_kernels.hpp"
@@ -116,16 +118,25 @@ void map_rows(Rows logits, MutableRows out, const RowOptions& options, const Sca
 
 }  // namespace
 
-std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
-  std::vector<double> result(logits.rows(), std::numeric_limits<double>::quiet_NaN());
+std::vector<Normalizer> normalizers(Rows logits, const RowOptions& options) {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  std::vector<Normalizer> result(logits.rows(), {kNaN, kNaN});
   with_arithmetic_type(logits.dtype(), logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for_each_row<RowPass<T>>(logits.rows(), options, [&](std::size_t r, RowPass<T>& pass) {
       const RowReader<T> row(logits, r);
       sum_for_log(pass, row);
-      result[r] = std::isinf(pass.max()) ? pass.max() : pass.max() + pass.log_sum(row);
+      result[r] = {pass.max(), std::isinf(pass.max()) ? 0 : pass.log_sum(row)};
     });
   });
+  return result;
+}
+
+std::vector<double> log_sum_exp(Rows logits, const RowOptions& options) {
+  const std::vector<Normalizer> rows = normalizers(logits, options);
+  std::vector<double> result(rows.size());
+  std::transform(rows.begin(), rows.end(), result.begin(),
+                 [](const Normalizer& row) { return row.max + row.log_sum; });
   return result;
 }
 

@@ -26,6 +26,18 @@ namespace partita {
 /// Error at most 2 ulp (of the logits' format) of the larger of |max z| and |result|.
 std::vector<double> log_sum_exp(Rows logits, const RowOptions& options = {});
 
+/// What makes log-probabilities of a row's logits. z_i - log_sum_exp would lose log_sum where the
+/// logits are large (to 1e30 they are fine here).
+struct Normalizer {
+  double max = 0;      ///< the largest logit
+  double log_sum = 0;  ///< log sum_i exp(z_i - max) >= 0; to the last digits, however close to 0
+
+  double log_prob(double logit) const { return (logit - max) - log_sum; }
+};
+
+/// That of each row; {-inf, 0} for a row of all -inf, {NaN, NaN} for a failed one.
+std::vector<Normalizer> normalizers(Rows logits, const RowOptions& options = {});
+
 /// p_i = exp(z_i) / sum_j exp(z_j), within 2 ulp of the output's format.
 /// @param probabilities same shape as logits, any format; may share their memory. A failed row is
 ///        filled with NaN.

@@ -24,6 +24,7 @@
 #include "partita/softmax/internal/kernels.hpp"
 #include "partita/softmax/internal/row_kernels.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 
@@ -36,9 +37,9 @@ class Cells {
   };
 
   /// @param exact whether cells are weighed exactly from the beginning, or by bounds.
-  /// @return the row's log-sum-exp if exact, else NaN.
+  /// @return what makes log-probabilities of the row's logits, if exact.
   /// @throws InvalidArgument if the row has NaN or +inf, or only -inf.
-  double reset(Rows logits, std::size_t row_index, bool exact);
+  Normalizer reset(Rows logits, std::size_t row_index, bool exact);
 
   /// Sum of all weights, relative to exp(reference()); exactly 0 if nothing is left.
   double total() const { return tree_.total(); }
@@ -254,7 +255,7 @@ class Cells {
 };
 
 template <class T>
-double Cells<T>::reset(Rows logits, std::size_t row_index, bool exact) {
+Normalizer Cells<T>::reset(Rows logits, std::size_t row_index, bool exact) {
   row_ = RowReader<T>(logits, row_index);
   exact ? pass_.sum_exp(row_) : pass_.find_top_two(row_, second_);
   if (std::isinf(pass_.max())) row_.fail("every category is impossible (all -inf)");
@@ -282,7 +283,7 @@ double Cells<T>::reset(Rows logits, std::size_t row_index, bool exact) {
     for (std::size_t b = 0; b < blocks; ++b) tree_.set_leaf(b, sums_[b]);
   }
   tree_.build();
-  return exact ? reference_ + pass_.log_sum(row_) : std::numeric_limits<double>::quiet_NaN();
+  return exact ? Normalizer{reference_, pass_.log_sum(row_)} : Normalizer{};
 }
 
 template <class T>

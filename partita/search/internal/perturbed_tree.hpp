@@ -25,10 +25,10 @@ class PerturbedChildren {
  public:
   /// @param row the logits after the parent; must outlive the calls of next().
   void open(const Prefix& parent, Rows row) {
-    log_sum_exp_ = top_down_.reset(row);
-    top_down_.start(parent.stream, {.location = parent.log_prob - log_sum_exp_,
-                                    .maximum = parent.perturbed,
-                                    .position = kChildrenNoise});
+    normalizer_ = top_down_.reset(row);
+    top_down_.start(
+        parent.stream,
+        {.location = parent.log_prob, .maximum = parent.perturbed, .position = kChildrenNoise});
   }
 
   /// The perturbed log-probability of the child that next() would return; -inf when none is left.
@@ -38,7 +38,7 @@ class PerturbedChildren {
     const auto item = top_down_.next();
     if (!item) return std::nullopt;
     const auto token = static_cast<Token>(item->index);
-    const double log_prob = parent.log_prob + (item->logit - log_sum_exp_);
+    const double log_prob = parent.log_prob + normalizer_.log_prob(item->logit);
     Prefix child = extend(parent, token, log_prob, end_token, longest);
     child.perturbed = item->perturbed;
     if (!child.leaf) child.stream = parent.stream.child(static_cast<std::uint64_t>(token));
@@ -47,7 +47,7 @@ class PerturbedChildren {
 
  private:
   TopDown top_down_;
-  double log_sum_exp_ = 0;
+  Normalizer normalizer_;
 };
 
 }  // namespace partita

@@ -16,14 +16,9 @@
 
 #include "partita/softmax/internal/kernels.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
-
-/// log p_i = (z_i - max) - log_sum.
-struct Normalizer {
-  double max;
-  double log_sum;
-};
 
 /// @throws InvalidArgument if the row holds NaN or +inf, or only -inf.
 inline Normalizer normalize(RowPass<double>& pass, const RowReader<double>& row) {
