@@ -160,7 +160,8 @@ std::string calibration_report(const CalibrationResult& result) {
   page.heading("Bins");
   page.paragraph(
       "Each bin is open below and closed above. An accuracy is marked where the bin's mean "
-      "confidence lies outside its band (and the bin has 10 rows or more). Intervals of ece and "
+      "confidence lies outside its band (and the bin has 10 rows or more). Intervals of ece, "
+      "adaptive_ece and "
       "mce may lie above the value itself: resampling adds to the noise that both measure.");
   page.tables(tables);
   page.note(command_line());
