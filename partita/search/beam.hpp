@@ -4,9 +4,10 @@
 //   std::vector<partita::Hypothesis> best = partita::beam_search(model, {}, 5);
 //   best[0].log_prob   // the highest
 //
-// There is no randomness and no length normalization. A finished sequence stays in the beam and
-// competes with the unfinished ones; since log-probabilities only fall with length, it is dropped
-// only if k prefixes are still more likely. For a random counterpart that does not collapse on
+// Sequences that have ended (by the end token, or cut at max_length) leave the beam and wait in a
+// pool of the k best, so that the result is exactly the k best of all sequences whose prefixes were
+// in the beam. A prefix is dropped once nothing that begins with it can enter the pool; that
+// changes no result. There is no randomness; for a random counterpart that does not collapse on
 // near-copies of one sequence, see stochastic_beam.hpp.
 #pragma once
 
@@ -18,15 +19,27 @@
 
 namespace partita {
 
-/// The k best sequences (fewer, if the model has fewer), most likely first. Equally likely ones
+struct BeamOptions {
+  /// Sequences are ranked by log_prob / length^length_penalty, the end token counted: 0 ranks by
+  /// probability, 1 by the mean log-probability of a token (as length_penalty in Hugging Face's
+  /// `generate`, whose default is 1). Finite. Prefixes in the beam are compared without it: they
+  /// have the same length.
+  double length_penalty = 0;
+  /// End as soon as k sequences have ended, better ones to come or not.
+  bool early_stopping = false;
+};
+
+/// The k best sequences (fewer, if the model has fewer), best first. Equally likely ones
 /// keep the order of their prefixes, and then of their last tokens.
 /// @throws InvalidArgument if k is 0, an option is out of range, or the model gives NaN, +inf or
 ///         only -inf.
 std::vector<Hypothesis> beam_search(const SequenceModel& model, const Sequence& prompt,
-                                    std::size_t k, const SearchOptions& options = {});
+                                    std::size_t k, const SearchOptions& options = {},
+                                    const BeamOptions& beam_options = {});
 
 /// One search for each prompt; the model is called once per step for the searches of a batch.
 std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model, Prompts prompts,
-                                                 std::size_t k, const SearchOptions& options = {});
+                                                 std::size_t k, const SearchOptions& options = {},
+                                                 const BeamOptions& beam_options = {});
 
 }  // namespace partita

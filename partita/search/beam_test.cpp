@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "partita/base/error.hpp"
+#include "partita/softmax/softmax.hpp"
 #include "search_test_support.hpp"
 
 namespace partita {
@@ -47,6 +50,83 @@ TEST(Beam, WidthFindsWhatGreedyMisses) {
   EXPECT_TRUE(two[0].finished);
   EXPECT_NEAR(two[0].log_prob, std::log(0.4), 1e-12);
   EXPECT_FALSE(two[1].finished);
+}
+
+// Tokens {0 .6, end .4}, then {0 .51, end .49}: finished sequences become unlikely less slowly than
+// the beam's prefixes, of which there is one at a time.
+TEST(Beam, KeepsWhatHasEnded) {
+  const CallableModel model(2, 1, [](std::span<const Token> prefix) {
+    return prefix.empty() ? std::vector<double>{std::log(0.6), std::log(0.4)}
+                          : std::vector<double>{std::log(0.51), std::log(0.49)};
+  });
+  const auto found = beam_search(model, {}, 3, {.max_length = 8});
+  ASSERT_EQ(found.size(), 3U);
+  const double expected[] = {0.4, 0.6 * 0.49, 0.6 * 0.51 * 0.49};
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(found[i].finished);
+    EXPECT_EQ(found[i].tokens, Sequence(i, 0));
+    EXPECT_NEAR(found[i].log_prob, std::log(expected[i]), 1e-12);
+  }
+  // By the mean log-probability of a token: (log .6 + log .49) / 2 is above log .4, and above that
+  // of any longer one; by log_prob / length^2 the longest wins.
+  const auto mean = beam_search(model, {}, 1, {.max_length = 8}, {.length_penalty = 1});
+  EXPECT_EQ(mean[0].tokens, Sequence(1, 0));
+  EXPECT_TRUE(mean[0].finished);
+  const auto longest = beam_search(model, {}, 1, {.max_length = 8}, {.length_penalty = 2});
+  EXPECT_EQ(longest[0].tokens, Sequence(8, 0));
+  EXPECT_FALSE(longest[0].finished);
+  const auto first =
+      beam_search(model, {}, 1, {.max_length = 8}, {.length_penalty = 1, .early_stopping = true});
+  EXPECT_TRUE(first[0].tokens.empty());
+  EXPECT_TRUE(first[0].finished);
+  EXPECT_THROW(beam_search(model, {}, 1, {}, {.length_penalty = std::nan("")}), InvalidArgument);
+}
+
+// Any narrower beam: the k best of the sequences that it visits, under any length penalty.
+RC_GTEST_PROP(Beam, ReturnsTheBestOfWhatItVisits, ()) {
+  const std::size_t vocabulary = *rc::gen::inRange<std::size_t>(2, 5);
+  const StatelessModel model(
+      {.vocabulary = vocabulary, .seed = *rc::gen::inRange<std::uint64_t>(0, 1000)});
+  const SearchOptions options{.max_length = *rc::gen::inRange<std::size_t>(1, 5)};
+  const double penalty = *rc::gen::element(-1.0, 0.0, 0.5, 1.0, 2.0);
+  const auto k = *rc::gen::inRange<std::size_t>(1, 5);
+  // The same beam by hand, without a stopping rule.
+  std::map<Sequence, double> beam = {{{}, 0.0}};
+  std::vector<std::pair<double, Hypothesis>> pool;
+  for (std::size_t length = 1; length <= options.max_length; ++length) {
+    std::map<Sequence, double> below;
+    std::vector<double> z(vocabulary);
+    for (const auto& [prefix, log_prob] : beam) {
+      model.next_logits({&prefix, 1}, nullptr, {z.data(), 1, vocabulary});
+      const Normalizer normalizer = normalizers({z.data(), 1, vocabulary}).front();
+      for (std::size_t t = 0; t < vocabulary; ++t) {
+        const double next = log_prob + normalizer.log_prob(z[t]);
+        const bool is_end = t + 1 == vocabulary;
+        Sequence tokens = prefix;
+        if (!is_end) tokens.push_back(static_cast<Token>(t));
+        if (is_end || length == options.max_length) {
+          pool.push_back(
+              {next / std::pow(static_cast<double>(length), penalty), {tokens, is_end, next}});
+        } else {
+          below[tokens] = next;
+        }
+      }
+    }
+    std::vector<std::pair<Sequence, double>> ranked(below.begin(), below.end());
+    std::sort(ranked.begin(), ranked.end(),
+              [](const auto& a, const auto& b) { return a.second > b.second; });
+    ranked.resize(std::min(k, ranked.size()));
+    beam = std::map<Sequence, double>(ranked.begin(), ranked.end());
+  }
+  std::sort(pool.begin(), pool.end(),
+            [](const auto& a, const auto& b) { return a.first > b.first; });
+  const auto found = beam_search(model, {}, k, options, {.length_penalty = penalty});
+  RC_ASSERT(found.size() == std::min(k, pool.size()));
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    RC_ASSERT(found[i].tokens == pool[i].second.tokens);
+    RC_ASSERT(found[i].finished == pool[i].second.finished);
+    RC_ASSERT(std::abs(found[i].log_prob - pool[i].second.log_prob) < 1e-9);
+  }
 }
 
 TEST(Beam, FewerSequencesThanAsked) {

@@ -39,6 +39,7 @@ struct GenerateOptions {
   GenerateMethod method = GenerateMethod::stochastic_beam;
   SamplerOptions sampler;
   SearchOptions search;
+  BeamOptions beam;
   CommonOptions common;
 };
 
@@ -80,7 +81,7 @@ Generated generate(const SequenceModel& model, const Sequence& prompt,
     case GenerateMethod::ancestral:
       return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
     case GenerateMethod::beam:
-      return without_noise(beam_search(model, prompt, options.k, options.search));
+      return without_noise(beam_search(model, prompt, options.k, options.search, options.beam));
     case GenerateMethod::unique:
       return draw_unique(model, prompt, options, stream);
     case GenerateMethod::stochastic_beam:
@@ -165,6 +166,13 @@ void add_generate(CLI::App& app) {
   add_penalties(*command, options->sampler);
   add_filter(*command, options->sampler);
   add_max_length(*command, options->search.max_length);
+  command
+      ->add_option("--length-penalty", options->beam.length_penalty,
+                   "beam: rank by log-probability / length^X (0)")
+      ->option_text("X")
+      ->check(number("(-inf, inf)"));
+  command->add_flag("--early-stopping", options->beam.early_stopping,
+                    "beam: end once k sequences have ended");
   add_common(*command, options->common);
   add_model_options(*command, options->model);
   command->footer(
