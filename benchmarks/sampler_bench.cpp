@@ -5,21 +5,28 @@
 //   libtorch     softmax, sort, cumsum, gather back, multinomial, as servers write top-p; topk for
 //                top-k; amax for min-p
 //
-// The last column is our own yardstick: nothing that looks at every logit can be much faster than
-// log_sum_exp.
+// With the model of `partita lm train --kind ngram --units word` and a text, also on its logits:
+// ./dev bench sampler MODEL TEXT. The last column is our own yardstick: nothing that looks at every
+// logit can be much faster than log_sum_exp.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "compare.hpp"
 #include "llama_cpp_peer.hpp"
 #include "logits.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/text.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/sampler/sample.hpp"
 #include "partita/softmax/softmax.hpp"
+#include "partita/text/ngram.hpp"
 
 namespace {
 
@@ -81,10 +88,10 @@ at::Tensor by_libtorch(at::Tensor z, const SamplerSettings& s) {
   return (z / s.temperature).softmax(1).multinomial(1);
 }
 
-void bench(const LlamaCpp& library, const LogitShape& logits, std::int64_t n, std::int64_t v,
-           int threads, at::ScalarType type) {
+void bench(const LlamaCpp& library, const char* name, const at::Tensor& z, int threads) {
   at::set_num_threads(threads);
-  const at::Tensor z = logits.make(n, v).to(type);
+  const std::int64_t n = z.size(0);
+  const std::int64_t v = z.size(1);
   const at::Tensor single = z.to(at::kFloat);
   std::uint64_t seed = 0;
   for (const Chain& chain : kChains) {
@@ -99,16 +106,44 @@ void bench(const LlamaCpp& library, const LogitShape& logits, std::int64_t n, st
         {[&] { sample(rows_of(z), chain.settings, Stream{.seed = ++seed}, {.threads = threads}); },
          theirs ? llama_cpp : nullptr, [&] { by_libtorch(z, chain.settings); },
          [&] { log_sum_exp(rows_of(z), {.threads = threads}); }});
-    print_row({chain.name, logits.name, fmt::format("{}", v), std::to_string(n),
-               std::to_string(threads), type == at::kFloat ? "f32" : "bf16",
+    print_row({chain.name, name, fmt::format("{}", v), std::to_string(n), std::to_string(threads),
+               z.scalar_type() == at::kFloat ? "f32" : "bf16",
                fmt::format("{:.1f}", c.seconds * 1e6 / static_cast<double>(n)), times(c.ratios[0]),
                times(c.ratios[1]), fmt::format("{:.2f}×", 1 / c.ratios[2])});
   }
 }
 
+void bench(const LlamaCpp& library, const LogitShape& logits, std::int64_t n, std::int64_t v,
+           int threads, at::ScalarType type) {
+  bench(library, logits.name, logits.make(n, v).to(type), threads);
+}
+
+/// The logits of the next token after the first half of each of the first 64 lines of a text that
+/// the model can read.
+at::Tensor next_token_logits(const NgramModel& model, const char* text) {
+  constexpr std::size_t kRows = 64;
+  std::vector<Sequence> prefixes;
+  for (const std::string& line : read_lines(text).lines) {
+    if (prefixes.size() == kRows) break;
+    try {
+      Sequence tokens = model.units().encode(line);
+      tokens.resize(tokens.size() / 2);
+      prefixes.push_back(std::move(tokens));
+    } catch (const InvalidArgument&) {
+      continue;  // a word that the model has never seen
+    }
+  }
+  const auto rows = static_cast<std::int64_t>(prefixes.size());
+  const auto columns = static_cast<std::int64_t>(model.vocabulary_size());
+  const at::Tensor z = at::empty({rows, columns}, at::kDouble);
+  model.next_logits(prefixes, nullptr,
+                    {z.data_ptr<double>(), prefixes.size(), model.vocabulary_size()});
+  return z.to(at::kFloat).contiguous();
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   const at::NoGradGuard no_grad;
   at::manual_seed(1);
   const LlamaCpp library;
@@ -120,4 +155,9 @@ int main() {
   }
   bench(library, kLogits[2], 1, 131072, 1, at::kBFloat16);
   for (const int threads : {1, 2}) bench(library, kLogits[2], 64, 32000, threads, at::kFloat);
+  if (argc == 3) {
+    const at::Tensor z = next_token_logits(NgramModel::load(argv[1]), argv[2]);
+    bench(library, "n-grams of words", z.narrow(0, 0, 1), 1);
+    bench(library, "n-grams of words", z, 1);
+  }
 }
