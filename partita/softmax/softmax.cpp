@@ -147,8 +147,9 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
       []<class T>(const RowReader<T>& row, const RowWriter<T>& writer, Workspace<T>& workspace) {
         const T max = static_cast<T>(workspace.pass.max());
         const std::size_t n = row.columns();
-        // The terms wait where the results go, if those are not converted.
-        T* const place = writer.place(0, n);
+        // The terms wait where the results go, if neither logits nor results are converted.
+        const auto in_place = row.in_place();
+        T* const place = in_place.empty() ? nullptr : writer.place(0, n);
         if (place == nullptr) workspace.terms.resize(kernels::round_up(n, kBlock));
         T* const terms = place != nullptr ? place : workspace.terms.data();
         CompensatedSum total;
@@ -158,7 +159,6 @@ void softmax(Rows logits, MutableRows probabilities, const RowOptions& options) 
                                                                    terms + b * kBlock));
           });
         } else {
-          const auto in_place = row.in_place();
           if (in_place.empty()) row.gather(0, 1, n, terms);
           const T* const z = in_place.empty() ? terms : in_place.data();
           total.add(kernels::of<T>().exp_lifted(z, n, max, terms));

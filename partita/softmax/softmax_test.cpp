@@ -10,6 +10,8 @@
 #include <random>
 #include <vector>
 
+#include "partita/random/stream.hpp"
+
 namespace partita {
 namespace {
 
@@ -287,6 +289,22 @@ TEST(Softmax, RefusesWrongShapes) {
   EXPECT_THROW(log_softmax({z.data(), 2, 3}, {p.data(), 1, 3}), InvalidArgument);
   EXPECT_THROW(log_sum_exp({z.data(), 2, 0}), InvalidArgument);
   EXPECT_TRUE(log_sum_exp({z.data(), 0, 3}).empty());
+}
+
+/// Rows read from back to front, results written over them from front to back.
+TEST(Softmax, OverItsOwnLogitsInAnotherOrder) {
+  constexpr std::size_t kColumns = 1500;
+  std::vector<float> z(kColumns);
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    z[i] = static_cast<float>(Stream{.seed = 12}.normal(i));
+  }
+  const auto backward = [&](std::vector<float>& values) {
+    return Rows(values.data() + kColumns - 1, 1, kColumns, kColumns, -1);
+  };
+  std::vector<float> expected(kColumns);
+  softmax(backward(z), MutableRows(expected.data(), 1, kColumns));
+  softmax(backward(z), MutableRows(z.data(), 1, kColumns));
+  EXPECT_EQ(z, expected);
 }
 
 }  // namespace
