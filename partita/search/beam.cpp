@@ -105,9 +105,9 @@ class Search {
   bool is_full() const { return pool_.size() == k_; }
 
   void offer(const Candidate& candidate, const Prefix& parent, Best& best) {
-    const std::size_t length = parent.tokens.size() + 1 - prompt_;
-    if (candidate.token != end_ && length + prompt_ < longest_) return best.offer(candidate);
-    const double s = score(candidate.log_prob, length);
+    const std::size_t size = parent.tokens.size() + 1;
+    if (candidate.token != end_ && size < longest_) return best.offer(candidate);
+    const double s = score(candidate.log_prob, size - prompt_);
     if (is_full()) {
       if (!(s > pool_.back().score)) return;
       pool_.pop_back();

@@ -172,8 +172,8 @@ void MarkFrom(const E* HWY_RESTRICT z, std::size_t n, C low, std::uint64_t* word
 }
 
 template <class E>
-const SamplerKernels<E>* SamplerTable() {
-  static constexpr SamplerKernels<E> kTable = {
+constexpr SamplerKernels<E> Make() {
+  return {
       .lane_sum_tempered = LaneSumTempered<E>,
       .lane_sum_moments = LaneSumMoments<E>,
       .sum_between = SumBetween<E>,
@@ -181,13 +181,13 @@ const SamplerKernels<E>* SamplerTable() {
       .count_from = CountFrom<E>,
       .mark_from = MarkFrom<E>,
   };
-  return &kTable;
 }
 
-const SamplerKernels<float>* SamplerTableF32() { return SamplerTable<float>(); }
-const SamplerKernels<double>* SamplerTableF64() { return SamplerTable<double>(); }
-const SamplerKernels<bfloat16>* SamplerTableBF16() { return SamplerTable<bfloat16>(); }
-const SamplerKernels<float16>* SamplerTableF16() { return SamplerTable<float16>(); }
+const ForElements<SamplerKernels>* Table() {
+  static constexpr ForElements<SamplerKernels> kTable = {Make<float>(), Make<double>(),
+                                                         Make<bfloat16>(), Make<float16>()};
+  return &kTable;
+}
 
 }  // namespace
 }  // namespace partita::kernels::HWY_NAMESPACE
@@ -196,27 +196,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace partita::kernels {
 
-HWY_EXPORT(SamplerTableF32);
-HWY_EXPORT(SamplerTableF64);
-HWY_EXPORT(SamplerTableBF16);
-HWY_EXPORT(SamplerTableF16);
+HWY_EXPORT(Table);
 
-template <>
-const SamplerKernels<float>& sampler_kernels<float>() {
-  return *HWY_DYNAMIC_DISPATCH(SamplerTableF32)();
-}
-template <>
-const SamplerKernels<double>& sampler_kernels<double>() {
-  return *HWY_DYNAMIC_DISPATCH(SamplerTableF64)();
-}
-template <>
-const SamplerKernels<bfloat16>& sampler_kernels<bfloat16>() {
-  return *HWY_DYNAMIC_DISPATCH(SamplerTableBF16)();
-}
-template <>
-const SamplerKernels<float16>& sampler_kernels<float16>() {
-  return *HWY_DYNAMIC_DISPATCH(SamplerTableF16)();
-}
+const ForElements<SamplerKernels>& sampler_kernels() { return *HWY_DYNAMIC_DISPATCH(Table)(); }
 
 }  // namespace partita::kernels
 #endif  // HWY_ONCE

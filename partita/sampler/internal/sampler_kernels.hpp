@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 
 #include "partita/softmax/internal/row_kernels.hpp"
 
@@ -41,15 +42,13 @@ struct SamplerKernels {
   void (*mark_from)(const E* z, std::size_t n, C low, std::uint64_t* words);
 };
 
+/// Those for this machine, of every format.
+const ForElements<SamplerKernels>& sampler_kernels();
+
+/// kernels::sampler_kernels<float>().mark_from(...)
 template <class E>
-const SamplerKernels<E>& sampler_kernels();
-template <>
-const SamplerKernels<float>& sampler_kernels<float>();
-template <>
-const SamplerKernels<double>& sampler_kernels<double>();
-template <>
-const SamplerKernels<bfloat16>& sampler_kernels<bfloat16>();
-template <>
-const SamplerKernels<float16>& sampler_kernels<float16>();
+const SamplerKernels<E>& sampler_kernels() {
+  return std::get<SamplerKernels<E>>(sampler_kernels());
+}
 
 }  // namespace partita::kernels

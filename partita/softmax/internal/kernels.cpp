@@ -91,7 +91,7 @@ HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, T* out, cons
   const auto m = hn::Set(d, max);
   // More than all that is added to it, so that two subtractions tell what an addition loses.
   const auto start = hn::Set(d, Exp<T>::kLifted * T{2 * kBlock / kLanes});
-  Tail<T, kLanes> tail(z, n, -std::numeric_limits<T>::infinity());
+  Tail<T, kLanes> tail(z, n);
   T high[kLanes];
   T low[kLanes];
   Wide<double> total;
@@ -141,7 +141,7 @@ void Scale(const T* x, std::size_t n, Wide<T> scale, T* out) {
   const Tag<T> d;
   const auto high = hn::Set(d, scale.high);
   const auto low = hn::Set(d, scale.low);
-  Tail<T, kLanes> tail(x, n, 0);
+  Tail<T, kLanes> tail(x, n);
   const auto scaled = [&](const T* from, T* to) {
     const auto v = hn::LoadU(d, from);
     hn::StoreU(hn::MulAdd(v, high, hn::Mul(v, low)), d, to);

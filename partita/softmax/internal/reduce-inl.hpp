@@ -50,45 +50,39 @@ HWY_INLINE hn::VFromD<D> Read(D d, const float16* z) {
   }
 }
 
-/// The last n % kGroup elements of a row, filled up to a group, so that they are read like the
-/// rest.
+/// The last n % kGroup elements of a row, filled up to a group with -inf, the logit of an
+/// impossible category, so that they are read like the rest.
 template <class E, std::size_t kGroup>
 struct Tail {
   std::size_t first;
   std::size_t size;
   E values[kGroup];
 
-  Tail(const E* z, std::size_t n, E fill) : first(n / kGroup * kGroup), size(n - first) {
+  Tail(const E* z, std::size_t n) : first(n / kGroup * kGroup), size(n - first) {
     if (size == 0) return;
     std::copy(z + first, z + n, values);
-    std::fill(values + size, values + kGroup, fill);
+    std::fill(values + size, values + kGroup, E(-std::numeric_limits<float>::infinity()));
   }
   void copy_to(E* out) const { std::copy(values, values + size, out + first); }
 };
 
-/// The logit of an impossible category, which fills up rows.
-template <class E>
-HWY_INLINE E Never() {
-  return E(-std::numeric_limits<float>::infinity());
-}
-
-/// Calls visit(z + i, i) for every kGroup elements, the last ones filled up with Never().
+/// Calls visit(z + i, i) for every kGroup elements, the last ones filled up as by Tail.
 template <std::size_t kGroup, class E, class Visit>
 HWY_INLINE void VisitGroups(const E* z, std::size_t n, const Visit& visit) {
-  const Tail<E, kGroup> tail(z, n, Never<E>());
+  const Tail<E, kGroup> tail(z, n);
   for (std::size_t i = 0; i < tail.first; i += kGroup) visit(z + i, i);
   if (tail.size > 0) visit(tail.values, tail.first);
 }
 
 /// Calls step(z + i, i, accumulator) for the elements i < n of each vector-wide slice of lanes,
 /// with four accumulators kLanes apart, and then finish(slice, fold of the accumulators). What is
-/// left at the end is filled up with Never() to kStep. T has Tag<T>, the vectors that are read.
+/// left at the end is filled up to kStep. T has Tag<T>, the vectors that are read.
 template <class T, class E, class Accumulator, class Step, class Fold, class Finish>
 HWY_INLINE void ReduceLanes(const E* z, std::size_t n, Accumulator start, const Step& step,
                             const Fold& fold, const Finish& finish) {
   const Tag<T> d;
   const std::size_t width = hn::Lanes(d);
-  const Tail<E, kStep> tail(z, n, Never<E>());
+  const Tail<E, kStep> tail(z, n);
   for (std::size_t slice = 0; slice < kLanes; slice += width) {
     Accumulator a0 = start;
     Accumulator a1 = start;

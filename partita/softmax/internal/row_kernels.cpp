@@ -223,22 +223,22 @@ void Subtract(const E* z, std::size_t n, C max, C c, C* out) {
 }
 
 template <class E>
-const RowKernels<E>* RowTable() {
+constexpr RowKernels<E> Make() {
   using C = Computed<E>;
-  static constexpr RowKernels<E> kTable = {
+  return {
       .lane_max = LaneMax<E, C>,
       .lane_top_two = LaneTopTwo<E, C>,
       .lane_sum_exp = LaneSumExp<E, C>,
       .exp_lifted_for_sum = ExpLiftedForSumTerms<E, C>,
       .subtract = Subtract<E, C>,
   };
-  return &kTable;
 }
 
-const RowKernels<float>* RowTableF32() { return RowTable<float>(); }
-const RowKernels<double>* RowTableF64() { return RowTable<double>(); }
-const RowKernels<bfloat16>* RowTableBF16() { return RowTable<bfloat16>(); }
-const RowKernels<float16>* RowTableF16() { return RowTable<float16>(); }
+const ForElements<RowKernels>* Table() {
+  static constexpr ForElements<RowKernels> kTable = {Make<float>(), Make<double>(),
+                                                     Make<bfloat16>(), Make<float16>()};
+  return &kTable;
+}
 
 }  // namespace
 }  // namespace partita::kernels::HWY_NAMESPACE
@@ -247,27 +247,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace partita::kernels {
 
-HWY_EXPORT(RowTableF32);
-HWY_EXPORT(RowTableF64);
-HWY_EXPORT(RowTableBF16);
-HWY_EXPORT(RowTableF16);
+HWY_EXPORT(Table);
 
-template <>
-const RowKernels<float>& row_kernels<float>() {
-  return *HWY_DYNAMIC_DISPATCH(RowTableF32)();
-}
-template <>
-const RowKernels<double>& row_kernels<double>() {
-  return *HWY_DYNAMIC_DISPATCH(RowTableF64)();
-}
-template <>
-const RowKernels<bfloat16>& row_kernels<bfloat16>() {
-  return *HWY_DYNAMIC_DISPATCH(RowTableBF16)();
-}
-template <>
-const RowKernels<float16>& row_kernels<float16>() {
-  return *HWY_DYNAMIC_DISPATCH(RowTableF16)();
-}
+const ForElements<RowKernels>& row_kernels() { return *HWY_DYNAMIC_DISPATCH(Table)(); }
 
 }  // namespace partita::kernels
 #endif  // HWY_ONCE

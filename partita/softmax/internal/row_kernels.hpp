@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <tuple>
 #include <type_traits>
 
 #include "partita/base/float16.hpp"
@@ -14,6 +15,11 @@ namespace partita::kernels {
 /// What logits of E are computed in.
 template <class E>
 using Computed = std::conditional_t<std::is_same_v<E, double>, double, float>;
+
+/// One of something for each format of elements.
+template <template <class> class Kernels>
+using ForElements =
+    std::tuple<Kernels<float>, Kernels<double>, Kernels<bfloat16>, Kernels<float16>>;
 
 /// The kernels for elements E: float, double, bfloat16 or float16.
 template <class E>
@@ -47,16 +53,13 @@ struct RowKernels {
   void (*subtract)(const E* z, std::size_t n, C max, C c, C* out);
 };
 
-/// Those for this machine: kernels::row_kernels<float>().lane_max(...).
+/// Those for this machine, of every format.
+const ForElements<RowKernels>& row_kernels();
+
+/// kernels::row_kernels<float>().lane_max(...)
 template <class E>
-const RowKernels<E>& row_kernels();
-template <>
-const RowKernels<float>& row_kernels<float>();
-template <>
-const RowKernels<double>& row_kernels<double>();
-template <>
-const RowKernels<bfloat16>& row_kernels<bfloat16>();
-template <>
-const RowKernels<float16>& row_kernels<float16>();
+const RowKernels<E>& row_kernels() {
+  return std::get<RowKernels<E>>(row_kernels());
+}
 
 }  // namespace partita::kernels

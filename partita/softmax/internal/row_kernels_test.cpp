@@ -18,12 +18,6 @@ namespace {
 using partita::testing::OnTarget;
 using partita::testing::targets;
 
-/// An element of every format from a float that all of them hold.
-template <class E>
-E element(float value) {
-  return E(value);
-}
-
 template <class E>
 class RowKernelsTest : public ::testing::Test {};
 using Elements = ::testing::Types<float, double, bfloat16, float16>;
@@ -36,23 +30,23 @@ TYPED_TEST(RowKernelsTest, LaneMaxSeesNanAndInfinityAnywhere) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   for (const std::int64_t target : targets()) {
     const OnTarget on(target);
-    std::vector<E> z(kBlock, element<E>(-kInfinity));
+    std::vector<E> z(kBlock, E(-kInfinity));
     std::array<C, kLanes> lanes{};
     C largest{};
     EXPECT_TRUE(row_kernels<E>().lane_max(z.data(), kBlock, lanes.data(), &largest));
     EXPECT_EQ(largest, -std::numeric_limits<C>::infinity());
     for (std::size_t i = 0; i < kBlock; ++i) {
       for (const float bad : {kNan, -kNan, kInfinity}) {
-        z[i] = element<E>(bad);
+        z[i] = E(bad);
         ASSERT_FALSE(row_kernels<E>().lane_max(z.data(), kBlock, lanes.data(), &largest)) << i;
       }
       for (const float good : {-49152.0F, -0.0F, 0.0F, 0x1p-24F, 57344.0F}) {
-        z[i] = element<E>(good);
+        z[i] = E(good);
         ASSERT_TRUE(row_kernels<E>().lane_max(z.data(), kBlock, lanes.data(), &largest));
         ASSERT_EQ(lanes[i % kLanes], static_cast<C>(good));
         ASSERT_EQ(largest, static_cast<C>(good));
       }
-      z[i] = element<E>(-kInfinity);
+      z[i] = E(-kInfinity);
     }
   }
 }
@@ -66,7 +60,7 @@ TYPED_TEST(RowKernelsTest, TopTwoOfEachLane) {
     const OnTarget on(target);
     for (const std::size_t n : {kStep, kBlock, 2 * kBlock + kStep}) {
       std::vector<E> z(n);
-      for (E& x : z) x = element<E>(static_cast<float>(few(random)));
+      for (E& x : z) x = E(static_cast<float>(few(random)));
       std::vector<C> lanes(3 * kLanes);
       std::vector<C> second(3 * kLanes);
       std::array<C, 3> largest{};

@@ -55,7 +55,8 @@ using SumOf = std::conditional_t<std::is_same_v<T, double>, CompensatedSum, Plai
 }  // namespace
 
 template <class T>
-std::span<const T> RowReader<T>::block_from(std::size_t first, T (&buffer)[kBlock]) const {
+std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const {
+  const std::size_t first = b * kBlock;
   const std::size_t n = std::min(kBlock, columns() - first);
   const std::size_t padded = kernels::round_up(n, kernels::kStep);
   if (rows_.dtype() == dtype_of<T> && rows_.column_stride() == 1 && n == padded) {

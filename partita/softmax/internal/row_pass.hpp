@@ -30,11 +30,7 @@ class RowReader {
 
   /// Logits of block b, filled up with -inf to a multiple of kernels::kStep. Points into the row
   /// where it can, else to `buffer`.
-  std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const {
-    return block_from(b * kernels::kBlock, buffer);
-  }
-  /// The same for the block that begins at column `first`.
-  std::span<const T> block_from(std::size_t first, T (&buffer)[kernels::kBlock]) const;
+  std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
 
   /// The row as elements E where it can be read in place; empty if it must be converted.
   template <class E = T>
