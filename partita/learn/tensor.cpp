@@ -69,6 +69,11 @@ double smallest_normal(at::ScalarType type) {
   }
 }
 
+double largest_number(at::ScalarType type) {
+  // 2^(2 - e) (1 - epsilon / 2), where the smallest normal number is 2^e.
+  return (2 - epsilon(type)) * (2 / smallest_normal(type));
+}
+
 Tensor one_hot(const Tensor& index, std::int64_t categories, const at::TensorOptions& options) {
   return at::zeros(concatenate(index.sizes(), {categories}), options)
       .scatter_(-1, index.unsqueeze(-1), 1);

@@ -48,6 +48,8 @@ std::string to_string(IntArrayRef shape);
 double epsilon(at::ScalarType type);
 /// The smallest positive normal number of a floating-point type.
 double smallest_normal(at::ScalarType type);
+/// The largest number of a floating-point type.
+double largest_number(at::ScalarType type);
 
 /// Vectors with 1 at `index` [...] and 0 elsewhere: [..., categories].
 Tensor one_hot(const Tensor& index, std::int64_t categories, const at::TensorOptions& options);

@@ -29,7 +29,7 @@ void check_log_prob(std::span<const double> log_prob) {
 }  // namespace
 
 double importance_weight(double log_prob, double threshold) {
-  if (threshold == -kInfinity) return std::exp(log_prob);
+  if (threshold == -kInfinity || log_prob == -kInfinity) return std::exp(log_prob);
   // For a tiny p both p and q underflow; their quotient, in logarithms, does not.
   return std::exp(log_prob - inclusion_log_prob(log_prob, threshold));
 }

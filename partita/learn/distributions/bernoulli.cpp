@@ -66,7 +66,13 @@ Coin Bernoulli::coin() const { return {parameter(0), is_logits_}; }
 Tensor Bernoulli::probs() const { return coin().probs(); }
 Tensor Bernoulli::logits() const { return coin().logits(); }
 
-Tensor Bernoulli::entropy() const { return -coin().log_prob(probs(), coin().failure_probs()); }
+Tensor Bernoulli::entropy() const {
+  // The slope of -p log p at p = 0 is infinite: a coin that is certain has none.
+  const Tensor& own = parameter(0);
+  const Coin c{is_logits_ ? own : own.masked_fill(own == 0, 0).masked_fill(own == 1, 1),
+               is_logits_};
+  return -c.log_prob(c.probs(), c.failure_probs());
+}
 
 Tensor Bernoulli::mode() const {
   const Tensor p = probs();

@@ -20,6 +20,7 @@ class Bernoulli : public Distribution {
   Tensor logits() const;
 
   Constraint support() const override { return constraints::boolean(); }
+  /// Without gradient by a probability of 0 or 1, where its slope is infinite.
   Tensor entropy() const override;
   Tensor mean() const override { return probs(); }
   /// NaN where p = 1/2.
@@ -37,6 +38,8 @@ class Bernoulli : public Distribution {
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
+  /// Between 0 and 1 log_prob is linear, as Python's: the expected score of a soft target.
+  Constraint scored() const override { return constraints::unit_interval(); }
 
  private:
   Coin coin() const;

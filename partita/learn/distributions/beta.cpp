@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -15,16 +18,14 @@ Tensor log_beta(const Tensor& a, const Tensor& b) {
 
 /// tail() of the logit of x, with gradient 0 at the ends of the support.
 Tensor tail_of_fraction(Tail which, const Tensor& x, const Tensor& a, const Tensor& b) {
-  const Tensor wide = in_double(x);
-  const Tensor low = wide <= 0;
-  const Tensor high = wide >= 1;
-  const Tensor y = at::logit(wide.masked_fill(low.logical_or(high), 0.5));
+  const Tensor low = x == 0;
+  const Tensor high = x == 1;
+  const Tensor y = at::logit(x.masked_fill(low.logical_or(high), 0.5));
   return tail(Family::kLogitBeta, which, y, a, b)
       .masked_fill(low, which == Tail::kLogCdf ? -kInfinity : 0.0)
       .masked_fill(high, which == Tail::kCdf      ? 1.0
                          : which == Tail::kLogCdf ? 0.0
-                                                  : -kInfinity)
-      .to(at::result_type(x, a));
+                                                  : -kInfinity);
 }
 
 }  // namespace
@@ -39,8 +40,11 @@ Beta::Beta(const TensorOrNumber& concentration1, const TensorOrNumber& concentra
 Tensor Beta::entropy() const {
   const Tensor a = in_double(concentration1());
   const Tensor b = in_double(concentration0());
-  return (log_beta(a, b) - (a - 1) * at::digamma(a) - (b - 1) * at::digamma(b) +
-          (a + b - 2) * at::digamma(a + b))
+  const Tensor n = a + b;
+  // log B(a, b) - (a - 1) digamma(a) - (b - 1) digamma(b) + (n - 2) digamma(n)
+  return (0.5 * (a.log() + b.log() + std::log(2 * kPi)) - 1.5 * n.log() + stirling(a) +
+          stirling(b) - stirling(n) - (a - 1) * digamma_less_log(a) -
+          (b - 1) * digamma_less_log(b) + (n - 2) * digamma_less_log(n))
       .to(concentration1().scalar_type());
 }
 
@@ -79,15 +83,23 @@ Tensor Beta::do_log_prob(const Tensor& value) const {
   const Tensor b = own_b.to(type);
   const Tensor x = expanded_with(value, concentration1()).to(type);
   const at::ScalarType result = at::result_type(value, concentration1());
-  if (all_at_least(x, smallest_normal(type)) && all_at_most(x, 1 - epsilon(type) / 2)) {
+  if (type == at::kFloat && all_within(x, smallest_normal(type), 1 - epsilon(type) / 2)) {
     // In single precision, log(1 - x) has an absolute error of 3e-8, less than other terms have:
     // there is no need for log1p, which is slower.
-    const Tensor log_rest = type == at::kFloat ? (1 - x).log() : at::log1p(-x);
-    return at::addcmul(-log_beta(a, b), a - 1, x.log()).addcmul_(b - 1, log_rest).to(result);
+    return at::addcmul(-log_beta(a, b), a - 1, x.log()).addcmul_(b - 1, (1 - x).log()).to(result);
   }
-  return (times(a - 1, log_or_minus_infinity(x)) + times(b - 1, log1m_or_minus_infinity(x)) -
-          log_beta(a, b))
-      .to(result);
+  const Tensor at_end = (x == 0).logical_or(x == 1);
+  const Tensor inner = in_double(x.masked_fill(at_end, 0.5));
+  const Tensor wide_a = in_double(a);
+  const Tensor wide_b = in_double(b);
+  const Tensor log_x = inner.log();
+  const Tensor log_rest = at::log1p(-inner);
+  const Tensor log_p = log_binomial_term(wide_a, wide_b, inner, log_x, log_rest) + wide_a.log() +
+                       wide_b.log() - (wide_a + wide_b).log() - log_x - log_rest;
+  if (!at_end.any().item<bool>()) return log_p.to(result);
+  const Tensor log_p_at_end = times(a - 1, log_or_minus_infinity(x)) +
+                              times(b - 1, log1m_or_minus_infinity(x)) - log_beta(a, b);
+  return at::where(at_end, in_double(log_p_at_end), log_p).to(result);
 }
 
 Tensor Beta::do_cdf(const Tensor& value) const {

@@ -3,11 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/Dispatch.h>
 #include <ATen/ExpandUtils.h>
-#include <fmt/format.h>
 
 #include <limits>
 
-#include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/internal/table.hpp"
 
@@ -24,26 +22,21 @@ Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& val
   const std::int64_t categories = table.size(-1);
   Tensor out = at::empty(columns.sizes(), table.options());
   const auto* chosen = columns.data_ptr<std::int64_t>();
-  bool proper = true;
   AT_DISPATCH_FLOATING_TYPES(table.scalar_type(), "Categorical", [&] {
     const auto* from = table.data_ptr<scalar_t>();
     const auto* less = offset.data_ptr<scalar_t>();
     auto* to = out.data_ptr<scalar_t>();
     for (std::int64_t i = 0; i < out.numel(); i += rows) {
       for (std::int64_t row = 0; row < rows; ++row) {
-        const std::int64_t column = chosen[i + row];
-        const bool fits = 0 <= column && column < categories;
-        proper &= fits;
-        to[i + row] = from[row * categories + (fits ? column : 0)] - less[row];
+        to[i + row] = from[row * categories + chosen[i + row]] - less[row];
       }
     }
   });
-  if (!proper) {
-    throw InvalidArgument("value",
-                          fmt::format("Categorical: expected indices of 0 ... {}", categories - 1));
-  }
   return out;
 }
+
+/// How large a log-sum-exp may be without its rounding being felt: below 1e-6 in single precision.
+constexpr double kLargestOffset = 16;
 
 }  // namespace
 
@@ -65,11 +58,14 @@ Categorical::Categorical(const ProbsOrLogits& parameter, bool validate_args)
       is_logits_(parameter.is_logits()) {}
 
 Tensor Categorical::probs() const {
-  return is_logits_ ? parameter(0).softmax(-1) : parameter(0) / parameter(0).sum(-1, true);
+  const Tensor own = widened(parameter(0));
+  return (is_logits_ ? own.softmax(-1) : own / own.sum(-1, true)).to(parameter(0).scalar_type());
 }
 
 Tensor Categorical::logits() const {
-  return is_logits_ ? parameter(0).log_softmax(-1) : log_or_minus_infinity(probs());
+  const Tensor log_p =
+      is_logits_ ? widened(parameter(0)).log_softmax(-1) : log_or_minus_infinity(widened(probs()));
+  return log_p.to(parameter(0).scalar_type());
 }
 
 at::TensorOptions Categorical::options() const { return parameter(0).options().dtype(at::kLong); }
@@ -79,7 +75,13 @@ Constraint Categorical::support() const {
                                        at::full({}, categories() - 1, options()), "[0, V - 1]");
 }
 
-Tensor Categorical::entropy() const { return -times(probs(), logits()).sum(-1); }
+Tensor Categorical::entropy() const {
+  if (is_logits_) return -times(probs(), logits()).sum(-1);
+  // The slope of -p log p at p = 0 is infinite: an impossible category has none.
+  const Tensor weights = parameter(0).masked_fill(parameter(0) == 0, 0);
+  const Tensor p = weights / weights.sum(-1, /*keepdim=*/true);
+  return -times(p, log_or_minus_infinity(p)).sum(-1);
+}
 
 Tensor Categorical::mean() const {
   return at::full(batch_shape(), std::numeric_limits<double>::quiet_NaN(), parameter(0).options());
@@ -98,9 +100,16 @@ Tensor Categorical::do_sample(IntArrayRef sample_shape, const Random& random) co
 }
 
 Tensor Categorical::do_log_prob(const Tensor& value) const {
-  const Tensor& table = parameter(0);
   const Tensor index = value.to(at::kLong);
-  const Tensor total = is_logits_ ? log_sum_exp(table) : table.sum(-1).log();
+  Tensor table = parameter(0);
+  Tensor total = is_logits_ ? log_sum_exp(table) : table.sum(-1).log();
+  if (is_logits_ && !all_at_most(total.abs(), kLargestOffset)) {
+    // What the logits of a row have in common takes the digits of its log-sum-exp: subtract it from
+    // them first.
+    const Tensor most = table.detach().amax(-1, /*keepdim=*/true);
+    table = table - most.masked_fill(most.isinf(), 0);
+    total = log_sum_exp(table);
+  }
   const bool records = at::GradMode::is_enabled() && table.requires_grad();
   const bool is_plain = table.is_cpu() && table.is_contiguous() && index.is_cpu() &&
                         (table.scalar_type() == at::kFloat || table.scalar_type() == at::kDouble);

@@ -14,7 +14,8 @@ namespace partita::distributions {
 /// that do not); logits < +inf, where -inf is an impossible category.
 ///
 /// An impossible category has log-probability -inf (log eps in Python) and no gradient, and the
-/// gradients of the others are finite. log_prob() allocates no array of V entries.
+/// gradients of the others are finite. log_prob() allocates no array of V entries,
+/// unless the logits have a large number in common.
 class Categorical : public Distribution {
  public:
   explicit Categorical(const ProbsOrLogits& parameter, bool validate_args = true);
@@ -27,6 +28,7 @@ class Categorical : public Distribution {
   /// Samples are int64.
   at::TensorOptions options() const override;
   Constraint support() const override;
+  /// Without gradient by a probability of 0, where its slope is infinite.
   Tensor entropy() const override;
   /// NaN: categories are not numbers.
   Tensor mean() const override;

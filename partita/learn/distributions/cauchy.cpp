@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
+
 namespace partita::distributions {
 
 namespace {
@@ -14,7 +16,9 @@ namespace {
 Tensor standard_cdf(const Tensor& z) { return at::atan2(at::ones_like(z), -z) / kPi; }
 
 Tensor standard_log_cdf(const Tensor& z) {
-  return at::where(z > 0, at::log1p(-standard_cdf(-z)), standard_cdf(z).log());
+  // Each branch sees the numbers that it is for.
+  return at::where(z > 0, at::log1p(-standard_cdf(-z.clamp_min(0))),
+                   standard_cdf(z.clamp_max(0)).log());
 }
 
 Tensor standard_icdf(const Tensor& probability) {
@@ -44,12 +48,12 @@ Tensor Cauchy::do_rsample(IntArrayRef sample_shape, const Random& random) const 
   // precise near the center and the lower in the tails.
   const Tensor l = random.logistic(extended_shape(sample_shape), options());
   const Tensor standard = (kPi / 2 * (l / 2).tanh()).sin() / (kPi * (-l.abs()).sigmoid()).sin();
-  return loc() + scale() * standard;
+  return finite_draw(loc() + scale() * standard, {loc(), scale()});
 }
 
 Tensor Cauchy::do_log_prob(const Tensor& value) const {
-  const Tensor z = (value - loc()) / scale();
-  return -2 * at::hypot(z, at::ones_like(z)).log() - scale().log() - std::log(kPi);
+  // Of the logarithm of s / (s^2 + d^2), neither d / s nor a square overflows.
+  return scale().log() - 2 * at::hypot(value - loc(), scale()).log() - std::log(kPi);
 }
 
 Tensor Cauchy::do_cdf(const Tensor& value) const { return standard_cdf((value - loc()) / scale()); }

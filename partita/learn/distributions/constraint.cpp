@@ -6,13 +6,34 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
-namespace partita::distributions::constraints {
+namespace partita::distributions {
+
+namespace {
+
+/// valid.all(), which on the CPU takes longer than the comparison that made `valid`.
+bool all_true(const Tensor& valid) {
+  if (!valid.is_cpu() || !valid.is_contiguous() || valid.numel() == 0) {
+    return valid.all().item<bool>();
+  }
+  return std::memchr(valid.data_ptr<bool>(), 0, static_cast<std::size_t>(valid.numel())) == nullptr;
+}
+
+}  // namespace
+
+bool Constraint::holds(const Tensor& x) const {
+  const bool is_plain = x.is_cpu() && x.is_contiguous() && x.numel() > 0 &&
+                        (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
+  return all && is_plain ? all(x) : all_true(check(x));
+}
+
+namespace constraints {
 
 namespace {
 
@@ -20,60 +41,103 @@ using Form = Constraint::Form;
 
 Tensor number(double x) { return at::scalar_tensor(x, at::kDouble); }
 
-Tensor is_whole(const Tensor& x) { return x == x.floor(); }
+/// With `all`, and `is_everything`.
+Constraint quick(Constraint it, std::function<bool(const Tensor&)> all,
+                 bool is_everything = false) {
+  it.all = std::move(all);
+  it.is_everything = is_everything;
+  return it;
+}
+
+/// Whether valid(number) for every number of a plain tensor; it stops at a block with one that is
+/// not.
+template <class Valid>
+bool every(const Tensor& x, const Valid& valid) {
+  return AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "constraint", [&] {
+    constexpr std::int64_t kBlock = 1024;
+    const auto* const at = x.data_ptr<scalar_t>();
+    for (std::int64_t begin = 0; begin < x.numel(); begin += kBlock) {
+      const std::int64_t end = std::min(x.numel(), begin + kBlock);
+      bool fits = true;
+      for (std::int64_t i = begin; i < end; ++i) fits &= valid(at[i]);
+      if (!fits) return false;
+    }
+    return true;
+  });
+}
+
+/// Whether n >= 0 has no fraction, in operations that the compiler vectorizes: from 2^23 (2^52) on
+/// all numbers are whole, and below, adding that leaves no place for a fraction.
+template <class T>
+bool is_whole_number(T n) {
+  constexpr T kLimit = 1 / std::numeric_limits<T>::epsilon();
+  const T low = std::min(n, kLimit);
+  return (low + kLimit) - kLimit == low;
+}
+
+// What libtorch vectorizes for the processor at hand. NaN goes through and compares as false.
+double least_of(const Tensor& x) { return x.detach().amin().item<double>(); }
+double greatest_of(const Tensor& x) { return x.detach().amax().item<double>(); }
+
+Tensor is_whole(const Tensor& number) {
+  const Tensor x = widened(number);
+  return x == x.floor();
+}
 
 // The least and the greatest of each vector, NaN if an entry is: one pass, which a comparison of
 // every entry is not. Of an empty vector: 0 and -inf.
 
-Tensor least(const Tensor& x) { return x.size(-1) == 0 ? x.sum(-1) : x.amin(-1); }
+Tensor least(const Tensor& x) { return x.size(-1) == 0 ? x.sum(-1) : widened(x).amin(-1); }
 
-Tensor greatest(const Tensor& x) { return x.size(-1) == 0 ? x.sum(-1).log() : x.amax(-1); }
+Tensor greatest(const Tensor& x) { return x.size(-1) == 0 ? x.sum(-1).log() : widened(x).amax(-1); }
 
 }  // namespace
 
 const Constraint& real() {
-  static const Constraint it{"a real number", 0, false,
-                             [](const Tensor& x) { return x.isnan().logical_not(); }, Form::number};
+  static const Constraint it = quick(
+      {"a real number", 0, false, [](const Tensor& x) { return x.isnan().logical_not(); },
+       Form::number},
+      [](const Tensor& x) { return every(x, [](auto n) { return n == n; }); }, true);
   return it;
 }
 
 const Constraint& positive() {
-  static const Constraint it{"a number > 0", 0,        false, [](const Tensor& x) { return x > 0; },
-                             Form::number,   number(0)};
+  static const Constraint it = quick(
+      {"a number > 0", 0, false, [](const Tensor& x) { return x > 0; }, Form::number, number(0)},
+      [](const Tensor& x) { return least_of(x) > 0; });
   return it;
 }
 
 const Constraint& nonnegative() {
-  static const Constraint it{
-      "a number >= 0", 0, false, [](const Tensor& x) { return x >= 0; }, Form::number, number(0)};
+  static const Constraint it = quick(
+      {"a number >= 0", 0, false, [](const Tensor& x) { return x >= 0; }, Form::number, number(0)},
+      [](const Tensor& x) { return least_of(x) >= 0; });
   return it;
 }
 
 const Constraint& unit_interval() {
-  static const Constraint it{"a number in [0, 1]",
-                             0,
-                             false,
-                             [](const Tensor& x) { return (x >= 0).logical_and(x <= 1); },
-                             Form::number,
-                             number(0),
-                             number(1)};
+  static const Constraint it = quick(
+      {"a number in [0, 1]", 0, false, [](const Tensor& x) { return (x >= 0).logical_and(x <= 1); },
+       Form::number, number(0), number(1)},
+      [](const Tensor& x) { return least_of(x) >= 0 && greatest_of(x) <= 1; });
   return it;
 }
 
 const Constraint& boolean() {
-  static const Constraint it{
-      "0 or 1",    0,         true,     [](const Tensor& x) { return (x == 0).logical_or(x == 1); },
-      Form::other, number(0), number(1)};
+  static const Constraint it =
+      quick({"0 or 1", 0, true, [](const Tensor& x) { return (x == 0).logical_or(x == 1); },
+             Form::other, number(0), number(1)},
+            [](const Tensor& x) { return every(x, [](auto n) { return (n == 0) | (n == 1); }); });
   return it;
 }
 
 const Constraint& nonnegative_integer() {
-  static const Constraint it{"a whole number >= 0",
-                             0,
-                             true,
-                             [](const Tensor& x) { return is_whole(x).logical_and(x >= 0); },
-                             Form::other,
-                             number(0)};
+  static const Constraint it = quick(
+      {"a whole number >= 0", 0, true,
+       [](const Tensor& x) { return is_whole(x).logical_and(x >= 0); }, Form::other, number(0)},
+      [](const Tensor& x) {
+        return least_of(x) >= 0 && every(x, [](auto n) { return is_whole_number(n); });
+      });
   return it;
 }
 
@@ -152,21 +216,24 @@ const Constraint& real_vector() {
 }
 
 const Constraint& simplex() {
-  static const Constraint it{
-      "probabilities that sum to 1", 1, false,
-      [](const Tensor& x) {
-        const double tolerance = std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
-        return (least(x) >= 0).logical_and((x.sum(-1) - 1).abs() <= tolerance);
-      },
-      Form::simplex};
+  static const auto sums_to_1 = [](const Tensor& x) {
+    const double tolerance = std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
+    return (widened(x).sum(-1) - 1).abs() <= tolerance;
+  };
+  static const Constraint it = quick(
+      {"probabilities that sum to 1", 1, false,
+       [](const Tensor& x) { return (least(x) >= 0).logical_and(sums_to_1(x)); }, Form::simplex},
+      [](const Tensor& x) { return least_of(x) >= 0 && all_true(sums_to_1(x)); });
   return it;
 }
 
 const Constraint& one_hot() {
-  static const Constraint it{
-      "a one-hot vector", 1, true, [](const Tensor& x) {
-        return (x == 0).logical_or(x == 1).all(-1).logical_and(x.sum(-1) == 1);
-      }};
+  static const Constraint it =
+      quick({"a one-hot vector", 1, true,
+             [](const Tensor& x) {
+               return (x == 0).logical_or(x == 1).all(-1).logical_and(x.sum(-1) == 1);
+             }},
+            [](const Tensor& x) { return boolean().all(x) && all_true(x.sum(-1) == 1); });
   return it;
 }
 
@@ -205,7 +272,8 @@ Tensor is_symmetric(const Tensor& x) {
 std::function<Tensor(const Tensor&)> if_square(std::function<Tensor(const Tensor&)> check) {
   return [check = std::move(check)](const Tensor& x) {
     const IntArrayRef batch = x.sizes().slice(0, x.sizes().size() - 2);
-    return x.size(-1) == x.size(-2) ? check(x) : at::zeros(batch, x.options().dtype(at::kBool));
+    return x.size(-1) == x.size(-2) ? check(widened(x))
+                                    : at::zeros(batch, x.options().dtype(at::kBool));
   };
 }
 
@@ -344,4 +412,5 @@ Constraint stack(std::vector<Constraint> parts, std::int64_t dim) {
   return result;
 }
 
-}  // namespace partita::distributions::constraints
+}  // namespace constraints
+}  // namespace partita::distributions

@@ -38,6 +38,13 @@ struct Constraint {
   std::vector<Constraint> parts{};
   std::int64_t dim = 0;                 ///< of cat and stack
   std::vector<std::int64_t> lengths{};  ///< of cat's parts along `dim`
+  /// Whether only NaN violates it.
+  bool is_everything = false;
+  /// check(x).all() in fewer passes, of which none writes; may be empty.
+  std::function<bool(const Tensor&)> all = {};
+
+  /// Whether all of x satisfies it.
+  bool holds(const Tensor& x) const;
 };
 
 namespace constraints {

@@ -45,9 +45,10 @@ struct Lower {
   Tensor ratio;
 };
 
-/// (e^(s x) - 1) / (e^s - 1), without overflow. For s near 0 by Bernoulli polynomials (DLMF
-/// 24.2.3): the sum of (B_n(x) - B_n) s^(n - 1) / n!, whose next term is below 1e-16.
-Lower lower(const Tensor& x, const Tensor& s) {
+/// (e^(s x) - 1) / (e^s - 1), without overflow; rest_of_x is 1 - x. For s near 0 by Bernoulli
+/// polynomials (DLMF 24.2.3): the sum of (B_n(x) - B_n) s^(n - 1) / n!, whose next term is below
+/// 1e-16.
+Lower lower(const Tensor& x, const Tensor& rest_of_x, const Tensor& s) {
   constexpr double kBound = 0.01;
   const Tensor rest = x * (x - 1);
   const Tensor ratio = by_size(
@@ -58,21 +59,19 @@ Lower lower(const Tensor& x, const Tensor& s) {
         const Tensor fifth = rest * (x - 0.5) * (rest - 1.0 / 3) / 120;
         return x + t * (rest / 2 + t * (third + t * (fourth + t * fifth)));
       },
-      [&](const Tensor& m) { return at::expm1(-m * x) / at::expm1(-m); });
-  return {-s.masked_fill(s.abs() <= kBound, 0).clamp_min(0) * (1 - x), ratio};
+      [&](const Tensor& m) { return one_minus_exp(-m * x) / one_minus_exp(-m); });
+  return {-s.masked_fill(s.abs() <= kBound, 0).clamp_min(0) * rest_of_x, ratio};
 }
 
-Tensor lower_probability(const Tensor& x, const Tensor& s) {
-  const auto [exponent, ratio] = lower(x, s);
-  return exponent.exp() * ratio;
-}
+Tensor probability(const Lower& l) { return l.exponent.exp() * l.ratio; }
 
-Tensor log_lower_probability(const Tensor& x, const Tensor& s) {
-  const auto [exponent, ratio] = lower(x, s);
-  const Tensor upper = lower_probability(1 - x, -s);
-  const Tensor is_small = upper > 0.5;
-  return at::where(is_small, exponent + log_or_minus_infinity(ratio),
-                   at::log1p(-upper.masked_fill(is_small, 0)));
+/// The logarithm of a probability: its own, or where that is over 1/2 by the other's, which has the
+/// digits of what is missing from 1.
+Tensor log_probability(const Lower& own, const Lower& other) {
+  const Tensor rest = probability(other);
+  const Tensor is_small = rest > 0.5;
+  return at::where(is_small, own.exponent + log_or_minus_infinity(own.ratio),
+                   at::log1p(-rest.masked_fill(is_small, 0)));
 }
 
 /// The inverse of lower_probability; for s near 0 by the cumulants of a coin, off by 1e-14.
@@ -181,15 +180,22 @@ Tensor ContinuousBernoulli::do_log_prob(const Tensor& value) const {
 }
 
 Tensor ContinuousBernoulli::do_cdf(const Tensor& value) const {
-  return lower_probability(in_double(value), slope()).to(at::result_type(value, parameter(0)));
+  const Tensor x = in_double(value);
+  // Over 1/2 by what is missing from 1, which has the digits of its slope.
+  const Tensor below = probability(lower(x, 1 - x, slope()));
+  const Tensor above = probability(lower(1 - x, x, -slope()));
+  return at::where(below < 0.5, below, 1 - above).to(at::result_type(value, parameter(0)));
 }
 
 Tensor ContinuousBernoulli::do_log_cdf(const Tensor& value) const {
-  return log_lower_probability(in_double(value), slope()).to(at::result_type(value, parameter(0)));
+  const Tensor x = in_double(value);
+  return log_probability(lower(x, 1 - x, slope()), lower(1 - x, x, -slope()))
+      .to(at::result_type(value, parameter(0)));
 }
 
 Tensor ContinuousBernoulli::do_log_survival(const Tensor& value) const {
-  return log_lower_probability(1 - in_double(value), -slope())
+  const Tensor x = in_double(value);
+  return log_probability(lower(1 - x, x, -slope()), lower(x, 1 - x, slope()))
       .to(at::result_type(value, parameter(0)));
 }
 

@@ -4,9 +4,12 @@
 #include <ATen/Parallel.h>
 
 #include <array>
+#include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -85,8 +88,10 @@ Tensor Dirichlet::entropy() const {
   const Tensor c = in_double(concentration());
   const Tensor total = c.sum(-1);
   const auto classes = static_cast<double>(c.size(-1));
-  return (at::lgamma(c).sum(-1) - at::lgamma(total) + (total - classes) * at::digamma(total) -
-          ((c - 1) * at::digamma(c)).sum(-1))
+  // sum_i (log Gamma(c_i) - (c_i - 1) digamma(c_i)) - log Gamma(n) + (n - K) digamma(n)
+  return ((0.5 * c.log() + stirling(c) - (c - 1) * digamma_less_log(c)).sum(-1) +
+          0.5 * (classes - 1) * std::log(2 * std::numbers::pi) - stirling(total) +
+          (0.5 - classes) * total.log() + (total - classes) * digamma_less_log(total))
       .to(concentration().scalar_type());
 }
 
@@ -101,8 +106,7 @@ Tensor Dirichlet::mode() const {
 
 Tensor Dirichlet::variance() const {
   const Tensor total = concentration().sum(-1, true);
-  const Tensor m = mean();
-  return m * (1 - m) / (total + 1);
+  return mean() * (sum_of_others(concentration()) / total) / (total + 1);
 }
 
 Tensor Dirichlet::do_rsample(IntArrayRef sample_shape, const Random& random) const {
@@ -125,6 +129,11 @@ Tensor Dirichlet::do_log_prob(const Tensor& value) const {
       value.scalar_type() == at::kFloat ? log_gamma_type({own}) : at::kDouble;
   const Tensor c = own.to(type);
   const Tensor x = expanded_with(value, concentration()).to(type);
+  if (type == at::kDouble && all_at_least(x, smallest_normal(type))) {
+    const Tensor log_x = x.log();
+    return (log_multinomial_term(c, x, log_x) + (c.log() - log_x).sum(-1) - c.sum(-1).log())
+        .to(at::result_type(value, concentration()));
+  }
   const Tensor log_normalizer = sum_in_double(at::lgamma(c)) - at::lgamma(sum_in_double(c));
   const Tensor terms = all_at_least(x, smallest_normal(type))
                            ? (c - 1) * x.log()

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <typeinfo>
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
@@ -57,12 +57,19 @@ std::vector<Parameter> parameters_of(const std::vector<Argument>& arguments) {
   return parameters;
 }
 
-/// valid.all(), which on the CPU takes longer than the comparison that made `valid`.
-bool all_true(const Tensor& valid) {
-  if (!valid.is_cpu() || !valid.is_contiguous() || valid.numel() == 0) {
-    return valid.all().item<bool>();
+void check_sizes(const char* argument, IntArrayRef sizes) {
+  for (const std::int64_t size : sizes) {
+    if (size >= 0) continue;
+    throw InvalidArgument(argument,
+                          fmt::format("expected sizes >= 0, got {}", partita::to_string(sizes)));
   }
-  return std::memchr(valid.data_ptr<bool>(), 0, static_cast<std::size_t>(valid.numel())) == nullptr;
+}
+
+/// Where a value is NaN, or a number of its event is: [..., batch].
+Tensor is_nan(const Tensor& value, std::size_t event_dims) {
+  const Tensor nan = value.isnan();
+  return event_dims == 0 ? nan
+                         : nan.flatten(nan.dim() - static_cast<std::int64_t>(event_dims)).any(-1);
 }
 
 /// "-1 at [0, 2]": the first of the values that are not valid.
@@ -105,8 +112,8 @@ Distribution::Distribution(const char* name, const std::vector<Argument>& argume
   batch_shape_ = broadcast_batch(name, parameters_);
   for (Parameter& parameter : parameters_) {
     if (validate_args) {
-      const Tensor valid = parameter.constraint.check(parameter.value);
-      if (!all_true(valid)) {
+      if (!parameter.constraint.holds(parameter.value)) {
+        const Tensor valid = parameter.constraint.check(parameter.value);
         throw InvalidArgument(parameter.name, fmt::format("{}: expected {}, got {}", name,
                                                           parameter.constraint.description,
                                                           first_invalid(parameter.value, valid)));
@@ -157,10 +164,19 @@ void Distribution::check_shape(const char* argument, const Tensor& value) const 
   }
 }
 
+void Distribution::check_expands(IntArrayRef batch_shape) const {
+  check_sizes("batch_shape", batch_shape);
+  if (at::is_expandable_to(batch_shape_, batch_shape)) return;
+  throw InvalidArgument(
+      "batch_shape",
+      fmt::format("{}: expected one to which {} broadcasts, got {}", to_string(),
+                  partita::to_string(batch_shape_), partita::to_string(batch_shape)));
+}
+
 void Distribution::check_within(const char* argument, const Tensor& value,
                                 const Constraint& support) const {
+  if (support.holds(value)) return;
   const Tensor valid = support.check(value);
-  if (all_true(valid)) return;
   // A value of fewer dimensions than the batch was checked against every member of it.
   throw InvalidArgument(
       argument,
@@ -176,49 +192,152 @@ Tensor Distribution::over_batch(const Tensor& values, bool expand) const {
   return expand ? column.expand(concatenate(values.sizes(), batch_shape_)) : column;
 }
 
-void Distribution::check_value(const Tensor& value) const {
-  check_shape("value", value);
-  if (validate_args_) check_within("value", value, support());
-}
-
 Tensor Distribution::sample(IntArrayRef sample_shape, const Random& random) const {
+  check_sizes("sample_shape", sample_shape);
   const at::NoGradGuard no_grad;
+  if (is_narrow()) return narrowed(with_type(at::kFloat)->do_sample(sample_shape, random));
   return do_sample(sample_shape, random);
 }
 
 Tensor Distribution::rsample(IntArrayRef sample_shape, const Random& random) const {
+  check_sizes("sample_shape", sample_shape);
+  if (is_narrow()) return narrowed(with_type(at::kFloat)->do_rsample(sample_shape, random));
   return do_rsample(sample_shape, random);
 }
 
 Tensor Distribution::log_prob(const Tensor& value) const {
-  check_value(value);
-  return do_log_prob(value);
+  check_shape("value", value);
+  if (!validate_args_) return log_prob_anywhere(value);
+  check_within("value", value, support());
+  return log_prob_inside(value);
 }
 
 Tensor Distribution::cdf(const Tensor& value) const {
-  check_value(value);
-  return do_cdf(value);
+  check_shape("value", value);
+  if (validate_args_) check_within("value", value, support());
+  return cdf_anywhere(value);
 }
 
 Tensor Distribution::log_cdf(const Tensor& value) const {
-  check_value(value);
-  return do_log_cdf(value);
+  check_shape("value", value);
+  if (validate_args_) check_within("value", value, support());
+  return log_cdf_anywhere(value);
 }
 
 Tensor Distribution::log_survival(const Tensor& value) const {
-  check_value(value);
-  return do_log_survival(value);
+  check_shape("value", value);
+  if (validate_args_) check_within("value", value, support());
+  return log_survival_anywhere(value);
+}
+
+c10::optional<at::ScalarType> Distribution::parameter_type() const {
+  if (parameters_.empty()) return c10::nullopt;
+  return parameters_.front().value.scalar_type();
+}
+
+bool Distribution::is_narrow() const {
+  if (parameters_.empty() || !parameters_.front().value.is_cpu()) return false;
+  const at::ScalarType type = parameters_.front().value.scalar_type();
+  return type == at::kHalf || type == at::kBFloat16;
+}
+
+DistributionPtr Distribution::with_type(at::ScalarType type) const {
+  std::shared_ptr<Distribution> copy = clone();
+  // A class of the caller's that does not override clone() has no copy of its own kind.
+  if (typeid(*copy) != typeid(*this)) return {DistributionPtr(), this};
+  copy->set_type(type);
+  return copy;
+}
+
+void Distribution::set_type(at::ScalarType type) {
+  for (Parameter& parameter : parameters_) parameter.value = parameter.value.to(type);
+}
+
+Tensor Distribution::narrowed(const Tensor& draws) const {
+  const at::ScalarType type = *parameter_type();
+  const double largest = largest_number(type);
+  const Tensor x = draws.clamp(-largest, largest).to(options());
+  const at::NoGradGuard no_grad;
+  Tensor infinite = log_prob_inside(x).isfinite().logical_not();
+  for (std::size_t i = 0; i < event_shape_.size(); ++i) infinite = infinite.unsqueeze(-1);
+  const at::AutoGradMode enable(draws.requires_grad());
+  return x.masked_fill(infinite.logical_and(x == 0), smallest_normal(type))
+      .masked_fill(infinite.logical_and(x == 1), 1 - epsilon(type) / 2);
+}
+
+Tensor Distribution::with_draws_outside(const Tensor& value, const Tensor& inside) const {
+  const Tensor draw = sample({}, Stream{});
+  Shape shape = inside.sizes().vec();
+  shape.insert(shape.end(), event_shape_.size(), 1);
+  const at::ScalarType type = at::result_type(value, draw);
+  return at::where(inside.view(shape), value.to(type), draw.to(type));
+}
+
+Tensor Distribution::log_prob_inside(const Tensor& value) const {
+  if (!is_narrow()) return do_log_prob(value);
+  const Tensor wide = value.is_floating_point() ? value.to(at::kFloat) : value;
+  return with_type(at::kFloat)->do_log_prob(wide).to(*parameter_type());
+}
+
+Tensor Distribution::log_prob_anywhere(const Tensor& value) const {
+  const Constraint within = scored();
+  if (within.is_everything || within.holds(value)) return log_prob_inside(value);
+  const Tensor inside = within.check(value);
+  return log_prob_inside(with_draws_outside(value, inside))
+      .masked_fill(inside.logical_not(), -kInfinity)
+      .masked_fill(is_nan(value, event_shape_.size()), kNaN);
+}
+
+Tensor Distribution::tail_anywhere(Method method, const Tensor& value, double below,
+                                   double above) const {
+  const auto type = parameter_type();
+  const bool is_double = !type || *type == at::kDouble;
+  const DistributionPtr wide = is_double ? nullptr : with_type(at::kDouble);
+  if (!is_double && wide.get() != this) {
+    return wide->tail_anywhere(method, value.to(at::kDouble), below, above)
+        .to(at::result_type(value, parameters_.front().value));
+  }
+  if (!event_shape_.empty()) return (this->*method)(value);  // each number by its own distribution
+  const Constraint within = support();
+  const Tensor number = value.is_floating_point() ? value : value.to(at::kDouble);
+  const Tensor x = within.is_discrete ? rounded_down(number) : number;
+  const Tensor inside = within.check(x).logical_and(x.isfinite());
+  if (inside.all().item<bool>()) return (this->*method)(x);
+  const Tensor center = with_draws_outside(x, inside);
+  const Tensor outside = inside.logical_not();
+  return (this->*method)(center)
+      .masked_fill(outside.logical_and(x < center), below)
+      .masked_fill(outside.logical_and(x > center), above)
+      .masked_fill(x.isnan(), kNaN);
+}
+
+Tensor Distribution::cdf_anywhere(const Tensor& value) const {
+  return tail_anywhere(&Distribution::do_cdf, value, 0, 1);
+}
+
+Tensor Distribution::log_cdf_anywhere(const Tensor& value) const {
+  return tail_anywhere(&Distribution::do_log_cdf, value, -kInfinity, 0);
+}
+
+Tensor Distribution::log_survival_anywhere(const Tensor& value) const {
+  return tail_anywhere(&Distribution::do_log_survival, value, 0, -kInfinity);
 }
 
 Tensor Distribution::icdf(const Tensor& probability) const {
   check_shape("probability", probability);
   if (validate_args_) check_within("probability", probability, constraints::unit_interval());
+  if (is_narrow()) {
+    return with_type(at::kFloat)->do_icdf(probability.to(at::kFloat)).to(*parameter_type());
+  }
   return do_icdf(probability);
 }
 
 Tensor Distribution::isf(const Tensor& probability) const {
   check_shape("probability", probability);
   if (validate_args_) check_within("probability", probability, constraints::unit_interval());
+  if (is_narrow()) {
+    return with_type(at::kFloat)->do_isf(probability.to(at::kFloat)).to(*parameter_type());
+  }
   return do_isf(probability);
 }
 
@@ -234,11 +353,11 @@ Tensor Distribution::do_log_survival(const Tensor& value) const {
 }
 
 Tensor Distribution::do_log_cdf_below(const Tensor& value) const {
-  return do_log_cdf(support().is_discrete ? value.ceil() - 1 : value);
+  return log_cdf_anywhere(support().is_discrete ? value.ceil() - 1 : value);
 }
 
 Tensor Distribution::do_log_survival_from(const Tensor& value) const {
-  return do_log_survival(support().is_discrete ? value.ceil() - 1 : value);
+  return log_survival_anywhere(support().is_discrete ? value.ceil() - 1 : value);
 }
 
 Tensor Distribution::do_icdf(const Tensor& probability) const {
@@ -264,9 +383,13 @@ UnivariateTails Distribution::tails(const Tensor& low, const Tensor& high) const
   const auto end = [](const Tensor& given, const Tensor& bound, double otherwise) {
     return given.defined() ? given : bound.defined() ? bound : at::scalar_tensor(otherwise);
   };
-  return {.log_cdf = [this](const Tensor& x) { return do_log_cdf(x); },
-          .log_survival = [this](const Tensor& x) { return do_log_survival(x); },
-          .log_prob = [this](const Tensor& x) { return do_log_prob(x); },
+  const auto type = parameter_type();
+  const DistributionPtr wide = !type || *type == at::kDouble
+                                   ? DistributionPtr(DistributionPtr(), this)
+                                   : with_type(at::kDouble);
+  return {.log_cdf = [wide](const Tensor& x) { return wide->do_log_cdf(x); },
+          .log_survival = [wide](const Tensor& x) { return wide->do_log_survival(x); },
+          .log_prob = [wide](const Tensor& x) { return wide->do_log_prob(x); },
           .is_discrete = all.is_discrete,
           .low = end(low, all.lower, -kInfinity),
           .high = end(high, all.upper, kInfinity)};
@@ -299,6 +422,7 @@ Tensor Distribution::do_rsample(IntArrayRef /*sample_shape*/, const Random& /*ra
 }
 
 DistributionPtr Distribution::expand(IntArrayRef batch_shape) const {
+  check_expands(batch_shape);
   std::shared_ptr<Distribution> copy = clone();
   for (Parameter& parameter : copy->parameters_) {
     const auto dims = static_cast<std::size_t>(parameter.constraint.event_dim);

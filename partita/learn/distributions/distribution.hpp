@@ -36,7 +36,8 @@ struct UnivariateTails;
 using DistributionPtr = std::shared_ptr<const Distribution>;
 
 /// Marks an argument as unnormalized log-probabilities, or the log-odds of two outcomes, in place
-/// of probabilities.
+/// of probabilities. `Categorical c{Logits(z)};` is a variable; with parentheses outside, C++ reads
+/// the declaration of a function.
 struct Logits {
   explicit Logits(TensorOrNumber argument) : value(std::move(argument)) {}
   TensorOrNumber value;
@@ -95,7 +96,9 @@ class Distribution {
   /// Whether rsample() has a gradient.
   virtual bool has_rsample() const { return false; }
 
-  /// Draws without gradient, [sample_shape, batch_shape, event_shape].
+  /// Draws without gradient, [sample_shape, batch_shape, event_shape]. A draw that would round to a
+  /// number of infinite density, or overflow, is the nearest that does not.
+  /// @throws InvalidArgument if a size in sample_shape is negative; so does rsample().
   Tensor sample(IntArrayRef sample_shape, const Random& random) const;
   Tensor sample(const Random& random) const { return sample({}, random); }
   /// Draws whose gradient reaches the parameters, pathwise or implicit (Figurnov, Mohamed, Mnih
@@ -103,11 +106,14 @@ class Distribution {
   Tensor rsample(IntArrayRef sample_shape, const Random& random) const;
   Tensor rsample(const Random& random) const { return rsample({}, random); }
 
-  /// log density (or log probability) of `value`, [..., batch_shape].
+  /// log density (or log probability) of `value`, [..., batch_shape]. Outside the support -inf,
+  /// without gradient, if validate_args is off.
   /// @throws InvalidArgument if `value` has the wrong shape or (with validate_args) lies outside
   ///         the support; so do the next four.
   Tensor log_prob(const Tensor& value) const;
-  /// P(X <= value).
+  /// P(X <= value). This, log_cdf and log_survival are computed in double precision and returned in
+  /// the type of value and parameters; so are their gradients. Outside the support they are 0 or 1,
+  /// or the logarithms of these; between whole numbers, those of the next one below.
   Tensor cdf(const Tensor& value) const;
   /// log P(X <= value); accurate where cdf() underflows.
   Tensor log_cdf(const Tensor& value) const;
@@ -138,6 +144,7 @@ class Distribution {
   virtual Tensor enumerate_support(bool expand = true) const;
 
   /// The same distribution with its parameters expanded (not copied) to `batch_shape`.
+  /// @throws InvalidArgument if they do not broadcast to it.
   virtual DistributionPtr expand(IntArrayRef batch_shape) const;
 
   bool validate_args() const { return validate_args_; }
@@ -158,10 +165,14 @@ class Distribution {
   Shape extended_shape(IntArrayRef sample_shape) const;
   /// Throws "rsample: not available for Bernoulli: ...", for a method that a distribution lacks.
   [[noreturn]] void unavailable(const char* method, const char* why = nullptr) const;
+  /// @throws InvalidArgument if the batch does not broadcast to `batch_shape`.
+  void check_expands(IntArrayRef batch_shape) const;
   /// enumerate_support() of a univariate distribution: its values [C] as [C, batch_shape].
   Tensor over_batch(const Tensor& values, bool expand) const;
 
   virtual std::shared_ptr<Distribution> clone() const = 0;
+  /// Converts the parameters, and what was computed from them.
+  virtual void set_type(at::ScalarType type);
   /// Draws of shape [sample_shape, batch_shape, event_shape]. A distribution without rsample
   /// overrides do_sample, one with it do_rsample.
   virtual Tensor do_sample(IntArrayRef sample_shape, const Random& random) const;
@@ -182,23 +193,48 @@ class Distribution {
   Tensor search_isf(const Tensor& probability, const Tensor& low, const Tensor& high) const;
   /// A univariate draw (in double, strictly inside the support) with its implicit gradient.
   Tensor with_implicit_gradient(const Tensor& draw) const;
+  /// Where log_prob() has a value if arguments are not validated: the support, or more.
+  virtual Constraint scored() const { return support(); }
+  /// The largest number of a discrete support, continued to either side, that is at most `value`.
+  virtual Tensor rounded_down(const Tensor& value) const { return value.floor(); }
 
   Shape batch_shape_;
   Shape event_shape_;
 
  private:
-  void check_value(const Tensor& value) const;
+  using Method = Tensor (Distribution::*)(const Tensor&) const;
+
   void check_shape(const char* argument, const Tensor& value) const;
   void check_within(const char* argument, const Tensor& value, const Constraint& support) const;
   UnivariateTails tails(const Tensor& low, const Tensor& high) const;
   Tensor search(const char* method, bool upper, const Tensor& probability, const Tensor& low,
                 const Tensor& high) const;
 
-  // These call their base without checking the value a second time.
+  /// log_prob() of values that are known to be in the support.
+  Tensor log_prob_inside(const Tensor& value) const;
+  // The public methods for any number, whether or not arguments are to be validated.
+  Tensor log_prob_anywhere(const Tensor& value) const;
+  Tensor cdf_anywhere(const Tensor& value) const;
+  Tensor log_cdf_anywhere(const Tensor& value) const;
+  Tensor log_survival_anywhere(const Tensor& value) const;
+  /// A method that is `below` the support and `above` it as given.
+  Tensor tail_anywhere(Method method, const Tensor& value, double below, double above) const;
+  /// The value, and where it is not `inside` the support a draw, at which everything is finite.
+  Tensor with_draws_outside(const Tensor& value, const Tensor& inside) const;
+  /// The type of the parameters; of a distribution that has none of its own, nothing.
+  c10::optional<at::ScalarType> parameter_type() const;
+  /// Whether libtorch lacks operators for the parameters' type: half precision on the CPU.
+  bool is_narrow() const;
+  /// The same distribution with parameters of another type.
+  DistributionPtr with_type(at::ScalarType type) const;
+  Tensor narrowed(const Tensor& draws) const;
+
+  // These call what they are made of without checking the value a second time.
   friend class Independent;
   friend class MixtureSameFamily;
   friend class TransformedDistribution;
   friend class ZeroInflated;
+  friend Tensor kl_divergence(const Distribution& p, const Distribution& q);
 
   const char* name_;
   std::vector<Parameter> parameters_;

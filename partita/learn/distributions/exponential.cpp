@@ -2,11 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
-
-namespace {}  // namespace
 
 Exponential::Exponential(const TensorOrNumber& rate, bool validate_args)
     : Distribution("Exponential", {{"rate", rate, constraints::positive()}}, {}, validate_args) {}
@@ -15,14 +14,17 @@ Tensor Exponential::entropy() const { return 1 - rate().log(); }
 Tensor Exponential::mode() const { return at::zeros_like(rate()); }
 
 Tensor Exponential::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return random.exponential(extended_shape(sample_shape), options()) / rate();
+  const Tensor draw = random.exponential(extended_shape(sample_shape), options()) / rate();
+  return all_at_least(unexpanded(rate()), 1e3 * smallest_normal(draw.scalar_type()))
+             ? draw
+             : finite_draw(draw, draw.options());
 }
 
 Tensor Exponential::do_log_prob(const Tensor& value) const {
   return at::addcmul(rate().log(), rate(), value, -1);
 }
 
-Tensor Exponential::do_cdf(const Tensor& value) const { return -at::expm1(-rate() * value); }
+Tensor Exponential::do_cdf(const Tensor& value) const { return one_minus_exp(-rate() * value); }
 
 Tensor Exponential::do_log_cdf(const Tensor& value) const { return log1mexp(-rate() * value); }
 

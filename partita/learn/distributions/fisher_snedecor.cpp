@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -11,7 +12,14 @@ namespace partita::distributions {
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+/// log(df1 / df2 x), the logit of a Beta(df1 / 2, df2 / 2).
+Tensor log_odds_of(const Tensor& x, const Tensor& df1, const Tensor& df2) {
+  return in_double(x).log() + in_double(df1).log() - in_double(df2).log();
+}
+
+Tensor beta_tail_of(Tail which, const Tensor& x, const Tensor& df1, const Tensor& df2) {
+  return tail(Family::kLogitBeta, which, log_odds_of(x, df1, df2), df1 / 2, df2 / 2);
+}
 
 }  // namespace
 
@@ -47,31 +55,30 @@ Tensor FisherSnedecor::do_rsample(IntArrayRef sample_shape, const Random& random
   const Tensor b = in_double(df2().expand(shape)) / 2;
   const Tensor log_odds = implicit_draw(
       Family::kLogitBeta, random.log_standard_gamma(a).sub_(random.log_standard_gamma(b)), a, b);
-  return positive_draw((log_odds + (b / a).log()).exp(), options());
+  return exp_draw(log_odds + b.log() - a.log(), options());
 }
 
 Tensor FisherSnedecor::do_log_prob(const Tensor& value) const {
   const Tensor a = in_double(df1()) / 2;
   const Tensor b = in_double(df2()) / 2;
   const Tensor log_x = in_double(value).log();
-  const Tensor log_odds = log_x + (a / b).log();
-  return (a * at::log_sigmoid(log_odds) + b * at::log_sigmoid(-log_odds) - log_x +
-          at::lgamma(a + b) - at::lgamma(a) - at::lgamma(b))
+  const Tensor log_odds = log_x + a.log() - b.log();
+  return (log_binomial_term(a, b, log_odds.sigmoid(), at::log_sigmoid(log_odds),
+                            at::log_sigmoid(-log_odds)) +
+          a.log() + b.log() - (a + b).log() - log_x)
       .to(at::result_type(value, df1()));
 }
 
 Tensor FisherSnedecor::do_cdf(const Tensor& value) const {
-  return tail_of_log(Family::kLogitBeta, Tail::kCdf, value * (df1() / df2()), df1() / 2, df2() / 2);
+  return beta_tail_of(Tail::kCdf, value, df1(), df2());
 }
 
 Tensor FisherSnedecor::do_log_cdf(const Tensor& value) const {
-  return tail_of_log(Family::kLogitBeta, Tail::kLogCdf, value * (df1() / df2()), df1() / 2,
-                     df2() / 2);
+  return beta_tail_of(Tail::kLogCdf, value, df1(), df2());
 }
 
 Tensor FisherSnedecor::do_log_survival(const Tensor& value) const {
-  return tail_of_log(Family::kLogitBeta, Tail::kLogSurvival, value * (df1() / df2()), df1() / 2,
-                     df2() / 2);
+  return beta_tail_of(Tail::kLogSurvival, value, df1(), df2());
 }
 
 }  // namespace partita::distributions

@@ -47,23 +47,31 @@ Tensor Frechet::log_exponential(const Tensor& value) const {
 
 Tensor Frechet::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor gumbel = random.gumbel(extended_shape(sample_shape), options());
-  return positive_draw((scale().log() + gumbel / concentration()).exp(), options());
+  return exp_draw(scale().log() + gumbel / concentration(), options());
 }
 
 Tensor Frechet::do_log_prob(const Tensor& value) const {
   // Infinite at both ends, where the sum of its terms would be NaN.
   const Tensor end = (value == 0).logical_or(value == kInfinity);
   const Tensor v = log_exponential(value.masked_fill(end, 1)).clamp_max(1e4);
-  return ((concentration() / scale()).log() + v * (1 + concentration().reciprocal()) - v.exp())
+  return (concentration().log() - scale().log() + v * (1 + concentration().reciprocal()) -
+          exp_of(v))
       .masked_fill(end, -kInfinity);
 }
 
-Tensor Frechet::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+Tensor Frechet::do_cdf(const Tensor& value) const {
+  const Tensor zero = value == 0;
+  return exp_of_minus_exp(log_exponential(value.masked_fill(zero, 1))).masked_fill(zero, 0);
+}
 
-Tensor Frechet::do_log_cdf(const Tensor& value) const { return -log_exponential(value).exp(); }
+Tensor Frechet::do_log_cdf(const Tensor& value) const {
+  const Tensor zero = value == 0;
+  return minus_exp(log_exponential(value.masked_fill(zero, 1))).masked_fill(zero, -kInfinity);
+}
 
 Tensor Frechet::do_log_survival(const Tensor& value) const {
-  return log1mexp_of_exp(log_exponential(value));
+  const Tensor zero = value == 0;
+  return log1mexp_of_exp(log_exponential(value.masked_fill(zero, 1))).masked_fill(zero, 0);
 }
 
 Tensor Frechet::do_icdf(const Tensor& probability) const {

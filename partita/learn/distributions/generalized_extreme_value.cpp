@@ -78,15 +78,15 @@ Tensor GeneralizedExtremeValue::do_log_prob(const Tensor& value) const {
   const Tensor z = (value - loc()) / scale();
   // e^-g is infinite in every type below -1e4; at -inf, the sum would be NaN.
   const Tensor g = log1p_over(below_end(z, c, 2 * epsilon(value.scalar_type())), c).clamp_min(-1e4);
-  return -scale().log() - (1 + c) * g - (-g).exp();
+  return -scale().log() - (1 + c) * g - exp_of(-g);
 }
 
 Tensor GeneralizedExtremeValue::do_cdf(const Tensor& value) const {
-  return do_log_cdf(value).exp();
+  return exp_of_minus_exp(-gumbel_of(value));
 }
 
 Tensor GeneralizedExtremeValue::do_log_cdf(const Tensor& value) const {
-  return -(-gumbel_of(value)).exp();
+  return minus_exp(-gumbel_of(value));
 }
 
 Tensor GeneralizedExtremeValue::do_log_survival(const Tensor& value) const {

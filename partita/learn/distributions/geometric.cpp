@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "partita/learn/distributions/internal/coin.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -50,15 +51,22 @@ Tensor Geometric::variance() const { return mean() / probs(); }
 
 Tensor Geometric::do_sample(IntArrayRef sample_shape, const Random& random) const {
   // P(floor(E / l) >= k) = P(E >= k l) = e^(-k l) = (1 - p)^k.
-  return (random.exponential(extended_shape(sample_shape), options()) / -coin().log_failure_probs())
-      .floor();
+  return finite_draw((random.exponential(extended_shape(sample_shape), options()) /
+                      coin().log_failure_probs().abs())
+                         .floor(),
+                     options());
 }
 
 Tensor Geometric::do_log_prob(const Tensor& value) const {
-  return coin().log_prob(at::ones({}, options()), value);
+  const Tensor endless = value == std::numeric_limits<double>::infinity();
+  return coin()
+      .log_prob(at::ones({}, options()), value.masked_fill(endless, 0))
+      .masked_fill(endless, -std::numeric_limits<double>::infinity());
 }
 
-Tensor Geometric::do_cdf(const Tensor& value) const { return -at::expm1(do_log_survival(value)); }
+Tensor Geometric::do_cdf(const Tensor& value) const {
+  return one_minus_exp(do_log_survival(value));
+}
 
 Tensor Geometric::do_log_cdf(const Tensor& value) const { return log1mexp(do_log_survival(value)); }
 

@@ -4,19 +4,20 @@
 
 #include <cmath>
 #include <fstream>
-#include <functional>
 #include <limits>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "partita/learn/distributions.hpp"
-#include "partita/learn/distributions/test_support.hpp"
+#include "partita/learn/distributions/golden_support.hpp"
 
 namespace partita::distributions {
 namespace {
 
 using nlohmann::json;
+using testing::flatten;
+using testing::make;
+using testing::number;
+using testing::tensor;
 using testing::to_vector;
 
 /// Largest relative error.
@@ -25,151 +26,6 @@ constexpr double kTolerance = 1e-9;
 const json& golden() {
   static const json data = json::parse(std::ifstream(PARTITA_GOLDEN_DISTRIBUTIONS));
   return data;
-}
-
-double number(const json& entry) {
-  if (entry.is_number()) return entry.get<double>();
-  return std::stod(entry.get<std::string>());  // "inf", "-inf", "nan"
-}
-
-void flatten(const json& entry, std::vector<const json*>& leaves, Shape& shape, std::size_t depth) {
-  if (!entry.is_array()) {
-    leaves.push_back(&entry);
-    return;
-  }
-  if (shape.size() == depth) shape.push_back(static_cast<std::int64_t>(entry.size()));
-  for (const json& each : entry) flatten(each, leaves, shape, depth + 1);
-}
-
-Tensor tensor(const json& entry) {
-  std::vector<const json*> leaves;
-  Shape shape;
-  flatten(entry, leaves, shape, 0);
-  std::vector<double> values;
-  for (const json* leaf : leaves) values.push_back(number(*leaf));
-  return at::tensor(values, at::kDouble).view(shape);
-}
-
-DistributionPtr make(const json& d);
-
-using Make = std::function<DistributionPtr(const json&)>;
-
-template <class D, class... Name>
-Make of(Name... names) {
-  return [=](const json& d) { return std::make_shared<D>(tensor(d.at(names))...); };
-}
-
-ProbsOrLogits probs_or_logits(const json& d) {
-  if (d.contains("logits")) return Logits(tensor(d.at("logits")));
-  return tensor(d.at("probs"));
-}
-
-/// For those that take probs or logits last.
-template <class D, class... Name>
-Make of_probs(Name... names) {
-  return [=](const json& d) {
-    return std::make_shared<D>(tensor(d.at(names))..., probs_or_logits(d));
-  };
-}
-
-DistributionPtr multivariate_normal(const json& d) {
-  const Tensor loc = tensor(d.at("loc"));
-  if (d.contains("scale_tril")) {
-    return std::make_shared<MultivariateNormal>(loc, ScaleTril(tensor(d.at("scale_tril"))));
-  }
-  if (d.contains("precision_matrix")) {
-    return std::make_shared<MultivariateNormal>(loc,
-                                                PrecisionMatrix(tensor(d.at("precision_matrix"))));
-  }
-  return std::make_shared<MultivariateNormal>(loc, tensor(d.at("covariance_matrix")));
-}
-
-AnyTransform transform(const json& step) {
-  const auto kind = step.at(0).get<std::string>();
-  if (kind == "affine") return AffineTransform(number(step.at(1)), number(step.at(2)));
-  if (kind == "exp") return ExpTransform();
-  if (kind == "power") return PowerTransform(number(step.at(1)));
-  if (kind == "sigmoid") return SigmoidTransform();
-  if (kind == "tanh") return TanhTransform();
-  throw std::runtime_error("the test cannot make the transform " + kind);
-}
-
-DistributionPtr transformed(const json& d) {
-  std::vector<AnyTransform> transforms;
-  for (const json& step : d.at("transforms")) transforms.push_back(transform(step));
-  return std::make_shared<TransformedDistribution>(make(d.at("base")), transforms);
-}
-
-const std::map<std::string, Make>& makers() {
-  static const std::map<std::string, Make> all = {
-      {"Bernoulli", of_probs<Bernoulli>()},
-      {"Beta", of<Beta>("concentration1", "concentration0")},
-      {"BetaBinomial", of<BetaBinomial>("total_count", "concentration1", "concentration0")},
-      {"Binomial", of_probs<Binomial>("total_count")},
-      {"Categorical", of_probs<Categorical>()},
-      {"Cauchy", of<Cauchy>("loc", "scale")},
-      {"Chi2", of<Chi2>("df")},
-      {"ContinuousBernoulli", of_probs<ContinuousBernoulli>()},
-      {"Dirichlet", of<Dirichlet>("concentration")},
-      {"DirichletMultinomial", of<DirichletMultinomial>("total_count", "concentration")},
-      {"Exponential", of<Exponential>("rate")},
-      {"FisherSnedecor", of<FisherSnedecor>("df1", "df2")},
-      {"Frechet", of<Frechet>("scale", "concentration")},
-      {"Gamma", of<Gamma>("concentration", "rate")},
-      {"GeneralizedExtremeValue", of<GeneralizedExtremeValue>("loc", "scale", "concentration")},
-      {"GeneralizedPareto", of<GeneralizedPareto>("loc", "scale", "concentration")},
-      {"Geometric", of_probs<Geometric>()},
-      {"Gumbel", of<Gumbel>("loc", "scale")},
-      {"HalfCauchy", of<HalfCauchy>("scale")},
-      {"HalfNormal", of<HalfNormal>("scale")},
-      {"Independent",
-       [](const json& d) {
-         return std::make_shared<Independent>(
-             make(d.at("base")), d.at("reinterpreted_batch_ndims").get<std::int64_t>());
-       }},
-      {"InverseGamma", of<InverseGamma>("concentration", "rate")},
-      {"Kumaraswamy", of<Kumaraswamy>("concentration1", "concentration0")},
-      {"LKJCholesky",
-       [](const json& d) {
-         return std::make_shared<LKJCholesky>(3, tensor(d.at("concentration")));
-       }},
-      {"Laplace", of<Laplace>("loc", "scale")},
-      {"LogNormal", of<LogNormal>("loc", "scale")},
-      {"Logistic", of<Logistic>("loc", "scale")},
-      {"LogisticNormal", of<LogisticNormal>("loc", "scale")},
-      {"LowRankMultivariateNormal", of<LowRankMultivariateNormal>("loc", "cov_factor", "cov_diag")},
-      {"MixtureSameFamily",
-       [](const json& d) {
-         return std::make_shared<MixtureSameFamily>(Categorical(probs_or_logits(d.at("mixture"))),
-                                                    make(d.at("component")));
-       }},
-      {"Multinomial", of_probs<Multinomial>("total_count")},
-      {"MultivariateNormal", multivariate_normal},
-      {"NegativeBinomial", of_probs<NegativeBinomial>("total_count")},
-      {"Normal", of<Normal>("loc", "scale")},
-      {"OneHotCategorical", of_probs<OneHotCategorical>()},
-      {"OneHotCategoricalStraightThrough", of_probs<OneHotCategoricalStraightThrough>()},
-      {"OrderedLogistic", of<OrderedLogistic>("predictor", "cutpoints")},
-      {"Pareto", of<Pareto>("scale", "alpha")},
-      {"Poisson", of<Poisson>("rate")},
-      {"RelaxedBernoulli", of_probs<RelaxedBernoulli>("temperature")},
-      {"RelaxedOneHotCategorical", of_probs<RelaxedOneHotCategorical>("temperature")},
-      {"StudentT", of<StudentT>("df", "loc", "scale")},
-      {"TransformedDistribution", transformed},
-      {"TruncatedNormal", of<TruncatedNormal>("loc", "scale", "low", "high")},
-      {"Uniform", of<Uniform>("low", "high")},
-      {"VonMises", of<VonMises>("loc", "concentration")},
-      {"Weibull", of<Weibull>("scale", "concentration")},
-      {"Wishart", of<Wishart>("df", "covariance_matrix")},
-  };
-  return all;
-}
-
-DistributionPtr make(const json& d) {
-  const auto name = d.at("name").get<std::string>();
-  const auto found = makers().find(name);
-  if (found == makers().end()) throw std::runtime_error("the test cannot make a " + name);
-  return found->second(d);
 }
 
 Tensor ask(const Distribution& distribution, const std::string& method, const json& at) {

@@ -4,6 +4,7 @@
 
 #include <numbers>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -22,18 +23,23 @@ Tensor Gumbel::variance() const {
 }
 
 Tensor Gumbel::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return loc() + scale() * random.gumbel(extended_shape(sample_shape), options());
+  return finite_draw(loc() + scale() * random.gumbel(extended_shape(sample_shape), options()),
+                     {loc(), scale()});
 }
 
 Tensor Gumbel::do_log_prob(const Tensor& value) const {
   // With x = -z, e^x is infinite in every type beyond 1e4; at inf, x - e^x would be NaN.
   const Tensor x = (loc() - value).div_(scale()).clamp_max_(1e4);
-  return x.sub_(x.exp()).sub_(scale().log());
+  return x.sub(exp_of(x)).sub_(scale().log());
 }
 
-Tensor Gumbel::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
+Tensor Gumbel::do_cdf(const Tensor& value) const {
+  return exp_of_minus_exp((loc() - value) / scale());
+}
 
-Tensor Gumbel::do_log_cdf(const Tensor& value) const { return -((loc() - value) / scale()).exp(); }
+Tensor Gumbel::do_log_cdf(const Tensor& value) const {
+  return minus_exp((loc() - value) / scale());
+}
 
 Tensor Gumbel::do_log_survival(const Tensor& value) const {
   return log1mexp_of_exp((loc() - value) / scale());

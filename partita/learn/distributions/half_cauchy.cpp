@@ -6,6 +6,9 @@
 #include <limits>
 #include <numbers>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
+
 namespace partita::distributions {
 
 namespace {
@@ -17,7 +20,7 @@ constexpr double kTwoOverPi = 2 / std::numbers::pi;
 HalfCauchy::HalfCauchy(const TensorOrNumber& scale, bool validate_args)
     : Distribution("HalfCauchy", {{"scale", scale, constraints::positive()}}, {}, validate_args) {}
 
-Tensor HalfCauchy::entropy() const { return (2 * std::numbers::pi * scale()).log(); }
+Tensor HalfCauchy::entropy() const { return std::log(2 * std::numbers::pi) + scale().log(); }
 
 Tensor HalfCauchy::mean() const {
   return at::full_like(scale(), std::numeric_limits<double>::infinity());
@@ -31,13 +34,12 @@ Tensor HalfCauchy::do_rsample(IntArrayRef sample_shape, const Random& random) co
   // tan(pi u / 2) of u = sigmoid(logistic), by the nearer of u's ends: both have all their digits.
   const Tensor logistic = random.logistic(extended_shape(sample_shape), options());
   const Tensor small = at::tan((-logistic.abs()).sigmoid() * (std::numbers::pi / 2));
-  return scale() * at::where(logistic > 0, small.reciprocal(), small);
+  return finite_draw(scale() * at::where(logistic > 0, small.reciprocal(), small), {scale()});
 }
 
 Tensor HalfCauchy::do_log_prob(const Tensor& value) const {
-  const Tensor z = value / scale();
-  return (std::log(kTwoOverPi) - scale().log() - 2 * at::hypot(z, at::ones_like(z)).log())
-      .masked_fill(value < 0, -std::numeric_limits<double>::infinity());
+  // Of the logarithm of s / (s^2 + x^2), neither x / s nor a square overflows.
+  return std::log(kTwoOverPi) + scale().log() - 2 * at::hypot(value, scale()).log();
 }
 
 Tensor HalfCauchy::do_cdf(const Tensor& value) const {
@@ -49,7 +51,7 @@ Tensor HalfCauchy::do_cdf(const Tensor& value) const {
 
 Tensor HalfCauchy::do_log_cdf(const Tensor& value) const {
   const Tensor z = value / scale();
-  return at::where(z < 1, (kTwoOverPi * at::atan(z.clamp_max(1))).log(),
+  return at::where(z < 1, log_or_minus_infinity(kTwoOverPi * at::atan(z.clamp_max(1))),
                    at::log1p(-kTwoOverPi * at::atan(z.clamp_min(1).reciprocal())));
 }
 

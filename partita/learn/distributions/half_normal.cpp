@@ -6,6 +6,9 @@
 #include <limits>
 #include <numbers>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
+
 namespace partita::distributions {
 
 namespace {
@@ -27,12 +30,12 @@ Tensor HalfNormal::mode() const { return at::zeros_like(scale()); }
 Tensor HalfNormal::variance() const { return scale().square() * (1 - 2 / std::numbers::pi); }
 
 Tensor HalfNormal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return scale() * random.normal(extended_shape(sample_shape), options()).abs();
+  return finite_draw(scale() * random.normal(extended_shape(sample_shape), options()).abs(),
+                     {scale()});
 }
 
 Tensor HalfNormal::do_log_prob(const Tensor& value) const {
-  return (-0.5 * (value / scale()).square() - scale().log() + kHalfLogTwoOverPi)
-      .masked_fill(value < 0, -std::numeric_limits<double>::infinity());
+  return -0.5 * (value / scale()).square() - scale().log() + kHalfLogTwoOverPi;
 }
 
 Tensor HalfNormal::do_cdf(const Tensor& value) const {
@@ -42,11 +45,15 @@ Tensor HalfNormal::do_cdf(const Tensor& value) const {
 Tensor HalfNormal::do_log_cdf(const Tensor& value) const {
   const Tensor z = value / scale() * (1 / std::numbers::sqrt2);
   // Near 1 by what is missing from it. Each branch sees the values that it is for.
-  return at::where(z < 1, at::erf(z.clamp_max(1)).log(), at::log1p(-at::erfc(z.clamp_min(1))));
+  return at::where(z < 1, log_or_minus_infinity(at::erf(z.clamp_max(1))),
+                   at::log1p(-at::erfc(z.clamp_min(1))));
 }
 
 Tensor HalfNormal::do_log_survival(const Tensor& value) const {
-  return std::numbers::ln2 + at::special_log_ndtr(-value / scale());
+  const Tensor z = value / scale();
+  // Near 0 by what is missing from 1.
+  return at::where(z < 1, at::log1p(-at::erf(z.clamp_max(1) * (1 / std::numbers::sqrt2))),
+                   std::numbers::ln2 + log_normal_cdf(-z.clamp_min(1)));
 }
 
 Tensor HalfNormal::do_icdf(const Tensor& probability) const {

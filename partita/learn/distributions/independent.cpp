@@ -54,6 +54,7 @@ Tensor Independent::enumerate_support(bool expand) const {
 }
 
 DistributionPtr Independent::expand(IntArrayRef batch_shape) const {
+  check_expands(batch_shape);
   auto copy = std::make_shared<Independent>(*this);
   copy->base_ = base_->expand(
       concatenate(batch_shape, event_shape().slice(0, static_cast<std::size_t>(dims_))));
@@ -62,28 +63,28 @@ DistributionPtr Independent::expand(IntArrayRef batch_shape) const {
 }
 
 Tensor Independent::do_sample(IntArrayRef sample_shape, const Random& random) const {
-  return base_->do_sample(sample_shape, random);
+  return base_->sample(sample_shape, random);
 }
 
 Tensor Independent::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   if (!has_rsample()) return Distribution::do_rsample(sample_shape, random);
-  return base_->do_rsample(sample_shape, random);
+  return base_->rsample(sample_shape, random);
 }
 
 Tensor Independent::do_log_prob(const Tensor& value) const {
-  return sum_rightmost(base_->do_log_prob(value), dims_);
+  return sum_rightmost(base_->log_prob_inside(value), dims_);
 }
 
 Tensor Independent::do_cdf(const Tensor& value) const {
-  return dims_ == 0 ? base_->do_cdf(value) : do_log_cdf(value).exp();
+  return dims_ == 0 ? base_->cdf_anywhere(value) : do_log_cdf(value).exp();
 }
 
 Tensor Independent::do_log_cdf(const Tensor& value) const {
-  return sum_rightmost(base_->do_log_cdf(value), dims_);
+  return sum_rightmost(base_->log_cdf_anywhere(value), dims_);
 }
 
 Tensor Independent::do_log_survival(const Tensor& value) const {
-  return dims_ == 0 ? base_->do_log_survival(value) : log1mexp(do_log_cdf(value));
+  return dims_ == 0 ? base_->log_survival_anywhere(value) : log1mexp(do_log_cdf(value));
 }
 
 Tensor Independent::do_icdf(const Tensor& probability) const {

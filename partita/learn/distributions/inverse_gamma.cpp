@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -16,7 +19,9 @@ InverseGamma::InverseGamma(const TensorOrNumber& concentration, const TensorOrNu
 
 Tensor InverseGamma::entropy() const {
   const Tensor c = in_double(concentration());
-  return (c + in_double(rate()).log() + at::lgamma(c) - (1 + c) * at::digamma(c))
+  // c + log(r) + log Gamma(c) - (1 + c) digamma(c)
+  return (in_double(rate()).log() + 0.5 * std::log(2 * kPi) - 1.5 * c.log() + stirling(c) -
+          (1 + c) * digamma_less_log(c))
       .to(rate().scalar_type());
 }
 
@@ -35,14 +40,14 @@ Tensor InverseGamma::do_rsample(IntArrayRef sample_shape, const Random& random) 
   const Tensor c = in_double(concentration().expand(extended_shape(sample_shape)));
   const Tensor log_draw =
       implicit_draw(Family::kLogGamma, random.log_standard_gamma(c.detach()), c);
-  return positive_draw((in_double(rate()).log() - log_draw).exp(), options());
+  return exp_draw(in_double(rate()).log() - log_draw, options());
 }
 
 Tensor InverseGamma::do_log_prob(const Tensor& value) const {
   const Tensor c = in_double(concentration());
   const Tensor r = in_double(rate());
   const Tensor x = in_double(value);
-  return (c * r.log() - (c + 1) * x.log() - r / x - at::lgamma(c))
+  return (log_poisson_term(c, r / x, r.log() - x.log()) + c.log() - x.log())
       .to(at::result_type(value, rate()));
 }
 
@@ -51,11 +56,13 @@ Tensor InverseGamma::do_log_prob(const Tensor& value) const {
 Tensor InverseGamma::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
 
 Tensor InverseGamma::do_log_cdf(const Tensor& value) const {
-  return tail_of_log(Family::kLogGamma, Tail::kLogSurvival, rate() / value, concentration());
+  return tail(Family::kLogGamma, Tail::kLogSurvival,
+              in_double(rate()).log() - in_double(value).log(), concentration());
 }
 
 Tensor InverseGamma::do_log_survival(const Tensor& value) const {
-  return tail_of_log(Family::kLogGamma, Tail::kLogCdf, rate() / value, concentration());
+  return tail(Family::kLogGamma, Tail::kLogCdf, in_double(rate()).log() - in_double(value).log(),
+              concentration());
 }
 
 }  // namespace partita::distributions

@@ -69,40 +69,6 @@ void append(std::vector<KlPair>& pairs, std::vector<KlPair> more) {
   std::move(more.begin(), more.end(), std::back_inserter(pairs));
 }
 
-namespace {
-
-/// gap(), and its gradient: 1 - 1 / r in r - 1 where the series is summed, and else 1 and -1.
-struct Gap : torch::autograd::Function<Gap> {
-  static Tensor near(const Tensor& r_minus_1) { return r_minus_1.abs() < 0.1; }
-
-  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& r_minus_1,
-                        const Tensor& log_r) {
-    ctx->save_for_backward({r_minus_1});
-    // With s = (r - 1) / (r + 1), log(r) = 2 atanh(s) and r - 1 = 2 s / (1 - s).
-    const Tensor s = r_minus_1 / (2 + r_minus_1);
-    const Tensor square = s.square();
-    Tensor tail = square / 15;  // 1/3 + s^2/5 + ... + s^12/15: the rest is below 1e-17
-    for (const double odd : {13., 11., 9., 7., 5.}) tail.add_(1 / odd).mul_(square);
-    tail.add_(1. / 3);
-    return at::where(near(r_minus_1), 2 * square * (1 / (1 - s) - s * tail), r_minus_1 - log_r);
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
-                                                 const torch::autograd::variable_list& gradients) {
-    const Tensor r_minus_1 = ctx->get_saved_variables()[0];
-    const Tensor is_near = near(r_minus_1);
-    const Tensor near_slope = r_minus_1 / (1 + r_minus_1.masked_fill(is_near.logical_not(), 0));
-    return {gradients[0] * near_slope.masked_fill(is_near.logical_not(), 1),
-            gradients[0].neg().masked_fill(is_near, 0)};
-  }
-};
-
-}  // namespace
-
-Tensor gap(const Tensor& r_minus_1, const Tensor& log_r) { return Gap::apply(r_minus_1, log_r); }
-
-Tensor ratio_gap(const Tensor& a, const Tensor& b) { return gap((a - b) / b, (a / b).log()); }
-
 Tensor infinite_unless(const Tensor& finite, const Tensor& divergence) {
   return at::where(finite, divergence,
                    at::full({}, std::numeric_limits<double>::infinity(), divergence.options()));
@@ -180,7 +146,18 @@ Tensor kl_divergence(const Distribution& p, const Distribution& q) {
             "the mean of p.log_prob(x) - q.log_prob(x) over draws x of p estimates it",
             p.to_string(), q.to_string()));
   }
-  return pair->divergence(p, q).expand(batch);
+  // In double, where what cancels leaves all digits of single precision. No divergence is negative.
+  const auto type_p_values = p.parameter_type();
+  const auto type_q_values = q.parameter_type();
+  if (!type_p_values || !type_q_values) return pair->divergence(p, q).clamp_min(0).expand(batch);
+  const auto wide = [](const Distribution& d) {
+    return *d.parameter_type() == at::kDouble ? DistributionPtr(DistributionPtr(), &d)
+                                              : d.with_type(at::kDouble);
+  };
+  return pair->divergence(*wide(p), *wide(q))
+      .clamp_min(0)
+      .to(at::promote_types(*type_p_values, *type_q_values))
+      .expand(batch);
 }
 
 }  // namespace partita::distributions

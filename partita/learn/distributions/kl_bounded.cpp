@@ -19,27 +19,48 @@ Tensor cross_entropy(const Tensor& mean, const ContinuousBernoulli& q) {
   return -mean * q.logits() - q.log_prob(at::zeros_like(q.logits()));
 }
 
+/// log of the integral of e^(s x) over [0, 1].
+Tensor log_partition(const Tensor& s) {
+  return -ContinuousBernoulli(Logits(s), false).log_prob(at::zeros({}, s.options()));
+}
+
 Tensor continuous_bernoulli_kl(const ContinuousBernoulli& p, const ContinuousBernoulli& q) {
-  const Tensor zero = at::zeros({}, p.options());
-  return p.mean() * (p.logits() - q.logits()) + p.log_prob(zero) - q.log_prob(zero);
+  const auto s = at::broadcast_tensors({p.logits(), q.logits()});
+  const Tensor d = s[1] - s[0];
+  return bregman(
+      s[0], d, d.abs() < 1, log_partition,
+      [](const Tensor& t) { return ContinuousBernoulli(Logits(t), false).mean(); },
+      [](const Tensor& t) { return ContinuousBernoulli(Logits(t), false).variance(); });
+}
+
+/// The sum of the other entries, for each of the last dimension: not as the total less the entry,
+/// in which the digits of the others may be lost.
+Tensor sum_of_others(const Tensor& x) {
+  const std::int64_t size = x.size(-1);
+  const Tensor others = at::ones({size, size}, x.options()) - at::eye(size, x.options());
+  return x.matmul(others);
+}
+
+/// The divergence of log-gamma functions, the one of the sum subtracted: with means a_i / n and
+/// b_i / m, sum_i b_i gap(a_i m / (b_i n)) + (sum_i gap(b_i / a_i) - gap(m / n)) / 2 + what
+/// stirling() adds, each of which is >= 0.
+Tensor dirichlet_kl(const Tensor& a, const Tensor& b) {
+  const Tensor n = a.sum(-1, true);
+  const Tensor m = b.sum(-1, true);
+  const Tensor excess = (a * sum_of_others(b) - b * sum_of_others(a)) / (b * n);
+  const Tensor means = b * gap(excess, a.log() - b.log() + m.log() - n.log());
+  const auto sizes = [](const Tensor& from, const Tensor& to) {
+    return 0.5 * gap((to - from) / from, to.log() - from.log()) +
+           stirling_divergence(from, to - from);
+  };
+  return (means + sizes(a, b)).sum(-1) - sizes(n, m).squeeze(-1);
 }
 
 Tensor beta_kl(const Beta& p, const Beta& q) {
-  const Tensor sum_p = p.concentration1() + p.concentration0();
-  const Tensor sum_q = q.concentration1() + q.concentration0();
-  const auto part = [](const Tensor& a, const Tensor& b) {
-    return at::lgamma(b) - at::lgamma(a) + (a - b) * at::digamma(a);
+  const auto pair = [](const Beta& d) {
+    return at::stack({d.concentration1(), d.concentration0()}, -1);
   };
-  return part(p.concentration1(), q.concentration1()) +
-         part(p.concentration0(), q.concentration0()) - part(sum_p, sum_q);
-}
-
-Tensor dirichlet_kl(const Dirichlet& p, const Dirichlet& q) {
-  const auto part = [](const Tensor& a, const Tensor& b) {
-    return at::lgamma(b) - at::lgamma(a) + (a - b) * at::digamma(a);
-  };
-  return part(p.concentration(), q.concentration()).sum(-1) -
-         part(p.concentration().sum(-1), q.concentration().sum(-1));
+  return dirichlet_kl(pair(p), pair(q));
 }
 
 Tensor beta_gamma_kl(const Beta& p, const Gamma& q) {
@@ -51,8 +72,7 @@ Tensor beta_gamma_kl(const Beta& p, const Gamma& q) {
 /// q = Uniform: the cross-entropy is log(high - low), where p lies within.
 Tensor within_uniform(const Tensor& low, const Tensor& high, const Distribution& p,
                       const Uniform& q) {
-  return infinite_unless((q.low() <= low).logical_and(q.high() >= high),
-                         (q.high() - q.low()).log() - p.entropy());
+  return infinite_unless((q.low() <= low).logical_and(q.high() >= high), q.entropy() - p.entropy());
 }
 
 /// E[log X] = log(high) - 1 + low / (high - low) log(high / low) of X ~ Uniform(low, high) with
@@ -126,7 +146,9 @@ std::vector<KlPair> bounded_kl_pairs() {
         const Tensor mean = p.mean();
         return within_uniform(at::zeros_like(mean), at::ones_like(mean), p, q);
       }),
-      kl_pair<Dirichlet, Dirichlet>(dirichlet_kl),
+      kl_pair<Dirichlet, Dirichlet>([](const Dirichlet& p, const Dirichlet& q) {
+        return dirichlet_kl(p.concentration(), q.concentration());
+      }),
       kl_pair<Uniform, Beta>(uniform_beta_kl),
       kl_pair<Uniform, ContinuousBernoulli>([](const Uniform& p, const ContinuousBernoulli& q) {
         return infinite_unless((p.low() >= 0).logical_and(p.high() <= 1),

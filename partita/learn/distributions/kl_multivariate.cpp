@@ -81,6 +81,23 @@ Tensor gaussian_kl(const P& p, const Q& q) {
                 covariance_q.quadratic((q.loc() - p.loc()).unsqueeze(-1)));
 }
 
+/// The same of two Cholesky factors P and Q: with M = Q^-1 P, of which the diagonal is p_i / q_i,
+/// the sum over i of (p_i / q_i)^2 / 2 - 1/2 - log(p_i / q_i), and half the squares of M's other
+/// entries and of Q^-1 (m_q - m_p). Nothing cancels.
+Tensor dense_kl(const MultivariateNormal& p, const MultivariateNormal& q) {
+  const Tensor tril_p = p.scale_tril();
+  const Tensor tril_q = q.scale_tril();
+  const Tensor of_p = tril_p.diagonal(0, -2, -1);
+  const Tensor of_q = tril_q.diagonal(0, -2, -1);
+  const Tensor excess = (of_p - of_q) / of_q;
+  const auto solve = [&](const Tensor& m) {
+    return at::linalg_solve_triangular(tril_q, m, /*upper=*/false);
+  };
+  return (ratio_gap(of_p, of_q) + 0.5 * excess.square()).sum(-1) +
+         0.5 * (squared_norm(solve(tril_p).tril(-1)) +
+                squared_norm(solve((q.loc() - p.loc()).unsqueeze(-1))));
+}
+
 Tensor independent_kl(const Independent& p, const Independent& q) {
   const std::int64_t dims = p.reinterpreted_batch_ndims();
   if (dims != q.reinterpreted_batch_ndims()) {
@@ -141,8 +158,7 @@ std::vector<KlPair> multivariate_kl_pairs() {
           gaussian_kl<LowRank, Dense, LowRankMultivariateNormal, MultivariateNormal>),
       kl_pair<MultivariateNormal, LowRankMultivariateNormal>(
           gaussian_kl<Dense, LowRank, MultivariateNormal, LowRankMultivariateNormal>),
-      kl_pair<MultivariateNormal, MultivariateNormal>(
-          gaussian_kl<Dense, Dense, MultivariateNormal, MultivariateNormal>),
+      kl_pair<MultivariateNormal, MultivariateNormal>(dense_kl),
       kl_pair<TransformedDistribution, TransformedDistribution>(transformed_kl),
   };
   append(pairs, pairs_with_independent<MultivariateNormal>());

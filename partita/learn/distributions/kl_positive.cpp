@@ -20,13 +20,6 @@ namespace partita::distributions::internal {
 
 namespace {
 
-constexpr double kEulerGamma = std::numbers::egamma;
-
-Tensor exponential_gamma_kl(const Exponential& p, const Gamma& q) {
-  const Tensor mean_log = -p.rate().log() - kEulerGamma;
-  return gamma_cross_entropy(p.mean(), mean_log, q.concentration(), q.rate()) - p.entropy();
-}
-
 Tensor exponential_gumbel_kl(const Exponential& p, const Gumbel& q) {
   const Tensor log_laplace = -at::log1p((p.rate() * q.scale()).reciprocal());
   return gumbel_cross_entropy(p.mean(), log_laplace, q.loc(), q.scale()) - p.entropy();
@@ -37,14 +30,24 @@ Tensor gamma_gumbel_kl(const Gamma& p, const Gumbel& q) {
   return gumbel_cross_entropy(p.mean(), log_laplace, q.loc(), q.scale()) - p.entropy();
 }
 
+/// Of Gamma(a, rate_p) and Gamma(b, rate_q): b gap(r), r the ratio of their means, and what
+/// log_gamma_divergence() has beyond that of a and b.
+Tensor gamma_kl(const Tensor& a, const Tensor& rate_p, const Tensor& b, const Tensor& rate_q) {
+  const Tensor concentrations = (a - b) / b;
+  const Tensor rates = (rate_q - rate_p) / rate_p;
+  const Tensor log_ratio = a.log() - b.log() + rate_q.log() - rate_p.log();
+  return b * gap(concentrations + rates + concentrations * rates, log_ratio) +
+         0.5 * ratio_gap(b, a) + stirling_divergence(a, b - a);
+}
+
 /// For Gamma and InverseGamma alike: the divergences of X and of 1 / X are equal.
 template <class D>
 Tensor gamma_kl(const D& p, const D& q) {
-  const Tensor a = p.concentration();
-  const Tensor b = q.concentration();
-  return at::lgamma(b) - at::lgamma(a) + (a - b) * at::digamma(a) +
-         b * ratio_gap(q.rate(), p.rate()) + (a - b) * (q.rate() - p.rate()) / p.rate();
+  return gamma_kl(p.concentration(), p.rate(), q.concentration(), q.rate());
 }
+
+/// An Exponential is a Gamma.
+Tensor one(const Distribution& like) { return at::ones({}, like.options()); }
 
 /// The mean of a Pareto where it is finite (alpha > 1), and 1 elsewhere, where it is not used.
 Tensor finite_mean(const Pareto& p) {
@@ -76,9 +79,10 @@ Tensor pareto_normal_kl(const Pareto& p, const Normal& q) {
 /// (X / scale)^concentration is Exponential(1), of mean log -gamma.
 Tensor weibull_kl(const Weibull& p, const Weibull& q) {
   const Tensor ratio = q.concentration() / p.concentration();
-  const Tensor log_scale = q.concentration() * (p.scale() / q.scale()).log();
-  return ratio * kEulerGamma - ratio.log() - log_scale + (log_scale + at::lgamma(1 + ratio)).exp() -
-         (1 + kEulerGamma);
+  const Tensor log_scale = q.concentration() * (p.scale().log() - q.scale().log());
+  // ratio gamma - log ratio - log_scale + e^u - (1 + gamma), u = log_scale + log Gamma(1 + ratio)
+  const Tensor u = log_scale + at::lgamma(1 + ratio);
+  return gap(at::expm1(u), u) + log_gamma_divergence(at::ones_like(ratio), ratio - 1);
 }
 
 }  // namespace
@@ -87,13 +91,15 @@ std::vector<KlPair> positive_kl_pairs() {
   std::vector<KlPair> pairs = {
       kl_pair<Exponential, Exponential>(
           [](const Exponential& p, const Exponential& q) { return ratio_gap(q.rate(), p.rate()); }),
-      kl_pair<Exponential, Gamma>(exponential_gamma_kl),
+      kl_pair<Exponential, Gamma>([](const Exponential& p, const Gamma& q) {
+        return gamma_kl(one(p), p.rate(), q.concentration(), q.rate());
+      }),
       kl_pair<Exponential, Gumbel>(exponential_gumbel_kl),
       kl_pair<Exponential, Normal>([](const Exponential& p, const Normal& q) {
         return normal_cross_entropy(p.mean(), p.variance(), q.loc(), q.scale()) - p.entropy();
       }),
       kl_pair<Gamma, Exponential>([](const Gamma& p, const Exponential& q) {
-        return q.rate() * p.mean() - q.rate().log() - p.entropy();
+        return gamma_kl(p.concentration(), p.rate(), one(q), q.rate());
       }),
       kl_pair<Gamma, Gamma>(gamma_kl<Gamma>),
       kl_pair<Gamma, Gumbel>(gamma_gumbel_kl),
@@ -118,7 +124,8 @@ std::vector<KlPair> positive_kl_pairs() {
       kl_pair<Pareto, Pareto>([](const Pareto& p, const Pareto& q) {
         return infinite_unless(
             p.scale() >= q.scale(),
-            ratio_gap(q.alpha(), p.alpha()) + q.alpha() * (p.scale() / q.scale()).log());
+            ratio_gap(q.alpha(), p.alpha()) +
+                q.alpha() * at::log1p((p.scale() - q.scale()).clamp_min(0) / q.scale()));
       }),
       kl_pair<Weibull, Weibull>(weibull_kl),
   };

@@ -22,8 +22,10 @@ namespace {
 Tensor gumbel_kl(const Gumbel& p, const Gumbel& q) {
   const Tensor ratio = p.scale() / q.scale();
   const Tensor shift = (p.loc() - q.loc()) / q.scale();
-  return shift - ratio.log() + std::numbers::egamma * ratio +
-         (at::lgamma(1 + ratio) - shift).exp() - (1 + std::numbers::egamma);
+  // shift - log ratio + gamma ratio + e^u - (1 + gamma), u = log Gamma(1 + ratio) - shift
+  const Tensor u = at::lgamma(1 + ratio) - shift;
+  return gap(at::expm1(u), u) +
+         log_gamma_divergence(at::ones_like(ratio), (p.scale() - q.scale()) / q.scale());
 }
 
 Tensor laplace_kl(const Laplace& p, const Laplace& q) {
@@ -48,12 +50,15 @@ Tensor normal_laplace_kl(const Normal& p, const Laplace& q) {
 
 /// With the density exp(k cos(x - m)) / (2 pi I0(k)), the mean of cos(X - m) is A = I1(k) / I0(k).
 Tensor von_mises_kl(const VonMises& p, const VonMises& q) {
-  const Tensor k = p.concentration();
-  const Tensor i0 = at::special_i0e(k);
-  const Tensor ratio = at::special_i1e(k) / i0;
+  const auto k = at::broadcast_tensors({p.concentration(), q.concentration()});
+  const Tensor d = k[1] - k[0];
   const Tensor versine = 2 * (0.5 * (p.loc() - q.loc())).sin().square();  // 1 - cos
-  return (at::special_i0e(q.concentration()) / i0).log() + q.concentration() * ratio * versine +
-         (q.concentration() - k) * (1 - ratio);
+  // Both functions less their slope of 1, which the divergence does not see.
+  return bregman(
+             k[0], d, d.abs() < 0.5 * k[0].clamp_min(1),
+             [](const Tensor& t) { return at::special_i0e(t).log(); },
+             [](const Tensor& t) { return -expected_versine(t); }, bessel_ratio_slope) +
+         k[1] * (1 - expected_versine(k[0])) * versine;
 }
 
 }  // namespace

@@ -5,16 +5,25 @@
 #include <limits>
 #include <numbers>
 
+#include "partita/learn/distributions/internal/deviance.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
 namespace {
 
-/// log E[X^n] = log(b B(1 + n / a, b)).
-Tensor log_moment(const Tensor& a, const Tensor& b, double n) {
-  const Tensor c = 1 + n / a;
-  return c.lgamma() + (1 + b).lgamma() - (c + b).lgamma();
+/// log(-log(1 - e^x)) for x < 0; x itself where e^x would underflow.
+Tensor log_minus_log1mexp(const Tensor& x) {
+  const Tensor far = x < -40;
+  return at::where(far, x, (-log1mexp(x.masked_fill(far, -1))).log());
+}
+
+/// log E[X] = log Gamma(1 + t) - (log Gamma(1 + b + t) - log Gamma(1 + b)), t = 1 / a, of which the
+/// difference cancels for large b.
+Tensor log_mean(const Tensor& a, const Tensor& b) {
+  const Tensor t = a.reciprocal();
+  return (1 + t).lgamma() - log_gamma_divergence(1 + b, t) - t * at::digamma(1 + b);
 }
 
 }  // namespace
@@ -33,7 +42,11 @@ Tensor Kumaraswamy::entropy() const {
   return (1 - b.reciprocal()) + (1 - a.reciprocal()) * harmonic - a.log() - b.log();
 }
 
-Tensor Kumaraswamy::mean() const { return log_moment(concentration1(), concentration0(), 1).exp(); }
+Tensor Kumaraswamy::mean() const {
+  return log_mean(in_double(concentration1()), in_double(concentration0()))
+      .exp()
+      .to(concentration1().scalar_type());
+}
 
 Tensor Kumaraswamy::mode() const {
   const Tensor& a = concentration1();
@@ -45,13 +58,21 @@ Tensor Kumaraswamy::mode() const {
 }
 
 Tensor Kumaraswamy::variance() const {
-  return log_moment(concentration1(), concentration0(), 2).exp() - mean().square();
+  // E[X^2] - E[X]^2 as a product, since the two may be equal in all digits.
+  const Tensor a = in_double(concentration1());
+  const Tensor b = in_double(concentration0());
+  const Tensor t = a.reciprocal();
+  const Tensor log_ratio = log_gamma_second_difference(at::ones({}, t.options()), t) -
+                           log_gamma_second_difference(1 + b, t);
+  return ((2 * log_mean(a, b)).exp() * at::expm1(log_ratio)).to(concentration1().scalar_type());
 }
 
 Tensor Kumaraswamy::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   // -log of a uniform probability to be larger is exponential, and has all its digits at both ends.
-  const Tensor exponential = random.exponential(extended_shape(sample_shape), options());
-  return (log1mexp(-exponential / concentration0()) / concentration1()).exp();
+  const Tensor exponential = in_double(random.exponential(extended_shape(sample_shape), options()));
+  const Tensor hazard = (exponential / in_double(concentration0()))
+                            .clamp_min(smallest_normal(at::kDouble));  // of which there is a log
+  return fraction_draw((log1mexp(-hazard) / in_double(concentration1())).exp(), options());
 }
 
 Tensor Kumaraswamy::do_log_prob(const Tensor& value) const {
@@ -59,23 +80,31 @@ Tensor Kumaraswamy::do_log_prob(const Tensor& value) const {
   const Tensor& b = concentration0();
   // 0 log 0 = 0 at either end: there the density is that of a = 1 or b = 1.
   const Tensor log_rest = log1mexp(a * value.clamp_min(smallest_normal(value.scalar_type())).log());
-  const Tensor flat = (b == 1).logical_and(value == 1);
-  return a.log() + b.log() + at::xlogy(a - 1, value) + (b - 1) * log_rest.masked_fill(flat, 0);
+  return a.log() + b.log() + times(a - 1, log_or_minus_infinity(value)) + times(b - 1, log_rest);
 }
 
-Tensor Kumaraswamy::do_cdf(const Tensor& value) const { return -at::expm1(do_log_survival(value)); }
+// P(X > x) = exp(-e^v), v = log(b) + log(-log(1 - x^a)), which is finite where x^a underflows.
+
+Tensor Kumaraswamy::do_cdf(const Tensor& value) const {
+  return at_ends(value, 0, 1, [&](const Tensor& v) { return one_minus_exp_of_minus_exp(v); });
+}
 
 Tensor Kumaraswamy::do_log_cdf(const Tensor& value) const {
-  // 1 - e^-w, w = -b log(1 - x^a), by log w, which is finite where x^a underflows.
-  const Tensor log_power = concentration1() * value.log();
-  const Tensor far = log_power < -40;
-  return log1mexp_of_exp(
-      concentration0().log() +
-      at::where(far, log_power, (-log1mexp(log_power.masked_fill(far, -1))).log()));
+  return at_ends(value, -kInfinity, 0, [&](const Tensor& v) { return log1mexp_of_exp(v); });
 }
 
 Tensor Kumaraswamy::do_log_survival(const Tensor& value) const {
-  return concentration0() * log1mexp(concentration1() * value.log());
+  return at_ends(value, 0, -kInfinity, [&](const Tensor& v) { return minus_exp(v); });
+}
+
+Tensor Kumaraswamy::at_ends(const Tensor& value, double low, double high,
+                            const std::function<Tensor(const Tensor&)>& inside) const {
+  const Tensor zero = value == 0;
+  const Tensor one = value == 1;
+  const Tensor log_power = concentration1() * value.masked_fill(zero.logical_or(one), 0.5).log();
+  return inside(concentration0().log() + log_minus_log1mexp(log_power))
+      .masked_fill(zero, low)
+      .masked_fill(one, high);
 }
 
 Tensor Kumaraswamy::do_icdf(const Tensor& probability) const {

@@ -4,6 +4,8 @@
 //   Kumaraswamy(concentration1, concentration0).rsample({64}, random)
 #pragma once
 
+#include <functional>
+
 #include "partita/learn/distributions/distribution.hpp"
 
 namespace partita::distributions {
@@ -39,6 +41,11 @@ class Kumaraswamy : public Distribution {
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
   Tensor do_isf(const Tensor& probability) const override;
+
+ private:
+  /// A tail: at 0, at 1, and elsewhere as a function of v = log(-log P(X > value)).
+  Tensor at_ends(const Tensor& value, double low, double high,
+                 const std::function<Tensor(const Tensor&)>& inside) const;
 };
 
 }  // namespace partita::distributions

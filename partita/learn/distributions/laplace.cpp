@@ -4,6 +4,8 @@
 
 #include <numbers>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
+
 namespace partita::distributions {
 
 namespace {
@@ -26,7 +28,7 @@ Tensor Laplace::do_rsample(IntArrayRef sample_shape, const Random& random) const
   // The difference of two exponentials: both tails in full, and no value favored near 0.
   const Shape pairs = concatenate(extended_shape(sample_shape), {2});
   const Tensor e = random.exponential(pairs, options());
-  return loc() + scale() * (e.select(-1, 0) - e.select(-1, 1));
+  return finite_draw(loc() + scale() * (e.select(-1, 0) - e.select(-1, 1)), {loc(), scale()});
 }
 
 Tensor Laplace::do_log_prob(const Tensor& value) const {

@@ -5,6 +5,9 @@
 #include <limits>
 #include <numbers>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
+
 namespace partita::distributions {
 
 namespace {
@@ -30,7 +33,8 @@ Tensor LogNormal::variance() const {
 }
 
 Tensor LogNormal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return (loc() + scale() * random.normal(extended_shape(sample_shape), options())).exp();
+  return exp_draw(loc() + scale() * random.normal(extended_shape(sample_shape), options()),
+                  options());
 }
 
 Tensor LogNormal::do_log_prob(const Tensor& value) const {
@@ -42,15 +46,21 @@ Tensor LogNormal::do_log_prob(const Tensor& value) const {
 }
 
 Tensor LogNormal::do_cdf(const Tensor& value) const {
-  return 0.5 * at::erfc((loc() - value.log()) / (scale() * std::numbers::sqrt2));
+  const Tensor zero = value == 0;
+  const Tensor z = (value.masked_fill(zero, 1).log() - loc()) / scale();
+  return (0.5 * at::erfc(z / -std::numbers::sqrt2)).masked_fill(zero, 0);
 }
 
 Tensor LogNormal::do_log_cdf(const Tensor& value) const {
-  return at::special_log_ndtr((value.log() - loc()) / scale());
+  const Tensor zero = value == 0;
+  const Tensor z = (value.masked_fill(zero, 1).log() - loc()) / scale();
+  return log_normal_cdf(z).masked_fill(zero, -std::numeric_limits<double>::infinity());
 }
 
 Tensor LogNormal::do_log_survival(const Tensor& value) const {
-  return at::special_log_ndtr((loc() - value.log()) / scale());
+  const Tensor zero = value == 0;
+  const Tensor z = (value.masked_fill(zero, 1).log() - loc()) / scale();
+  return log_normal_cdf(-z).masked_fill(zero, 0);
 }
 
 Tensor LogNormal::do_icdf(const Tensor& probability) const {

@@ -78,18 +78,24 @@ Tensor MixtureSameFamily::average(const Tensor& values) const {
 }
 
 Tensor MixtureSameFamily::log_average(const Tensor& values) const {
-  return log_sum_exp(mixture_.logits() + values);
+  const Tensor terms = mixture_.logits() + values;
+  return log_sum_exp(widened(terms)).to(terms.scalar_type());
 }
 
 Tensor MixtureSameFamily::mean() const { return average(component_->mean()); }
 
 Tensor MixtureSameFamily::variance() const {
-  // The mean of the variances and the variance of the means.
-  const Tensor deviation = component_->mean() - mean().unsqueeze(dimension());
-  return average(component_->variance() + deviation.square());
+  // The mean of the variances and the variance of the means. Where a mean is infinite, so is its
+  // component's variance.
+  const Tensor means = component_->mean();
+  const Tensor infinite = means.isinf();
+  const Tensor finite = means.masked_fill(infinite, 0);
+  const Tensor deviation = finite - average(finite).unsqueeze(dimension());
+  return average((component_->variance() + deviation.square()).masked_fill(infinite, kInfinity));
 }
 
 DistributionPtr MixtureSameFamily::expand(IntArrayRef batch_shape) const {
+  check_expands(batch_shape);
   auto copy = std::make_shared<MixtureSameFamily>(*this);
   copy->mixture_ = expanded(mixture_, batch_shape);
   copy->component_ = component_->expand(concatenate(
@@ -102,7 +108,7 @@ Tensor MixtureSameFamily::do_sample(IntArrayRef sample_shape, const Random& rand
   // The choice comes from a stream of its own, so that where the components begin does not
   // depend on how many there are.
   Tensor which = mixture_.sample(sample_shape, Random(random.fork()));
-  const Tensor draws = component_->do_sample(sample_shape, random);
+  const Tensor draws = component_->sample(sample_shape, random);
   for (std::size_t i = 0; i <= event_shape().size(); ++i) which = which.unsqueeze(-1);
   Shape shape = draws.sizes().vec();
   shape[shape.size() - event_shape().size() - 1] = 1;
@@ -110,19 +116,19 @@ Tensor MixtureSameFamily::do_sample(IntArrayRef sample_shape, const Random& rand
 }
 
 Tensor MixtureSameFamily::do_log_prob(const Tensor& value) const {
-  return log_average(component_->do_log_prob(value.unsqueeze(dimension())));
+  return log_average(component_->log_prob_anywhere(value.unsqueeze(dimension())));
 }
 
 Tensor MixtureSameFamily::do_cdf(const Tensor& value) const {
-  return average(component_->do_cdf(value.unsqueeze(-1)));
+  return average(component_->cdf_anywhere(value.unsqueeze(-1)));
 }
 
 Tensor MixtureSameFamily::do_log_cdf(const Tensor& value) const {
-  return log_average(component_->do_log_cdf(value.unsqueeze(-1)));
+  return log_average(component_->log_cdf_anywhere(value.unsqueeze(-1)));
 }
 
 Tensor MixtureSameFamily::do_log_survival(const Tensor& value) const {
-  return log_average(component_->do_log_survival(value.unsqueeze(-1)));
+  return log_average(component_->log_survival_anywhere(value.unsqueeze(-1)));
 }
 
 Tensor MixtureSameFamily::do_log_cdf_below(const Tensor& value) const {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "partita/learn/distributions/internal/coin.hpp"
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/poisson.hpp"
 
@@ -23,8 +24,13 @@ Categorical Multinomial::categorical() const {
 }
 
 Constraint Multinomial::support() const {
-  return {"counts that sum to total_count", 1, true, [n = total_count()](const Tensor& x) {
-            return constraints::nonnegative_integer().check(x).all(-1).logical_and(x.sum(-1) == n);
+  // Counts beyond 1 / epsilon are rounded.
+  const at::ScalarType type = total_count().scalar_type();
+  const double rounding = epsilon(type);
+  return {"counts that sum to total_count", 1, true,
+          [n = total_count(), rounding](const Tensor& x) {
+            return constraints::nonnegative_integer().check(x).all(-1).logical_and(
+                (in_double(x).sum(-1) - n).abs() <= rounding * n);
           }};
 }
 
@@ -77,8 +83,7 @@ Tensor Multinomial::do_sample(IntArrayRef sample_shape, const Random& random) co
 
 Tensor Multinomial::do_log_prob(const Tensor& value) const {
   const Tensor x = in_double(value);
-  const Tensor log_p =
-      at::lgamma(x.sum(-1) + 1) + (times(x, in_double(logits())) - at::lgamma(x + 1)).sum(-1);
+  const Tensor log_p = log_multinomial_term(x, in_double(probs()), in_double(logits()));
   return log_p.to(at::result_type(value, total_count()));
 }
 

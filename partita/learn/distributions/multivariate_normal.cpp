@@ -9,6 +9,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/covariance.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -118,7 +119,7 @@ LowRankMultivariateNormal::LowRankMultivariateNormal(const Tensor& loc, const Te
                                                      const Tensor& cov_diag, bool validate_args)
     : Distribution("LowRankMultivariateNormal", arguments_of(loc, cov_factor, cov_diag), {},
                    validate_args),
-      factor_(cov_factor / cov_diag.sqrt().unsqueeze(-1)) {
+      factor_(widened(cov_factor) / widened(cov_diag).sqrt().unsqueeze(-1)) {
   event_shape_ = {loc.size(-1)};
   capacitance_tril_ = cholesky("LowRankMultivariateNormal", "cov_factor",
                                plus_identity(factor_.mT().matmul(factor_)));

@@ -68,6 +68,10 @@ class MultivariateNormal : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<MultivariateNormal>(*this);
   }
+  void set_type(at::ScalarType type) override {
+    Distribution::set_type(type);
+    scale_tril_ = scale_tril_.to(type);
+  }
   Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 
@@ -106,6 +110,11 @@ class LowRankMultivariateNormal : public Distribution {
  protected:
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<LowRankMultivariateNormal>(*this);
+  }
+  void set_type(at::ScalarType type) override {
+    Distribution::set_type(type);
+    factor_ = factor_.to(type);
+    capacitance_tril_ = capacitance_tril_.to(type);
   }
   Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;

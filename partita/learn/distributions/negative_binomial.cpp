@@ -2,8 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "partita/learn/distributions/internal/coin.hpp"
 #include "partita/learn/distributions/internal/count_sums.hpp"
+#include "partita/learn/distributions/internal/deviance.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -62,7 +66,7 @@ Tensor NegativeBinomial::do_sample(IntArrayRef sample_shape, const Random& rando
   // begins does not depend on the number of draws.
   const Shape shape = extended_shape(sample_shape);
   const Tensor log_gamma = Random(random.fork()).log_standard_gamma(total_count().expand(shape));
-  return random.poisson((log_gamma + coin().odds().log()).exp());
+  return finite_draw(random.poisson(exp_draw(log_gamma + coin().logits(), options())), options());
 }
 
 Tensor NegativeBinomial::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
@@ -80,8 +84,15 @@ Tensor NegativeBinomial::do_log_prob(const Tensor& value) const {
   const Tensor none = total_count() == 0;
   const Tensor r = in_double(total_count()).masked_fill(none, 1);
   const Tensor k = in_double(value);
-  const Tensor log_p = at::lgamma(r + k) - at::lgamma(k + 1) - at::lgamma(r) +
-                       Coin{in_double(parameter(1)), is_logits_}.log_prob(k, r);
+  const Coin wide{in_double(parameter(1)), is_logits_};
+  const Tensor simple = (k == 0).logical_or(k == kInfinity).logical_or(wide.is_certain());
+  const Coin coin = wide.where_not(simple);
+  const Tensor chosen = k.masked_fill(simple, 1);
+  // Of r + k tosses the last is a failure.
+  const Tensor log_p = at::where(
+      simple, wide.log_prob(k, r),
+      log_binomial_term(chosen, r, coin.probs(), coin.log_probs(), coin.log_failure_probs()) +
+          r.log() - (r + chosen).log());
   const Tensor point = at::zeros_like(k).masked_fill(k != 0, -kInfinity);
   return at::where(none, point, log_p).to(at::result_type(value, total_count()));
 }

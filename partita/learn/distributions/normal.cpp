@@ -5,6 +5,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
+
 namespace partita::distributions {
 
 Normal::Normal(const TensorOrNumber& loc, const TensorOrNumber& scale, bool validate_args)
@@ -17,11 +20,14 @@ Tensor Normal::entropy() const {
 }
 
 Tensor Normal::do_sample(IntArrayRef sample_shape, const Random& random) const {
-  return random.normal(extended_shape(sample_shape), options()).mul_(scale()).add_(loc());
+  return finite_draw(
+      random.normal(extended_shape(sample_shape), options()).mul_(scale()).add_(loc()),
+      {loc(), scale()});
 }
 
 Tensor Normal::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return loc() + scale() * random.normal(extended_shape(sample_shape), options());
+  return finite_draw(loc() + scale() * random.normal(extended_shape(sample_shape), options()),
+                     {loc(), scale()});
 }
 
 Tensor Normal::do_log_prob(const Tensor& value) const {
@@ -35,11 +41,11 @@ Tensor Normal::do_cdf(const Tensor& value) const {
 }
 
 Tensor Normal::do_log_cdf(const Tensor& value) const {
-  return at::special_log_ndtr((value - loc()) / scale());
+  return log_normal_cdf((value - loc()) / scale());
 }
 
 Tensor Normal::do_log_survival(const Tensor& value) const {
-  return at::special_log_ndtr((loc() - value) / scale());
+  return log_normal_cdf((loc() - value) / scale());
 }
 
 Tensor Normal::do_icdf(const Tensor& probability) const {

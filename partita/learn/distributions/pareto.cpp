@@ -2,15 +2,24 @@
 
 #include <ATen/ATen.h>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
 namespace {
 
-/// log(value / scale), with all its digits where the two are close.
+/// e^x of it is finite.
+constexpr double kLargestLog = 709;
+
+/// log(value / scale), with all its digits where the two are close, and without overflow.
 Tensor log_ratio(const Tensor& value, const Tensor& scale) {
-  return at::log1p((value - scale) / scale);
+  const Tensor excess = (value - scale) / scale;
+  const Tensor far =
+      excess > largest_number(excess.scalar_type()) / 1e4;  // log1p is infinite there
+  if (!far.any().item<bool>()) return at::log1p(excess);
+  const Tensor near = at::where(far, scale, value);
+  return at::where(far, value.log() - scale.log(), at::log1p((near - scale) / scale));
 }
 
 }  // namespace
@@ -21,7 +30,7 @@ Pareto::Pareto(const TensorOrNumber& scale, const TensorOrNumber& alpha, bool va
           {{"scale", scale, constraints::positive()}, {"alpha", alpha, constraints::positive()}},
           {}, validate_args) {}
 
-Tensor Pareto::entropy() const { return (scale() / alpha()).log() + 1 + alpha().reciprocal(); }
+Tensor Pareto::entropy() const { return scale().log() - alpha().log() + 1 + alpha().reciprocal(); }
 
 Tensor Pareto::mean() const {
   const Tensor infinite = alpha() <= 1;
@@ -36,14 +45,16 @@ Tensor Pareto::variance() const {
 }
 
 Tensor Pareto::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return scale() * (random.exponential(extended_shape(sample_shape), options()) / alpha()).exp();
+  const Tensor exponential = in_double(random.exponential(extended_shape(sample_shape), options()));
+  const Tensor log_ratio = (exponential / in_double(alpha())).clamp_max(kLargestLog);
+  return finite_draw(in_double(scale()) * log_ratio.exp(), options());
 }
 
 Tensor Pareto::do_log_prob(const Tensor& value) const {
   return alpha().log() - value.log() + do_log_survival(value);
 }
 
-Tensor Pareto::do_cdf(const Tensor& value) const { return -at::expm1(do_log_survival(value)); }
+Tensor Pareto::do_cdf(const Tensor& value) const { return one_minus_exp(do_log_survival(value)); }
 
 Tensor Pareto::do_log_cdf(const Tensor& value) const { return log1mexp(do_log_survival(value)); }
 

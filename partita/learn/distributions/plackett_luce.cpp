@@ -60,6 +60,21 @@ Tensor rankings(std::int64_t categories, std::int64_t k) {
   return all;
 }
 
+/// The log-probability of drawing logits [..., k] in this order before those of `rest`, [..., V],
+/// where the digits of a log-sum-exp are taken by its size: each draw by the differences of what is
+/// left from it. In O(k^2).
+Tensor log_prob_of_large(const Tensor& chosen, const Tensor& rest) {
+  const std::int64_t k = chosen.size(-1);
+  const Tensor most = rest.detach().amax(-1, /*keepdim=*/true);
+  const Tensor finite = most.masked_fill(most == -kInfinity, 0);
+  const Tensor others = log_sum_exp(rest - finite).unsqueeze(-1) + (finite - chosen);  // [..., k]
+  const Tensor later =
+      (chosen.unsqueeze(-2) - chosen.unsqueeze(-1))
+          .masked_fill(at::ones({k, k}, chosen.options().dtype(at::kBool)).tril(-1),
+                       -kInfinity);  // [..., draw, drawn then or later]
+  return -log_sum_exp(at::cat({others.unsqueeze(-1), later}, -1)).sum(-1);
+}
+
 }  // namespace
 
 PlackettLuce::PlackettLuce(const ProbsOrLogits& scores, std::optional<std::int64_t> k,
@@ -156,7 +171,12 @@ Tensor PlackettLuce::do_log_prob(const Tensor& value) const {
   // What is left before each draw, as the sum from the last place to the first: first those that
   // get no place, then each drawn one. No finite sum starts at -inf, where the gradient of
   // logcumsumexp() is NaN.
-  const Tensor others = log_sum_exp(z.scatter(-1, places, -kInfinity));
+  const Tensor rest = z.scatter(-1, places, -kInfinity);
+  constexpr double kLargest = 16;  // of which the rounding is not felt
+  if (!all_at_most(chosen.abs(), kLargest)) {
+    return log_prob_of_large(chosen, rest).masked_fill(impossible.any(-1), -kInfinity);
+  }
+  const Tensor others = log_sum_exp(rest);
   const Tensor floor = others.clamp_min(std::numeric_limits<float>::lowest() / 4);
   const Tensor left =
       at::logcumsumexp(at::cat({floor.unsqueeze(-1), chosen.flip(-1)}, -1), -1).narrow(-1, 1, k);

@@ -33,6 +33,9 @@ class Rademacher : public Distribution {
   Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
+  Tensor rounded_down(const Tensor& value) const override {
+    return 2 * ((value + 1) / 2).floor() - 1;
+  }
 
  private:
   at::TensorOptions options_;

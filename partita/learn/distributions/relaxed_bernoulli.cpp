@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "partita/learn/distributions/internal/coin.hpp"
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -48,7 +49,10 @@ Tensor LogitRelaxedBernoulli::standardized(const Tensor& value) const {
 
 Tensor LogitRelaxedBernoulli::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   const Tensor noise = random.logistic(extended_shape(sample_shape), options());
-  return at::where(certain(), logits().detach(), (finite_logits() + noise) / temperature());
+  // In double, where the noise over a tiny temperature is finite.
+  return at::where(
+      certain(), logits().detach(),
+      finite_draw(in_double(finite_logits() + noise) / in_double(temperature()), options()));
 }
 
 Tensor LogitRelaxedBernoulli::do_log_prob(const Tensor& value) const {
@@ -59,7 +63,7 @@ Tensor LogitRelaxedBernoulli::do_log_prob(const Tensor& value) const {
 
 Tensor LogitRelaxedBernoulli::do_cdf(const Tensor& value) const {
   return at::where(certain(), (value >= logits()).to(value.scalar_type()),
-                   standardized(value).sigmoid());
+                   sigmoid_of(standardized(value)));
 }
 
 Tensor LogitRelaxedBernoulli::do_log_cdf(const Tensor& value) const {
@@ -107,15 +111,37 @@ Tensor RelaxedBernoulli::do_log_prob(const Tensor& value) const {
 }
 
 Tensor RelaxedBernoulli::do_cdf(const Tensor& value) const {
-  return base_dist().do_cdf(at::logit(value));
+  return tail_of_logit(value, 0, 1, [](const LogitRelaxedBernoulli& base, const Tensor& y) {
+    return base.do_cdf(y);
+  });
 }
 
 Tensor RelaxedBernoulli::do_log_cdf(const Tensor& value) const {
-  return base_dist().do_log_cdf(at::logit(value));
+  return tail_of_logit(
+      value, -kInfinity, 0,
+      [](const LogitRelaxedBernoulli& base, const Tensor& y) { return base.do_log_cdf(y); });
 }
 
 Tensor RelaxedBernoulli::do_log_survival(const Tensor& value) const {
-  return base_dist().do_log_survival(at::logit(value));
+  return tail_of_logit(
+      value, 0, -kInfinity,
+      [](const LogitRelaxedBernoulli& base, const Tensor& y) { return base.do_log_survival(y); });
+}
+
+Tensor RelaxedBernoulli::tail_of_logit(
+    const Tensor& value, double below, double above,
+    const std::function<Tensor(const LogitRelaxedBernoulli&, const Tensor&)>& tail) const {
+  const LogitRelaxedBernoulli base = base_dist();
+  const Tensor zero = value == 0;
+  const Tensor one = value == 1;
+  const Tensor inside = tail(base, at::logit(value.masked_fill(zero.logical_or(one), 0.5)))
+                            .masked_fill(zero, below)
+                            .masked_fill(one, above);
+  const Tensor reached = value >= probs();
+  const Tensor of_a_point = at::zeros_like(inside.detach())
+                                .masked_fill(reached.logical_not(), below)
+                                .masked_fill(reached, above);
+  return at::where(base.certain(), of_a_point, inside);
 }
 
 Tensor RelaxedBernoulli::do_icdf(const Tensor& probability) const {

@@ -8,6 +8,8 @@
 // has log_prob 0, every other one -inf.
 #pragma once
 
+#include <functional>
+
 #include "partita/learn/distributions/distribution.hpp"
 
 namespace partita::distributions {
@@ -81,6 +83,11 @@ class RelaxedBernoulli : public Distribution {
   Tensor do_isf(const Tensor& probability) const override;
 
  private:
+  /// A tail, from the base's: that of a certain coin and those at 0 and 1 are constants.
+  Tensor tail_of_logit(
+      const Tensor& value, double below, double above,
+      const std::function<Tensor(const LogitRelaxedBernoulli&, const Tensor&)>& tail) const;
+
   bool is_logits_;
 };
 

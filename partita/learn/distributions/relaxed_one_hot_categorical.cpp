@@ -52,6 +52,16 @@ Tensor ExpRelaxedCategorical::scores(IntArrayRef sample_shape, const Random& ran
   // A softmax ignores the constant, but division by a small temperature magnifies the rounding of
   // scores that are far from 0.
   Tensor perturbed = random.gumbel(extended_shape(sample_shape), options()).add_(weights);
+  if (!all_at_least(temperature(), 1e-10)) {
+    // A score over a tiny temperature is finite only in double; so is its derivative.
+    const Tensor absent = weights == -kInfinity;
+    const Tensor most = perturbed.detach().amax(-1, true);
+    const Tensor below = in_double((perturbed - most).masked_fill(absent, 0));
+    return (below / in_double(temperature()).unsqueeze(-1))
+        .clamp_min(-largest_number(perturbed.scalar_type()) / 4)
+        .masked_fill(absent, -kInfinity)
+        .to(perturbed.scalar_type());
+  }
   if (all_finite(weights)) {
     return perturbed.sub_(perturbed.detach().amax(-1, true)).div_(temperature().unsqueeze(-1));
   }
@@ -70,7 +80,10 @@ Tensor ExpRelaxedCategorical::log_density(const Tensor& finite, double offset) c
   // What all logits have in common cancels below, at the cost of digits if it is large.
   constexpr double kLarge = 64;
   if (!(offset < kLarge)) weights = weights - weights.detach().amax(-1, true);
-  const Tensor shifted = at::addcmul(weights, temperature().unsqueeze(-1), finite, -1);
+  // So does a constant in all values, times the temperature.
+  const bool is_hot = !all_at_most(temperature(), kLarge);
+  const Tensor centered = is_hot ? finite - finite.detach().amax(-1, true) : finite;
+  const Tensor shifted = at::addcmul(weights, temperature().unsqueeze(-1), centered, -1);
   if (std::isfinite(offset)) {
     const auto k = static_cast<double>(weights.size(-1));
     return (shifted.sum(-1) - k * log_sum_exp(shifted)) +

@@ -24,6 +24,14 @@ Tensor log_gamma_half_step(const Tensor& z) {
                    at::lgamma(small_z + 0.5) - at::lgamma(small_z) - small_z.log() / 2);
 }
 
+Constraint positive_and_finite() {
+  return {"a finite number > 0", 0, false,
+          [](const Tensor& x) { return (x > 0).logical_and(x < kInfinity); }};
+}
+
+/// sinh of it is 5e303.
+constexpr double kLargestLogit = 700;
+
 /// digamma(z + 1/2) - digamma(z), likewise.
 Tensor digamma_half_step(const Tensor& z) {
   const Tensor large = z > 25;
@@ -40,7 +48,7 @@ Tensor digamma_half_step(const Tensor& z) {
 StudentT::StudentT(const TensorOrNumber& df, const TensorOrNumber& loc, const TensorOrNumber& scale,
                    bool validate_args)
     : Distribution("StudentT",
-                   {{"df", df, constraints::positive()},
+                   {{"df", df, positive_and_finite()},
                     {"loc", loc, constraints::real()},
                     {"scale", scale, constraints::positive()}},
                    {}, validate_args) {}
@@ -71,7 +79,10 @@ Tensor StudentT::do_rsample(IntArrayRef sample_shape, const Random& random) cons
   const Tensor half = v / 2;
   const Tensor log_odds = random.log_standard_gamma(half).sub_(random.log_standard_gamma(half));
   const Tensor y = implicit_draw(Family::kLogitBeta, log_odds, half, half);
-  return finite_draw(in_double(loc()) + in_double(scale()) * v.sqrt() * (y / 2).sinh(), options());
+  // Beyond the largest number the hyperbolic sine has to stay finite, for its gradient.
+  const Tensor half_logit = (y / 2).clamp(-kLargestLogit, kLargestLogit);
+  return finite_draw(in_double(loc()) + in_double(scale()) * v.sqrt() * half_logit.sinh(),
+                     options());
 }
 
 Tensor StudentT::do_log_prob(const Tensor& value) const {
@@ -80,9 +91,13 @@ Tensor StudentT::do_log_prob(const Tensor& value) const {
   const Tensor z = (in_double(value) - in_double(loc())) / (s * v.sqrt());
   // log(1 + z^2): each form sees the numbers at which it is precise and finite.
   const Tensor far = z.abs() > 1;
-  const Tensor distant = z.masked_fill(far.logical_not(), 1);
-  const Tensor log_term = at::where(far, 2 * at::hypot(distant, at::ones_like(distant)).log(),
-                                    at::log1p(z.masked_fill(far, 0).square()));
+  const Tensor distant = z.masked_fill(far.logical_not().logical_or(z.isinf()), 1);
+  Tensor log_far = 2 * at::hypot(distant, at::ones_like(distant)).log();
+  if (z.isinf().any().item<bool>()) {  // if only because the quotient overflows
+    const Tensor distance = (in_double(value) - in_double(loc())).abs();
+    log_far = at::where(z.isinf(), 2 * (distance.log() - s.log() - 0.5 * v.log()), log_far);
+  }
+  const Tensor log_term = at::where(far, log_far, at::log1p(z.masked_fill(far, 0).square()));
   return (log_gamma_half_step(v / 2) - 0.5 * std::log(2 * std::numbers::pi) - s.log() -
           0.5 * (v + 1) * log_term)
       .to(at::result_type(value, df()));

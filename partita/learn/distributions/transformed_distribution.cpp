@@ -70,6 +70,7 @@ Constraint TransformedDistribution::support() const {
 }
 
 DistributionPtr TransformedDistribution::expand(IntArrayRef batch_shape) const {
+  check_expands(batch_shape);
   auto copy = std::make_shared<TransformedDistribution>(*this);
   const Shape base_shape = transform_.inverse_shape(concatenate(batch_shape, event_shape()));
   copy->base_ = base_->expand(
@@ -79,12 +80,12 @@ DistributionPtr TransformedDistribution::expand(IntArrayRef batch_shape) const {
 }
 
 Tensor TransformedDistribution::do_sample(IntArrayRef sample_shape, const Random& random) const {
-  return transform_(base_->do_sample(sample_shape, random));
+  return transform_(base_->sample(sample_shape, random));
 }
 
 Tensor TransformedDistribution::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   if (!has_rsample()) return Distribution::do_rsample(sample_shape, random);
-  return transform_(base_->do_rsample(sample_shape, random));
+  return transform_(base_->rsample(sample_shape, random));
 }
 
 Tensor TransformedDistribution::scale(const char* method) const {
@@ -138,7 +139,7 @@ Tensor TransformedDistribution::on_support(const Tensor& x, const Tensor& value)
 
 Tensor TransformedDistribution::do_log_prob(const Tensor& value) const {
   if (is_discrete()) {
-    return sum_rightmost(base_->do_log_prob(preimage(value)),
+    return sum_rightmost(base_->log_prob_anywhere(preimage(value)),
                          static_cast<std::int64_t>(event_shape().size()) -
                              static_cast<std::int64_t>(base_->event_shape().size()));
   }
@@ -155,7 +156,7 @@ Tensor TransformedDistribution::do_log_prob(const Tensor& value) const {
     y = x;
   }
   const Tensor log_prob =
-      sum_rightmost(base_->do_log_prob(on_support(y, value)),
+      sum_rightmost(base_->log_prob_anywhere(on_support(y, value)),
                     event_dims - static_cast<std::int64_t>(base_->event_shape().size()));
   if (!log_det.defined()) return log_prob;
   // At an end of the support the Jacobian may be infinite too.
@@ -176,32 +177,38 @@ Tensor TransformedDistribution::by_direction(
 
 Tensor TransformedDistribution::do_cdf(const Tensor& value) const {
   return by_direction(
-      preimage(value), [&](const Tensor& x) { return base_->do_cdf(x); },
+      preimage(value), [&](const Tensor& x) { return base_->cdf_anywhere(x); },
       [&](const Tensor& x) { return base_->do_log_survival_from(x).exp(); });
 }
 
 Tensor TransformedDistribution::do_log_cdf(const Tensor& value) const {
   return by_direction(
-      preimage(value), [&](const Tensor& x) { return base_->do_log_cdf(x); },
+      preimage(value), [&](const Tensor& x) { return base_->log_cdf_anywhere(x); },
       [&](const Tensor& x) { return base_->do_log_survival_from(x); });
 }
 
 Tensor TransformedDistribution::do_log_survival(const Tensor& value) const {
   return by_direction(
-      preimage(value), [&](const Tensor& x) { return base_->do_log_survival(x); },
+      preimage(value), [&](const Tensor& x) { return base_->log_survival_anywhere(x); },
       [&](const Tensor& x) { return base_->do_log_cdf_below(x); });
+}
+
+Tensor TransformedDistribution::rounded_down(const Tensor& value) const {
+  return transform_(by_direction(
+      preimage(value), [&](const Tensor& x) { return base_->rounded_down(x); },
+      [&](const Tensor& x) { return -base_->rounded_down(-x); }));
 }
 
 Tensor TransformedDistribution::do_log_cdf_below(const Tensor& value) const {
   return by_direction(
       preimage(value), [&](const Tensor& x) { return base_->do_log_cdf_below(x); },
-      [&](const Tensor& x) { return base_->do_log_survival(x); });
+      [&](const Tensor& x) { return base_->log_survival_anywhere(x); });
 }
 
 Tensor TransformedDistribution::do_log_survival_from(const Tensor& value) const {
   return by_direction(
       preimage(value), [&](const Tensor& x) { return base_->do_log_survival_from(x); },
-      [&](const Tensor& x) { return base_->do_log_cdf(x); });
+      [&](const Tensor& x) { return base_->log_cdf_anywhere(x); });
 }
 
 Tensor TransformedDistribution::upper_end(const Tensor& probability) const {

@@ -52,6 +52,7 @@ class TransformedDistribution : public Distribution {
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
+  Tensor rounded_down(const Tensor& value) const override;
   Tensor do_isf(const Tensor& probability) const override;
   Tensor do_log_cdf_below(const Tensor& value) const override;
   Tensor do_log_survival_from(const Tensor& value) const override;

@@ -188,9 +188,7 @@ Tensor SigmoidTransform::log_abs_det_jacobian(const Tensor& x, const Tensor& /*y
 }
 
 Tensor SoftplusTransform::sign() const { return number(1); }
-Tensor SoftplusTransform::forward(const Tensor& x) const {
-  return -at::log_sigmoid(-x);
-}
+Tensor SoftplusTransform::forward(const Tensor& x) const { return -at::log_sigmoid(-x); }
 Tensor SoftplusTransform::inverse(const Tensor& y) const { return y + log1mexp(-y); }
 Tensor SoftplusTransform::log_abs_det_jacobian(const Tensor& x, const Tensor& /*y*/) const {
   return at::log_sigmoid(x);

@@ -4,6 +4,7 @@
 
 #include <numbers>
 
+#include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -81,7 +82,8 @@ Tensor TruncatedGumbel::from_exponential(const Tensor& exponential) const {
 }
 
 Tensor TruncatedGumbel::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return from_exponential(random.exponential(extended_shape(sample_shape), options()));
+  return finite_draw(from_exponential(random.exponential(extended_shape(sample_shape), options())),
+                     {loc(), scale()});
 }
 
 Tensor TruncatedGumbel::do_log_prob(const Tensor& value) const {
@@ -96,8 +98,11 @@ Tensor TruncatedGumbel::do_log_cdf(const Tensor& value) const {
   // where e^-z overflows.
   const Tensor z = (value - loc()) / scale();
   const Tensor top = (value >= maximum()).logical_and((-z).exp() == kInfinity);
-  return (-z.masked_fill(top, 0)).exp() *
-         at::expm1(distance_to_bound(value, maximum(), scale()).clamp_max(0));
+  const Tensor log_cdf = (-z.masked_fill(top, 0)).exp() *
+                         at::expm1(distance_to_bound(value, maximum(), scale()).clamp_max(0));
+  // Of the product, the slope by the bound would be lost where e^(z - t) - 1 rounds to -1.
+  return with_derivatives_of(
+      minus_exp(-z) - minus_exp(distance_to_bound(loc(), maximum(), scale())), log_cdf);
 }
 
 Tensor TruncatedGumbel::do_log_survival(const Tensor& value) const {

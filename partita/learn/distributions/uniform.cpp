@@ -1,11 +1,14 @@
 #include "partita/learn/distributions/uniform.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/ExpandUtils.h>
 #include <fmt/format.h>
 
 #include <limits>
+#include <numbers>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -23,32 +26,42 @@ Uniform::Uniform(const TensorOrNumber& low, const TensorOrNumber& high, bool val
 }
 
 Constraint Uniform::support() const { return constraints::interval(low(), high(), "[low, high]"); }
-Tensor Uniform::entropy() const { return (high() - low()).log(); }
+// Half of high - low does not overflow.
+Tensor Uniform::entropy() const { return (high() / 2 - low() / 2).log() + std::numbers::ln2; }
 
 Tensor Uniform::mode() const {
   return at::full_like(low(), std::numeric_limits<double>::quiet_NaN());
 }
 
+Tensor Uniform::between(const Tensor& share) const {
+  // By the nearer end, twice half of the way: high - low may overflow, and high be passed.
+  const Tensor half = high() / 2 - low() / 2;
+  return at::where(share < 0.5, low() + 2 * (share * half), high() - 2 * ((1 - share) * half));
+}
+
+Tensor Uniform::share(const Tensor& from, const Tensor& to) const {
+  return (to / 2 - from / 2) / (high() / 2 - low() / 2);
+}
+
 Tensor Uniform::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return low() + random.uniform(extended_shape(sample_shape), options()) * (high() - low());
+  return between(random.uniform(extended_shape(sample_shape), options()));
 }
 
 Tensor Uniform::do_log_prob(const Tensor& value) const {
-  const Tensor outside = (value < low()).logical_or(value > high());
-  return (-entropy()).masked_fill(outside, -std::numeric_limits<double>::infinity());
+  return (-entropy()).expand(at::infer_size(value.sizes(), batch_shape()));
 }
 
-Tensor Uniform::do_cdf(const Tensor& value) const {
-  return ((value - low()) / (high() - low())).clamp(0, 1);
+Tensor Uniform::do_cdf(const Tensor& value) const { return share(low(), value); }
+
+Tensor Uniform::do_log_cdf(const Tensor& value) const {
+  return log_or_minus_infinity(share(low(), value));
 }
 
 Tensor Uniform::do_log_survival(const Tensor& value) const {
-  return ((high() - value) / (high() - low())).clamp(0, 1).log();
+  return log_or_minus_infinity(share(value, high()));
 }
 
-Tensor Uniform::do_icdf(const Tensor& probability) const {
-  return low() + probability * (high() - low());
-}
+Tensor Uniform::do_icdf(const Tensor& probability) const { return between(probability); }
 
 Tensor Uniform::do_isf(const Tensor& probability) const {
   return high() - probability * (high() - low());

@@ -30,9 +30,16 @@ class Uniform : public Distribution {
   Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
+  Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
   Tensor do_isf(const Tensor& probability) const override;
+
+ private:
+  /// low + share * (high - low).
+  Tensor between(const Tensor& share) const;
+  /// (to - from) / (high - low).
+  Tensor share(const Tensor& from, const Tensor& to) const;
 };
 
 }  // namespace partita::distributions

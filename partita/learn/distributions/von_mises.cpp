@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -13,9 +14,6 @@ namespace {
 
 /// The same angle in [-pi, pi).
 Tensor wrapped(const Tensor& angle) { return at::remainder(angle + kPi, 2 * kPi) - kPi; }
-
-/// 1 - I1(k) / I0(k)
-Tensor expected_versine(const Tensor& k) { return 1 - at::special_i1e(k) / at::special_i0e(k); }
 
 /// log(2 pi I0(k)) - k
 Tensor log_normalizer(const Tensor& k) { return std::log(2 * kPi) + at::special_i0e(k).log(); }
@@ -46,8 +44,11 @@ Tensor VonMises::do_rsample(IntArrayRef sample_shape, const Random& random) cons
 
 Tensor VonMises::do_log_prob(const Tensor& value) const {
   const Tensor k = in_double(concentration());
-  const Tensor half = (in_double(value) - in_double(loc())) / 2;
-  return (-2 * k * half.sin().square() - log_normalizer(k)).to(at::result_type(value, loc()));
+  const Tensor nowhere = value.isinf();
+  const Tensor half = (in_double(value.masked_fill(nowhere, 0)) - in_double(loc())) / 2;
+  return (-2 * k * half.sin().square() - log_normalizer(k))
+      .masked_fill(nowhere, -kInfinity)
+      .to(at::result_type(value, loc()));
 }
 
 Tensor VonMises::do_cdf(const Tensor& value) const {

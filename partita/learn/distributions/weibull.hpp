@@ -35,6 +35,10 @@ class Weibull : public Distribution {
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
   Tensor do_isf(const Tensor& probability) const override;
+
+ private:
+  /// log(-log P(X > value)) for a value > 0.
+  Tensor log_hazard(const Tensor& value) const;
 };
 
 }  // namespace partita::distributions

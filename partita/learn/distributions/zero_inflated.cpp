@@ -98,17 +98,17 @@ Tensor ZeroInflated::mixed(const Tensor& log_p, const Tensor& with_gate) const {
 }
 
 Tensor ZeroInflated::do_log_prob(const Tensor& value) const {
-  return mixed(base_->do_log_prob(value), value == 0);
+  return mixed(base_->log_prob_anywhere(value), value == 0);
 }
 
 Tensor ZeroInflated::do_cdf(const Tensor& value) const { return do_log_cdf(value).exp(); }
 
 Tensor ZeroInflated::do_log_cdf(const Tensor& value) const {
-  return mixed(base_->do_log_cdf(value), value >= 0);
+  return mixed(base_->log_cdf_anywhere(value), value >= 0);
 }
 
 Tensor ZeroInflated::do_log_survival(const Tensor& value) const {
-  return mixed(base_->do_log_survival(value), value < 0);
+  return mixed(base_->log_survival_anywhere(value), value < 0);
 }
 
 }  // namespace partita::distributions

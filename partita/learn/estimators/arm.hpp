@@ -2,6 +2,9 @@
 // not be differentiable and is evaluated twice per sample.
 //
 //   DisArm disarm({.samples = 4});
+//
+// Both are estimates in the logits: by a probability that is exactly 0 or 1, whose two bits never
+// differ, they are 0.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"

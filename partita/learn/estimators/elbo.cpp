@@ -6,6 +6,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/independent.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/kl.hpp"
 
 namespace partita::estimators {
@@ -52,7 +53,7 @@ GradientEstimate importance_weighted(const Distribution& q, const Distribution& 
     const Tensor log_likelihoods =
         given.view(concatenate({z.size(0), k}, given.sizes().slice(1))).movedim(1, -1);
     const Tensor log_weight = log_likelihoods + (prior.log_prob(z) - q.log_prob(z));
-    return log_weight.logsumexp(-1) - std::log(static_cast<double>(k));
+    return distributions::log_sum_exp(log_weight) - std::log(static_cast<double>(k));
   };
   return rising(estimator, all, log_mean_weight, random);
 }

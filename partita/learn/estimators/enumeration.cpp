@@ -14,12 +14,11 @@ GradientEstimate Enumeration::estimate(const Distribution& distribution, const F
                                        const Random& /*random*/) {
   const auto support = FiniteSupport::of(distribution);
   if (!support) does_not_fit(distribution, kFiniteSupport);
-  const auto [outcomes, log_prob] = support->all();
+  const auto [outcomes, probs] = support->all();
   const Tensor values = evaluate(f, outcomes, distribution);
-  const Tensor impossible = log_prob == -std::numeric_limits<double>::infinity();
-  // Masked before exp, so that an impossible outcome has no gradient instead of a NaN one.
-  const Tensor probs = log_prob.masked_fill(impossible, 0).exp();
-  const Tensor sum = (probs * values).masked_fill(impossible, 0).sum(0);
+  // What is impossible counts in the gradient, unless f has no value there.
+  const Tensor lost = (probs == 0).logical_and(values.isfinite().logical_not());
+  const Tensor sum = (probs * values.masked_fill(lost, 0)).sum(0);
   return {sum, sum.detach()};
 }
 

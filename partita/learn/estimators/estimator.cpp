@@ -2,8 +2,9 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-
 #include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
 
 #include "partita/base/error.hpp"
 
@@ -15,6 +16,13 @@ Estimator::Estimator(const char* name, std::int64_t samples, std::int64_t least)
     throw InvalidArgument("samples",
                           fmt::format("{}: expected {} or more, got {}", name, least, samples));
   }
+}
+
+GradientEstimate Estimator::operator()(const Distribution& distribution, const Function& f,
+                                       const Random& random) {
+  const IntArrayRef batch = distribution.batch_shape();
+  const bool is_empty = std::find(batch.begin(), batch.end(), 0) != batch.end();
+  return is_empty ? nothing(distribution, f, random) : estimate(distribution, f, random);
 }
 
 Tensor Estimator::evaluate(const Function& f, const Tensor& samples,
@@ -30,6 +38,13 @@ Tensor Estimator::evaluate(const Function& f, const Tensor& samples,
   return values;
 }
 
+GradientEstimate Estimator::nothing(const Distribution& distribution, const Function& f,
+                                    const Random& random) const {
+  const Tensor z = distribution.sample({samples_}, random);
+  const Tensor values = evaluate(f, z, distribution);
+  return {(values + distribution.log_prob(z)).mean(0), values.detach().mean(0)};
+}
+
 void Estimator::does_not_fit(const Distribution& distribution, const char* expected) const {
   throw InvalidArgument("distribution", fmt::format("{}: expected {}, got {}", name_, expected,
                                                     distribution.to_string()));
@@ -42,7 +57,7 @@ Tensor with_own_loss(const Tensor& surrogate, const Tensor& loss,
                                                /*retain_graph=*/true, /*create_graph=*/false,
                                                /*allow_unused=*/true);
   Tensor result = surrogate;
-  const auto rows = static_cast<double>(surrogate.numel());
+  const auto rows = static_cast<double>(std::max<std::int64_t>(1, surrogate.numel()));
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (!gradients[i].defined()) continue;
     // Linear in the parameter, with the gradient as its slope, shared out over the rows.

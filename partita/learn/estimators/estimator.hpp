@@ -60,9 +60,7 @@ class Estimator {
   /// @throws InvalidArgument if the estimator does not fit the distribution (naming both), or if f
   ///         returns a shape other than [samples, batch].
   GradientEstimate operator()(const Distribution& distribution, const Function& f,
-                              const Random& random) {
-    return estimate(distribution, f, random);
-  }
+                              const Random& random);
 
   /// What the estimator itself learns (a baseline's weights, REBAR's temperature), for an
   /// optimizer: backward() of the surrogate leaves the gradient of the estimator's own loss there.
@@ -87,6 +85,10 @@ class Estimator {
   [[noreturn]] void does_not_fit(const Distribution& distribution, const char* expected) const;
 
  private:
+  /// The estimate of an empty batch, which is empty.
+  GradientEstimate nothing(const Distribution& distribution, const Function& f,
+                           const Random& random) const;
+
   const char* name_;
   std::int64_t samples_;
 };

@@ -9,6 +9,8 @@
 //   Relax relax({.control_variate = [&](const Tensor& z) { return net->forward(z).squeeze(-1); },
 //                .parameters = net->parameters()});
 //
+// By a probability that is exactly 0 or 1 the estimate is 0, since the logit is infinite.
+//
 // Both are (f(b) - c(z')) grad log p(b) + grad c(z) - grad c(z'), where z are the perturbed logits,
 // b = H(z) the hard sample, and z' perturbed logits drawn given b, which stay differentiable in
 // theta. REBAR's c is scale * f(relaxed z), RELAX's any function.

@@ -59,7 +59,7 @@ GradientEstimate StraightThrough::estimate(const Distribution& distribution, con
                                            const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
-  const Tensor probs = variables->probs();
+  const Tensor probs = probs_of(distribution);
   const Tensor hard = distribution.sample({samples()}, random) + (probs - probs.detach());
   const Tensor mean = evaluate(f, hard, distribution).mean(0);
   return {mean, mean.detach()};

@@ -4,6 +4,9 @@
 //   Concrete({.temperature = 0.5})                 f of relaxed samples
 //   StraightThroughGumbel({.temperature = 0.5})    f of hard samples, gradient of relaxed ones
 //   StraightThrough()                              f of hard samples, gradient of the mean
+//
+// By a probability that is exactly 0 or 1 the first two give 0, since the logit is infinite;
+// StraightThrough gives f'(z).
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"

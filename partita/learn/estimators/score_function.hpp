@@ -14,7 +14,9 @@ struct ScoreFunctionOptions {
 };
 
 /// Mean over the samples of (f(z) - b) grad log p(z | theta), for any distribution and any f.
-/// Unbiased.
+/// Unbiased, except by a probability that is exactly 0: what is never drawn has no score, so the
+/// sum of f(z) grad p(z) is over the possible z only, where Enumeration's is over all. By logits it
+/// makes no difference.
 class ScoreFunction : public Estimator {
  public:
   explicit ScoreFunction(ScoreFunctionOptions options = {});

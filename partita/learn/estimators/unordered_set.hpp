@@ -6,7 +6,8 @@
 //   UnorderedSet estimator({.samples = 4, .baseline = false});
 //
 // All are due to Kool, van Hoof, Welling (2020), "Estimating gradients for discrete random
-// variables by sampling without replacement", unbiased, and exact when k covers the support.
+// variables by sampling without replacement", unbiased, and exact when k covers the support: as
+// ScoreFunction, of the outcomes with p > 0.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"

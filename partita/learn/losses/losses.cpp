@@ -70,7 +70,7 @@ void check_logits(const Tensor& logits) {
                             fault(rows[bad], rows[bad] < kInfinity, "-inf in every column")));
 }
 
-/// Classes: int64 [...]; or probabilities: [..., K].
+/// Classes: integers [...]; or probabilities: [..., K].
 bool is_classes(const Tensor& target) { return !target.is_floating_point(); }
 
 void check_target(const Tensor& logits, const Tensor& target) {
@@ -86,10 +86,8 @@ void check_target(const Tensor& logits, const Tensor& target) {
                     fault(rows[bad], rows[bad] >= 0,
                           fmt::format("a sum of {}", rows[bad].sum().item<double>()))));
   }
-  if (target.scalar_type() != at::kLong) {
-    throw InvalidArgument("target", fmt::format("expected classes as int64, or probabilities, "
-                                                "got {}",
-                                                at::toString(target.scalar_type())));
+  if (target.scalar_type() == at::kBool) {
+    throw InvalidArgument("target", "expected classes as integers, or probabilities, got Bool");
   }
   const IntArrayRef batch = logits.sizes().slice(0, static_cast<std::size_t>(logits.dim() - 1));
   if (target.sizes() != batch) {
@@ -122,8 +120,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduc
   check_logits(logits);
   check_target(logits, target);
   const Tensor log_p = logits.log_softmax(-1);
-  const Tensor loss = is_classes(target) ? -log_p.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-                                         : -distributions::times(target, log_p).sum(-1);
+  const Tensor loss = is_classes(target)
+                          ? -log_p.gather(-1, target.to(at::kLong).unsqueeze(-1)).squeeze(-1)
+                          : -distributions::times(target, log_p).sum(-1);
   return reduce(loss, reduction);
 }
 
@@ -154,8 +153,9 @@ Tensor gaussian_nll(const Tensor& mean, const Tensor& target, const TensorOrNumb
 Tensor softmax_square(const Tensor& logits, const Tensor& target, Reduction reduction) {
   check_logits(logits);
   check_target(logits, target);
-  const Tensor t =
-      is_classes(target) ? at::one_hot(target, logits.size(-1)).to(logits.scalar_type()) : target;
+  const Tensor t = is_classes(target)
+                       ? at::one_hot(target.to(at::kLong), logits.size(-1)).to(logits.scalar_type())
+                       : target;
   return reduce((logits.softmax(-1) - t).square().sum(-1), reduction);
 }
 

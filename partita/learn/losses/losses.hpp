@@ -26,7 +26,7 @@ enum class Reduction : std::uint8_t { none, mean, sum };
 
 /// -sum_k t_k log softmax(logits)_k. Gradient in the logits, for one row: softmax(logits) - t.
 /// @param logits [..., K], each < +inf, one in each row > -inf.
-/// @param target int64 [...], the class of each row in [0, K); or probabilities t, [..., K] of
+/// @param target integers [...], the class of each row in [0, K); or probabilities t, [..., K] of
 ///        floating-point type, whose gradient is -log softmax(logits).
 /// @return the mean over rows; or [...] with Reduction::none.
 Tensor cross_entropy(const Tensor& logits, const Tensor& target,

@@ -166,6 +166,15 @@ TEST(Losses, HalfPrecision) {
   }
 }
 
+TEST(Losses, ClassesOfAnyIntegerType) {
+  const Tensor right = cross_entropy(logits(), classes());
+  for (const auto type : {at::kInt, at::kShort, at::kByte}) {
+    EXPECT_TRUE(at::equal(cross_entropy(logits(), classes().to(type)), right));
+    EXPECT_TRUE(at::equal(softmax_square(logits(), classes().to(type)),
+                          softmax_square(logits(), classes())));
+  }
+}
+
 TEST(Losses, RefusalsNameRowAndValue) {
   const auto entropy = [](const Tensor& z, const Tensor& t) {
     return message_of<InvalidArgument>([&] { cross_entropy(z, t); });
@@ -184,8 +193,8 @@ TEST(Losses, RefusalsNameRowAndValue) {
             "target: row 1: expected a class of 0..3, got 4");
   EXPECT_EQ(entropy(logits(), at::tensor({0, 1, 2}, at::kLong)),
             "target: expected shape [2], a class for each row of logits, got [3]");
-  EXPECT_EQ(entropy(logits(), at::tensor({0, 1}, at::kInt)),
-            "target: expected classes as int64, or probabilities, got Int");
+  EXPECT_EQ(entropy(logits(), at::tensor({0, 1}).to(at::kBool)),
+            "target: expected classes as integers, or probabilities, got Bool");
   EXPECT_EQ(entropy(logits(), probabilities() * 1.5),
             "target: row 0: expected probabilities that sum to 1, got a sum of 1.5");
   EXPECT_EQ(entropy(logits(), probabilities() * -1),

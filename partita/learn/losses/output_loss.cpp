@@ -15,6 +15,16 @@ namespace partita::losses {
 
 namespace {
 
+/// With int64 in place of other integers.
+OutputBatch indexed(OutputBatch batch) {
+  for (Tensor* index : {&batch.targets, &batch.contexts}) {
+    if (index->defined() && at::isIntegralType(index->scalar_type(), /*includeBool=*/false)) {
+      *index = index->to(at::kLong);
+    }
+  }
+  return batch;
+}
+
 void check_tails(const OutputLayer& output) {
   const auto tails = static_cast<std::int64_t>(output.tails.size());
   if (tails > 0 && output.weight.size(0) <= tails) {
@@ -78,18 +88,30 @@ Tensor scores(const Tensor& hidden, const Tensor& weight, const Tensor& bias) {
   return bias.defined() ? at::addmm(bias, hidden, weight.t()) : hidden.mm(weight.t());
 }
 
-/// log Z of each row of `hidden`, [B]: blocks of outputs, with a running maximum.
-Tensor log_partition(const Tensor& hidden, const OutputLayer& output) {
+/// log Z of rows as the largest score and the logarithm of what is added to it, [B] each: their sum
+/// would take the digits of a target's score less log Z.
+struct LogPartition {
+  Tensor most;
+  Tensor log_sum;
+};
+
+/// Of each row of `hidden`: blocks of outputs, with a running maximum.
+LogPartition log_partition(const Tensor& hidden, const OutputLayer& output) {
   constexpr std::int64_t kScoresAtOnce = 1 << 22;
+  constexpr double kNone = -std::numeric_limits<double>::infinity();
   const std::int64_t outputs = output.weight.size(0);
   const std::int64_t step = std::max<std::int64_t>(1, kScoresAtOnce / hidden.size(0));
-  Tensor log_z =
-      at::full({hidden.size(0)}, -std::numeric_limits<double>::infinity(), hidden.options());
+  const Tensor nothing = at::full({hidden.size(0)}, kNone, hidden.options());
+  LogPartition log_z{nothing, nothing};
   for (std::int64_t first = 0; first < outputs; first += step) {
     const std::int64_t count = std::min(step, outputs - first);
     const Tensor bias = output.bias.defined() ? output.bias.narrow(0, first, count) : Tensor();
-    log_z = at::logaddexp(
-        log_z, scores(hidden, output.weight.narrow(0, first, count), bias).logsumexp(-1));
+    const Tensor block = scores(hidden, output.weight.narrow(0, first, count), bias);
+    const Tensor most = at::maximum(log_z.most, block.amax(-1));
+    const Tensor base = most.masked_fill(most == kNone, 0);
+    const Tensor before =
+        at::where(log_z.most == kNone, nothing, log_z.most - base + log_z.log_sum);
+    log_z = {most, at::logaddexp(before, (block - base.unsqueeze(-1)).logsumexp(-1))};
   }
   return log_z;
 }
@@ -102,8 +124,9 @@ std::int64_t OutputLayer::outputs() const {
   return count;
 }
 
-Tensor OutputLoss::operator()(const OutputBatch& batch, const OutputLayer& output,
+Tensor OutputLoss::operator()(const OutputBatch& given, const OutputLayer& output,
                               const Random& random, Reduction reduction) const {
+  const OutputBatch batch = indexed(given);
   if (adaptive() == output.tails.empty()) {
     throw InvalidArgument("output", adaptive() ? "has no tails, which this loss needs"
                                                : "has tails, which need AdaptiveSoftmaxLoss");
@@ -134,7 +157,8 @@ double TargetLikelihood::log_z_deviation() const {
   return log_z.numel() < 2 ? 0 : log_z.to(at::kDouble).std().item<double>();
 }
 
-TargetLikelihood evaluate(const OutputBatch& batch, const OutputLayer& output) {
+TargetLikelihood evaluate(const OutputBatch& given, const OutputLayer& output) {
+  const OutputBatch batch = indexed(given);
   check(batch, output);
   const at::NoGradGuard no_grad;
   constexpr std::int64_t kRowsAtOnce = 1024;
@@ -145,14 +169,17 @@ TargetLikelihood evaluate(const OutputBatch& batch, const OutputLayer& output) {
     check_losses(out.log_likelihood);
     return out;
   }
-  std::vector<Tensor> log_z;
+  std::vector<Tensor> most;
+  std::vector<Tensor> log_sum;
   for (const Tensor& rows : batch.hidden.split(kRowsAtOnce)) {
-    log_z.push_back(log_partition(rows, output));
+    const LogPartition log_z = log_partition(rows, output);
+    most.push_back(log_z.most);
+    log_sum.push_back(log_z.log_sum);
   }
   Tensor target = (batch.hidden * output.weight.index_select(0, batch.targets)).sum(-1);
   if (output.bias.defined()) target = target + output.bias.index_select(0, batch.targets);
-  out.log_z = at::cat(log_z);
-  out.log_likelihood = target - out.log_z;
+  out.log_z = at::cat(most) + at::cat(log_sum);
+  out.log_likelihood = (target - at::cat(most)) - at::cat(log_sum);
   check_losses(out.log_likelihood);
   return out;
 }

@@ -52,8 +52,8 @@ struct OutputLayer {
 /// What the last layer is to predict, and from what.
 struct OutputBatch {
   Tensor hidden;         ///< [B, d], of the type and on the device of the output layer
-  Tensor targets;        ///< int64 [B], each in [0, V)
-  Tensor contexts = {};  ///< int64 [B], needed only by an NceLoss with a log Z for each context
+  Tensor targets;        ///< integers [B], each in [0, V)
+  Tensor contexts = {};  ///< integers [B], needed only by an NceLoss with a log Z for each context
 };
 
 /// A loss of hidden states and targets under an output layer.

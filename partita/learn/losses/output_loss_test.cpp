@@ -319,9 +319,9 @@ TEST(OutputLoss, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refusal({batch.hidden, integers({0, -1, 2, 3, 7})}, output),
             "targets: row 1: expected 0..6, got -1");
   EXPECT_EQ(refusal({batch.hidden, integers({0, 1})}, output),
-            "targets: expected int64 [5], one for each row of hidden, got Long [2]");
+            "targets: expected integers [5], one for each row of hidden, got Long [2]");
   EXPECT_EQ(refusal({batch.hidden, at::zeros({5})}, output),
-            "targets: expected int64 [5], one for each row of hidden, got Float [5]");
+            "targets: expected integers [5], one for each row of hidden, got Float [5]");
   EXPECT_EQ(refusal({batch.hidden.narrow(1, 0, 4), batch.targets}, output),
             "hidden: expected Double [B, 19], as weight has it, got Double [5, 4]");
   EXPECT_EQ(refusal({batch.hidden.to(at::kFloat), batch.targets}, output),

@@ -23,7 +23,8 @@ Tensor SampledSoftmaxLoss::losses(const OutputBatch& batch, const OutputLayer& o
     others = others.masked_fill(accidental_hits(batch.targets, drawn),
                                 -std::numeric_limits<double>::infinity());
   }
-  return at::cat({target.unsqueeze(1), others}, 1).logsumexp(-1) - target;
+  // The maximum is subtracted before the target is, as in log_softmax.
+  return -at::cat({target.unsqueeze(1), others}, 1).log_softmax(-1).select(1, 0);
 }
 
 }  // namespace partita::losses

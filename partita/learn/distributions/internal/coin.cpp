@@ -29,6 +29,14 @@ Tensor Coin::log_failure_probs() const {
       .masked_fill(impossible, -std::numeric_limits<double>::infinity());
 }
 
+Tensor Coin::is_certain() const {
+  return is_logits ? parameter.isinf() : (parameter == 0).logical_or(parameter == 1);
+}
+
+Coin Coin::where_not(const Tensor& replaced) const {
+  return {in_double(parameter).masked_fill(replaced, 0.5), is_logits};
+}
+
 Tensor Coin::log_prob(const Tensor& successes, const Tensor& failures) const {
   return times(successes, log_probs()) + times(failures, log_failure_probs());
 }
@@ -61,11 +69,12 @@ Tensor log_choose(const Tensor& n, const Tensor& k) {
 }
 
 Tensor beta_tail(Tail which, const Coin& coin, const Tensor& a, const Tensor& b) {
-  const Tensor y = Coin{in_double(coin.parameter), coin.is_logits}.logits();
-  const Tensor never = y == -kInfinity;
-  const Tensor always = y == kInfinity;
+  const Coin wide{in_double(coin.parameter), coin.is_logits};
+  const Tensor certain = wide.is_certain();
+  const Tensor always = certain.logical_and(wide.parameter > 0);
+  const Tensor never = certain.logical_and(always.logical_not());
   const bool lower = which == Tail::kLogCdf;
-  return tail(Family::kLogitBeta, which, y.masked_fill(never.logical_or(always), 0), a, b)
+  return tail(Family::kLogitBeta, which, wide.where_not(certain).logits(), a, b)
       .masked_fill(never, lower ? -kInfinity : 0)
       .masked_fill(always, lower ? 0 : -kInfinity);
 }

@@ -22,6 +22,10 @@ struct Coin {
   Tensor odds() const;           ///< probs / (1 - probs)
   Tensor log_probs() const;
   Tensor log_failure_probs() const;
+  /// Where it is certain to fall on one side.
+  Tensor is_certain() const;
+  /// In double, and any other where `replaced`.
+  Coin where_not(const Tensor& replaced) const;
   /// log(probs^successes (1 - probs)^failures).
   Tensor log_prob(const Tensor& successes, const Tensor& failures) const;
 };

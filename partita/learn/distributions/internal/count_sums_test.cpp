@@ -58,7 +58,7 @@ TEST(CountSums, EntropyOfBatches) {
   const Tensor rate = doubles({0, 1e-20, 3, 1e7}).view({2, 2});
   const Tensor entropy = Poisson(rate).entropy();
   EXPECT_EQ(entropy.sizes(), IntArrayRef({2, 2}));
-  EXPECT_TRUE(at::equal(entropy[1][1], Poisson(number(1e7)).entropy()));
+  EXPECT_TRUE(at::allclose(entropy[1][1], Poisson(number(1e7)).entropy(), 1e-14, 0));
   EXPECT_EQ(entropy[0][0].item<double>(), 0);
   EXPECT_EQ(Poisson(at::zeros({0})).entropy().sizes(), IntArrayRef({0}));
 }

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
 
@@ -51,7 +52,7 @@ Argument covariance_argument(const Covariance& covariance) {
 }
 
 Tensor scale_tril_of(const char* distribution, const Covariance& covariance) {
-  const Tensor& matrix = covariance.value();
+  const Tensor matrix = widened(covariance.value());
   switch (covariance.form()) {
     case Covariance::Form::covariance_matrix:
       return cholesky(distribution, "covariance_matrix", matrix);

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -51,6 +52,12 @@ void for_each(Family family, const Tensor& y, const Tensor& a, const Tensor& b,
   });
 }
 
+/// A shift that overflows belongs to a draw that underflows: it must not become 0 * inf.
+double finite(double shift) {
+  constexpr double kLargest = 1e300;
+  return std::clamp(shift, -kLargest, kLargest);
+}
+
 Tensor host_like(const Tensor& t) { return at::empty(t.sizes(), at::TensorOptions(at::kDouble)); }
 
 /// The derivatives of a draw or a tail by y, a and b.
@@ -79,8 +86,8 @@ struct Slopes : Function<Slopes> {
         }
       }
       by_y[i] = slope;
-      by_a[i] = -slope * t.shift[0];
-      by_b[i] = -slope * t.shift[1];
+      by_a[i] = -slope * finite(t.shift[0]);
+      by_b[i] = -slope * finite(t.shift[1]);
     });
     return {slopes[0].to(y.device()), slopes[1].to(y.device()), slopes[2].to(y.device())};
   }
@@ -136,9 +143,6 @@ Tensor value(Family family, std::int64_t which, const Tensor& y, const Tensor& a
                       t[1].to(at::kDouble), t[2].to(at::kDouble));
 }
 
-/// The largest number of a type: 2^(1 - e) (2 - epsilon) where the smallest normal one is 2^e.
-double largest(at::ScalarType type) { return (2 - epsilon(type)) * (2 / smallest_normal(type)); }
-
 at::ScalarType type_of(const at::TensorOptions& options) {
   return at::typeMetaToScalarType(options.dtype());
 }
@@ -155,23 +159,38 @@ Tensor tail(Family family, Tail which, const Tensor& y, const Tensor& a, const T
   return value(family, static_cast<std::int64_t>(which), y, a, b);
 }
 
-Tensor tail_of_log(Family family, Tail which, const Tensor& x, const Tensor& a, const Tensor& b) {
-  const Tensor wide = x.to(at::kDouble);
-  const Tensor at_zero = wide <= 0;
-  const Tensor inside = tail(family, which, wide.masked_fill(at_zero, 1).log(), a, b);
-  return inside
-      .masked_fill(at_zero, which == Tail::kLogCdf ? -std::numeric_limits<double>::infinity() : 0.0)
-      .to(at::result_type(x, a));
-}
-
 Tensor positive_draw(const Tensor& draw, const at::TensorOptions& options) {
   const at::ScalarType type = type_of(options);
-  return draw.clamp(smallest_normal(type), largest(type)).to(options);
+  return draw.clamp(smallest_normal(type), largest_number(type)).to(options);
+}
+
+Tensor exp_draw(const Tensor& log_draw, const at::TensorOptions& options) {
+  // Clamped before the exponential, at whose infinity the gradient is 0 * inf; a little inside, so
+  // that the exponential itself does not round beyond.
+  const at::ScalarType type = type_of(options);
+  const double inside = 1 - std::max(1e-8, 2 * epsilon(log_draw.scalar_type()));
+  return log_draw
+      .clamp(std::log(smallest_normal(type)) * inside, std::log(largest_number(type)) * inside)
+      .exp()
+      .to(options);
 }
 
 Tensor finite_draw(const Tensor& draw, const at::TensorOptions& options) {
-  const double bound = largest(type_of(options));
+  const double bound = largest_number(type_of(options));
   return draw.clamp(-bound, bound).to(options);
+}
+
+Tensor finite_draw(const Tensor& draw, std::initializer_list<Tensor> parameters) {
+  const double bound = largest_number(draw.scalar_type());
+  constexpr double kLargestNoise = 1e20;
+  constexpr std::int64_t kFew = 4096;  // quicker clamped than looked after
+  const bool is_finite = draw.numel() > kFew &&
+                         std::all_of(parameters.begin(), parameters.end(), [&](const Tensor& t) {
+                           const Tensor own = unexpanded(t);
+                           return all_at_most(own, bound / kLargestNoise / 2) &&
+                                  all_at_least(own, -bound / kLargestNoise / 2);
+                         });
+  return is_finite ? draw : draw.clamp(-bound, bound);
 }
 
 Tensor fraction_draw(const Tensor& draw, const at::TensorOptions& options) {

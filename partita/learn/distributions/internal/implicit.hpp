@@ -10,6 +10,8 @@
 // InvalidArgument.
 #pragma once
 
+#include <initializer_list>
+
 #include "partita/learn/tensor.hpp"
 
 namespace partita::distributions {
@@ -28,18 +30,22 @@ Tensor implicit_draw(Family family, const Tensor& y, const Tensor& a, const Tens
 /// parameters.
 Tensor tail(Family family, Tail which, const Tensor& y, const Tensor& a, const Tensor& b = {});
 
-/// tail() of y = log(x), in the type of x and a. At x = 0 its gradient is 0.
-Tensor tail_of_log(Family family, Tail which, const Tensor& x, const Tensor& a,
-                   const Tensor& b = {});
+// What draws round to. All are of the type and on the device of `options`, and where a draw was
+// moved it has no gradient.
 
-/// `draw` in the type and on the device of `options`, moved to the nearest normal positive number
-/// where it rounds to 0 or overflows there.
+/// `draw`, moved to the nearest normal positive number where it rounds to 0 or overflows.
 Tensor positive_draw(const Tensor& draw, const at::TensorOptions& options);
 
-/// Likewise for a draw of either sign.
-Tensor finite_draw(const Tensor& draw, const at::TensorOptions& options);
+/// The same for e^log_draw, which may overflow before it is moved.
+Tensor exp_draw(const Tensor& log_draw, const at::TensorOptions& options);
 
-/// Likewise for a draw in (0, 1).
+/// The same for a draw of either sign.
+Tensor finite_draw(const Tensor& draw, const at::TensorOptions& options);
+/// finite_draw() in its own type, of loc + scale * noise, where |noise| <= 1e20: looks at the draws
+/// only if a parameter is large enough that one may be infinite.
+Tensor finite_draw(const Tensor& draw, std::initializer_list<Tensor> parameters);
+
+/// The same for a draw in (0, 1).
 Tensor fraction_draw(const Tensor& draw, const at::TensorOptions& options);
 
 }  // namespace partita::distributions

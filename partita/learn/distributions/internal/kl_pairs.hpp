@@ -7,6 +7,7 @@
 #include <numbers>
 #include <vector>
 
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/kl.hpp"
 
 namespace partita::distributions::internal {
@@ -17,11 +18,6 @@ std::vector<KlPair> discrete_kl_pairs();      ///< whole numbers, categories
 std::vector<KlPair> multivariate_kl_pairs();  ///< vectors, and distributions made of others
 std::vector<KlPair> positive_kl_pairs();      ///< a half-line
 std::vector<KlPair> real_kl_pairs();          ///< the real line, a circle
-
-/// r - 1 - log(r) >= 0 from r - 1 and log(r), without the cancellation near r = 1.
-Tensor gap(const Tensor& r_minus_1, const Tensor& log_r);
-/// The same for r = a / b, where a, b > 0.
-Tensor ratio_gap(const Tensor& a, const Tensor& b);
 
 /// `divergence` where `finite`, else +inf.
 Tensor infinite_unless(const Tensor& finite, const Tensor& divergence);

@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
 #include <vector>
 
@@ -49,18 +50,104 @@ struct LogSumExp : torch::autograd::Function<LogSumExp> {
   }
 };
 
+struct WithSlope : torch::autograd::Function<WithSlope> {
+  static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x, std::int64_t value,
+                        std::int64_t slope) {
+    ctx->save_for_backward({x});
+    ctx->saved_data["slope"] = slope;
+    return reinterpret_cast<Elementwise>(value)(x);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 const torch::autograd::variable_list& gradients) {
+    const Tensor x = ctx->get_saved_variables()[0];
+    const Tensor slope = reinterpret_cast<Elementwise>(ctx->saved_data["slope"].toInt())(x);
+    return {gradients[0] * slope.masked_fill(slope.isinf(), 0), Tensor(), Tensor()};
+  }
+};
+
+/// From here on e^v overflows in every type, and e^v - v is not inf - inf.
+Tensor below_overflow(const Tensor& v) { return v.clamp_max(1e4); }
+
+/// e^v exp(-e^v).
+Tensor density_of_exp(const Tensor& v) {
+  const Tensor z = below_overflow(v);
+  return (z - z.exp()).exp();
+}
+
 }  // namespace
 
+Tensor with_slope(const Tensor& x, Elementwise value, Elementwise slope) {
+  if (!at::GradMode::is_enabled() || !x.requires_grad()) return value(x);
+  return WithSlope::apply(x, reinterpret_cast<std::int64_t>(value),
+                          reinterpret_cast<std::int64_t>(slope));
+}
+
+Tensor one_minus_exp(const Tensor& x) {
+  return with_slope(
+      x, [](const Tensor& t) { return -at::expm1(t); }, [](const Tensor& t) { return -t.exp(); });
+}
+
 Tensor log1mexp(const Tensor& x) {
-  const Tensor near = x > -std::numbers::ln2;
-  // The branch that is not taken sees a number at which its gradient is finite.
-  return at::where(near, (-at::expm1(x.masked_fill(near.logical_not(), -1))).log(),
-                   at::log1p(-x.masked_fill(near, -1).exp()));
+  return with_slope(
+      x,
+      [](const Tensor& t) {
+        return at::where(t > -std::numbers::ln2, (-at::expm1(t)).log(), at::log1p(-t.exp()));
+      },
+      [](const Tensor& t) { return -at::expm1(-t).reciprocal(); });
+}
+
+Tensor sigmoid_of(const Tensor& x) {
+  return with_slope(
+      x, [](const Tensor& t) { return t.sigmoid(); },
+      [](const Tensor& t) { return t.sigmoid() * (-t).sigmoid(); });
+}
+
+Tensor log_normal_cdf(const Tensor& x) {
+  return with_slope(
+      x, [](const Tensor& t) { return at::special_log_ndtr(t); },
+      [](const Tensor& t) {
+        return std::sqrt(2 / kPi) / at::special_erfcx(t * -std::numbers::sqrt2 / 2);
+      });
+}
+
+Tensor exp_of(const Tensor& x) {
+  constexpr Elementwise kItself = [](const Tensor& t) { return t.exp(); };
+  return with_slope(x, kItself, kItself);
+}
+
+Tensor exp_of_minus_exp(const Tensor& v) {
+  return with_slope(
+      v, [](const Tensor& t) { return (-t.exp()).exp(); },
+      [](const Tensor& t) { return -density_of_exp(t); });
+}
+
+Tensor minus_exp(const Tensor& v) { return -exp_of(v); }
+
+Tensor one_minus_exp_of_minus_exp(const Tensor& v) {
+  return with_slope(
+      v, [](const Tensor& t) { return -at::expm1(-t.exp()); },
+      [](const Tensor& t) { return density_of_exp(t); });
 }
 
 Tensor log1mexp_of_exp(const Tensor& v) {
-  const Tensor far = v < -40;  // log(1 - exp(-x)) = log x - x/2 + ...
-  return at::where(far, v, log1mexp(-v.masked_fill(far, 0).exp()));
+  return with_slope(
+      v,
+      [](const Tensor& t) {
+        // log(1 - exp(-x)) = log x - x/2 + ...
+        return at::where(t < -40, t, log1mexp(-t.exp()));
+      },
+      [](const Tensor& t) {
+        const Tensor z = below_overflow(t);
+        return (z - z.exp() - log1mexp_of_exp(z)).exp();
+      });
+}
+
+Tensor with_derivatives_of(const Tensor& other, const Tensor& value) {
+  if (!at::GradMode::is_enabled() || !other.requires_grad()) return value;
+  const Tensor finite = other.isfinite();
+  const Tensor slopes = at::where(finite, other, other.detach());
+  return value.detach() + (slopes - slopes.detach()).masked_fill(finite.logical_not(), 0);
 }
 
 Tensor log_or_minus_infinity(const Tensor& x) {
@@ -84,8 +171,11 @@ Tensor log1m_or_minus_infinity(const Tensor& x) {
 }
 
 Tensor times(const Tensor& weight, const Tensor& log_prob) {
-  const Tensor never = (weight == 0).logical_and(log_prob == -kInfinity);
-  return weight * at::where(never, at::zeros({}, log_prob.options()), log_prob);
+  const Tensor impossible = log_prob == -kInfinity;
+  const Tensor never = (weight == 0).logical_and(impossible);
+  const Tensor score = at::where(never, at::zeros({}, log_prob.options()), log_prob);
+  if (!at::GradMode::is_enabled() || !weight.requires_grad()) return weight * score;
+  return at::where(impossible, weight.detach(), weight) * score;
 }
 
 bool all_finite(const Tensor& x) {
@@ -95,12 +185,24 @@ bool all_finite(const Tensor& x) {
 
 Tensor in_double(const Tensor& x) { return x.to(at::kDouble); }
 
+Tensor widened(const Tensor& x) {
+  const bool is_half = x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16;
+  return x.is_cpu() && is_half ? x.to(at::kFloat) : x;
+}
+
 bool all_at_least(const Tensor& x, double least) {
   return x.is_cpu() && (x.numel() == 0 || x.detach().amin().item<double>() >= least);
 }
 
 bool all_at_most(const Tensor& x, double greatest) {
   return x.is_cpu() && (x.numel() == 0 || x.detach().amax().item<double>() <= greatest);
+}
+
+bool all_within(const Tensor& x, double least, double greatest) {
+  if (!x.is_cpu()) return false;
+  if (x.numel() == 0) return true;
+  const auto [low, high] = at::aminmax(x.detach());
+  return low.item<double>() >= least && high.item<double>() <= greatest;
 }
 
 at::ScalarType log_gamma_type(std::initializer_list<Tensor> arguments) {

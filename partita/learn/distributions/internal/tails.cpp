@@ -110,19 +110,23 @@ Tails gamma_tails(double y, double a) {
     total += term;
     moment += term * u;
   };
+  // a t - x (e^t - 1), whose terms cancel where a and x are large and close.
+  const auto fall = [=](double t) {
+    return a < 1e4 ? a * t - x * std::expm1(t) : (a - x) * t - x * expm1_minus(t);
+  };
   if (score < 0) {
     const double length = reach(a - x, x, [=](double u) {
-      return std::pair{-a * u - x * std::expm1(-u), -a + x * std::exp(-u)};
+      return std::pair{fall(-u), -a + x - x * -std::expm1(-u)};
     });
-    integrate(length, [&](double u, double w) { add(-a * u - x * std::expm1(-u), u, w); });
-    tails.log_lower = tails.log_density + std::log(total);
+    integrate(length, [&](double u, double w) { add(fall(-u), u, w); });
+    tails.log_lower = std::min(0.0, tails.log_density + std::log(total));
     tails.log_upper = log1mexp(tails.log_lower);
   } else {
     const double length = reach(x - a, x, [=](double u) {
-      return std::pair{a * u - x * std::expm1(u), a - x * std::exp(u)};
+      return std::pair{fall(u), a - x - x * std::expm1(u)};
     });
-    integrate(length, [&](double u, double w) { add(a * u - x * std::expm1(u), u, w); });
-    tails.log_upper = tails.log_density + std::log(total);
+    integrate(length, [&](double u, double w) { add(fall(u), u, w); });
+    tails.log_upper = std::min(0.0, tails.log_density + std::log(total));
     tails.log_lower = log1mexp(tails.log_upper);
   }
   tails.shift[0] = moment + std::abs(score) * total;

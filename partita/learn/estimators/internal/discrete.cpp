@@ -2,15 +2,31 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+#include <string_view>
+
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
 
 namespace partita::estimators {
 
+namespace {
+
+constexpr double kCertain = 1e30;
+
+}  // namespace
+
 const Distribution& base_of(const Distribution& distribution) {
   const auto* independent = dynamic_cast<const distributions::Independent*>(&distribution);
   return independent == nullptr ? distribution : base_of(independent->base_dist());
+}
+
+Tensor probs_of(const Distribution& distribution) {
+  const Distribution& base = base_of(distribution);
+  const auto* bits = dynamic_cast<const distributions::Bernoulli*>(&base);
+  return bits != nullptr ? bits->probs()
+                         : dynamic_cast<const distributions::OneHotCategorical&>(base).probs();
 }
 
 Tensor sum_event(const Tensor& value, const Distribution& distribution) {
@@ -25,10 +41,20 @@ Tensor unsqueeze_event(const Tensor& value, const Distribution& distribution) {
 std::optional<DiscreteVariables> DiscreteVariables::of(const Distribution& distribution) {
   const Distribution& base = base_of(distribution);
   if (const auto* bits = dynamic_cast<const distributions::Bernoulli*>(&base)) {
-    return DiscreteVariables{bits->logits(), false};
+    const auto& [name, parameter, constraint] = bits->parameters()[0];
+    constexpr double kMost = std::numeric_limits<double>::infinity();
+    const bool is_logits = std::string_view(name) == "logits";
+    const Tensor never = parameter == (is_logits ? -kMost : 0);
+    const Tensor always = parameter == (is_logits ? kMost : 1);
+    const Tensor inner = parameter.masked_fill(never.logical_or(always), 0.5);
+    return DiscreteVariables{(is_logits ? inner : at::logit(inner))
+                                 .masked_fill(never, -kCertain)
+                                 .masked_fill(always, kCertain),
+                             false};
   }
   if (const auto* vectors = dynamic_cast<const distributions::OneHotCategorical*>(&base)) {
-    return DiscreteVariables{vectors->logits(), true};
+    const Tensor logits = vectors->logits();
+    return DiscreteVariables{logits.masked_fill(logits.isinf(), -kCertain), true};
   }
   return std::nullopt;
 }

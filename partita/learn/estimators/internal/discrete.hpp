@@ -17,6 +17,10 @@ inline constexpr const char* kDiscrete = "Bernoulli, OneHotCategorical or an Ind
 /// The base of an Independent (of an Independent ...); any other distribution itself.
 const Distribution& base_of(const Distribution& distribution);
 
+/// The probabilities of a Bernoulli or a OneHotCategorical as the distribution has them: with a
+/// gradient at 0 and 1, too.
+Tensor probs_of(const Distribution& distribution);
+
 /// Sums the event out of a tensor that holds [batch, event] with the batch shape of `distribution`.
 Tensor sum_event(const Tensor& value, const Distribution& distribution);
 
@@ -25,6 +29,10 @@ Tensor unsqueeze_event(const Tensor& value, const Distribution& distribution);
 
 /// The perturbed logits z of a bit are logit + logistic noise, and the bit is z > 0; those of a
 /// one-hot vector are log-probability + Gumbel noise, and the vector marks the largest.
+///
+/// A variable of probability 0 or 1 has an infinite logit. Here that is one of +-1e30, whose
+/// sigmoid is as exact and whose derivative is 0 instead of 0 * inf; and no gradient passes it,
+/// since the logit's own by the probability is infinite.
 struct DiscreteVariables {
   Tensor logits;  ///< [batch, event]; normalized if one-hot
   bool one_hot;   ///< false for bits

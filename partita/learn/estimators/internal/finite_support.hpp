@@ -28,8 +28,8 @@ class FiniteSupport {
   Tensor at(const Tensor& numbers) const;
 
   struct Outcomes {
-    Tensor values;    ///< [N, batch, event]
-    Tensor log_prob;  ///< [N, batch], differentiable
+    Tensor values;  ///< [N, batch, event]
+    Tensor probs;   ///< [N, batch], differentiable, also where they are 0
   };
   /// All N = C^M of them, the last variable varying fastest.
   /// @throws InvalidArgument if there are more than 2^20 combinations.
@@ -40,6 +40,7 @@ class FiniteSupport {
 
   const Distribution* distribution_;
   Tensor log_prob_ = {};
+  Tensor probs_ = {};  ///< likewise
   Tensor table_ = {};  ///< [C, event of a variable]; undefined for one-hot vectors
 };
 

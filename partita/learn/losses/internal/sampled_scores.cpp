@@ -276,9 +276,10 @@ Tensor log_expected_targets(const NoiseDistribution& noise, std::int64_t k,
 
 void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
                    std::int64_t range) {
-  if (index.scalar_type() != at::kLong || index.sizes() != IntArrayRef{rows}) {
+  if (!at::isIntegralType(index.scalar_type(), /*includeBool=*/false) ||
+      index.sizes() != IntArrayRef{rows}) {
     throw InvalidArgument(
-        argument, fmt::format("expected int64 [{}], one for each row of hidden, got {} {}", rows,
+        argument, fmt::format("expected integers [{}], one for each row of hidden, got {} {}", rows,
                               at::toString(index.scalar_type()), to_string(index.sizes())));
   }
   const Tensor outside = (index < 0).logical_or(index >= range);

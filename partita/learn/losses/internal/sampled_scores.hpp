@@ -42,7 +42,7 @@ CorrectedScores corrected_scores(const NoiseDistribution& noise, std::int64_t k,
 /// Which draws of noise equal the target of their row, bool [B, k].
 Tensor accidental_hits(const Tensor& targets, const Tensor& noise);
 
-/// @throws InvalidArgument unless `index` is int64 [rows] in [0, range).
+/// @throws InvalidArgument unless `index` is integers [rows] in [0, range).
 void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
                    std::int64_t range);
 
