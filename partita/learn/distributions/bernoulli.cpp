@@ -24,9 +24,9 @@ struct LogProb : torch::autograd::Function<LogProb> {
     // v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are exactly 0 or the logit that
     // counts.
     Tensor log_p = (value * logits).sub_(logits.relu()).add_(at::log_sigmoid(logits.abs()));
-    // An infinite logit gives 0 * inf or inf - inf, which the sum reveals in one pass. On other
-    // devices it would have to be waited for.
-    const bool finite = log_p.is_cpu() && std::isfinite(log_p.sum().item<double>());
+    // An infinite logit gives 0 * inf or inf - inf, which the sum of them reveals in one pass. On
+    // other devices it would have to be waited for.
+    const bool finite = logits.is_cpu() && std::isfinite(unexpanded(logits).sum().item<double>());
     if (!finite) {
       const double most = logits.scalar_type() == at::kHalf ? 6e4 : 1e38;
       const Tensor z = logits.clamp(-most, most);

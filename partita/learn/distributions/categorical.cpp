@@ -14,7 +14,7 @@ namespace partita::distributions {
 namespace {
 
 /// look_up() for a contiguous table on the CPU that needs no gradient, less each row's offset:
-/// without an index for every dimension.
+/// without an index for every dimension. -inf where there is no such category.
 Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& value) {
   const IntArrayRef batch = offset.sizes();
   const Tensor columns = value.expand(at::infer_size(value.sizes(), batch)).contiguous();
@@ -26,9 +26,12 @@ Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& val
     const auto* from = table.data_ptr<scalar_t>();
     const auto* less = offset.data_ptr<scalar_t>();
     auto* to = out.data_ptr<scalar_t>();
+    constexpr auto nothing = -std::numeric_limits<scalar_t>::infinity();
     for (std::int64_t i = 0; i < out.numel(); i += rows) {
       for (std::int64_t row = 0; row < rows; ++row) {
-        to[i + row] = from[row * categories + chosen[i + row]] - less[row];
+        const std::int64_t column = chosen[i + row];
+        const bool fits = 0 <= column && column < categories;
+        to[i + row] = fits ? from[row * categories + column] - less[row] : nothing;
       }
     }
   });
@@ -99,7 +102,18 @@ Tensor Categorical::do_sample(IntArrayRef sample_shape, const Random& random) co
       .view(extended_shape(sample_shape));
 }
 
+Constraint Categorical::scored() const {
+  Constraint all = support();
+  all.is_everything = true;
+  return all;
+}
+
 Tensor Categorical::do_log_prob(const Tensor& value) const {
+  if (value.is_floating_point()) {
+    const Tensor inside = support().check(value);
+    return do_log_prob(value.masked_fill(inside.logical_not(), -1).to(at::kLong))
+        .masked_fill(value.isnan(), kNaN);
+  }
   const Tensor index = value.to(at::kLong);
   Tensor table = parameter(0);
   Tensor total = is_logits_ ? log_sum_exp(table) : table.sum(-1).log();
@@ -114,8 +128,11 @@ Tensor Categorical::do_log_prob(const Tensor& value) const {
   const bool is_plain = table.is_cpu() && table.is_contiguous() && index.is_cpu() &&
                         (table.scalar_type() == at::kFloat || table.scalar_type() == at::kDouble);
   if (is_logits_ && !records && is_plain) return look_up_less(table, total, index);
-  const Tensor chosen = look_up(table, index);
-  return (is_logits_ ? chosen : log_or_minus_infinity(chosen)) - total;
+  const bool fits = all_within(index, 0, static_cast<double>(categories() - 1));
+  const Tensor chosen = look_up(table, fits ? index : index.clamp(0, categories() - 1));
+  const Tensor log_p = (is_logits_ ? chosen : log_or_minus_infinity(chosen)) - total;
+  if (fits) return log_p;
+  return log_p.masked_fill((index < 0).logical_or(index >= categories()), -kInfinity);
 }
 
 Tensor Categorical::at_step(const Tensor& log_table, const Tensor& value, double below,

@@ -45,6 +45,8 @@ class Categorical : public Distribution {
   }
   Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
+  /// All numbers: do_log_prob() looks at each index anyway.
+  Constraint scored() const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
