@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "partita/learn/distributions/internal/coin.hpp"
-#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -81,16 +80,8 @@ Tensor Binomial::do_log_survival(const Tensor& value) const {
 }
 
 Tensor Binomial::do_log_prob(const Tensor& value) const {
-  const Tensor n = in_double(total_count());
-  const Tensor k = in_double(value);
-  const Coin wide{in_double(parameter(1)), is_logits_};
-  // Where nothing is to be chosen, or one side is certain.
-  const Tensor simple = (k == 0).logical_or(k == n).logical_or(wide.is_certain());
-  const Coin coin = wide.where_not(simple);
-  const Tensor log_p =
-      at::where(simple, wide.log_prob(k, n - k),
-                log_binomial_term(k.masked_fill(simple, 1), (n - k).masked_fill(simple, 1),
-                                  coin.probs(), coin.log_probs(), coin.log_failure_probs()));
+  const Tensor log_p = log_binomial(in_double(total_count()), in_double(value),
+                                    Coin{in_double(parameter(1)), is_logits_});
   return log_p.to(at::result_type(value, total_count()));
 }
 

@@ -304,11 +304,14 @@ const Constraint& lower_cholesky() {
 const Constraint& corr_cholesky() {
   static const Constraint it{
       "a lower triangular matrix with a positive diagonal and rows of length 1", 2, false,
-      if_square([](const Tensor& x) {
-        const double tolerance = std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
-        return is_lower_cholesky(x).logical_and(
-            ((x.square().sum(-1) - 1).abs() <= tolerance).all(-1));
-      }),
+      [](const Tensor& matrix) {
+        // That of the type in which it was rounded.
+        const double tolerance = std::max(1e-6, std::sqrt(epsilon(matrix.scalar_type())));
+        return if_square([tolerance](const Tensor& x) {
+          return is_lower_cholesky(x).logical_and(
+              ((x.square().sum(-1) - 1).abs() <= tolerance).all(-1));
+        })(matrix);
+      },
       Form::corr_cholesky};
   return it;
 }

@@ -286,9 +286,9 @@ UnivariateTails Distribution::tails(const Tensor& low, const Tensor& high) const
   const DistributionPtr wide = !type || *type == at::kDouble
                                    ? DistributionPtr(DistributionPtr(), this)
                                    : with_type(at::kDouble);
-  return {.log_cdf = [wide](const Tensor& x) { return wide->do_log_cdf(x); },
-          .log_survival = [wide](const Tensor& x) { return wide->do_log_survival(x); },
-          .log_prob = [wide](const Tensor& x) { return wide->do_log_prob(x); },
+  return {.log_cdf = [wide](const Tensor& x) { return wide->log_cdf_anywhere(x); },
+          .log_survival = [wide](const Tensor& x) { return wide->log_survival_anywhere(x); },
+          .log_prob = [wide](const Tensor& x) { return wide->log_prob_anywhere(x); },
           .is_discrete = all.is_discrete,
           .low = end(low, all.lower, -kInfinity),
           .high = end(high, all.upper, kInfinity)};

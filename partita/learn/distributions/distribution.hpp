@@ -177,6 +177,8 @@ class Distribution {
   /// overrides do_sample, one with it do_rsample.
   virtual Tensor do_sample(IntArrayRef sample_shape, const Random& random) const;
   virtual Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const;
+  /// Draws that were made in single precision, in the type of the parameters.
+  virtual Tensor narrowed(const Tensor& draws) const;
   // The value has been checked.
   virtual Tensor do_log_prob(const Tensor& value) const = 0;
   virtual Tensor do_cdf(const Tensor& value) const;
@@ -197,6 +199,8 @@ class Distribution {
   virtual Constraint scored() const { return support(); }
   /// The largest number of a discrete support, continued to either side, that is at most `value`.
   virtual Tensor rounded_down(const Tensor& value) const { return value.floor(); }
+  /// The smallest that is at least `value`.
+  virtual Tensor rounded_up(const Tensor& value) const { return value.ceil(); }
 
   Shape batch_shape_;
   Shape event_shape_;
@@ -227,7 +231,6 @@ class Distribution {
   bool is_narrow() const;
   /// The same distribution with parameters of another type.
   DistributionPtr with_type(at::ScalarType type) const;
-  Tensor narrowed(const Tensor& draws) const;
 
   // These call what they are made of without checking the value a second time.
   friend class Independent;

@@ -42,7 +42,13 @@ Tensor Frechet::variance() const {
 }
 
 Tensor Frechet::log_exponential(const Tensor& value) const {
-  return -concentration() * (value.log() - scale().log());
+  // At the ends it is infinite, and has no gradient.
+  const Tensor zero = value == 0;
+  const Tensor infinite = value == kInfinity;
+  return (-concentration() *
+          (value.masked_fill(zero.logical_or(infinite), 1).log() - scale().log()))
+      .masked_fill(zero, kInfinity)
+      .masked_fill(infinite, -kInfinity);
 }
 
 Tensor Frechet::do_rsample(IntArrayRef sample_shape, const Random& random) const {
@@ -54,24 +60,18 @@ Tensor Frechet::do_log_prob(const Tensor& value) const {
   // Infinite at both ends, where the sum of its terms would be NaN.
   const Tensor end = (value == 0).logical_or(value == kInfinity);
   const Tensor v = log_exponential(value.masked_fill(end, 1)).clamp_max(1e4);
-  return (concentration().log() - scale().log() + v * (1 + concentration().reciprocal()) -
-          exp_of(v))
+  return ((concentration() / scale()).log() + v * (1 + concentration().reciprocal()) + minus_exp(v))
       .masked_fill(end, -kInfinity);
 }
 
 Tensor Frechet::do_cdf(const Tensor& value) const {
-  const Tensor zero = value == 0;
-  return exp_of_minus_exp(log_exponential(value.masked_fill(zero, 1))).masked_fill(zero, 0);
+  return exp_of_minus_exp(log_exponential(value));
 }
 
-Tensor Frechet::do_log_cdf(const Tensor& value) const {
-  const Tensor zero = value == 0;
-  return minus_exp(log_exponential(value.masked_fill(zero, 1))).masked_fill(zero, -kInfinity);
-}
+Tensor Frechet::do_log_cdf(const Tensor& value) const { return minus_exp(log_exponential(value)); }
 
 Tensor Frechet::do_log_survival(const Tensor& value) const {
-  const Tensor zero = value == 0;
-  return log1mexp_of_exp(log_exponential(value.masked_fill(zero, 1))).masked_fill(zero, 0);
+  return log1mexp_of_exp(log_exponential(value));
 }
 
 Tensor Frechet::do_icdf(const Tensor& probability) const {

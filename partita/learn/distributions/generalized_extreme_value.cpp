@@ -78,7 +78,7 @@ Tensor GeneralizedExtremeValue::do_log_prob(const Tensor& value) const {
   const Tensor z = (value - loc()) / scale();
   // e^-g is infinite in every type below -1e4; at -inf, the sum would be NaN.
   const Tensor g = log1p_over(below_end(z, c, 2 * epsilon(value.scalar_type())), c).clamp_min(-1e4);
-  return -scale().log() - (1 + c) * g - exp_of(-g);
+  return -scale().log() - (1 + c) * g + minus_exp(-g);
 }
 
 Tensor GeneralizedExtremeValue::do_cdf(const Tensor& value) const {

@@ -63,7 +63,7 @@ Tensor GeneralizedPareto::do_log_prob(const Tensor& value) const {
 }
 
 Tensor GeneralizedPareto::do_cdf(const Tensor& value) const {
-  return -at::expm1(do_log_survival(value));
+  return one_minus_exp(do_log_survival(value));
 }
 
 Tensor GeneralizedPareto::do_log_cdf(const Tensor& value) const {

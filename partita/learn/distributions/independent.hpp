@@ -45,6 +45,8 @@ class Independent : public Distribution {
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
   Tensor do_isf(const Tensor& probability) const override;
+  Tensor rounded_down(const Tensor& value) const override { return base_->rounded_down(value); }
+  Tensor rounded_up(const Tensor& value) const override { return base_->rounded_up(value); }
 
  private:
   DistributionPtr base_;

@@ -16,7 +16,7 @@ Tensor Logistic::variance() const { return scale().square() * (kPi * kPi / 3); }
 
 Tensor Logistic::do_rsample(IntArrayRef sample_shape, const Random& random) const {
   return finite_draw(loc() + scale() * random.logistic(extended_shape(sample_shape), options()),
-                     options());
+                     {loc(), scale()});
 }
 
 Tensor Logistic::do_log_prob(const Tensor& value) const {

@@ -139,6 +139,16 @@ Tensor MixtureSameFamily::do_log_survival_from(const Tensor& value) const {
   return log_average(component_->do_log_survival_from(value.unsqueeze(-1)));
 }
 
+// To the nearest number of any component.
+
+Tensor MixtureSameFamily::rounded_down(const Tensor& value) const {
+  return component_->rounded_down(value.unsqueeze(-1)).amax(-1);
+}
+
+Tensor MixtureSameFamily::rounded_up(const Tensor& value) const {
+  return component_->rounded_up(value.unsqueeze(-1)).amin(-1);
+}
+
 std::pair<Tensor, Tensor> MixtureSameFamily::ends() const {
   const Tensor none = mixture_.probs() == 0;
   const auto end = [&](double p) {

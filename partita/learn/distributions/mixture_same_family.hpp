@@ -45,6 +45,8 @@ class MixtureSameFamily : public Distribution {
   Tensor do_log_survival_from(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
   Tensor do_isf(const Tensor& probability) const override;
+  Tensor rounded_down(const Tensor& value) const override;
+  Tensor rounded_up(const Tensor& value) const override;
 
  private:
   /// The dimension of the components, from the end of a sample.

@@ -5,7 +5,6 @@
 #include "partita/learn/distributions/internal/coin.hpp"
 #include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
-#include "partita/learn/distributions/poisson.hpp"
 
 namespace partita::distributions {
 
@@ -39,14 +38,19 @@ Tensor Multinomial::entropy() const {
   // numbers, where log n! and sum_i log x_i! are large. Each count is binomial.
   const Tensor n = in_double(total_count());
   const Tensor p = in_double(probs());
+  const auto log_poisson = [](const Tensor& k, const Tensor& rate) {
+    const Tensor none = k == 0;
+    return at::where(none, -rate,
+                     log_poisson_term(k.masked_fill(none, 1), rate, log_or_minus_infinity(rate)));
+  };
   const Tensor means = n.unsqueeze(-1) * p;
   const Tensor counts =
       binomial_expectation(n.unsqueeze(-1), Coin{p, false},
                            [&](const Tensor& k, const Tensor& /*log_p*/) {
-                             return Poisson(means, false).log_prob(k).masked_fill(means == 0, 0);
+                             return log_poisson(k, means).masked_fill(means == 0, 0);
                            })
           .sum(-1);
-  return (Poisson(n, false).log_prob(n) - counts).to(total_count().scalar_type());
+  return (log_poisson(n, n) - counts).to(total_count().scalar_type());
 }
 
 Tensor Multinomial::mean() const { return total_count().unsqueeze(-1) * probs(); }

@@ -23,13 +23,11 @@ Rademacher::Rademacher(IntArrayRef batch_shape, const at::TensorOptions& options
 }
 
 Constraint Rademacher::support() const {
-  return {"-1 or 1",
-          0,
-          true,
-          [](const Tensor& x) { return (x == -1).logical_or(x == 1); },
-          Constraint::Form::other,
-          at::scalar_tensor(-1.0),
-          at::scalar_tensor(1.0)};
+  Constraint signs{"-1 or 1", 0, true,
+                   [](const Tensor& x) { return (x == -1).logical_or(x == 1); }};
+  signs.lower = at::scalar_tensor(-1.0);
+  signs.upper = at::scalar_tensor(1.0);
+  return signs;
 }
 
 Tensor Rademacher::entropy() const { return at::full(batch_shape(), std::numbers::ln2, options_); }
@@ -54,9 +52,7 @@ Tensor Rademacher::do_log_prob(const Tensor& value) const {
 }
 
 Tensor Rademacher::do_cdf(const Tensor& value) const {
-  // Two steps, at -1 and 1.
-  const Tensor steps = (value >= -1).to(options_.dtype()) + (value >= 1).to(options_.dtype());
-  return (0.5 * steps).expand(at::infer_size(value.sizes(), batch_shape()));
+  return (0.75 + 0.25 * value).expand(at::infer_size(value.sizes(), batch_shape()));
 }
 
 }  // namespace partita::distributions

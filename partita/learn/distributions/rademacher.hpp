@@ -36,6 +36,7 @@ class Rademacher : public Distribution {
   Tensor rounded_down(const Tensor& value) const override {
     return 2 * ((value + 1) / 2).floor() - 1;
   }
+  Tensor rounded_up(const Tensor& value) const override { return -rounded_down(-value); }
 
  private:
   at::TensorOptions options_;

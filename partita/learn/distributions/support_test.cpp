@@ -145,9 +145,9 @@ TEST(EveryDistribution, OutsideTheSupportThereIsNothing) {
          std::vector<Tensor> at = learned(*d);
          // Where all numbers are in the support the infinite ones have no useful gradient.
          const Tensor finite = anywhere(*d, type, 1e20).set_requires_grad(true);
-         // Of a power of an exponential the slope itself overflows.
-         const bool has_slope =
-             !d->support().is_discrete && !d->parameters().empty() && type == at::kDouble;
+         // Of a power of an exponential, or of one in single precision, the slope itself overflows.
+         const bool overflows = type == at::kFloat && std::string(d->name()) == "Frechet";
+         const bool has_slope = !d->support().is_discrete && !d->parameters().empty() && !overflows;
          if (has_slope) at.push_back(finite);
          const Tensor log_prob = d->log_prob(finite);
          Tensor outside = d->support().check(finite).logical_not().expand(log_prob.sizes());
@@ -174,7 +174,6 @@ TEST(EveryDistribution, OutsideTheSupportThereIsNothing) {
          EXPECT_TRUE(is_circle || (cdf.diff(1, 0) >= -1e-9).all().item<bool>()) << cdf;
          EXPECT_TRUE((cdf[0] == 0).all().item<bool>());
          EXPECT_TRUE((cdf[-1] == 1).all().item<bool>());
-         if (std::string(d->name()) == "TruncatedNormal") at.clear();  // NaN at ends that are not 0
          expect_finite_gradients(cdf, at, "cdf");
          const Tensor log_cdf = d->log_cdf(leaf);
          EXPECT_TRUE((log_cdf <= 0).all().item<bool>());

@@ -127,6 +127,7 @@ Tensor TransformedDistribution::preimage(const Tensor& value) const {
 
 Tensor TransformedDistribution::on_support(const Tensor& x, const Tensor& value) const {
   const Constraint base = base_->support();
+  if (!base.is_discrete && !base.lower.defined() && !base.upper.defined()) return x;
   Tensor nearest = base.is_discrete ? x.round() : x;
   if (base.lower.defined()) nearest = at::maximum(nearest, base.lower.to(x.options()));
   if (base.upper.defined()) nearest = at::minimum(nearest, base.upper.to(x.options()));
@@ -193,12 +194,6 @@ Tensor TransformedDistribution::do_log_survival(const Tensor& value) const {
       [&](const Tensor& x) { return base_->do_log_cdf_below(x); });
 }
 
-Tensor TransformedDistribution::rounded_down(const Tensor& value) const {
-  return transform_(by_direction(
-      preimage(value), [&](const Tensor& x) { return base_->rounded_down(x); },
-      [&](const Tensor& x) { return -base_->rounded_down(-x); }));
-}
-
 Tensor TransformedDistribution::do_log_cdf_below(const Tensor& value) const {
   return by_direction(
       preimage(value), [&](const Tensor& x) { return base_->do_log_cdf_below(x); },
@@ -209,6 +204,16 @@ Tensor TransformedDistribution::do_log_survival_from(const Tensor& value) const 
   return by_direction(
       preimage(value), [&](const Tensor& x) { return base_->do_log_survival_from(x); },
       [&](const Tensor& x) { return base_->log_cdf_anywhere(x); });
+}
+
+Tensor TransformedDistribution::rounded(const Tensor& value, bool up) const {
+  const auto down_there = [&](const Tensor& x) { return base_->rounded_down(x); };
+  const auto up_there = [&](const Tensor& x) { return base_->rounded_up(x); };
+  const Tensor x = preimage(value);
+  const Tensor y = transform_(up ? by_direction(x, up_there, down_there)
+                                 : by_direction(x, down_there, up_there));
+  // What no number maps to stays outside.
+  return at::where(x.isnan(), value, y.to(value.scalar_type()));
 }
 
 Tensor TransformedDistribution::upper_end(const Tensor& probability) const {

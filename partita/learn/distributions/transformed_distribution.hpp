@@ -52,10 +52,11 @@ class TransformedDistribution : public Distribution {
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
-  Tensor rounded_down(const Tensor& value) const override;
   Tensor do_isf(const Tensor& probability) const override;
   Tensor do_log_cdf_below(const Tensor& value) const override;
   Tensor do_log_survival_from(const Tensor& value) const override;
+  Tensor rounded_down(const Tensor& value) const override { return rounded(value, false); }
+  Tensor rounded_up(const Tensor& value) const override { return rounded(value, true); }
 
  private:
   bool is_discrete() const { return base_->support().is_discrete; }
@@ -64,6 +65,8 @@ class TransformedDistribution : public Distribution {
   /// x = f^-1(value), moved to the nearest whole number (of a discrete base) and within the bounds
   /// of the base's support if only rounding took it from there: if f leads back to `value`.
   Tensor on_support(const Tensor& x, const Tensor& value) const;
+  /// f of the base's numbers nearest to f^-1(value), on the side that is meant.
+  Tensor rounded(const Tensor& value, bool up) const;
   /// rising(x) where the transforms increase, falling(x) where they decrease.
   Tensor by_direction(const Tensor& x, const std::function<Tensor(const Tensor&)>& rising,
                       const std::function<Tensor(const Tensor&)>& falling) const;

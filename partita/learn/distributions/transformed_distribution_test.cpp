@@ -123,6 +123,8 @@ TEST(TransformedDistribution, FallingTransformsOfCounts) {
   EXPECT_NEAR(q.cdf(number(-3)).item<double>(), 0.576809918873156, 1e-14);
   EXPECT_NEAR(q.log_survival(number(-3)).exp().item<double>(), 0.423190081126844, 1e-14);
   EXPECT_NEAR(q.log_prob(number(-3)).exp().item<double>(), 0.224041807655388, 1e-14);
+  EXPECT_EQ(q.cdf(number(0)).item<double>(), 1);
+  EXPECT_EQ(q.log_survival(number(0)).item<double>(), -kInfinity);
   EXPECT_NEAR(q.entropy().item<double>(), Poisson(number(3)).entropy().item<double>(), 0);
 }
 
@@ -130,6 +132,9 @@ TEST(TransformedDistribution, ScalingCountsChangesNoProbability) {
   const TransformedDistribution q(Poisson(number(3)), {AffineTransform(1, 2)}, false);
   const Tensor y = 1 + 2 * at::arange(60, at::kDouble);
   EXPECT_NEAR(q.log_prob(y).exp().sum().item<double>(), 1, 1e-14);
+  EXPECT_EQ(q.log_prob(number(2)).item<double>(), -kInfinity);  // between two values
+  EXPECT_NEAR(q.cdf(number(2)).item<double>(), std::exp(-3), 1e-16);
+  EXPECT_EQ(q.cdf(number(0)).item<double>(), 0);
   EXPECT_NEAR(q.mean().item<double>(), 7, 1e-15);
   EXPECT_NEAR(q.variance().item<double>(), 12, 1e-14);
 }
@@ -181,6 +186,11 @@ TEST(TransformedDistribution, MessagesNameWhatWasBuilt) {
   EXPECT_EQ(message_of<InvalidArgument>([&] { (void)q.rsample(Stream{}); }),
             "rsample: not available for TransformedDistribution: its draws have no gradient; use "
             "sample() with a score-function estimator");
+  // Without validation nothing is refused, by the base either.
+  const TransformedDistribution unchecked(Gamma(2, 1), {AffineTransform(0, -1)}, false);
+  EXPECT_EQ(unchecked.log_prob(at::ones({})).item<double>(), -kInfinity);
+  EXPECT_EQ(unchecked.cdf(at::ones({})).item<double>(), 1);
+  EXPECT_EQ(unchecked.log_survival(at::ones({})).item<double>(), -kInfinity);
 }
 
 }  // namespace

@@ -16,8 +16,11 @@ namespace {
 
 const double kLogSqrtTwoPi = 0.5 * std::log(2 * kPi);
 
-/// log P(Z <= z) of a standard normal Z in [a, b], a <= z <= b.
-Tensor log_lower(const Tensor& z, const Tensor& a, const Tensor& b) {
+/// log P(Z <= value) of a standard normal Z in [a, b], a <= value <= b.
+Tensor log_lower(const Tensor& value, const Tensor& a, const Tensor& b) {
+  // At the lower end it is infinite, and has no gradient.
+  const Tensor at_a = value <= a;
+  const Tensor z = at::where(at_a, b.detach(), value);
   // A mass is e^-e^2/2 / (sqrt(2 pi) h), h the density at its end e. Below 0 the two masses have
   // different ends, z and b, and the squares of large numbers would cancel; above, the same, a.
   const Tensor above = a > 0;
@@ -35,7 +38,9 @@ Tensor log_lower(const Tensor& z, const Tensor& a, const Tensor& b) {
       0.5 * (low_b - low_z) * (low_b + low_z) +
       (end_densities(low_a, low_b).second / end_densities(low_a, low_z).second).log();
   const Tensor ratio = log_normal_mass(a, z) - log_normal_mass(a, b);
-  return at::where(above, ratio_above, at::where(below, ratio_below, ratio)).clamp_max(0);
+  return at::where(above, ratio_above, at::where(below, ratio_below, ratio))
+      .clamp_max(0)
+      .masked_fill(at_a, -kInfinity);
 }
 
 }  // namespace

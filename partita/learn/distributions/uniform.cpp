@@ -64,7 +64,7 @@ Tensor Uniform::do_log_survival(const Tensor& value) const {
 Tensor Uniform::do_icdf(const Tensor& probability) const { return between(probability); }
 
 Tensor Uniform::do_isf(const Tensor& probability) const {
-  return high() - probability * (high() - low());
+  return Uniform(-high(), -low(), false).between(probability).neg();
 }
 
 }  // namespace partita::distributions

@@ -30,6 +30,23 @@ std::vector<Argument> arguments_of(const TensorOrNumber& df, const Covariance& c
   return {{"df", df, degrees}, matrix};
 }
 
+/// The matrices, with the diagonals of those raised that rounding has left without a Cholesky
+/// factor, in single or in double precision.
+Tensor definite(const Tensor& matrices) {
+  Tensor x = matrices;
+  const Tensor diagonal = x.detach().diagonal(0, -2, -1);
+  double raised = 4 * static_cast<double>(x.size(-1)) * epsilon(x.scalar_type());
+  const auto fails = [&](at::ScalarType type) {
+    return std::get<1>(at::linalg_cholesky_ex(x.detach().to(type))) != 0;
+  };
+  for (int attempt = 0; attempt < 20; ++attempt, raised *= 2) {
+    const Tensor singular = fails(at::kFloat).logical_or(fails(at::kDouble));
+    if (!singular.any().item<bool>()) break;
+    x = x + (diagonal * raised).masked_fill(singular.logical_not().unsqueeze(-1), 0).diag_embed();
+  }
+  return x;
+}
+
 Tensor log_det_of(const Tensor& tril) { return 2 * tril.diagonal(0, -2, -1).log().sum(-1); }
 
 }  // namespace
@@ -108,18 +125,12 @@ Tensor Wishart::do_rsample(IntArrayRef sample_shape, const Random& random) const
   const Tensor normal = random.normal(shape, options().dtype(at::kDouble));
   const Tensor a = normal.tril(-1) + ((log_gamma + std::numbers::ln2) / 2).exp().diag_embed();
   const Tensor factor = in_double(scale_tril()).matmul(a);
-  Tensor x = factor.matmul(factor.mT()).to(options());
-  const Tensor diagonal = x.detach().diagonal(0, -2, -1);
-  double raised = 4 * static_cast<double>(size()) * epsilon(x.scalar_type());
-  for (int attempt = 0; attempt < 20; ++attempt, raised *= 2) {
-    // In both types in which one may look.
-    const Tensor singular =
-        (std::get<1>(at::linalg_cholesky_ex(x.detach())) != 0)
-            .logical_or(std::get<1>(at::linalg_cholesky_ex(in_double(x.detach()))) != 0);
-    if (!singular.any().item<bool>()) break;
-    x = x + (diagonal * raised).masked_fill(singular.logical_not().unsqueeze(-1), 0).diag_embed();
-  }
-  return x;
+  return definite(factor.matmul(factor.mT()).to(options()));
+}
+
+Tensor Wishart::narrowed(const Tensor& draws) const {
+  const double largest = largest_number(df().scalar_type());
+  return definite(draws.clamp(-largest, largest).to(options()));
 }
 
 Tensor Wishart::do_log_prob(const Tensor& value) const {

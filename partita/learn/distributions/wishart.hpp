@@ -35,6 +35,7 @@ class Wishart : public Distribution {
 
  protected:
   std::shared_ptr<Distribution> clone() const override { return std::make_shared<Wishart>(*this); }
+  Tensor narrowed(const Tensor& draws) const override;
   Tensor do_rsample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
 

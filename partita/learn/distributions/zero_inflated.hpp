@@ -35,11 +35,17 @@ class ZeroInflated : public Distribution {
   std::shared_ptr<Distribution> clone() const override {
     return std::make_shared<ZeroInflated>(*this);
   }
+  void set_type(at::ScalarType type) override {
+    Distribution::set_type(type);
+    base_ = base_->with_type(type);
+  }
   Tensor do_sample(IntArrayRef sample_shape, const Random& random) const override;
   Tensor do_log_prob(const Tensor& value) const override;
   Tensor do_cdf(const Tensor& value) const override;
   Tensor do_log_cdf(const Tensor& value) const override;
   Tensor do_log_survival(const Tensor& value) const override;
+  Tensor rounded_down(const Tensor& value) const override { return base_->rounded_down(value); }
+  Tensor rounded_up(const Tensor& value) const override { return base_->rounded_up(value); }
 
  private:
   Tensor log_gate() const;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "partita/learn/distributions/internal/count_sums.hpp"
+#include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/internal/special.hpp"
 
@@ -63,6 +64,15 @@ TensorOrNumber count_like(const TensorOrNumber& total_count,
                                    : count.to(at::typeMetaToScalarType(at::get_default_dtype()));
 }
 
+Tensor log_binomial(const Tensor& n, const Tensor& k, const Coin& coin) {
+  // Where nothing is to be chosen, or one side is certain.
+  const Tensor simple = (k == 0).logical_or(k == n).logical_or(coin.is_certain());
+  const Coin fair = coin.where_not(simple);
+  return at::where(simple, coin.log_prob(k, n - k),
+                   log_binomial_term(k.masked_fill(simple, 1), (n - k).masked_fill(simple, 1),
+                                     fair.probs(), fair.log_probs(), fair.log_failure_probs()));
+}
+
 Tensor log_choose(const Tensor& n, const Tensor& k) {
   const Tensor fewer = at::minimum(k, n - k);
   return log_rising(n - fewer + 1, fewer) - at::lgamma(fewer + 1);
@@ -87,7 +97,7 @@ Tensor binomial_expectation(const Tensor& total_count, const Coin& coin,
   const CountNodes nodes =
       count_nodes(mean, (mean * wide.failure_probs()).sqrt(), at::ones_like(mean), n);
   const Tensor k = at::minimum(nodes.at, n);
-  const Tensor log_p = log_choose(n, k) + wide.log_prob(k, n - k);
+  const Tensor log_p = log_binomial(n, k, wide);
   return (nodes.weight * log_p.exp() * f(k, log_p)).sum(0).to(total_count.scalar_type());
 }
 

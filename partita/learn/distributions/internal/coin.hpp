@@ -41,6 +41,9 @@ std::vector<Argument> counted_arguments(const TensorOrNumber& total_count,
 TensorOrNumber count_like(const TensorOrNumber& total_count,
                           const std::vector<std::pair<const char*, TensorOrNumber>>& others);
 
+/// log(C(n, k) probs^k (1 - probs)^(n - k)), 0 <= k <= n; all in double.
+Tensor log_binomial(const Tensor& n, const Tensor& k, const Coin& coin);
+
 /// log C(n, k); 0 <= k <= n.
 Tensor log_choose(const Tensor& n, const Tensor& k);
 
