@@ -84,6 +84,55 @@ def cauchy_kl(m, s, n, t):
     return log(((s + t) ** 2 + (m - n) ** 2) / (4 * s * t))
 
 
+def student_log_prob(x, v, m, s):
+    return (loggamma((v + 1) / 2) - loggamma(v / 2) - log(v * pi) / 2 - log(s)
+            - (v + 1) / 2 * log1p(((x - m) / s) ** 2 / v))
+
+
+def log_normal_density(x, m, s):
+    return -((x - m) / s) ** 2 / 2 - log(s) - log(2 * pi) / 2
+
+
+def on_the_line(p, q, *places):
+    """KL of log-densities p and q by quadrature over x = place + scale sinh(t), about the narrower."""
+    place, scale = min(places, key=lambda each: each[1])
+
+    def term(t):
+        x = place + scale * mpmath.sinh(t)
+        a, b = p(x), q(x)
+        return exp(a) * (a - b) * scale * mpmath.cosh(t) if a > -2000 else mpf(0)
+
+    with mpmath.workdps(50):
+        edges = [-1500, -300, -100, -40, *range(-24, 25, 2), 40, 100, 300, 1500]
+        return mpmath.quad(term, edges)
+
+
+def student_kl(v, m, s, w, n, t):
+    if (v, m, s) == (w, n, t):
+        return mpf(0)
+    return on_the_line(lambda x: student_log_prob(x, v, m, s), lambda x: student_log_prob(x, w, n, t),
+                       (m, s), (n, t))
+
+
+def normal_student_kl(m, s, w, n, t):
+    return on_the_line(lambda x: log_normal_density(x, m, s), lambda x: student_log_prob(x, w, n, t),
+                       (m, s), (n, t))
+
+
+def student_normal_kl(v, m, s, n, t):
+    return on_the_line(lambda x: student_log_prob(x, v, m, s), lambda x: log_normal_density(x, n, t),
+                       (m, s), (n, t))
+
+
+def wishart_kl(v, p, w, q):
+    d = len(p)
+    p, q = mpmath.matrix(p), mpmath.matrix(q)
+    ratio = q**-1 * p
+    return (-w / 2 * log(mpmath.det(ratio)) + v / 2 * (sum(ratio[i, i] for i in range(d)) - d)
+            + sum(loggamma((w - i) / 2) - loggamma((v - i) / 2) + (v - w) / 2 * digamma((v - i) / 2)
+                  for i in range(d)))
+
+
 # name, the names of its parameters, the divergence of (*p, *q)
 DIVERGENCES = {
     "Beta": (["concentration1", "concentration0"],
@@ -108,7 +157,15 @@ DIVERGENCES = {
     "Bernoulli": (["probs"], coin_kl),
     "Geometric": (["probs"], lambda p, q: coin_kl(p, q) / p),
     "Poisson": (["rate"], lambda r, s: r * log(r / s) + s - r),
+    "StudentT": (["df", "loc", "scale"], student_kl),
+    "Wishart": (["df", "covariance_matrix"], wishart_kl),
 }
+# Of two families.
+CROSSED = [
+    ("Normal", "StudentT", normal_student_kl, [((0, 1), (3, 0, 1)), ((0, 1), (1e6, 0, 1)),
+                                               ((5, 0.125), (0.5, -3, 2))]),
+    ("StudentT", "Normal", student_normal_kl, [((3, 0, 1), (0, 1)), ((30, 1, 2), (0.5, 2.5))]),
+]
 PAIRS = {
     "Beta": [((1e6, 1), (1000100, 1)), ((1e6, 1e6), (1000100, 1e6)), ((2, 3), (2.0001, 3)),
              ((1e-3, 5), (1.001e-3, 5)), ((1e12, 3e11), (1.0001e12, 3.0003e11)), ((2, 3), (40, 1)),
@@ -134,6 +191,14 @@ PAIRS = {
     "Bernoulli": [((0.3,), (0.30001,)), ((1e-6,), (1.001e-6,)), ((0.1,), (0.9,))],
     "Geometric": [((0.3,), (0.30001,)), ((1e-6,), (1.001e-6,)), ((0.1,), (0.9,))],
     "Poisson": [((1e6,), (1000100,)), ((1e12,), (1.0001e12,)), ((0.3,), (30,))],
+    "StudentT": [((5, 0, 1), (5, 0, 1)), ((5, 0, 1), (5.0001, 0, 1)), ((5, 0, 1), (5, 1e-4, 1)),
+                 ((3, 0, 1), (3, 2, 1)), ((1, 0, 1), (2, 100, 3)), ((0.25, 0, 1), (4, -1, 2)),
+                 ((0.125, -3, 1), (0.25, 5, 2)), ((2, 0, 1e-3), (7, 1, 1)), ((2, 0, 1), (7, 1, 1e-3)),
+                 ((30, 1e3, 1), (4, 0, 8)), ((1e6, 0, 1), (2e6, 0, 1))],
+    "Wishart": [((5, [[2, 0.5], [0.5, 1]]), (5, [[2, 0.5], [0.5, 1.0001]])),
+                ((5, [[2, 0.5], [0.5, 1]]), (5.0001, [[2, 0.5], [0.5, 1]])),
+                ((1.25, [[2, 0.5], [0.5, 1]]), (30, [[1, -0.25], [-0.25, 4]])),
+                ((1e6, [[2, 0.5], [0.5, 1]]), (1000100, [[2, 0.5], [0.5, 1]])), ((3, [[2]]), (4, [[1]]))],
 }
 PAIRS["InverseGamma"] = PAIRS["Gamma"]
 PAIRS["LogNormal"] = PAIRS["Normal"]
@@ -156,11 +221,6 @@ def kumaraswamy_variance(a, b):
 # method, name, parameters, value, right answer
 def dirichlet_log_prob(x, c):
     return (loggamma(sum(c)) + sum((a - 1) * log(y) - loggamma(a) for a, y in zip(c, x)))
-
-
-def student_log_prob(x, v, m, s):
-    return (loggamma((v + 1) / 2) - loggamma(v / 2) - log(v * pi) / 2 - log(s)
-            - (v + 1) / 2 * log1p(((x - m) / s) ** 2 / v))
 
 
 def fisher_log_prob(x, a, b):
@@ -243,6 +303,12 @@ def rows():
             p, q = single(list(p)), single(list(q))
             yield {"d": {"name": name, **dict(zip(names, p))}, "method": "kl",
                    "q": {"name": name, **dict(zip(names, q))},
+                   "right": float(divergence(*exact(p), *exact(q)))}
+    for name, other, divergence, pairs in CROSSED:
+        for p, q in pairs:
+            p, q = single(list(p)), single(list(q))
+            yield {"d": {"name": name, **dict(zip(DIVERGENCES[name][0], p))}, "method": "kl",
+                   "q": {"name": other, **dict(zip(DIVERGENCES[other][0], q))},
                    "right": float(divergence(*exact(p), *exact(q)))}
     for name, names, log_prob, cases in LOG_PROBS:
         for parameters, points in cases:

@@ -12,6 +12,7 @@
 #include "partita/learn/distributions/internal/deviance.hpp"
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/special.hpp"
 
 namespace partita::distributions {
 
@@ -58,21 +59,9 @@ Tensor sum_in_double(const Tensor& x) {
   return sums;
 }
 
-/// Where the last dimension has its maximum.
-Tensor largest(const Tensor& x) {
-  return at::zeros_like(x).scatter_(-1, x.argmax(-1, true), 1).to(at::kBool);
-}
-
-/// For each entry of the last dimension, the sum of the others. For the largest it is added up and
-/// not the total less the entry, in which the others' digits are lost.
-Tensor sum_of_others(const Tensor& x) {
-  const Tensor mask = largest(x);
-  return at::where(mask, x.masked_fill(mask, 0).sum(-1, true), x.sum(-1, true) - x);
-}
-
 /// The logarithm of sum_of_others(), for probabilities.
 Tensor log_sum_of_others(const Tensor& log_x) {
-  const Tensor mask = largest(log_x);
+  const Tensor mask = is_largest(log_x);
   const Tensor rest =
       log_x.masked_fill(mask, -std::numeric_limits<double>::infinity()).logsumexp(-1, true);
   return at::where(mask, rest, at::log1p(-log_x.exp()));
@@ -101,7 +90,7 @@ Tensor Dirichlet::mode() const {
   const Tensor& c = concentration();
   const Tensor excess = (c - 1).clamp_min(0);
   const Tensor at_vertex = (c <= 1).all(-1, true).logical_and((c == 1).all(-1, true).logical_not());
-  return at::where(at_vertex, largest(c).to(c.scalar_type()), excess / excess.sum(-1, true));
+  return at::where(at_vertex, is_largest(c).to(c.scalar_type()), excess / excess.sum(-1, true));
 }
 
 Tensor Dirichlet::variance() const {

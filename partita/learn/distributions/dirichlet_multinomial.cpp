@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "partita/learn/distributions/beta_binomial.hpp"
 #include "partita/learn/distributions/internal/coin.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/internal/special.hpp"
@@ -24,6 +25,20 @@ Constraint DirichletMultinomial::support() const {
   return {"counts that sum to total_count", 1, true, [n = total_count()](const Tensor& x) {
             return constraints::nonnegative_integer().check(x).all(-1).logical_and(x.sum(-1) == n);
           }};
+}
+
+Tensor DirichletMultinomial::entropy() const {
+  // log P(x) is a sum over categories, and each count is BetaBinomial(n, c_i, C - c_i).
+  const Tensor n = in_double(total_count());
+  const Tensor c = in_double(concentration());
+  const Tensor none = at::lgamma(n + 1) - log_rising(c.sum(-1), n);
+  if (c.size(-1) == 1) return at::zeros_like(none).to(options());
+  const BetaBinomial count(n.unsqueeze(-1), c, sum_of_others(c), /*validate_args=*/false);
+  const double largest = n.numel() == 0 ? 0 : n.max().item<double>();
+  const Shape each(count.batch_shape().size(), 1);
+  const Tensor x = at::arange(largest + 1, c.options()).view(concatenate({-1}, each));
+  const Tensor terms = count.log_prob(x).exp() * (log_rising(c, x) - at::lgamma(x + 1));
+  return -(none + terms.sum(0).sum(-1)).to(options());
 }
 
 Tensor DirichletMultinomial::mean() const { return total_count().unsqueeze(-1) * shares(); }

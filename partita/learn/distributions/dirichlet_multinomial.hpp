@@ -22,6 +22,9 @@ class DirichletMultinomial : public Distribution {
   const Tensor& concentration() const { return parameter(1); }
 
   Constraint support() const override;
+  /// By sums over 0 ... total_count for each category, in time and memory; off by about 1e-16 of
+  /// log(total_count!).
+  Tensor entropy() const override;
   Tensor mean() const override;
   /// The variance of each count.
   Tensor variance() const override;

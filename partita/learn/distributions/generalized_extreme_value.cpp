@@ -69,8 +69,8 @@ Tensor GeneralizedExtremeValue::gumbel_of(const Tensor& value) const {
 }
 
 Tensor GeneralizedExtremeValue::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return finite_draw(from_gumbel(random.gumbel(extended_shape(sample_shape), options())),
-                     options());
+  const Tensor gumbel = random.gumbel(extended_shape(sample_shape), options());
+  return finite_draw(from_gumbel(without_overflow(gumbel, scale(), concentration())), options());
 }
 
 Tensor GeneralizedExtremeValue::do_log_prob(const Tensor& value) const {

@@ -52,7 +52,8 @@ Tensor GeneralizedPareto::from_exponential(const Tensor& exponential) const {
 }
 
 Tensor GeneralizedPareto::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  return finite_draw(from_exponential(random.exponential(extended_shape(sample_shape), options())),
+  const Tensor noise = random.exponential(extended_shape(sample_shape), options());
+  return finite_draw(from_exponential(without_overflow(noise, scale(), concentration())),
                      options());
 }
 

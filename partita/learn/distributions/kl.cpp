@@ -27,6 +27,7 @@ const std::vector<KlPair>& library_pairs() {
     append(all, multivariate_kl_pairs());
     append(all, positive_kl_pairs());
     append(all, real_kl_pairs());
+    append(all, student_t_kl_pairs());
     return all;
   }();
   return pairs;

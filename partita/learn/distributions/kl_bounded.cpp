@@ -6,6 +6,7 @@
 #include "partita/learn/distributions/gamma.hpp"
 #include "partita/learn/distributions/gumbel.hpp"
 #include "partita/learn/distributions/internal/kl_pairs.hpp"
+#include "partita/learn/distributions/internal/special.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/pareto.hpp"
 #include "partita/learn/distributions/uniform.hpp"
@@ -31,14 +32,6 @@ Tensor continuous_bernoulli_kl(const ContinuousBernoulli& p, const ContinuousBer
       s[0], d, d.abs() < 1, log_partition,
       [](const Tensor& t) { return ContinuousBernoulli(Logits(t), false).mean(); },
       [](const Tensor& t) { return ContinuousBernoulli(Logits(t), false).variance(); });
-}
-
-/// The sum of the other entries, for each of the last dimension: not as the total less the entry,
-/// in which the digits of the others may be lost.
-Tensor sum_of_others(const Tensor& x) {
-  const std::int64_t size = x.size(-1);
-  const Tensor others = at::ones({size, size}, x.options()) - at::eye(size, x.options());
-  return x.matmul(others);
 }
 
 /// The divergence of log-gamma functions, the one of the sum subtracted: with means a_i / n and

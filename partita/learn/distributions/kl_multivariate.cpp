@@ -9,6 +9,7 @@
 #include "partita/learn/distributions/multivariate_normal.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/transformed_distribution.hpp"
+#include "partita/learn/distributions/wishart.hpp"
 
 namespace partita::distributions::internal {
 
@@ -98,6 +99,20 @@ Tensor dense_kl(const MultivariateNormal& p, const MultivariateNormal& q) {
                 squared_norm(solve((q.loc() - p.loc()).unsqueeze(-1))));
 }
 
+/// The density is proportional to |X|^((df - D - 1) / 2) exp(-tr(S^-1 X) / 2).
+Tensor wishart_kl(const Wishart& p, const Wishart& q) {
+  const auto d = static_cast<double>(p.event_shape()[0]);
+  const auto natural = [](const Wishart& w) {
+    return std::vector<Tensor>{0.5 * w.df(), -0.5 * w.precision_matrix()};
+  };
+  const auto log_normalizer = [d](const std::vector<Tensor>& eta) {
+    const Tensor half_degrees = eta[0].unsqueeze(-1) - 0.5 * at::arange(d, eta[0].options());
+    return at::lgamma(half_degrees).sum(-1) -
+           2 * eta[0] * sum_log_diagonal(at::linalg_cholesky(-eta[1]));
+  };
+  return exponential_family_kl(log_normalizer, natural(p), natural(q));
+}
+
 Tensor independent_kl(const Independent& p, const Independent& q) {
   const std::int64_t dims = p.reinterpreted_batch_ndims();
   if (dims != q.reinterpreted_batch_ndims()) {
@@ -160,6 +175,7 @@ std::vector<KlPair> multivariate_kl_pairs() {
           gaussian_kl<Dense, LowRank, MultivariateNormal, LowRankMultivariateNormal>),
       kl_pair<MultivariateNormal, MultivariateNormal>(dense_kl),
       kl_pair<TransformedDistribution, TransformedDistribution>(transformed_kl),
+      kl_pair<Wishart, Wishart>(wishart_kl),
   };
   append(pairs, pairs_with_independent<MultivariateNormal>());
   append(pairs, pairs_with_independent<LowRankMultivariateNormal>());

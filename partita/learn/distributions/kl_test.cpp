@@ -31,12 +31,14 @@
 #include "partita/learn/distributions/one_hot_categorical.hpp"
 #include "partita/learn/distributions/pareto.hpp"
 #include "partita/learn/distributions/poisson.hpp"
+#include "partita/learn/distributions/student_t.hpp"
 #include "partita/learn/distributions/test_support.hpp"
 #include "partita/learn/distributions/transformed_distribution.hpp"
 #include "partita/learn/distributions/uniform.hpp"
 #include "partita/learn/distributions/vector_transforms.hpp"
 #include "partita/learn/distributions/von_mises.hpp"
 #include "partita/learn/distributions/weibull.hpp"
+#include "partita/learn/distributions/wishart.hpp"
 
 namespace partita::distributions {
 namespace {
@@ -159,6 +161,11 @@ TEST(Kl, IsTheMeanLogRatioOfDraws) {
   expect_mean_log_ratio(gumbel, normal);
   expect_mean_log_ratio(Cauchy(number(0), 1), Cauchy(number(2), 3));
   expect_mean_log_ratio(VonMises(number(0), 2), VonMises(number(1.5), 0.5));
+  expect_mean_log_ratio(StudentT(number(3), 0, 1), StudentT(number(5), -2, 3));
+  expect_mean_log_ratio(StudentT(number(6), 0, 1), other_normal);
+  expect_mean_log_ratio(normal, StudentT(number(2), 1, 0.5));
+  expect_mean_log_ratio(Wishart(number(4), vector({2, 0.5, 0.5, 1}).view({2, 2})),
+                        Wishart(number(6), vector({1, 0, 0, 3}).view({2, 2})));
 
   expect_mean_log_ratio(exponential, Exponential(number(1)));
   expect_mean_log_ratio(exponential, gamma);
@@ -211,6 +218,49 @@ TEST(Kl, IsTheMeanLogRatioOfDraws) {
       TransformedDistribution(other_normal, {AffineTransform(1, -2), SigmoidTransform()}));
   expect_mean_log_ratio(TransformedDistribution(Normal(loc, 1), {StickBreakingTransform()}),
                         TransformedDistribution(Normal(-loc, 2), {StickBreakingTransform()}));
+}
+
+TEST(Kl, StudentTDifferentiates) {
+  testing::expect_gradient(
+      [](const auto& p) {
+        return kl_divergence(StudentT(p[0], p[1], p[2]), StudentT(p[3], p[4], p[5]));
+      },
+      {number(3), number(0.5), number(1), number(5), number(-2), number(2)});
+  testing::expect_gradient(
+      [](const auto& p) { return kl_divergence(StudentT(p[0], 1, 2), StudentT(p[0], p[1], 2)); },
+      {number(3), number(1)});
+  EXPECT_EQ(kl(StudentT(number(2), 0, 1), Normal(number(0), 1)), kInfinity);
+  EXPECT_EQ(kl_divergence(StudentT(at::full({2, 1}, 3.0), 0, 1), StudentT(at::full({3}, 4.0), 0, 1))
+                .sizes(),
+            IntArrayRef({2, 3}));
+}
+
+TEST(Kl, OfAnExponentialFamilyByItsLogNormalizer) {
+  // Gamma: eta = (a - 1, -r), F = log Gamma(a) - a log(r).
+  const auto log_normalizer = [](const std::vector<Tensor>& eta) {
+    return at::lgamma(eta[0] + 1) - (eta[0] + 1) * (-eta[1]).log();
+  };
+  const auto natural = [](const Gamma& d) {
+    return std::vector<Tensor>{d.concentration() - 1, -d.rate()};
+  };
+  const auto both = [&](const Gamma& p, const Gamma& q) {
+    const Tensor found = exponential_family_kl(log_normalizer, natural(p), natural(q));
+    EXPECT_TRUE(at::allclose(found, kl_divergence(p, q), 1e-9, 0)) << found;
+    return found;
+  };
+  both(Gamma(doubles({2, 1e6, 3}), doubles({3, 1, 0.5})),
+       Gamma(doubles({2.0001, 1000100, 7}), doubles({3, 1.0001, 2})));
+  testing::expect_gradient(
+      [&](const auto& p) {
+        return exponential_family_kl(log_normalizer, {p[0], p[1]}, {p[2], p[3]});
+      },
+      {number(1), number(-3), number(2), number(-1)});
+  // A matrix among the parameters, and batches.
+  const Tensor a = doubles({2, 0.5, 0.5, 1}).view({2, 2});
+  const Tensor df = at::tensor(std::vector<double>{3, 8}, at::kDouble);
+  const Tensor divergence = kl_divergence(Wishart(df, a), Wishart(4, 2 * a));
+  EXPECT_EQ(divergence.sizes(), IntArrayRef({2}));
+  EXPECT_EQ(divergence[1].item<double>(), kl(Wishart(number(8), a), Wishart(number(4), 2 * a)));
 }
 
 TEST(Kl, TheLecturesGaussians) {

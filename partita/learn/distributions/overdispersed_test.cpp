@@ -75,9 +75,43 @@ TEST(DirichletMultinomial, SumsToOne) {
   EXPECT_NEAR(total.item<double>(), 1, 1e-14);
   testing::expect_gradient(
       [](const auto& p) {
-        return DirichletMultinomial(4, p[0]).log_prob(doubles({1, 3, 0}));
+        const DirichletMultinomial d(4, p[0]);
+        return d.log_prob(doubles({1, 3, 0})) + d.entropy();
       },
       {doubles({0.5, 1.5, 30})});
+}
+
+TEST(DirichletMultinomial, EntropyByEnumeration) {
+  const DirichletMultinomial q(doubles({4, 0, 1}).unsqueeze(-1),
+                               doubles({0.5, 1.5, 0.25, 1e-3, 1e6, 2}).view({2, 3}));
+  Tensor sum = at::zeros({3, 2}, at::kDouble);
+  for (double a = 0; a <= 4; ++a) {
+    for (double b = 0; a + b <= 4; ++b) {
+      for (double c = 0; a + b + c <= 4; ++c) {
+        const Tensor log_p = DirichletMultinomial(q.total_count(), q.concentration(), false)
+                                 .log_prob(doubles({a, b, c}));
+        sum = sum - (log_p.exp() * log_p).masked_fill(log_p == -kInfinity, 0);
+      }
+    }
+  }
+  EXPECT_TRUE(at::allclose(q.entropy(), sum, 1e-12, 1e-13)) << q.entropy() - sum;
+  EXPECT_EQ(DirichletMultinomial(5, doubles({2})).entropy().item<double>(), 0);
+}
+
+TEST(ZeroInflated, EntropyByEnumeration) {
+  const BetaBinomial counts(number(10), 0.5, 2);
+  for (const double gate : {0.0, 1e-9, 0.25, 1.0}) {
+    const ZeroInflated q(counts, number(gate));
+    const Tensor log_p = q.log_prob(q.enumerate_support());
+    const double sum =
+        -(log_p.exp() * log_p).masked_fill(log_p == -kInfinity, 0).sum().item<double>();
+    EXPECT_NEAR(q.entropy().item<double>(), sum, 1e-13) << gate;
+  }
+  testing::expect_gradient(
+      [](const auto& p) {
+        return ZeroInflated{Poisson(p[0]), Logits(p[1])}.entropy();
+      },
+      {number(3), number(-0.4)});
 }
 
 TEST(ZeroInflated, IsAMixture) {

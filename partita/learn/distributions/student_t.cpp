@@ -8,21 +8,11 @@
 
 #include "partita/learn/distributions/internal/implicit.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/special.hpp"
 
 namespace partita::distributions {
 
 namespace {
-
-/// log Gamma(z + 1/2) - log Gamma(z) - log(z) / 2, which cancels for large z; there by its
-/// expansion in 1 / z (from DLMF 5.11.8), off by 2e-3 / z^9.
-Tensor log_gamma_half_step(const Tensor& z) {
-  const Tensor large = z > 25;
-  const Tensor small_z = z.masked_fill(large, 1);
-  const Tensor r = z.masked_fill(large.logical_not(), 25).reciprocal();
-  const Tensor s = r.square();
-  return at::where(large, r * (-1.0 / 8 + s * (1.0 / 192 + s * (-1.0 / 640 + s * (17.0 / 14336)))),
-                   at::lgamma(small_z + 0.5) - at::lgamma(small_z) - small_z.log() / 2);
-}
 
 Constraint positive_and_finite() {
   return {"a finite number > 0", 0, false,
@@ -32,7 +22,7 @@ Constraint positive_and_finite() {
 /// sinh of it is 5e303.
 constexpr double kLargestLogit = 700;
 
-/// digamma(z + 1/2) - digamma(z), likewise.
+/// digamma(z + 1/2) - digamma(z), which cancels likewise.
 Tensor digamma_half_step(const Tensor& z) {
   const Tensor large = z > 25;
   const Tensor small_z = z.masked_fill(large, 1);

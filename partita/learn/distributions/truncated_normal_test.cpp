@@ -26,6 +26,17 @@ TEST(TruncatedNormal, Draws) {
   testing::expect_draws_follow_cdf(TruncatedNormal(number(5), 1, -2, -1.5), 50'000);
 }
 
+/// Of an interval so narrow that its density is constant, whose ends have no digits in Phi.
+TEST(TruncatedNormal, NarrowIntervalsAreUniform) {
+  const double u = 0.3;
+  for (const double width : {1e-30, 1e-12, 1e-3}) {
+    const TruncatedNormal q(number(0), 1, -0.25 * width, 0.75 * width);
+    EXPECT_NEAR(q.icdf(number(u)).item<double>(), 0.05 * width, 1e-6 * width) << width;
+    EXPECT_NEAR(q.sample({10'000}, Stream{.seed = 4}).mean().item<double>(), 0.25 * width,
+                6 * width / std::sqrt(12 * 1e4));
+  }
+}
+
 TEST(TruncatedNormal, PathwiseGradient) {
   testing::expect_pathwise_gradient(make, {0.3, 2, -1, 2.5}, 1e-4);
   testing::expect_pathwise_gradient(make, {0, 1, 3, 5}, 1e-4);

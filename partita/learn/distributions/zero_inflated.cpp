@@ -69,6 +69,19 @@ Constraint ZeroInflated::support() const {
   return support;
 }
 
+Tensor ZeroInflated::entropy() const {
+  // Of the base's sum over all counts, that at 0 is exchanged, and the others are scaled by 1 -
+  // gate.
+  const Tensor rest = in_double(log_rest());
+  const Tensor zero = at::zeros({}, base_->options());
+  const Tensor base_zero = in_double(base_->log_prob_anywhere(zero));
+  const Tensor own_zero = in_double(do_log_prob(zero));
+  const Tensor others = in_double(base_->entropy()) + times(base_zero.exp(), base_zero);
+  return (rest.exp() * others - times(rest.exp() * one_minus_exp(base_zero), rest) -
+          times(own_zero.exp(), own_zero))
+      .to(parameter(0).scalar_type());
+}
+
 Tensor ZeroInflated::mean() const { return log_rest().exp() * base_->mean(); }
 
 Tensor ZeroInflated::variance() const {

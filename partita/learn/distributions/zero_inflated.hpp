@@ -23,6 +23,8 @@ class ZeroInflated : public Distribution {
   std::string to_string() const override;
   at::TensorOptions options() const override { return base_->options(); }
   Constraint support() const override;
+  /// Where the base has one.
+  Tensor entropy() const override;
   Tensor mean() const override;
   Tensor variance() const override;
   bool has_enumerate_support() const override { return base_->has_enumerate_support(); }

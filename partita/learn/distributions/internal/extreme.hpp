@@ -4,6 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/tensor.hpp"
 
 namespace partita::distributions {
@@ -13,6 +16,14 @@ inline Tensor below_end(const Tensor& z, const Tensor& c, double least) {
   const Tensor unbounded = c == 0;
   const Tensor end = (least - 1) / c.masked_fill(unbounded, 1);
   return at::where(c > 0, at::maximum(z, end), at::where(unbounded, z, at::minimum(z, end)));
+}
+
+/// Noise, of which scale (e^(c noise) - 1) / c and its slopes are finite.
+inline Tensor without_overflow(const Tensor& noise, const Tensor& scale, const Tensor& c) {
+  const at::ScalarType type = noise.scalar_type();
+  constexpr double kOfSlopes = 10;  // the slope by c is noise times the draw
+  const Tensor largest = std::log(largest_number(type)) - kOfSlopes - scale.detach().log();
+  return at::minimum(noise, largest / c.detach().clamp_min(0));
 }
 
 }  // namespace partita::distributions

@@ -18,6 +18,7 @@ std::vector<KlPair> discrete_kl_pairs();      ///< whole numbers, categories
 std::vector<KlPair> multivariate_kl_pairs();  ///< vectors, and distributions made of others
 std::vector<KlPair> positive_kl_pairs();      ///< a half-line
 std::vector<KlPair> real_kl_pairs();          ///< the real line, a circle
+std::vector<KlPair> student_t_kl_pairs();     ///< Student's t, by quadrature
 
 /// `divergence` where `finite`, else +inf.
 Tensor infinite_unless(const Tensor& finite, const Tensor& divergence);

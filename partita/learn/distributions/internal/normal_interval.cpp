@@ -17,6 +17,9 @@ namespace {
 
 const double kLogSqrtTwoPi = 0.5 * std::log(2 * kPi);
 
+/// The width of an interval that is looked at from one end even if 0 lies within.
+constexpr double kNarrow = 2;
+
 double log_density(double z) { return -0.5 * z * z - kLogSqrtTwoPi; }
 
 /// What is known of an interval.
@@ -53,7 +56,6 @@ double upper_tail(double z) { return 0.5 * std::erfc(z / std::numbers::sqrt2); }
 
 /// An interval with 0 inside.
 Interval around_zero(double a, double b) {
-  constexpr double kNarrow = 2;
   if (b - a < kNarrow) {
     Interval it = from_lower_end(a, b - a);
     it.offset += a;
@@ -69,6 +71,20 @@ Interval around_zero(double a, double b) {
   it.offset = it.at_a - it.at_b;
   it.variance = 1 + times(a, it.at_a) - times(b, it.at_b) - it.offset * it.offset;
   return it;
+}
+
+/// The t in [0, width] with P(Z <= a + t) = u in a narrow interval [a, a + width], whose density is
+/// nearly constant, by Newton's method.
+double narrow_quantile(double u, double a, double width) {
+  const double log_mass = std::log(u) + from_lower_end(a, width).log_mass;
+  double t = u * width;
+  for (int iteration = 0; iteration < 20 && t > 0; ++iteration) {
+    const Interval below = from_lower_end(a, t);
+    const double step = (below.log_mass - log_mass) / below.at_b;
+    t = std::clamp(t - step, 0.0, width);
+    if (std::abs(step) <= 1e-15 * t) break;
+  }
+  return t;
 }
 
 Interval interval(double a, double b) {
@@ -106,6 +122,8 @@ double quantile(double u, double a, double b) {
     const double log_rest = std::log1p(-u * std::min(share, 1.0));
     // Close to `a` by the distance, in which z has more digits.
     z = -log_rest < 1e-3 ? a + -log_rest / above.at_a : upper_quantile(above.log_mass + log_rest);
+  } else if (b - a < kNarrow) {
+    z = a + narrow_quantile(u, a, b - a);
   } else {
     const double mass = std::exp(interval(a, b).log_mass);
     const double below = upper_tail(-a) + u * mass;

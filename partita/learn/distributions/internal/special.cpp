@@ -114,4 +114,22 @@ Tensor log_rising(const Tensor& a, const Tensor& k) {
                    at::lgamma(small_a + k) - at::lgamma(small_a));
 }
 
+Tensor log_gamma_half_step(const Tensor& z) {
+  const Tensor large = z > 25;
+  const Tensor small_z = z.masked_fill(large, 1);
+  const Tensor r = z.masked_fill(large.logical_not(), 25).reciprocal();
+  const Tensor s = r.square();
+  return at::where(large, r * (-1.0 / 8 + s * (1.0 / 192 + s * (-1.0 / 640 + s * (17.0 / 14336)))),
+                   at::lgamma(small_z + 0.5) - at::lgamma(small_z) - small_z.log() / 2);
+}
+
+Tensor is_largest(const Tensor& x) {
+  return at::zeros_like(x).scatter_(-1, x.argmax(-1, true), 1).to(at::kBool);
+}
+
+Tensor sum_of_others(const Tensor& x) {
+  const Tensor mask = is_largest(x);
+  return at::where(mask, x.masked_fill(mask, 0).sum(-1, true), x.sum(-1, true) - x);
+}
+
 }  // namespace partita::distributions

@@ -22,4 +22,14 @@ Tensor lgamma1p_curvature(const Tensor& x);
 /// a (DLMF 5.11.1).
 Tensor log_rising(const Tensor& a, const Tensor& k);
 
+/// log Gamma(z + 1/2) - log Gamma(z) - log(z) / 2, which cancels for large z; there by its
+/// expansion in 1 / z (from DLMF 5.11.8), off by 2e-3 / z^9.
+Tensor log_gamma_half_step(const Tensor& z);
+
+/// Where the last dimension has its maximum.
+Tensor is_largest(const Tensor& x);
+/// For each entry of the last dimension, the sum of the others. For the largest it is added up and
+/// not the total less the entry, in which the others' digits are lost.
+Tensor sum_of_others(const Tensor& x);
+
 }  // namespace partita::distributions
