@@ -32,6 +32,14 @@ TEST(ImportanceWeight, ForProbabilitiesBelowDouble) {
   EXPECT_NEAR(importance_weight(-1000, 2), std::exp(2.0), 1e-9);
 }
 
+TEST(ImportanceWeight, OfTheImpossibleIsZero) {
+  for (const double threshold : {kMinusInfinity, -3.0, 5.0}) {
+    EXPECT_EQ(importance_weight(kMinusInfinity, threshold), 0);
+  }
+  const std::vector<double> log_prob{std::log(0.5), kMinusInfinity};
+  EXPECT_EQ(estimate(log_prob, -1, std::vector<double>{1, 1e300}).normalized, 1);
+}
+
 TEST(Estimate, ExactWhenTheSampleIsTheSupport) {
   const std::vector<double> log_prob{std::log(0.5), std::log(0.3), std::log(0.2)};
   const std::vector<double> f{1, -2, 10};

@@ -98,6 +98,30 @@ def from_log_cdf(value, log_of_minus):
             log_of_minus if log_of_minus < -1e6 else None)
 
 
+def log1p_over(x, s):
+    return log1p(s * x) / s if s else x
+
+
+def gumbel_of(x, m, s, c):
+    return log1p_over((x - m) / s, c)
+
+
+def truncated_normal_tails(x, m, s, low, high):
+    a, z, b = ((each - m) / s for each in (low, x, high))
+    if a > 0:  # by the tails that are small
+        a, z, b = -b, -z, -a
+        return tuple(reversed(truncated_normal_tails(z, mpf(0), mpf(1), a, b)))
+    mass = normal_tails(b)[0] - normal_tails(a)[0]
+    return ((normal_tails(z)[0] - normal_tails(a)[0]) / mass,
+            (normal_tails(b)[0] - normal_tails(z)[0]) / mass)
+
+
+def truncated_normal_log_prob(x, m, s, low, high):
+    a, b = (low - m) / s, (high - m) / s
+    mass = normal_tails(-a)[0] - normal_tails(-b)[0] if a > 0 else normal_tails(b)[0] - normal_tails(a)[0]
+    return -((x - m) / s) ** 2 / 2 - log(s) - log(2 * pi) / 2 - log(mass)
+
+
 # name: parameters, log density, (P(X <= x), P(X > x)), both of (x, *parameters)
 FAMILIES = {
     "Normal": (["loc", "scale"],
@@ -181,6 +205,22 @@ FAMILIES = {
                          lambda x, n, p: (loggamma(n + x) - loggamma(n) - loggamma(x + 1)
                                           + n * log1p(-p) + x * log(p)),
                          lambda x, n, p: beta_tails(p, 1 - p, x + 1, n)[::-1]),
+    "Logistic": (["loc", "scale"],
+                 lambda x, m, s: -abs(x - m) / s - 2 * log1p(exp(-abs(x - m) / s)) - log(s),
+                 lambda x, m, s: logistic_tails((x - m) / s)),
+    "Frechet": (["scale", "concentration"],
+                lambda x, s, c: log(c / s) - (1 + c) * log(x / s) - (x / s) ** -c,
+                lambda x, s, c: from_log_cdf(-(x / s) ** -c, -c * log(x / s))),
+    "GeneralizedExtremeValue": (
+        ["loc", "scale", "concentration"],
+        lambda x, m, s, c: -log(s) - (1 + c) * gumbel_of(x, m, s, c) - exp(-gumbel_of(x, m, s, c)),
+        lambda x, m, s, c: from_log_cdf(-exp(-gumbel_of(x, m, s, c)), -gumbel_of(x, m, s, c))),
+    "GeneralizedPareto": (
+        ["loc", "scale", "concentration"],
+        lambda x, m, s, c: -log(s) - (1 + c) * log1p_over((x - m) / s, c),
+        lambda x, m, s, c: hazard_tails(log1p_over((x - m) / s, c))),
+    "TruncatedNormal": (["loc", "scale", "low", "high"], truncated_normal_log_prob,
+                        truncated_normal_tails),
 }
 COUNTS = {"Geometric", "Poisson", "Binomial", "NegativeBinomial"}
 
@@ -224,6 +264,14 @@ GRID = [
     ("Binomial", [(10, 0.3), (10, 1e-10), (400, 0.97)],
      lambda n, p: [k for k in (0, 1, 5, 9, 60, 399) if k < n]),
     ("NegativeBinomial", [(10, 0.3), (0.25, 0.9), (3, 1e-6)], lambda n, p: [0, 1, 5, 60, 400]),
+    ("Logistic", [(0, 1), (1.5, 0.25), (-3, 1e5)], lambda m, s: FAR),
+    ("Frechet", [(1, 1), (0.5, 3), (2, 0.25)], lambda s, c: NOT_NEGATIVE),
+    ("GeneralizedExtremeValue", [(0, 1, 0), (0.5, 2, 0.25), (-3, 0.5, -0.5), (0, 1, 2)],
+     lambda m, s, c: [x for x in FAR if 1 + c * (x - m) / s > 0 and (c or abs(x) < 1e3)]),
+    ("GeneralizedPareto", [(0, 1, 0), (0.5, 2, 0.25), (-3, 0.5, -0.5), (0, 1, 2)],
+     lambda m, s, c: [x for x in FAR if x > m and 1 + c * (x - m) / s > 0 and (c or abs(x) < 1e3)]),
+    ("TruncatedNormal", [(0, 1, -1, 2), (0, 1, 5, 9), (1, 2, -40, -30), (0, 1, 100, 101), (3, 8, 3, 3.5)],
+     lambda m, s, a, b: [a + (b - a) * x for x in (2.0**-8, 0.1, 0.5, 0.9, 1 - 2.0**-8)]),
 ]
 
 
