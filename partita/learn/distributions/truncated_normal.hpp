@@ -14,8 +14,8 @@ namespace partita::distributions {
 ///
 /// All digits are kept wherever the interval lies: far in a tail, around loc, or of hardly any
 /// width. (Of a tail's gradient by loc and scale a part of 1e-13 / t is lost where it vanishes, at
-/// a share t of the width from an end.) Draws are the inverse of the CDF and have the implicit gradient, with respect to all four
-/// parameters.
+/// a share t of the width from an end.) Draws are the inverse of the CDF and have the implicit
+/// gradient, with respect to all four parameters.
 class TruncatedNormal : public Distribution {
  public:
   /// @throws InvalidArgument unless low < high.
