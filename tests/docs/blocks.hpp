@@ -8,7 +8,7 @@
 //   sh       run by sh; the blocks of a page in one folder, one after the other
 //   text     what the sh block right before it prints ("…" stands for anything), or no code at all
 //   cmake    lines of tests/install/outside/CMakeLists.txt, whose project is built
-//   python   run where Python has torch
+//   python   run as one script, where Python has what it imports
 //   math     a formula, in TeX
 //
 //   <!-- setup                               before a block: code that it needs and readers do

@@ -168,15 +168,23 @@ TEST_P(Docs, CMakeLinesAreThoseOfTheInstallTest) {
   }
 }
 
+/// The blocks of a page are one script.
 TEST_P(Docs, PythonRuns) {
-  const std::string python = "/usr/bin/python3";
+  std::string script;
   for (const Block& block : read_blocks(page())) {
-    if (block.language != "python" || !block.not_run.empty()) continue;
-    if (run_sh(python + " -c 'import torch'").status != 0) GTEST_SKIP() << "no Python with torch";
-    write_file("block.py", block.setup + block.code);
-    const Outcome outcome = run_sh(python + " block.py");
-    EXPECT_EQ(outcome.status, 0) << place(block) << '\n' << outcome.err;
+    if (block.language == "python" && block.not_run.empty()) script += block.setup + block.code;
   }
+  if (script.empty()) return;
+  const std::string python = "PYTHONPATH='" PARTITA_PYTHONPATH "' /usr/bin/python3 ";
+  for (const std::string module : {"torch", "partita"}) {
+    if (script.find("import " + module) == std::string::npos) continue;
+    if (run_sh(python + "-c 'import " + module + "'").status != 0) {
+      GTEST_SKIP() << "no Python with " << module;
+    }
+  }
+  write_file("page.py", script);
+  const Outcome outcome = run_sh(python + "page.py");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
 }
 
 TEST_P(Docs, LinksLeadSomewhere) {

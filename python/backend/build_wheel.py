@@ -1,0 +1,58 @@
+"""Builds the wheel (PEP 517): CMake compiles and installs the package, and zip packs it.
+
+CMAKE_ARGS in the environment is passed to CMake.
+"""
+
+import base64
+import hashlib
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+PYTHON = Path(__file__).resolve().parent.parent
+BUILD = PYTHON.parent / "build" / "wheel"
+
+
+def metadata() -> dict[str, str]:
+    project = tomllib.loads((PYTHON / "pyproject.toml").read_text())["project"]
+    name, version = project["name"], project["version"]
+    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    tag = f"{tag}-{tag}-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+    info = f"{name}-{version}.dist-info"
+    fields = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: {project['description']}",
+              f"Requires-Python: {project['requires-python']}"]
+    fields += [f"Requires-Dist: {each}" for each in project["dependencies"]]
+    return {"wheel": f"{name}-{version}-{tag}.whl", "info": info,
+            f"{info}/METADATA": "\n".join(fields) + "\n",
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: partita\nRoot-Is-Purelib: false\nTag: {tag}\n"}
+
+
+def build_wheel(wheel_directory: str, config_settings: object = None,
+                metadata_directory: str | None = None) -> str:
+    options = ["PARTITA_PYTHON=ON", "PARTITA_LEARN=OFF", "PARTITA_APPS=OFF", "PARTITA_TESTS=OFF",
+               "PARTITA_INSTALL=OFF", "CMAKE_BUILD_TYPE=Release", f"Python_EXECUTABLE={sys.executable}"]
+    subprocess.run(["cmake", "-S", PYTHON.parent, "-B", BUILD, *(f"-D{each}" for each in options),
+                    *shlex.split(os.environ.get("CMAKE_ARGS", ""))], check=True)
+    subprocess.run(["cmake", "--build", BUILD, "--target", "partita_core", "--parallel", str(os.cpu_count())], check=True)
+    parts = metadata()
+    with tempfile.TemporaryDirectory() as root:
+        subprocess.run(["cmake", "--install", BUILD, "--component", "python", "--strip", "--prefix", root],
+                       check=True)
+        contents = {str(file.relative_to(root)): file.read_bytes()
+                    for file in sorted(Path(root).rglob("*")) if file.is_file()}
+    contents |= {name: text.encode() for name, text in parts.items() if "/" in name}
+    record = f"{parts['info']}/RECORD"
+    lines = []
+    with zipfile.ZipFile(Path(wheel_directory) / parts["wheel"], "w", zipfile.ZIP_DEFLATED) as wheel:
+        for name, data in contents.items():
+            wheel.writestr(name, data)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            lines.append(f"{name},sha256={digest},{len(data)}")
+        wheel.writestr(record, "\n".join([*lines, f"{record},,"]) + "\n")
+    return parts["wheel"]

@@ -1,0 +1,107 @@
+"""Partita: everything that is done with a softmax.
+
+>>> import numpy as np, partita
+>>> logits = np.random.default_rng(1).normal(size=(64, 50257)).astype(np.float32)
+>>> drawn = partita.gumbel_top_k(logits, 10, seed=1)     # ten different categories from each row
+>>> drawn.indices.shape
+(64, 10)
+
+Arrays may be numpy's, torch's or anyone's with DLPack or the buffer protocol, of any strides and
+with leading dimensions; none is copied. torch in, torch out; else numpy. What draws needs a seed,
+and is a pure function of it. ValueError says what is wrong with an argument, OSError with a file.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from partita._core import AdaptiveState, MirostatState, NGram
+from partita._sampling import (
+    DEFAULT_ORDER,
+    LLAMA_CPP_ORDER,
+    Draws,
+    SamplerSettings,
+    TopKSample,
+    categorical,
+    gumbel_max,
+    gumbel_top_k,
+    replay_log_prob,
+    sample,
+    sample_with_report,
+    sample_without_replacement,
+)
+from partita._search import (
+    CallableModel,
+    DecodingState,
+    Estimate,
+    Hypothesis,
+    PerturbedHypothesis,
+    SequenceModel,
+    SequenceScores,
+    StochasticBeam,
+    UniqueSampler,
+    ancestral_sample,
+    beam_search,
+    estimate,
+    importance_weights,
+    score_sequences,
+    stochastic_beam_search,
+)
+from partita._softmax import entropy, kl_divergence, log_softmax, log_sum_exp, softmax
+
+if TYPE_CHECKING:
+    from partita import calibration as calibration
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Imports partita.calibration and the like when they are first used."""
+        if name not in _SUBMODULES:
+            raise AttributeError(f"module 'partita' has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module(f"partita.{name}")
+
+
+_SUBMODULES = ("calibration",)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DEFAULT_ORDER",
+    "LLAMA_CPP_ORDER",
+    "AdaptiveState",
+    "CallableModel",
+    "DecodingState",
+    "Draws",
+    "Estimate",
+    "Hypothesis",
+    "MirostatState",
+    "NGram",
+    "PerturbedHypothesis",
+    "SamplerSettings",
+    "SequenceModel",
+    "SequenceScores",
+    "StochasticBeam",
+    "TopKSample",
+    "UniqueSampler",
+    "ancestral_sample",
+    "beam_search",
+    "categorical",
+    "entropy",
+    "estimate",
+    "gumbel_max",
+    "gumbel_top_k",
+    "importance_weights",
+    "kl_divergence",
+    "log_softmax",
+    "log_sum_exp",
+    "replay_log_prob",
+    "sample",
+    "sample_with_report",
+    "sample_without_replacement",
+    "score_sequences",
+    "softmax",
+    "stochastic_beam_search",
+]
+
+for _each in [globals()[_name] for _name in __all__]:
+    if hasattr(_each, "__module__"):
+        _each.__module__ = "partita"  # where users find it, in messages and pickles

@@ -1,0 +1,282 @@
+"""Draws of categories."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, SupportsIndex
+
+from partita import _core
+from partita._core import AdaptiveState, MirostatState
+from partita._types import Array, ArrayLike, Stream, Tokens
+
+#: The order of Hugging Face's ``generate()``: temperature before the filters.
+DEFAULT_ORDER = ("no_repeat_ngram", "penalties", "dry", "temperature", "top_n_sigma", "top_h", "top_k", "top_p",
+                 "min_p", "typical", "epsilon", "eta", "p_less", "xtc", "mirostat", "adaptive_p")
+
+#: llama.cpp's order: the filters first, temperature after them.
+LLAMA_CPP_ORDER = ("no_repeat_ngram", "penalties", "dry", "top_n_sigma", "top_k", "typical", "top_p", "min_p", "xtc",
+                   "top_h", "epsilon", "eta", "p_less", "temperature", "mirostat", "adaptive_p")
+
+
+class TopKSample(NamedTuple):
+    """Ordered samples without replacement, one from each row."""
+
+    indices: Array
+    """int64 [..., k]: the categories, in the order drawn."""
+    perturbed: Array
+    """float64 [..., k]: log_prob plus Gumbel noise, descending."""
+    log_prob: Array
+    """float64 [..., k]: each category's log-probability, before anything was drawn."""
+    log_sum_exp: Array
+    """float64 [...]: that of the logits."""
+    threshold: Array
+    """float64 [...]: perturbed of the (k + 1)-th, -inf if there is none; see importance_weights."""
+
+
+def gumbel_top_k(logits: ArrayLike, k: SupportsIndex, *, seed: SupportsIndex, stream: Stream = 0,
+                 threads: SupportsIndex = 1) -> TopKSample:
+    """Draws k distinct categories from the softmax of each row, in order.
+
+    The Gumbel-top-k trick (Kool, van Hoof, Welling 2019), at the cost of about one pass over the
+    logits. The result for k is a prefix of the one for k + 1.
+
+    Parameters
+    ----------
+    logits : array [..., V]
+        float16, bfloat16, float32 or float64; -inf is an impossible category.
+    k : int
+        1 to V.
+    seed : int
+        0 to 2**64 - 1. The same seed gives the same draws, here, in C++ and in the command.
+    stream : int or array of int [...]
+        Row r, counted over the leading dimensions, draws from stream + r of the seed, or from
+        stream[r]. Nothing else changes a row's draws: neither the other rows nor the threads.
+    threads : int
+        The most to use.
+
+    Raises
+    ------
+    ValueError
+        If k or seed is out of range; naming the row that holds NaN, +inf or fewer than k possible
+        categories.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> drawn = partita.gumbel_top_k(np.log([0.1, 0.2, 0.3, 0.4]), 2, seed=1)
+    >>> drawn.indices.shape, drawn.log_prob.shape
+    ((2,), (2,))
+    """
+    return TopKSample(*_core.gumbel_top_k(logits, k, seed, stream, threads))
+
+
+def gumbel_max(logits: ArrayLike, *, seed: SupportsIndex, stream: Stream = 0, threads: SupportsIndex = 1) -> Array:
+    """Draws one category from the softmax of each row: int64 [...].
+
+    The cost is that of an arg max. Arguments are those of :func:`gumbel_top_k`.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> int(partita.gumbel_max(np.array([-np.inf, 0.0, -np.inf]), seed=1))
+    1
+    """
+    return _core.gumbel_max(logits, seed, stream, threads)
+
+
+def categorical(logits: ArrayLike, draws: SupportsIndex, *, seed: SupportsIndex, stream: Stream = 0,
+                threads: SupportsIndex = 1) -> Array:
+    """Draws categories with replacement from the softmax of each row: int64 [..., draws].
+
+    Arguments are those of :func:`gumbel_top_k`. The first draws are the same for any number of them.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> partita.categorical(np.zeros((2, 3)), 5, seed=1).shape
+    (2, 5)
+    """
+    return _core.categorical(logits, draws, seed, stream, threads)
+
+
+@dataclass(kw_only=True)
+class SamplerSettings:
+    """What a request asks of the sampler. The defaults change nothing.
+
+    In this order: logit_bias, then allowed, then the steps of `order`, each on the distribution
+    that the one before it left, renormalized. At least one category always stays, and equally
+    likely ones stay or go together, except under top_k, which keeps those of lower index.
+    ``partita/sampler/settings.hpp`` defines every setting, with its source.
+    """
+
+    logit_bias: Mapping[int, float] | Sequence[tuple[int, float]] = ()
+    """Added to tokens' logits; -inf forbids one."""
+    allowed: Any = None
+    """None, or a flag for each category: False forbids it."""
+    history: Tokens = ()
+    """The tokens before this one, oldest first; read by the next eight settings."""
+    no_repeat_ngram: SupportsIndex = 0
+    """Forbids tokens that would complete an n-gram which the history has; 0: off."""
+    repeat_penalty: float = 1.0
+    """Divides the positive logits of recent tokens and multiplies the others; 1: off."""
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    penalty_last_n: SupportsIndex | None = 64
+    """How many tokens are recent; None: the whole history."""
+    dry_multiplier: float = 0.0
+    """DRY ("don't repeat yourself", as in llama.cpp); 0: off."""
+    dry_base: float = 1.75
+    dry_allowed_length: SupportsIndex = 2
+    dry_last_n: SupportsIndex | None = None
+    dry_breakers: Tokens = ()
+    temperature: float = 1.0
+    """Logits are divided by it; positive. For greedy choice use top_k = 1."""
+    dynatemp_range: float = 0.0
+    """Dynamic temperature, as in llama.cpp; 0: off."""
+    dynatemp_exponent: float = 1.0
+    top_n_sigma: float = 0.0
+    """Keeps logits of at least max - n standard deviations; 0: off."""
+    top_h: float = 1.0
+    """Keeps the most likely with at most this share of the entropy; 1: off."""
+    top_k: SupportsIndex = 0
+    """Keeps the k most likely; 0: off."""
+    top_p: float = 1.0
+    """Nucleus sampling; 1: off."""
+    min_p: float = 0.0
+    """Keeps what has at least this share of the largest probability; 0: off."""
+    typical_p: float = 1.0
+    """Locally typical sampling; 1: off."""
+    epsilon_cutoff: float = 0.0
+    eta_cutoff: float = 0.0
+    p_less: bool = False
+    """Keeps probabilities of at least sum p**2."""
+    xtc_probability: float = 0.0
+    """How often all but the least likely of the top choices are excluded; 0: off."""
+    xtc_threshold: float = 0.1
+    mirostat: SupportsIndex = 0
+    """Mirostat's version, 1 or 2; 0: off."""
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    mirostat_state: MirostatState | None = None
+    """Read and updated by draws; each row needs its own."""
+    adaptive_target: float = -1.0
+    """Adaptive-p (as in llama.cpp); negative: off."""
+    adaptive_decay: float = 0.9
+    adaptive_state: AdaptiveState | None = None
+    """Read and updated by draws; each row needs its own."""
+    order: Sequence[str] = DEFAULT_ORDER
+    """The steps to apply; what is not listed is not applied."""
+
+
+#: One for all rows, or one for each.
+Settings = SamplerSettings | Sequence[SamplerSettings] | None
+
+
+def sample(logits: ArrayLike, settings: Settings = None, *, seed: SupportsIndex, stream: Stream = 0,
+           threads: SupportsIndex = 1) -> Array:
+    """Draws one category from each row, under settings: int64 [...].
+
+    A row costs about a pass over its logits, whatever the filters.
+
+    Parameters
+    ----------
+    logits : array [..., V]
+    settings : SamplerSettings, or a sequence with one for each row
+    seed, stream, threads
+        As in :func:`gumbel_top_k`.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> settings = partita.SamplerSettings(temperature=0.7, top_k=1)
+    >>> int(partita.sample(np.array([0.0, 2.0, 1.0]), settings, seed=1))
+    1
+    """
+    return _core.sample(logits, settings, seed, stream, threads)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A draw from each row and its report. Logarithms are natural; arrays are [...]."""
+
+    index: Array
+    log_prob: Array
+    """Under the distribution that it was drawn from."""
+    raw_log_prob: Array
+    """Under the softmax of the row as it was given."""
+    tempered_log_prob: Array
+    """After edits and temperature, unfiltered."""
+    rank: Array
+    """1 plus the number of categories of a larger given logit."""
+    kept_count: Array
+    """Categories that could have been drawn."""
+    kept_mass: Array
+    """Their probability in the row as it was given."""
+    raw_entropy: Array
+    """Of the row as it was given."""
+    entropy: Array
+    """Of the distribution that it was drawn from."""
+    top_index: Array
+    """[..., top]: the most likely, in the row as it was given; -1 beyond the possible ones."""
+    top_log_prob: Array
+    """[..., top]: their log-probabilities."""
+    kept: list[Array] | None
+    """If asked for: what could have been drawn from each row, ascending."""
+
+
+def sample_with_report(logits: ArrayLike, settings: Settings = None, *, seed: SupportsIndex, stream: Stream = 0,
+                       top: SupportsIndex = 0, kept: bool = False, threads: SupportsIndex = 1) -> Draws:
+    """The draws of :func:`sample`, with what can be said about each.
+
+    Parameters
+    ----------
+    top : int
+        How many of the most likely categories to list.
+    kept : bool
+        Whether to list what could have been drawn.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> draws = partita.sample_with_report(np.zeros((2, 4)), partita.SamplerSettings(top_k=3), seed=1)
+    >>> draws.kept_count, draws.kept_mass
+    (array([3, 3]), array([0.75, 0.75]))
+    """
+    return Draws(*_core.sample_with_report(logits, settings, seed, stream, top, kept, threads))
+
+
+def sample_without_replacement(logits: ArrayLike, k: SupportsIndex, settings: Settings = None, *,
+                               seed: SupportsIndex, stream: Stream = 0, threads: SupportsIndex = 1) -> TopKSample:
+    """k distinct categories of each row, from what the settings leave: gumbel_top_k of that.
+
+    log_prob, perturbed and threshold refer to the filtered, renormalized distribution.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> settings = partita.SamplerSettings(top_k=3)
+    >>> partita.sample_without_replacement(np.zeros(10), 3, settings, seed=1).log_prob
+    array([-1.09861229, -1.09861229, -1.09861229])
+    """
+    return TopKSample(*_core.sample_without_replacement(logits, k, settings, seed, stream, threads))
+
+
+def replay_log_prob(logits: ArrayLike, tokens: ArrayLike, settings: Settings = None, *, seed: SupportsIndex,
+                    stream: Stream = 0, threads: SupportsIndex = 1) -> Array:
+    """The log-probability with which :func:`sample` would draw `tokens`: float64 [...].
+
+    -inf for a token that the settings do not keep. Equal to ``sample_with_report(...).log_prob`` to
+    the bit. States are read, not updated.
+
+    Parameters
+    ----------
+    tokens : array of int [...]
+    seed, stream
+        Those of the draw: XTC depends on them.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> partita.replay_log_prob(np.zeros((1, 4)), [3], partita.SamplerSettings(top_k=3), seed=1)
+    array([-inf])
+    """
+    return _core.replay_log_prob(logits, tokens, settings, seed, stream, threads)

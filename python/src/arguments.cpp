@@ -1,0 +1,126 @@
+#include "arguments.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+
+namespace partita::python {
+namespace {
+
+std::string type_name(py::handle object) { return Py_TYPE(object.ptr())->tp_name; }
+
+constexpr std::uint64_t kMostItems = std::numeric_limits<std::int64_t>::max();
+
+std::atomic<bool> forked = false;
+[[maybe_unused]] const int fork_handler =
+    pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
+
+}  // namespace
+
+std::uint64_t natural(py::handle object, std::string_view name, std::uint64_t most) {
+  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
+  if (!index) {
+    PyErr_Clear();
+    throw py::type_error(fmt::format("{}: expected an integer, got {}", name, type_name(object)));
+  }
+  const unsigned long long value = PyLong_AsUnsignedLongLong(index.ptr());
+  const bool failed = PyErr_Occurred() != nullptr;
+  if (failed) PyErr_Clear();
+  if (failed || value > most) {
+    const std::string got = py::str(index);
+    refuse(name, most == kMostItems ? fmt::format("expected 0 or more, got {}", got)
+                                    : fmt::format("expected 0..{}, got {}", most, got));
+  }
+  return value;
+}
+
+std::size_t count(py::handle object, std::string_view name) {
+  return natural(object, name, kMostItems);
+}
+
+double number(py::handle object, std::string_view name) {
+  const double value = PyFloat_AsDouble(object.ptr());
+  if (value == -1 && PyErr_Occurred() != nullptr) {
+    PyErr_Clear();
+    throw py::type_error(fmt::format("{}: expected a number, got {}", name, type_name(object)));
+  }
+  return value;
+}
+
+std::string text(py::handle object, std::string_view name) {
+  if (!py::isinstance<py::str>(object)) {
+    throw py::type_error(fmt::format("{}: expected a str, got {}", name, type_name(object)));
+  }
+  try {
+    return object.cast<std::string>();
+  } catch (const std::exception&) {  // a lone surrogate
+    PyErr_Clear();
+    refuse(name, "expected text that UTF-8 can hold");
+  }
+}
+
+std::vector<std::string> texts(py::handle object, std::string_view name) {
+  if (py::isinstance<py::str>(object) || !py::isinstance<py::iterable>(object)) {
+    throw py::type_error(
+        fmt::format("{}: expected an iterable of str, got {}", name, type_name(object)));
+  }
+  std::vector<std::string> out;
+  for (const py::handle each : object) out.push_back(text(each, name));
+  return out;
+}
+
+std::string path_of(py::handle object) {
+  return text(py::module_::import("os").attr("fspath")(object), "path");
+}
+
+int thread_count(py::handle object) {
+  const auto threads = static_cast<int>(natural(object, "threads", 1U << 16U));
+  return forked.load() ? std::min(threads, 1) : threads;
+}
+
+std::size_t choice(py::handle object, std::string_view name,
+                   std::span<const std::string_view> names) {
+  const std::string chosen = text(object, name);
+  const auto found = std::find(names.begin(), names.end(), chosen);
+  if (found == names.end()) {
+    refuse(name, fmt::format("expected one of {}, got '{}'", fmt::join(names, ", "), chosen));
+  }
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+RowStreams::RowStreams(py::handle seed, py::handle stream, std::size_t rows)
+    : parent_{.seed = natural(seed, "seed")} {
+  if (PyIndex_Check(stream.ptr()) != 0 && !py::hasattr(stream, "__len__")) {
+    first_ = natural(stream, "stream");
+    return;
+  }
+  const Integers each(stream, "stream");
+  if (each.values.size() != rows) {
+    refuse("stream", fmt::format("expected an integer, or {} (one for each row), got shape {}",
+                                 rows, to_string(each.shape)));
+  }
+  for (const std::int64_t id : each.values) {
+    if (id < 0) refuse("stream", fmt::format("expected integers of 0 or more, got {}", id));
+    each_.push_back(parent_.child(static_cast<std::uint64_t>(id)));
+  }
+}
+
+void check_signals() {
+  const py::gil_scoped_acquire acquire;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+Progress progress_of(py::handle callback) {
+  return [callback](const ProgressUpdate& update) {
+    check_signals();
+    if (callback.is_none()) return;
+    const py::gil_scoped_acquire acquire;
+    callback(update.done, update.total, py::str(update.unit.data(), update.unit.size()));
+  };
+}
+
+}  // namespace partita::python

@@ -1,0 +1,230 @@
+// Calibrators, measures of calibration, conformal prediction.
+#include <array>
+#include <string>
+
+#include "arguments.hpp"
+#include "core.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
+#include "partita/calibration/calibrator.hpp"
+#include "partita/calibration/conformal.hpp"
+#include "partita/io/file.hpp"
+
+namespace partita::python {
+namespace {
+
+bool flag(py::handle object) { return py::bool_(py::reinterpret_borrow<py::object>(object)); }
+
+Predictions predictions(const FloatArray& array, py::handle probabilities) {
+  return flag(probabilities) ? Predictions::probabilities(array.rows()) : Predictions(array.rows());
+}
+
+constexpr std::array<std::string_view, 5> kMethods = {"temperature", "vector", "matrix", "isotonic",
+                                                      "histogram"};
+constexpr std::array<std::string_view, 3> kScores = {"lac", "aps", "raps"};
+
+py::array numbers(std::vector<double> values, Shape shape) {
+  return to_numpy(std::move(values), shape);
+}
+
+py::array numbers(std::vector<double> values) {
+  const auto size = static_cast<py::ssize_t>(values.size());
+  return numbers(std::move(values), {size});
+}
+
+/// (status, iterations, gradient residual, Calibrator or None)
+py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handle probabilities,
+              py::handle bins, py::handle equal_mass, py::handle threads, py::handle progress) {
+  const auto which = static_cast<CalibrationMethod>(choice(method, "method", kMethods));
+  const FloatArray array(logits, "logits");
+  const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
+  const Predictions given = predictions(array, probabilities);
+  const CalibrationOptions options{.bins = count(bins, "bins"), .equal_mass = flag(equal_mass)};
+  const int most = thread_count(threads);
+  CalibratorFit done = released(
+      [&] { return fit_calibrator(which, given, y, options, most, progress_of(progress)); });
+  return py::make_tuple(name_of(done.report.status), done.report.iterations,
+                        done.report.gradient_residual,
+                        done.calibrator ? py::cast(std::move(*done.calibrator)) : py::none());
+}
+
+py::object transform(const Calibrator& calibrator, py::handle logits, py::handle probabilities,
+                     py::handle threads) {
+  const FloatArray array(logits, "logits");
+  const Predictions given = predictions(array, probabilities);
+  auto [out, rows] = array.empty_like();
+  const RowOptions options{.threads = thread_count(threads)};
+  released([&, to = rows] { calibrator.transform(given, to, options); });
+  return out;
+}
+
+/// What was fitted, by the names of its fields; curves as lists of (x, y) or (upper, value).
+struct Describe {
+  py::ssize_t classes;
+
+  py::dict operator()(const TemperatureScaling& s) const {
+    py::dict out;
+    out["temperature"] = s.temperature;
+    return out;
+  }
+  py::dict operator()(const VectorScaling& s) const { return linear(s, {classes}); }
+  py::dict operator()(const MatrixScaling& s) const { return linear(s, {classes, classes}); }
+  py::dict operator()(const IsotonicCalibration& s) const {
+    py::list curves;
+    for (const auto& curve : s.curves)
+      curves.append(py::make_tuple(numbers(curve.x), numbers(curve.y)));
+    return of_curves(curves);
+  }
+  py::dict operator()(const HistogramBinning& s) const {
+    py::list curves;
+    for (const auto& curve : s.curves)
+      curves.append(py::make_tuple(numbers(curve.bins.upper), numbers(curve.values)));
+    return of_curves(curves);
+  }
+
+ private:
+  template <class Scaling>
+  static py::dict linear(const Scaling& s, const Shape& shape) {
+    py::dict out;
+    out["weights"] = numbers(s.weights, shape);
+    out["bias"] = numbers(s.bias);
+    return out;
+  }
+  static py::dict of_curves(const py::list& curves) {
+    py::dict out;
+    out["curves"] = curves;
+    return out;
+  }
+};
+
+template <class T, class Make>
+py::tuple each_metric(const PerMetric<T>& m, const Make& make) {
+  return py::make_tuple(make(m.accuracy), make(m.confidence), make(m.nll), make(m.ece), make(m.mce),
+                        make(m.classwise_ece), make(m.adaptive_ece), make(m.brier),
+                        make(m.debiased_ece));
+}
+
+/// (metrics, intervals or None, (lower, upper, count, confidence, accuracy, intervals or None))
+py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilities, py::handle bins,
+                   py::handle equal_mass, py::handle calibrator, py::handle seed,
+                   py::handle resamples, py::handle level, py::handle threads) {
+  const FloatArray array(logits, "logits");
+  const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
+  const Predictions given = predictions(array, probabilities);
+  const CalibrationBins options{.bins = count(bins, "bins"), .equal_mass = flag(equal_mass)};
+  const Calibrator* used = calibrator.is_none() ? nullptr : calibrator.cast<const Calibrator*>();
+  const int most = thread_count(threads);
+  CalibrationEvaluation e;
+  if (seed.is_none()) {
+    e = released([&] { return evaluate_calibration(given, y, options, used, most); });
+  } else {
+    // The child that the command's bootstrap draws from.
+    const Stream stream = Stream{.seed = natural(seed, "seed")}.child(1);
+    const BootstrapOptions bootstrap{.resamples = count(resamples, "resamples"),
+                                     .level = number(level, "level"),
+                                     .threads = most};
+    e = released([&] { return evaluate_calibration(given, y, stream, bootstrap, options, used); });
+  }
+  const auto pair = [](const Interval& i) { return py::make_tuple(i.low, i.high); };
+  std::vector<double> lower;
+  std::vector<double> upper;
+  std::vector<double> confidence;
+  std::vector<double> accuracy;
+  std::vector<double> ends;
+  std::vector<std::int64_t> counts;
+  for (const ReliabilityBin& bin : e.bins) {
+    lower.push_back(bin.lower);
+    upper.push_back(bin.upper);
+    counts.push_back(static_cast<std::int64_t>(bin.count));
+    confidence.push_back(bin.confidence);
+    accuracy.push_back(bin.accuracy);
+    if (bin.accuracy_interval) {
+      ends.push_back(bin.accuracy_interval->low);
+      ends.push_back(bin.accuracy_interval->high);
+    } else if (e.intervals) {
+      ends.insert(ends.end(), 2, std::numeric_limits<double>::quiet_NaN());
+    }
+  }
+  const auto size = static_cast<py::ssize_t>(counts.size());
+  const py::object intervals =
+      e.intervals ? static_cast<py::object>(numbers(std::move(ends), {size, 2})) : py::none();
+  return py::make_tuple(
+      each_metric(e.metrics, [](double value) { return value; }),
+      e.intervals ? static_cast<py::object>(each_metric(*e.intervals, pair)) : py::none(),
+      py::make_tuple(numbers(std::move(lower)), numbers(std::move(upper)),
+                     to_numpy(std::move(counts), {size}), numbers(std::move(confidence)),
+                     numbers(std::move(accuracy)), intervals));
+}
+
+ConformalOptions conformal_options(py::handle score, py::handle alpha, py::handle randomized,
+                                   py::handle penalty, py::handle free_rank) {
+  return {.score = static_cast<ConformalScore>(choice(score, "score", kScores)),
+          .alpha = number(alpha, "alpha"),
+          .randomized = flag(randomized),
+          .penalty = number(penalty, "penalty"),
+          .free_rank = count(free_rank, "free_rank")};
+}
+
+/// The rows that are fitted and those that are predicted draw from different children of the seed.
+enum class Purpose : std::uint8_t { fit, predict };
+
+double fit_conformal_of(py::handle logits, py::handle labels, py::handle seed, py::handle score,
+                        py::handle alpha, py::handle randomized, py::handle penalty,
+                        py::handle free_rank, py::handle threads) {
+  const FloatArray array(logits, "logits");
+  const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
+  const ConformalOptions options = conformal_options(score, alpha, randomized, penalty, free_rank);
+  const Stream stream = Stream{.seed = natural(seed, "seed")}.child(Purpose::fit);
+  const int most = thread_count(threads);
+  return released([&] { return fit_conformal(array.rows(), y, stream, options, most).threshold; });
+}
+
+/// (classes, row by row; where each row's begin)
+py::tuple predict_sets_of(py::handle logits, py::handle classes, py::handle threshold,
+                          py::handle seed, py::handle score, py::handle alpha,
+                          py::handle randomized, py::handle penalty, py::handle free_rank,
+                          py::handle threads) {
+  const FloatArray array(logits, "logits");
+  const ConformalPredictor predictor{
+      .options = conformal_options(score, alpha, randomized, penalty, free_rank),
+      .classes = count(classes, "classes"),
+      .threshold = number(threshold, "threshold")};
+  const Stream stream = Stream{.seed = natural(seed, "seed")}.child(Purpose::predict);
+  const RowOptions options{.threads = thread_count(threads)};
+  PredictionSets sets =
+      released([&] { return predict_sets(predictor, array.rows(), stream, options); });
+  std::vector<std::int64_t> start(sets.start.begin(), sets.start.end());
+  const auto size = static_cast<py::ssize_t>(sets.classes.size());
+  const auto starts = static_cast<py::ssize_t>(start.size());
+  return py::make_tuple(to_numpy(std::move(sets.classes), {size}),
+                        to_numpy(std::move(start), {starts}));
+}
+
+}  // namespace
+
+void add_calibration(py::module_& module) {
+  py::class_<Calibrator>(module, "Calibrator")
+      .def_property_readonly("method", [](const Calibrator& c) { return name_of(c.method()); })
+      .def_property_readonly("classes", &Calibrator::classes)
+      .def("transform", &transform)
+      .def("parameters",
+           [](const Calibrator& c) {
+             return std::visit(Describe{static_cast<py::ssize_t>(c.classes())}, c.parameters());
+           })
+      .def("save",
+           [](const Calibrator& c, py::handle path) { write_file(path_of(path), c.to_json()); })
+      .def_static("load",
+                  [](py::handle path) {
+                    const std::string name = path_of(path);
+                    return Calibrator::from_json(read_file(name), name);
+                  })
+      .def(py::pickle([](const Calibrator& c) { return c.to_json(); },
+                      [](const std::string& json) {
+                        return Calibrator::from_json(json, "pickled calibrator");
+                      }));
+  module.def("fit_calibrator", &fit);
+  module.def("evaluate_calibration", &evaluate);
+  module.def("fit_conformal", &fit_conformal_of);
+  module.def("predict_sets", &predict_sets_of);
+}
+
+}  // namespace partita::python

@@ -1,0 +1,275 @@
+#include "sequence_models.hpp"
+
+#include <fmt/format.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "arguments.hpp"
+#include "core.hpp"
+#include "partita/text/ngram.hpp"
+
+namespace partita::python {
+namespace {
+
+/// The state that a Python model's start() returned.
+class PythonState final : public DecodingState {
+ public:
+  explicit PythonState(py::object state) : state_(std::move(state)) {}
+  ~PythonState() override {
+    const py::gil_scoped_acquire acquire;
+    state_ = {};
+  }
+
+  void reorder(std::span<const std::size_t> rows) override {
+    const py::gil_scoped_acquire acquire;
+    state_.attr("reorder")(std::vector<std::size_t>(rows.begin(), rows.end()));
+  }
+  const py::object& get() const { return state_; }
+
+ private:
+  py::object state_;
+};
+
+class PythonModel final : public SequenceModel {
+ public:
+  PythonModel(py::handle model, const Sequence& prompt)
+      : model_(py::reinterpret_borrow<py::object>(model)),
+        is_object_(py::hasattr(model, "next_logits")),
+        has_state_(is_object_ && py::hasattr(model, "start")) {
+    const py::object end = py::getattr(model, "end_token", py::none());
+    if (!end.is_none()) end_token_ = static_cast<Token>(natural(end, "end_token", 0x7FFFFFFF));
+    const py::object size = py::getattr(model, "vocabulary_size", py::none());
+    if (!size.is_none()) {
+      vocabulary_size_ = natural(size, "vocabulary_size", 0x7FFFFFFF);
+    } else if (is_object_) {
+      throw py::type_error("model: expected an attribute vocabulary_size");
+    } else {
+      const FloatArray logits(model_(std::vector<Sequence>{prompt}), "model");
+      vocabulary_size_ = static_cast<std::size_t>(logits.shape().back());
+    }
+    if (vocabulary_size_ == 0 || std::cmp_greater_equal(end_token_, vocabulary_size_)) {
+      throw py::value_error(fmt::format(
+          "model: expected a vocabulary that holds its end_token {}, got vocabulary_size = {}",
+          end_token_, vocabulary_size_));
+    }
+  }
+
+  std::size_t vocabulary_size() const override { return vocabulary_size_; }
+  Token end_token() const override { return end_token_; }
+
+  std::unique_ptr<DecodingState> start() const override {
+    if (!has_state_) return nullptr;
+    const py::gil_scoped_acquire acquire;
+    return std::make_unique<PythonState>(model_.attr("start")());
+  }
+
+  void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
+                   MutableRows logits) const override {
+    const py::gil_scoped_acquire acquire;
+    py::object returned;
+    {
+      py::list asked;
+      for (const Sequence& prefix : prefixes) asked.append(py::cast(prefix));
+      if (is_object_) {
+        const py::object held =
+            state != nullptr ? static_cast<PythonState*>(state)->get() : py::none();
+        returned = model_.attr("next_logits")(asked, held);
+      } else {
+        returned = model_(asked);
+      }
+    }
+    const FloatArray array(returned, "model");
+    const Shape expected = {static_cast<py::ssize_t>(prefixes.size()),
+                            static_cast<py::ssize_t>(vocabulary_size_)};
+    if (array.shape() != expected) {
+      throw py::value_error(
+          fmt::format("model: expected logits of shape {} (prefixes, vocabulary), got {}",
+                      to_string(expected), to_string(array.shape())));
+    }
+    const Rows from = array.rows();
+    visit(from.dtype(), [&]<Element T>(T) {
+      for (std::size_t row = 0; row < from.rows(); ++row) {
+        const T* source = from.row_data<T>(row);
+        double* out = logits.row_data<double>(row);
+        for (std::size_t i = 0; i < from.columns(); ++i) {
+          out[i] = source[static_cast<std::ptrdiff_t>(i) * from.column_stride()];
+        }
+      }
+    });
+  }
+
+ private:
+  py::object model_;
+  bool is_object_;
+  bool has_state_;
+  std::size_t vocabulary_size_ = 0;
+  Token end_token_ = -1;
+};
+
+/// A model of C++ that can be stopped between two steps.
+class Interruptible final : public SequenceModel {
+ public:
+  explicit Interruptible(const SequenceModel& model) : model_(&model) {}
+
+  std::size_t vocabulary_size() const override { return model_->vocabulary_size(); }
+  Token end_token() const override { return model_->end_token(); }
+  DType logits_dtype() const override { return model_->logits_dtype(); }
+  std::unique_ptr<DecodingState> start() const override { return model_->start(); }
+  void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
+                   MutableRows logits) const override {
+    check_signals();
+    model_->next_logits(prefixes, state, logits);
+  }
+
+ private:
+  const SequenceModel* model_;
+};
+
+std::unique_ptr<SequenceModel> make_model(py::handle model, const Sequence& prompt) {
+  if (py::isinstance<SequenceModel>(model)) {
+    return std::make_unique<Interruptible>(model.cast<const SequenceModel&>());
+  }
+  if (PyCallable_Check(model.ptr()) == 0 && !py::hasattr(model, "next_logits")) {
+    throw py::type_error(
+        fmt::format("model: expected a callable, or an object with next_logits, got {}",
+                    Py_TYPE(model.ptr())->tp_name));
+  }
+  return std::make_unique<PythonModel>(model, prompt);
+}
+
+NgramModel train(py::handle lines, py::handle order, py::handle units, py::handle vocabulary,
+                 py::handle progress) {
+  const std::vector<std::string> all = texts(lines, "lines");
+  const UnitKind kind = unit_kind(text(units, "units"));
+  const UnitOptions options{.vocabulary = count(vocabulary, "vocabulary")};
+  NgramOptions ngram{.order = kind == UnitKind::character ? 6 : 3};
+  if (!order.is_none()) ngram.order = static_cast<int>(natural(order, "order", 16));
+  return released([&] {
+    return train_ngram(TextUnits::learn(kind, all, options), all, ngram, progress_of(progress));
+  });
+}
+
+py::object next_logits(const NgramModel& model, py::handle prefixes) {
+  std::vector<Sequence> asked;
+  for (const py::handle each : prefixes) asked.push_back(sequence(each, "prefixes"));
+  const auto rows = static_cast<py::ssize_t>(asked.size());
+  const auto columns = static_cast<py::ssize_t>(model.vocabulary_size());
+  std::vector<double> logits(asked.size() * model.vocabulary_size());
+  released([&] {
+    model.next_logits(asked, nullptr, {logits.data(), asked.size(), model.vocabulary_size()});
+  });
+  return to_numpy(std::move(logits), {rows, columns});
+}
+
+}  // namespace
+
+Sequence sequence(py::handle tokens, std::string_view name) {
+  const Integers integers(tokens, name);
+  if (integers.shape.size() != 1) {
+    throw py::value_error(fmt::format("{}: expected tokens in one dimension, got shape {}", name,
+                                      to_string(integers.shape)));
+  }
+  Sequence out;
+  for (const std::int64_t token : integers.values) {
+    if (!std::in_range<Token>(token)) {
+      throw py::value_error(fmt::format("{}: expected tokens below 2^31, got {}", name, token));
+    }
+    out.push_back(static_cast<Token>(token));
+  }
+  return out;
+}
+
+Model::Model(py::handle model, const Sequence& prompt)
+    : python_(py::reinterpret_borrow<py::object>(model)), model_(make_model(model, prompt)) {}
+
+Options::Options(py::handle max_length, py::handle filter, py::handle threads, py::handle batch)
+    : filter_(filter),
+      options_{.max_length = count(max_length, "max_length"),
+               .filter = filter_.get(),
+               .threads = thread_count(threads),
+               .batch = count(batch, "batch")} {}
+
+Stream stream_of(py::handle seed, py::handle stream) {
+  const Stream root{.seed = natural(seed, "seed")};
+  return stream.is_none() ? root : root.child(natural(stream, "stream"));
+}
+
+void add_ngram(py::module_& module) {
+  py::class_<SequenceModel>(module, "NativeModel");  // no GIL-free calls into Python
+  py::class_<NgramModel, SequenceModel>(module, "NGram",
+                                        R"(An n-gram model of characters, words or subword units.
+
+The probability of the next token given the n - 1 before it, interpolated with those given fewer
+(Witten-Bell). ``NGram.train`` learns one, ``NGram.load`` reads what ``partita lm train`` or
+``save`` wrote. All searches take it as their model.)")
+      .def_static(
+          "load",
+          [](py::handle path) {
+            const std::string name = path_of(path);
+            return released([&] { return NgramModel::load(name); });
+          },
+          py::arg("path"), "Reads a model's file. OSError if it is none, or damaged.")
+      .def_static("train", &train, py::arg("lines"), py::kw_only(), py::arg("order") = py::none(),
+                  py::arg("units") = "char", py::arg("vocabulary") = 0,
+                  py::arg("progress") = py::none(),
+                  R"(Counts the n-grams of lines of text, each of which is a sequence.
+
+Parameters
+----------
+lines : iterable of str
+order : int, optional
+    The n, 1 to 16; 6 for characters and 3 for others if not given.
+units : {"char", "word", "sentencepiece"}
+vocabulary : int
+    How many of the most frequent words to keep, 0 for all; or how many pieces.
+progress : callable, optional
+    Called as ``progress(done, total, unit)`` a few times a second.)")
+      .def(
+          "save",
+          [](const NgramModel& model, py::handle path) {
+            const std::string name = path_of(path);
+            released([&] { model.save(name); });
+          },
+          py::arg("path"), "Writes a file for ``load`` and for the command.")
+      .def_property_readonly("vocabulary_size", &NgramModel::vocabulary_size,
+                             "Tokens are 0 to vocabulary_size - 1.")
+      .def_property_readonly("end_token", &NgramModel::end_token, "What ends a sequence.")
+      .def_property_readonly("order", &NgramModel::order, "The n of n-gram.")
+      .def(
+          "encode",
+          [](const NgramModel& model, py::handle line) {
+            return model.units().encode(text(line, "text"));
+          },
+          py::arg("text"), "The tokens of a text, without the end.")
+      .def(
+          "decode",
+          [](const NgramModel& model, py::handle tokens) {
+            return model.units().decode(sequence(tokens, "tokens"));
+          },
+          py::arg("tokens"), "The text of tokens.")
+      .def(
+          "log_prob",
+          [](const NgramModel& model, py::handle line) {
+            const std::string given = text(line, "text");
+            return released([&] { return model.log_prob(given); });
+          },
+          py::arg("text"), "log P(text, end).")
+      .def(
+          "perplexity",
+          [](const NgramModel& model, py::handle lines) {
+            const std::vector<std::string> all = texts(lines, "lines");
+            return released([&] { return model.perplexity(all); });
+          },
+          py::arg("lines"), "exp(-mean log-probability of a token), ends included.")
+      .def("next_logits", &next_logits, py::arg("prefixes"),
+           "The logits of the token after each prefix, float64 [prefixes, vocabulary_size].")
+      .def(py::pickle([](const NgramModel& model) { return py::bytes(model.serialize()); },
+                      [](const py::bytes& bytes) {
+                        return NgramModel::parse(std::string_view(bytes), "pickled n-gram model");
+                      }));
+}
+
+}  // namespace partita::python

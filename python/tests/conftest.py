@@ -1,0 +1,33 @@
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def command() -> Callable[..., Any]:
+    """Runs the partita command and returns the JSON that it prints."""
+    path = os.environ.get("PARTITA_COMMAND") or shutil.which("partita")
+    if not path or not os.path.exists(path):
+        pytest.skip("no partita command")
+
+    def run(*arguments: object) -> Any:
+        out = subprocess.run([path, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+        return json.loads(out) if "--json" in arguments else out
+
+    return run

@@ -1,0 +1,76 @@
+"""The package as such: what importing it costs, its annotations, its documentation."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import partita
+
+MODULES = ["partita", *(f"partita.{each.name}" for each in pkgutil.iter_modules(partita.__path__) if not each.name.startswith(("_core", "lib")))]
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_importing_it_imports_neither_torch_nor_sklearn() -> None:
+    names = run("-c", "import sys, partita; print(*sys.modules)").split()
+    assert not {"torch", "sklearn", "scipy", "matplotlib", "transformers", "pytest"} & set(names)
+
+
+def test_importing_it_is_quick() -> None:
+    """Beside numpy, which everybody has imported already; user time, the best of five."""
+    script = """
+import os, numpy
+before = sum(os.times()[:2])
+import partita
+print(sum(os.times()[:2]) - before)
+"""
+    assert min(float(run("-c", script)) for _ in range(5)) < 0.2
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name: str) -> None:
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+def public(module: Any) -> list[tuple[str, Any]]:
+    return [(name, getattr(module, name)) for name in module.__all__]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if "._" not in name])
+def test_everything_public_is_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for label, each in public(module):
+        if not callable(each):
+            continue
+        assert inspect.getdoc(each), label
+        assert each.__module__ == name, label
+        if inspect.isclass(each):
+            methods = [(n, m) for n, m in vars(each).items() if not n.startswith("_") and callable(m)]
+            for method, body in methods:
+                assert inspect.getdoc(getattr(each, method)), f"{label}.{method}"
+
+
+def test_annotations_are_sound() -> None:
+    pytest.importorskip("mypy")
+    package = Path(partita.__path__[0])
+    run("-m", "mypy", "--strict", "--cache-dir", "/dev/null", "--follow-imports", "silent", "--ignore-missing-imports",
+        "--no-error-summary", str(package))
+
+
+def test_stubs_are_those_of_the_compiled_part(tmp_path: Path) -> None:
+    pytest.importorskip("mypy.stubtest")
+    (tmp_path / "allowed").write_text(r"partita\._core\.[A-Za-z]+")  # classes have pybind11's metaclass
+    run("-m", "mypy.stubtest", "partita._core", "--allowlist", str(tmp_path / "allowed"), "--ignore-unused-allowlist")
