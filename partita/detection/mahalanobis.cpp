@@ -9,6 +9,7 @@
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/detection/internal/features.hpp"
+#include "partita/io/archive.hpp"
 
 namespace partita {
 
@@ -17,6 +18,9 @@ namespace {
 using Eigen::Index;
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
+
+constexpr std::string_view kKind = "mahalanobis";
+constexpr std::uint32_t kVersion = 1;
 
 constexpr std::size_t kRowBlock = 512;
 constexpr std::size_t kStripe = 64;  // columns of the covariance that are summed by one thread
@@ -170,6 +174,31 @@ std::vector<double> Mahalanobis::scores(Rows features, const RowOptions& options
                    }
                  });
   return result;
+}
+
+std::string Mahalanobis::serialize() const {
+  ArchiveWriter out(kKind, kVersion);
+  out.f64(shrinkage_);
+  out.array(center_);
+  out.array(factor_);
+  out.array(whitened_means_);
+  return out.bytes();
+}
+
+Mahalanobis Mahalanobis::parse(std::string_view bytes, std::string_view name) {
+  ArchiveReader in = ArchiveReader::from_bytes(std::string(name), bytes, kKind, kVersion);
+  Mahalanobis out;
+  out.shrinkage_ = in.f64();
+  out.center_ = in.array<double>();
+  out.factor_ = in.array<double>();
+  out.whitened_means_ = in.array<double>();
+  in.finish();
+  out.columns_ = out.center_.size();
+  if (out.columns_ == 0 || out.factor_.size() != out.columns_ * out.columns_ ||
+      out.whitened_means_.empty() || out.whitened_means_.size() % out.columns_ != 0) {
+    in.damaged("means and covariance of different sizes");
+  }
+  return out;
 }
 
 }  // namespace partita

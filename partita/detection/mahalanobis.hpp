@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "partita/base/parallel.hpp"
@@ -42,6 +44,11 @@ class Mahalanobis {
   /// a row error, and its score NaN.
   /// @throws InvalidArgument unless the columns are those of fit().
   std::vector<double> scores(Rows features, const RowOptions& options = {}) const;
+
+  /// The bytes of what was fitted, to be kept in a file, and back. `name` stands for its path in a
+  /// DataError.
+  std::string serialize() const;
+  static Mahalanobis parse(std::string_view bytes, std::string_view name = "Mahalanobis");
 
   double shrinkage() const { return shrinkage_; }
   std::size_t classes() const { return whitened_means_.size() / columns_; }

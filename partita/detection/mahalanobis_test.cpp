@@ -156,5 +156,19 @@ TEST(Mahalanobis, ABadRowFailsAlone) {
             "features: expected 3 (columns, as in training), got 2");
 }
 
+TEST(Mahalanobis, BytesAreReadBack) {
+  const Sample s = sample(40, 3, 2, 7);
+  const auto detector = Mahalanobis::fit(s.rows(), s.labels);
+  const std::string bytes = detector.serialize();
+  const auto read = Mahalanobis::parse(bytes);
+  EXPECT_EQ(read.scores(s.rows()), detector.scores(s.rows()));
+  EXPECT_EQ(read.shrinkage(), detector.shrinkage());
+  EXPECT_EQ(read.classes(), detector.classes());
+  EXPECT_EQ(read.serialize(), bytes);
+  for (std::size_t size = 0; size < bytes.size(); size += 7) {
+    EXPECT_THROW(Mahalanobis::parse(bytes.substr(0, size)), DataError) << size;
+  }
+}
+
 }  // namespace
 }  // namespace partita

@@ -49,6 +49,8 @@ from partita._softmax import entropy, kl_divergence, log_softmax, log_sum_exp, s
 
 if TYPE_CHECKING:
     from partita import calibration as calibration
+    from partita import detection as detection
+    from partita import embedding as embedding
 else:
 
     def __getattr__(name: str) -> Any:
@@ -60,7 +62,7 @@ else:
         return import_module(f"partita.{name}")
 
 
-_SUBMODULES = ("calibration",)
+_SUBMODULES = ("calibration", "detection", "embedding")
 
 __version__ = "0.1.0"
 

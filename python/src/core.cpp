@@ -71,6 +71,8 @@ PYBIND11_MODULE(_core, module) {
   add_search(module);
   add_ngram(module);
   add_calibration(module);
+  add_detection(module);
+  add_embedding(module);
 }
 
 }  // namespace partita::python

@@ -1,0 +1,231 @@
+"""Calibrators: fitted on held-out logits and labels, then applied to others of the same network."""
+
+from os import PathLike
+from typing import ClassVar, SupportsIndex, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partita import _core
+from partita._estimator import Estimator
+from partita._types import Array, ArrayLike
+
+Self = TypeVar("Self", bound="Calibrator")
+
+_WHY = {
+    "zero-temperature": "every label has its row's largest logit, and the likelihood rises as the temperature goes to 0",
+    "infinite-temperature": "the labels' logits are on average no larger than the others': the logits say nothing",
+    "undetermined": "all logits of a row are equal, in every row",
+    "not-attained": "the likelihood has no maximum: a class has no label, or the scaled logits are right about every row",
+    "iteration-limit": "the search did not end",
+}
+
+
+class FitError(ValueError):
+    """There are no parameters that fit best; `status` says why, as the command does."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"no fit ({status}): {_WHY.get(status, status)}")
+        self.status = status
+
+    def __reduce__(self) -> tuple[type["FitError"], tuple[str]]:
+        return FitError, (self.status,)
+
+
+class Calibrator(Estimator):
+    """What all calibrators have in common; see :class:`TemperatureScaling`."""
+
+    _estimator_type = "classifier"
+    _method: ClassVar[str]
+    _bins: ClassVar[tuple[str, ...]] = ()
+    probabilities: bool
+    threads: SupportsIndex
+
+    def fit(self: Self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fits to held-out rows.
+
+        Parameters
+        ----------
+        X : array [n, K]
+            Logits, log-probabilities or (``probabilities=True``) probabilities.
+        y : array of int [n]
+            The right classes, 0 to K - 1.
+
+        Raises
+        ------
+        FitError
+            If nothing fits best.
+        ValueError
+            For a bad row or label, which it names.
+        """
+        options = (getattr(self, "bins", 15), getattr(self, "equal_mass", False))
+        status, self.n_iter_, self.gradient_residual_, fitted = _core.fit_calibrator(
+            self._method, X, y, self.probabilities, *options, self.threads, None)
+        if fitted is None:
+            raise FitError(status)
+        self._take(fitted)
+        return self
+
+    def _take(self, fitted: _core.Calibrator) -> None:
+        self.calibrator_ = fitted
+        self.classes_ = np.arange(fitted.classes)
+        self.n_features_in_ = fitted.classes
+        for name, value in fitted.parameters().items():
+            setattr(self, f"{name}_", value)
+
+    def predict_log_proba(self, X: ArrayLike) -> Array:
+        """Calibrated log-probabilities [n, K], -inf where a probability is 0."""
+        out = self._fitted("calibrator_").transform(X, self.probabilities, self.threads)
+        if not self.probabilities:
+            return out
+        with np.errstate(divide="ignore"):
+            return out.log() if hasattr(out, "log") else np.log(out)
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Calibrated probabilities [n, K], in the format of X."""
+        out = self._fitted("calibrator_").transform(X, self.probabilities, self.threads)
+        if self.probabilities:
+            return out
+        return out.exp() if hasattr(out, "exp") else np.exp(out)
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The most likely class of each row, [n]."""
+        return self._fitted("calibrator_").transform(X, self.probabilities, self.threads).argmax(-1)
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """The share of rows whose most likely class is y."""
+        return float((np.asarray(self.predict(X)) == np.asarray(y)).mean())
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes the JSON that ``partita calibrate`` reads and writes."""
+        self._fitted("calibrator_").save(path)
+
+    @classmethod
+    def load(cls: type[Self], path: str | PathLike[str]) -> Self:
+        """Reads a calibrator of this kind. OSError if the file holds none."""
+        loaded = load(path)
+        if not isinstance(loaded, cls):
+            raise ValueError(f"{path}: expected a {cls.__name__}, got a {type(loaded).__name__}")
+        return loaded
+
+
+class TemperatureScaling(Calibrator):
+    """softmax(z / temperature), by maximum likelihood (Guo et al. 2017).
+
+    Parameters
+    ----------
+    probabilities : bool
+        Whether X holds probabilities, which are taken as they are, and not logits.
+    threads : int
+        The most to use; no result depends on it.
+
+    Attributes
+    ----------
+    temperature_ : float
+    n_iter_, gradient_residual_ : how the fit went
+    classes_ : array [K]
+    """
+
+    _method = "temperature"
+    temperature_: float
+
+    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
+        self.probabilities = probabilities
+        self.threads = threads
+
+
+class VectorScaling(Calibrator):
+    """softmax(weights * z + bias), element by element, by maximum likelihood (Guo et al. 2017).
+
+    Parameters are those of :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    weights_, bias_ : arrays [K]
+    """
+
+    _method = "vector"
+    weights_: NDArray[np.float64]
+    bias_: NDArray[np.float64]
+
+    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
+        self.probabilities = probabilities
+        self.threads = threads
+
+
+class MatrixScaling(Calibrator):
+    """softmax(weights @ z + bias), by maximum likelihood (Guo et al. 2017); needs many rows.
+
+    Parameters are those of :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    weights_ : array [K, K]
+    bias_ : array [K]
+    """
+
+    _method = "matrix"
+    weights_: NDArray[np.float64]
+    bias_: NDArray[np.float64]
+
+    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
+        self.probabilities = probabilities
+        self.threads = threads
+
+
+class IsotonicCalibration(Calibrator):
+    """A non-decreasing curve for each class, one against the rest (Zadrozny and Elkan 2002).
+
+    Parameters are those of :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    curves_ : list of (x, y)
+        Linear between the points; one for class 1 if there are two classes.
+    """
+
+    _method = "isotonic"
+    curves_: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
+        self.probabilities = probabilities
+        self.threads = threads
+
+
+class HistogramBinning(Calibrator):
+    """The share of right rows in each bin of probability (Zadrozny and Elkan 2001).
+
+    Parameters
+    ----------
+    bins : int
+    equal_mass : bool
+        Bins of equally many rows, not of equal width.
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    curves_ : list of (upper ends of bins, values)
+    """
+
+    _method = "histogram"
+    curves_: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+    def __init__(self, bins: SupportsIndex = 15, *, equal_mass: bool = False, probabilities: bool = False,
+                 threads: SupportsIndex = 1) -> None:
+        self.bins = bins
+        self.equal_mass = equal_mass
+        self.probabilities = probabilities
+        self.threads = threads
+
+
+_KINDS: list[type[Calibrator]] = [
+    TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning]
+
+
+def load(path: str | PathLike[str]) -> Calibrator:
+    """A calibrator of any kind, from its JSON. OSError if the file holds none."""
+    fitted = _core.Calibrator.load(path)
+    calibrator = next(kind for kind in _KINDS if kind._method == fitted.method)()
+    calibrator._take(fitted)
+    return calibrator

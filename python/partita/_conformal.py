@@ -1,0 +1,73 @@
+"""Conformal prediction."""
+
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partita import _core
+from partita._estimator import Estimator
+from partita._types import ArrayLike
+
+
+class SplitConformal(Estimator):
+    """Sets of classes that hold the right one with probability 1 - alpha or more.
+
+    Parameters
+    ----------
+    score : {"aps", "raps", "lac"}
+        How unlikely a class is: the probability of all likelier ones and a random part of its own
+        (Romano, Sesia, Candes 2020); the same with a penalty on ranks (Angelopoulos et al. 2021);
+        or 1 - p (Sadinle, Lei, Wasserman 2019), which makes the smallest sets.
+    alpha : float
+        The largest share of sets that miss the right class, in (0, 1).
+    seed : int
+        Of what aps and raps draw for each row.
+    randomized : bool
+        If False nothing is drawn, and sets are larger than necessary.
+    penalty, free_rank
+        raps: what each rank beyond free_rank adds.
+    threads : int
+
+    Attributes
+    ----------
+    threshold_ : float
+        The ceil((n + 1)(1 - alpha))-th smallest score of the n held-out labels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> z = 2 * rng.normal(size=(4000, 10))
+    >>> y = (z + rng.gumbel(size=z.shape)).argmax(-1)
+    >>> predictor = SplitConformal(alpha=0.1, seed=1).fit(z[:2000], y[:2000])
+    >>> sets = predictor.predict_sets(z[2000:])
+    >>> covered = np.mean([label in each for label, each in zip(y[2000:], sets)])
+    >>> 0.87 < covered < 0.93
+    True
+    """
+
+    def __init__(self, *, seed: SupportsIndex, score: str = "aps", alpha: float = 0.1, randomized: bool = True,
+                 penalty: float = 0.01, free_rank: SupportsIndex = 5, threads: SupportsIndex = 1) -> None:
+        self.seed = seed
+        self.score = score
+        self.alpha = alpha
+        self.randomized = randomized
+        self.penalty = penalty
+        self.free_rank = free_rank
+        self.threads = threads
+
+    def _options(self) -> tuple[Any, ...]:
+        return (self.seed, self.score, self.alpha, self.randomized, self.penalty, self.free_rank, self.threads)
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "SplitConformal":
+        """Fits to held-out logits [n, K] and classes [n]."""
+        self.threshold_ = _core.fit_conformal(X, y, *self._options())
+        self.classes_ = np.arange(np.shape(X)[-1])
+        return self
+
+    def predict_sets(self, X: ArrayLike) -> list[NDArray[np.int64]]:
+        """The set of each row, its most likely class first."""
+        threshold = self._fitted("threshold_")
+        classes, start = _core.predict_sets(X, len(self.classes_), threshold, *self._options())
+        return np.split(classes, start[1:-1])

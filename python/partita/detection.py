@@ -1,0 +1,214 @@
+"""Inputs of no known class: scores that are larger where an input is known, and how well they tell.
+
+>>> import numpy as np
+>>> from partita import detection
+>>> rng = np.random.default_rng(1)
+>>> known = rng.normal(size=(2000, 10)) + 6 * np.eye(10)[rng.integers(10, size=2000)]
+>>> unknown = rng.normal(size=(1000, 10))
+>>> in_scores, out_scores = (detection.logit_scores(z, "energy") for z in (known, unknown))
+>>> detection.detection_metrics(in_scores, out_scores, positive="in").auroc > 0.95
+True
+>>> threshold = detection.threshold_at_tpr(in_scores, 0.95)     # accepts 95 % of what is known
+>>> bool(0.95 <= np.mean(in_scores >= threshold) < 0.951)
+True
+"""
+
+from typing import Generic, NamedTuple, SupportsIndex, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partita import _core
+from partita._bootstrap import Interval
+from partita._estimator import Estimator
+from partita._types import Array, ArrayLike
+
+__all__ = [
+    "KNN",
+    "DetectionMetrics",
+    "Mahalanobis",
+    "RocCurve",
+    "detection_intervals",
+    "detection_metrics",
+    "logit_scores",
+    "roc_curve",
+    "threshold_at_tpr",
+]
+
+T = TypeVar("T")
+
+
+def logit_scores(logits: ArrayLike, score: str = "energy", *, temperature: float = 1.0,
+                 threads: SupportsIndex = 1) -> Array:
+    """A score for each row of logits, larger where the input is known: float64 [...].
+
+    Parameters
+    ----------
+    logits : array [..., K]
+    score : {"energy", "msp", "max-logit", "entropy"}
+        T log sum exp(z / T) (Liu et al. 2020); log max p (Hendrycks and Gimpel 2017); max z
+        (Hendrycks et al. 2022); -H(p).
+    temperature : float
+        T, of energy, msp and entropy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logit_scores(np.array([[2.0, 1.0, 0.0]]), "max-logit")
+    array([2.])
+    """
+    return _core.logit_scores(score, logits, temperature, threads)
+
+
+class Mahalanobis(Estimator):
+    """How far features lie from the nearest class, in units of the classes' spread (Lee et al. 2018).
+
+    Parameters
+    ----------
+    shrinkage : float, optional
+        The share of the covariance replaced by a multiple of the identity, 0 to 1; if not given,
+        Ledoit and Wolf's.
+    threads : int
+
+    Attributes
+    ----------
+    shrinkage_ : float
+    n_features_in_, n_classes_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> X = rng.normal(size=(200, 3))
+    >>> detector = Mahalanobis().fit(X, np.zeros(200, int))
+    >>> detector.score_samples(X + 10).max() < detector.score_samples(X).min()
+    True
+    """
+
+    def __init__(self, *, shrinkage: float | None = None, threads: SupportsIndex = 1) -> None:
+        self.shrinkage = shrinkage
+        self.threads = threads
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> "Mahalanobis":
+        """Fits to features [n, columns] and their classes [n], any integers."""
+        self.detector_ = _core.Mahalanobis.fit(X, y, self.shrinkage, self.threads)
+        self.shrinkage_ = self.detector_.shrinkage
+        self.n_classes_ = self.detector_.classes
+        self.n_features_in_ = int(np.shape(X)[-1])
+        return self
+
+    def score_samples(self, X: ArrayLike) -> Array:
+        """Minus the squared distance of each row to the nearest class, at most 0: float64 [n]."""
+        return self._fitted("detector_").scores(X, self.threads)
+
+
+class KNN(Estimator):
+    """How far features lie from their k-th nearest neighbor in training, by direction (Sun et al. 2022).
+
+    Parameters
+    ----------
+    k : int
+    threads : int
+
+    Attributes
+    ----------
+    training_ : array [n, columns]
+        As it was given to fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> KNN(2).fit(np.eye(2)).score_samples(np.array([[2.0, 0.0]]))
+    array([-1.41421356])
+    """
+
+    def __init__(self, k: SupportsIndex = 50, *, threads: SupportsIndex = 1) -> None:
+        self.k = k
+        self.threads = threads
+
+    def fit(self, X: ArrayLike, y: object = None) -> "KNN":
+        """Keeps the features [n, columns]; y is ignored."""
+        self.training_ = X
+        self.n_features_in_ = int(np.shape(X)[-1])
+        return self
+
+    def score_samples(self, X: ArrayLike) -> Array:
+        """Minus the distance of each row's direction to its k-th neighbor's, -2 to 0: float64 [n]."""
+        return _core.knn_scores(X, self._fitted("training_"), self.k, self.threads)
+
+
+class DetectionMetrics(NamedTuple, Generic[T]):
+    """How well scores tell known from unknown, or an interval for each figure."""
+
+    auroc: T
+    aupr_in: T
+    """Average precision with the known as positive."""
+    aupr_out: T
+    fpr_at_95_tpr: T
+    """For the side that counts as positive."""
+    detection_accuracy: T
+    """Of the best threshold, if both sides are equally likely."""
+
+
+def detection_metrics(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: str) -> DetectionMetrics[float]:
+    """The usual figures, exact: ties count half, and both ends belong to the curve.
+
+    Parameters
+    ----------
+    in_scores, out_scores : arrays of any shape
+        Of known and of unknown inputs, larger where known.
+    positive : {"in", "out"}
+        Which side counts as positive; papers differ.
+
+    Examples
+    --------
+    >>> detection_metrics([2.0, 3.0], [1.0, 2.0], positive="in").auroc
+    0.875
+    """
+    return DetectionMetrics(*_core.detection_metrics(in_scores, out_scores, positive))
+
+
+def detection_intervals(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: str, seed: SupportsIndex,
+                        resamples: SupportsIndex = 1000, level: float = 0.95,
+                        threads: SupportsIndex = 1) -> DetectionMetrics[Interval]:
+    """Bootstrap intervals of :func:`detection_metrics`, which `seed` determines, as in the command.
+
+    Examples
+    --------
+    >>> low, high = detection_intervals([2.0, 3.0], [1.0, 2.0], positive="in", seed=1).auroc
+    >>> 0 <= low <= high <= 1
+    True
+    """
+    found = _core.detection_intervals(in_scores, out_scores, positive, seed, resamples, level, threads)
+    return DetectionMetrics(*(Interval(*each) for each in found))
+
+
+class RocCurve(NamedTuple):
+    """Counts when all scores of a threshold or more are called positive: arrays [points]."""
+
+    thresholds: NDArray[np.float64]
+    """inf, then each distinct score, descending."""
+    true_positives: NDArray[np.int64]
+    false_positives: NDArray[np.int64]
+
+
+def roc_curve(positive: ArrayLike, negative: ArrayLike) -> RocCurve:
+    """The exact curve of two samples of scores.
+
+    Examples
+    --------
+    >>> roc_curve([2.0, 3.0], [1.0, 2.0]).true_positives
+    array([0, 1, 2, 2])
+    """
+    return RocCurve(*_core.roc_curve(positive, negative))
+
+
+def threshold_at_tpr(positive: ArrayLike, tpr: float) -> float:
+    """The largest score that at least a share `tpr` of the positives reaches.
+
+    Examples
+    --------
+    >>> threshold_at_tpr([1.0, 2.0, 3.0, 4.0], 0.75)
+    2.0
+    """
+    return _core.threshold_at_tpr(positive, tpr)

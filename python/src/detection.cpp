@@ -1,0 +1,133 @@
+// Scores of unknown inputs, and how well they tell.
+#include <array>
+
+#include "arguments.hpp"
+#include "core.hpp"
+#include "partita/detection/detection_metrics.hpp"
+#include "partita/detection/knn.hpp"
+#include "partita/detection/logit_score.hpp"
+#include "partita/detection/mahalanobis.hpp"
+#include "partita/detection/roc.hpp"
+
+namespace partita::python {
+namespace {
+
+constexpr std::array<std::string_view, 4> kScores = {"msp", "max-logit", "entropy", "energy"};
+constexpr std::array<std::string_view, 2> kSides = {"in", "out"};
+
+py::object logit_scores_of(py::handle score, py::handle logits, py::handle temperature,
+                           py::handle threads) {
+  const auto which = static_cast<LogitScore>(choice(score, "score", kScores));
+  const FloatArray array(logits, "logits");
+  const double t = number(temperature, "temperature");
+  const RowOptions options{.threads = thread_count(threads)};
+  return array.result(released([&] { return logit_scores(which, array.rows(), t, options); }),
+                      array.batch_shape());
+}
+
+py::object knn_scores_of(py::handle features, py::handle training, py::handle k,
+                         py::handle threads) {
+  const FloatArray array(features, "features");
+  const FloatArray train(training, "training");
+  const std::size_t nearest = count(k, "k");
+  const RowOptions options{.threads = thread_count(threads)};
+  return array.result(
+      released([&] { return knn_scores(array.rows(), train.rows(), nearest, options); }),
+      array.batch_shape());
+}
+
+Mahalanobis fit(py::handle features, py::handle labels, py::handle shrinkage, py::handle threads) {
+  const FloatArray array(features, "features");
+  const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
+  MahalanobisOptions options{.threads = thread_count(threads)};
+  if (!shrinkage.is_none()) options.shrinkage = number(shrinkage, "shrinkage");
+  return released([&] { return Mahalanobis::fit(array.rows(), y, options); });
+}
+
+py::object mahalanobis_scores(const Mahalanobis& detector, py::handle features,
+                              py::handle threads) {
+  const FloatArray array(features, "features");
+  const RowOptions options{.threads = thread_count(threads)};
+  return array.result(released([&] { return detector.scores(array.rows(), options); }),
+                      array.batch_shape());
+}
+
+Positive side(py::handle positive) {
+  return choice(positive, "positive", kSides) == 0 ? Positive::in : Positive::out;
+}
+
+template <class Value, class Make>
+py::tuple each_figure(const DetectionFigures<Value>& f, const Make& make) {
+  return py::make_tuple(make(f.auroc), make(f.aupr_in), make(f.aupr_out), make(f.fpr_at_95_tpr),
+                        make(f.detection_accuracy));
+}
+
+py::tuple metrics(py::handle in, py::handle out, py::handle positive) {
+  const Doubles known(in, "in_scores");
+  const Doubles unknown(out, "out_scores");
+  const Positive chosen = side(positive);
+  return each_figure(
+      released([&] { return detection_metrics(known.values, unknown.values, chosen); }),
+      [](double value) { return value; });
+}
+
+py::tuple intervals(py::handle in, py::handle out, py::handle positive, py::handle seed,
+                    py::handle resamples, py::handle level, py::handle threads) {
+  const Doubles known(in, "in_scores");
+  const Doubles unknown(out, "out_scores");
+  const Positive chosen = side(positive);
+  const Stream stream{.seed = natural(seed, "seed")};
+  const BootstrapOptions options{.resamples = count(resamples, "resamples"),
+                                 .level = number(level, "level"),
+                                 .threads = thread_count(threads)};
+  return each_figure(
+      released([&] {
+        return detection_intervals(known.values, unknown.values, chosen, stream, options);
+      }),
+      [](const Interval& interval) { return py::make_tuple(interval.low, interval.high); });
+}
+
+/// (thresholds, true positives, false positives)
+py::tuple roc_curve_of(py::handle positive, py::handle negative) {
+  const Doubles yes(positive, "positive");
+  const Doubles no(negative, "negative");
+  const RocCurve curve = released([&] { return roc_curve(yes.values, no.values); });
+  std::vector<double> thresholds;
+  std::vector<std::int64_t> true_positives;
+  std::vector<std::int64_t> false_positives;
+  for (const OperatingPoint& point : curve) {
+    thresholds.push_back(point.threshold);
+    true_positives.push_back(static_cast<std::int64_t>(point.true_positives));
+    false_positives.push_back(static_cast<std::int64_t>(point.false_positives));
+  }
+  const Shape shape = {static_cast<py::ssize_t>(curve.size())};
+  return py::make_tuple(to_numpy(std::move(thresholds), shape),
+                        to_numpy(std::move(true_positives), shape),
+                        to_numpy(std::move(false_positives), shape));
+}
+
+double threshold_at_tpr_of(py::handle positive, py::handle tpr) {
+  const Doubles scores(positive, "positive");
+  return threshold_at_tpr(scores.values, number(tpr, "tpr"));
+}
+
+}  // namespace
+
+void add_detection(py::module_& module) {
+  module.def("logit_scores", &logit_scores_of);
+  module.def("knn_scores", &knn_scores_of);
+  module.def("detection_metrics", &metrics);
+  module.def("detection_intervals", &intervals);
+  module.def("roc_curve", &roc_curve_of);
+  module.def("threshold_at_tpr", &threshold_at_tpr_of);
+  py::class_<Mahalanobis>(module, "Mahalanobis")
+      .def_static("fit", &fit)
+      .def("scores", &mahalanobis_scores)
+      .def_property_readonly("shrinkage", &Mahalanobis::shrinkage)
+      .def_property_readonly("classes", &Mahalanobis::classes)
+      .def(py::pickle(
+          [](const Mahalanobis& m) { return py::bytes(m.serialize()); },
+          [](const py::bytes& bytes) { return Mahalanobis::parse(std::string_view(bytes)); }));
+}
+
+}  // namespace partita::python
