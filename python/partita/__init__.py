@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from partita import calibration as calibration
     from partita import detection as detection
     from partita import embedding as embedding
+    from partita import hf as hf
 else:
 
     def __getattr__(name: str) -> Any:
@@ -62,7 +63,7 @@ else:
         return import_module(f"partita.{name}")
 
 
-_SUBMODULES = ("calibration", "detection", "embedding")
+_SUBMODULES = ("calibration", "detection", "embedding", "hf")
 
 __version__ = "0.1.0"
 
