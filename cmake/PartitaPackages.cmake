@@ -1,5 +1,5 @@
 # Debian packages by CPack: partita (the command, which needs no libtorch), partita-learn (the
-# subcommands that do) and libpartita-dev (headers and static libraries).
+# subcommands that do), libpartita-dev (headers and static libraries) and python3-partita.
 #
 #   cpack -G DEB --config build/release/CPackConfig.cmake -B build/packages
 set(CPACK_PACKAGE_NAME partita)
@@ -33,5 +33,16 @@ noise-contrastive training, classifiers that are unsure about the unknown,
 variational auto-encoders, SeqGAN, neural language models.")
   # With find_package(partita COMPONENTS learn).
   set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "libtorch-dev")
+endif()
+if(PARTITA_PYTHON)
+  list(APPEND CPACK_COMPONENTS_ALL python)
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-partita)
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
+  math(EXPR next_minor "${PARTITA_PYTHON_MINOR} + 1") # the module is for one version
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS
+    "python3 (>= 3.${PARTITA_PYTHON_MINOR}), python3 (<< 3.${next_minor}), python3-numpy")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "python3-torch")
+  set(CPACK_DEBIAN_PYTHON_DESCRIPTION "Sampling without replacement, searches over language models, calibration,
+detection of unknown inputs and word vectors, on numpy and torch arrays.")
 endif()
 include(CPack)

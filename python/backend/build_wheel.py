@@ -36,7 +36,8 @@ def metadata() -> dict[str, str]:
 def build_wheel(wheel_directory: str, config_settings: object = None,
                 metadata_directory: str | None = None) -> str:
     options = ["PARTITA_PYTHON=ON", "PARTITA_LEARN=OFF", "PARTITA_APPS=OFF", "PARTITA_TESTS=OFF",
-               "PARTITA_INSTALL=OFF", "CMAKE_BUILD_TYPE=Release", f"Python_EXECUTABLE={sys.executable}"]
+               "PARTITA_INSTALL=OFF", "PARTITA_PYTHON_INSTALL_DIR=.", "CMAKE_BUILD_TYPE=Release",
+               f"Python_EXECUTABLE={sys.executable}"]
     subprocess.run(["cmake", "-S", PYTHON.parent, "-B", BUILD, *(f"-D{each}" for each in options),
                     *shlex.split(os.environ.get("CMAKE_ARGS", ""))], check=True)
     subprocess.run(["cmake", "--build", BUILD, "--target", "partita_core", "--parallel", str(os.cpu_count())], check=True)

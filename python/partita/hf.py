@@ -7,6 +7,7 @@ imported.
 """
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -55,10 +56,13 @@ class CausalLM:
 
     def next_logits(self, prefixes: list[list[int]], state: "_Cache") -> Any:
         """The logits of the token after each prefix, on the CPU."""
-        import torch
-
-        with torch.no_grad():
+        with _torch().no_grad():
             return state.read(prefixes).cpu()
+
+
+def _torch() -> Any:
+    """torch, untyped: type checkers of who imports partita need not read it."""
+    return import_module("torch")
 
 
 class _Cache:
@@ -72,9 +76,7 @@ class _Cache:
 
     def reorder(self, rows: list[int]) -> None:
         """Row i continues what row rows[i] was."""
-        import torch
-
-        index = torch.tensor(rows, device=self._device)
+        index = _torch().tensor(rows, device=self._device)
         if hasattr(self._past, "reorder_cache"):  # transformers' Cache, which changes in place
             self._past.reorder_cache(index)
         elif hasattr(self._model, "_reorder_cache"):
@@ -86,8 +88,7 @@ class _Cache:
 
     def read(self, prefixes: list[list[int]]) -> Any:
         """Reads what is new of each prefix and returns the logits [rows, vocabulary] after it."""
-        import torch
-
+        torch = _torch()
         first = self._past is None
         length = max(len(prefix) for prefix in prefixes)
         if first and min(len(prefix) for prefix in prefixes) == 0:

@@ -71,12 +71,14 @@ void with_reader(const Memory& memory, const F& f) {
     case Kind::integer:
       if (memory.item == 8) return as(std::int64_t{});
       if (memory.item == 4) return as(std::int32_t{});
-      return memory.item == 2 ? as(std::int16_t{}) : as(std::int8_t{});
+      if (memory.item == 2) return as(std::int16_t{});
+      return f([](const std::byte* at) { return int{read<std::int8_t>(at)}; });
     case Kind::natural:
     case Kind::boolean:
       if (memory.item == 8) return as(std::uint64_t{});
       if (memory.item == 4) return as(std::uint32_t{});
-      return memory.item == 2 ? as(std::uint16_t{}) : as(std::uint8_t{});
+      if (memory.item == 2) return as(std::uint16_t{});
+      return f([](const std::byte* at) { return unsigned{read<std::uint8_t>(at)}; });
   }
 }
 

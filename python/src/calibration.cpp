@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 5> kMethods = {"temperature", "vector", "
                                                       "histogram"};
 constexpr std::array<std::string_view, 3> kScores = {"lac", "aps", "raps"};
 
-py::array numbers(std::vector<double> values, Shape shape) {
+py::array numbers(std::vector<double> values, const Shape& shape) {
   return to_numpy(std::move(values), shape);
 }
 

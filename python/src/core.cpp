@@ -57,6 +57,7 @@ void add_softmax(py::module_& module) {
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11's signature
   py::register_exception_translator([](std::exception_ptr thrown) {
     try {
       if (thrown) std::rethrow_exception(thrown);

@@ -165,6 +165,9 @@ const Torch* imported_torch() {
 
 Memory Memory::of(py::handle object, std::string_view name) {
   if (py::isinstance<py::array>(object)) {
+    if (std::string_view(Py_TYPE(object.ptr())->tp_name) == "MaskedArray") {
+      refuse(name, "is a masked array: fill what is masked, with x.filled(-inf)");
+    }
     return of_numpy(py::reinterpret_borrow<py::array>(object), name);
   }
   if (is_torch(object)) return of_dlpack(object, name, true);

@@ -195,6 +195,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (np.zeros((3, 0)), ValueError, r"one category or more, got shape \(3, 0\)"),
     (np.zeros(0), ValueError, "one category or more"),
     ([], ValueError, "one category or more"),
+    (np.ma.array([1.0, 2.0], mask=[0, 1]), ValueError, "is a masked array"),
     (np.zeros(3, np.longdouble), ValueError, "float128"),
     (np.array([1.0, np.nan]), ValueError, "logits: row 0: .*NaN.*column 1"),
     (np.array([[0.0, 1.0], [np.inf, 1.0]]), ValueError, r"row 1: .*inf"),
