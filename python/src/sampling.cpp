@@ -160,16 +160,20 @@ void add_sampling(py::module_& module) {
   module.def("sample_without_replacement", &sample_without_replacement_of);
   module.def("replay_log_prob", &replay_log_prob_of);
 
-  py::class_<MirostatState>(module, "MirostatState",
-                            "Mirostat's surprise in bits, which each draw updates: one for each "
-                            "sequence. NaN: begin at 2 tau.")
+  py::options options;
+  options.disable_function_signatures();
+  py::class_<MirostatState>(
+      module, "MirostatState",
+      "MirostatState(mu=nan)\n\nMirostat's surprise in bits, which each draw updates: one for each "
+      "sequence. NaN: begin at 2 tau.")
       .def(py::init([](double mu) { return MirostatState{mu}; }),
            py::arg("mu") = std::numeric_limits<double>::quiet_NaN())
       .def_readwrite("mu", &MirostatState::mu)
       .def(py::pickle([](const MirostatState& s) { return py::make_tuple(s.mu); },
                       [](const py::tuple& t) { return MirostatState{t[0].cast<double>()}; }));
   py::class_<AdaptiveState>(module, "AdaptiveState",
-                            "Adaptive-p's memory, which each draw updates: one for each sequence.")
+                            "AdaptiveState(weighted_sum=0, total_weight=0)\n\nAdaptive-p's memory, "
+                            "which each draw updates: one for each sequence.")
       .def(py::init([](double weighted_sum, double total_weight) {
              return AdaptiveState{weighted_sum, total_weight};
            }),

@@ -198,24 +198,40 @@ Stream stream_of(py::handle seed, py::handle stream) {
 }
 
 void add_ngram(py::module_& module) {
-  py::class_<SequenceModel>(module, "NativeModel");  // no GIL-free calls into Python
+  py::options options;  // the first lines below are signatures that inspect and help() read
+  options.disable_function_signatures();
+  py::class_<SequenceModel>(module, "NativeModel", "A sequence model of C++.");
   py::class_<NgramModel, SequenceModel>(module, "NGram",
                                         R"(An n-gram model of characters, words or subword units.
 
 The probability of the next token given the n - 1 before it, interpolated with those given fewer
 (Witten-Bell). ``NGram.train`` learns one, ``NGram.load`` reads what ``partita lm train`` or
-``save`` wrote. All searches take it as their model.)")
+``save`` wrote. All searches take it as their model.
+
+>>> import partita
+>>> words = partita.NGram.train(["whale", "ship", "sea", "shape"] * 10, order=3)
+>>> words.decode(words.encode("sea"))
+'sea'
+>>> beam = partita.stochastic_beam_search(words, 5, seed=1)
+>>> len({words.decode(s.tokens) for s in beam.sequences})
+5)")
       .def_static(
           "load",
           [](py::handle path) {
             const std::string name = path_of(path);
             return released([&] { return NgramModel::load(name); });
           },
-          py::arg("path"), "Reads a model's file. OSError if it is none, or damaged.")
+          py::arg("path"), R"(load(path)
+--
+
+Reads a model's file. OSError if it is none, or damaged.)")
       .def_static("train", &train, py::arg("lines"), py::kw_only(), py::arg("order") = py::none(),
                   py::arg("units") = "char", py::arg("vocabulary") = 0,
                   py::arg("progress") = py::none(),
-                  R"(Counts the n-grams of lines of text, each of which is a sequence.
+                  R"(train(lines, *, order=None, units='char', vocabulary=0, progress=None)
+--
+
+Counts the n-grams of lines of text, each of which is a sequence.
 
 Parameters
 ----------
@@ -233,7 +249,10 @@ progress : callable, optional
             const std::string name = path_of(path);
             released([&] { model.save(name); });
           },
-          py::arg("path"), "Writes a file for ``load`` and for the command.")
+          py::arg("path"), R"(save(self, path)
+--
+
+Writes a file for ``load`` and for the command.)")
       .def_property_readonly("vocabulary_size", &NgramModel::vocabulary_size,
                              "Tokens are 0 to vocabulary_size - 1.")
       .def_property_readonly("end_token", &NgramModel::end_token, "What ends a sequence.")
@@ -243,29 +262,43 @@ progress : callable, optional
           [](const NgramModel& model, py::handle line) {
             return model.units().encode(text(line, "text"));
           },
-          py::arg("text"), "The tokens of a text, without the end.")
+          py::arg("text"), R"(encode(self, text)
+--
+
+The tokens of a text, without the end.)")
       .def(
           "decode",
           [](const NgramModel& model, py::handle tokens) {
             return model.units().decode(sequence(tokens, "tokens"));
           },
-          py::arg("tokens"), "The text of tokens.")
+          py::arg("tokens"), R"(decode(self, tokens)
+--
+
+The text of tokens.)")
       .def(
           "log_prob",
           [](const NgramModel& model, py::handle line) {
             const std::string given = text(line, "text");
             return released([&] { return model.log_prob(given); });
           },
-          py::arg("text"), "log P(text, end).")
+          py::arg("text"), R"(log_prob(self, text)
+--
+
+log P(text, end).)")
       .def(
           "perplexity",
           [](const NgramModel& model, py::handle lines) {
             const std::vector<std::string> all = texts(lines, "lines");
             return released([&] { return model.perplexity(all); });
           },
-          py::arg("lines"), "exp(-mean log-probability of a token), ends included.")
-      .def("next_logits", &next_logits, py::arg("prefixes"),
-           "The logits of the token after each prefix, float64 [prefixes, vocabulary_size].")
+          py::arg("lines"), R"(perplexity(self, lines)
+--
+
+exp(-mean log-probability of a token), ends included.)")
+      .def("next_logits", &next_logits, py::arg("prefixes"), R"(next_logits(self, prefixes)
+--
+
+The logits of the token after each prefix, float64 [prefixes, vocabulary_size].)")
       .def(py::pickle([](const NgramModel& model) { return py::bytes(model.serialize()); },
                       [](const py::bytes& bytes) {
                         return NgramModel::parse(std::string_view(bytes), "pickled n-gram model");

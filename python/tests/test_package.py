@@ -44,6 +44,13 @@ def test_examples(name: str) -> None:
     assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
+def test_compiled_methods_say_what_they_take() -> None:
+    assert str(inspect.signature(partita.NGram.train)) == "(lines, *, order=None, units='char', vocabulary=0, progress=None)"
+    assert str(inspect.signature(partita.NGram.save)) == "(self, path)"
+    examples = doctest.DocTestParser().get_doctest(partita.NGram.__doc__ or "", {}, "NGram", None, None)
+    assert doctest.DocTestRunner().run(examples) == (0, 5)
+
+
 def public(module: Any) -> list[tuple[str, Any]]:
     return [(name, getattr(module, name)) for name in module.__all__]
 
