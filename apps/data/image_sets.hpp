@@ -29,7 +29,13 @@ inline std::string images_text(const std::string& directory) {
                            : "images of " + directory;
 }
 
-/// @param directory holds IDX files; empty: digits in the DejaVu fonts.
+/// Images of a directory: IDX files, or color images in one of the forms of load_color_images().
+/// @throws IoError, DataError
+LabeledImages load_images(const std::string& directory, bool test);
+/// Whether a directory has the split.
+bool has_images(const std::string& directory, bool test);
+
+/// @param directory holds images, as for load_images(); empty: digits in the DejaVu fonts.
 /// @param rendered  number of digits to train on, if they are rendered.
 /// @param stream    their random numbers.
 /// @throws IoError, DataError; also if the sets differ in the size of their images

@@ -1,5 +1,6 @@
 // B: classifiers that know what they do not know.
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <array>
@@ -76,72 +77,100 @@ std::vector<Tensor> weights(const openset::ConfidentClassifier& model) {
   return out;
 }
 
+/// Adam's first step: a learning rate down the sign of each gradient, its epsilon aside.
+void first_step(torch::nn::Sequential& network, const Tensor& loss, double rate) {
+  const auto gradients = torch::autograd::grad({loss}, network->parameters());
+  const at::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    network->parameters()[i].sub_(rate * gradients[i] / (gradients[i].abs() + 1e-8));
+  }
+}
+
 Finding alternating_steps(const TourContext& context) {
   constexpr double kRate = 0.01;
+  constexpr double kBeta = 0.7;
+  constexpr double kEntropyWeight = 0.4;
+  constexpr std::int64_t kExamples = 30;
   const auto network = [&](const std::vector<std::int64_t>& sizes, std::uint64_t id) {
     torch::nn::Sequential made = networks::mlp(sizes);
     networks::initialize(made, context.stream(id));
+    made->to(at::kDouble);
     return made;
   };
-  openset::ConfidentClassifier model(network({2, 16, 3}, 0), network({4, 16, 2}, 1),
-                                     network({2, 16, 1}, 2), {.noise = 4, .learning_rate = kRate});
-  const Random random(context.stream(3));
-  const Tensor x = random.normal({30, 2}, at::kFloat);
-  const Tensor y = at::arange(30, at::kLong).remainder(3);
-
-  // Adam's first step moves a weight by the learning rate, whatever the gradient: a network that
-  // another's step had also moved would be further away.
-  const auto moves = [&](const std::vector<Tensor>& from) {
-    const std::vector<Tensor> to = weights(model);
-    std::array<double, 3> out{};
-    for (std::size_t i = 0; i < 3; ++i) out[i] = largest_difference(to[i], from[i]) / kRate;
-    return out;
+  const auto three = [&] {
+    return std::array{network({2, 16, 3}, 0), network({4, 16, 2}, 1), network({2, 16, 1}, 2)};
   };
-  auto before = weights(model);
-  model.gan_step(x, random);
-  const auto by_gan = moves(before);
-  before = weights(model);
-  model.confidence_step(x, y, 4 * random.normal({30, 2}, at::kFloat));
-  const auto by_classifier = moves(before);
+  const auto [c, g, d] = three();
+  openset::ConfidentClassifier model(
+      c, g, d,
+      {.beta = kBeta, .entropy_weight = kEntropyWeight, .noise = 4, .learning_rate = kRate});
+  const Random random(context.stream(3));
+  const Tensor x = random.normal({kExamples, 2}, at::kDouble);
+  const Tensor y = at::arange(kExamples, at::kLong).remainder(3);
+
+  // The same three steps, by autograd of the equations as they stand on the slide.
+  auto [classifier, generator, discriminator] = three();
+  const Random noise(context.stream(4));
+  const Tensor z = noise.normal({kExamples, 4}, at::kDouble);
+  const Tensor fresh = noise.normal({kExamples, 4}, at::kDouble);
+  const auto kl = [&](const Tensor& at) {  // from the uniform distribution: Σ ⅓ log(⅓ / p)
+    return (-std::log(3.0) - classifier->forward(at).log_softmax(1).mean(1)).mean();
+  };
+  first_step(discriminator,
+             -discriminator->forward(x).sigmoid().log().mean() -
+                 (1 - discriminator->forward(generator->forward(z)).sigmoid()).log().mean(),
+             kRate);
+  const Tensor fake = generator->forward(z);
+  const Tensor apart = (fake.unsqueeze(0) - fake.unsqueeze(1)).square().sum(2);
+  const Tensor nearest = (apart + at::eye(kExamples, at::kDouble) * 1e9).amin(1);
+  const Tensor spread = nearest.log().mean();  // the entropy in the plane, but for constants
+  first_step(generator,
+             -discriminator->forward(fake).sigmoid().log().mean() + kBeta * kl(fake) -
+                 kEntropyWeight * spread,
+             kRate);
+  const Tensor log_p = classifier->forward(x).log_softmax(1);
+  first_step(classifier,
+             -log_p.gather(1, y.unsqueeze(1)).mean() + kBeta * kl(generator->forward(fresh)),
+             kRate);
+
+  const Tensor unknown = 4 * random.normal({kExamples, 2}, at::kDouble);
+  const auto before = weights(model);
+  model.joint_step(x, y, context.stream(4));
   double gradients = 0;
-  model.joint_step(x, y, random);
   for (const training::Part& part : model.parts()) {
     for (const Tensor& p : part.module->parameters()) gradients += p.grad().defined() ? 1 : 0;
   }
-  return {{equal("D's and G's steps move the classifier by, in learning rates", by_gan[0], 0, 0),
-           equal("the generator by", by_gan[1], 1, 1e-3),
-           equal("the discriminator by", by_gan[2], 1, 1e-3),
-           equal("the classifier's step moves itself by", by_classifier[0], 1, 1e-3),
-           equal("the generator by", by_classifier[1], 0, 0),
-           equal("the discriminator by", by_classifier[2], 0, 0),
-           equal("gradients that a joint step leaves behind", gradients, 0, 0)}};
-}
-
-/// Mean of a map at the places of points.
-double mean_confidence(const Grid& map, const std::vector<Points>& sets) {
-  double sum = 0;
-  double count = 0;
-  const auto place = [&](double x, std::size_t side) {
-    const auto last = static_cast<double>(side - 1);
-    const double at = std::round((x + kToyHalfSide) / (2 * kToyHalfSide) * last);
-    return static_cast<std::size_t>(std::clamp(at, 0.0, last));
+  const auto joint = weights(model);
+  const auto off = [&](std::size_t part, const torch::nn::Sequential& expected) {
+    std::vector<Tensor> flat;
+    for (const Tensor& p : expected->parameters()) flat.push_back(p.detach().flatten());
+    return largest_difference(joint[part], at::cat(flat)) / kRate;
   };
-  for (const Points& points : sets) {
-    for (std::size_t i = 0; i < points.x.size(); ++i) {
-      sum +=
-          map.values[place(points.y[i], map.rows) * map.columns + place(points.x[i], map.columns)];
-      ++count;
-    }
-  }
-  return sum / count;
+  model.gan_step(x, random);
+  const auto by_gan = weights(model);
+  model.confidence_step(x, y, unknown);
+  const auto by_classifier = weights(model);
+  // A wrong sign or weight of a term moves some of a network's weights the other way: by 2.
+  return {
+      {at_most("D's step less that along its equation's gradient, in learning rates",
+               off(2, discriminator), 1e-3),
+       at_most("G's step, with β KL(U‖p) and the entropy", off(1, generator), 1e-3),
+       at_most("the classifier's step, with β KL(U‖p) and fresh noise", off(0, classifier), 1e-3),
+       equal("D's and G's steps move the classifier by", largest_difference(by_gan[0], joint[0]), 0,
+             0),
+       equal("the classifier's step moves the generator by",
+             largest_difference(by_classifier[1], by_gan[1]), 0, 0),
+       equal("and the discriminator by", largest_difference(by_classifier[2], by_gan[2]), 0, 0),
+       equal("gradients that a joint step leaves behind", gradients, 0, 0)}};
 }
 
 Finding border(const TourContext& context) {
   OpensetOptions options;
   options.source = OpensetSource::toy;
   options.loss = OpensetLoss::joint;
+  options.entropy_weight = 1;
   options.learning_rate = 1e-3;
-  options.steps = context.choose<std::uint64_t>(4000, 1200);
+  options.steps = context.choose<std::uint64_t>(4000, 1500);
   options.controls = true;
   options.seed = context.options.seed;
   options.threads = context.options.threads;
@@ -150,23 +179,34 @@ Finding border(const TourContext& context) {
     return *std::find_if(result.variants.begin(), result.variants.end(),
                          [&](const OpensetVariant& v) { return v.name == name; });
   };
-  const OpensetVariant& held = variant("classifier held");
   const auto around = [&](const std::string& name) {
     return variant(name).confidence_around_classes;
   };
+  const OpensetVariant& held = variant("classifier held");
+  const OpensetVariant& joint = variant("joint, entropy");
+  const OpensetVariant& reject = variant("confidence, border, reject");
+  // Bounds lie about three times as far from what is claimed as what is seen over seeds.
   Finding finding{
       .checks = {
-          at_least("around the classes, mean confidence: cross-entropy", around("cross-entropy"),
+          at_least("mean confidence around the classes: cross-entropy", around("cross-entropy"),
                    0.97),
-          at_most("given far-away examples", around("confidence, far"), around("cross-entropy")),
-          at_least("how much more than given the border",
+          at_least("given few points of a square far beyond them, less given their border",
                    around("confidence, far") - around("confidence, border"), 0.1),
-          at_most("given examples along the border", around("confidence, border"), 0.75),
-          at_least("accuracy given the border", variant("confidence, border").accuracy, 0.95),
-          at_most("mean confidence where the GAN goes over that at the known, classifier held",
-                  mean_confidence(held.map, {held.generated}) /
-                      mean_confidence(held.map, result.training),
-                  1)}};
+          at_most("given their border", around("confidence, border"), context.choose(0.61, 0.75)),
+          at_most("given their own outskirts", around("confidence, shell"), 0.85),
+          at_most("by joint training with the entropy", around("joint, entropy"), 0.65),
+          at_least("by joint training without, less that",
+                   around("joint") - around("joint, entropy"), 0.1),
+          at_most("by the fence with the entropy", around("joint, fence, entropy"), 0.65),
+          at_least("accuracy of joint training with the entropy", joint.accuracy, 0.99),
+          at_least("directions of 32 in which its generator is outside the classes",
+                   joint.generated_directions, 28),
+          at_least("share of what the generator draws that is outside, classifier held",
+                   held.generated_outside, 0.7),
+          at_least("in directions, of 32", held.generated_directions, 16),
+          at_least("mean confidence far away, given the border",
+                   variant("confidence, border").confidence_far_away, 0.65),
+          at_most("the same with a class for none of them", reject.confidence_far_away, 0.55)}};
   for (const OpensetVariant& each : result.variants) {
     finding.figures.push_back(openset_map(result, each));
   }
@@ -263,25 +303,40 @@ Finding detection(const TourContext& context) {
   const openset::Classifier classify = [&](const Tensor& x) {  // the best linear one
     return (x.mm(means.t()) - means.square().sum(1) / 2).contiguous();
   };
-  const auto add = [&](const char* name, const std::vector<double>& a,
-                       const std::vector<double>& b) {
-    finding.checks.push_back(at_least(std::string("AUROC of ") + name,
-                                      detection_metrics(a, b, Positive::in).auroc, 0.85));
+  // An AUROC A of n against n has a deviation of about sqrt(A (1 - A) / (3 n)) (Hanley, McNeil
+  // 1982): .0035 for a quick tour's .96, .0015 for .99. Bounds are five of them below what all
+  // seeds share.
+  const auto auroc = [](const std::vector<double>& a, const std::vector<double>& b) {
+    return detection_metrics(a, b, Positive::in).auroc;
+  };
+  const auto add = [&](const char* name, double measured, double bound) {
+    finding.checks.push_back(at_least(std::string("AUROC of ") + name, measured, bound));
   };
   const Tensor z_in = classify(known.features);
   const Tensor z_out = classify(unknown.features);
-  for (const auto& [name, score] : {std::pair{"max-softmax", LogitScore::msp},
-                                    {"max-logit", LogitScore::max_logit},
-                                    {"entropy", LogitScore::entropy},
-                                    {"energy", LogitScore::energy}}) {
-    add(name, logit_scores(score, rows_of(z_in)), logit_scores(score, rows_of(z_out)));
-  }
-  add("ODIN", to_vector(openset::odin_scores(classify, known.features)),
-      to_vector(openset::odin_scores(classify, unknown.features)));
+  const auto of_logits = [&](LogitScore score, double temperature = 1) {
+    return auroc(logit_scores(score, rows_of(z_in), temperature),
+                 logit_scores(score, rows_of(z_out), temperature));
+  };
+  add("max-softmax", of_logits(LogitScore::msp), 0.945);
+  add("max-logit", of_logits(LogitScore::max_logit), 0.985);
+  add("entropy", of_logits(LogitScore::entropy), 0.945);
+  add("energy", of_logits(LogitScore::energy), 0.985);
+  const openset::OdinOptions odin{.epsilon = 0.3};
+  const double by_odin = auroc(to_vector(openset::odin_scores(classify, known.features, odin)),
+                               to_vector(openset::odin_scores(classify, unknown.features, odin)));
+  add("ODIN", by_odin, 0.955);
+  // The step adds epsilon |w - mean w|₁ to a linear classifier's lead: the same to all inputs where
+  // classes are alike, as here. What is left is its temperature.
+  finding.checks.push_back(equal("less that of max-softmax at ODIN's temperature",
+                                 by_odin - of_logits(LogitScore::msp, odin.temperature), 0, 1e-4));
   const Mahalanobis distance = Mahalanobis::fit(training.rows(), training.labels);
-  add("Mahalanobis distance", distance.scores(known.rows()), distance.scores(unknown.rows()));
-  add("nearest neighbors", knn_scores(known.rows(), training.rows(), 10),
-      knn_scores(unknown.rows(), training.rows(), 10));
+  add("Mahalanobis distance", auroc(distance.scores(known.rows()), distance.scores(unknown.rows())),
+      0.99);
+  add("nearest neighbors",
+      auroc(knn_scores(known.rows(), training.rows(), 10),
+            knn_scores(unknown.rows(), training.rows(), 10)),
+      0.99);
   return finding;
 }
 
@@ -296,8 +351,8 @@ constexpr Claim kOpenSetClaims[] = {
      alternating_steps},
     {"B3",
      "Examples far from the classes leave a classifier overconfident around them; examples along "
-     "their border do not, and a GAN against a classifier that has seen the border goes where it "
-     "is less sure.",
+     "their border do not, and a GAN finds that border: against a classifier held fixed, and in "
+     "joint training with the entropy of its samples.",
      border},
     {"B4",
      "How well a score detects the unknown is measured exactly, ties and infinities included, and "

@@ -41,16 +41,18 @@ IdxArray load_idx(const std::filesystem::path& path);
 /// @throws IoError
 void save_idx(const std::filesystem::path& path, const IdxArray& array);
 
-/// Gray images of one size, each with a class.
+/// Images of one size, each with a class.
 struct LabeledImages {
   std::size_t rows = 0;
   std::size_t columns = 0;
-  std::vector<std::uint8_t> pixels = {};  ///< [size(), rows, columns]
+  std::size_t channels = 1;               ///< 1, gray; or 3, red, green and blue
+  std::vector<std::uint8_t> pixels = {};  ///< [size(), channels, rows, columns]
   std::vector<std::uint8_t> labels = {};
 
   std::size_t size() const { return labels.size(); }
   std::span<const std::uint8_t> image(std::size_t i) const {
-    return std::span(pixels).subspan(i * rows * columns, rows * columns);
+    const std::size_t image = channels * rows * columns;
+    return std::span(pixels).subspan(i * image, image);
   }
 };
 

@@ -77,7 +77,7 @@ TEST_F(Openset, JsonOfTheToy) {
   const Json& variant = json["variants"][0];
   EXPECT_THAT(keys(variant), ElementsAre("name", "accuracy", "nll", "confidence", "detection",
                                          "confidence_around_classes", "confidence_off_classes",
-                                         "steps", "seconds"));
+                                         "confidence_far_away", "steps", "seconds"));
   EXPECT_EQ(variant["steps"], 50);
   ASSERT_EQ(variant["detection"].size(), 8U);
   for (const Json& d : variant["detection"]) {
@@ -143,6 +143,47 @@ TEST_F(Openset, ImagesOfADirectory) {
   EXPECT_EQ(static_cast<double>(right) / 60, variant["accuracy"].get<double>());
 }
 
+/// The outskirts of the features of two classes, in place of given images, and a class for them.
+TEST_F(Openset, TheShellOfImages) {
+  const Arguments arguments = {
+      "--data", images(),     "--known",    "0-2",     "--unknown", "3",
+      "--loss", "confidence", "--out-set",  "shell",   "--reject",  "--steps",
+      "60",     "--batch",    "20",         "--width", "4",         "--learning-rate",
+      "3e-3",   "-o",         path("model")};
+  const Json variant = json_of(train(arguments))["variants"][0];
+  EXPECT_EQ(variant["name"], "confidence, shell, reject");
+  EXPECT_GT(variant["accuracy"], 0.95);
+  const Json scored =
+      json_of({"openset", "score", path("model"), path("images/t10k-images-idx3-ubyte")});
+  EXPECT_THAT(scored["classes"], ElementsAre("0", "1", "2"));
+}
+
+/// Images in CIFAR's format, all red, all green or all blue: two colors to learn and one unknown.
+TEST_F(Openset, ColorImagesInCifarsFormat) {
+  std::filesystem::create_directories(path("cifar"));
+  const auto batch = [&](const std::string& name) {
+    std::string bytes;
+    for (unsigned i = 0; i < 12; ++i) {
+      std::string image(3 * 1024, '\0');
+      image.replace(i % 3 * 1024, 1024, 1024, static_cast<char>(200 + 3 * i));
+      bytes += static_cast<char>(i % 3) + image;
+    }
+    return file("cifar/" + name, bytes);
+  };
+  for (unsigned i = 1; i <= 5; ++i) batch("data_batch_" + std::to_string(i) + ".bin");
+  const std::string test = batch("test_batch.bin");
+  const Json json =
+      json_of(train({"--data",  path("cifar"), "--known",   "0,1", "--unknown",       "2",
+                     "--loss",  "joint",       "--warm-up", "60",  "--steps",         "64",
+                     "--batch", "10",          "--width",   "8",   "--learning-rate", "2e-3",
+                     "-o",      path("model")}));
+  EXPECT_EQ(json["variants"][0]["accuracy"], 1);
+  EXPECT_EQ(json_of({"openset", "score", path("model"), test})["rows"], 12);
+  EXPECT_THAT(
+      refusal({"openset", "score", path("model"), images() + "/t10k-images-idx3-ubyte"}, kFailed),
+      HasSubstr("images of 1 x 9 x 10, expected 3 x 32 x 32 (channels, rows, columns)"));
+}
+
 TEST_F(Openset, JointTrainingOfRenderedDigitsWritesItsReport) {
   const Json json = json_of(train({"--loss", "joint", "--train-images", "100", "--steps", "4",
                                    "--width", "2", "--report", path("page.html")}));
@@ -157,14 +198,16 @@ TEST_F(Openset, JointTrainingOfRenderedDigitsWritesItsReport) {
   EXPECT_EQ(problems_of_page(path("page.html")), "");
 }
 
-TEST_F(Openset, TheToysReportHasItsFiveMaps) {
+TEST_F(Openset, TheToysReportHasItsMaps) {
   const Json json =
       json_of(train({"--data", "toy", "--steps", "3", "--loss", "joint", "--generator-loss",
                      "saturating", "--report", path("page.html")}));
   std::vector<std::string> names;
   for (const Json& variant : json["variants"]) names.push_back(variant["name"]);
-  EXPECT_THAT(names, ElementsAre("cross-entropy", "confidence, far", "confidence, border",
-                                 "classifier held", "joint"));
+  EXPECT_THAT(names,
+              ElementsAre("cross-entropy", "confidence, far", "confidence, near",
+                          "confidence, border", "confidence, shell", "confidence, border, reject",
+                          "classifier held", "joint, entropy", "joint, fence, entropy", "joint"));
   EXPECT_EQ(problems_of_page(path("page.html")), "");
   const std::string page = read_file(path("page.html"));
   for (const std::string& name : names) {
@@ -233,10 +276,15 @@ TEST_F(Openset, RefusesWhatCannotBeAsked) {
   const std::string directory = images();
   EXPECT_EQ(wrong({"--data", "toy", "--known", "0-4"}),
             "--known: applies only to a directory of images as --data");
-  EXPECT_EQ(wrong({"--data", "toy", "--loss", "confidence", "--out-set", "near"}),
-            "--out-set: expected far or border for toy, got near");
+  EXPECT_EQ(wrong({"--data", "toy", "--loss", "confidence", "--out-set", "nearer"}),
+            "--out-set: expected far, near, box, border or shell for toy, got nearer");
   EXPECT_EQ(wrong({"--data", "toy", "--out-set", "far"}),
-            "--out-set: applies only to --loss confidence");
+            "--out-set: applies only to --loss confidence and held");
+  EXPECT_EQ(wrong({"--loss", "confidence", "--out-set", "border"}),
+            "--out-set: expected shell for rendered, got border");
+  EXPECT_EQ(wrong({"--loss", "confidence", "--entropy-weight", "1"}),
+            "--entropy-weight: applies only to --loss joint and held");
+  EXPECT_EQ(wrong({"--reject"}), "--reject: applies only to losses with examples of the unknown");
   EXPECT_EQ(wrong({"--data", directory, "--known", "0-", "--unknown", "3"}),
             "--known: expected classes as 0-4,7, got 0-");
   EXPECT_EQ(wrong({"--data", directory, "--known", "0-2", "--unknown", "2,3"}),

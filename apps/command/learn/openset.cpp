@@ -60,18 +60,18 @@ std::vector<std::uint8_t> parse_classes(const char* option, std::string_view tex
   return classes;
 }
 
-/// What --out-set names: a set of the toy, or a directory.
+/// What --out-set names: a source of unknown points, or of images shell or a directory.
 void take_out_set(const std::string& out_set, OpensetOptions& options) {
-  if (!is_toy(options)) {
-    options.out_set = out_set;
-    return;
+  const auto named = value_named(kOutSets, out_set);
+  if (named && (is_toy(options) || *named == OutSet::shell)) {
+    options.out_set = *named;
+  } else if (options.source == OpensetSource::directory) {
+    options.given = out_set;
+  } else {
+    const char* const expected =
+        is_toy(options) ? "far, near, box, border or shell for toy" : "shell for rendered";
+    throw InvalidArgument("--out-set", fmt::format("expected {}, got {}", expected, out_set));
   }
-  const auto named = value_named(kToyOutSets, out_set);
-  if (!named) {
-    throw InvalidArgument("--out-set",
-                          fmt::format("expected far or border for toy, got {}", out_set));
-  }
-  options.toy_out_set = *named;
 }
 
 /// The options as the experiment takes them, after checking that they go together.
@@ -86,9 +86,14 @@ OpensetOptions experiment_of(const OpensetCommand& command) {
   only(!command.unknown.empty(), "--unknown", directory, directories);
   only(!options.evaluate.empty(), "--evaluate", directory, directories);
   const bool out_set = !command.out_set.empty();
-  only(out_set, "--out-set", options.loss == OpensetLoss::confidence, "--loss confidence");
-  only(out_set, "--out-set", options.source != OpensetSource::rendered,
-       "toy, or a directory of images as --data");
+  const bool gan = options.loss == OpensetLoss::joint || options.loss == OpensetLoss::held;
+  only(out_set, "--out-set",
+       options.loss == OpensetLoss::confidence || options.loss == OpensetLoss::held,
+       "--loss confidence and held");
+  only(options.entropy_weight > 0, "--entropy-weight", gan, "--loss joint and held");
+  only(options.reject, "--reject", options.loss != OpensetLoss::cross_entropy,
+       "losses with examples of the unknown");
+  if (options.loss == OpensetLoss::held) options.out_set = OutSet::box;
   if (!command.known.empty()) options.known = parse_classes("--known", command.known);
   if (!command.unknown.empty()) options.unknown = parse_classes("--unknown", command.unknown);
   if (out_set) take_out_set(command.out_set, options);
@@ -135,7 +140,9 @@ void add_train(CLI::App& openset) {
             if (options->source == OpensetSource::directory) options->directory = data;
           },
           "rendered: digits and letters in the DejaVu fonts; toy: two Gaussians in the plane; or a "
-          "directory of IDX images and labels, gzip or not (rendered)")
+          "directory of IDX images and labels, gzip or not, or of color images: CIFAR's binary "
+          "files, "
+          "or train.npz and test.npz with images [N, rows, columns, 3] and labels (rendered)")
       ->option_text("DIR");
   add("--known", all->known, "classes of DIR to learn (0-4)", "CLASSES");
   add("--unknown", all->unknown, "classes of DIR that stand for the unknown (5-9)", "CLASSES");
@@ -144,21 +151,40 @@ void add_train(CLI::App& openset) {
       "may be repeated",
       "DIR");
   add_choice(*command, "--loss", options->loss, kOpensetLosses,
-             "cross-entropy; confidence: with a given out-set; joint: with a GAN that finds one "
+             "cross-entropy; confidence: with a given out-set; held: half of the steps so, then a "
+             "GAN against the classifier held fixed; joint: with a GAN that finds an out-set "
              "(cross-entropy)");
   add("--out-set", all->out_set,
-      "what --loss confidence is given as the unknown: far or border for toy (border); a directory "
-      "of images (the unknown classes of the training images)",
+      "what is given as the unknown. For toy, far and near: 100 points of a square of side 100 or "
+      "40; box: 2000 of the map's; border: those around the classes; shell: the outskirts of "
+      "Gaussians fitted to the classes (border; box if held). For images, shell: the same of the "
+      "last layer's inputs; or a directory (the unknown classes of the training images)",
       "SET");
+  command->add_flag("--reject", options->reject,
+                    "add a class for none of the classes, which is what the unknown should be, in "
+                    "place of uniform probabilities");
   add("--beta", options->beta, "weight of the confidence loss (1)", "B")->check(not_negative);
-  add_choice(*command, "--generator-loss", options->generator_loss, kOpensetGeneratorLosses,
-             "non-saturating or saturating (non-saturating)");
+  add_choice(*command, "--generator-loss", options->generator_loss, kGeneratorLosses,
+             "non-saturating, saturating or fence: to where the discriminator is undecided "
+             "(non-saturating)");
+  add("--entropy-weight", options->entropy_weight,
+      "weight of the entropy of the samples in the generator's loss: 1 or 2 for toy (0)", "W")
+      ->check(not_negative);
+  add_choice(*command, "--entropy", options->entropy, kEntropies,
+             "its estimate: nearest-neighbor or pull-away (nearest-neighbor)");
   count("--steps", options->steps, "steps of training");
   count("--batch", options->batch, "examples per step");
   count("--train-images", options->train_images, "use at most N images of each set");
-  count("--width", options->width, "channels of the first layers for images");
+  add("--width", options->width,
+      "channels of the first layers for images, units of a layer for toy (16; 128 for toy)", "N")
+      ->check(whole_number(1, 1U << 31U));
   add("--learning-rate", options->learning_rate, "Adam's (2e-4)", "R")->check(number("(0, inf)"));
-  add("--beta1", options->beta1, "Adam's; its beta2 is 0.999 (0.5)", "B")->check(number("[0, 1)"));
+  add("--decay", options->decay, "divide the learning rate by 10 from step N on (0: never)", "N")
+      ->check(whole_number(0, 1U << 31U));
+  add("--beta1", options->beta1, "Adam's, of the classifier; its beta2 is 0.999 (0.9)", "B")
+      ->check(number("[0, 1)"));
+  add("--gan-beta1", options->gan_beta1, "the same of generator and discriminator (0.5)", "B")
+      ->check(number("[0, 1)"));
   add("--warm-up", options->warm_up, "begin with N steps of cross-entropy, part of --steps (0)",
       "N")
       ->check(whole_number(0, 1U << 31U));
@@ -170,11 +196,14 @@ void add_train(CLI::App& openset) {
   add_report(*command, all->report, "figures; also trains the baselines that they compare with");
   command->footer(
       "Example:\n"
-      "  partita openset train --data toy --loss joint --report report.html -o toy.model\n"
+      "  partita openset train --data toy --loss joint --entropy-weight 1 --learning-rate 1e-3 \\\n"
+      "    --report report.html -o toy.model\n"
       "\n"
-      "The losses are those of Lee, Lee, Lee, Shin (2018), arXiv 1711.09325. Known examples are "
+      "The losses are those of Lee, Lee, Lee, Shin (2018), arXiv 1711.09325; fence is Ngo et al. "
+      "(2019),\nshell Du et al. (2022), the reject class Vernekar et al. (2019). Known examples "
+      "are "
+      "the positive\nside of all figures. A killed run with --checkpoint, given again, ends with "
       "the "
-      "positive\nside of all figures. A killed run with --checkpoint, given again, ends with the "
       "same weights.");
   command->callback([all] { train(*all); });
 }

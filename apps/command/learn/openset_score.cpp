@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/command/options.hpp"
@@ -18,6 +19,8 @@
 #include "partita/base/error.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/io/array_file.hpp"
+#include "partita/io/color_images.hpp"
+#include "partita/io/file.hpp"
 #include "partita/io/idx.hpp"
 #include "partita/learn/openset/classifier_model.hpp"
 #include "partita/learn/openset/odin.hpp"
@@ -54,30 +57,42 @@ Tensor read_points(const std::string& path, std::int64_t columns) {
   return to_tensor(rows).to(at::kFloat);
 }
 
-Tensor read_images(const std::string& path, const openset::Architecture& expected) {
-  const IdxArray array = load_idx(path);
+/// Gray images of an IDX file, or color ones of a binary file of CIFAR.
+LabeledImages read_images(const std::string& path) {
+  if (path.ends_with(".bin")) {
+    constexpr std::size_t kRecord = 3073;  // CIFAR-10's; CIFAR-100's are one byte longer
+    const MappedFile file(path);
+    return parse_cifar(path, file.bytes(), file.bytes().size() % kRecord == 0 ? 1 : 2);
+  }
+  IdxArray array = load_idx(path);
   if (array.shape.size() != 3) {
     throw DataError(
         path, fmt::format("{} dimensions, expected 3 (images, rows, columns)", array.shape.size()));
   }
-  Tensor x = image_tensor(array.bytes, array.shape[1], array.shape[2]);
-  if (x.size(2) != expected.rows || x.size(3) != expected.columns) {
-    throw DataError(path, fmt::format("images of {} x {}, expected {} x {}", array.shape[1],
-                                      array.shape[2], expected.rows, expected.columns));
+  return {.rows = array.shape[1], .columns = array.shape[2], .pixels = std::move(array.bytes)};
+}
+
+Tensor images_for(const openset::Architecture& expected, const std::string& path) {
+  const LabeledImages images = read_images(path);
+  const Tensor x = image_tensor(images.pixels, images.rows, images.columns, images.channels);
+  if (x.size(1) != expected.channels || x.size(2) != expected.rows ||
+      x.size(3) != expected.columns) {
+    throw DataError(path, fmt::format("images of {} x {} x {}, expected {} x {} x {} (channels, "
+                                      "rows, columns)",
+                                      images.channels, images.rows, images.columns,
+                                      expected.channels, expected.rows, expected.columns));
   }
   return x;
 }
 
 /// ODIN's scores, a block of examples at a time, since each takes a gradient.
-std::vector<double> odin(torch::nn::Sequential& classifier, const Tensor& x, at::Device device,
+std::vector<double> odin(openset::ClassifierModel& model, const Tensor& x, at::Device device,
                          const ScoreOptions& options) {
   constexpr std::int64_t kBlock = 256;
   openset::OdinOptions odin;
   odin.temperature = options.temperature.value_or(odin.temperature);
   odin.epsilon = options.epsilon.value_or(odin.epsilon);
-  const openset::Classifier classify = [&](const Tensor& rows) {
-    return classifier->forward(rows);
-  };
+  const openset::Classifier classify = [&](const Tensor& rows) { return model.forward(rows); };
   std::vector<Tensor> blocks;
   for (const Tensor& block : x.split(kBlock)) {
     blocks.push_back(openset::odin_scores(classify, block.to(device), odin));
@@ -92,18 +107,18 @@ void score(const ScoreOptions& options, const CommonOptions& common) {
   use_threads(common.threads);
   openset::ClassifierModel model = openset::ClassifierModel::load(options.model);
   const Tensor x = model.architecture.images
-                       ? read_images(options.data, model.architecture)
+                       ? images_for(model.architecture, options.data)
                        : read_points(options.data, model.architecture.columns);
   const at::Device device = device_of(options.device);
   model.classifier->to(device);
-  const Tensor logits = openset::logits_of(model.classifier, x);
+  const Tensor logits = model.logits(x);
   const auto rows = static_cast<std::size_t>(logits.size(0));
   const auto classes = static_cast<std::size_t>(logits.size(1));
   const std::span<const float> values(logits.data_ptr<float>(), rows * classes);
   const std::vector<double> scores =
       options.score ? logit_scores(*options.score, rows_of(logits), options.temperature.value_or(1),
                                    {.threads = common.threads})
-                    : odin(model.classifier, x, device, options);
+                    : odin(model, x, device, options);
   if (!options.output.empty()) save_array(options.output, std::span<const double>(scores), rows, 1);
   if (!options.logits.empty()) save_array(options.logits, values, rows, classes);
   const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
@@ -137,8 +152,10 @@ void add_openset_score(CLI::App& openset) {
       ->option_text("FILE")
       ->required();
   command
-      ->add_option("DATA", options->data,
-                   "images as IDX, gzip or not; points as rows of .npy, .npz, .safetensors or .csv")
+      ->add_option(
+          "DATA", options->data,
+          "images as IDX, gzip or not, or as a .bin of CIFAR; points as rows of .npy, .npz, "
+          ".safetensors or .csv")
       ->option_text("FILE")
       ->required();
   add_choice(*command, "--score", options->score, kScores,

@@ -40,7 +40,11 @@ Json variant_json(const OpensetVariant& variant, const OpensetOptions& options) 
   if (is_toy(options)) {
     json["confidence_around_classes"] = variant.confidence_around_classes;
     json["confidence_off_classes"] = variant.confidence_off_classes;
-    if (!variant.generated.x.empty()) json["generated_outside"] = variant.generated_outside;
+    json["confidence_far_away"] = variant.confidence_far_away;
+    if (!variant.generated.x.empty()) {
+      json["generated_outside"] = variant.generated_outside;
+      json["generated_directions"] = variant.generated_directions;
+    }
   }
   json["steps"] = variant.steps;
   json["seconds"] = variant.seconds;
@@ -73,9 +77,16 @@ std::string summary_text(const OpensetResult& result, const OpensetOptions& opti
         fmt::format("{}: accuracy {:.4f}, NLL {:.4f}, {} in {:.1f} s\n", variant.name,
                     variant.accuracy, variant.nll, counted(variant.steps, "step"), variant.seconds);
     if (is_toy(options)) {
-      out +=
-          fmt::format("  mean confidence on the map: {:.4f} around the classes, {:.4f} off them\n",
-                      variant.confidence_around_classes, variant.confidence_off_classes);
+      out += fmt::format(
+          "  mean confidence: {:.4f} around the classes, {:.4f} off them, {:.4f} at a "
+          "distance of {}\n",
+          variant.confidence_around_classes, variant.confidence_off_classes,
+          variant.confidence_far_away, kToyFarAway);
+      if (!variant.generated.x.empty()) {
+        out += fmt::format("  generated: {:.1f} % outside the classes, in {} of {} directions\n",
+                           100 * variant.generated_outside, variant.generated_directions,
+                           kToyDirections);
+      }
     }
     for (const OpensetConfidence& set : variant.confidence) {
       out += fmt::format("  mean confidence, {}: {:.4f}\n", set.set, mean(set.values));

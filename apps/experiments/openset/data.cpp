@@ -13,6 +13,7 @@
 #include "apps/data/rendered.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/learn/openset/shell.hpp"
 #include "partita/learn/random.hpp"
 
 namespace partita::app {
@@ -24,6 +25,10 @@ enum class DataPurpose { known, train, test, unknown, out_set };
 constexpr std::int64_t kToyTrain = 1000;  // points of each class
 constexpr std::int64_t kToyTest = 1000;
 constexpr std::int64_t kToyOutSet = 2000;
+constexpr std::int64_t kToyFewOut = 100;  // in figure 1, in squares of these half sides
+constexpr double kToyFar = 50;
+constexpr double kToyNear = 20;
+constexpr double kToyShell = 0.001;  // beyond 3.7 standard deviations
 constexpr double kOutside = 2;  // standard deviations from each mean; 14 % of a class are there
 constexpr double kOffClasses = 4;
 constexpr double kBorderEnd = 6;
@@ -47,13 +52,27 @@ Tensor toy_distance(const Tensor& points) {
   return (points.unsqueeze(1) - toy_means()).square().sum(-1).amin(1).sqrt();
 }
 
-/// Points anywhere on the map.
-Tensor toy_plane(std::int64_t count, const Random& random) {
-  return kToyHalfSide * (2 * random.uniform({count, 2}, single()) - 1);
+/// Points anywhere in a square around the origin.
+Tensor toy_square(double half_side, std::int64_t count, const Random& random) {
+  return half_side * (2 * random.uniform({count, 2}, single()) - 1);
+}
+
+/// The density of the classes, over its largest value: with the means this far apart, that of a
+/// class at its mean.
+Tensor toy_density(const Tensor& points) {
+  return (points.unsqueeze(1) - toy_means()).square().sum(-1).div(-2).exp().sum(1).clamp_max(1);
 }
 
 Tensor chosen_rows(const Tensor& points, const Tensor& chosen) {
   return points.index_select(0, chosen.nonzero().flatten());
+}
+
+/// Points of a square, each kept with probability 1 - p(x) / max p: by rejection, as the paper
+/// draws them.
+Tensor toy_around(double half_side, std::int64_t count, const Random& random) {
+  const Tensor points = toy_square(half_side, 2 * count, random);
+  const Tensor u = random.uniform({2 * count}, single());
+  return chosen_rows(points, u > toy_density(points)).slice(0, 0, count);
 }
 
 /// Classes as "0-4,7".
@@ -72,7 +91,7 @@ std::string class_list(const std::vector<std::uint8_t>& classes) {
 /// Images of the given classes, in their order, at most `most` of them.
 LabeledImages with_classes(const LabeledImages& all, const std::vector<std::uint8_t>& classes,
                            std::size_t most) {
-  LabeledImages out{.rows = all.rows, .columns = all.columns};
+  LabeledImages out{.rows = all.rows, .columns = all.columns, .channels = all.channels};
   for (std::size_t i = 0; i < all.size() && out.size() < most; ++i) {
     if (std::find(classes.begin(), classes.end(), all.labels[i]) == classes.end()) continue;
     const auto image = all.image(i);
@@ -83,7 +102,7 @@ LabeledImages with_classes(const LabeledImages& all, const std::vector<std::uint
 }
 
 Tensor image_tensor(const LabeledImages& images) {
-  return app::image_tensor(images.pixels, images.rows, images.columns);
+  return app::image_tensor(images.pixels, images.rows, images.columns, images.channels);
 }
 
 LabeledExamples labeled(const LabeledImages& images, const std::vector<std::uint8_t>& classes) {
@@ -100,6 +119,7 @@ LabeledExamples labeled(const LabeledImages& images, const std::vector<std::uint
 
 openset::Architecture image_architecture(const Tensor& x, std::size_t classes, std::int64_t width) {
   return {.images = true,
+          .channels = x.size(1),
           .rows = x.size(2),
           .columns = x.size(3),
           .classes = static_cast<std::int64_t>(classes),
@@ -122,7 +142,7 @@ OpensetData rendered_data(const OpensetOptions& options, const Stream& stream) {
                                                            stream.child(DataPurpose::unknown))));
   data.out_set = image_tensor(
       render_characters(kCapitals, options.train_images, stream.child(DataPurpose::out_set)));
-  data.architecture = image_architecture(data.train.x, digits.size(), options.width);
+  data.architecture = image_architecture(data.train.x, digits.size(), width_of(options));
   return data;
 }
 
@@ -134,17 +154,17 @@ std::string set_name(const std::string& directory) {
 
 void check_size(const std::string& directory, const Tensor& images, const Tensor& like) {
   if (images.sizes().slice(1) == like.sizes().slice(1)) return;
-  throw DataError(directory, fmt::format("images of {} x {}, expected {} x {}", images.size(2),
-                                         images.size(3), like.size(2), like.size(3)));
+  const auto size = [](const Tensor& x) {
+    return fmt::format("{} x {}{}", x.size(2), x.size(3), x.size(1) == 3 ? " in color" : "");
+  };
+  throw DataError(directory, fmt::format("images of {}, expected {}", size(images), size(like)));
 }
 
 /// Images of any class: the test split if `test`, else the training split. A directory may have
 /// only one of them.
 Tensor any_images(const std::string& directory, bool test, const Tensor& like) {
-  const char* wanted = test ? "t10k" : "train";
-  const char* other = test ? "train" : "t10k";
-  const bool has = has_labeled_images(directory, wanted) || !has_labeled_images(directory, other);
-  Tensor images = image_tensor(load_labeled_images(directory, has ? wanted : other));
+  const bool has = has_images(directory, test) || !has_images(directory, !test);
+  Tensor images = image_tensor(load_images(directory, has == test));
   check_size(directory, images, like);
   return images;
 }
@@ -181,9 +201,9 @@ OpensetData directory_data(const OpensetOptions& options, const Stream& stream) 
   for (const std::string& directory : options.evaluate) {
     data.unknown.emplace_back(set_name(directory), any_images(directory, true, data.train.x));
   }
-  data.out_set = options.out_set.empty() ? image_tensor(chosen(train, unknown, "unknown"))
-                                         : any_images(options.out_set, false, data.train.x);
-  data.architecture = image_architecture(data.train.x, known.size(), options.width);
+  data.out_set = options.given.empty() ? image_tensor(chosen(train, unknown, "unknown"))
+                                       : any_images(options.given, false, data.train.x);
+  data.architecture = image_architecture(data.train.x, known.size(), width_of(options));
   return data;
 }
 
@@ -198,24 +218,50 @@ Tensor toy_border(const Tensor& points) {
   return (distance > kOffClasses).logical_and(distance <= kBorderEnd);
 }
 
-Tensor toy_out_set(ToyOutSet where, const Stream& stream) {
+int toy_directions(const Tensor& points) {
+  const Tensor outside = chosen_rows(points, toy_outside(points));
+  if (outside.size(0) == 0) return 0;
+  constexpr int kEach = kToyDirections / 2;
+  const Tensor from = outside.unsqueeze(1) - toy_means();  // [n, 2 means, 2]
+  const Tensor nearest = from.square().sum(-1).argmin(1);
+  const Tensor angle =
+      at::atan2(from.select(2, 1), from.select(2, 0)).gather(1, nearest.unsqueeze(1)).squeeze(1);
+  const Tensor sector = ((angle / (2 * std::numbers::pi) + 0.5) * kEach).to(at::kLong);
+  const Tensor place = sector.clamp(0, kEach - 1) + nearest * kEach;
+  return static_cast<int>((at::bincount(place) > 0).sum().item<std::int64_t>());
+}
+
+Tensor toy_circle(double radius, std::int64_t count) {
+  const Tensor angle =
+      at::arange(count, single()) * (2 * std::numbers::pi / static_cast<double>(count));
+  return radius * at::stack({angle.cos(), angle.sin()}, 1);
+}
+
+Tensor toy_out_set(OutSet where, const LabeledExamples& train, const Stream& stream) {
   const Random random(stream.child(DataPurpose::out_set));
-  if (where == ToyOutSet::far) {  // a ring around everything
-    const Tensor radius = 25 + 25 * random.uniform({kToyOutSet, 1}, single());
-    const Tensor angle = 2 * std::numbers::pi * random.uniform({kToyOutSet, 1}, single());
-    return radius * at::cat({angle.cos(), angle.sin()}, 1);
+  switch (where) {
+    case OutSet::far:
+      return toy_around(kToyFar, kToyFewOut, random);
+    case OutSet::near:
+      return toy_around(kToyNear, kToyFewOut, random);
+    case OutSet::box:
+      return toy_around(kToyHalfSide, kToyOutSet, random);
+    case OutSet::shell:
+      return openset::shell(train.x, train.y, kToyOutSet, random, kToyShell);
+    case OutSet::border:
+      break;
   }
-  const Tensor plane = toy_plane(16 * kToyOutSet, random);
+  const Tensor plane = toy_square(kToyHalfSide, 16 * kToyOutSet, random);
   return chosen_rows(plane, toy_border(plane)).slice(0, 0, kToyOutSet);
 }
 
-OpensetData toy_data(const Stream& stream) {
+OpensetData toy_data(std::int64_t width, const Stream& stream) {
   OpensetData data;
-  data.architecture = {.images = false, .rows = 1, .columns = 2, .classes = 2, .width = 1};
+  data.architecture = {.rows = 1, .columns = 2, .classes = 2, .width = width};
   data.classes = {"left", "right"};
   data.train = toy_classes(kToyTrain, stream.child(DataPurpose::train));
   data.test = toy_classes(kToyTest, stream.child(DataPurpose::test));
-  const Tensor plane = toy_plane(4 * kToyTest, stream.child(DataPurpose::unknown));
+  const Tensor plane = toy_square(kToyHalfSide, 4 * kToyTest, stream.child(DataPurpose::unknown));
   data.unknown.emplace_back("around the classes", chosen_rows(plane, toy_border(plane)));
   data.unknown.emplace_back("off the classes", chosen_rows(plane, toy_off_classes(plane)));
   return data;
@@ -226,12 +272,13 @@ OpensetData image_data(const OpensetOptions& options, const Stream& stream) {
                                                    : directory_data(options, stream);
 }
 
-Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows,
-                    std::size_t columns) {
+Tensor image_tensor(const std::vector<std::uint8_t>& pixels, std::size_t rows, std::size_t columns,
+                    std::size_t channels) {
   const auto r = static_cast<std::int64_t>(rows);
   const auto c = static_cast<std::int64_t>(columns);
-  Tensor bytes =
-      at::empty({static_cast<std::int64_t>(pixels.size() / (rows * columns)), 1, r, c}, at::kByte);
+  const std::size_t images = pixels.size() / (channels * rows * columns);
+  Tensor bytes = at::empty(
+      {static_cast<std::int64_t>(images), static_cast<std::int64_t>(channels), r, c}, at::kByte);
   std::copy(pixels.begin(), pixels.end(), bytes.data_ptr<std::uint8_t>());
   const std::int64_t more_rows = (4 - r % 4) % 4;
   const std::int64_t more_columns = (4 - c % 4) % 4;

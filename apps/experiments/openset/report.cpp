@@ -16,6 +16,7 @@ namespace partita::app {
 namespace {
 
 constexpr std::size_t kBins = 20;
+constexpr std::size_t kCurves = 5;  // in a figure
 constexpr int kMapSide = 440;
 constexpr const char* kGiven = "given";  // points of the unknown, in the key of a map
 
@@ -24,11 +25,15 @@ void add_maps(Page& page, const OpensetResult& result) {
   page.paragraph(
       "The largest probability at each point: white is one half, as unsure as can be; dark is one. "
       "Two Gaussians are learned. Around the classes is where the nearer mean is four to six "
-      "standard deviations away, off the classes everything more than four away: a classifier "
-      "should be unsure there. The given points are those of the confidence loss, the generated "
-      "ones those of the GAN: against a classifier that was given the border and then held fixed, "
-      "it seeks the places next to the known where that classifier is unsure (equation 3 of the "
-      "paper, with β = 10); in joint training it may just as well settle among the known.");
+      "standard deviations away, off the classes everything more than four away; a classifier "
+      "should be unsure there. The given points are those of the confidence loss: few in a square "
+      "far beyond the classes or near them (figure 1 of the paper), along their border, or their "
+      "own outskirts. The generated ones are those of a GAN. Against a classifier held fixed, "
+      "which was given a square of points with the classes left out, it finds the border (figure "
+      "3). In joint training it does so with the entropy of its samples in the loss, and settles "
+      "among the known without. Where nothing was shown, far away, a network of ReLUs is linear, "
+      "and "
+      "so is sure again; a class for \"none of them\" is then sure of that (reject).");
   std::vector<CaptionedFigure> figures;
   for (const OpensetVariant& variant : result.variants) {
     figures.push_back(openset_map(result, variant));
@@ -64,13 +69,17 @@ void add_roc_curves(Page& page, const OpensetResult& result) {
   const std::vector<OpensetDetection>& first = result.variants.front().detection;
   for (std::size_t d = 0; d < first.size(); ++d) {
     if (first[d].score != LogitScore::msp) continue;
-    Figure figure{.title = "ROC: " + first[d].set,
-                  .x = {.label = "unknown accepted", .min = 0, .max = 1},
-                  .y = {.label = "known accepted", .min = 0, .max = 1}};
-    for (const OpensetVariant& variant : result.variants) {
-      figure.series.push_back(roc_series(variant.detection[d].curve, variant.name));
+    for (std::size_t from = 0; from < result.variants.size(); from += kCurves) {
+      Figure figure{.title = "ROC: " + first[d].set,
+                    .x = {.label = "unknown accepted", .min = 0, .max = 1},
+                    .y = {.label = "known accepted", .min = 0, .max = 1}};
+      const std::size_t to = std::min(from + kCurves, result.variants.size());
+      for (std::size_t v = from; v < to; ++v) {
+        const OpensetVariant& variant = result.variants[v];
+        figure.series.push_back(roc_series(variant.detection[d].curve, variant.name));
+      }
+      figures.push_back({to_svg(figure), "Unknown: " + first[d].set + "."});
     }
-    figures.push_back({to_svg(figure), "Unknown: " + first[d].set + "."});
   }
   page.figures(figures);
 }
@@ -167,14 +176,16 @@ CaptionedFigure openset_map(const OpensetResult& result, const OpensetVariant& v
   }
   add(kGiven, variant.given);
   add("generated", variant.generated);
-  std::string caption =
-      fmt::format("{}: mean confidence {:.3f} around the classes, {:.3f} off them.", variant.name,
-                  variant.confidence_around_classes, variant.confidence_off_classes);
+  std::string caption = fmt::format(
+      "{}: mean confidence {:.3f} around the classes, {:.3f} off them, {:.3f} at a "
+      "distance of {}.",
+      variant.name, variant.confidence_around_classes, variant.confidence_off_classes,
+      variant.confidence_far_away, kToyFarAway);
   if (!variant.generated.x.empty()) {
     caption += fmt::format(
         " {:.0f} % of the generated points are two standard deviations or more from the means (14 "
-        "% of the known).",
-        100 * variant.generated_outside);
+        "% of the known), in {} of {} directions.",
+        100 * variant.generated_outside, variant.generated_directions, kToyDirections);
   }
   const bool outside = std::none_of(figure.series.begin(), figure.series.end(),
                                     [](const Series& s) { return s.name == kGiven; });
@@ -192,8 +203,8 @@ std::string openset_report(const OpensetResult& result, const OpensetOptions& op
   page.paragraph(
       "Cross-entropy asks nothing of a classifier away from its classes. The confidence loss adds "
       "β times KL(U‖p), from the uniform distribution to the prediction, on examples of the "
-      "unknown: given ones, or, in joint training, those of a GAN's generator, which seeks the "
-      "border of the known (Lee, Lee, Lee, Shin 2018).");
+      "unknown: given ones, the outskirts of the known, or, in joint training, those of a GAN's "
+      "generator, which seeks the border of the known (Lee, Lee, Lee, Shin 2018).");
   if (is_toy(options)) add_maps(page, result);
   add_samples(page, result);
   add_histograms(page, result);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "partita/base/error.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/kl.hpp"
 #include "partita/learn/rows.hpp"
@@ -38,6 +39,7 @@ Tensor plane() {
 }  // namespace
 
 Tensor image_rows(const LabeledImages& images, std::size_t most) {
+  if (images.channels != 1) throw InvalidArgument("--data", "expected gray images, got color ones");
   const std::size_t count = std::min(most, images.size());
   const std::size_t pixels = images.rows * images.columns;
   Tensor rows =

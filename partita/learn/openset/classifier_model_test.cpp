@@ -8,7 +8,9 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
+#include "partita/learn/training/module_state.hpp"
 #include "temporary_directory.hpp"
 
 namespace partita::openset {
@@ -19,8 +21,14 @@ using partita::testing::TemporaryDirectory;
 using ::testing::ElementsAre;
 using ::testing::StartsWith;
 
-constexpr Architecture kPoints{.rows = 1, .columns = 2, .classes = 2, .width = 1};
-constexpr Architecture kImages{.images = true, .rows = 8, .columns = 12, .classes = 3, .width = 2};
+constexpr Architecture kPoints{.rows = 1, .columns = 2, .classes = 2, .width = 16};
+constexpr Architecture kImages{.images = true,
+                               .channels = 3,
+                               .rows = 8,
+                               .columns = 12,
+                               .classes = 3,
+                               .width = 2,
+                               .reject = true};
 
 TEST(ClassifierModel, ComesBackFromItsFile) {
   const TemporaryDirectory dir;
@@ -33,15 +41,14 @@ TEST(ClassifierModel, ComesBackFromItsFile) {
   EXPECT_FALSE(back.architecture.images);
   EXPECT_THAT(back.classes, ElementsAre("left", "right"));
   const Tensor x = at::rand({7, 2});
-  EXPECT_TRUE(at::equal(logits_of(back.classifier, x), logits_of(points.classifier, x)));
+  EXPECT_TRUE(at::equal(back.logits(x), points.logits(x)));
 
   back = ClassifierModel::load(dir / "images");
   EXPECT_TRUE(back.architecture.images);
   EXPECT_EQ(back.architecture.columns, 12);
   EXPECT_THAT(back.classes, ElementsAre("a", "b", "c"));
-  const Tensor pictures = at::rand({7, 1, 8, 12});
-  EXPECT_TRUE(
-      at::equal(logits_of(back.classifier, pictures), logits_of(images.classifier, pictures)));
+  const Tensor pictures = at::rand({7, 3, 8, 12});
+  EXPECT_TRUE(at::equal(back.logits(pictures), images.logits(pictures)));
 }
 
 TEST(ClassifierModel, EveryDamagedFileIsOneLine) {
@@ -68,12 +75,28 @@ TEST(ClassifierModel, SavesANameForEachClass) {
             "classes: expected 2 (names), got 1");
 }
 
-TEST(LogitsOf, AreThoseOfTheNetworkInAnyNumber) {
-  auto classifier = make_classifier(kPoints, Stream{.seed = 3});
+/// A file of the first version: points of one width, no reject class. Its bytes are those of the
+/// second with two fields left out.
+TEST(ClassifierModel, ReadsFilesOfTheFirstVersion) {
+  const TemporaryDirectory dir;
+  const Architecture wide{.rows = 1, .columns = 2, .classes = 2, .width = 128};
+  ClassifierModel model{wide, {"left", "right"}, make_classifier(wide, Stream{.seed = 1})};
+  ArchiveWriter out(ClassifierModel::kArchive, 1);
+  out.u8(0);
+  for (const std::uint64_t field : {1, 2, 1, 2}) out.u64(field);
+  for (const std::string& name : model.classes) out.string(name);
+  training::write_state(out, *model.classifier);
+  out.save(dir / "first");
+  const Tensor x = at::rand({7, 2});
+  EXPECT_TRUE(at::equal(ClassifierModel::load(dir / "first").logits(x), model.logits(x)));
+}
+
+TEST(ClassifierModel, LogitsAreThoseOfTheNetworkInAnyNumber) {
+  ClassifierModel model{kPoints, {"left", "right"}, make_classifier(kPoints, Stream{.seed = 3})};
   const Tensor x = at::rand({1201, 2});
-  const Tensor logits = logits_of(classifier, x);
+  const Tensor logits = model.logits(x);
   EXPECT_FALSE(logits.requires_grad());
-  EXPECT_TRUE(at::allclose(logits, classifier->forward(x).detach(), 1e-5, 1e-6));
+  EXPECT_TRUE(at::allclose(logits, model.classifier->forward(x).detach(), 1e-5, 1e-6));
 }
 
 }  // namespace

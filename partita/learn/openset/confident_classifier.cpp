@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/optim/adam.h>
 
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <string>
@@ -12,6 +13,8 @@
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/learn/losses/confidence.hpp"
+#include "partita/learn/openset/gan_losses.hpp"
+#include "partita/learn/openset/shell.hpp"
 
 namespace partita::openset {
 namespace {
@@ -23,44 +26,38 @@ constexpr double kBeta2 = 0.999;
 
 enum Index : std::size_t { kClassifier, kGenerator, kDiscriminator };
 
-Part part(std::string name, const torch::nn::Sequential& network,
+Part part(std::string name, const torch::nn::Sequential& network, double beta1,
           const ConfidentClassifierOptions& options) {
   auto adam = std::make_shared<torch::optim::Adam>(
-      network->parameters(), torch::optim::AdamOptions(options.learning_rate)
-                                 .betas(std::make_tuple(options.beta1, kBeta2)));
+      network->parameters(),
+      torch::optim::AdamOptions(options.learning_rate).betas(std::make_tuple(beta1, kBeta2)));
   return {std::move(name), network.ptr(), std::move(adam),
           options.clip_norm > 0 ? options.clip_norm : std::numeric_limits<double>::infinity()};
-}
-
-/// -E log D or -E log(1 - D), D = sigmoid(logits).
-Tensor minus_log_probability(const Tensor& logits, bool real) {
-  return losses::binary_cross_entropy_with_logits(
-      logits, real ? at::ones_like(logits) : at::zeros_like(logits));
 }
 
 void check(const ConfidentClassifierOptions& options) {
   check_in("beta", options.beta, "[0, inf)");
   check_in("learning_rate", options.learning_rate, "(0, inf)");
+  check_in("entropy_weight", options.entropy_weight, "[0, inf)");
+  check_in("shell", options.shell, "(0, 1]");
   check_in("beta1", options.beta1, "[0, 1)");
+  check_in("gan_beta1", options.gan_beta1, "[0, 1)");
   check_in("clip_norm", options.clip_norm, "[0, inf]");
 }
 
 }  // namespace
 
-Tensor discriminator_loss(const Tensor& real_logits, const Tensor& fake_logits) {
-  return minus_log_probability(real_logits, true) + minus_log_probability(fake_logits, false);
-}
-
-Tensor generator_loss(const Tensor& fake_logits, GeneratorLoss loss) {
-  return loss == GeneratorLoss::saturating ? -minus_log_probability(fake_logits, false)
-                                           : minus_log_probability(fake_logits, true);
+Tensor without_reject(const Tensor& logits) {
+  const std::int64_t classes = logits.size(-1) - 1;
+  const Tensor lead = logits.narrow(-1, 0, classes) - logits.narrow(-1, classes, 1);
+  return at::logaddexp(lead, at::full({}, -std::log(static_cast<double>(classes)), lead.options()));
 }
 
 ConfidentClassifier::ConfidentClassifier(torch::nn::Sequential classifier,
                                          const ConfidentClassifierOptions& options)
     : classifier_(std::move(classifier)), options_(options) {
   check(options);
-  parts_ = {part("classifier", classifier_, options)};
+  parts_ = {part("classifier", classifier_, options.beta1, options)};
 }
 
 ConfidentClassifier::ConfidentClassifier(torch::nn::Sequential classifier,
@@ -70,8 +67,8 @@ ConfidentClassifier::ConfidentClassifier(torch::nn::Sequential classifier,
     : ConfidentClassifier(std::move(classifier), options) {
   generator_ = std::move(generator);
   discriminator_ = std::move(discriminator);
-  parts_.push_back(part("generator", generator_, options));
-  parts_.push_back(part("discriminator", discriminator_, options));
+  parts_.push_back(part("generator", generator_, options.gan_beta1, options));
+  parts_.push_back(part("discriminator", discriminator_, options.gan_beta1, options));
 }
 
 Losses ConfidentClassifier::cross_entropy_step(const Tensor& x, const Tensor& y) {
@@ -82,24 +79,36 @@ Losses ConfidentClassifier::cross_entropy_step(const Tensor& x, const Tensor& y)
 
 Losses ConfidentClassifier::confidence_step(const Tensor& x, const Tensor& y,
                                             const Tensor& unknown) {
-  const Tensor logits = classifier_->forward(at::cat({x, unknown}));
-  const Tensor cross_entropy = losses::cross_entropy(logits.slice(0, 0, x.size(0)), y);
-  const Tensor kl = losses::kl_from_uniform(logits.slice(0, x.size(0)));
-  training::descend(parts_[kClassifier], cross_entropy + options_.beta * kl);
-  return {{"cross_entropy", cross_entropy}, {"kl", kl}};
+  return confidence(classifier_->forward(at::cat({x, unknown})), y);
+}
+
+Losses ConfidentClassifier::shell_step(const Tensor& x, const Tensor& y, const Random& random) {
+  Tensor features = x;
+  const auto last = classifier_->end() - 1;
+  for (auto layer = classifier_->begin(); layer != last; ++layer) {
+    features = layer->forward<Tensor>(features);
+  }
+  const Tensor unknown = shell(features.detach(), y, x.size(0), random, options_.shell);
+  return confidence(last->forward<Tensor>(at::cat({features, unknown})), y);
 }
 
 Losses ConfidentClassifier::gan_step(const Tensor& x, const Random& random) {
   check_gan();
   const Tensor fake = samples(x.size(0), random);
-  const Tensor discriminator =
-      discriminator_loss(discriminator_->forward(x), discriminator_->forward(fake.detach()));
+  const Tensor discriminator = discriminator_loss(
+      discriminator_->forward(x), discriminator_->forward(fake.detach()), options_.generator_loss);
   training::descend(parts_[kDiscriminator], discriminator);
 
   const Tensor deception = generator_loss(discriminator_->forward(fake), options_.generator_loss);
-  const Tensor unsure = losses::kl_from_uniform(classifier_->forward(fake));
-  training::descend(parts_[kGenerator], deception + options_.beta * unsure);
-  return {{"discriminator", discriminator}, {"generator", deception}};
+  Losses told = {{"discriminator", discriminator}, {"generator", deception}};
+  Tensor loss = deception + options_.beta * unsure(classifier_->forward(fake));
+  if (options_.entropy_weight > 0) {
+    const Tensor spread = entropy(fake, options_.entropy);
+    loss = loss - options_.entropy_weight * spread;
+    told.emplace_back("entropy", spread);
+  }
+  training::descend(parts_[kGenerator], loss);
+  return told;
 }
 
 Losses ConfidentClassifier::joint_step(const Tensor& x, const Tensor& y, const Random& random) {
@@ -109,9 +118,18 @@ Losses ConfidentClassifier::joint_step(const Tensor& x, const Tensor& y, const R
   return all;
 }
 
+void ConfidentClassifier::scale_learning_rate(double factor) {
+  for (const Part& part : parts_) {
+    for (torch::optim::OptimizerParamGroup& group : part.optimizer->param_groups()) {
+      group.options().set_lr(factor * options_.learning_rate);
+    }
+  }
+}
+
 Tensor ConfidentClassifier::logits(const Tensor& x) {
   const at::NoGradGuard no_grad;
-  return classifier_->forward(x);
+  const Tensor all = classifier_->forward(x);
+  return options_.reject ? without_reject(all) : all;
 }
 
 Tensor ConfidentClassifier::generate(std::int64_t count, const Random& random) {
@@ -123,6 +141,20 @@ Tensor ConfidentClassifier::samples(std::int64_t count, const Random& random) {
   check_gan();
   const at::TensorOptions like = generator_->parameters().front().options();
   return generator_->forward(random.normal({count, options_.noise}, like.requires_grad(false)));
+}
+
+/// What asks a classifier to be unsure, from its logits for unknown examples.
+Tensor ConfidentClassifier::unsure(const Tensor& logits) const {
+  if (!options_.reject) return losses::kl_from_uniform(logits);
+  return -logits.log_softmax(-1).select(-1, logits.size(-1) - 1).mean();
+}
+
+/// The classifier's step, from its logits for the examples of y, and for unknown ones after them.
+Losses ConfidentClassifier::confidence(const Tensor& logits, const Tensor& y) {
+  const Tensor cross_entropy = losses::cross_entropy(logits.slice(0, 0, y.size(0)), y);
+  const Tensor unknown = unsure(logits.slice(0, y.size(0)));
+  training::descend(parts_[kClassifier], cross_entropy + options_.beta * unknown);
+  return {{"cross_entropy", cross_entropy}, {options_.reject ? "reject" : "kl", unknown}};
 }
 
 void ConfidentClassifier::check_gan() const {

@@ -1,12 +1,12 @@
 // A classifier that is unsure about inputs from none of its classes: Lee, Lee, Lee, Shin (2018),
 // "Training confidence-calibrated classifiers for detecting out-of-distribution samples" (arXiv
 // 1711.09325). Three ways to train it, one step each: by cross-entropy; by the confidence loss with
-// given examples of the unknown; or jointly with a GAN whose generator finds such examples along
-// the border of the known ones.
+// examples of the unknown, given or drawn from the outskirts of the known; or jointly with a GAN
+// whose generator finds such examples along the border of the known ones.
 //
 //   openset::ConfidentClassifier model(
 //       networks::small_vgg(shape, 5), networks::dcgan_generator(shape),
-//       networks::dcgan_discriminator(shape), {.beta = 1});
+//       networks::dcgan_discriminator(shape), {.beta = 1, .entropy_weight = 1.0 / 784});
 //   training::train(model.parts(), options, [&](std::uint64_t step) {
 //     const Tensor rows = batches.at(step);
 //     return model.joint_step(x.index_select(0, rows), y.index_select(0, rows),
@@ -21,38 +21,23 @@
 #include <span>
 #include <vector>
 
+#include "partita/learn/openset/confident_classifier_options.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
 #include "partita/learn/training/loop.hpp"
 
 namespace partita::openset {
 
-/// What a generator minimizes to make its samples pass for real, with D(x) =
-/// sigmoid(discriminator(x)).
-enum class GeneratorLoss : std::uint8_t {
-  saturating,      ///< E log(1 - D(G(z))), the two-player game of Goodfellow et al. (2014)
-  non_saturating,  ///< -E log D(G(z)): the same fixed point, but with a gradient while D still wins
-};
-
-struct ConfidentClassifierOptions {
-  double beta = 1;                                               ///< weight of the KL terms, >= 0
-  GeneratorLoss generator_loss = GeneratorLoss::non_saturating;  // as in the authors' code
-  std::int64_t noise = 100;  ///< columns of the generator's input, standard normal
-  double learning_rate = 2e-4;
-  double beta1 = 0.5;    // Adam's, as its beta2 0.999
-  double clip_norm = 0;  ///< largest gradient norm of each network; 0: not clipped
-};
-
-/// -E log D(x) - E log(1 - D(G(z))) from the discriminator's logits: the loss that it minimizes.
-Tensor discriminator_loss(const Tensor& real_logits, const Tensor& fake_logits);
-
-/// The generator's loss, from the discriminator's logits for its samples.
-Tensor generator_loss(const Tensor& fake_logits, GeneratorLoss loss);
+/// Logits of K classes from those of K classes and a last one for "none of them", whose probability
+/// is shared out: softmax gives p_k + p_none / K, and log-sum-exp -log p_none. So a rejected input
+/// is an unsure one, to every score of logits.
+/// @param logits [..., K + 1] @return [..., K]
+Tensor without_reject(const Tensor& logits);
 
 class ConfidentClassifier {
  public:
   /// For cross_entropy_step and confidence_step.
-  /// @param classifier examples [N, ...] to logits [N, K].
+  /// @param classifier examples [N, ...] to logits [N, K], or [N, K + 1] with a reject class.
   explicit ConfidentClassifier(torch::nn::Sequential classifier,
                                const ConfidentClassifierOptions& options = {});
   /// @param generator [N, noise] to examples. @param discriminator examples to logits [N, 1].
@@ -68,24 +53,34 @@ class ConfidentClassifier {
   /// Minimizes E[-log p(y | x)]. Losses: cross_entropy.
   training::Losses cross_entropy_step(const Tensor& x, const Tensor& y);
 
-  /// Minimizes the confidence loss with given examples of the unknown. Losses: cross_entropy, kl.
+  /// Minimizes the confidence loss with given examples of the unknown. Losses: cross_entropy, kl
+  /// (or reject).
   training::Losses confidence_step(const Tensor& x, const Tensor& y, const Tensor& unknown);
 
+  /// The same with as many draws from the outskirts of this batch's features, which are the inputs
+  /// of the classifier's last layer: shell(). (The paper keeps a queue of features of each class,
+  /// and adds a loss on the energy.)
+  training::Losses shell_step(const Tensor& x, const Tensor& y, const Random& random);
+
   /// Minimizes the GAN's losses against a fixed classifier (equation 3):
-  ///   discriminator: -log D(x) - log(1 - D(G(z)))
-  ///   generator:     its GeneratorLoss + beta KL(U || p(. | G(z)))
-  /// Losses: discriminator, generator.
+  ///   discriminator: -log D(x) - w log(1 - D(G(z))), see discriminator_loss()
+  ///   generator:     its GeneratorLoss + beta KL(U || p(. | G(z))) - entropy_weight H(P_G)
+  /// Losses: discriminator, generator, and entropy if it has a weight.
   /// @throws InvalidArgument if the model has no GAN.
   training::Losses gan_step(const Tensor& x, const Random& random);
 
   /// Minimizes the joint confidence loss (equation 4), over the three networks in turn, each given
   /// the others: gan_step(), then
   ///   classifier:    -log p(y | x) + beta KL(U || p(. | G(z'))), with fresh z'
-  /// Losses: cross_entropy, kl, discriminator, generator.
+  /// Losses: those of confidence_step() and gan_step().
   /// @throws InvalidArgument if the model has no GAN.
   training::Losses joint_step(const Tensor& x, const Tensor& y, const Random& random);
 
-  /// Logits of examples, without a gradient.
+  /// Multiplies the learning rates that the options gave by a factor. What a schedule asks for is a
+  /// function of the step, so that a resumed run follows it too.
+  void scale_learning_rate(double factor);
+
+  /// Logits [N, K] of examples, without a gradient; with a reject class, without_reject().
   Tensor logits(const Tensor& x);
 
   /// Samples of the generator, without a gradient. @throws InvalidArgument if there is none.
@@ -94,6 +89,8 @@ class ConfidentClassifier {
  private:
   void check_gan() const;
   Tensor samples(std::int64_t count, const Random& random);
+  Tensor unsure(const Tensor& logits) const;
+  training::Losses confidence(const Tensor& logits, const Tensor& y);
 
   torch::nn::Sequential classifier_;
   torch::nn::Sequential generator_{nullptr};

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/modules/linear.h>
 
 #include <cmath>
 #include <map>
@@ -14,6 +15,8 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/losses/confidence.hpp"
 #include "partita/learn/networks.hpp"
+#include "partita/learn/openset/gan_losses.hpp"
+#include "partita/learn/openset/shell.hpp"
 #include "partita/learn/training/batches.hpp"
 
 namespace partita::openset {
@@ -93,29 +96,6 @@ void expect_close(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   }
 }
 
-TEST(GanLosses, AreTheirDefinitions) {
-  const Tensor real = at::tensor({0.3, -2.0, 50.0}, at::kDouble);
-  const Tensor fake = at::tensor({-0.7, 1.5, -60.0}, at::kDouble);
-  const Tensor d_real = real.sigmoid();
-  const Tensor d_fake = fake.sigmoid();
-  const auto near = [](const Tensor& a, const Tensor& b) {
-    EXPECT_NEAR(a.item<double>(), b.item<double>(), 1e-12);
-  };
-  near(discriminator_loss(real, fake), -d_real.log().mean() - (1 - d_fake).log().mean());
-  near(generator_loss(fake, GeneratorLoss::saturating), (1 - d_fake).log().mean());
-  near(generator_loss(fake, GeneratorLoss::non_saturating), -d_fake.log().mean());
-}
-
-TEST(GanLosses, TheSaturatingOneHasNoGradientWhereTheDiscriminatorWins) {
-  const auto slope = [](GeneratorLoss loss) {
-    const Tensor logit = at::full({1}, -30.0, at::kDouble).set_requires_grad(true);
-    generator_loss(logit, loss).backward();
-    return logit.grad().item<double>();
-  };
-  EXPECT_NEAR(slope(GeneratorLoss::saturating), -std::exp(-30), 1e-20);
-  EXPECT_NEAR(slope(GeneratorLoss::non_saturating), -1, 1e-12);
-}
-
 TEST(ConfidentClassifier, StepsOfTheClassifierAlone) {
   const Tensor x = points(6, 1);
   const Tensor y = classes(6);
@@ -159,14 +139,18 @@ TEST(ConfidentClassifier, AGanStepHoldsTheClassifier) {
 /// The three steps written out once more, from equation 4 of the paper: each moves its own network
 /// by its own loss, given what the others are by then.
 TEST(ConfidentClassifier, EachJointStepMovesItsOwnNetwork) {
-  for (const auto kind : {GeneratorLoss::saturating, GeneratorLoss::non_saturating}) {
+  for (const auto kind :
+       {GeneratorLoss::saturating, GeneratorLoss::non_saturating, GeneratorLoss::fence}) {
     constexpr double kBeta = 0.6;
-    const ConfidentClassifierOptions options{.beta = kBeta, .generator_loss = kind};
+    constexpr double kEntropyWeight = 0.4;
+    const ConfidentClassifierOptions options{
+        .beta = kBeta, .generator_loss = kind, .entropy_weight = kEntropyWeight};
     const Tensor x = points(6, 1);
     const Tensor y = classes(6);
     ConfidentClassifier joint = model(options);
     const Losses told = joint.joint_step(x, y, Stream{.seed = 5});
-    EXPECT_THAT(names(told), ElementsAre("cross_entropy", "kl", "discriminator", "generator"));
+    EXPECT_THAT(names(told),
+                ElementsAre("cross_entropy", "kl", "discriminator", "generator", "entropy"));
 
     ConfidentClassifier reference = model(options);
     const auto net = [&](std::size_t i) {
@@ -186,21 +170,27 @@ TEST(ConfidentClassifier, EachJointStepMovesItsOwnNetwork) {
 
     const Tensor d_loss =
         -discriminator->forward(x).sigmoid().log().mean() -
-        (1 - discriminator->forward(generator->forward(z)).sigmoid()).log().mean();
+        (kind == GeneratorLoss::fence ? 0.1 : 1) *
+            (1 - discriminator->forward(generator->forward(z)).sigmoid()).log().mean();
     EXPECT_NEAR(value(told, "discriminator"), d_loss.item<double>(), 1e-5);
     const auto d_after = first_step(discriminator->parameters(), d_loss, 2e-4);
     expect_close(weights(joint)["discriminator"], d_after);
     move(2, d_after);
 
     const Tensor d_fake = discriminator->forward(generator->forward(z)).sigmoid();
-    const Tensor deception =
-        kind == GeneratorLoss::saturating ? (1 - d_fake).log().mean() : -d_fake.log().mean();
+    const Tensor deception = kind == GeneratorLoss::saturating ? (1 - d_fake).log().mean()
+                             : kind == GeneratorLoss::non_saturating
+                                 ? -d_fake.log().mean()
+                                 : -(d_fake.log() + (1 - d_fake).log()).mean() / 2;
     EXPECT_NEAR(value(told, "generator"), deception.item<double>(), 1e-5);
     const auto kl = [&](const Tensor& noise) {
       const Tensor logits = classifier->forward(generator->forward(noise));
       return (logits.logsumexp(-1) - logits.mean(-1) - std::log(3)).mean();
     };
-    const auto g_after = first_step(generator->parameters(), deception + kBeta * kl(z), 2e-4);
+    const Tensor spread = nearest_neighbor_entropy(generator->forward(z));
+    EXPECT_NEAR(value(told, "entropy"), spread.item<double>(), 1e-5);
+    const auto g_after = first_step(generator->parameters(),
+                                    deception + kBeta * kl(z) - kEntropyWeight * spread, 2e-4);
     expect_close(weights(joint)["generator"], g_after);
     move(1, g_after);
 
@@ -210,6 +200,60 @@ TEST(ConfidentClassifier, EachJointStepMovesItsOwnNetwork) {
     for (const auto& part : joint.parts()) {
       for (const Tensor& p : part.module->parameters()) EXPECT_FALSE(p.grad().defined());
     }
+  }
+}
+
+/// Of three outputs the last is for none of two classes.
+TEST(ConfidentClassifier, ARejectClassTakesTheUnknown) {
+  const Tensor x = points(6, 1);
+  const Tensor y = at::arange(6, at::kLong).remainder(2);
+  const Tensor unknown = points(9, 2) * 3;
+  ConfidentClassifier rejecting = model({.beta = 0.7, .reject = true});
+  auto forward = std::dynamic_pointer_cast<torch::nn::SequentialImpl>(rejecting.parts()[0].module);
+  const Tensor loss =
+      losses::cross_entropy(forward->forward(x), y) +
+      0.7 * losses::cross_entropy(forward->forward(unknown), at::full({9}, 2, at::kLong));
+  const auto expected = first_step(rejecting.parts()[0].module->parameters(), loss, 2e-4);
+  const Losses told = rejecting.confidence_step(x, y, unknown);
+  EXPECT_THAT(names(told), ElementsAre("cross_entropy", "reject"));
+  EXPECT_NEAR(value(told, "cross_entropy") + 0.7 * value(told, "reject"), loss.item<double>(),
+              1e-6);
+  expect_close(weights(rejecting)["classifier"], expected);
+
+  const Tensor all = forward->forward(x).softmax(-1);
+  const Tensor two = rejecting.logits(x);
+  ASSERT_EQ(two.size(1), 2);
+  const Tensor shared = all.narrow(1, 0, 2) + all.narrow(1, 2, 1) / 2;
+  EXPECT_LT((two.softmax(-1) - shared).abs().max().item<double>(), 1e-6);
+  EXPECT_LT((two.logsumexp(-1) + all.select(1, 2).log()).abs().max().item<double>(), 1e-5);
+}
+
+/// With the last layer alone trained on the unknown: its features are given, not learned from.
+TEST(ConfidentClassifier, AShellStepDrawsTheUnknownFromFeatures) {
+  const Tensor x = points(60, 1);
+  const Tensor y = classes(60);
+  ConfidentClassifier shells = model({.beta = 0.7, .shell = 0.1});
+  auto network = std::dynamic_pointer_cast<torch::nn::SequentialImpl>(shells.parts()[0].module);
+  const Tensor features = network->ptr<torch::nn::LinearImpl>(0)->forward(x).relu();
+  const auto last = network->ptr<torch::nn::LinearImpl>(2);
+  const Tensor unknown = shell(features.detach(), y, 60, Stream{.seed = 5}, 0.1);
+  const Tensor loss =
+      losses::confidence_loss(last->forward(features), y, last->forward(unknown), 0.7);
+  const auto expected = first_step(network->parameters(), loss, 2e-4);
+  shells.shell_step(x, y, Stream{.seed = 5});
+  expect_close(weights(shells)["classifier"], expected);
+}
+
+TEST(ConfidentClassifier, LearningRatesFollowASchedule) {
+  ConfidentClassifier slow = model({.learning_rate = 1e-2});
+  const Tensor x = points(6, 1);
+  auto network = std::dynamic_pointer_cast<torch::nn::SequentialImpl>(slow.parts()[0].module);
+  for (const double factor : {0.1, 0.1}) {
+    const auto before = weights(slow)["classifier"];
+    slow.scale_learning_rate(factor);
+    slow.cross_entropy_step(x, classes(6));
+    const double moved = (weights(slow)["classifier"][0] - before[0]).abs().max().item<double>();
+    EXPECT_NEAR(moved, 1e-3, 1e-4) << "of the options' rate, not of the last one";
   }
 }
 
@@ -254,6 +298,8 @@ TEST(ConfidentClassifier, RefusesWhatCannotBe) {
             "learning_rate: expected a number in (0, inf), got 0");
   EXPECT_EQ(message_of<InvalidArgument>([] { model({.beta1 = 1}); }),
             "beta1: expected a number in [0, 1), got 1");
+  EXPECT_EQ(message_of<InvalidArgument>([] { model({.entropy_weight = -1}); }),
+            "entropy_weight: expected a number in [0, inf), got -1");
 }
 
 }  // namespace
