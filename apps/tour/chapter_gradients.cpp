@@ -335,10 +335,10 @@ Finding table_of_reparameterizations(const TourContext& context) {
         at_most("dz/dθ against −(∂F/∂θ)/p", off.abs().max().item<double>(), 1e-5));
   }
   const auto normal_cdf = [](double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); };
-  const Stream stream = context.stream(id++);
   std::vector<double> filled(static_cast<std::size_t>(n));
   std::vector<double> single(filled.size());
-  fill_normal(stream, 0, filled);
+  fill_normal(context.stream(id++), 0, filled);
+  const Stream stream = context.stream(id++);
   for (std::size_t i = 0; i < single.size(); ++i) single[i] = stream.normal(i);
   finding.checks.push_back(not_rejected("Box-Muller, one by one", ks_p_value(single, normal_cdf)));
   finding.checks.push_back(

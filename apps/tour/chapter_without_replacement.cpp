@@ -89,9 +89,10 @@ Finding ordered_samples(const TourContext& context) {
 
 Finding truncated(const TourContext& context) {
   const std::size_t n = context.choose(200'000U, 50'000U);
-  const Stream stream = context.stream(0);
   Finding finding;
+  std::uint64_t id = 0;
   for (const double location : {-3.0, 0.0, 3.0}) {
+    const Stream stream = context.stream(id++);  // of its own, for a p-value of its own
     std::vector<double> draws(n);
     for (std::size_t i = 0; i < n; ++i) {
       draws[i] = truncated_gumbel(stream.exponential(i), location, 0.5);
