@@ -61,7 +61,7 @@ def merged(options, flags):
     """The options of all runs, without those that a way has its own value for."""
     out = list(options)
     for flag in flags:
-        if flag in out:
+        if flag.startswith("--") and flag in out:
             place = out.index(flag)
             del out[place:place + 2]
     return [*out, *flags]
