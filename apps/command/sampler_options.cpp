@@ -157,7 +157,7 @@ void add_penalties(CLI::App& app, SamplerOptions& options) {
 
 void add_draw_options(CLI::App& app, SamplerOptions& options) {
   SamplerSettings& s = options.values;
-  Group add(app, "Biases, and steps that are random or have a state");
+  Group add(app, "Biases; and, for independent draws, steps that are random or have a state");
   add.number("--xtc-probability", s.xtc_probability,
              "XTC: with this probability leave out all likely ones but the last (0: off)", "P",
              "[0, 1]");

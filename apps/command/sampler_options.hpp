@@ -3,7 +3,7 @@
 //
 //   SamplerOptions options;
 //   add_filter(*command, options);               // --temperature, --top-k, --top-p ...
-//   add_draw_options(*command, options);         // what a search refuses: --xtc-probability ...
+//   add_draw_options(*command, options);         // --xtc-probability, --mirostat, --logit-bias ...
 //   const SamplerSettings settings = options.settings();
 #pragma once
 
@@ -37,7 +37,7 @@ class SamplerOptions {
 void add_filter(CLI::App& app, SamplerOptions& options);
 /// The settings that look at earlier tokens.
 void add_penalties(CLI::App& app, SamplerOptions& options);
-/// The steps that are random or have a state, for single draws: XTC, Mirostat, adaptive-p; and
+/// The steps that are random or have a state, for independent draws: XTC, Mirostat, adaptive-p; and
 /// biases.
 void add_draw_options(CLI::App& app, SamplerOptions& options);
 

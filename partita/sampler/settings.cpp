@@ -107,6 +107,15 @@ bool SamplerSettings::uses(SamplerStep step) const {
   return {};
 }
 
+std::optional<SamplerStep> SamplerSettings::steered_step() const {
+  for (const SamplerStep step : order) {
+    const bool steered = step == SamplerStep::xtc || step == SamplerStep::mirostat ||
+                         step == SamplerStep::adaptive_p;
+    if (steered && uses(step)) return step;
+  }
+  return std::nullopt;
+}
+
 bool SamplerSettings::is_identity() const {
   return logit_bias.empty() && allowed.empty() &&
          std::none_of(order.begin(), order.end(), [&](SamplerStep step) { return uses(step); });

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -192,6 +193,10 @@ struct SamplerSettings {
 
   /// True if the step, were it in `order`, could change a row.
   bool uses(SamplerStep step) const;
+
+  /// The first step that is random (XTC) or has a state (Mirostat, adaptive-p), if one is used:
+  /// what is drawn from then depends on more than the logits and the history.
+  std::optional<SamplerStep> steered_step() const;
 
   /// True if nothing is changed.
   bool is_identity() const;

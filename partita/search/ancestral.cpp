@@ -1,10 +1,15 @@
 #include "partita/search/ancestral.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
+#include "partita/base/error.hpp"
+#include "partita/sampler/sample.hpp"
 #include "partita/search/internal/decoder.hpp"
 #include "partita/softmax/softmax.hpp"
 
@@ -37,13 +42,48 @@ class Categorical {
 };
 
 /// A sample and the token that it drew; sorted, they fall into the children of a prefix.
-struct Draw {
+struct Choice {
   Token token;
   std::size_t sample;
-  bool operator<(const Draw& other) const {
+  bool operator<(const Choice& other) const {
     return token != other.token ? token < other.token : sample < other.sample;
   }
 };
+
+/// Draws under a filter of which a step is random or has a state: each sample by itself.
+class Steered {
+ public:
+  Steered(const SamplerSettings& filter, std::size_t samples)
+      : settings_(filter),
+        mirostat_(samples,
+                  filter.mirostat_state != nullptr ? *filter.mirostat_state : MirostatState{}),
+        adaptive_(samples,
+                  filter.adaptive_state != nullptr ? *filter.adaptive_state : AdaptiveState{}) {}
+
+  /// The next token of the batch's sample `i` and its log-probability.
+  CategoryLogProb draw(Rows logits, const Sequence& prefix, std::size_t i, const Stream& stream) {
+    settings_.history = prefix;
+    settings_.mirostat_state = &mirostat_[i];
+    settings_.adaptive_state = &adaptive_[i];
+    try {
+      const Draw drawn = sample_with_report(logits, settings_, stream).front();
+      return {drawn.index, drawn.log_prob};
+    } catch (const InvalidArgument&) {  // the row is good, as the decoder has looked at it
+      throw InvalidArgument("filter",
+                            fmt::format("allows no possible token after {} tokens", prefix.size()));
+    }
+  }
+
+ private:
+  SamplerSettings settings_;
+  std::vector<MirostatState> mirostat_;
+  std::vector<AdaptiveState> adaptive_;
+};
+
+SearchOptions without_filter(SearchOptions options) {
+  options.filter = {};
+  return options;
+}
 
 /// The samples of one batch, grouped by what they have drawn so far.
 class Walk {
@@ -54,13 +94,17 @@ class Walk {
         max_length_(options.max_length),
         prompt_(prompt.size()),
         streams_(&streams),
-        decoder_(model, options),
+        filter_(options.filter),
+        is_steered_(options.filter.steered_step().has_value()),
+        decoder_(model, is_steered_ ? without_filter(options) : options),
         out_(out) {
-    rows_.push({prompt.begin(), prompt.end()}, -1, 0);
+    rows_.push({prompt.begin(), prompt.end()}, -1);
   }
 
   /// Draws samples [first, last).
   void run(std::size_t first, std::size_t last) {
+    if (is_steered_) steered_.emplace(filter_, last - first);
+    first_ = first;
     for (std::size_t sample = first; sample < last; ++sample) rows_.samples.push_back(sample);
     rows_.close();
     for (std::size_t step = 0; rows_.count > 0; ++step) {
@@ -69,10 +113,17 @@ class Walk {
       children_.clear();
       const Rows logits = decoder_.next(std::span(rows_.prefix).first(rows_.count));
       const std::size_t vocabulary = logits.columns();
-      probabilities_.resize(logits.rows() * vocabulary);
-      softmax(logits, {probabilities_.data(), logits.rows(), vocabulary});
+      if (!is_steered_) {
+        probabilities_.resize(logits.rows() * vocabulary);
+        softmax(logits, {probabilities_.data(), logits.rows(), vocabulary});
+      }
       for (std::size_t row = 0; row < rows_.count; ++row) {
-        categorical_.reset(std::span(probabilities_).subspan(row * vocabulary, vocabulary));
+        if (is_steered_) {
+          draw_each(row, step, logits.slice(row, 1));
+        } else {
+          categorical_.reset(std::span(probabilities_).subspan(row * vocabulary, vocabulary));
+          draw_together(row, step);
+        }
         advance(row, step);
       }
       std::swap(rows_, children_);
@@ -84,44 +135,65 @@ class Walk {
   struct Prefixes {
     std::size_t count = 0;
     std::vector<Sequence> prefix;
-    std::vector<double> log_prob;
     std::vector<std::size_t> samples;  // those of row r: first[r] ... first[r + 1]
     std::vector<std::size_t> first{0};
 
     void clear() {
       count = 0;
-      log_prob.clear();
       samples.clear();
       first.assign(1, 0);
     }
-    void push(const Sequence& parent, Token token, double value) {
+    void push(const Sequence& parent, Token token) {
       if (prefix.size() == count) prefix.emplace_back();
       prefix[count].assign(parent.begin(), parent.end());
       if (token >= 0) prefix[count].push_back(token);
-      log_prob.push_back(value);
       ++count;
     }
     void close() { first.push_back(samples.size()); }
   };
 
-  /// Every sample at `row` draws its next token; those that agree go on together.
-  void advance(std::size_t row, std::size_t step) {
-    draws_.clear();
-    for (std::size_t i = rows_.first[row]; i < rows_.first[row + 1]; ++i) {
-      const std::size_t sample = rows_.samples[i];
-      draws_.push_back({categorical_.at((*streams_)[sample].uniform(step)), sample});
+  /// Samples at a row.
+  std::span<const std::size_t> samples_at(std::size_t row) const {
+    return std::span(rows_.samples)
+        .subspan(rows_.first[row], rows_.first[row + 1] - rows_.first[row]);
+  }
+
+  void choose(std::size_t sample, Token token, double log_prob) {
+    choices_.push_back({token, sample});
+    out_[sample].log_prob += log_prob;
+  }
+
+  /// Every sample at `row` draws its next token from the distribution that they share.
+  void draw_together(std::size_t row, std::size_t step) {
+    choices_.clear();
+    for (const std::size_t sample : samples_at(row)) {
+      const Token token = categorical_.at((*streams_)[sample].uniform(step));
+      choose(sample, token, categorical_.log_prob(token));
     }
-    std::sort(draws_.begin(), draws_.end());
-    for (auto it = draws_.begin(); it != draws_.end();) {
+  }
+
+  /// Every sample at `row` draws its next token from a distribution of its own.
+  void draw_each(std::size_t row, std::size_t step, Rows logits) {
+    choices_.clear();
+    for (const std::size_t sample : samples_at(row)) {
+      const CategoryLogProb drawn = steered_->draw(logits, rows_.prefix[row], sample - first_,
+                                                   (*streams_)[sample].child(step));
+      choose(sample, static_cast<Token>(drawn.index), drawn.log_prob);
+    }
+  }
+
+  /// Samples whose tokens agree go on together.
+  void advance(std::size_t row, std::size_t step) {
+    std::sort(choices_.begin(), choices_.end());
+    for (auto it = choices_.begin(); it != choices_.end();) {
       const Token token = it->token;
-      const double log_prob = rows_.log_prob[row] + categorical_.log_prob(token);
       const bool finished = token == end_token_;
       const bool leaf = finished || step + 1 == max_length_;
       if (!leaf) {
-        children_.push(rows_.prefix[row], token, log_prob);
+        children_.push(rows_.prefix[row], token);
         parents_.push_back(row);
       }
-      for (; it != draws_.end() && it->token == token; ++it) {
+      for (; it != choices_.end() && it->token == token; ++it) {
         if (!leaf) {
           children_.samples.push_back(it->sample);
           continue;
@@ -131,7 +203,6 @@ class Walk {
         done.tokens.assign(prefix.begin() + static_cast<std::ptrdiff_t>(prompt_), prefix.end());
         if (!finished) done.tokens.push_back(token);
         done.finished = finished;
-        done.log_prob = log_prob;
       }
       if (!leaf) children_.close();
     }
@@ -141,6 +212,10 @@ class Walk {
   std::size_t max_length_;
   std::size_t prompt_;
   const Streams* streams_;
+  SamplerSettings filter_;
+  bool is_steered_;
+  std::optional<Steered> steered_;
+  std::size_t first_ = 0;  ///< of the batch's samples
   Decoder decoder_;
   std::span<Hypothesis> out_;
   Prefixes rows_;
@@ -148,7 +223,7 @@ class Walk {
   std::vector<std::size_t> parents_;
   std::vector<double> probabilities_;
   Categorical categorical_;
-  std::vector<Draw> draws_;
+  std::vector<Choice> choices_;
 };
 
 }  // namespace

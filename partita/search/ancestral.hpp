@@ -21,7 +21,8 @@ namespace partita {
 
 /// Draws n sequences that all begin with `prompt`. Token t of a sample is the inverse of the
 /// cumulative softmax at the uniform at position t of its stream; a token's probability is exact to
-/// 2^-53.
+/// 2^-53. With a step of options.filter that is random or has a state, token t is what sample()
+/// draws with child t of the stream.
 /// @throws InvalidArgument if an option is out of range, the prompt holds an invalid token, or the
 ///         model gives NaN, +inf or only -inf; the message names the prefix.
 std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, const Sequence& prompt,

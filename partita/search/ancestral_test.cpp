@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
+
 #include "partita/base/error.hpp"
 #include "search_test_support.hpp"
 
@@ -39,6 +42,67 @@ TEST(Ancestral, HasItsDistributionUnderFilters) {
   ASSERT_LT(support.size(), 5 * 5 * 5U);
   EXPECT_GT(p_value_of(ancestral_samples(model, {}, 200000, Stream{2}, options), support),
             kFalseAlarm);
+}
+
+/// With XTC a token has the distribution of two filters, of which a coin chooses one.
+TEST(Ancestral, ExcludesTopChoicesAtRandom) {
+  const CallableModel model(3, -1, [](auto) {
+    return std::vector<double>{std::log(0.5), std::log(0.3), std::log(0.2)};
+  });
+  SearchOptions options{.max_length = 2};
+  options.filter.xtc_probability = 0.4;
+  options.filter.xtc_threshold = 0.25;
+  const auto samples = ancestral_samples(model, {}, 200000, Stream{6}, options);
+  // Without the likeliest: 0.6 and 0.4 of the two that stay.
+  const std::array<double, 3> p{0.6 * 0.5, 0.6 * 0.3 + 0.4 * 0.6, 0.6 * 0.2 + 0.4 * 0.4};
+  std::vector<double> observed(9);
+  std::vector<double> expected;
+  for (const double first : p) {
+    for (const double second : p) expected.push_back(first * second * 200000);
+  }
+  for (const Hypothesis& h : samples) {
+    observed[static_cast<std::size_t>(3 * h.tokens[0] + h.tokens[1])] += 1;
+    // Each token by what it was drawn from.
+    double least = 0;
+    for (const Token token : h.tokens)
+      least += std::log(std::array{0.5, 0.3, 0.2}[static_cast<std::size_t>(token)]);
+    EXPECT_GE(h.log_prob, least - 1e-12);
+  }
+  EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
+}
+
+/// A state a sample: the surprise of each approaches the target, whatever the others do.
+TEST(Ancestral, MirostatSteersEverySample) {
+  const CallableModel model(200, -1, [](auto) {
+    std::vector<double> z(200);
+    for (std::size_t i = 0; i < z.size(); ++i) z[i] = -1.1 * std::log(static_cast<double>(i + 1));
+    return z;
+  });
+  for (const double target : {2.0, 4.0}) {
+    SearchOptions options{.max_length = 400};
+    options.filter.mirostat = 2;
+    options.filter.mirostat_tau = target;
+    const auto samples = ancestral_samples(model, {}, 20, Stream{7}, options);
+    double bits = 0;
+    for (const Hypothesis& h : samples) bits -= h.log_prob / std::log(2.0) / 400;
+    EXPECT_NEAR(bits / 20, target, 0.1);
+    for (const SearchOptions& divided :
+         {SearchOptions{.max_length = 400, .filter = options.filter, .batch = 1},
+          SearchOptions{.max_length = 400, .filter = options.filter, .threads = 3, .batch = 7}}) {
+      EXPECT_EQ(ancestral_samples(model, {}, 20, Stream{7}, divided), samples);
+    }
+  }
+}
+
+TEST(Ancestral, BeginsFromTheStateThatIsSet) {
+  const StatelessModel model({.vocabulary = 50});
+  SearchOptions options{.max_length = 1};
+  options.filter.mirostat = 2;
+  MirostatState narrow{.mu = 0.01};
+  options.filter.mirostat_state = &narrow;
+  const auto samples = ancestral_samples(model, {}, 50, Stream{8}, options);
+  for (const Hypothesis& h : samples) EXPECT_EQ(h.log_prob, 0);  // the likeliest alone is kept
+  EXPECT_EQ(narrow.mu, 0.01);
 }
 
 TEST(Ancestral, ImpossibleTokensNeverCome) {

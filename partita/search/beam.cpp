@@ -141,6 +141,7 @@ std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model, Pro
                                                  std::size_t k, const SearchOptions& options,
                                                  const BeamOptions& beam_options) {
   check_search(model, options);
+  check_unsteered(options.filter);
   check_at_least("k", k, 1);
   check_in("length_penalty", beam_options.length_penalty, "(-inf, inf)");
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/softmax/softmax.hpp"
 #include "search_test_support.hpp"
@@ -157,7 +158,8 @@ TEST(Beam, RefusesRandomAndStatefulSteps) {
   const StatelessModel model;
   SearchOptions options;
   options.filter.xtc_probability = 0.5;
-  EXPECT_THROW(beam_search(model, {}, 1, options), InvalidArgument);
+  EXPECT_EQ(message_of<InvalidArgument>([&] { beam_search(model, {}, 1, options); }),
+            "filter: only independent samples can use xtc, which is random or has a state");
 }
 
 TEST(Beam, Refusals) {

@@ -71,6 +71,7 @@ std::vector<std::vector<TokenScore>> score_sequences(const SequenceModel& model,
                                                      const SearchOptions& options,
                                                      const SeeLogits& see) {
   check_search(model, options);
+  check_unsteered(options.filter);
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     for (const Token token : sequences[i]) {
       if (token < 0 || token >= static_cast<std::int64_t>(model.vocabulary_size()) ||

@@ -33,7 +33,9 @@ struct SearchOptions {
   std::size_t max_length = 256;
   /// Applied to every row of logits first; log-probabilities are those of the filtered model.
   /// `history` is each prefix; what is set there is ignored. Steps that are random or have a state
-  /// (XTC, Mirostat, adaptive-p) are refused.
+  /// (XTC, Mirostat, adaptive-p) are for ancestral_samples(): each sample has a state of its own,
+  /// which begins as the one that is set here, and log-probabilities are those of its draws. Where
+  /// sequences are compared, there is no one distribution, and such steps are refused.
   SamplerSettings filter{};
   /// Samples (or searches) are divided among this many threads, each of which calls the model.
   int threads = 1;

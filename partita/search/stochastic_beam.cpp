@@ -99,6 +99,7 @@ std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model, P
                                                    std::size_t k, const Streams& streams,
                                                    const SearchOptions& options) {
   check_search(model, options);
+  check_unsteered(options.filter);
   check_at_least("k", k, 1);
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);
   streams.check_covers(prompts.size());

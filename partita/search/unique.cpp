@@ -52,6 +52,7 @@ UniqueSampler::UniqueSampler(const SequenceModel& model, const Sequence& prompt,
                              const Stream& stream, const SearchOptions& options)
     : state_(std::make_unique<State>()) {
   check_search(model, options);
+  check_unsteered(options.filter);
   check_prompt(model, prompt);
   state_->model = &model;
   state_->options = options;

@@ -222,6 +222,19 @@ TEST_F(Command, StochasticBeamAndUniqueAgree) {
   }
 }
 
+TEST_F(Command, GenerateSteersIndependentSamples) {
+  const std::string from = model();
+  std::vector<std::string> arguments = {"generate", "--model",        from, "-k", "5", "--mirostat",
+                                        "2",        "--mirostat-ent", "1"};
+  EXPECT_EQ(refusal(arguments, 2),
+            "--method: expected ancestral, which alone can use mirostat, got stochastic-beam");
+  arguments.insert(arguments.end(), {"--method", "ancestral"});
+  const Json steered = json_of(arguments);
+  EXPECT_EQ(json_of(arguments), steered);
+  const Json free = json_of({"generate", "--model", from, "-k", "5", "--method", "ancestral"});
+  EXPECT_NE(steered["sequences"], free["sequences"]);
+}
+
 TEST_F(Command, AModelThatRunsOutSaysSo) {
   const std::string words = file("two.txt", "a\nb\n");
   ASSERT_EQ(run_partita({"lm", "train", "--order", "2", words, "-o", path("two")}).status, 0);

@@ -127,6 +127,12 @@ std::string to_text(const Generated& generated, const TextGenerator& generator) 
 void run(GenerateOptions& options) {
   options.search.threads = options.common.threads;
   options.search.filter = options.sampler.settings();
+  const auto steered = options.search.filter.steered_step();
+  if (steered && options.method != GenerateMethod::ancestral) {
+    throw InvalidArgument("--method",
+                          fmt::format("expected ancestral, which alone can use {}, got {}",
+                                      name(*steered), name_of(kGenerateMethods, options.method)));
+  }
   const TextGenerator generator = open_model(options.model);
   const Sequence prompt = [&] {
     try {
@@ -165,6 +171,7 @@ void add_generate(CLI::App& app) {
       ->option_text("METHOD");
   add_penalties(*command, options->sampler);
   add_filter(*command, options->sampler);
+  add_draw_options(*command, options->sampler);
   add_max_length(*command, options->search.max_length);
   command
       ->add_option("--length-penalty", options->beam.length_penalty,
@@ -182,7 +189,8 @@ void add_generate(CLI::App& app) {
       "Methods:\n"
       "  stochastic-beam   k different sequences, at random without replacement\n"
       "  unique            the same ones, found one by one\n"
-      "  ancestral         k independent sequences; some may be equal\n"
+      "  ancestral         k independent sequences; some may be equal. XTC, Mirostat and\n"
+      "                    adaptive-p are for these\n"
       "  beam              the k most likely sequences, as far as a beam of width k finds them\n"
       "\n"
       "Prints each sequence with its log-probability and, for the methods that draw without\n"

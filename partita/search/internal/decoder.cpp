@@ -108,15 +108,19 @@ void check_search(const SequenceModel& model, const SearchOptions& options) {
   check_at_least("threads", options.threads, 1);
   SamplerSettings filter = options.filter;
   filter.history = {};
+  MirostatState mirostat;  // each sample has its own
+  AdaptiveState adaptive;
+  filter.mirostat_state = &mirostat;
+  filter.adaptive_state = &adaptive;
   filter.check(vocabulary);
-  for (const SamplerStep step :
-       {SamplerStep::xtc, SamplerStep::mirostat, SamplerStep::adaptive_p}) {
-    if (filter.uses(step)) {
-      throw InvalidArgument(
-          "filter",
-          fmt::format("a search cannot use {}, which is random or has a state", name(step)));
-    }
-  }
+}
+
+void check_unsteered(const SamplerSettings& filter) {
+  const auto step = filter.steered_step();
+  if (!step) return;
+  throw InvalidArgument(
+      "filter", fmt::format("only independent samples can use {}, which is random or has a state",
+                            name(*step)));
 }
 
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt) {

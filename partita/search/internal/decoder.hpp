@@ -48,6 +48,8 @@ class Decoder {
 
 /// @throws InvalidArgument naming the option or prompt token that is out of range.
 void check_search(const SequenceModel& model, const SearchOptions& options);
+/// @throws InvalidArgument if a step of the filter is random or has a state.
+void check_unsteered(const SamplerSettings& filter);
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt);
 
 /// The most tokens that a sequence may have, including its prompt's.
