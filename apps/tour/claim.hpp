@@ -25,7 +25,8 @@ namespace partita::app {
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct TourOptions {
-  bool quick = false;  ///< fewer draws and steps
+  std::vector<std::string> rows = {};  ///< of the claims to run; empty: all
+  bool quick = false;                  ///< fewer draws and steps
   std::uint64_t seed = 0;
   int threads = 1;
   std::string words_file = {};              ///< empty: the tour's own words
@@ -103,6 +104,9 @@ Chapter without_replacement_chapter();
 
 /// All of them, in the order of the lecture's letters.
 std::vector<Chapter> tour_chapters();
+
+/// Whether the claim is to be run.
+bool is_chosen(const Claim& claim, const TourOptions& options);
 
 struct ClaimResult {
   const Claim* claim;

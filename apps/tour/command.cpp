@@ -25,6 +25,7 @@ namespace {
 struct TourCommand {
   std::string out = "tour";
   std::vector<std::string> chapters;
+  std::vector<std::string> rows;
   std::string words;
   bool quick = false;
   CommonOptions common;
@@ -83,11 +84,14 @@ std::string to_text(std::span<const ChapterResult> results) {
   return out;
 }
 
-std::vector<Chapter> chosen(const std::vector<std::string>& names) {
+/// The chapters that are named (all, if none is) and have a claim to run.
+std::vector<Chapter> chosen(const std::vector<std::string>& names, const TourOptions& options) {
   std::vector<Chapter> all = tour_chapters();
-  if (names.empty()) return all;
   std::erase_if(all, [&](const Chapter& chapter) {
-    return std::find(names.begin(), names.end(), chapter.name) == names.end();
+    const bool is_named =
+        names.empty() || std::find(names.begin(), names.end(), chapter.name) != names.end();
+    return !is_named || std::none_of(chapter.claims.begin(), chapter.claims.end(),
+                                     [&](const Claim& claim) { return is_chosen(claim, options); });
   });
   return all;
 }
@@ -114,15 +118,18 @@ std::filesystem::path made_directory(const std::string& name) {
 void run(const TourCommand& command) {
   const std::vector<std::string> words = words_of(command);
   const std::filesystem::path out = made_directory(command.out);
-  const TourOptions options{.quick = command.quick,
+  const TourOptions options{.rows = command.rows,
+                            .quick = command.quick,
                             .seed = command.common.seed,
                             .threads = command.common.threads,
                             .words_file = command.words,
                             .words = words};
   use_threads(options.threads);
-  const std::vector<Chapter> chapters = chosen(command.chapters);
+  const std::vector<Chapter> chapters = chosen(command.chapters, options);
   std::uint64_t total = 0;
-  for (const Chapter& chapter : chapters) total += chapter.claims.size();
+  for (const Chapter& chapter : chapters) {
+    for (const Claim& claim : chapter.claims) total += is_chosen(claim, options) ? 1 : 0;
+  }
   std::vector<ChapterResult> results;
   {
     Meter meter("tour");
@@ -154,7 +161,11 @@ void add_tour(CLI::App& app) {
   auto* command = app.add_subcommand(kTour.name, kTour.description);
   auto options = std::make_shared<TourCommand>();
   std::vector<std::string> names;
-  for (const Chapter& chapter : tour_chapters()) names.emplace_back(chapter.name);
+  std::vector<std::string> rows;
+  for (const Chapter& chapter : tour_chapters()) {
+    names.emplace_back(chapter.name);
+    for (const Claim& claim : chapter.claims) rows.emplace_back(claim.row);
+  }
   command->add_option("--out", options->out, "directory for index.html and tour.json (tour)")
       ->option_text("DIR");
   command
@@ -164,6 +175,11 @@ void add_tour(CLI::App& app) {
       ->option_text("NAME")
       ->check(CLI::IsMember(names));
   command
+      ->add_option("--claim", options->rows,
+                   "run only this claim: A1, A2 ... as on the page; may be repeated")
+      ->option_text("ROW")
+      ->check(CLI::IsMember(rows));
+  command
       ->add_option("--words", options->words,
                    "a word list for the language model of G6 (two dozen words of the tour's own)")
       ->option_text("FILE");
@@ -172,6 +188,7 @@ void add_tour(CLI::App& app) {
   command->footer(
       "Example:\n"
       "  partita tour --quick --out tour\n"
+      "  partita tour --quick --claim B3\n"
       "  partita tour --chapter without-replacement --words /usr/share/dict/words\n"
       "\n"
       "Prints whether each claim holds, and ends with exit code 1 if one does not.");

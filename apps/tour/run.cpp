@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <exception>
@@ -80,12 +81,18 @@ ClaimResult run(const Claim& claim, const TourOptions& options) {
 
 }  // namespace
 
+bool is_chosen(const Claim& claim, const TourOptions& options) {
+  return options.rows.empty() ||
+         std::find(options.rows.begin(), options.rows.end(), claim.row) != options.rows.end();
+}
+
 std::vector<ChapterResult> run_tour(std::span<const Chapter> chapters, const TourOptions& options,
                                     const std::function<void(const Claim&)>& about_to_run) {
   std::vector<ChapterResult> results;
   for (const Chapter& chapter : chapters) {
     ChapterResult& result = results.emplace_back(ChapterResult{chapter, {}});
     for (const Claim& claim : chapter.claims) {
+      if (!is_chosen(claim, options)) continue;
       if (about_to_run) about_to_run(claim);
       result.claims.push_back(run(claim, options));
     }

@@ -1,6 +1,6 @@
 # Runs a program's tour, which must end with exit code 1, and have ROW as a claim that fails.
 file(MAKE_DIRECTORY "${OUT}")
-execute_process(COMMAND "${PROGRAM}" tour --quick --chapter "${CHAPTER}" --json --out "${OUT}"
+execute_process(COMMAND "${PROGRAM}" tour --quick --claim "${ROW}" --json --out "${OUT}"
   OUTPUT_VARIABLE json ERROR_VARIABLE errors RESULT_VARIABLE code)
 if(NOT code EQUAL 1)
   message(FATAL_ERROR "expected exit code 1, got ${code}: ${errors}")
