@@ -132,7 +132,9 @@ void add_training(SeqganCommand& command) {
                 "end maximum likelihood after N passes without a better held-out NLL, and keep "
                 "the best; 0: all passes",
                 0);
-  command.rate("--mle-rate", &O::mle_rate, "Adam's for it; falls to a tenth");
+  command.rate("--mle-rate", &O::mle_rate, "Adam's for it");
+  command.share("--final-rate", &O::final_rate,
+                "share of --mle-rate and --g-rate to which they fall; 1: constant", "(0, 1]");
   command.count("--pretraining", &O::pretraining, "sets that the discriminator begins with", 0);
   command.count("--iterations", &O::iterations, "of generator and discriminator in turn");
   command.choice("--reward", &O::reward, kSeqganRewards,
@@ -145,12 +147,20 @@ void add_training(SeqganCommand& command) {
   command.count("--d-steps", &O::d_steps, "sets for the discriminator per iteration");
   command.count("--d-epochs", &O::d_epochs, "passes over a set");
   command.count("--negatives", &O::negatives, "generated sequences per set, and as many real ones");
-  command.rate("--g-rate", &O::g_rate, "Adam's for the generator; falls to a tenth");
+  command.rate("--g-rate", &O::g_rate, "Adam's for the generator");
+  command.choice("--baseline", &O::baseline, kSeqganBaselines,
+                 "what the policy gradient subtracts: leave-one-out or none");
+  command.choice("--g-loss", &O::loss, kSeqganLosses,
+                 "mean, or sum over the batch's sequences, which --clip-norm then holds to");
+  command.choice("--d-batches", &O::d_batches, kSeqganBatches,
+                 "balanced: --batch real and as many generated sequences; mixed: --batch of both");
   command.rate("--d-rate", &O::d_rate, "Adam's for the discriminator");
   command
       .add("--penalty", &O::penalty, "on the square of the discriminator's last layer (0.2)", "X")
       ->check(number("[0, inf)"));
   command.rate("--clip-norm", &O::clip_norm, "longer gradients are scaled down to this");
+  command.add("--d-clip-norm", &O::d_clip_norm, "the same of the discriminator (5)", "R")
+      ->check(number("(0, inf]"));
   command.count("--evaluate-every", &O::evaluate_every, "iterations");
   command.count("--samples", &O::samples, "sequences drawn for a measurement", 2);
   add_run(command.app(), command.options->run);

@@ -19,6 +19,19 @@ enum class SeqganReward : std::uint8_t { probability, log_odds };
 inline constexpr auto kSeqganRewards = names<SeqganReward>(
     {{"probability", SeqganReward::probability}, {"log-odds", SeqganReward::log_odds}});
 
+/// What the policy gradient subtracts; whether the generator's loss is its sequences' mean or sum;
+/// and whether the discriminator's batches hold as many real sequences as generated ones.
+enum class SeqganBaseline : std::uint8_t { leave_one_out, none };
+enum class SeqganLoss : std::uint8_t { mean, sum };
+enum class SeqganBatches : std::uint8_t { balanced, mixed };
+
+inline constexpr auto kSeqganBaselines = names<SeqganBaseline>(
+    {{"leave-one-out", SeqganBaseline::leave_one_out}, {"none", SeqganBaseline::none}});
+inline constexpr auto kSeqganLosses =
+    names<SeqganLoss>({{"mean", SeqganLoss::mean}, {"sum", SeqganLoss::sum}});
+inline constexpr auto kSeqganBatches =
+    names<SeqganBatches>({{"balanced", SeqganBatches::balanced}, {"mixed", SeqganBatches::mixed}});
+
 /// Convolutions of the discriminator: `count` filters over `width` tokens.
 struct SeqganFilters {
   std::int64_t width;
@@ -57,6 +70,11 @@ struct SeqganOptions {
   double d_rate = 1e-3;
   double penalty = 0.2;
   double clip_norm = 5;
+  double d_clip_norm = 5;
+  double final_rate = 0.1;  // of mle_rate and g_rate
+  SeqganBaseline baseline = SeqganBaseline::leave_one_out;
+  SeqganLoss loss = SeqganLoss::mean;
+  SeqganBatches d_batches = SeqganBatches::balanced;
   // The run.
   std::int64_t samples = 2000;  // drawn for a measurement
   RunOptions run;

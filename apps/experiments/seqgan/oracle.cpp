@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <memory>
 
 #include "apps/experiments/device.hpp"
@@ -182,6 +183,13 @@ SeqganOptions seqgan_paper_preset() {
   paper.negatives = 10'000;
   paper.g_rate = 1e-2;
   paper.d_rate = 1e-4;
+  // In that code the delayed copy's update comes after its graph is built, and has no effect.
+  paper.update_rate = 0;
+  paper.final_rate = 1;
+  paper.baseline = SeqganBaseline::none;
+  paper.loss = SeqganLoss::sum;
+  paper.d_batches = SeqganBatches::mixed;
+  paper.d_clip_norm = std::numeric_limits<double>::infinity();
   paper.samples = 10'000;
   return paper;
 }

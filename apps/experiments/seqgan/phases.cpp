@@ -99,6 +99,7 @@ SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Poli
                 {.epochs = options_.mle_epochs,
                  .batch = options_.batch,
                  .learning_rate = options_.mle_rate,
+                 .final_rate = options_.final_rate,
                  .clip_norm = options_.clip_norm,
                  .patience = final_teacher < 1 ? 0 : options_.patience,
                  .final_teacher = final_teacher},
@@ -127,9 +128,14 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
        .d_epochs = options_.d_epochs,
        .negatives = options_.negatives,
        .generator_learning_rate = options_.g_rate,
+       .final_rate = options_.final_rate,
+       .baseline = options_.baseline == SeqganBaseline::leave_one_out,
+       .sum_loss = options_.loss == SeqganLoss::sum,
        .discriminator_learning_rate = options_.d_rate,
        .penalty = options_.penalty,
-       .clip_norm = options_.clip_norm});
+       .clip_norm = options_.clip_norm,
+       .discriminator_clip_norm = options_.d_clip_norm,
+       .mixed_batches = options_.d_batches == SeqganBatches::mixed});
   std::vector<SeqganPhase> phases;
   if (options_.pretraining > 0) {
     const std::string name = "discriminator";

@@ -92,7 +92,9 @@ estimators::GradientEstimate rollout_policy_gradient(const SequencePolicy& gener
   // Rewards whose sum from t on is Q_t.
   const Tensor rewards =
       q - at::cat({q.narrow(0, 1, q.size(0) - 1), at::zeros_like(q[0]).unsqueeze(0)});
-  estimators::PolicyGradient policy_gradient({.baseline = estimators::baselines::LeaveOneOut{}});
+  estimators::PolicyGradientOptions estimator;
+  if (options.baseline) estimator.baseline = estimators::baselines::LeaveOneOut{};
+  estimators::PolicyGradient policy_gradient(estimator);
   return policy_gradient(generator.log_prob(sequences).t(), rewards);
 }
 

@@ -42,6 +42,7 @@ struct RolloutOptions {
   std::int64_t batch = 64;     ///< sequences, >= 2
   std::int64_t length = 20;    ///< elements per sequence
   std::int64_t rollouts = 16;  ///< completions per prefix
+  bool baseline = true;        ///< whether b_t below is subtracted; else 0
 };
 
 /// Draws a batch of sequences from the generator and estimates the gradient of its expected reward

@@ -126,6 +126,21 @@ TEST(RolloutPolicyGradient, IsTheEnumeratedGradient) {
   expect_unbiased(*policy, reward, objective, kLength, 1500);
 }
 
+/// Without a baseline the surrogate is the mean over sequences of sum_t Q_t log p(y_t | before).
+TEST(RolloutPolicyGradient, HasABaselineIfAsked) {
+  const auto policy = tiny();
+  const Stream stream{.seed = 9};
+  const RolloutOptions options{.batch = 16, .length = kLength, .rollouts = 2, .baseline = false};
+  const auto plain = rollout_policy_gradient(*policy, *policy, reward, options, stream);
+  const Tensor y = sample(*policy, 16, kLength, stream.child(0));
+  const Tensor q = action_values(*policy, y, reward, 2, stream.child(1));
+  const double by_hand = (q * policy->log_prob(y)).sum(1).mean().item<double>();
+  EXPECT_NEAR(plain.surrogate.item<double>(), by_hand, 1e-5);
+  const auto with = rollout_policy_gradient(
+      *policy, *policy, reward, {.batch = 16, .length = kLength, .rollouts = 2}, stream);
+  EXPECT_GT(std::abs(with.surrogate.item<double>() - by_hand), 1e-3);
+}
+
 TEST(RolloutPolicyGradient, OfAGaussiansParametersIsWithoutBias) {
   const GaussianPolicy policy({.hidden = 3}, Stream{.seed = 10});
   const auto of = [](const Tensor& y) {  // [R, 2, 1]

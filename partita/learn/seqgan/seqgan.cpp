@@ -31,10 +31,10 @@ std::shared_ptr<torch::optim::Adam> adam(const torch::nn::Module& module, double
                                               torch::optim::AdamOptions(learning_rate));
 }
 
-/// The rate falls linearly from `first` to a tenth of it.
-void set_learning_rate(torch::optim::Optimizer& optimizer, double first, double done) {
+/// The rate falls linearly from `first` to the share `last` of it.
+void set_learning_rate(torch::optim::Optimizer& optimizer, double first, double last, double done) {
   static_cast<torch::optim::AdamOptions&>(optimizer.param_groups().front().options())
-      .lr(first * (1 - 0.9 * done));
+      .lr(first * (1 - (1 - last) * done));
 }
 
 /// The number of elements that count: up to a sequence's end token.
@@ -51,6 +51,7 @@ void check(const MaximumLikelihoodOptions& options) {
   check_in("epochs", options.epochs, "(0, inf)");
   check_at_least("batch", options.batch, 1);
   check_in("learning_rate", options.learning_rate, "(0, inf)");
+  check_in("final_rate", options.final_rate, "(0, 1]");
   check_in("clip_norm", options.clip_norm, "(0, inf)");
   check_in("final_teacher", options.final_teacher, "[0, 1]");
 }
@@ -65,8 +66,10 @@ void check(const SeqGanOptions& options) {
   check_at_least("negatives", options.negatives, options.batch, "a batch");
   check_in("generator_learning_rate", options.generator_learning_rate, "(0, inf)");
   check_in("discriminator_learning_rate", options.discriminator_learning_rate, "(0, inf)");
+  check_in("final_rate", options.final_rate, "(0, 1]");
   check_in("penalty", options.penalty, "[0, inf)");
   check_in("clip_norm", options.clip_norm, "(0, inf)");
+  check_in("discriminator_clip_norm", options.discriminator_clip_norm, "(0, inf]");
 }
 
 }  // namespace
@@ -103,6 +106,7 @@ training::LoopResult train_maximum_likelihood(
       .add("epochs", options.epochs)  // over which the rate falls
       .add("batch", options.batch)
       .add("learning rate", options.learning_rate)
+      .add("final rate", options.final_rate)
       .add("clip norm", options.clip_norm)
       .add("patience", options.patience)
       .add("final teacher", options.final_teacher)
@@ -113,7 +117,7 @@ training::LoopResult train_maximum_likelihood(
   training::Batches batches(real.size(0), options.batch, stream.child(kOrder));
   const auto step = [&](std::uint64_t n) -> Losses {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
-    set_learning_rate(*optimizer, options.learning_rate, done);
+    set_learning_rate(*optimizer, options.learning_rate, options.final_rate, done);
     const Tensor y = real.index_select(0, batches.at(n).to(real.device()));
     const double teacher = 1 - (1 - options.final_teacher) * done;
     const Tensor log_prob =
@@ -154,11 +158,12 @@ SeqGan::SeqGan(std::shared_ptr<SequencePolicy> generator,
     throw InvalidArgument("rollout_policy", "expected another one, built like the generator");
   }
   update_rollout_policy(0);
-  parts_ = {{"generator", generator_, adam(*generator_, options.generator_learning_rate),
-             options.clip_norm},
-            {"roll-out policy", rollout_policy_},
-            {"discriminator", discriminator_,
-             adam(*discriminator_, options.discriminator_learning_rate), options.clip_norm}};
+  parts_ = {
+      {"generator", generator_, adam(*generator_, options.generator_learning_rate),
+       options.clip_norm},
+      {"roll-out policy", rollout_policy_},
+      {"discriminator", discriminator_, adam(*discriminator_, options.discriminator_learning_rate),
+       options.discriminator_clip_norm}};
 }
 
 training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps,
@@ -187,6 +192,11 @@ training::RunFacts SeqGan::facts() const {
       .add("discriminator's rate", options_.discriminator_learning_rate)
       .add("penalty", options_.penalty)
       .add("clip norm", options_.clip_norm)
+      .add("discriminator's clip norm", options_.discriminator_clip_norm)
+      .add("final rate", options_.final_rate)
+      .add("baseline", options_.baseline ? "yes" : "no")
+      .add("loss", options_.sum_loss ? "sum" : "mean")
+      .add("batches", options_.mixed_batches ? "mixed" : "balanced")
       .add("stream", stream_);
 }
 
@@ -196,7 +206,8 @@ training::LoopResult SeqGan::train(const training::LoopOptions& options,
   loop.files.run.add(facts()).add("iterations", loop.steps);  // over which the rate falls
   const auto step = [&](std::uint64_t n) {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
-    set_learning_rate(*parts_[kGenerator].optimizer, options_.generator_learning_rate, done);
+    set_learning_rate(*parts_[kGenerator].optimizer, options_.generator_learning_rate,
+                      options_.final_rate, done);
     return iteration(n);
   };
   return training::train(parts_, loop, step, evaluate, progress);
@@ -233,10 +244,14 @@ Losses SeqGan::generator_step(const Stream& stream) {
     return options_.reward == GeneratorReward::probability ? discriminator_->probability(y)
                                                            : discriminator_->log_odds(y);
   };
-  const auto [surrogate, value] = rollout_policy_gradient(
-      *generator_, *rollout_policy_, reward,
-      {.batch = options_.batch, .length = real_.size(1), .rollouts = options_.rollouts}, stream);
-  training::descend(parts_[kGenerator], -surrogate);
+  const auto [surrogate, value] = rollout_policy_gradient(*generator_, *rollout_policy_, reward,
+                                                          {.batch = options_.batch,
+                                                           .length = real_.size(1),
+                                                           .rollouts = options_.rollouts,
+                                                           .baseline = options_.baseline},
+                                                          stream);
+  const double sequences = options_.sum_loss ? static_cast<double>(options_.batch) : 1;
+  training::descend(parts_[kGenerator], -surrogate * sequences);
   return {{"reward", value}};
 }
 
@@ -248,18 +263,22 @@ Losses SeqGan::discriminator_step(const Stream& stream) {
       training::Batches(real_.size(0), options_.negatives, stream.child(kReal)).at(0);
   const Tensor real = real_.index_select(0, chosen.to(real_.device()));
 
-  training::Batches batches(options_.negatives, options_.batch, stream.child(kSetOrder));
+  // Real sequences, then generated ones: the rows of a batch are of both sets together, or the same
+  // rows of each.
+  const Tensor all = at::cat({real, fake});
+  const std::int64_t each = options_.negatives;
+  const std::int64_t rows = options_.mixed_batches ? 2 * each : each;
+  training::Batches batches(rows, options_.batch, stream.child(kSetOrder));
   const Random dropout(stream.child(kDropout));
-  const std::int64_t steps = (options_.d_epochs * options_.negatives) / options_.batch;
+  const std::int64_t steps = (options_.d_epochs * rows) / options_.batch;
   const at::TensorOptions like = discriminator_->parameters().front().options();
-  const Tensor is_real = at::cat({at::ones({options_.batch}, like.requires_grad(false)),
-                                  at::zeros({options_.batch}, like.requires_grad(false))});
   Tensor sum = at::zeros({}, at::kDouble);
   for (std::int64_t i = 0; i < steps; ++i) {
-    const Tensor rows = batches.at(static_cast<std::uint64_t>(i)).to(real.device());
-    const Tensor y = at::cat({real.index_select(0, rows), fake.index_select(0, rows)});
-    const Tensor loss =
-        losses::binary_cross_entropy_with_logits(discriminator_->logits(y, dropout), is_real);
+    Tensor batch = batches.at(static_cast<std::uint64_t>(i)).to(real.device());
+    if (!options_.mixed_batches) batch = at::cat({batch, batch + each});
+    const Tensor is_real = (batch < each).to(like.dtype());
+    const Tensor loss = losses::binary_cross_entropy_with_logits(
+        discriminator_->logits(all.index_select(0, batch), dropout), is_real);
     training::descend(parts_[kDiscriminator], loss + options_.penalty * discriminator_->penalty());
     sum = sum + loss.detach().to(at::kCPU, at::kDouble);
   }

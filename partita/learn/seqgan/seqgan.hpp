@@ -28,7 +28,8 @@ namespace partita::seqgan {
 struct MaximumLikelihoodOptions {
   double epochs = 50;
   std::int64_t batch = 64;
-  double learning_rate = 1e-2;  ///< initial rate of Adam; falls linearly to a tenth
+  double learning_rate = 1e-2;  ///< initial rate of Adam
+  double final_rate = 0.1;      ///< share of it to which it falls linearly, in (0, 1]
   double clip_norm = 5;
   std::uint64_t patience = 0;  ///< epochs without a better held-out NLL; 0: all epochs
   /// Scheduled sampling: the probability of reading the true token falls linearly from 1 to this.
@@ -61,7 +62,7 @@ enum class GeneratorReward : std::uint8_t {
 
 struct SeqGanOptions {
   GeneratorReward reward = GeneratorReward::probability;
-  std::int64_t batch = 64;     ///< sequences per step of either network (and as many real ones)
+  std::int64_t batch = 64;     ///< sequences per step of either network: mixed_batches
   std::int64_t rollouts = 16;  ///< N, completions per prefix
   /// u in [0, 1): after each iteration the roll-out policy becomes u beta + (1 - u) theta. (The
   /// authors' code does so for all but the embeddings, which it copies.)
@@ -70,10 +71,19 @@ struct SeqGanOptions {
   std::int64_t d_steps = 5;               ///< sets of generated sequences per iteration
   std::int64_t d_epochs = 3;              ///< passes over each of them
   std::int64_t negatives = 1000;          ///< generated sequences per set, and as many real ones
-  double generator_learning_rate = 1e-2;  ///< rate of Adam; falls linearly to a tenth in train()
+  double generator_learning_rate = 1e-2;  ///< rate of Adam
+  double final_rate = 0.1;  ///< share of it to which it falls linearly in train(), in (0, 1]
+  bool baseline = true;     ///< whether the policy gradient has one: RolloutOptions
+  /// Whether the generator's loss is the sum over the batch's sequences and not their mean, so that
+  /// clip_norm holds for a gradient that is `batch` times as long.
+  bool sum_loss = false;
   double discriminator_learning_rate = 1e-4;  ///< rate of Adam
   double penalty = 0.2;                       ///< weight of the discriminator's penalty()
-  double clip_norm = 5;                       ///< largest gradient norm of either network
+  double clip_norm = 5;                       ///< largest gradient norm of the generator
+  double discriminator_clip_norm = 5;         ///< and of the discriminator; may be infinite
+  /// Whether a batch of the discriminator is `batch` sequences of both kinds in random order, and
+  /// not as many of each.
+  bool mixed_batches = false;
 };
 
 class SeqGan {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -81,6 +82,42 @@ TEST(SeqGan, TheRolloutPolicyFollowsWithDelay) {
       at::allclose(Gan::weights(*one.rollout_policy), 0.8 * before + 0.2 * theta, 1e-5, 1e-7));
   one.gan.update_rollout_policy(0);
   EXPECT_TRUE(at::equal(Gan::weights(*one.rollout_policy), theta));
+}
+
+/// As the authors' code trains: no baseline, a summed loss, a constant rate, mixed batches.
+TEST(SeqGan, TrainsAsTheAuthorsCode) {
+  const auto rate_after = [](SeqGanOptions options) {
+    Gan one(options);
+    const Tensor phi = Gan::weights(*one.discriminator);
+    one.gan.train({.steps = 4});
+    EXPECT_FALSE(at::equal(Gan::weights(*one.discriminator), phi));
+    EXPECT_TRUE(at::isfinite(Gan::weights(*one.generator)).all().item<bool>());
+    return one.gan.parts()[0].optimizer->param_groups().front().options().get_lr();
+  };
+  EXPECT_EQ(rate_after({.update_rate = 0,
+                        .final_rate = 1,
+                        .baseline = false,
+                        .sum_loss = true,
+                        .discriminator_clip_norm = std::numeric_limits<double>::infinity(),
+                        .mixed_batches = true}),
+            1e-2);
+  EXPECT_NEAR(rate_after({.final_rate = 0.2}), 1e-2 * (1 - 0.8 * 0.75), 1e-12);
+}
+
+/// Adam does not see the scale of a loss, and clipping does: a sum over 16 sequences held to 16 is
+/// a mean held to 1.
+TEST(SeqGan, ClippingSeesWhetherTheLossIsASum) {
+  const auto moved = [](bool sum, double clip_norm) {
+    Gan one({.sum_loss = sum, .clip_norm = clip_norm});
+    for (const std::uint64_t step : {1, 2, 3}) one.gan.generator_step({.seed = step});
+    return Gan::weights(*one.generator);
+  };
+  // Where a gradient is as small as Adam's epsilon, its scale matters after all.
+  const auto agree = [](const Tensor& a, const Tensor& b) {
+    return ((a - b).abs() < 1e-4).to(at::kDouble).mean().item<double>();
+  };
+  EXPECT_GT(agree(moved(true, 1e6), moved(false, 1e6)), 0.9);
+  EXPECT_GT(agree(moved(true, 16), moved(false, 1)), 0.9);
 }
 
 /// From far away, the generator learns to draw what the oracle draws, by its own objective alone.
