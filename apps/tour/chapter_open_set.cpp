@@ -185,24 +185,29 @@ Finding border(const TourContext& context) {
   const OpensetVariant& held = variant("classifier held");
   const OpensetVariant& joint = variant("joint, entropy");
   const OpensetVariant& reject = variant("confidence, border, reject");
-  // Bounds lie about three times as far from what is claimed as what is seen over seeds.
+  // Seeds differ by a deviation of .06 for few points far beyond, of .01 to .03 for the rest (.04
+  // for what the held classifier's generator draws in a quick tour): bounds are four of them away
+  // or more.
   Finding finding{
       .checks = {
           at_least("mean confidence around the classes: cross-entropy", around("cross-entropy"),
                    0.97),
           at_least("given few points of a square far beyond them, less given their border",
-                   around("confidence, far") - around("confidence, border"), 0.1),
+                   around("confidence, far") - around("confidence, border"), 0.05),
           at_most("given their border", around("confidence, border"), context.choose(0.61, 0.75)),
           at_most("given their own outskirts", around("confidence, shell"), 0.85),
-          at_most("by joint training with the entropy", around("joint, entropy"), 0.65),
+          at_most("by joint training with the entropy", around("joint, entropy"),
+                  context.choose(0.65, 0.72)),
           at_least("by joint training without, less that",
-                   around("joint") - around("joint, entropy"), 0.1),
-          at_most("by the fence with the entropy", around("joint, fence, entropy"), 0.65),
-          at_least("accuracy of joint training with the entropy", joint.accuracy, 0.99),
+                   around("joint") - around("joint, entropy"), context.choose(0.1, 0.05)),
+          at_most("by the fence with the entropy", around("joint, fence, entropy"),
+                  context.choose(0.65, 0.72)),
+          at_least("accuracy of joint training with the entropy", joint.accuracy,
+                   context.choose(0.99, 0.985)),
           at_least("directions of 32 in which its generator is outside the classes",
                    joint.generated_directions, 28),
           at_least("share of what the generator draws that is outside, classifier held",
-                   held.generated_outside, 0.7),
+                   held.generated_outside, context.choose(0.7, 0.62)),
           at_least("in directions, of 32", held.generated_directions, 16),
           at_least("mean confidence far away, given the border",
                    variant("confidence, border").confidence_far_away, 0.65),

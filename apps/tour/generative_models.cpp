@@ -204,8 +204,9 @@ Finding seqgan(const TourContext& context) {
                       .discriminator_learning_rate = 1e-2});
   gan.pretrain_discriminator(20);
   gan.train({.steps = context.choose<std::uint64_t>(300, 120)});
+  // .27 to .44 over seeds, a deviation of .06.
   finding.checks.push_back(at_most(
-      "total variation between generator and oracle, after over before", distance() / before, 0.7));
+      "total variation between generator and oracle, after over before", distance() / before, 0.6));
   Series bars{.name = "oracle", .y = to_vector(probabilities(*oracle)), .mark = Mark::line};
   Series learned{
       .name = "generator", .y = to_vector(probabilities(*generator)), .mark = Mark::line};
