@@ -1,5 +1,6 @@
 # Debian packages by CPack: partita (the command, which needs no libtorch), partita-learn (the
-# subcommands that do), libpartita-dev (headers and static libraries) and python3-partita.
+# subcommands that do), libpartita-dev (headers and static libraries), python3-partita and
+# python3-partita-torch (its part on libtorch).
 #
 #   cpack -G DEB --config build/release/CPackConfig.cmake -B build/packages
 set(CPACK_PACKAGE_NAME partita)
@@ -44,5 +45,13 @@ if(PARTITA_PYTHON)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "python3-torch")
   set(CPACK_DEBIAN_PYTHON_DESCRIPTION "Sampling without replacement, searches over language models, calibration,
 detection of unknown inputs and word vectors, on numpy and torch arrays.")
+endif()
+if(TARGET partita_learn_python)
+  list(APPEND CPACK_COMPONENTS_ALL python_torch)
+  set(CPACK_DEBIAN_PYTHON_TORCH_PACKAGE_NAME python3-partita-torch)
+  set(CPACK_DEBIAN_PYTHON_TORCH_PACKAGE_SECTION python)
+  set(CPACK_DEBIAN_PYTHON_TORCH_PACKAGE_DEPENDS "python3-partita (= ${PROJECT_VERSION}), python3-torch")
+  set(CPACK_DEBIAN_PYTHON_TORCH_DESCRIPTION "The module partita.torch: gradients through samples, losses of large output
+layers, and the distributions that torch.distributions lacks.")
 endif()
 include(CPack)

@@ -40,11 +40,11 @@ def build_wheel(wheel_directory: str, config_settings: object = None,
                f"Python_EXECUTABLE={sys.executable}"]
     subprocess.run(["cmake", "-S", PYTHON.parent, "-B", BUILD, *(f"-D{each}" for each in options),
                     *shlex.split(os.environ.get("CMAKE_ARGS", ""))], check=True)
-    subprocess.run(["cmake", "--build", BUILD, "--target", "partita_core", "--parallel", str(os.cpu_count())], check=True)
+    subprocess.run(["cmake", "--build", BUILD, "--target", "partita_python", "--parallel", str(os.cpu_count())], check=True)
     parts = metadata()
     with tempfile.TemporaryDirectory() as root:
-        subprocess.run(["cmake", "--install", BUILD, "--component", "python", "--strip", "--prefix", root],
-                       check=True)
+        for component in ("python", "python_torch"):
+            subprocess.run(["cmake", "--install", BUILD, "--component", component, "--strip", "--prefix", root], check=True)
         contents = {str(file.relative_to(root)): file.read_bytes()
                     for file in sorted(Path(root).rglob("*")) if file.is_file()}
     contents |= {name: text.encode() for name, text in parts.items() if "/" in name}

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from partita import detection as detection
     from partita import embedding as embedding
     from partita import hf as hf
+    from partita import torch as torch
 else:
 
     def __getattr__(name: str) -> Any:
@@ -63,7 +64,7 @@ else:
         return import_module(f"partita.{name}")
 
 
-_SUBMODULES = ("calibration", "detection", "embedding", "hf")
+_SUBMODULES = ("calibration", "detection", "embedding", "hf", "torch")
 
 __version__ = "0.1.0"
 

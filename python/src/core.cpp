@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "arguments.hpp"
-#include "partita/base/error.hpp"
+#include "errors.hpp"
 #include "partita/softmax/divergence.hpp"
 #include "partita/softmax/softmax.hpp"
 
@@ -57,16 +57,7 @@ void add_softmax(py::module_& module) {
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
-  // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11's signature
-  py::register_exception_translator([](std::exception_ptr thrown) {
-    try {
-      if (thrown) std::rethrow_exception(thrown);
-    } catch (const InvalidArgument& error) {
-      PyErr_SetString(PyExc_ValueError, error.what());
-    } catch (const Error& error) {
-      PyErr_SetString(PyExc_OSError, error.what());
-    }
-  });
+  py::register_local_exception_translator(&translate_error);
   add_softmax(module);
   add_sampling(module);
   add_search(module);

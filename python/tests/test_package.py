@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 
 import partita
 
-MODULES = ["partita", *(f"partita.{each.name}" for each in pkgutil.iter_modules(partita.__path__) if not each.name.startswith(("_core", "lib")))]
+# Those of torch only where they are built.
+LEFT_OUT = ("_core", "_learn", "lib") if find_spec("partita._learn") else ("_core", "lib", "torch", "_torch")
+MODULES = ["partita", *(f"partita.{each.name}" for each in pkgutil.iter_modules(partita.__path__) if not each.name.startswith(LEFT_OUT))]
 
 
 def run(*arguments: str) -> str:
@@ -79,5 +82,6 @@ def test_annotations_are_sound() -> None:
 
 def test_stubs_are_those_of_the_compiled_part(tmp_path: Path) -> None:
     pytest.importorskip("mypy.stubtest")
-    (tmp_path / "allowed").write_text(r"partita\._core\.[A-Za-z]+")  # classes have pybind11's metaclass
-    run("-m", "mypy.stubtest", "partita._core", "--allowlist", str(tmp_path / "allowed"), "--ignore-unused-allowlist")
+    (tmp_path / "allowed").write_text(r"partita\._(core|learn)\.[A-Za-z]+")  # classes have pybind11's metaclass
+    modules = ["partita._core", *(["partita._learn"] if find_spec("partita._learn") else [])]
+    run("-m", "mypy.stubtest", *modules, "--allowlist", str(tmp_path / "allowed"), "--ignore-unused-allowlist")

@@ -176,8 +176,10 @@ TEST_P(Docs, PythonRuns) {
   }
   if (script.empty()) return;
   const std::string python = "PYTHONPATH='" PARTITA_PYTHONPATH "' /usr/bin/python3 ";
-  for (const std::string module : {"torch", "partita"}) {
-    if (script.find("import " + module) == std::string::npos) continue;
+  for (const std::string module : {"torch", "partita", "partita.torch"}) {
+    const bool needed = script.find("import " + module) != std::string::npos ||
+                        script.find("from " + module) != std::string::npos;
+    if (!needed) continue;
     if (run_sh(python + "-c 'import " + module + "'").status != 0) {
       GTEST_SKIP() << "no Python with " << module;
     }

@@ -1,0 +1,188 @@
+"""torch.distributions objects, and those that torch lacks, as distributions of the library."""
+
+from importlib import import_module
+from typing import Any, SupportsIndex
+
+from partita import _learn
+
+torch: Any = import_module("torch")  # untyped: type checkers of who imports partita need not read it
+distributions: Any = torch.distributions
+constraints: Any = distributions.constraints
+
+#: Exact types and the attributes that their counterparts are made of, "probs" or "logits" by "p".
+_FAMILIES: dict[Any, tuple[str, ...]] = {
+    distributions.Bernoulli: ("p",),
+    distributions.Beta: ("concentration1", "concentration0"),
+    distributions.Binomial: ("total_count", "p"),
+    distributions.Categorical: ("p",),
+    distributions.Cauchy: ("loc", "scale"),
+    distributions.Chi2: ("df",),
+    distributions.ContinuousBernoulli: ("p",),
+    distributions.Dirichlet: ("concentration",),
+    distributions.Exponential: ("rate",),
+    distributions.FisherSnedecor: ("df1", "df2"),
+    distributions.Gamma: ("concentration", "rate"),
+    distributions.Geometric: ("p",),
+    distributions.Gumbel: ("loc", "scale"),
+    distributions.HalfCauchy: ("scale",),
+    distributions.HalfNormal: ("scale",),
+    distributions.Independent: ("base_dist", "reinterpreted_batch_ndims"),
+    distributions.Kumaraswamy: ("concentration1", "concentration0"),
+    distributions.Laplace: ("loc", "scale"),
+    distributions.LogNormal: ("loc", "scale"),
+    distributions.Multinomial: ("total_count", "p"),
+    distributions.MultivariateNormal: ("loc", "scale_tril"),
+    distributions.NegativeBinomial: ("total_count", "p"),
+    distributions.Normal: ("loc", "scale"),
+    distributions.OneHotCategorical: ("p",),
+    distributions.Pareto: ("scale", "alpha"),
+    distributions.Poisson: ("rate",),
+    distributions.StudentT: ("df", "loc", "scale"),
+    distributions.Uniform: ("low", "high"),
+    distributions.VonMises: ("loc", "concentration"),
+    distributions.Weibull: ("scale", "concentration"),
+}
+
+
+def native(distribution: Any) -> _learn.Distribution:
+    """The library's distribution with the same parameters, whose gradients reach the same tensors."""
+    if isinstance(distribution, NativeDistribution):
+        return distribution._native
+    family = type(distribution)
+    if family not in _FAMILIES:
+        known = ", ".join(sorted({each.__name__ for each in (*_FAMILIES, *NativeDistribution.__subclasses__())}))
+        raise TypeError(f"distribution: expected one of {known}, got {family.__name__}")
+    arguments = {}
+    for name in _FAMILIES[family]:
+        if name == "p":
+            name = _given(distribution)
+        value = getattr(distribution, name)
+        arguments[name] = native(value) if name == "base_dist" else value
+    return _learn.make(family.__name__, arguments, bool(distribution._validate_args))
+
+
+def _given(distribution: Any) -> str:
+    """Which of probs and logits a distribution was made from: the other is derived from it."""
+    holder = getattr(distribution, "_categorical", distribution)
+    given = vars(holder)
+    return "logits" if "logits" in given and given.get("_param", given["logits"]) is given["logits"] else "probs"
+
+
+class _Support(constraints.Constraint):  # type: ignore[misc]
+    """What a compiled distribution says of its own support."""
+
+    def __init__(self, compiled: _learn.Distribution) -> None:
+        self._native = compiled
+        self._description, self.event_dim, self.is_discrete = compiled.support()
+
+    def check(self, value: Any) -> Any:
+        """Whether each value lies in the support."""
+        return self._native.in_support(value)
+
+    def __repr__(self) -> str:
+        return self._description
+
+
+class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
+    """A torch.distributions.Distribution that the library computes; made by its subclasses."""
+
+    arg_constraints: Any = {}
+
+    def __init__(self, arguments: dict[str, Any], validate_args: bool | None) -> None:
+        validate = self._validate_args if validate_args is None else bool(validate_args)
+        self._adopt(_learn.make(type(self).__name__, arguments, validate), validate)
+
+    def _adopt(self, compiled: _learn.Distribution, validate: bool) -> None:
+        """Takes parameters and shapes from the compiled distribution."""
+        self._native = compiled
+        for name, value in compiled.parameters().items():
+            if name not in vars(self):
+                setattr(self, name, value)
+        super().__init__(torch.Size(compiled.batch_shape), torch.Size(compiled.event_shape), validate)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        """The same distribution with its batch expanded to a shape."""
+        new = type(self).__new__(type(self)) if _instance is None else _instance
+        new._adopt(self._native.expand(list(batch_shape)), False)
+        new._validate_args = self._validate_args
+        return new
+
+    def __repr__(self) -> str:
+        return repr(self._native)
+
+    @property
+    def has_rsample(self) -> bool:
+        """Whether rsample() has a gradient."""
+        return self._native.has_rsample
+
+    @property
+    def has_enumerate_support(self) -> bool:
+        """Whether the support is finite, and the same across the batch."""
+        return self._native.has_enumerate_support
+
+    @constraints.dependent_property  # type: ignore[misc]
+    def support(self) -> Any:
+        """A constraint."""
+        return _Support(self._native)
+
+    def sample(self, sample_shape: Any = (), *, seed: SupportsIndex | None = None, stream: SupportsIndex = 0) -> Any:
+        """Draws without gradient, [sample_shape, batch_shape, event_shape].
+
+        Parameters
+        ----------
+        sample_shape : sequence of int
+        seed, stream : int
+            The draws are a function of both; without a seed, torch's default generator makes them.
+        """
+        return self._native.draw(list(sample_shape), False, seed, stream)
+
+    def rsample(self, sample_shape: Any = (), *, seed: SupportsIndex | None = None, stream: SupportsIndex = 0) -> Any:
+        """Draws whose gradient reaches the parameters, where has_rsample; arguments as of sample()."""
+        return self._native.draw(list(sample_shape), True, seed, stream)
+
+    def log_prob(self, value: Any) -> Any:
+        """The log density or log probability of values."""
+        return self._native.log_prob(value)
+
+    def cdf(self, value: Any) -> Any:
+        """P(X <= value)."""
+        return self._native.cdf(value)
+
+    def log_cdf(self, value: Any) -> Any:
+        """log P(X <= value), where cdf() would underflow."""
+        return self._native.log_cdf(value)
+
+    def log_survival(self, value: Any) -> Any:
+        """log P(X > value), where 1 - cdf() would cancel."""
+        return self._native.log_survival(value)
+
+    def icdf(self, value: Any) -> Any:
+        """The quantile: the least x with P(X <= x) >= value."""
+        return self._native.icdf(value)
+
+    def isf(self, value: Any) -> Any:
+        """The inverse of the survival function: icdf(1 - value), for small values."""
+        return self._native.isf(value)
+
+    def entropy(self) -> Any:
+        """In nats, [batch_shape]."""
+        return self._native.entropy()
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        """All values, [cardinality, batch_shape, event_shape]."""
+        return self._native.enumerate_support(bool(expand))
+
+    @property
+    def mean(self) -> Any:
+        """NaN where undefined, inf where infinite."""
+        return self._native.mean()
+
+    @property
+    def mode(self) -> Any:
+        """The value of the largest density or probability."""
+        return self._native.mode()
+
+    @property
+    def variance(self) -> Any:
+        """NaN where undefined, inf where infinite."""
+        return self._native.variance()

@@ -1,0 +1,330 @@
+"""Gradients through samples."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, SupportsIndex
+
+from partita import _learn
+from partita._torch_distributions import native
+
+Function = Callable[[Any], Any]
+
+
+class GradientEstimate(NamedTuple):
+    """What an estimator returns, two tensors of the distribution's batch shape.
+
+    Attributes
+    ----------
+    surrogate : torch.Tensor [batch]
+        Its gradient is the estimate of the gradient of E[f]; its own value means nothing.
+    value : torch.Tensor [batch]
+        The estimate of E[f], without gradient.
+    """
+
+    surrogate: Any
+    value: Any
+
+
+class Estimator:
+    """An estimator of d E[f(z)] / d theta, z ~ p(z | theta); made by its subclasses.
+
+    Attributes
+    ----------
+    samples : int
+    """
+
+    def __init__(self, compiled: _learn.Estimator | _learn.Rebar, samples: SupportsIndex) -> None:
+        self._compiled = compiled
+        self.samples = int(samples)
+
+    def __call__(self, distribution: Any, f: Function, *, seed: SupportsIndex,
+                 stream: SupportsIndex = 0) -> GradientEstimate:
+        """One estimate.
+
+        Parameters
+        ----------
+        distribution : torch.distributions.Distribution
+            Of torch or of this module. Bits are Bernoulli, one-hot vectors OneHotCategorical, and
+            several variables that f takes together an Independent of them.
+        f : callable
+            [samples, batch, event] -> [samples, batch], each batch row from that row alone, for any
+            number of samples. It may depend on parameters itself: their gradient is part of the
+            estimate. What it raises comes through.
+        seed, stream : int
+            The estimate is a function of both; let the stream say which step it is.
+
+        Returns
+        -------
+        GradientEstimate
+            ``(surrogate, value)``; ``surrogate.sum().backward()`` leaves the gradient.
+
+        Raises
+        ------
+        TypeError
+            For a distribution of a class that is not known; the message lists those that are.
+        ValueError
+            If the estimator does not fit the distribution, or f returns another shape.
+        """
+        return GradientEstimate(*self._compiled.estimate(native(distribution), f, seed, stream))
+
+    def parameters(self) -> list[Any]:
+        """What the estimator itself learns, for an optimizer.
+
+        ``backward()`` of the surrogate leaves the gradient of the estimator's own loss there.
+        """
+        return self._compiled.parameters()
+
+
+@dataclass(frozen=True)
+class MovingAverage:
+    """A baseline: the exponential moving average of f over the earlier calls.
+
+    Parameters
+    ----------
+    decay : float
+        In [0, 1).
+    """
+
+    decay: float = 0.9
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """A baseline: the mean of f over the other samples, of which there must be at least one."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A baseline: a function of the input that the distribution was computed from.
+
+    Parameters
+    ----------
+    function : callable
+        Without arguments; returns a tensor of a shape that broadcasts to f's.
+    parameters : sequence of torch.Tensor
+        Trained by the mean of (f - b)^2; empty for a fixed function.
+    """
+
+    function: Callable[[], Any]
+    parameters: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class ControlVariate:
+    """A baseline: a h(z), with the a that has the least variance for each parameter's entry.
+
+    The a of a sample is estimated from the others, of which there must be at least two.
+
+    Parameters
+    ----------
+    function : callable, optional
+        h, as f; its values must not depend on the distribution's parameters. If not given, h = 1: the
+        optimal constant baseline.
+    expectation : callable, optional
+        Without arguments; returns E[h], [batch], differentiable in the distribution's parameters.
+    """
+
+    function: Function | None = None
+    expectation: Callable[[], Any] | None = None
+
+
+class ScoreFunction(Estimator):
+    """Mean over the samples of (f(z) - b) grad log p(z), for any distribution and any f. Unbiased.
+
+    Parameters
+    ----------
+    samples : int
+    baseline : MovingAverage, LeaveOneOut, Learned or ControlVariate, optional
+        b, which lowers the variance and leaves the estimate unbiased.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import LeaveOneOut, ScoreFunction
+    >>> theta = torch.zeros(1000, requires_grad=True)
+    >>> coin = torch.distributions.Bernoulli(logits=theta)
+    >>> estimator = ScoreFunction(samples=8, baseline=LeaveOneOut())
+    >>> surrogate, value = estimator(coin, lambda b: (b - 0.45) ** 2, seed=1)
+    >>> surrogate.sum().backward()
+    >>> abs(float(theta.grad.mean()) - 0.025) < 0.005        # p (1 - p) (f(1) - f(0))
+    True
+    """
+
+    def __init__(self, samples: SupportsIndex = 1,
+                 baseline: MovingAverage | LeaveOneOut | Learned | ControlVariate | None = None) -> None:
+        super().__init__(_learn.score_function(samples, baseline), samples)
+
+
+class Pathwise(Estimator):
+    """The gradient of f at reparameterized samples, of distributions with rsample. Unbiased.
+
+    Parameters
+    ----------
+    samples : int
+    """
+
+    def __init__(self, samples: SupportsIndex = 1) -> None:
+        super().__init__(_learn.pathwise(samples), samples)
+
+
+class Concrete(Estimator):
+    """The gradient of f at relaxed bits or one-hot vectors (Maddison, Mnih, Teh 2017). Biased.
+
+    Parameters
+    ----------
+    samples : int
+    temperature : float or torch.Tensor
+        > 0; a tensor of the batch shape gives each row its own.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1, temperature: Any = 0.5) -> None:
+        super().__init__(_learn.concrete(samples, temperature), samples)
+
+
+class StraightThroughGumbel(Estimator):
+    """f at discrete samples, with the gradient of the relaxation (Jang, Gu, Poole 2017). Biased.
+
+    Parameters
+    ----------
+    samples : int
+    temperature : float or torch.Tensor
+        > 0; a tensor of the batch shape gives each row its own.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1, temperature: Any = 0.5) -> None:
+        super().__init__(_learn.straight_through_gumbel(samples, temperature), samples)
+
+
+class StraightThrough(Estimator):
+    """f at discrete samples, with the gradient passed on to the probabilities. Biased.
+
+    Parameters
+    ----------
+    samples : int
+    """
+
+    def __init__(self, samples: SupportsIndex = 1) -> None:
+        super().__init__(_learn.straight_through(samples), samples)
+
+
+class Rebar(Estimator):
+    """The score function less a control variate made of the relaxed f (Tucker et al. 2017). Unbiased.
+
+    f must take relaxed bits or one-hot vectors, and is evaluated three times per sample.
+
+    Parameters
+    ----------
+    samples : int
+    temperature : float
+        > 0, at the start.
+    scale : float
+        eta, how much of the control variate is used at the start.
+    tune : bool
+        Whether ``backward()`` also leaves the gradient of the variance in ``parameters()``, the
+        logarithm of the temperature and the scale. It takes second derivatives of f.
+    """
+
+    _compiled: _learn.Rebar
+
+    def __init__(self, samples: SupportsIndex = 1, temperature: float = 0.5, scale: float = 1.0,
+                 tune: bool = True) -> None:
+        super().__init__(_learn.Rebar(samples, temperature, scale, tune), samples)
+
+    @property
+    def temperature(self) -> float:
+        """The temperature now."""
+        return self._compiled.temperature
+
+    @property
+    def scale(self) -> float:
+        """The scale now."""
+        return self._compiled.scale
+
+
+class Relax(Estimator):
+    """The score function less a control variate of your own (Grathwohl et al. 2018). Unbiased.
+
+    Parameters
+    ----------
+    control_variate : callable
+        c: perturbed logits [samples, batch, event] -> [samples, batch], differentiable.
+    parameters : sequence of torch.Tensor
+        c's, to be trained towards the least variance; empty for a fixed c.
+    samples : int
+    temperature : float, optional
+        If given, c is ``control_variate`` plus f of the relaxation at this temperature: what is
+        learned only corrects Rebar's. f is then evaluated three times per sample.
+    """
+
+    def __init__(self, control_variate: Function, parameters: Sequence[Any] = (), *,
+                 samples: SupportsIndex = 1, temperature: float | None = None) -> None:
+        super().__init__(_learn.relax(control_variate, parameters, samples, temperature), samples)
+
+
+class Arm(Estimator):
+    """Antithetic pairs of bits (Yin and Zhou 2019). Unbiased.
+
+    Parameters
+    ----------
+    samples : int
+        Pairs; f is evaluated twice for each.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1) -> None:
+        super().__init__(_learn.arm(samples), samples)
+
+
+class DisArm(Estimator):
+    """Arm with its uniform integrated out (Dong, Mnih, Tucker 2020). Unbiased, never more variance.
+
+    Parameters
+    ----------
+    samples : int
+        Pairs; f is evaluated twice for each.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1) -> None:
+        super().__init__(_learn.dis_arm(samples), samples)
+
+
+class UnorderedSet(Estimator):
+    """From distinct outcomes, drawn without replacement (Kool, van Hoof, Welling 2020). Unbiased.
+
+    For distributions of finite support, and an Independent of them. Exact where the samples cover
+    the support.
+
+    Parameters
+    ----------
+    samples : int
+        Distinct outcomes: 2 or more with the baseline.
+    baseline : bool
+        Whether the built-in baseline is subtracted.
+    """
+
+    def __init__(self, samples: SupportsIndex = 2, baseline: bool = True) -> None:
+        super().__init__(_learn.unordered_set(samples, bool(baseline)), samples)
+
+
+class SumAndSample(Estimator):
+    """All but the last of distinct outcomes summed, the last for the rest (Liu et al. 2019). Unbiased.
+
+    Parameters
+    ----------
+    samples : int
+        Distinct outcomes.
+    """
+
+    def __init__(self, samples: SupportsIndex = 2) -> None:
+        super().__init__(_learn.sum_and_sample(samples), samples)
+
+
+class Enumeration(Estimator):
+    """The exact value and gradient, by the whole support; draws nothing, whatever the seed."""
+
+    def __init__(self) -> None:
+        super().__init__(_learn.enumeration(), 1)
+
+    def __call__(self, distribution: Any, f: Function, *, seed: SupportsIndex = 0,
+                 stream: SupportsIndex = 0) -> GradientEstimate:
+        """The gradient, as of every Estimator; f is given all outcomes, at most 2^20 of them."""
+        return super().__call__(distribution, f, seed=seed, stream=stream)

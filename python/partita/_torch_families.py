@@ -1,0 +1,223 @@
+"""The distributions that torch.distributions lacks."""
+
+from typing import Any, SupportsIndex
+
+from partita._torch_distributions import NativeDistribution, constraints, native, torch
+
+
+class BetaBinomial(NativeDistribution):
+    """Heads in n tosses of a coin whose bias is drawn from a Beta.
+
+    Parameters
+    ----------
+    total_count : int or torch.Tensor
+    concentration1, concentration0 : float or torch.Tensor
+        > 0.
+    """
+
+    arg_constraints = {"total_count": constraints.nonnegative_integer, "concentration1": constraints.positive,
+                       "concentration0": constraints.positive}
+
+    def __init__(self, total_count: Any, concentration1: Any, concentration0: Any,
+                 validate_args: bool | None = None) -> None:
+        super().__init__({"total_count": total_count, "concentration1": concentration1,
+                          "concentration0": concentration0}, validate_args)
+
+
+class DirichletMultinomial(NativeDistribution):
+    """Counts of n draws from a Categorical whose probabilities are drawn from a Dirichlet.
+
+    Parameters
+    ----------
+    total_count : int or torch.Tensor
+    concentration : torch.Tensor [..., V]
+        > 0.
+    """
+
+    arg_constraints = {"total_count": constraints.nonnegative_integer,
+                       "concentration": constraints.independent(constraints.positive, 1)}
+
+    def __init__(self, total_count: Any, concentration: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"total_count": total_count, "concentration": concentration}, validate_args)
+
+
+class Frechet(NativeDistribution):
+    """The largest of many values with a heavy tail: P(X <= x) = exp(-(x / scale)^-concentration).
+
+    Parameters
+    ----------
+    scale, concentration : float or torch.Tensor
+        > 0.
+    """
+
+    arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
+
+    def __init__(self, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"scale": scale, "concentration": concentration}, validate_args)
+
+
+class GeneralizedExtremeValue(NativeDistribution):
+    """The largest of many values: P(X <= x) = exp(-(1 + c z)^(-1 / c)), z = (x - loc) / scale.
+
+    Parameters
+    ----------
+    loc, scale, concentration : float or torch.Tensor
+        scale > 0; c = concentration is any number, 0 for Gumbel's (SciPy's has the opposite sign).
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
+
+    def __init__(self, loc: Any, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"loc": loc, "scale": scale, "concentration": concentration}, validate_args)
+
+
+class GeneralizedPareto(NativeDistribution):
+    """How far what exceeds a threshold does so: P(X > x) = (1 + c z)^(-1 / c), z = (x - loc) / scale >= 0.
+
+    Parameters
+    ----------
+    loc, scale, concentration : float or torch.Tensor
+        scale > 0; c = concentration is any number, 0 for the exponential distribution.
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
+
+    def __init__(self, loc: Any, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"loc": loc, "scale": scale, "concentration": concentration}, validate_args)
+
+
+class InverseGamma(NativeDistribution):
+    """1 / X of X ~ Gamma(concentration, rate).
+
+    Parameters
+    ----------
+    concentration, rate : float or torch.Tensor
+        > 0.
+    """
+
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    support = constraints.positive
+
+    def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"concentration": concentration, "rate": rate}, validate_args)
+
+
+class Logistic(NativeDistribution):
+    """P(X <= x) = 1 / (1 + exp(-(x - loc) / scale)).
+
+    Parameters
+    ----------
+    loc, scale : float or torch.Tensor
+        scale > 0.
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"loc": loc, "scale": scale}, validate_args)
+
+
+class OrderedLogistic(NativeDistribution):
+    """One of K + 1 ordered categories: P(X <= k) = 1 / (1 + exp(predictor - cutpoints_k)).
+
+    Parameters
+    ----------
+    predictor : float or torch.Tensor
+    cutpoints : torch.Tensor [..., K]
+        Increasing.
+    """
+
+    arg_constraints = {"predictor": constraints.real, "cutpoints": constraints.real_vector}
+
+    def __init__(self, predictor: Any, cutpoints: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"predictor": predictor, "cutpoints": cutpoints}, validate_args)
+
+
+class PlackettLuce(NativeDistribution):
+    """Rankings: each place goes to one of those left, in proportion to exp(logits).
+
+    Parameters
+    ----------
+    logits : torch.Tensor [..., V]
+        -inf for a category that is never drawn.
+    k : int, optional
+        How many places, the first; all V if not given.
+
+    Draws are indices [..., k], best first.
+    """
+
+    arg_constraints = {"logits": constraints.real_vector}
+
+    def __init__(self, logits: Any, k: SupportsIndex | None = None, validate_args: bool | None = None) -> None:
+        super().__init__({"logits": logits, "k": k}, validate_args)
+
+
+class Rademacher(NativeDistribution):
+    """-1 and 1 with probability 1/2 each.
+
+    Parameters
+    ----------
+    batch_shape : sequence of int
+    dtype : torch.dtype, optional
+        A floating-point type; torch's default if not given.
+    device : torch.device, optional
+    """
+
+    def __init__(self, batch_shape: Any = (), *, dtype: Any = None, device: Any = None,
+                 validate_args: bool | None = None) -> None:
+        like = torch.empty(tuple(batch_shape), dtype=dtype, device=device)
+        super().__init__({"like": like}, validate_args)
+
+
+class TruncatedGumbel(NativeDistribution):
+    """A Gumbel known not to exceed a maximum: the others of a set whose maximum is known.
+
+    Parameters
+    ----------
+    loc, scale, maximum : float or torch.Tensor
+        scale > 0; a maximum of inf is no bound.
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "maximum": constraints.real}
+
+    def __init__(self, loc: Any, scale: Any, maximum: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"loc": loc, "scale": scale, "maximum": maximum}, validate_args)
+
+
+class TruncatedNormal(NativeDistribution):
+    """A normal variable known to lie in [low, high], of which either may be infinite.
+
+    Parameters
+    ----------
+    loc, scale : float or torch.Tensor
+        Of the normal variable, scale > 0.
+    low, high : float or torch.Tensor
+        low < high.
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive,
+                       "low": constraints.real, "high": constraints.real}
+
+    def __init__(self, loc: Any, scale: Any, low: Any, high: Any, validate_args: bool | None = None) -> None:
+        super().__init__({"loc": loc, "scale": scale, "low": low, "high": high}, validate_args)
+
+
+class ZeroInflated(NativeDistribution):
+    """0 with probability gate, else a draw of a distribution of whole numbers.
+
+    Parameters
+    ----------
+    base_dist : torch.distributions.Distribution
+        Discrete and univariate, such as Poisson.
+    gate : float or torch.Tensor, optional
+        In [0, 1]; or
+    gate_logits : float or torch.Tensor, optional
+    """
+
+    def __init__(self, base_dist: Any, gate: Any = None, gate_logits: Any = None,
+                 validate_args: bool | None = None) -> None:
+        if (gate is None) == (gate_logits is None):
+            raise ValueError("gate: give either gate or gate_logits")
+        chosen = {"gate": gate} if gate_logits is None else {"gate_logits": gate_logits}
+        super().__init__({"base_dist": native(base_dist), **chosen}, validate_args)

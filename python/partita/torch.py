@@ -1,0 +1,108 @@
+"""Gradients through samples, losses over many outputs, and the distributions that torch lacks.
+
+>>> import torch
+>>> from partita.torch import UnorderedSet
+>>> theta = torch.zeros(5, requires_grad=True)
+>>> die = torch.distributions.Categorical(logits=theta)
+>>> surrogate, value = UnorderedSet(samples=5)(die, lambda i: (i + 1.0) ** 2, seed=1)
+>>> surrogate.backward()
+>>> round(float(value), 4), theta.grad
+(11.0, tensor([-2.0000, -1.4000, -0.4000,  1.0000,  2.8000]))
+
+Needs torch, and a build with the part of the library that stands on libtorch. Tensors cross with
+their gradients and are not copied.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+import_module("torch")  # before the compiled part, which stands on it
+if find_spec("partita._learn") is None:
+    raise ImportError("partita.torch: this package was built without libtorch (PARTITA_LEARN)")
+
+from partita._torch_estimators import (
+    Arm,
+    Concrete,
+    ControlVariate,
+    DisArm,
+    Enumeration,
+    Estimator,
+    GradientEstimate,
+    Learned,
+    LeaveOneOut,
+    MovingAverage,
+    Pathwise,
+    Rebar,
+    Relax,
+    ScoreFunction,
+    StraightThrough,
+    StraightThroughGumbel,
+    SumAndSample,
+    UnorderedSet,
+)
+from partita._torch_families import (
+    BetaBinomial,
+    DirichletMultinomial,
+    Frechet,
+    GeneralizedExtremeValue,
+    GeneralizedPareto,
+    InverseGamma,
+    Logistic,
+    OrderedLogistic,
+    PlackettLuce,
+    Rademacher,
+    TruncatedGumbel,
+    TruncatedNormal,
+    ZeroInflated,
+)
+from partita._torch_losses import (
+    ConfidenceLoss,
+    NCELoss,
+    NegativeSamplingLoss,
+    NoiseDistribution,
+    SampledSoftmaxLoss,
+    kl_from_uniform,
+)
+
+__all__ = [
+    "Arm",
+    "BetaBinomial",
+    "Concrete",
+    "ConfidenceLoss",
+    "ControlVariate",
+    "DirichletMultinomial",
+    "DisArm",
+    "Enumeration",
+    "Estimator",
+    "Frechet",
+    "GeneralizedExtremeValue",
+    "GeneralizedPareto",
+    "GradientEstimate",
+    "InverseGamma",
+    "Learned",
+    "LeaveOneOut",
+    "Logistic",
+    "MovingAverage",
+    "NCELoss",
+    "NegativeSamplingLoss",
+    "NoiseDistribution",
+    "OrderedLogistic",
+    "Pathwise",
+    "PlackettLuce",
+    "Rademacher",
+    "Rebar",
+    "Relax",
+    "SampledSoftmaxLoss",
+    "ScoreFunction",
+    "StraightThrough",
+    "StraightThroughGumbel",
+    "SumAndSample",
+    "TruncatedGumbel",
+    "TruncatedNormal",
+    "UnorderedSet",
+    "ZeroInflated",
+    "kl_from_uniform",
+]
+
+for _each in [globals()[_name] for _name in __all__]:
+    _each.__module__ = "partita.torch"  # where users find it, in messages and pickles

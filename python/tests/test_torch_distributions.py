@@ -1,0 +1,199 @@
+"""The distributions that torch lacks, as torch's own code sees them."""
+
+import math
+from typing import Any
+
+import pytest
+
+torch: Any = pytest.importorskip("torch")
+pytest.importorskip("partita._learn")
+
+import partita.torch as pt  # noqa: E402
+
+td = torch.distributions
+
+
+def t(*values: float) -> Any:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def each() -> list[Any]:
+    """One of each class, with a batch [2] (PlackettLuce and DirichletMultinomial: and an event)."""
+    return [
+        pt.BetaBinomial(10, t(2, 0.5), t(3, 1)),
+        pt.DirichletMultinomial(5, torch.stack([t(1, 2, 3), t(0.5, 0.5, 4)])),
+        pt.Frechet(t(1, 2), t(3, 5)),
+        pt.GeneralizedExtremeValue(t(0, 1), t(1, 2), t(0.2, -0.3)),
+        pt.GeneralizedPareto(t(0, 1), t(1, 2), t(0.2, -0.3)),
+        pt.InverseGamma(t(3, 5), t(1, 2)),
+        pt.Logistic(t(0, 1), t(1, 2)),
+        pt.OrderedLogistic(t(0.3, -1), t(-1, 0, 2)),
+        pt.PlackettLuce(torch.stack([t(0, 1, 2, -1), t(0, 0, 0, 3)]), k=2),
+        pt.Rademacher([2], dtype=torch.float64),
+        pt.TruncatedGumbel(t(0, 1), t(1, 2), t(0.5, 3)),
+        pt.TruncatedNormal(t(0, 1), t(1, 2), t(-1, 0), t(2, math.inf)),
+        pt.ZeroInflated(td.Poisson(t(2, 5)), t(0.3, 0.1)),
+    ]
+
+
+parametrized = pytest.mark.parametrize("d", each(), ids=lambda d: type(d).__name__)
+
+
+def test_all_are_here() -> None:
+    families = {name for name in pt.__all__ if isinstance(getattr(pt, name), type)
+                and issubclass(getattr(pt, name), td.Distribution)}
+    assert families == {type(d).__name__ for d in each()}
+
+
+@parametrized
+def test_torch_validates_parameters_and_draws(d: Any) -> None:
+    assert isinstance(d, td.Distribution) and d._validate_args
+    assert d.batch_shape == (2,) and isinstance(d.batch_shape, torch.Size)
+    for name, constraint in d.arg_constraints.items():
+        assert constraint.check(getattr(d, name)).all(), name
+    draws = d.sample((50,))
+    assert draws.shape == d._extended_shape((50,))
+    d._validate_sample(draws)
+    assert d.support.check(draws).all()
+    assert d.log_prob(draws).shape == (50, 2) and d.log_prob(draws).isfinite().all()
+    assert repr(d).startswith(type(d).__name__)
+    for bad in (draws + 0.5, draws.double() * math.nan):
+        if d.support.is_discrete or bad.isnan().any():
+            with pytest.raises(ValueError):
+                d.log_prob(bad)
+
+
+@parametrized
+def test_draws_follow_the_seed_or_torchs_generator(d: Any) -> None:
+    torch.manual_seed(4)
+    first, second = d.sample((20,)), d.sample((20,))
+    torch.manual_seed(4)
+    assert torch.equal(d.sample((20,)), first) and not torch.equal(first, second)
+    assert torch.equal(d.sample((20,), seed=3), d.sample((20,), seed=3))
+    assert not torch.equal(d.sample((20,), seed=3), d.sample((20,), seed=3, stream=1))
+
+
+@parametrized
+def test_moments_are_those_of_draws(d: Any) -> None:
+    """200,000 draws, six standard errors (of the variance, too)."""
+    n = 200_000
+    draws = d.sample((n,), seed=1).double()
+    if isinstance(d, (pt.OrderedLogistic, pt.PlackettLuce)):
+        return  # categories have no moments
+    mean, sd = draws.mean(0), draws.std(0)
+    assert ((mean - d.mean).abs() < 6 * sd / n**0.5).all()
+    if isinstance(d, pt.TruncatedGumbel):
+        with pytest.raises(ValueError, match="variance"):
+            d.variance
+        return
+    square = (draws - mean) ** 2
+    assert ((square.mean(0) - d.variance).abs() < 6 * square.std(0) / n**0.5).all()
+    torch.testing.assert_close(d.stddev, d.variance.sqrt())
+
+
+@parametrized
+def test_entropies_are_those_of_draws(d: Any) -> None:
+    if isinstance(d, pt.ZeroInflated):
+        return  # Poisson has its own; that of the mixture is not defined
+    surprise = -d.log_prob(d.sample((100_000,), seed=2))
+    assert ((surprise.mean(0) - d.entropy()).abs() <= 6 * surprise.std(0) / 100_000**0.5 + 1e-12).all()
+
+
+@parametrized
+def test_quantiles_invert_the_cdf(d: Any) -> None:
+    if d.event_shape:
+        return
+    u = t(0.1, 0.5, 0.9)[:, None].expand(3, 2)
+    x = d.icdf(u)
+    if d.support.is_discrete:
+        assert (d.cdf(x) >= u - 1e-12).all() and (d.cdf(x) - d.log_prob(x).exp() < u).all()
+    else:
+        torch.testing.assert_close(d.cdf(x), u, rtol=1e-9, atol=0)
+    torch.testing.assert_close(d.isf(1 - u), x, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(d.log_cdf(x).exp() + d.log_survival(x).exp(), torch.ones_like(u))
+
+
+@parametrized
+def test_expand_and_independent(d: Any) -> None:
+    wide = d.expand((3, 2))
+    assert type(wide) is type(d) and wide.batch_shape == (3, 2) and wide.event_shape == d.event_shape
+    value = wide.sample(seed=1)
+    torch.testing.assert_close(wide.log_prob(value), d.log_prob(value))
+    joint = td.Independent(wide, 1)
+    joint._validate_sample(value)
+    torch.testing.assert_close(joint.log_prob(value), d.log_prob(value).sum(-1))
+
+
+@parametrized
+def test_finite_supports(d: Any) -> None:
+    if d.has_enumerate_support:
+        torch.testing.assert_close(d.log_prob(d.enumerate_support()).exp().sum(0), torch.ones(2, dtype=torch.float64))
+
+
+def test_scipy_agrees() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    pairs = [
+        (pt.BetaBinomial(10, 2.0, 3.0), stats.betabinom(10, 2, 3), 4.0),
+        (pt.Frechet(2.0, 3.0), stats.invweibull(3, scale=2), 1.7),
+        (pt.GeneralizedExtremeValue(1.0, 2.0, 0.2), stats.genextreme(-0.2, 1, 2), 1.7),
+        (pt.GeneralizedPareto(1.0, 2.0, 0.2), stats.genpareto(0.2, 1, 2), 1.7),
+        (pt.InverseGamma(3.0, 2.0), stats.invgamma(3, scale=2), 1.7),
+        (pt.Logistic(1.0, 2.0), stats.logistic(1, 2), 1.7),
+        (pt.TruncatedNormal(1.0, 2.0, 0.0, 3.0), stats.truncnorm(-0.5, 1, 1, 2), 1.7),
+    ]
+    for ours, theirs, x in pairs:
+        log = theirs.logpmf if ours.support.is_discrete else theirs.logpdf
+        found = [ours.log_prob(t(x)[0]), ours.cdf(t(x)[0]), ours.mean, ours.variance]
+        expected = [log(x), theirs.cdf(x), theirs.mean(), theirs.var()]
+        for a, b in zip(found, expected, strict=True):
+            assert math.isclose(float(a), b, rel_tol=1e-5), (ours, found, expected)
+
+
+def test_rankings() -> None:
+    """P(i, j) = p_i p_j / (1 - p_i)."""
+    logits = t(0, 1, 2, -1)
+    p = logits.softmax(-1)
+    found = pt.PlackettLuce(logits, k=2).log_prob(torch.tensor([2, 0])).exp()
+    torch.testing.assert_close(found, p[2] * p[0] / (1 - p[2]))
+    assert pt.PlackettLuce(logits).mode.tolist() == [2, 1, 0, 3]
+
+
+def test_gradients_reach_the_parameters() -> None:
+    loc = torch.tensor(0.3, requires_grad=True)
+    d = pt.TruncatedNormal(loc, 1.0, -1.0, 2.0)
+    d.rsample((1000,), seed=1).mean().backward()
+    pathwise = loc.grad.clone()
+    loc.grad = None
+    d.mean.backward()
+    assert abs(pathwise - loc.grad) < 0.05
+    loc.grad = None
+    d.log_prob(torch.tensor(0.5)).backward()
+    assert loc.grad.isfinite() and loc.grad != 0
+    assert not d.sample().requires_grad
+    with pytest.raises(ValueError, match="rsample"):
+        pt.Rademacher().rsample()
+
+
+def test_estimators_take_them() -> None:
+    predictor = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    d = pt.OrderedLogistic(predictor, t(-1, 1))
+    surrogate, value = pt.UnorderedSet(3)(d, lambda i: i.double(), seed=1)
+    surrogate.backward()
+    own = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    expected = (own + 1).sigmoid() + (own - 1).sigmoid()  # P(X > 0) + P(X > 1)
+    expected.backward()
+    torch.testing.assert_close(value, expected.detach())
+    torch.testing.assert_close(predictor.grad, own.grad)
+
+
+def test_bad_parameters() -> None:
+    with pytest.raises(ValueError, match="scale"):
+        pt.Logistic(0.0, -1.0)
+    with pytest.raises(ValueError, match="gate: give either"):
+        pt.ZeroInflated(td.Poisson(1.0))
+    with pytest.raises(TypeError, match="loc: expected a number, got str"):
+        pt.Logistic("a", 1.0)
+    with pytest.raises(TypeError, match="value: expected a torch.Tensor, got float"):
+        pt.Logistic(0.0, 1.0).log_prob(0.3)
+    assert pt.Logistic(0.0, -1.0, validate_args=False).scale == -1
+    assert pt.Frechet(1.0, 2.0, validate_args=False).log_prob(torch.tensor(-1.0)) == -math.inf

@@ -1,0 +1,145 @@
+"""Losses, against torch's own formulas on the same noise."""
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+torch: Any = pytest.importorskip("torch")
+pytest.importorskip("partita._learn")
+
+import partita.torch as pt  # noqa: E402
+
+F = torch.nn.functional
+V, D, B, K = 11, 4, 6, 5
+
+
+@pytest.fixture
+def batch() -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(1)
+
+    def normal(*shape: int) -> Any:
+        return torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    return {"hidden": normal(B, D), "targets": torch.tensor([0, 3, 3, 10, 7, 1]), "weight": normal(V, D), "bias": normal(V)}
+
+
+NOISE = pt.NoiseDistribution.unigram([5, 1, 7, 3, 1, 1, 2, 9, 4, 6, 8])
+
+
+def scores(batch: dict[str, Any], words: Any) -> Any:
+    return (batch["weight"][words] * batch["hidden"][:, None]).sum(-1) + batch["bias"][words]
+
+
+def gradients(loss: Any, batch: dict[str, Any]) -> list[Any]:
+    for each in ("hidden", "weight", "bias"):
+        batch[each].grad = None
+    loss.backward()
+    return [batch[each].grad.to_dense() if batch[each].grad.is_sparse else batch[each].grad.clone()
+            for each in ("hidden", "weight", "bias")]
+
+
+def by_hand(name: str, batch: dict[str, Any], words: Any) -> Any:
+    """The losses [B] as their papers write them."""
+    target, noise = scores(batch, batch["targets"][:, None])[:, 0], scores(batch, words)
+    if name != "NegativeSamplingLoss":
+        target = target - (K * NOISE.log_prob(batch["targets"]).exp()).log()
+        noise = noise - (K * NOISE.log_prob(words).exp()).log()
+    if name == "SampledSoftmaxLoss":
+        noise = noise.masked_fill(words == batch["targets"][:, None], -float("inf"))
+        return F.cross_entropy(torch.cat([target[:, None], noise], 1), torch.zeros(B, dtype=torch.long), reduction="none")
+    return (F.binary_cross_entropy_with_logits(target, torch.ones_like(target), reduction="none")
+            + F.binary_cross_entropy_with_logits(noise, torch.zeros_like(noise), reduction="none").sum(1))
+
+
+@pytest.mark.parametrize("name", ["NCELoss", "NegativeSamplingLoss", "SampledSoftmaxLoss"])
+def test_losses_and_gradients(name: str, batch: dict[str, Any]) -> None:
+    module = getattr(pt, name)(NOISE, K)
+    found = module(*batch.values(), seed=3, stream=2)
+    words = NOISE.sample((B, K), seed=3, stream=2)  # what a loss draws
+    expected = by_hand(name, batch, words).mean()
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    for ours, theirs in zip(gradients(found, batch), gradients(expected, batch), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_reductions_and_sparse_rows(batch: dict[str, Any]) -> None:
+    rows = pt.NCELoss(NOISE, K, reduction="none")(*batch.values(), seed=1)
+    assert rows.shape == (B,)
+    torch.testing.assert_close(pt.NCELoss(NOISE, K, reduction="sum")(*batch.values(), seed=1), rows.sum())
+    pt.NCELoss(NOISE, K)(*batch.values(), seed=1).backward()
+    assert batch["weight"].grad.is_sparse
+
+
+def test_a_learned_log_z(batch: dict[str, Any]) -> None:
+    """One number, and one for each context, as a parameter of the module."""
+    module = pt.NCELoss(NOISE, K, log_z=torch.nn.Parameter(torch.zeros((), dtype=torch.float64)))
+    assert [name for name, _ in module.named_parameters()] == ["log_z"]
+    module(*batch.values(), seed=1).backward()
+    shifted = {**batch, "bias": batch["bias"].detach().requires_grad_()}
+    plain = pt.NCELoss(NOISE, K)(*shifted.values(), seed=1)
+    torch.testing.assert_close(-module.log_z.grad, gradients(plain, shifted)[2].sum())
+    each = pt.NCELoss(NOISE, K, log_z=torch.nn.Parameter(torch.zeros(3, dtype=torch.float64)))
+    each(*batch.values(), contexts=torch.tensor([0, 0, 2, 2, 2, 0]), seed=1).backward()
+    grad = each.log_z.grad.to_dense()
+    torch.testing.assert_close(grad.sum(), module.log_z.grad)
+    assert grad[1] == 0
+    with pytest.raises(ValueError, match="contexts: required"):
+        each(*batch.values(), seed=1)
+
+
+def test_modules_are_copied_and_pickled(batch: dict[str, Any]) -> None:
+    module = pt.SampledSoftmaxLoss(NOISE, K)
+    expected = module(*batch.values(), seed=1)
+    for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert torch.equal(twin(*batch.values(), seed=1), expected)
+    assert repr(module).startswith("SampledSoftmaxLoss(11 outputs, noise=5, ")
+
+
+def test_noise_distributions() -> None:
+    """Frequencies of a million draws, by six standard errors."""
+    weights = torch.tensor([0.0, 1.0, 3.0, 6.0], dtype=torch.float64)
+    noise = pt.NoiseDistribution(weights)
+    n = 1_000_000
+    found = torch.bincount(noise.sample((n,), seed=1), minlength=4) / n
+    p = weights / weights.sum()
+    assert ((found - p).abs() <= 6 * (p * (1 - p) / n).sqrt()).all()
+    torch.testing.assert_close(noise.log_prob([1, 2, 3]).exp(), p[1:])
+    assert len(pt.NoiseDistribution.uniform(7)) == 7
+    with pytest.raises(ValueError, match="weights"):
+        pt.NoiseDistribution([0.0, -1.0])
+    with pytest.raises(ValueError, match="counts: expected integers of 0 or more, got -1"):
+        pt.NoiseDistribution.unigram([1, -1])
+
+
+def test_confidence_loss() -> None:
+    generator = torch.Generator().manual_seed(2)
+    known, unknown = (torch.randn(n, 3, generator=generator, dtype=torch.float64).requires_grad_() for n in (5, 7))
+    labels = torch.tensor([0, 2, 1, 1, 0])
+    found = pt.ConfidenceLoss(0.5)(known, labels, unknown)
+    found.backward()
+    ours = known.grad.clone(), unknown.grad.clone()
+    known.grad = unknown.grad = None
+    kl = F.kl_div(unknown.log_softmax(-1), torch.full((7, 3), 1 / 3, dtype=torch.float64), reduction="batchmean")
+    expected = F.cross_entropy(known, labels) + 0.5 * kl
+    expected.backward()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(ours, (known.grad, unknown.grad))
+    torch.testing.assert_close(pt.kl_from_uniform(unknown), kl)
+    assert pt.kl_from_uniform(unknown, reduction="none").shape == (7,)
+
+
+def test_bad_arguments(batch: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="noise_distribution: expected a NoiseDistribution, got list"):
+        pt.NCELoss([1, 2, 3])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="noise"):
+        pt.NCELoss(NOISE, 0)(*batch.values(), seed=1)
+    with pytest.raises(ValueError, match="targets"):
+        pt.NCELoss(NOISE, K)(batch["hidden"], batch["targets"] + 1, batch["weight"], seed=1)
+    with pytest.raises(TypeError, match="hidden: expected a torch.Tensor, got list"):
+        pt.NCELoss(NOISE, K)([1.0], batch["targets"], batch["weight"], seed=1)
+    with pytest.raises(ValueError, match="reduction: expected one of none, mean, sum, got 'max'"):
+        pt.NCELoss(NOISE, K, reduction="max")(*batch.values(), seed=1)
+    with pytest.raises(ValueError, match="beta"):
+        pt.ConfidenceLoss(-1.0)(torch.zeros(1, 2), torch.tensor([0]), torch.zeros(1, 2))
