@@ -52,13 +52,13 @@ def native(distribution: Any) -> _learn.Distribution:
     if family not in _FAMILIES:
         known = ", ".join(sorted({each.__name__ for each in (*_FAMILIES, *NativeDistribution.__subclasses__())}))
         raise TypeError(f"distribution: expected one of {known}, got {family.__name__}")
-    arguments = {}
-    for name in _FAMILIES[family]:
-        if name == "p":
-            name = _given(distribution)
-        value = getattr(distribution, name)
-        arguments[name] = native(value) if name == "base_dist" else value
-    return _learn.make(family.__name__, arguments, bool(distribution._validate_args))
+    names = [_given(distribution) if name == "p" else name for name in _FAMILIES[family]]
+    return _make(family, {name: getattr(distribution, name) for name in names}, bool(distribution._validate_args))
+
+
+def _make(family: Any, arguments: dict[str, Any], validate_args: bool) -> _learn.Distribution:
+    compiled = {name: native(value) if name == "base_dist" else value for name, value in arguments.items()}
+    return _learn.make(family.__name__, compiled, validate_args)
 
 
 def _given(distribution: Any) -> str:
@@ -90,7 +90,8 @@ class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
 
     def __init__(self, arguments: dict[str, Any], validate_args: bool | None) -> None:
         validate = self._validate_args if validate_args is None else bool(validate_args)
-        self._adopt(_learn.make(type(self).__name__, arguments, validate), validate)
+        self._arguments = arguments
+        self._adopt(_make(type(self), arguments, validate), validate)
 
     def _adopt(self, compiled: _learn.Distribution, validate: bool) -> None:
         """Takes parameters and shapes from the compiled distribution."""
@@ -103,9 +104,13 @@ class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """The same distribution with its batch expanded to a shape."""
         new = type(self).__new__(type(self)) if _instance is None else _instance
+        new._arguments = self._arguments
         new._adopt(self._native.expand(list(batch_shape)), False)
         new._validate_args = self._validate_args
         return new
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self._arguments, self._validate_args, self.batch_shape)
 
     def __repr__(self) -> str:
         return repr(self._native)
@@ -186,3 +191,10 @@ class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
     def variance(self) -> Any:
         """NaN where undefined, inf where infinite."""
         return self._native.variance()
+
+
+def _restore(family: Any, arguments: dict[str, Any], validate_args: bool, batch_shape: Any) -> Any:
+    """What __reduce__ took apart, for pickle and copy."""
+    new = family.__new__(family)
+    NativeDistribution.__init__(new, arguments, validate_args)
+    return new if new.batch_shape == batch_shape else new.expand(batch_shape)

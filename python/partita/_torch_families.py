@@ -2,7 +2,7 @@
 
 from typing import Any, SupportsIndex
 
-from partita._torch_distributions import NativeDistribution, constraints, native, torch
+from partita._torch_distributions import NativeDistribution, constraints, torch
 
 
 class BetaBinomial(NativeDistribution):
@@ -220,4 +220,4 @@ class ZeroInflated(NativeDistribution):
         if (gate is None) == (gate_logits is None):
             raise ValueError("gate: give either gate or gate_logits")
         chosen = {"gate": gate} if gate_logits is None else {"gate_logits": gate_logits}
-        super().__init__({"base_dist": native(base_dist), **chosen}, validate_args)
+        super().__init__({"base_dist": base_dist, **chosen}, validate_args)

@@ -1,6 +1,8 @@
 """The distributions that torch lacks, as torch's own code sees them."""
 
+import copy
 import math
+import pickle
 from typing import Any
 
 import pytest
@@ -122,6 +124,15 @@ def test_expand_and_independent(d: Any) -> None:
     joint = td.Independent(wide, 1)
     joint._validate_sample(value)
     torch.testing.assert_close(joint.log_prob(value), d.log_prob(value).sum(-1))
+
+
+@parametrized
+def test_copies_and_pickles(d: Any) -> None:
+    for original in (d, d.expand((3, 2))):
+        value = original.sample(seed=1)
+        for twin in (copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
+            assert twin.batch_shape == original.batch_shape
+            assert torch.equal(twin.log_prob(value), original.log_prob(value))
 
 
 @parametrized
