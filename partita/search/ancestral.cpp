@@ -85,40 +85,38 @@ SearchOptions without_filter(SearchOptions options) {
   return options;
 }
 
-/// The samples of one batch, grouped by what they have drawn so far.
+/// Samples [first, last), a batch, grouped by what they have drawn so far.
 class Walk {
  public:
   Walk(const SequenceModel& model, const Streams& streams, const SearchOptions& options,
-       std::span<const Token> prompt, std::span<Hypothesis> out)
+       std::span<const Token> prompt, std::size_t first, std::size_t last,
+       std::span<Hypothesis> out)
       : end_token_(model.end_token()),
         max_length_(options.max_length),
         prompt_(prompt.size()),
         streams_(&streams),
-        filter_(options.filter),
-        is_steered_(options.filter.steered_step().has_value()),
-        decoder_(model, is_steered_ ? without_filter(options) : options),
+        first_(first),
+        decoder_(model, options.filter.steered_step() ? without_filter(options) : options),
         out_(out) {
+    if (options.filter.steered_step()) steered_.emplace(options.filter, last - first);
     rows_.push({prompt.begin(), prompt.end()}, -1);
-  }
-
-  /// Draws samples [first, last).
-  void run(std::size_t first, std::size_t last) {
-    if (is_steered_) steered_.emplace(filter_, last - first);
-    first_ = first;
     for (std::size_t sample = first; sample < last; ++sample) rows_.samples.push_back(sample);
     rows_.close();
+  }
+
+  void run() {
     for (std::size_t step = 0; rows_.count > 0; ++step) {
       if (step > 0) decoder_.reorder(parents_);
       parents_.clear();
       children_.clear();
       const Rows logits = decoder_.next(std::span(rows_.prefix).first(rows_.count));
       const std::size_t vocabulary = logits.columns();
-      if (!is_steered_) {
+      if (!steered_) {
         probabilities_.resize(logits.rows() * vocabulary);
         softmax(logits, {probabilities_.data(), logits.rows(), vocabulary});
       }
       for (std::size_t row = 0; row < rows_.count; ++row) {
-        if (is_steered_) {
+        if (steered_) {
           draw_each(row, step, logits.slice(row, 1));
         } else {
           categorical_.reset(std::span(probabilities_).subspan(row * vocabulary, vocabulary));
@@ -212,10 +210,8 @@ class Walk {
   std::size_t max_length_;
   std::size_t prompt_;
   const Streams* streams_;
-  SamplerSettings filter_;
-  bool is_steered_;
+  std::size_t first_;  ///< of the batch's samples
   std::optional<Steered> steered_;
-  std::size_t first_ = 0;  ///< of the batch's samples
   Decoder decoder_;
   std::span<Hypothesis> out_;
   Prefixes rows_;
@@ -236,7 +232,7 @@ std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, const Sequ
   streams.check_covers(n);
   std::vector<Hypothesis> out(n);
   for_each_batch(model, options, n, 1, [&](std::size_t first, std::size_t last) {
-    Walk(model, streams, options, prompt, out).run(first, last);
+    Walk(model, streams, options, prompt, first, last, out).run();
   });
   return out;
 }

@@ -38,8 +38,9 @@ class Calibrator(Estimator):
     _estimator_type = "classifier"
     _method: ClassVar[str]
     _bins: ClassVar[tuple[str, ...]] = ()
-    probabilities: bool
-    threads: SupportsIndex
+    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
+        self.probabilities = probabilities
+        self.threads = threads
 
     def fit(self: Self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fits to held-out rows.
@@ -129,10 +130,6 @@ class TemperatureScaling(Calibrator):
     _method = "temperature"
     temperature_: float
 
-    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
-        self.probabilities = probabilities
-        self.threads = threads
-
 
 class VectorScaling(Calibrator):
     """softmax(weights * z + bias), element by element, by maximum likelihood (Guo et al. 2017).
@@ -147,10 +144,6 @@ class VectorScaling(Calibrator):
     _method = "vector"
     weights_: NDArray[np.float64]
     bias_: NDArray[np.float64]
-
-    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
-        self.probabilities = probabilities
-        self.threads = threads
 
 
 class MatrixScaling(Calibrator):
@@ -168,10 +161,6 @@ class MatrixScaling(Calibrator):
     weights_: NDArray[np.float64]
     bias_: NDArray[np.float64]
 
-    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
-        self.probabilities = probabilities
-        self.threads = threads
-
 
 class IsotonicCalibration(Calibrator):
     """A non-decreasing curve for each class, one against the rest (Zadrozny and Elkan 2002).
@@ -186,10 +175,6 @@ class IsotonicCalibration(Calibrator):
 
     _method = "isotonic"
     curves_: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-
-    def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
-        self.probabilities = probabilities
-        self.threads = threads
 
 
 class HistogramBinning(Calibrator):
@@ -213,10 +198,9 @@ class HistogramBinning(Calibrator):
 
     def __init__(self, bins: SupportsIndex = 15, *, equal_mass: bool = False, probabilities: bool = False,
                  threads: SupportsIndex = 1) -> None:
+        super().__init__(probabilities=probabilities, threads=threads)
         self.bins = bins
         self.equal_mass = equal_mass
-        self.probabilities = probabilities
-        self.threads = threads
 
 
 _KINDS: list[type[Calibrator]] = [

@@ -30,6 +30,11 @@ Tensor tensor_of(py::handle object, std::string_view name) {
       fmt::format("{}: expected a torch.Tensor, got {}", name, Py_TYPE(object.ptr())->tp_name));
 }
 
+TensorOrNumber tensor_or_number(py::handle object, std::string_view name) {
+  if (THPVariable_Check(object.ptr())) return object.cast<Tensor>();
+  return number(object, name);
+}
+
 Random random_of(py::handle seed, py::handle stream, const at::Device& device) {
   if (seed.is_none()) return at::globalContext().defaultGenerator(device);
   return Stream{.seed = natural(seed, "seed"), .id = natural(stream, "stream")};
@@ -98,11 +103,6 @@ Baseline baseline_of(py::handle object) {
       kind));
 }
 
-TensorOrNumber temperature_of(py::handle object) {
-  if (THPVariable_Check(object.ptr())) return object.cast<Tensor>();
-  return number(object, "temperature");
-}
-
 std::shared_ptr<Estimator> relax(py::handle control_variate, py::handle parameters,
                                  py::handle samples, py::handle temperature) {
   RelaxOptions options{.samples = samples_of(samples),
@@ -120,8 +120,8 @@ std::shared_ptr<Estimator> with_samples(py::handle samples) {
 
 template <class E>
 std::shared_ptr<Estimator> relaxation(py::handle samples, py::handle temperature) {
-  return std::make_shared<E>(RelaxationOptions{.samples = samples_of(samples),
-                                               .temperature = temperature_of(temperature)});
+  return std::make_shared<E>(RelaxationOptions{
+      .samples = samples_of(samples), .temperature = tensor_or_number(temperature, "temperature")});
 }
 
 std::shared_ptr<Estimator> score_function(py::handle samples, py::handle baseline) {

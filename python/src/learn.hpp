@@ -14,6 +14,9 @@ namespace partita::python {
 /// @throws TypeError in one line, naming the argument.
 Tensor tensor_of(py::handle object, std::string_view name);
 
+/// A tensor, or else a number.
+TensorOrNumber tensor_or_number(py::handle object, std::string_view name);
+
 /// Stream{seed, stream} or, if `seed` is None, torch's default generator of the device.
 Random random_of(py::handle seed, py::handle stream, const at::Device& device = at::kCPU);
 

@@ -31,8 +31,7 @@ struct Given {
 
   operator Tensor() const { return tensor_of(object, name); }  // NOLINT(google-explicit-*)
   operator TensorOrNumber() const {                            // NOLINT(google-explicit-*)
-    if (THPVariable_Check(object.ptr())) return object.cast<Tensor>();
-    return number(object, name);
+    return tensor_or_number(object, name);
   }
   operator ProbsOrLogits() const {  // NOLINT(google-explicit-*)
     if (name.ends_with("logits")) return Logits(TensorOrNumber(*this));

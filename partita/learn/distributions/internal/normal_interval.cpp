@@ -206,11 +206,6 @@ std::pair<Tensor, Tensor> in_one_shape(const Tensor& a, const Tensor& b) {
   return {both[0], both[1]};
 }
 
-/// `value`, with the derivatives of `other`.
-Tensor with_gradient_of(const Tensor& other, const Tensor& value) {
-  return other.requires_grad() ? value + (other - other.detach()) : value;
-}
-
 }  // namespace
 
 Tensor log_normal_mass(const Tensor& a, const Tensor& b) {
@@ -230,10 +225,10 @@ std::pair<Tensor, Tensor> interval_moments(const Tensor& a, const Tensor& b) {
   const Tensor mean = at_a - at_b;
   const Tensor near = at::where(from > 0, from, to.clamp_max(0));
   const Tensor variance = 1 + at_end(from, at_a) - at_end(to, at_b) - mean.square();
-  return {with_gradient_of(mean - near,
-                           of_intervals(from, to, [](const Interval& it) { return it.offset; })),
-          with_gradient_of(variance,
-                           of_intervals(from, to, [](const Interval& it) { return it.variance; }))};
+  return {with_derivatives_of(mean - near,
+                              of_intervals(from, to, [](const Interval& it) { return it.offset; })),
+          with_derivatives_of(
+              variance, of_intervals(from, to, [](const Interval& it) { return it.variance; }))};
 }
 
 Tensor interval_icdf(const Tensor& u, const Tensor& a, const Tensor& b) {
