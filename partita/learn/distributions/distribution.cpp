@@ -184,6 +184,11 @@ Tensor Distribution::over_batch(const Tensor& values, bool expand) const {
   return expand ? column.expand(concatenate(values.sizes(), batch_shape_)) : column;
 }
 
+void Distribution::check_value(const Tensor& value) const {
+  check_shape("value", value);
+  if (validate_args_) check_within("value", value, support());
+}
+
 Tensor Distribution::sample(IntArrayRef sample_shape, const Random& random) const {
   check_sizes("sample_shape", sample_shape);
   const at::NoGradGuard no_grad;
@@ -198,27 +203,22 @@ Tensor Distribution::rsample(IntArrayRef sample_shape, const Random& random) con
 }
 
 Tensor Distribution::log_prob(const Tensor& value) const {
-  check_shape("value", value);
-  if (!validate_args_) return log_prob_anywhere(value);
-  check_within("value", value, support());
-  return log_prob_inside(value);
+  check_value(value);
+  return validate_args_ ? log_prob_inside(value) : log_prob_anywhere(value);
 }
 
 Tensor Distribution::cdf(const Tensor& value) const {
-  check_shape("value", value);
-  if (validate_args_) check_within("value", value, support());
+  check_value(value);
   return cdf_anywhere(value);
 }
 
 Tensor Distribution::log_cdf(const Tensor& value) const {
-  check_shape("value", value);
-  if (validate_args_) check_within("value", value, support());
+  check_value(value);
   return log_cdf_anywhere(value);
 }
 
 Tensor Distribution::log_survival(const Tensor& value) const {
-  check_shape("value", value);
-  if (validate_args_) check_within("value", value, support());
+  check_value(value);
   return log_survival_anywhere(value);
 }
 

@@ -208,6 +208,7 @@ class Distribution {
  private:
   using Method = Tensor (Distribution::*)(const Tensor&) const;
 
+  void check_value(const Tensor& value) const;
   void check_shape(const char* argument, const Tensor& value) const;
   void check_within(const char* argument, const Tensor& value, const Constraint& support) const;
   UnivariateTails tails(const Tensor& low, const Tensor& high) const;
