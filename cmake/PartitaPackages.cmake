@@ -1,6 +1,6 @@
 # Debian packages by CPack: partita (the command, which needs no libtorch), partita-learn (the
-# subcommands that do), libpartita-dev (headers and static libraries), python3-partita and
-# python3-partita-torch (its part on libtorch).
+# subcommands that do), libpartita-c (for other languages), libpartita-dev (headers and static
+# libraries), python3-partita and python3-partita-torch (its part on libtorch).
 #
 #   cpack -G DEB --config build/release/CPackConfig.cmake -B build/packages
 set(CPACK_PACKAGE_NAME partita)
@@ -9,7 +9,7 @@ set(CPACK_PACKAGE_FILE_NAME "partita-${PROJECT_VERSION}-${CMAKE_SYSTEM_PROCESSOR
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL command dev)
+set(CPACK_COMPONENTS_ALL command c dev)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -20,10 +20,14 @@ set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME partita)
 set(CPACK_DEBIAN_COMMAND_DESCRIPTION "Draws without replacement from logits and language models, calibrates
 probabilities, tells inputs of no known class, and trains word vectors.")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS "gnuplot-nox") # draws the reports
+set(CPACK_DEBIAN_C_PACKAGE_NAME libpartita-c)
+set(CPACK_DEBIAN_C_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_C_DESCRIPTION "The sampler and the searches of Partita behind a C interface, for programs
+in any language that can call C.")
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libpartita-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_DESCRIPTION "Headers and static libraries for C++20, for find_package(partita) in CMake.")
-set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libfmt-dev, libhwy-dev, liblbfgs-dev, libtbb-dev, zlib1g-dev")
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libpartita-c (= ${PROJECT_VERSION}), libfmt-dev, libhwy-dev, liblbfgs-dev, libtbb-dev, zlib1g-dev")
 if(PARTITA_LEARN)
   list(APPEND CPACK_COMPONENTS_ALL learn)
   set(CPACK_DEBIAN_LEARN_PACKAGE_NAME partita-learn)

@@ -3,6 +3,9 @@
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11) # of the tests of the C interface
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 find_program(CCACHE ccache)
@@ -14,7 +17,7 @@ add_library(partita_build INTERFACE) # not installed: how we build, not what use
 target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshadow
   $<$<BOOL:${PARTITA_WERROR}>:-Werror>
   $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> # lets ccache see through precompiled headers
-  -fvisibility-inlines-hidden
+  $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>
   -fPIC # everywhere, so that programs can use the precompiled headers of libraries
   -ffp-contract=off) # a * b + c must round alike in every build: results are promised to the bit
 if(PARTITA_SANITIZE)
@@ -90,4 +93,19 @@ function(partita_test name)
       COMMAND ${name} "--gtest_filter=${suite}.*:*/${suite}.*:${suite}/*")
     set_tests_properties(${name}.${suite} PROPERTIES TIMEOUT 600)
   endforeach()
+endfunction()
+
+# partita_pkg_config(NAME TARGET DESCRIPTION [REQUIRES "..."] [LIBS "..."] [PRIVATE_REQUIRES "..."]
+# [PRIVATE_LIBS "..."] [CFLAGS "..."]): NAME.pc, which finds what it names from where it lies. What is
+# private is only for linking, and so is everyone's where TARGET is static.
+function(partita_pkg_config name target description)
+  cmake_parse_arguments(arg "" "REQUIRES;LIBS;PRIVATE_REQUIRES;PRIVATE_LIBS;CFLAGS" "" ${ARGN})
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "STATIC_LIBRARY")
+    string(APPEND arg_REQUIRES " ${arg_PRIVATE_REQUIRES}")
+    string(APPEND arg_LIBS " ${arg_PRIVATE_LIBS}")
+  endif()
+  file(RELATIVE_PATH prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/partita.pc.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()

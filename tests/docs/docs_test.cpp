@@ -113,7 +113,7 @@ class Docs : public FolderTest, public ::testing::WithParamInterface<std::string
 };
 
 TEST_P(Docs, EveryBlockIsOfAKindThatIsTested) {
-  const std::set<std::string> kinds = {"cpp", "sh", "text", "cmake", "python", "math"};
+  const std::set<std::string> kinds = {"c", "cpp", "sh", "text", "cmake", "python", "math"};
   for (const Block& block : read_blocks(page())) {
     EXPECT_TRUE(kinds.contains(block.language)) << place(block) << ": '" << block.language << "'";
     if (block.language == "text" || block.language == "cmake") {
@@ -175,7 +175,8 @@ TEST_P(Docs, PythonRuns) {
     if (block.language == "python" && block.not_run.empty()) script += block.setup + block.code;
   }
   if (script.empty()) return;
-  const std::string python = "PYTHONPATH='" PARTITA_PYTHONPATH "' /usr/bin/python3 ";
+  const std::string python = "LD_LIBRARY_PATH='" PARTITA_C_FOLDER
+                             "' PYTHONPATH='" PARTITA_PYTHONPATH "' /usr/bin/python3 ";
   for (const std::string module : {"torch", "partita", "partita.torch"}) {
     const bool needed = script.find("import " + module) != std::string::npos ||
                         script.find("from " + module) != std::string::npos;

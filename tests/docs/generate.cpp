@@ -1,5 +1,6 @@
 // Writes the cpp blocks of pages as GoogleTest sources, one test per block: those that include
-// libtorch's part into OUT/learn.cpp, the others into OUT/light.cpp.
+// libtorch's part into OUT/learn.cpp, the others into OUT/light.cpp. The c blocks are programs in
+// OUT/c.c, called from tests of light.cpp.
 //
 //   docs_generate OUT PAGE.md...
 #include <cstdio>
@@ -44,6 +45,22 @@ struct Source {
              "\"\n" + without_includes(block.code) + "}\n\n";
   }
 
+  /// A program in `c`, its main() renamed, and the test that calls it.
+  void add_c(const std::string& page, const Block& block, Source& c) {
+    const std::string name = partita::testing::name_of(page, block) + "_main";
+    c.tests += "#define main " + name + "\n" + c.without_includes(block.setup) + "#line " +
+               std::to_string(block.line) + " \"" + page + "\"\n" + c.without_includes(block.code) +
+               "#undef main\n\n";
+    tests += "extern \"C\" int " + name + "();\nTEST_F(Code, " + name + ") { EXPECT_EQ(" + name +
+             "(), 0); }\n\n";
+  }
+
+  std::string c_text() const {
+    std::string out;
+    for (const std::string& include : includes) out += include + '\n';
+    return out + tests;
+  }
+
   std::string text() const {
     std::string out = "#include <gtest/gtest.h>\n#include \"folder.hpp\"\n";
     for (const std::string& include : includes) out += include + '\n';
@@ -64,8 +81,10 @@ int main(int argc, char** argv) try {
   const std::string out = argv[1];
   Source light;
   Source learn;
+  Source c;
   for (int i = 2; i < argc; ++i) {
     for (const Block& block : partita::testing::read_blocks(argv[i])) {
+      if (block.language == "c") light.add_c(argv[i], block, c);
       if (block.language != "cpp") continue;
       const bool needs_torch =
           (block.setup + block.code).find("#include <partita/learn/") != std::string::npos;
@@ -74,6 +93,7 @@ int main(int argc, char** argv) try {
   }
   write(out + "/light.cpp", light.text());
   write(out + "/learn.cpp", learn.text());
+  write(out + "/c.c", c.c_text());
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

@@ -23,3 +23,27 @@ run(${CMAKE_COMMAND} -S ${OUTSIDE} -B ${WORK}/build -G ${GENERATOR} ${flags}
   -D LEARN=${LEARN})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure)
+
+# Without CMake.
+if(PKG_CONFIG)
+  file(GLOB_RECURSE found ${WORK}/prefix/*/partita.pc)
+  cmake_path(GET found PARENT_PATH folder)
+  set(ENV{PKG_CONFIG_PATH} ${folder})
+  function(build_with_pkg_config package source) # and run it
+    execute_process(COMMAND ${PKG_CONFIG} --cflags --libs ${package} OUTPUT_VARIABLE flags
+      COMMAND_ERROR_IS_FATAL ANY)
+    separate_arguments(flags UNIX_COMMAND "${flags}")
+    set(program ${WORK}/${package})
+    if(SANITIZE)
+      list(APPEND flags -fsanitize=${SANITIZE})
+    endif()
+    cmake_path(GET folder PARENT_PATH libraries)
+    run(${ARGN} ${OUTSIDE}/${source} ${flags} -Wl,-rpath,${libraries} -o ${program})
+    run(${program})
+  endfunction()
+  build_with_pkg_config(partita main.cpp ${COMPILER} -std=c++20)
+  build_with_pkg_config(partita-c main.c cc -std=c11)
+  if(LEARN)
+    build_with_pkg_config(partita-learn learn.cpp ${COMPILER} -std=c++20)
+  endif()
+endif()
