@@ -142,7 +142,7 @@ std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model, Pro
                                                  const BeamOptions& beam_options) {
   check_search(model, options);
   check_unsteered(options.filter);
-  check_at_least("k", k, 1);
+  check_width(model, k);
   check_in("length_penalty", beam_options.length_penalty, "(-inf, inf)");
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);
   std::vector<std::vector<Hypothesis>> out(prompts.size());

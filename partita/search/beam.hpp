@@ -31,8 +31,8 @@ struct BeamOptions {
 
 /// The k best sequences (fewer, if the model has fewer), best first. Equally likely ones
 /// keep the order of their prefixes, and then of their last tokens.
-/// @throws InvalidArgument if k is 0, an option is out of range, or the model gives NaN, +inf or
-///         only -inf.
+/// @throws InvalidArgument if k is 0 or more than the model's most_prefixes(), an option is out of
+///         range, or the model gives NaN, +inf or only -inf.
 std::vector<Hypothesis> beam_search(const SequenceModel& model, const Sequence& prompt,
                                     std::size_t k, const SearchOptions& options = {},
                                     const BeamOptions& beam_options = {});

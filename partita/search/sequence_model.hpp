@@ -19,14 +19,19 @@
 //   reorder() is cache.index_select(batch_dimension, rows), and next_logits() runs the module on
 //   the tokens it has not seen and copies its last-step logits into `logits` (torch::from_blob on
 //   logits.data(), kFloat, {n, V}, with logits_dtype() f32).
-// llama.cpp: the state owns a llama_context of as many sequences as rows; reorder() is
-//   llama_kv_cache_seq_cp / seq_rm, next_logits() fills one llama_batch with the new tokens, calls
-//   llama_decode, and copies llama_get_logits_ith() of each row.
+// llama.cpp: partita/llama/llama_model.hpp. The state owns a llama_context of as many sequences as
+//   rows; reorder() is llama_memory_seq_cp and llama_memory_seq_rm, next_logits() one llama_decode
+//   of the new tokens, whose llama_get_logits_ith() it copies.
+//
+// Searches promise results that depend on neither the batch nor k. That presumes logits that depend
+// on their prefix alone, not on what else is in the batch: up to rounding, results then agree up to
+// rounding; with fused attention or half precision, which round as the batch falls, they may not.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -69,6 +74,9 @@ class SequenceModel {
   /// The format in which next_logits() writes: f64 (the default), or f32, for a large vocabulary:
   /// half the memory, and probabilities to single precision (1e-6).
   virtual DType logits_dtype() const { return DType::f64; }
+
+  /// The most prefixes that a state can hold: no search gives more in one call.
+  virtual std::size_t most_prefixes() const { return std::numeric_limits<std::size_t>::max(); }
 
   /// A state for the prefixes of one search; null (the default) for a stateless model.
   virtual std::unique_ptr<DecodingState> start() const { return nullptr; }

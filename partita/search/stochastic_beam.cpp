@@ -100,7 +100,7 @@ std::vector<StochasticBeam> stochastic_beam_search(const SequenceModel& model, P
                                                    const SearchOptions& options) {
   check_search(model, options);
   check_unsteered(options.filter);
-  check_at_least("k", k, 1);
+  check_width(model, k);
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);
   streams.check_covers(prompts.size());
   std::vector<Stream> each;

@@ -41,8 +41,8 @@ struct StochasticBeam {
 
 /// @param k      >= 1
 /// @param stream the sample is a function of the model, the prompt, the options, k and this stream.
-/// @throws InvalidArgument if k is 0, an option is out of range, or the model gives NaN, +inf or
-///         only -inf.
+/// @throws InvalidArgument if k is 0 or more than the model's most_prefixes(), an option is out of
+///         range, or the model gives NaN, +inf or only -inf.
 StochasticBeam stochastic_beam_search(const SequenceModel& model, const Sequence& prompt,
                                       std::size_t k, const Stream& stream,
                                       const SearchOptions& options = {});

@@ -123,6 +123,13 @@ void check_unsteered(const SamplerSettings& filter) {
                             name(*step)));
 }
 
+void check_width(const SequenceModel& model, std::size_t k) {
+  check_at_least("k", k, 1);
+  if (k > model.most_prefixes()) {
+    check_between("k", k, 1, model.most_prefixes(), "prefixes that the model can hold");
+  }
+}
+
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt) {
   for (const Token token : prompt) check_index("prompt", token, model.vocabulary_size(), "tokens");
 }
@@ -134,7 +141,8 @@ std::size_t jobs_per_batch(const SequenceModel& model, const SearchOptions& opti
   const std::size_t rows =
       options.batch != 0 ? options.batch
                          : std::clamp<std::size_t>(kLogits / model.vocabulary_size(), 1, kMostRows);
-  return std::max<std::size_t>(1, rows / std::max<std::size_t>(1, rows_per_job));
+  return std::max<std::size_t>(
+      1, std::min(rows, model.most_prefixes()) / std::max<std::size_t>(1, rows_per_job));
 }
 
 }  // namespace partita

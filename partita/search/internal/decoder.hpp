@@ -50,6 +50,8 @@ class Decoder {
 void check_search(const SequenceModel& model, const SearchOptions& options);
 /// @throws InvalidArgument if a step of the filter is random or has a state.
 void check_unsteered(const SamplerSettings& filter);
+/// @throws InvalidArgument if k is 0, or more than the prefixes that the model can hold.
+void check_width(const SequenceModel& model, std::size_t k);
 void check_prompt(const SequenceModel& model, std::span<const Token> prompt);
 
 /// The most tokens that a sequence may have, including its prompt's.

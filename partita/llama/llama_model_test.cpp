@@ -1,0 +1,304 @@
+#include "partita/llama/llama_model.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "partita/llama/llama_test_support.hpp"
+#include "partita/search/ancestral.hpp"
+#include "partita/search/beam.hpp"
+#include "partita/search/score.hpp"
+#include "partita/search/search_test_support.hpp"
+#include "partita/search/stochastic_beam.hpp"
+#include "partita/search/unique.hpp"
+#include "temporary_directory.hpp"
+
+namespace partita::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr LogitBias kNeverEnds[] = {{2, kMinusInfinity}};
+
+class Llama : public ::testing::Test {
+ protected:
+  static TinyTransformer tiny(TinyTransformer model = {}) {
+    model.draw();
+    return model;
+  }
+
+  LlamaModel open(const TinyTransformer& model, const LlamaOptions& options = {}) {
+    const std::string path = (folder_.path() / "model.gguf").string();
+    write_gguf(model, path);
+    return LlamaModel(path, options);
+  }
+
+  TemporaryDirectory folder_;
+};
+
+void normalize(std::vector<double>& logits) {
+  double sum = 0;
+  for (const double v : logits) sum += std::exp(v);
+  for (double& v : logits) v -= std::log(sum);
+}
+
+std::vector<double> log_probs(const TinyTransformer& model, const Sequence& prefix) {
+  std::vector<double> row = model.logits(prefix);
+  normalize(row);
+  return row;
+}
+
+/// @param never a token that cannot come
+double log_prob(const TinyTransformer& model, const Sequence& prompt, const Hypothesis& of,
+                Token never = -1) {
+  Sequence all = prompt;
+  all.insert(all.end(), of.tokens.begin(), of.tokens.end());
+  std::vector<std::vector<double>> rows = model.logits_along(all);
+  if (of.finished) all.push_back(model.end_token());
+  double sum = 0;
+  for (std::size_t i = prompt.size(); i < all.size(); ++i) {
+    if (never >= 0) rows[i][static_cast<std::size_t>(never)] = kMinusInfinity;
+    normalize(rows[i]);
+    sum += rows[i][static_cast<std::size_t>(all[i])];
+  }
+  return sum;
+}
+
+TEST_F(Llama, LogitsAreThoseOfADoubleForwardPass) {
+  const TinyTransformer reference = tiny({.vocabulary = 40});
+  const LlamaModel model = open(reference);
+  EXPECT_EQ(model.vocabulary_size(), 40U);
+  EXPECT_EQ(model.end_token(), 2);
+  EXPECT_EQ(model.context(), 64U);
+  const std::vector<Sequence> prefixes = {{}, {5, 6, 7, 8}, {5, 6, 7, 9, 3, 3, 3}, {39}};
+  std::vector<float> logits(prefixes.size() * 40);
+  const auto state = model.start();
+  model.next_logits(prefixes, state.get(), {logits.data(), prefixes.size(), 40});
+  for (std::size_t i = 0; i < prefixes.size(); ++i) {
+    const auto expected = reference.logits(prefixes[i]);
+    for (std::size_t token = 0; token < 40; ++token) {
+      EXPECT_NEAR(logits[i * 40 + token], expected[token], 2e-5) << i << ' ' << token;
+    }
+  }
+}
+
+/// Rows that repeat, cross and vanish keep what they read.
+TEST_F(Llama, ReorderedRowsContinueWhatTheyWere) {
+  const TinyTransformer reference = tiny({.vocabulary = 20});
+  const LlamaModel model = open(reference, {.sequences = 4});
+  std::vector<Sequence> prefixes = {{3}, {4}, {5}};
+  const std::vector<std::vector<std::size_t>> orders = {{2, 0, 0, 2}, {1, 1}, {1, 0, 1, 1},
+                                                        {3, 2, 1, 0}, {2},    {0, 0, 0, 0}};
+  const auto state = model.start();
+  Token next = 6;
+  for (std::size_t step = 0;; ++step) {
+    std::vector<float> logits(prefixes.size() * 20);
+    model.next_logits(prefixes, state.get(), {logits.data(), prefixes.size(), 20});
+    for (std::size_t i = 0; i < prefixes.size(); ++i) {
+      const auto expected = reference.logits(prefixes[i]);
+      for (std::size_t token = 0; token < 20; ++token) {
+        ASSERT_NEAR(logits[i * 20 + token], expected[token], 2e-5) << step << ' ' << i;
+      }
+    }
+    if (step == orders.size()) break;
+    state->reorder(orders[step]);
+    std::vector<Sequence> moved;
+    for (const std::size_t row : orders[step]) {
+      moved.push_back(prefixes[row]);
+      moved.back().push_back(next);
+      next = next % 17 + 3;
+    }
+    prefixes = std::move(moved);
+  }
+}
+
+/// The cache begins with room for 256 tokens, and a search that needs more reads its prefixes
+/// again.
+TEST_F(Llama, TheCacheGrows) {
+  const TinyTransformer reference = tiny({.vocabulary = 12, .context = 200});
+  const LlamaModel model = open(reference, {.sequences = 12});
+  const Sequence prompt(20, 5);
+  const auto beam =
+      stochastic_beam_search(model, prompt, 12, Stream{.seed = 2},
+                             {.max_length = 90, .filter = {.logit_bias = kNeverEnds}});
+  ASSERT_EQ(beam.sequences.size(), 12U);
+  for (const PerturbedHypothesis& y : beam.sequences) {
+    EXPECT_EQ(y.tokens.size(), 90U);
+    EXPECT_NEAR(y.log_prob, log_prob(reference, prompt, y, reference.end_token()), 1e-4);
+  }
+}
+
+TEST_F(Llama, FoundSequencesHaveTheirLogProbability) {
+  const TinyTransformer reference = tiny({.vocabulary = 30});
+  const LlamaModel model = open(reference);
+  const Sequence prompt = model.encode("hello");
+  EXPECT_EQ(model.decode(prompt), "hello");
+  const SearchOptions options{.max_length = 12};
+  const StochasticBeam beam = stochastic_beam_search(model, prompt, 40, Stream{.seed = 3}, options);
+  ASSERT_EQ(beam.sequences.size(), 40U);
+  for (const auto& y : beam.sequences) {
+    EXPECT_NEAR(y.log_prob, log_prob(reference, prompt, y), 1e-4);
+  }
+  for (const auto& y : beam_search(model, prompt, 5, options)) {
+    EXPECT_NEAR(y.log_prob, log_prob(reference, prompt, y), 1e-4);
+  }
+  for (const auto& y : ancestral_samples(model, prompt, 100, Stream{.seed = 4}, options)) {
+    EXPECT_NEAR(y.log_prob, log_prob(reference, prompt, y), 1e-4);
+  }
+  const Sequence scored = model.encode("world");
+  const auto scores = score_sequences(model, {&scored, 1});
+  double sum = 0;
+  for (const TokenScore& score : scores[0]) sum += score.log_prob;
+  EXPECT_NEAR(sum, log_prob(reference, {}, {scored, true, 0}), 1e-4);
+}
+
+/// What stochastic_beam.hpp promises, of which llama.cpp's own defaults keep only the rough part.
+TEST_F(Llama, ASmallerBeamBeginsALargerOneAndTheUniqueSampler) {
+  const LlamaModel model = open(tiny({.vocabulary = 200, .layers = 3}), {.sequences = 256});
+  const SearchOptions options{.max_length = 10};
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const Sequence prompt = model.encode("someprompt");
+    const auto most = stochastic_beam_search(model, prompt, 200, Stream{seed}, options);
+    for (const std::size_t k : {1, 2, 13, 64}) {
+      const auto beam = stochastic_beam_search(model, prompt, k, Stream{seed}, options);
+      for (std::size_t i = 0; i < k; ++i) {
+        EXPECT_EQ(beam.sequences[i].tokens, most.sequences[i].tokens) << seed << ' ' << k;
+        EXPECT_NEAR(beam.sequences[i].log_prob, most.sequences[i].log_prob, 2e-5);
+        EXPECT_NEAR(beam.sequences[i].perturbed, most.sequences[i].perturbed, 2e-5);
+      }
+      EXPECT_NEAR(beam.threshold, most.sequences[k].perturbed, 2e-5);
+    }
+    UniqueSampler unique(model, prompt, Stream{seed}, options);
+    for (std::size_t i = 0; i < 20; ++i) {
+      EXPECT_EQ(unique.next()->tokens, most.sequences[i].tokens) << seed << ' ' << i;
+    }
+  }
+}
+
+TEST_F(Llama, OrderedSamplesHaveTheLawOfDrawingWithoutReplacement) {
+  const TinyTransformer reference = tiny({.vocabulary = 5});
+  const LlamaModel model = open(reference, {.sequences = 256});
+  // All sequences of at most two tokens, from the reference.
+  std::vector<Hypothesis> leaves;
+  std::vector<double> p;
+  const auto add = [&](const Sequence& tokens, bool finished) {
+    leaves.push_back({tokens, finished, 0});
+    p.push_back(std::exp(log_prob(reference, {}, leaves.back())));
+  };
+  add({}, true);
+  for (const Token a : {0, 1, 3, 4}) {
+    add({a}, true);
+    for (const Token b : {0, 1, 3, 4}) add({a, b}, false);
+  }
+  EXPECT_NEAR(std::accumulate(p.begin(), p.end(), 0.0), 1, 1e-12);
+  constexpr std::size_t kSamples = 20000;
+  const std::vector<Sequence> prompts(kSamples);
+  std::vector<OrderedSample> samples;
+  for (const StochasticBeam& beam :
+       stochastic_beam_search(model, prompts, 2, Stream{.seed = 5}, {.max_length = 2})) {
+    OrderedSample& sample = samples.emplace_back();
+    sample.threshold = beam.threshold;
+    for (const PerturbedHypothesis& y : beam.sequences) {
+      const auto found = std::find_if(leaves.begin(), leaves.end(), [&](const Hypothesis& leaf) {
+        return leaf.tokens == y.tokens && leaf.finished == y.finished;
+      });
+      sample.indices.push_back(static_cast<std::size_t>(found - leaves.begin()));
+      sample.perturbed.push_back(y.perturbed);
+    }
+  }
+  const OrderedSampleTest test = test_ordered_samples(p, samples);
+  EXPECT_GT(test.tuples, 1e-6);
+  EXPECT_GT(test.gumbels, 1e-6);
+}
+
+TEST_F(Llama, SearchesFromSeveralThreads) {
+  const LlamaModel model = open(tiny({.vocabulary = 30}));
+  const SearchOptions options{.max_length = 8};
+  SearchOptions threads = options;
+  threads.threads = 3;
+  const auto one = ancestral_samples(model, {}, 300, Stream{.seed = 6}, options);
+  const auto three = ancestral_samples(model, {}, 300, Stream{.seed = 6}, threads);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].tokens, three[i].tokens);
+}
+
+TEST_F(Llama, AStartTokenOfTheCallers) {
+  TinyTransformer reference = tiny({.vocabulary = 30});
+  const LlamaModel model = open(reference, {.start_token = 7});
+  const Sequence prefix{4};
+  const auto got = next_log_probs(model, prefix);
+  const auto expected = log_probs(reference, prefix);
+  double most = 0;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    most = std::max(most, std::abs(got[i] - expected[i]));
+  EXPECT_GT(most, 0.01);
+}
+
+TEST_F(Llama, TheFastCacheIsClose) {
+  const TinyTransformer reference = tiny({.vocabulary = 30});
+  const LlamaModel model = open(reference, {.batch_invariant = false});
+  const Sequence prefix{4, 5, 6, 7};
+  const auto got = next_log_probs(model, prefix);
+  const auto expected = log_probs(reference, prefix);
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 0.02);
+}
+
+// ---- what can be wrong ----
+
+TEST_F(Llama, FilesThatAreNoModels) {
+  const std::string path = (folder_.path() / "x.gguf").string();
+  EXPECT_THAT(message_of<IoError>([&] { LlamaModel model(path); }), HasSubstr(path));
+  write_file(path, "ggml, of old");
+  EXPECT_THAT(message_of<DataError>([&] { LlamaModel model(path); }),
+              HasSubstr("expected a GGUF file, which begins with \"GGUF\""));
+  write_gguf(tiny(), path);
+  const std::string whole = read_file(path);
+  for (const std::size_t size :
+       {std::size_t{4}, std::size_t{30}, std::size_t{400}, whole.size() / 2, whole.size() - 32}) {
+    write_file(path, whole.substr(0, size));
+    const std::string message = message_of<DataError>([&] { LlamaModel model(path); });
+    EXPECT_THAT(message, HasSubstr(path + ": llama.cpp: ")) << size;
+    EXPECT_GT(message.size(), path.size() + 20) << message;
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+  }
+}
+
+TEST_F(Llama, AnEncoder) {
+  const std::string path = (folder_.path() / "bert.gguf").string();
+  write_encoder(path);
+  EXPECT_EQ(message_of<DataError>([&] { LlamaModel model(path); }),
+            path + ": an encoder, which says nothing of a next token");
+}
+
+TEST_F(Llama, PrefixesThatDoNotFit) {
+  const LlamaModel model = open(tiny(), {.sequences = 3});
+  EXPECT_THAT(message_of<InvalidArgument>(
+                  [&] { ancestral_samples(model, Sequence(64, 4), 1, Stream{.seed = 1}); }),
+              HasSubstr("prompt: expected, with what follows it, at most 64 tokens (the model's "
+                        "context), got 65"));
+  EXPECT_THAT(
+      message_of<InvalidArgument>([&] { stochastic_beam_search(model, {}, 4, Stream{.seed = 1}); }),
+      HasSubstr("k: expected 1..3 (prefixes that the model can hold), got 4"));
+  EXPECT_THAT(message_of<InvalidArgument>([&] { beam_search(model, {}, 4); }), HasSubstr("k: "));
+  // More samples than that are drawn batch by batch.
+  EXPECT_EQ(ancestral_samples(model, {}, 10, Stream{.seed = 1}, {.max_length = 5}).size(), 10U);
+}
+
+TEST_F(Llama, OptionsOutOfRange) {
+  const std::string path = (folder_.path() / "model.gguf").string();
+  write_gguf(tiny(), path);
+  EXPECT_THAT(message_of<InvalidArgument>([&] { LlamaModel model(path, {.sequences = 257}); }),
+              HasSubstr("sequences: expected 1..256, got 257"));
+  EXPECT_THAT(message_of<InvalidArgument>([&] { LlamaModel model(path, {.threads = 0}); }),
+              HasSubstr("threads"));
+  EXPECT_THAT(message_of<InvalidArgument>([&] { LlamaModel model(path, {.start_token = 6}); }),
+              HasSubstr("start_token: expected 0..5 (tokens), got 6"));
+}
+
+}  // namespace
+}  // namespace partita::testing
