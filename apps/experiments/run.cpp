@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +13,12 @@
 #include "partita/base/parallel.hpp"
 
 namespace partita::app {
+namespace {
+
+constexpr int kKeptBlock = 32 << 20;  // the largest that malloc does not ask the kernel for
+constexpr int kKeptMemory = 1 << 30;
+
+}  // namespace
 
 RunOptions RunOptions::named(const std::string& name) const {
   RunOptions out = *this;
@@ -35,6 +42,10 @@ void SharedProgress::one_more() {
 }
 
 void use_threads(int threads) {
+#ifdef __GLIBC__
+  ::mallopt(M_MMAP_THRESHOLD, kKeptBlock);
+  ::mallopt(M_TRIM_THRESHOLD, kKeptMemory);
+#endif
   at::set_num_threads(threads);
   using SetThreads = void (*)(int);
   if (auto* const set = reinterpret_cast<SetThreads>(  // NOLINT: what dlsym is for

@@ -103,17 +103,24 @@ TEST_F(Seqgan, OraclesJsonAndReport) {
       json_of(oracle({"--seed", "3", "--report", path("page.html"), "--log", path("log")}));
   EXPECT_THAT(keys(json),
               ElementsAre("vocabulary", "sequences", "length", "methods", "mle_least_oracle_nll",
-                          "temperatures", "phases", "report", "seed"));
-  EXPECT_THAT(names(json["methods"]), ElementsAre("oracle", "random", "MLE", "scheduled sampling",
-                                                  StartsWith("MLE, temperature "), "SeqGAN"));
+                          "temperatures", "equally_diverse", "phases", "report", "seed"));
+  EXPECT_THAT(names(json["methods"]),
+              ElementsAre("oracle", "random", "MLE", "scheduled sampling", "SeqGAN"));
   for (const Json& method : json["methods"]) {
     EXPECT_THAT(keys(method),
                 ElementsAre("name", "oracle_nll", "oracle_nll_error", "held_out_nll", "distinct"));
   }
   EXPECT_LT(json["methods"][0]["oracle_nll"], json["methods"][2]["oracle_nll"]);
   EXPECT_LT(json["methods"][2]["oracle_nll"], json["methods"][1]["oracle_nll"]);
-  ASSERT_EQ(json["temperatures"].size(), 16U);
-  EXPECT_GT(json["temperatures"][0]["oracle_nll"], json["temperatures"][15]["oracle_nll"]);
+  ASSERT_EQ(json["temperatures"].size(), 3U * 13);
+  for (std::size_t generator = 0; generator < 3; ++generator) {  // from 1.2 to 0.6
+    const auto at = [&](std::size_t i) { return json["temperatures"][13 * generator + i]; };
+    EXPECT_EQ(at(0)["name"], json["methods"][generator + 2]["name"]);
+    EXPECT_EQ(at(4)["temperature"], 1.0);
+    EXPECT_EQ(at(4)["oracle_nll"], json["methods"][generator + 2]["oracle_nll"]);
+    EXPECT_GT(at(0)["oracle_nll"], at(12)["oracle_nll"]);
+  }
+  EXPECT_EQ(json["equally_diverse"]["generators"].size(), 3U);
   EXPECT_THAT(names(json["phases"]), ElementsAre("MLE", "scheduled", "discriminator", "SeqGAN"));
 
   const std::string page = read_file(path("page.html"));
@@ -124,8 +131,8 @@ TEST_F(Seqgan, OraclesJsonAndReport) {
   EXPECT_EQ(problems_of_page(path("page.html")), "");
   const std::string line = read_file(path("log.SeqGAN"));
   const Json entry = Json::parse(line.substr(0, line.find('\n')));
-  EXPECT_THAT(keys(entry), ElementsAre("step", "seconds", "reward", "discriminator", "oracle_nll",
-                                       "oracle_held_out_nll", "distinct"));
+  EXPECT_THAT(keys(entry), ElementsAre("step", "seconds", "reward", "discriminator", "held_out_nll",
+                                       "oracle_nll", "distinct"));
 }
 
 TEST_F(Seqgan, TextWritesAModelThatGenerateReads) {

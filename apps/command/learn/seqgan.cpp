@@ -21,9 +21,22 @@
 namespace partita::app {
 namespace {
 
-enum class Preset : std::uint8_t { small, paper };
+enum class Preset : std::uint8_t { small, paper_lite, paper };
 
-constexpr auto kPresets = names<Preset>({{"small", Preset::small}, {"paper", Preset::paper}});
+constexpr auto kPresets = names<Preset>(
+    {{"small", Preset::small}, {"paper-lite", Preset::paper_lite}, {"paper", Preset::paper}});
+
+SeqganOptions options_of(Preset preset) {
+  switch (preset) {
+    case Preset::paper_lite:
+      return seqgan_paper_lite_preset();
+    case Preset::paper:
+      return seqgan_paper_preset();
+    case Preset::small:
+      break;
+  }
+  return {};
+}
 
 /// "3:100": 100 filters of width 3.
 SeqganFilters filters_from(const std::string& text) {
@@ -123,14 +136,22 @@ void add_training(SeqganCommand& command) {
       &O::filters);
   command.count("--features", &O::features, "numbers that stand for a token in the discriminator");
   command.share("--dropout", &O::dropout, "of the discriminator", "[0, 1)");
+  command.choice("--highway", &O::highway, kSeqganHighways,
+                 "initial weights of its highway layer: normal, with deviation 0.1, or glorot");
+  command
+      .add("--gate-bias", &O::gate_bias,
+           fmt::format("initial bias of the highway's gate ({})", O{}.gate_bias), "X")
+      ->check(number("(-inf, inf)"));
+  command.choice("--d-columns", &O::columns, kSeqganColumns,
+                 "of its last layer: one, or two with a softmax, of which --penalty counts half");
   command.count("--batch", &O::batch, "sequences per step", 2);
   command
       .add("--mle-epochs", &O::mle_epochs,
            fmt::format("passes of maximum likelihood ({})", command.options->mle_epochs), "N")
       ->check(number("(0, inf)"));
   command.count("--patience", &O::patience,
-                "end maximum likelihood after N passes without a better held-out NLL, and keep "
-                "the best; 0: all passes",
+                "end each phase of a generator after N measurements without a better held-out "
+                "NLL, and keep the best; 0: none ends early",
                 0);
   command.rate("--mle-rate", &O::mle_rate, "Adam's for it");
   command.share("--final-rate", &O::final_rate,
@@ -175,8 +196,7 @@ SeqganOptions asked(const SeqganCommand& command, const SeqganOptions& defaults)
 }
 
 void run_oracle(const SeqganCommand& command) {
-  const SeqganOptions options =
-      asked(command, command.preset == Preset::paper ? seqgan_paper_preset() : SeqganOptions{});
+  const SeqganOptions options = asked(command, options_of(command.preset));
   const SeqganOracleResult result = run_seqgan_oracle(options, meters());
   if (!command.report.empty())
     write_file(command.report, seqgan_report(result, options, command_line()));
@@ -194,7 +214,8 @@ void add_oracle(CLI::App& seqgan) {
       seqgan, "oracle",
       "Learn from a random LSTM's sequences: random, MLE, scheduled sampling, SeqGAN");
   add_choice(command->app(), "--preset", command->preset, kPresets,
-             "small, or paper: the setting of Yu et al. (2017), for a day or a GPU (small)");
+             "small; paper: as the code of Yu et al. (2017), for days or a GPU; or paper-lite: "
+             "the same with a small discriminator, for an hour or two (small)");
   command->count("--vocabulary", &O::vocabulary, "tokens", 2);
   command->count("--length", &O::length, "tokens per sequence", 2);
   command->count("--sequences", &O::sequences, "sequences to learn from, and as many held out");
@@ -208,9 +229,9 @@ void add_oracle(CLI::App& seqgan) {
       "\n"
       "Quality is the NLL under the oracle of what a generator draws, diversity the NLL of "
       "held-out "
-      "oracle\ndata under the generator, both in nats per token. Published for --preset paper: "
-      "random "
-      "10.31, MLE 9.04,\nscheduled sampling 8.89, SeqGAN 8.74.");
+      "oracle\ndata under the generator, both in nats per token, at temperatures from 1.2 to 0.6. "
+      "Published for\n--preset paper: random 10.31, MLE 9.04, scheduled sampling 8.89, SeqGAN "
+      "8.74.");
   command->app().callback([command] { run_oracle(*command); });
 }
 

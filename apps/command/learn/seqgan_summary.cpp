@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
+#include "apps/experiments/seqgan/comparison.hpp"
 #include "apps/report/numbers.hpp"
 
 namespace partita::app {
@@ -21,16 +23,39 @@ Json phases_json(const std::vector<SeqganPhase>& phases) {
   return out;
 }
 
+Json quality_json(const SeqganQuality& q) {
+  return {{"name", q.name},
+          {"oracle_nll", q.oracle_nll},
+          {"oracle_nll_error", q.oracle_nll_error},
+          {"held_out_nll", q.held_out_nll},
+          {"distinct", q.distinct}};
+}
+
 Json quality_json(const std::vector<SeqganQuality>& all) {
   Json out = Json::array();
-  for (const SeqganQuality& q : all) {
-    out.push_back({{"name", q.name},
-                   {"oracle_nll", q.oracle_nll},
-                   {"oracle_nll_error", q.oracle_nll_error},
-                   {"held_out_nll", q.held_out_nll},
-                   {"distinct", q.distinct}});
+  for (const SeqganQuality& q : all) out.push_back(quality_json(q));
+  return out;
+}
+
+Json temperatures_json(const std::vector<SeqganSweep>& sweeps) {
+  Json out = Json::array();
+  for (const SeqganSweep& sweep : sweeps) {
+    for (std::size_t i = 0; i < sweep.quality.size(); ++i) {
+      Json point = quality_json(sweep.quality[i]);
+      point["temperature"] = sweep.temperatures[i];
+      out.push_back(std::move(point));
+    }
   }
   return out;
+}
+
+Json comparison_json(const SeqganComparison& comparison) {
+  Json generators = Json::array();
+  for (const auto& [name, nll, error] : comparison.generators) {
+    generators.push_back({{"name", name}, {"oracle_nll", nll}, {"oracle_nll_error", error}});
+  }
+  return {{"held_out_nll", {comparison.from, comparison.to}},
+          {"generators", std::move(generators)}};
 }
 
 double least(const SeqganCurve& curve) {
@@ -46,7 +71,8 @@ Json summary_json(const SeqganOracleResult& result, const SeqganOptions& options
           {"length", options.length},
           {"methods", quality_json(result.quality)},
           {"mle_least_oracle_nll", least(curve_of(result.phases.front(), "oracle_nll"))},
-          {"temperatures", quality_json(result.temperatures)},
+          {"temperatures", temperatures_json(result.sweeps)},
+          {"equally_diverse", comparison_json(compare(result.sweeps))},
           {"phases", phases_json(result.phases)},
           {"report", report},
           {"seed", options.seed}};
@@ -59,6 +85,7 @@ std::string summary_text(const SeqganOracleResult& result) {
     out += fmt::format("{:<24} {:>22} {:>14.4f} {:>10.4f}\n", q.name,
                        with_error(q.oracle_nll, q.oracle_nll_error), q.held_out_nll, q.distinct);
   }
+  out += in_words(compare(result.sweeps)) + '\n';
   for (const SeqganPhase& phase : result.phases) {
     out += fmt::format("{}: {} in {:.1f} s\n", phase.name, counted(phase.steps, "step"),
                        phase.seconds);

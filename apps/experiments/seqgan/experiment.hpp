@@ -20,10 +20,13 @@ inline constexpr auto kSeqganRewards = names<SeqganReward>(
     {{"probability", SeqganReward::probability}, {"log-odds", SeqganReward::log_odds}});
 
 /// What the policy gradient subtracts; whether the generator's loss is its sequences' mean or sum;
-/// and whether the discriminator's batches hold as many real sequences as generated ones.
+/// whether the discriminator's batches hold as many real sequences as generated ones; how its
+/// highway begins; and whether its last layer has one column or the two of a softmax.
 enum class SeqganBaseline : std::uint8_t { leave_one_out, none };
 enum class SeqganLoss : std::uint8_t { mean, sum };
 enum class SeqganBatches : std::uint8_t { balanced, mixed };
+enum class SeqganHighway : std::uint8_t { normal, glorot };
+enum class SeqganColumns : std::uint8_t { one, two };
 
 inline constexpr auto kSeqganBaselines = names<SeqganBaseline>(
     {{"leave-one-out", SeqganBaseline::leave_one_out}, {"none", SeqganBaseline::none}});
@@ -31,6 +34,10 @@ inline constexpr auto kSeqganLosses =
     names<SeqganLoss>({{"mean", SeqganLoss::mean}, {"sum", SeqganLoss::sum}});
 inline constexpr auto kSeqganBatches =
     names<SeqganBatches>({{"balanced", SeqganBatches::balanced}, {"mixed", SeqganBatches::mixed}});
+inline constexpr auto kSeqganHighways =
+    names<SeqganHighway>({{"normal", SeqganHighway::normal}, {"glorot", SeqganHighway::glorot}});
+inline constexpr auto kSeqganColumns =
+    names<SeqganColumns>({{"one", SeqganColumns::one}, {"two", SeqganColumns::two}});
 
 /// Convolutions of the discriminator: `count` filters over `width` tokens.
 struct SeqganFilters {
@@ -50,10 +57,13 @@ struct SeqganOptions {
   std::vector<SeqganFilters> filters = {{1, 32}, {2, 32}, {3, 32}, {4, 32}, {5, 32}};
   std::int64_t features = 32;
   double dropout = 0.25;
+  SeqganHighway highway = SeqganHighway::normal;
+  double gate_bias = -2;
+  SeqganColumns columns = SeqganColumns::one;
   // Training.
   std::int64_t batch = 64;
-  double mle_epochs = 40;
-  std::uint64_t patience = 5;
+  double mle_epochs = 25;
+  std::uint64_t patience = 0;  // of each of the learners
   double mle_rate = 1e-2;
   double final_teacher = 0.9;  // oracle: scheduled sampling's
   std::uint64_t pretraining = 30;
@@ -85,6 +95,8 @@ struct SeqganOptions {
 
 /// The settings of Yu et al. (2017) and their code.
 SeqganOptions seqgan_paper_preset();
+/// The same with the small discriminator and sets of 2,000 sequences: an hour or two on two cores.
+SeqganOptions seqgan_paper_lite_preset();
 /// Defaults for words.
 SeqganOptions seqgan_text_defaults();
 
@@ -114,9 +126,17 @@ struct SeqganQuality {
   double distinct = 0;          // share of the samples that differ from all before them
 };
 
+/// A generator at falling temperatures of its softmax: Caccia, Caccia, Fedus, Larochelle, Pineau,
+/// Charlin (2020), "Language GANs falling short", which trade diversity for quality.
+struct SeqganSweep {
+  std::string name;
+  std::vector<double> temperatures = {};
+  std::vector<SeqganQuality> quality = {};  // as many
+};
+
 struct SeqganOracleResult {
-  std::vector<SeqganQuality> quality = {};       // oracle, random, MLE, ... SeqGAN
-  std::vector<SeqganQuality> temperatures = {};  // MLE's, descending
+  std::vector<SeqganQuality> quality = {};  // oracle, random, MLE, scheduled sampling, SeqGAN
+  std::vector<SeqganSweep> sweeps = {};     // of the three generators
   std::vector<SeqganPhase> phases = {};
 };
 
@@ -124,7 +144,7 @@ struct SeqganOracleResult {
 SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options, const Phases& phases = {});
 
 struct SeqganTextQuality {
-  std::string name;
+  std::string name = {};
   double held_out_nll = 0;  // nats per token
   double distinct = 0;
   double in_corpus = 0;  // share of the samples that are lines of the corpus

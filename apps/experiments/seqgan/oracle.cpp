@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <limits>
 #include <memory>
 
 #include "apps/experiments/device.hpp"
@@ -16,8 +15,10 @@ namespace {
 
 using seqgan::TokenPolicy;
 
-constexpr double kLeastTemperature = 0.7;
-constexpr double kTemperatureStep = 0.02;
+/// Temperatures of a sweep, in hundredths.
+constexpr int kHighest = 120;
+constexpr int kLowest = 60;
+constexpr int kStep = 5;
 
 class OracleExperiment {
  public:
@@ -36,26 +37,27 @@ class OracleExperiment {
     result.quality.push_back(quality("oracle", *oracle_));
     result.quality.push_back(random());
 
-    const auto mle_network = network();
-    const auto mle = policy(mle_network);
-    result.phases.push_back(phases_.maximum_likelihood("MLE", mle, 1, evaluation(*mle)));
-    result.quality.push_back(quality("MLE", *mle));
-    for (double t = 1; t > kLeastTemperature - kTemperatureStep / 2; t -= kTemperatureStep) {
-      result.temperatures.push_back(
-          quality(fmt::format("MLE, temperature {:.2f}", t), *policy(mle_network, t)));
-    }
+    const auto generator_network = network();
+    const auto generator = policy(generator_network);
+    const auto measure = [&](const std::string& name, const auto& trained) {
+      result.quality.push_back(quality(name, *policy(trained)));
+      result.sweeps.push_back(sweep(name, trained));
+    };
+    const auto drawn = [this](const TokenPolicy& of) { return [&] { return values(of); }; };
+    result.phases.push_back(phases_.maximum_likelihood("MLE", generator, 1, drawn(*generator)));
+    measure("MLE", generator_network);
 
-    const auto scheduled = policy(network());
-    result.phases.push_back(phases_.maximum_likelihood(
-        "scheduled", scheduled, options_.final_teacher, evaluation(*scheduled)));
-    result.quality.push_back(quality("scheduled sampling", *scheduled));
+    const auto scheduled_network = network();
+    const auto scheduled = policy(scheduled_network);
+    result.phases.push_back(phases_.maximum_likelihood("scheduled", scheduled,
+                                                       options_.final_teacher, drawn(*scheduled)));
+    measure("scheduled sampling", scheduled_network);
 
-    for (SeqganPhase& phase :
-         phases_.adversarial(mle, policy(network()), options_.vocabulary, evaluation(*mle))) {
+    for (SeqganPhase& phase : phases_.adversarial(generator, policy(network()), options_.vocabulary,
+                                                  drawn(*generator))) {
       result.phases.push_back(std::move(phase));
     }
-    result.quality.push_back(quality("SeqGAN", *mle));
-    add_tuned_temperature(result);
+    measure("SeqGAN", generator_network);
     return result;
   }
 
@@ -126,27 +128,23 @@ class OracleExperiment {
             distinct_share(sequences)};
   }
 
-  training::Evaluate evaluation(const TokenPolicy& policy) const {
-    return [this, &policy]() -> training::Values {
-      const SeqganQuality q = quality("", policy);
-      return {{"oracle_nll", q.oracle_nll},
-              {"oracle_held_out_nll", q.held_out_nll},
-              {"distinct", q.distinct}};
-    };
-  }
-
-  /// The highest temperature at which MLE's samples are as good as SeqGAN's, before SeqGAN.
-  static void add_tuned_temperature(SeqganOracleResult& result) {
-    const double reached = result.quality.back().oracle_nll;
-    for (const SeqganQuality& tempered : result.temperatures) {
-      if (tempered.oracle_nll > reached) continue;
-      result.quality.insert(result.quality.end() - 1, tempered);
-      return;
+  SeqganSweep sweep(const std::string& name,
+                    const std::shared_ptr<language::LstmLanguageModel>& network) const {
+    SeqganSweep swept{name};
+    for (int hundredths = kHighest; hundredths >= kLowest; hundredths -= kStep) {
+      swept.temperatures.push_back(hundredths / 100.0);
+      swept.quality.push_back(quality(name, *policy(network, swept.temperatures.back())));
     }
-    result.quality.insert(result.quality.end() - 1, result.temperatures.back());
+    return swept;
   }
 
-  static constexpr std::int64_t kBlock = 256;
+  /// What is measured as a generator learns, besides the NLL of held-out data.
+  training::Values values(const TokenPolicy& policy) const {
+    const Tensor sequences = drawn(policy);
+    return {{"oracle_nll", oracle_nll(sequences).value}, {"distinct", distinct_share(sequences)}};
+  }
+
+  static constexpr std::int64_t kBlock = 64;
 
   const SeqganOptions& options_;
   at::Device device_;
@@ -161,45 +159,6 @@ class OracleExperiment {
 SeqganOracleResult run_seqgan_oracle(const SeqganOptions& options, const Phases& phases) {
   use_threads(options.threads);
   return OracleExperiment(options, phases).run();
-}
-
-SeqganOptions seqgan_paper_preset() {
-  SeqganOptions paper;
-  paper.vocabulary = 5000;
-  paper.sequences = 10'000;
-  paper.filters = {{1, 100}, {2, 200}, {3, 200}, {4, 200},  {5, 200},  {6, 100},
-                   {7, 100}, {8, 100}, {9, 100}, {10, 100}, {15, 160}, {20, 160}};
-  paper.features = 64;
-  paper.mle_epochs = 120;
-  paper.patience = 0;
-  paper.pretraining = 50;
-  paper.iterations = 200;
-  paper.final_teacher = 0.76;  // falls by 0.002 in each of 120 passes
-  paper.reward = SeqganReward::probability;
-  paper.rollouts = 16;
-  paper.g_steps = 1;
-  paper.d_steps = 5;
-  paper.d_epochs = 3;
-  paper.negatives = 10'000;
-  paper.g_rate = 1e-2;
-  paper.d_rate = 1e-4;
-  // In that code the delayed copy's update comes after its graph is built, and has no effect.
-  paper.update_rate = 0;
-  paper.final_rate = 1;
-  paper.baseline = SeqganBaseline::none;
-  paper.loss = SeqganLoss::sum;
-  paper.d_batches = SeqganBatches::mixed;
-  paper.d_clip_norm = std::numeric_limits<double>::infinity();
-  paper.samples = 10'000;
-  return paper;
-}
-
-SeqganOptions seqgan_text_defaults() {
-  SeqganOptions text;
-  text.length = 16;
-  text.hidden = 128;
-  text.mle_epochs = 10;
-  return text;
 }
 
 }  // namespace partita::app

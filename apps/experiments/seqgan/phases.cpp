@@ -81,6 +81,9 @@ training::RunFiles SeqganPhases::files(const std::string& name, bool discriminat
         .add("filters", filters_text(options_.filters))
         .add("features", options_.features)
         .add("dropout", options_.dropout)
+        .add("highway", name_of(kSeqganHighways, options_.highway))
+        .add("gate bias", options_.gate_bias)
+        .add("columns", name_of(kSeqganColumns, options_.columns))
         .add("pretraining", options_.pretraining)
         .add("held-out lines", training::digest(held_out_));
   }
@@ -101,7 +104,7 @@ SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Poli
                  .learning_rate = options_.mle_rate,
                  .final_rate = options_.final_rate,
                  .clip_norm = options_.clip_norm,
-                 .patience = final_teacher < 1 ? 0 : options_.patience,
+                 .patience = options_.patience,
                  .final_teacher = final_teacher},
                 files(name, /*discriminator=*/false), evaluate, begin(phases_, name)));
 }
@@ -113,7 +116,12 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
       seqgan::SequenceDiscriminatorOptions{.vocabulary = vocabulary,
                                            .features = options_.features,
                                            .filters = filters_of(options_),
-                                           .dropout = options_.dropout},
+                                           .dropout = options_.dropout,
+                                           .highway = options_.highway == SeqganHighway::glorot
+                                                          ? seqgan::HighwayWeights::glorot
+                                                          : seqgan::HighwayWeights::normal,
+                                           .gate_bias = options_.gate_bias,
+                                           .two_columns = options_.columns == SeqganColumns::two},
       seqgan_stream(options_, SeqganDraw::discriminator));
   discriminator->to(real_.device());
   seqgan::SeqGan gan(
@@ -144,11 +152,18 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
                                          begin(phases_, name))));
   }
   const std::string name = "SeqGAN";
+  const auto values = [&]() -> training::Values {
+    training::Values all = {{"held_out_nll", seqgan::nll_of(*generator, held_out_)}};
+    const training::Values more = evaluate();
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
   phases.push_back(phase_of(name, gan.train({.steps = options_.iterations,
                                              .log_every = options_.evaluate_every,
                                              .evaluate_every = options_.evaluate_every,
+                                             .patience = options_.patience,
                                              .files = files(name, /*discriminator=*/true)},
-                                            evaluate, begin(phases_, name))));
+                                            values, begin(phases_, name))));
   return phases;
 }
 

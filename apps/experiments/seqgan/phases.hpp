@@ -34,8 +34,11 @@ class SeqganPhases {
 
   SeqganPhases(const SeqganOptions& options, Tensor real, Tensor held_out, const Phases& phases);
 
+  // Every phase of a generator measures held_out_nll, and what `evaluate` adds; with --patience it
+  // stops early by it, and is then at its best.
+
   /// @param name the phase's, also in the names of files.
-  /// @param final_teacher below 1: scheduled sampling to the end; else early stopping.
+  /// @param final_teacher below 1: scheduled sampling.
   SeqganPhase maximum_likelihood(const std::string& name, const Policy& policy,
                                  double final_teacher, const training::Evaluate& evaluate) const;
 

@@ -1,5 +1,4 @@
 #include "apps/experiments/seqgan/report.hpp"
-#include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -9,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "apps/experiments/seqgan/comparison.hpp"
 #include "apps/report/figure.hpp"
+#include "apps/report/numbers.hpp"
 #include "apps/report/page.hpp"
 
 namespace partita::app {
@@ -75,28 +76,29 @@ void add_diversity(Page& page, const SeqganOracleResult& result) {
   page.paragraph(
       "A generator can draw better sequences by drawing fewer kinds of them. What it leaves out "
       "shows in the NLL that it gives to held-out data of the oracle. Lower is better on both "
-      "axes. The line is maximum likelihood at temperatures from 1 down to 0.7: a method has "
-      "learned more than to be cautious where it stands below the line.");
-  Series tempered{.name = "MLE at falling temperature"};
-  for (const SeqganQuality& q : result.temperatures) {
-    tempered.x.push_back(q.held_out_nll);
-    tempered.y.push_back(q.oracle_nll);
-  }
+      "axes. Each generator is drawn at temperatures from 1.2 down to 0.6: one "
+      "is better than another where its curve is below (Caccia et al. 2020, “Language GANs "
+      "falling short”).");
+  page.paragraph(in_words(compare(result.sweeps)));
   Figure plane{.title = "NLL under the oracle against NLL of held-out data",
                .x = {.label = "NLL of held-out oracle data (diversity)"},
                .y = {.label = "NLL under the oracle (quality)"},
-               .series = {std::move(tempered)}};
-  for (const char* name : {"scheduled sampling", "SeqGAN"}) {
-    const SeqganQuality& q = quality_of(result, name);
-    plane.series.push_back(
-        {.name = name, .x = {q.held_out_nll}, .y = {q.oracle_nll}, .mark = Mark::points});
+               .width = 640};
+  for (const SeqganSweep& sweep : result.sweeps) {
+    Series swept{.name = sweep.name, .mark = Mark::line_and_points};
+    for (const SeqganQuality& q : sweep.quality) {
+      swept.x.push_back(q.held_out_nll);
+      swept.y.push_back(q.oracle_nll);
+    }
+    plane.series.push_back(std::move(swept));
   }
-  std::vector<CaptionedFigure> figures = {{to_svg(plane), "Each method at its end."}};
+  std::vector<CaptionedFigure> figures = {
+      {to_svg(plane), "Each generator at temperatures from 1.2 (upper end) to 0.6.", true}};
   if (const SeqganPhase* gan = find_phase(result.phases, "SeqGAN")) {
     Figure diversity{.title = "NLL of held-out oracle data in adversarial training",
                      .x = {.label = "iterations"},
                      .y = {.label = "NLL of held-out oracle data"},
-                     .series = {series_of(*gan, "oracle_held_out_nll", "SeqGAN")}};
+                     .series = {series_of(*gan, "held_out_nll", "SeqGAN")}};
     diversity.series.push_back(
         level("MLE", quality_of(result, "MLE").held_out_nll, diversity.series.front()));
     figures.push_back({to_svg(diversity), "What quality costs as SeqGAN trains."});
@@ -151,8 +153,7 @@ void add_oracle_table(Page& page, const SeqganOracleResult& result, const Seqgan
   page.table(table);
   page.paragraph(fmt::format(
       "From {} sequences each; the error is that of the mean over them. Distinct: the share of "
-      "sequences that differ from all before them. The oracle's own row is the best possible. "
-      "The tempered MLE is the one whose samples come to be as good as SeqGAN's.",
+      "sequences that differ from all before them. The oracle's own row is the best possible.",
       grouped(static_cast<std::uint64_t>(options.samples))));
   page.paragraph(
       "Published for a vocabulary of 5,000 (another oracle of the same distribution, whose values "

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "partita/base/error.hpp"
@@ -14,7 +14,6 @@ namespace partita::seqgan {
 namespace {
 
 constexpr double kDeviation = 0.1;
-constexpr double kGateBias = -2;
 
 /// Sequences that log_odds() reads at a time, so that their features stay in a cache.
 constexpr std::int64_t kScoredAtOnce = 256;
@@ -28,6 +27,7 @@ SequenceDiscriminator::SequenceDiscriminator(const SequenceDiscriminatorOptions&
   check_at_least("features", options.features, 1);
   check_at_least("filters", options.filters.size(), 1);
   check_in("dropout", options.dropout, "[0, 1)");
+  check_in("gate_bias", options.gate_bias, "(-inf, inf)");
   if (options.vocabulary > 0) {
     embedding_ = register_parameter(
         "embedding",
@@ -47,8 +47,19 @@ SequenceDiscriminator::SequenceDiscriminator(const SequenceDiscriminatorOptions&
     total += count;
   }
   transform_ = affine("highway", {total, total}, 0);
-  gate_ = affine("highway_gate", {total, total}, kGateBias);
-  output_ = affine("output", {1, total}, kDeviation);
+  gate_ = affine("highway_gate", {total, total}, options.gate_bias);
+  if (options.highway == HighwayWeights::glorot) {
+    const at::NoGradGuard no_grad;
+    const double bound = std::sqrt(6.0 / static_cast<double>(total + total));
+    const auto uniform = [&](IntArrayRef shape) {
+      return random.uniform(shape, at::kFloat).mul_(2).sub_(1).mul_(bound);
+    };
+    for (const auto& [weight, bias] : {transform_, gate_}) {
+      weight.copy_(uniform(weight.sizes()));
+      bias.add_(uniform(bias.sizes()));
+    }
+  }
+  output_ = affine("output", {options.two_columns ? 2 : 1, total}, kDeviation);
 }
 
 Tensor SequenceDiscriminator::logits(const Tensor& sequences,
@@ -69,8 +80,9 @@ Tensor SequenceDiscriminator::logits(const Tensor& sequences,
   const Tensor gate = at::linear(h, gate_.weight, gate_.bias).sigmoid();
   const Tensor highway =
       gate * at::linear(h, transform_.weight, transform_.bias).relu() + (1 - gate) * h;
-  return at::linear(drop(highway, options_.dropout, dropout), output_.weight, output_.bias)
-      .squeeze(-1);
+  const Tensor scores =
+      at::linear(drop(highway, options_.dropout, dropout), output_.weight, output_.bias);
+  return options_.two_columns ? scores.select(-1, 0) - scores.select(-1, 1) : scores.squeeze(-1);
 }
 
 Tensor SequenceDiscriminator::log_odds(const Tensor& sequences) const {

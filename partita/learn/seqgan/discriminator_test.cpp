@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
 
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -11,6 +13,7 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/learn/losses/losses.hpp"
 #include "partita/learn/seqgan/test_support.hpp"
 
 namespace partita::seqgan {
@@ -37,6 +40,56 @@ TEST(SequenceDiscriminator, ShapesAndProbabilities) {
 
   const SequenceDiscriminator of_vectors({.features = 2, .filters = {{2, 3}}}, Stream{.seed = 12});
   ASSERT_THAT(of_vectors.logits(at::randn({7, 5, 2})).sizes(), ElementsAre(7));
+}
+
+/// As the paper's code begins: the highway uniform in +-sqrt(6 / (n + n)), its gate about half
+/// open.
+TEST(SequenceDiscriminator, BeginsAsTheAuthors) {
+  SequenceDiscriminatorOptions options = small_discriminator();
+  options.filters = {{1, 200}};
+  options.highway = HighwayWeights::glorot;
+  options.gate_bias = 0;
+  const SequenceDiscriminator network(options, Stream{.seed = 12});
+  const double bound = std::sqrt(6.0 / 400);
+  for (const auto& item : network.named_parameters()) {
+    if (item.key().rfind("highway", 0) != 0) continue;
+    const Tensor w = item.value().detach();
+    // Nothing beyond the bound, and something in the outermost 15 % on either side: 200 draws miss
+    // one of them with probability 1e-6 at most.
+    EXPECT_LE(w.abs().max().item<double>(), bound) << item.key();
+    EXPECT_GT(w.max().item<double>(), 0.85 * bound) << item.key();
+    EXPECT_LT(w.min().item<double>(), -0.85 * bound) << item.key();
+  }
+  options.gate_bias = -3;
+  const SequenceDiscriminator shut(options, Stream{.seed = 12});
+  EXPECT_TRUE(at::allclose(shut.named_parameters()["highway_gate_bias"],
+                           network.named_parameters()["highway_gate_bias"] - 3));
+}
+
+/// A penalty of 0.2 on both columns of a softmax and one of 0.1 on a single column lead to the same
+/// logits, from different beginnings; 0.2 on a single column does not.
+TEST(SequenceDiscriminator, PenaltyOfTwoColumnsCountsHalf) {
+  const Tensor all = all_sequences();
+  const Tensor is_real = (reward_table() > 0.5).to(at::kFloat);
+  const auto trained = [&](bool two_columns, double penalty) {
+    SequenceDiscriminatorOptions options = small_discriminator();
+    options.two_columns = two_columns;
+    const SequenceDiscriminator network(options, Stream{.seed = 12});
+    const auto parameters = network.named_parameters();
+    const std::vector<Tensor> last = {parameters["output_weight"], parameters["output_bias"]};
+    // Only the last layer moves: a convex problem, whose curvature along it is `penalty` at least.
+    for (int step = 0; step < 1500; ++step) {
+      const Tensor loss = losses::binary_cross_entropy_with_logits(network.logits(all), is_real) +
+                          penalty * network.penalty();
+      const auto gradient = torch::autograd::grad({loss}, last);
+      const at::NoGradGuard no_grad;
+      for (std::size_t i = 0; i < last.size(); ++i) last[i].sub_(0.1 * gradient[i]);
+    }
+    return network.logits(all).detach();
+  };
+  const Tensor two = trained(true, 0.2);
+  EXPECT_TRUE(at::allclose(two, trained(false, 0.1), 1e-3, 1e-3));
+  EXPECT_FALSE(at::allclose(two, trained(false, 0.2), 1e-3, 1e-2));
 }
 
 /// The network of the paper written out: windows, their maximum, the highway.

@@ -23,8 +23,8 @@ enum Purpose : std::uint64_t { kOrder, kTeacher, kPretraining, kIterations };
 
 enum Index : std::size_t { kGenerator, kRolloutPolicy, kDiscriminator };
 
-/// Sequences that are evaluated at a time.
-constexpr std::int64_t kEvaluated = 256;
+/// Sequences that are evaluated at a time: as many as a batch, whose memory their logits find.
+constexpr std::int64_t kEvaluated = 64;
 
 std::shared_ptr<torch::optim::Adam> adam(const torch::nn::Module& module, double learning_rate) {
   return std::make_shared<torch::optim::Adam>(module.parameters(),
