@@ -48,6 +48,9 @@ from partita._search import (
 from partita._softmax import entropy, kl_divergence, log_softmax, log_sum_exp, softmax
 
 if TYPE_CHECKING:
+    from partita._torch_language import LanguageModel as LanguageModel
+    from partita._torch_language import TorchScriptModel as TorchScriptModel
+
     from partita import calibration as calibration
     from partita import detection as detection
     from partita import embedding as embedding
@@ -57,14 +60,20 @@ else:
 
     def __getattr__(name: str) -> Any:
         """Imports partita.calibration and the like when they are first used."""
-        if name not in _SUBMODULES:
-            raise AttributeError(f"module 'partita' has no attribute {name!r}")
         from importlib import import_module
 
-        return import_module(f"partita.{name}")
+        if name in _SUBMODULES:
+            return import_module(f"partita.{name}")
+        if name in _OF_TORCH:
+            return getattr(import_module("partita._torch_language"), name)
+        raise AttributeError(f"module 'partita' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_SUBMODULES, *_OF_TORCH})
 
 
 _SUBMODULES = ("calibration", "detection", "embedding", "hf", "torch")
+_OF_TORCH = ("LanguageModel", "TorchScriptModel")
 
 __version__ = "0.1.0"
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from partita import _core
 from partita._estimator import Estimator
+from partita._progress import Progress
 from partita._types import Array, ArrayLike
 
 Self = TypeVar("Self", bound="Calibrator")
@@ -37,12 +38,12 @@ class Calibrator(Estimator):
 
     _estimator_type = "classifier"
     _method: ClassVar[str]
-    _bins: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
         self.probabilities = probabilities
         self.threads = threads
 
-    def fit(self: Self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self: Self, X: ArrayLike, y: ArrayLike, *, progress: Progress = None) -> Self:
         """Fits to held-out rows.
 
         Parameters
@@ -51,6 +52,9 @@ class Calibrator(Estimator):
             Logits, log-probabilities or (``probabilities=True``) probabilities.
         y : array of int [n]
             The right classes, 0 to K - 1.
+        progress : bool or callable
+            True for a bar of tqdm's; or called as ``progress(done, total, unit)`` a few times a
+            second. What it raises ends the fit, as Ctrl-C does.
 
         Raises
         ------
@@ -61,7 +65,7 @@ class Calibrator(Estimator):
         """
         options = (getattr(self, "bins", 15), getattr(self, "equal_mass", False))
         status, self.n_iter_, self.gradient_residual_, fitted = _core.fit_calibrator(
-            self._method, X, y, self.probabilities, *options, self.threads, None)
+            self._method, X, y, self.probabilities, *options, self.threads, progress)
         if fitted is None:
             raise FitError(status)
         self._take(fitted)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple, SupportsIndex
 
 from partita import _core
@@ -265,7 +266,8 @@ def replay_log_prob(logits: ArrayLike, tokens: ArrayLike, settings: Settings = N
     """The log-probability with which :func:`sample` would draw `tokens`: float64 [...].
 
     -inf for a token that the settings do not keep. Equal to ``sample_with_report(...).log_prob`` to
-    the bit. States are read, not updated.
+    the bit. States are read, not updated. Where the package has partita.torch, a tensor that requires a
+    gradient gets it, with what is kept held fixed: the ratio of a policy gradient.
 
     Parameters
     ----------
@@ -279,4 +281,6 @@ def replay_log_prob(logits: ArrayLike, tokens: ArrayLike, settings: Settings = N
     >>> partita.replay_log_prob(np.zeros((1, 4)), [3], partita.SamplerSettings(top_k=3), seed=1)
     array([-inf])
     """
+    if getattr(logits, "requires_grad", False):
+        return import_module("partita._torch_softmax").replay_log_prob(logits, tokens, settings, seed, stream)
     return _core.replay_log_prob(logits, tokens, settings, seed, stream, threads)

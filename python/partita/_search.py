@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, SupportsIndex, TypeAlias, overload
 
 from partita import _core
-from partita._core import NGram
+from partita._core import NativeModel
+from partita._progress import Progress
 from partita._sampling import SamplerSettings
 from partita._types import Array, ArrayLike, Tokens
 
@@ -61,8 +62,9 @@ class CallableModel:
         return self.function(prefixes)
 
 
-#: An NGram, a function of prefixes, or an object with next_logits().
-Model: TypeAlias = SequenceModel | CallableModel | NGram | Callable[[list[list[int]]], ArrayLike]
+#: A model of C++ (NGram, LanguageModel, TorchScriptModel), a function of prefixes, or an object with
+#: next_logits().
+Model: TypeAlias = SequenceModel | CallableModel | NativeModel | Callable[[list[list[int]]], ArrayLike]
 
 
 class Hypothesis(NamedTuple):
@@ -121,21 +123,21 @@ class Estimate(NamedTuple):
 def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = ..., prompts: None = ...,
                 length_penalty: float = ..., early_stopping: bool = ..., max_length: SupportsIndex = ...,
                 filter: SamplerSettings | None = ..., threads: SupportsIndex = ...,
-                batch: SupportsIndex = ...) -> list[Hypothesis]: ...
+                batch: SupportsIndex = ..., progress: Progress = ...) -> list[Hypothesis]: ...
 @overload
 def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = ..., prompts: Sequence[Tokens],
                 length_penalty: float = ..., early_stopping: bool = ..., max_length: SupportsIndex = ...,
                 filter: SamplerSettings | None = ..., threads: SupportsIndex = ...,
-                batch: SupportsIndex = ...) -> list[list[Hypothesis]]: ...
+                batch: SupportsIndex = ..., progress: Progress = ...) -> list[list[Hypothesis]]: ...
 def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts: Sequence[Tokens] | None = None,
                 length_penalty: float = 0.0, early_stopping: bool = False, max_length: SupportsIndex = 256,
                 filter: SamplerSettings | None = None, threads: SupportsIndex = 1,
-                batch: SupportsIndex = 0) -> list[Hypothesis] | list[list[Hypothesis]]:
+                batch: SupportsIndex = 0, progress: Progress = None) -> list[Hypothesis] | list[list[Hypothesis]]:
     """The k most likely sequences, as far as a beam of k prefixes finds them, best first.
 
     Parameters
     ----------
-    model : SequenceModel, NGram or callable
+    model : SequenceModel, NGram, LanguageModel, TorchScriptModel or callable
     k : int
     prompt : tokens
         What all sequences begin with.
@@ -153,6 +155,9 @@ def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts:
         Searches are divided among this many threads, each of which calls the model.
     batch : int
         The most prefixes given to the model in one call; 0 chooses. It does not change any result.
+    progress : bool or callable
+        True for a bar of tqdm's; or called as ``progress(done, 0, "tokens")`` after each call of the
+        model, done being the tokens predicted so far. What it raises ends the search, as Ctrl-C does.
 
     Raises
     ------
@@ -163,7 +168,7 @@ def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts:
     if prompts is not None:
         _only_one(prompt)
     found = _core.beam_search(model, [prompt] if prompts is None else prompts, k, length_penalty, early_stopping,
-                              max_length, filter, threads, batch)
+                              max_length, filter, threads, batch, progress)
     all_found = [[Hypothesis(*each) for each in beam] for beam in found]
     return all_found if prompts is not None else all_found[0]
 
@@ -172,17 +177,17 @@ def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts:
 def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsIndex, stream: Any = ...,
                            prompt: Tokens = ..., prompts: None = ..., max_length: SupportsIndex = ...,
                            filter: SamplerSettings | None = ..., threads: SupportsIndex = ...,
-                           batch: SupportsIndex = ...) -> StochasticBeam: ...
+                           batch: SupportsIndex = ..., progress: Progress = ...) -> StochasticBeam: ...
 @overload
 def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsIndex, stream: Any = ...,
                            prompt: Tokens = ..., prompts: Sequence[Tokens], max_length: SupportsIndex = ...,
                            filter: SamplerSettings | None = ..., threads: SupportsIndex = ...,
-                           batch: SupportsIndex = ...) -> list[StochasticBeam]: ...
+                           batch: SupportsIndex = ..., progress: Progress = ...) -> list[StochasticBeam]: ...
 def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsIndex, stream: Any = None,
                            prompt: Tokens = (), prompts: Sequence[Tokens] | None = None,
                            max_length: SupportsIndex = 256, filter: SamplerSettings | None = None,
-                           threads: SupportsIndex = 1,
-                           batch: SupportsIndex = 0) -> StochasticBeam | list[StochasticBeam]:
+                           threads: SupportsIndex = 1, batch: SupportsIndex = 0,
+                           progress: Progress = None) -> StochasticBeam | list[StochasticBeam]:
     """k distinct sequences, an exact ordered sample without replacement (Kool et al. 2019).
 
     Parameters
@@ -192,7 +197,7 @@ def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsInde
     stream : int or array of int, optional
         Prompt i draws from stream + i of the seed (0 + i if not given), or from stream[i]. One
         `prompt` without a stream draws from the seed itself, as ``partita generate`` does.
-    model, k, prompt, prompts, max_length, filter, threads, batch
+    model, k, prompt, prompts, max_length, filter, threads, batch, progress
         As in :func:`beam_search`.
 
     Examples
@@ -207,7 +212,7 @@ def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsInde
         _only_one(prompt)
         stream = 0 if stream is None else stream
     found = _core.stochastic_beam_search(model, [prompt] if prompts is None else prompts, k, seed, stream, max_length,
-                                         filter, threads, batch)
+                                         filter, threads, batch, progress)
     beams = [StochasticBeam([PerturbedHypothesis(*each) for each in sequences], threshold, weights)
              for sequences, threshold, weights in found]
     return beams if prompts is not None else beams[0]
@@ -215,7 +220,8 @@ def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsInde
 
 def ancestral_sample(model: Model, n: SupportsIndex, *, seed: SupportsIndex, stream: Any = 0, prompt: Tokens = (),
                      max_length: SupportsIndex = 256, filter: SamplerSettings | None = None,
-                     threads: SupportsIndex = 1, batch: SupportsIndex = 0) -> list[Hypothesis]:
+                     threads: SupportsIndex = 1, batch: SupportsIndex = 0,
+                     progress: Progress = None) -> list[Hypothesis]:
     """n independent sequences, token by token.
 
     Sample i draws from stream + i of the seed, or from stream[i]. Other arguments are those of
@@ -228,7 +234,7 @@ def ancestral_sample(model: Model, n: SupportsIndex, *, seed: SupportsIndex, str
     >>> len(partita.ancestral_sample(coin, 5, seed=1, max_length=10))
     5
     """
-    found = _core.ancestral_sample(model, prompt, n, seed, stream, max_length, filter, threads, batch)
+    found = _core.ancestral_sample(model, prompt, n, seed, stream, max_length, filter, threads, batch, progress)
     return [Hypothesis(*each) for each in found]
 
 
@@ -266,7 +272,8 @@ class UniqueSampler:
 
 
 def score_sequences(model: Model, sequences: Sequence[Tokens], *, filter: SamplerSettings | None = None,
-                    threads: SupportsIndex = 1, batch: SupportsIndex = 0) -> list[SequenceScores]:
+                    threads: SupportsIndex = 1, batch: SupportsIndex = 0,
+                    progress: Progress = None) -> list[SequenceScores]:
     """What a model says about each token of given sequences, and of the end after them.
 
     Examples
@@ -276,7 +283,8 @@ def score_sequences(model: Model, sequences: Sequence[Tokens], *, filter: Sample
     >>> partita.score_sequences(coin, [[0, 0]])[0].log_prob
     array([-0.69314718, -0.69314718, -0.69314718])
     """
-    return [SequenceScores(*each) for each in _core.score_sequences(model, sequences, filter, threads, batch)]
+    found = _core.score_sequences(model, sequences, filter, threads, batch, progress)
+    return [SequenceScores(*each) for each in found]
 
 
 def importance_weights(log_prob: ArrayLike, threshold: ArrayLike) -> Array:

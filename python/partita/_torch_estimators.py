@@ -28,14 +28,23 @@ class GradientEstimate(NamedTuple):
 class Estimator:
     """An estimator of d E[f(z)] / d theta, z ~ p(z | theta); made by its subclasses.
 
-    Attributes
-    ----------
-    samples : int
+    It can be copied and pickled, with what it has learned, if the functions that it was made of can.
     """
 
-    def __init__(self, compiled: _learn.Estimator | _learn.Rebar, samples: SupportsIndex) -> None:
+    def __init__(self, compiled: _learn.Estimator, **options: Any) -> None:
         self._compiled = compiled
-        self.samples = int(samples)
+        self._options = options
+
+    @property
+    def samples(self) -> int:
+        """How many it draws for each row of the batch."""
+        return int(self._options.get("samples", 1))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self._options, [each.detach() for each in self.parameters()])
 
     def __call__(self, distribution: Any, f: Function, *, seed: SupportsIndex,
                  stream: SupportsIndex = 0) -> GradientEstimate:
@@ -73,6 +82,14 @@ class Estimator:
         ``backward()`` of the surrogate leaves the gradient of the estimator's own loss there.
         """
         return self._compiled.parameters()
+
+
+def _restore(kind: Any, options: dict[str, Any], learned: list[Any]) -> Any:
+    """What __reduce__ took apart, for pickle and copy."""
+    estimator = kind(**options)
+    for parameter, value in zip(estimator.parameters(), learned, strict=True):
+        parameter.data.copy_(value)
+    return estimator
 
 
 @dataclass(frozen=True)
@@ -150,9 +167,17 @@ class ScoreFunction(Estimator):
     True
     """
 
+    _compiled: _learn.ScoreFunction
+
     def __init__(self, samples: SupportsIndex = 1,
                  baseline: MovingAverage | LeaveOneOut | Learned | ControlVariate | None = None) -> None:
-        super().__init__(_learn.score_function(samples, baseline), samples)
+        super().__init__(_learn.ScoreFunction(samples, baseline), samples=samples, baseline=baseline)
+
+    def __setstate__(self, state: Any) -> None:
+        self._compiled.average = state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), self._compiled.average)  # what MovingAverage remembers
 
 
 class Pathwise(Estimator):
@@ -164,7 +189,7 @@ class Pathwise(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.pathwise(samples), samples)
+        super().__init__(_learn.pathwise(samples), samples=samples)
 
 
 class Concrete(Estimator):
@@ -178,7 +203,7 @@ class Concrete(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1, temperature: Any = 0.5) -> None:
-        super().__init__(_learn.concrete(samples, temperature), samples)
+        super().__init__(_learn.concrete(samples, temperature), samples=samples, temperature=temperature)
 
 
 class StraightThroughGumbel(Estimator):
@@ -192,7 +217,7 @@ class StraightThroughGumbel(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1, temperature: Any = 0.5) -> None:
-        super().__init__(_learn.straight_through_gumbel(samples, temperature), samples)
+        super().__init__(_learn.straight_through_gumbel(samples, temperature), samples=samples, temperature=temperature)
 
 
 class StraightThrough(Estimator):
@@ -204,7 +229,7 @@ class StraightThrough(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.straight_through(samples), samples)
+        super().__init__(_learn.straight_through(samples), samples=samples)
 
 
 class Rebar(Estimator):
@@ -228,7 +253,8 @@ class Rebar(Estimator):
 
     def __init__(self, samples: SupportsIndex = 1, temperature: float = 0.5, scale: float = 1.0,
                  tune: bool = True) -> None:
-        super().__init__(_learn.Rebar(samples, temperature, scale, tune), samples)
+        super().__init__(_learn.Rebar(samples, temperature, scale, tune), samples=samples, temperature=temperature,
+                         scale=scale, tune=tune)
 
     @property
     def temperature(self) -> float:
@@ -258,7 +284,8 @@ class Relax(Estimator):
 
     def __init__(self, control_variate: Function, parameters: Sequence[Any] = (), *,
                  samples: SupportsIndex = 1, temperature: float | None = None) -> None:
-        super().__init__(_learn.relax(control_variate, parameters, samples, temperature), samples)
+        super().__init__(_learn.relax(control_variate, parameters, samples, temperature),
+                         control_variate=control_variate, parameters=parameters, samples=samples, temperature=temperature)
 
 
 class Arm(Estimator):
@@ -271,7 +298,7 @@ class Arm(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.arm(samples), samples)
+        super().__init__(_learn.arm(samples), samples=samples)
 
 
 class DisArm(Estimator):
@@ -284,7 +311,7 @@ class DisArm(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.dis_arm(samples), samples)
+        super().__init__(_learn.dis_arm(samples), samples=samples)
 
 
 class UnorderedSet(Estimator):
@@ -302,7 +329,7 @@ class UnorderedSet(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 2, baseline: bool = True) -> None:
-        super().__init__(_learn.unordered_set(samples, bool(baseline)), samples)
+        super().__init__(_learn.unordered_set(samples, bool(baseline)), samples=samples, baseline=baseline)
 
 
 class SumAndSample(Estimator):
@@ -315,14 +342,14 @@ class SumAndSample(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 2) -> None:
-        super().__init__(_learn.sum_and_sample(samples), samples)
+        super().__init__(_learn.sum_and_sample(samples), samples=samples)
 
 
 class Enumeration(Estimator):
     """The exact value and gradient, by the whole support; draws nothing, whatever the seed."""
 
     def __init__(self) -> None:
-        super().__init__(_learn.enumeration(), 1)
+        super().__init__(_learn.enumeration())
 
     def __call__(self, distribution: Any, f: Function, *, seed: SupportsIndex = 0,
                  stream: SupportsIndex = 0) -> GradientEstimate:

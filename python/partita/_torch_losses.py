@@ -1,5 +1,6 @@
 """Losses of a softmax over many outputs, and of a classifier that is to be unsure of the unknown."""
 
+from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
 from partita import _learn
@@ -193,6 +194,76 @@ class SampledSoftmaxLoss(_OutputLoss):
     def __init__(self, noise_distribution: NoiseDistribution, noise: SupportsIndex = 100, *, shared_noise: bool = False,
                  mask_accidental_hits: bool = True, reduction: str = "mean") -> None:
         super().__init__(noise_distribution, noise, shared_noise, mask_accidental_hits, reduction)
+
+
+class AdaptiveSoftmaxLoss(torch.nn.Module):  # type: ignore[misc]
+    """-log p(target) of a softmax in clusters, exact and cheap (Grave et al. 2017), with its weights.
+
+    Outputs are numbered by falling frequency. Those below the first cutoff are in the head; from one
+    cutoff to the next they share a tail, which has a quarter of the dimensions of the one before, and
+    which only its own targets pay for. Model and state_dict are those of
+    torch.nn.AdaptiveLogSoftmaxWithLoss with div_value=4: each loads the other's.
+
+    Parameters
+    ----------
+    in_features : int
+        d, of a hidden state.
+    n_classes : int
+        V, the outputs.
+    cutoffs : sequence of int, optional
+        Ascending, in (0, V); V / 20 and V / 5 if not given.
+    head_bias : bool
+    reduction : str
+        "mean", "sum" or "none".
+    seed : int, optional
+        Of the initial weights; without it, torch's default generator makes them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import AdaptiveSoftmaxLoss
+    >>> loss = AdaptiveSoftmaxLoss(16, 1000, seed=1)
+    >>> hidden, targets = torch.ones(8, 16), torch.arange(8)
+    >>> loss(hidden, targets).backward()
+    >>> bool(torch.isclose(loss(hidden, targets), -loss.log_prob(hidden)[range(8), targets].mean()))
+    True
+    """
+
+    def __init__(self, in_features: SupportsIndex, n_classes: SupportsIndex, cutoffs: Sequence[int] | None = None, *,
+                 head_bias: bool = False, reduction: str = "mean", seed: SupportsIndex | None = None) -> None:
+        super().__init__()
+        self.in_features, self.n_classes = int(in_features), int(n_classes)
+        self.cutoffs = _learn.default_cutoffs(n_classes) if cutoffs is None else [int(each) for each in cutoffs]
+        self.reduction = reduction
+        head, *tails = _learn.adaptive_weights(n_classes, in_features, self.cutoffs, seed)
+        self.head = _linear(head, torch.zeros(len(head)) if head_bias else None)
+        self.tail = torch.nn.ModuleList(torch.nn.Sequential(_linear(projection), _linear(weight))
+                                        for projection, weight in zip(tails[::2], tails[1::2], strict=True))
+
+    def extra_repr(self) -> str:
+        """The options, for repr()."""
+        return f"cutoffs={self.cutoffs}, reduction={self.reduction!r}"
+
+    def _weights(self) -> tuple[Any, Any, list[tuple[Any, Any]]]:
+        return self.head.weight, self.head.bias, [(tail[0].weight, tail[1].weight) for tail in self.tail]
+
+    def forward(self, hidden: Any, targets: Any) -> Any:
+        """The loss in nats of hidden states [B, d] and targets [B]: their mean, sum, or [B]."""
+        return _learn.adaptive_softmax_loss(hidden, targets, *self._weights(), self.reduction)
+
+    def log_prob(self, hidden: Any) -> Any:
+        """The log-probabilities of all outputs: [..., d] -> [..., V]."""
+        return _learn.adaptive_log_probs(hidden, *self._weights())
+
+
+def _linear(weight: Any, bias: Any = None) -> Any:
+    """torch.nn.Linear with these weights."""
+    out, into = weight.shape
+    layer = torch.nn.Linear(into, out, bias=bias is not None, device="meta")
+    layer.weight = torch.nn.Parameter(weight)
+    if bias is not None:
+        layer.bias = torch.nn.Parameter(bias)
+    return layer
 
 
 class ConfidenceLoss(torch.nn.Module):  # type: ignore[misc]

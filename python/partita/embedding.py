@@ -11,7 +11,8 @@ True
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any, NamedTuple, SupportsIndex
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partita import _core
+from partita._progress import Bar, report
 
 __all__ = ["AnalogyScore", "KeyedVectors", "SimilarityScore", "TrainingUpdate", "load", "train"]
 
@@ -171,7 +173,7 @@ def train(corpus: str | PathLike[str] | Iterable[str | Sequence[str]], *, seed: 
           window: SupportsIndex = 5, negative: SupportsIndex = 5, sample: float = 1e-3,
           epochs: SupportsIndex = 5, alpha: float | None = None, min_count: SupportsIndex = 5,
           max_size: SupportsIndex = 0, threads: SupportsIndex = 1, deterministic: bool = False,
-          progress: Callable[[TrainingUpdate], object] | None = None) -> KeyedVectors:
+          progress: bool | Callable[[TrainingUpdate], object] | None = None) -> KeyedVectors:
     """Trains word vectors: skip-gram or CBOW (Mikolov et al. 2013).
 
     Parameters
@@ -201,20 +203,38 @@ def train(corpus: str | PathLike[str] | Iterable[str | Sequence[str]], *, seed: 
         More than one update the same weights without locks.
     deterministic : bool
         With more than one thread, the result of one seed all the same, more slowly.
-    progress : callable, optional
-        Called with a TrainingUpdate a few times a second. Ctrl-C ends training.
+    progress : bool or callable
+        True for a bar of tqdm's; or called with a TrainingUpdate a few times a second. What it raises
+        ends training, as Ctrl-C does.
     """
-    report = None if progress is None else (lambda *update: progress(TrainingUpdate(*update)))
-    options = (seed, model, loss, dim, window, negative, sample, epochs, alpha, min_count, max_size, threads,
-               deterministic, report)
+    bar = report(progress)
+    shown: Callable[..., object] | None = None
+    if isinstance(bar, Bar):
+        shown = lambda words, total, *_: bar(words, total, "words")  # noqa: E731
+    elif bar is not None:
+        shown = lambda *update: bar(TrainingUpdate(*update))  # noqa: E731
+    try:
+        with _path_of(corpus) as path:
+            return KeyedVectors(*_core.train_embedding(
+                path, seed, model, loss, dim, window, negative, sample, epochs, alpha, min_count, max_size, threads,
+                deterministic, shown))
+    finally:
+        if isinstance(bar, Bar):
+            bar.close()
+
+
+@contextmanager
+def _path_of(corpus: str | PathLike[str] | Iterable[str | Sequence[str]]) -> Iterator[str | PathLike[str]]:
+    """The path itself, or that of a temporary file of the sentences."""
     if isinstance(corpus, (str, PathLike)):
-        return KeyedVectors(*_core.train_embedding(corpus, *options))
+        yield corpus
+        return
     file = tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt", delete=False)
     try:
         with file:
             for sentence in corpus:
                 file.write(_line(sentence) + "\n")
-        return KeyedVectors(*_core.train_embedding(file.name, *options))
+        yield file.name
     finally:
         os.unlink(file.name)
 

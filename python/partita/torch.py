@@ -20,6 +20,8 @@ import_module("torch")  # before the compiled part, which stands on it
 if find_spec("partita._learn") is None:
     raise ImportError("partita.torch: this package was built without libtorch (PARTITA_LEARN)")
 
+from partita._torch_distributions import distributions as _distributions
+from partita._torch_distributions import kl_divergence
 from partita._torch_estimators import (
     Arm,
     Concrete,
@@ -56,6 +58,7 @@ from partita._torch_families import (
     ZeroInflated,
 )
 from partita._torch_losses import (
+    AdaptiveSoftmaxLoss,
     ConfidenceLoss,
     NCELoss,
     NegativeSamplingLoss,
@@ -65,6 +68,7 @@ from partita._torch_losses import (
 )
 
 __all__ = [
+    "AdaptiveSoftmaxLoss",
     "Arm",
     "BetaBinomial",
     "Concrete",
@@ -101,8 +105,12 @@ __all__ = [
     "TruncatedNormal",
     "UnorderedSet",
     "ZeroInflated",
+    "kl_divergence",
     "kl_from_uniform",
 ]
+
+_distributions.kl.register_kl(InverseGamma, InverseGamma)(kl_divergence)  # of those above, the only ones that have it
+
 
 for _each in [globals()[_name] for _name in __all__]:
     _each.__module__ = "partita.torch"  # where users find it, in messages and pickles

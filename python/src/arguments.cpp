@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <utility>
 
 namespace partita::python {
 namespace {
@@ -77,6 +78,22 @@ std::string path_of(py::handle object) {
   return text(py::module_::import("os").attr("fspath")(object), "path");
 }
 
+Sequence sequence(py::handle tokens, std::string_view name) {
+  const Integers integers(tokens, name);
+  if (integers.shape.size() != 1) {
+    throw py::value_error(fmt::format("{}: expected tokens in one dimension, got shape {}", name,
+                                      to_string(integers.shape)));
+  }
+  Sequence out;
+  for (const std::int64_t token : integers.values) {
+    if (!std::in_range<Token>(token)) {
+      throw py::value_error(fmt::format("{}: expected tokens below 2^31, got {}", name, token));
+    }
+    out.push_back(static_cast<Token>(token));
+  }
+  return out;
+}
+
 int thread_count(py::handle object) {
   const auto threads = static_cast<int>(natural(object, "threads", 1U << 16U));
   return forked.load() ? std::min(threads, 1) : threads;
@@ -114,13 +131,26 @@ void check_signals() {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
-Progress progress_of(py::handle callback) {
-  return [callback](const ProgressUpdate& update) {
-    check_signals();
-    if (callback.is_none()) return;
-    const py::gil_scoped_acquire acquire;
-    callback(update.done, update.total, py::str(update.unit.data(), update.unit.size()));
-  };
+ProgressReport::ProgressReport(py::handle progress) : report_(py::none()) {
+  if (progress.is_none()) return;
+  report_ = py::module_::import("partita._progress").attr("report")(progress);
+  is_bar_ = !report_.is_none() && !report_.is(progress);
+}
+
+ProgressReport::~ProgressReport() {
+  if (!is_bar_) return;
+  try {
+    report_.attr("close")();
+  } catch (py::error_already_set& error) {
+    error.discard_as_unraisable("partita: progress");
+  }
+}
+
+void ProgressReport::operator()(const ProgressUpdate& update) const {
+  check_signals();
+  if (report_.is_none()) return;
+  const py::gil_scoped_acquire acquire;
+  report_(update.done, update.total, py::str(update.unit.data(), update.unit.size()));
 }
 
 }  // namespace partita::python

@@ -1,11 +1,12 @@
-// Arguments that are no arrays: numbers, names, seeds and streams; and how long work runs. Each
-// refuses what it cannot take by one line: ValueError for the value, TypeError for the type.
+// Arguments that are no arrays: numbers, names, tokens, seeds and streams; and how long work runs.
+// Each refuses what it cannot take by one line: ValueError for the value, TypeError for the type.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "arrays.hpp"
 #include "partita/base/progress.hpp"
 #include "partita/random/stream.hpp"
+#include "partita/search/sequence_model.hpp"
 
 namespace partita::python {
 
@@ -28,6 +30,8 @@ std::vector<std::string> texts(py::handle object, std::string_view name);
 std::string path_of(py::handle object);
 /// A number of threads; 1 in a forked child, which has none but its own, and gets the same results.
 int thread_count(py::handle object);
+/// Tokens as an array or a list.
+Sequence sequence(py::handle tokens, std::string_view name);
 /// One of `names`: its place.
 std::size_t choice(py::handle object, std::string_view name,
                    std::span<const std::string_view> names);
@@ -59,8 +63,21 @@ auto released(const Work& work) {
 /// @throws KeyboardInterrupt
 void check_signals();
 
-/// Calls a Python function (done, total, unit), unless it is None, and check_signals(). `callback`
-/// must outlive the result.
-Progress progress_of(py::handle callback);
+/// What becomes of the argument `progress` (partita/_progress.py) while a call lasts: None, True
+/// for a bar, or a function (done, total, unit). Ctrl-C is let in whether or not anything is shown.
+class ProgressReport {
+ public:
+  explicit ProgressReport(py::handle progress);
+  ~ProgressReport();
+  ProgressReport(const ProgressReport&) = delete;
+  ProgressReport& operator=(const ProgressReport&) = delete;
+
+  void operator()(const ProgressUpdate& update) const;
+  operator Progress() const { return std::ref(*this); }  // NOLINT(google-explicit-constructor)
+
+ private:
+  py::object report_;
+  bool is_bar_ = false;
+};
 
 }  // namespace partita::python

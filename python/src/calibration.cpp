@@ -40,8 +40,9 @@ py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handl
   const Predictions given = predictions(array, probabilities);
   const CalibrationOptions options{.bins = count(bins, "bins"), .equal_mass = flag(equal_mass)};
   const int most = thread_count(threads);
-  CalibratorFit done = released(
-      [&] { return fit_calibrator(which, given, y, options, most, progress_of(progress)); });
+  const ProgressReport report(progress);
+  CalibratorFit done =
+      released([&] { return fit_calibrator(which, given, y, options, most, report); });
   return py::make_tuple(name_of(done.report.status), done.report.iterations,
                         done.report.gradient_residual,
                         done.calibrator ? py::cast(std::move(*done.calibrator)) : py::none());

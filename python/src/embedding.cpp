@@ -120,7 +120,7 @@ py::tuple train(py::handle path, py::handle seed, py::handle model, py::handle l
   std::vector<std::string> words;
   std::size_t columns = 0;
   released([&] {
-    const Corpus corpus(name, vocabulary, progress_of(Py_None));
+    const Corpus corpus(name, vocabulary, [](const ProgressUpdate&) { check_signals(); });
     EmbeddingTrainer trainer(corpus, stream, options);
     trainer.train({.progress = report});
     const Rows rows = trainer.vectors();

@@ -1,28 +1,23 @@
-// partita._learn: estimators of gradients and losses; the distributions are in
-// learn_distributions.cpp. As in partita._core, arguments are positional, and names, defaults and
-// documentation are in python/partita.
+// partita._learn: estimators of gradients; learn_*.cpp hold the rest. As in partita._core,
+// arguments are positional, and names, defaults and documentation are in python/partita.
 #include "learn.hpp"
 
 #include <ATen/Context.h>
 #include <fmt/format.h>
 
-#include <array>
+#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "errors.hpp"
+#include "partita/learn/distributions/not_available.hpp"
 #include "partita/learn/estimators.hpp"
-#include "partita/learn/losses/confidence.hpp"
-#include "partita/learn/losses/nce.hpp"
-#include "partita/learn/losses/sampled_softmax.hpp"
 
 namespace partita::python {
 
 using namespace estimators;  // NOLINT(google-build-using-namespace): this is its counterpart
-using losses::NoiseDistribution;
-using losses::Reduction;
 
 Tensor tensor_of(py::handle object, std::string_view name) {
   if (THPVariable_Check(object.ptr())) return object.cast<Tensor>();
@@ -41,10 +36,6 @@ Random random_of(py::handle seed, py::handle stream, const at::Device& device) {
 }
 
 namespace {
-
-Tensor optional_tensor(py::handle object, std::string_view name) {
-  return object.is_none() ? Tensor() : tensor_of(object, name);
-}
 
 std::int64_t samples_of(py::handle object) {
   return static_cast<std::int64_t>(count(object, "samples"));
@@ -124,7 +115,7 @@ std::shared_ptr<Estimator> relaxation(py::handle samples, py::handle temperature
       .samples = samples_of(samples), .temperature = tensor_or_number(temperature, "temperature")});
 }
 
-std::shared_ptr<Estimator> score_function(py::handle samples, py::handle baseline) {
+std::shared_ptr<ScoreFunction> score_function(py::handle samples, py::handle baseline) {
   return std::make_shared<ScoreFunction>(
       ScoreFunctionOptions{.samples = samples_of(samples), .baseline = baseline_of(baseline)});
 }
@@ -143,59 +134,23 @@ std::pair<Tensor, Tensor> estimate(Estimator& estimator, const Distribution& dis
   return {surrogate, value};
 }
 
-Reduction reduction_of(py::handle object) {
-  static constexpr std::array<std::string_view, 3> kNames{"none", "mean", "sum"};
-  return static_cast<Reduction>(choice(object, "reduction", kNames));
-}
-
-/// A loss of hidden states under an output layer; `draws` and the like are NceOptions's.
-Tensor output_loss(py::handle loss_name, const NoiseDistribution& noise, py::handle draws,
-                   bool shared_noise, bool mask_accidental_hits, py::handle log_z,
-                   py::handle hidden, py::handle targets, py::handle weight, py::handle bias,
-                   py::handle contexts, py::handle seed, py::handle stream, py::handle reduction) {
-  static constexpr std::array<std::string_view, 3> kLosses{"nce", "negative_sampling",
-                                                           "sampled_softmax"};
-  const auto k = static_cast<std::int64_t>(count(draws, "noise"));
-  std::unique_ptr<losses::OutputLoss> loss;
-  switch (choice(loss_name, "loss", kLosses)) {
-    case 0:
-      loss = std::make_unique<losses::NceLoss>(
-          noise, losses::NceOptions{k, shared_noise, mask_accidental_hits,
-                                    optional_tensor(log_z, "log_z")});
-      break;
-    case 1:
-      loss = std::make_unique<losses::NegativeSamplingLoss>(
-          noise, losses::NegativeSamplingOptions{k, shared_noise, mask_accidental_hits});
-      break;
-    default:
-      loss = std::make_unique<losses::SampledSoftmaxLoss>(
-          noise, losses::SampledSoftmaxOptions{k, shared_noise, mask_accidental_hits});
-  }
-  const losses::OutputBatch batch{.hidden = tensor_of(hidden, "hidden"),
-                                  .targets = tensor_of(targets, "targets"),
-                                  .contexts = optional_tensor(contexts, "contexts")};
-  const losses::OutputLayer output{.weight = tensor_of(weight, "weight"),
-                                   .bias = optional_tensor(bias, "bias")};
-  const Random random = random_of(seed, stream);
-  const Reduction how = reduction_of(reduction);
-  return released([&] { return (*loss)(batch, output, random, how); });
-}
-
-NoiseDistribution unigram(py::handle counts, py::handle alpha) {
-  const Integers each(counts, "counts");
-  for (const std::int64_t count : each.values) {
-    if (count < 0) refuse("counts", fmt::format("expected integers of 0 or more, got {}", count));
-  }
-  const std::vector<std::uint64_t> natural(each.values.begin(), each.values.end());
-  return NoiseDistribution::unigram(natural, number(alpha, "alpha"));
-}
-
 }  // namespace
 
 void add_estimators(py::module_& module) {
   py::class_<Estimator, std::shared_ptr<Estimator>>(module, "Estimator")
       .def("estimate", &estimate)
       .def("parameters", &Estimator::parameters);
+  py::class_<ScoreFunction, Estimator, std::shared_ptr<ScoreFunction>>(module, "ScoreFunction")
+      .def(py::init(&score_function))
+      .def_property(
+          "average",
+          [](const ScoreFunction& estimator) {
+            const auto [sum, weight] = estimator.advantage().average();
+            return py::make_tuple(sum, weight);
+          },
+          [](ScoreFunction& estimator, const std::pair<double, double>& average) {
+            estimator.advantage().set_average({average.first, average.second});
+          });
   py::class_<Rebar, Estimator, std::shared_ptr<Rebar>>(module, "Rebar")
       .def(py::init([](py::handle samples, py::handle temperature, py::handle scale, bool tune) {
         return std::make_shared<Rebar>(
@@ -214,44 +169,28 @@ void add_estimators(py::module_& module) {
   module.def("concrete", &relaxation<Concrete>);
   module.def("straight_through_gumbel", &relaxation<StraightThroughGumbel>);
   module.def("unordered_set", &unordered_set);
-  module.def("score_function", &score_function);
   module.def("relax", &relax);
   module.def("enumeration",
              []() -> std::shared_ptr<Estimator> { return std::make_shared<Enumeration>(); });
 }
 
-void add_losses(py::module_& module) {
-  py::class_<NoiseDistribution>(module, "NoiseDistribution")
-      .def("draw", [](const NoiseDistribution& noise, const std::vector<std::int64_t>& shape,
-                      py::handle seed,
-                      py::handle stream) { return noise.draw(shape, random_of(seed, stream)); })
-      .def("log_prob",
-           [](const NoiseDistribution& noise, py::handle categories) {
-             return noise.log_prob(tensor_of(categories, "categories"), at::kDouble);
-           })
-      .def_property_readonly("size", &NoiseDistribution::size);
-  module.def("noise",
-             [](const std::vector<double>& weights) { return NoiseDistribution(weights); });
-  module.def("uniform_noise", [](py::handle categories) {
-    return NoiseDistribution::uniform(static_cast<std::int64_t>(count(categories, "categories")));
-  });
-  module.def("unigram_noise", &unigram);
-  module.def("output_loss", &output_loss);
-  module.def("kl_from_uniform", [](py::handle logits, py::handle reduction) {
-    return losses::kl_from_uniform(tensor_of(logits, "logits"), reduction_of(reduction));
-  });
-  module.def("confidence_loss", [](py::handle in_logits, py::handle labels, py::handle out_logits,
-                                   py::handle beta) {
-    return losses::confidence_loss(tensor_of(in_logits, "in_logits"), tensor_of(labels, "labels"),
-                                   tensor_of(out_logits, "out_logits"), number(beta, "beta"));
-  });
+/// As torch's own distributions do.
+// NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11's signature
+void translate_not_available(std::exception_ptr thrown) {
+  try {
+    if (thrown) std::rethrow_exception(thrown);
+  } catch (const distributions::NotAvailable& error) {
+    PyErr_SetString(PyExc_NotImplementedError, error.what());
+  }
 }
 
 PYBIND11_MODULE(_learn, module) {
   py::register_local_exception_translator(&translate_error);
+  py::register_local_exception_translator(&translate_not_available);  // tried first
   add_distributions(module);
   add_estimators(module);
   add_losses(module);
+  add_language(module);
 }
 
 }  // namespace partita::python

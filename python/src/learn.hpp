@@ -23,5 +23,6 @@ Random random_of(py::handle seed, py::handle stream, const at::Device& device = 
 void add_distributions(py::module_& module);
 void add_estimators(py::module_& module);
 void add_losses(py::module_& module);
+void add_language(py::module_& module);
 
 }  // namespace partita::python

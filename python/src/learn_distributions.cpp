@@ -17,9 +17,10 @@ using namespace distributions;  // NOLINT(google-build-using-namespace): all of 
 
 namespace {
 
+// pybind11 knows no pointers to const; nothing here changes a distribution or a transform.
 using SharedDistribution = std::shared_ptr<Distribution>;
+using SharedTransform = std::shared_ptr<Transform>;
 
-/// pybind11 knows no pointers to const; nothing here changes a distribution.
 SharedDistribution bound(DistributionPtr distribution) {
   return std::const_pointer_cast<Distribution>(std::move(distribution));
 }
@@ -42,6 +43,23 @@ struct Given {
   operator AnyDistribution() const {                                // NOLINT(google-explicit-*)
     return DistributionPtr(object.cast<SharedDistribution>());
   }
+  operator Categorical() const {  // NOLINT(google-explicit-*)
+    return dynamic_cast<const Categorical&>(object.cast<const Distribution&>());
+  }
+  operator AnyTransform() const {  // NOLINT(google-explicit-*)
+    return TransformPtr(object.cast<SharedTransform>());
+  }
+  operator std::vector<AnyTransform>() const {  // NOLINT(google-explicit-*)
+    std::vector<AnyTransform> all;
+    for (const py::handle each : object) {
+      all.emplace_back(TransformPtr(each.cast<SharedTransform>()));
+    }
+    return all;
+  }
+  operator std::int64_t() const {
+    return object.cast<std::int64_t>();
+  }  // NOLINT(google-explicit-*)
+  Shape sizes() const { return object.cast<Shape>(); }
 };
 
 using Arguments = std::vector<Given>;
@@ -54,13 +72,6 @@ DistributionPtr build(const Arguments& arguments, bool validate_args) {
     return std::make_shared<D>(arguments.at(i)..., validate_args);
   }
   (std::make_index_sequence<n>());
-}
-
-DistributionPtr build_independent(const Arguments& arguments, bool validate_args) {
-  return std::make_shared<Independent>(
-      arguments.at(0),
-      static_cast<std::int64_t>(count(arguments.at(1).object, arguments.at(1).name)),
-      validate_args);
 }
 
 DistributionPtr build_plackett_luce(const Arguments& arguments, bool validate_args) {
@@ -90,6 +101,7 @@ const std::map<std::string, Builder, std::less<>>& builders() {
       {"ContinuousBernoulli", &build<ContinuousBernoulli, 1>},
       {"Dirichlet", &build<Dirichlet, 1>},
       {"DirichletMultinomial", &build<DirichletMultinomial, 2>},
+      {"ExpRelaxedCategorical", &build<ExpRelaxedCategorical, 2>},
       {"Exponential", &build<Exponential, 1>},
       {"FisherSnedecor", &build<FisherSnedecor, 2>},
       {"Frechet", &build<Frechet, 2>},
@@ -100,38 +112,97 @@ const std::map<std::string, Builder, std::less<>>& builders() {
       {"Gumbel", &build<Gumbel, 2>},
       {"HalfCauchy", &build<HalfCauchy, 1>},
       {"HalfNormal", &build<HalfNormal, 1>},
-      {"Independent", &build_independent},
+      {"Independent", &build<Independent, 2>},
       {"InverseGamma", &build<InverseGamma, 2>},
       {"Kumaraswamy", &build<Kumaraswamy, 2>},
+      {"LKJCholesky", &build<LKJCholesky, 2>},
       {"Laplace", &build<Laplace, 2>},
       {"LogNormal", &build<LogNormal, 2>},
       {"Logistic", &build<Logistic, 2>},
+      {"LogisticNormal", &build<LogisticNormal, 2>},
+      {"LogitRelaxedBernoulli", &build<LogitRelaxedBernoulli, 2>},
+      {"LowRankMultivariateNormal", &build<LowRankMultivariateNormal, 3>},
+      {"MixtureSameFamily", &build<MixtureSameFamily, 2>},
       {"Multinomial", &build<Multinomial, 2>},
       {"MultivariateNormal", &build<MultivariateNormal, 2>},
       {"NegativeBinomial", &build<NegativeBinomial, 2>},
       {"Normal", &build<Normal, 2>},
       {"OneHotCategorical", &build<OneHotCategorical, 1>},
+      {"OneHotCategoricalStraightThrough", &build<OneHotCategoricalStraightThrough, 1>},
       {"OrderedLogistic", &build<OrderedLogistic, 2>},
       {"Pareto", &build<Pareto, 2>},
       {"PlackettLuce", &build_plackett_luce},
       {"Poisson", &build<Poisson, 1>},
       {"Rademacher", &build_rademacher},
+      {"RelaxedBernoulli", &build<RelaxedBernoulli, 2>},
+      {"RelaxedOneHotCategorical", &build<RelaxedOneHotCategorical, 2>},
       {"StudentT", &build<StudentT, 3>},
+      {"TransformedDistribution", &build<TransformedDistribution, 2>},
       {"TruncatedGumbel", &build<TruncatedGumbel, 3>},
       {"TruncatedNormal", &build<TruncatedNormal, 4>},
       {"Uniform", &build<Uniform, 2>},
       {"VonMises", &build<VonMises, 2>},
       {"Weibull", &build<Weibull, 2>},
+      {"Wishart", &build<Wishart, 2>},
       {"ZeroInflated", &build<ZeroInflated, 2>}};
   return table;
 }
 
-SharedDistribution make(const std::string& name, const py::dict& arguments, bool validate_args) {
-  Arguments given;
+Arguments given(const py::dict& arguments) {
+  Arguments all;
   for (const auto& [key, value] : arguments) {
-    given.push_back({key.cast<std::string>(), py::reinterpret_borrow<py::object>(value)});
+    all.push_back({key.cast<std::string>(), py::reinterpret_borrow<py::object>(value)});
   }
-  return bound(builders().at(name)(given, validate_args));
+  return all;
+}
+
+SharedDistribution make(const std::string& name, const py::dict& arguments, bool validate_args) {
+  return bound(builders().at(name)(given(arguments), validate_args));
+}
+
+using TransformBuilder = TransformPtr (*)(const Arguments&);
+
+/// T(arguments[0] ... arguments[n - 1])
+template <class T, std::size_t n>
+TransformPtr build_transform(const Arguments& arguments) {
+  return [&]<std::size_t... i>(std::index_sequence<i...>) {
+    return std::make_shared<T>(arguments.at(i)...);
+  }
+  (std::make_index_sequence<n>());
+}
+
+const std::map<std::string, TransformBuilder, std::less<>>& transform_builders() {
+  static const std::map<std::string, TransformBuilder, std::less<>> table{
+      {"AbsTransform", &build_transform<AbsTransform, 0>},
+      {"AffineTransform", &build_transform<AffineTransform, 3>},
+      {"CatTransform",
+       [](const Arguments& a) -> TransformPtr {
+         return std::make_shared<CatTransform>(a.at(0), a.at(1), a.at(2).sizes());
+       }},
+      {"ComposeTransform", &build_transform<ComposeTransform, 1>},
+      {"CorrCholeskyTransform", &build_transform<CorrCholeskyTransform, 0>},
+      {"CumulativeDistributionTransform", &build_transform<CumulativeDistributionTransform, 1>},
+      {"ExpTransform", &build_transform<ExpTransform, 0>},
+      {"IndependentTransform", &build_transform<IndependentTransform, 2>},
+      {"LowerCholeskyTransform", &build_transform<LowerCholeskyTransform, 0>},
+      {"PowerTransform", &build_transform<PowerTransform, 1>},
+      {"ReshapeTransform",
+       [](const Arguments& a) -> TransformPtr {
+         return std::make_shared<ReshapeTransform>(a.at(0).sizes(), a.at(1).sizes());
+       }},
+      {"SigmoidTransform", &build_transform<SigmoidTransform, 0>},
+      {"SoftmaxTransform", &build_transform<SoftmaxTransform, 0>},
+      {"SoftplusTransform", &build_transform<SoftplusTransform, 0>},
+      {"StackTransform", &build_transform<StackTransform, 2>},
+      {"StickBreakingTransform", &build_transform<StickBreakingTransform, 0>},
+      {"TanhTransform", &build_transform<TanhTransform, 0>},
+      {"_InverseTransform",
+       [](const Arguments& a) { return static_cast<AnyTransform>(a.at(0)).ptr()->inv(); }}};
+  return table;
+}
+
+SharedTransform make_transform(const std::string& name, const py::dict& arguments) {
+  return std::const_pointer_cast<Transform>(transform_builders().at(name)(given(arguments)));
 }
 
 Tensor draw(const Distribution& distribution, const Shape& shape, bool with_gradient,
@@ -195,6 +266,14 @@ void add_distributions(py::module_& module) {
   type.def("variance", &Distribution::variance, released_guard);
   type.def("enumerate_support", &Distribution::enumerate_support, released_guard);
   module.def("make", &make);
+  py::class_<Transform, SharedTransform>(module, "Transform")
+      .def("__repr__", &Transform::name)
+      .def("__call__",
+           [](const Transform& transform, py::handle x) { return transform(tensor_of(x, "x")); });
+  module.def("make_transform", &make_transform);
+  module.def("kl_divergence", [](const Distribution& p, const Distribution& q) {
+    return released([&] { return kl_divergence(p, q); });
+  });
 }
 
 }  // namespace partita::python

@@ -42,15 +42,15 @@ Sequence first_of(const std::vector<Sequence>& all) { return all.empty() ? Seque
 
 py::list beam_search_of(py::handle model, py::handle prompts, py::handle k, py::handle penalty,
                         py::handle early, py::handle max_length, py::handle filter,
-                        py::handle threads, py::handle batch) {
+                        py::handle threads, py::handle batch, py::handle progress) {
   const std::vector<Sequence> all = sequences(prompts, "prompt");
-  const Model searched(model, first_of(all));
+  const Model searched(model, first_of(all), progress);
   const Options options(max_length, filter, threads, batch);
   const BeamOptions beam{.length_penalty = number(penalty, "length_penalty"),
                          .early_stopping = py::bool_(py::reinterpret_borrow<py::object>(early))};
   const std::size_t size = count(k, "k");
-  const auto found = released(
-      [&] { return beam_search(searched.get(), Prompts(all), size, options.get(), beam); });
+  const auto found =
+      released([&] { return beam_search(searched, Prompts(all), size, options.get(), beam); });
   py::list out;
   for (const auto& each : found) out.append(as_list(each));
   return out;
@@ -58,9 +58,10 @@ py::list beam_search_of(py::handle model, py::handle prompts, py::handle k, py::
 
 py::list stochastic_beam_search_of(py::handle model, py::handle prompts, py::handle k,
                                    py::handle seed, py::handle stream, py::handle max_length,
-                                   py::handle filter, py::handle threads, py::handle batch) {
+                                   py::handle filter, py::handle threads, py::handle batch,
+                                   py::handle progress) {
   const std::vector<Sequence> all = sequences(prompts, "prompt");
-  const Model searched(model, first_of(all));
+  const Model searched(model, first_of(all), progress);
   const Options options(max_length, filter, threads, batch);
   const std::size_t size = count(k, "k");
   // Without a stream there is one prompt, whose noise is that of the seed's own stream.
@@ -68,7 +69,7 @@ py::list stochastic_beam_search_of(py::handle model, py::handle prompts, py::han
   std::optional<RowStreams> each;
   if (!stream.is_none()) each.emplace(seed, stream, all.size());
   const auto found = released([&] {
-    return stochastic_beam_search(searched.get(), Prompts(all), size,
+    return stochastic_beam_search(searched, Prompts(all), size,
                                   each ? static_cast<Streams>(*each) : Streams(one), options.get());
   });
   py::list out;
@@ -82,22 +83,22 @@ py::list stochastic_beam_search_of(py::handle model, py::handle prompts, py::han
 
 py::list ancestral_sample_of(py::handle model, py::handle prompt, py::handle n, py::handle seed,
                              py::handle stream, py::handle max_length, py::handle filter,
-                             py::handle threads, py::handle batch) {
+                             py::handle threads, py::handle batch, py::handle progress) {
   const Sequence begin = sequence(prompt, "prompt");
-  const Model sampled(model, begin);
+  const Model sampled(model, begin, progress);
   const Options options(max_length, filter, threads, batch);
   const std::size_t samples = count(n, "n");
   const RowStreams streams(seed, stream, samples);
-  return as_list(released(
-      [&] { return ancestral_samples(sampled.get(), begin, samples, streams, options.get()); }));
+  return as_list(
+      released([&] { return ancestral_samples(sampled, begin, samples, streams, options.get()); }));
 }
 
 py::list score_sequences_of(py::handle model, py::handle given, py::handle filter,
-                            py::handle threads, py::handle batch) {
+                            py::handle threads, py::handle batch, py::handle progress) {
   const std::vector<Sequence> all = sequences(given, "sequences");
-  const Model scored(model, Sequence{});
+  const Model scored(model, Sequence{}, progress);
   const Options options(py::int_(1), filter, threads, batch);
-  const auto scores = released([&] { return score_sequences(scored.get(), all, options.get()); });
+  const auto scores = released([&] { return score_sequences(scored, all, options.get()); });
   py::list out;
   for (const auto& sequence_scores : scores) {
     std::vector<double> log_prob;
@@ -123,7 +124,7 @@ class OneAtATime {
       : prompt_(sequence(prompt, "prompt")),
         model_(model, prompt_),
         options_(max_length, filter, threads, batch),
-        sampler_(model_.get(), prompt_, stream_of(seed, stream), options_.get()) {}
+        sampler_(model_, prompt_, stream_of(seed, stream), options_.get()) {}
 
   py::object next() {
     const Turn turn(busy_);

@@ -109,29 +109,8 @@ class PythonModel final : public SequenceModel {
   Token end_token_ = -1;
 };
 
-/// A model of C++ that can be stopped between two steps.
-class Interruptible final : public SequenceModel {
- public:
-  explicit Interruptible(const SequenceModel& model) : model_(&model) {}
-
-  std::size_t vocabulary_size() const override { return model_->vocabulary_size(); }
-  Token end_token() const override { return model_->end_token(); }
-  DType logits_dtype() const override { return model_->logits_dtype(); }
-  std::unique_ptr<DecodingState> start() const override { return model_->start(); }
-  void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
-                   MutableRows logits) const override {
-    check_signals();
-    model_->next_logits(prefixes, state, logits);
-  }
-
- private:
-  const SequenceModel* model_;
-};
-
-std::unique_ptr<SequenceModel> make_model(py::handle model, const Sequence& prompt) {
-  if (py::isinstance<SequenceModel>(model)) {
-    return std::make_unique<Interruptible>(model.cast<const SequenceModel&>());
-  }
+std::unique_ptr<SequenceModel> python_model(py::handle model, const Sequence& prompt) {
+  if (py::isinstance<SequenceModel>(model)) return nullptr;
   if (PyCallable_Check(model.ptr()) == 0 && !py::hasattr(model, "next_logits")) {
     throw py::type_error(
         fmt::format("model: expected a callable, or an object with next_logits, got {}",
@@ -147,43 +126,42 @@ NgramModel train(py::handle lines, py::handle order, py::handle units, py::handl
   const UnitOptions options{.vocabulary = count(vocabulary, "vocabulary")};
   NgramOptions ngram{.order = kind == UnitKind::character ? 6 : 3};
   if (!order.is_none()) ngram.order = static_cast<int>(natural(order, "order", 16));
-  return released([&] {
-    return train_ngram(TextUnits::learn(kind, all, options), all, ngram, progress_of(progress));
-  });
+  const ProgressReport report(progress);
+  return released(
+      [&] { return train_ngram(TextUnits::learn(kind, all, options), all, ngram, report); });
 }
 
-py::object next_logits(const NgramModel& model, py::handle prefixes) {
+py::object next_logits(const SequenceModel& model, py::handle prefixes) {
   std::vector<Sequence> asked;
   for (const py::handle each : prefixes) asked.push_back(sequence(each, "prefixes"));
-  const auto rows = static_cast<py::ssize_t>(asked.size());
-  const auto columns = static_cast<py::ssize_t>(model.vocabulary_size());
-  std::vector<double> logits(asked.size() * model.vocabulary_size());
-  released([&] {
-    model.next_logits(asked, nullptr, {logits.data(), asked.size(), model.vocabulary_size()});
-  });
-  return to_numpy(std::move(logits), {rows, columns});
+  const std::size_t columns = model.vocabulary_size();
+  const auto read = [&]<class T>(T) -> py::object {
+    std::vector<T> logits(asked.size() * columns);
+    released([&] {
+      if (asked.empty()) return;
+      const auto state = model.start();
+      model.next_logits(asked, state.get(), {logits.data(), asked.size(), columns});
+    });
+    return to_numpy(std::move(logits),
+                    {static_cast<py::ssize_t>(asked.size()), static_cast<py::ssize_t>(columns)});
+  };
+  return model.logits_dtype() == DType::f32 ? read(float{}) : read(double{});
 }
 
 }  // namespace
 
-Sequence sequence(py::handle tokens, std::string_view name) {
-  const Integers integers(tokens, name);
-  if (integers.shape.size() != 1) {
-    throw py::value_error(fmt::format("{}: expected tokens in one dimension, got shape {}", name,
-                                      to_string(integers.shape)));
-  }
-  Sequence out;
-  for (const std::int64_t token : integers.values) {
-    if (!std::in_range<Token>(token)) {
-      throw py::value_error(fmt::format("{}: expected tokens below 2^31, got {}", name, token));
-    }
-    out.push_back(static_cast<Token>(token));
-  }
-  return out;
-}
+Model::Model(py::handle model, const Sequence& prompt, py::handle progress)
+    : given_(py::reinterpret_borrow<py::object>(model)),
+      python_(python_model(model, prompt)),
+      model_(python_ ? python_.get() : model.cast<const SequenceModel*>()),
+      report_(progress) {}
 
-Model::Model(py::handle model, const Sequence& prompt)
-    : python_(py::reinterpret_borrow<py::object>(model)), model_(make_model(model, prompt)) {}
+void Model::next_logits(std::span<const Sequence> prefixes, DecodingState* state,
+                        MutableRows logits) const {
+  check_signals();
+  model_->next_logits(prefixes, state, logits);
+  report_({.done = read_ += prefixes.size(), .total = 0, .unit = "tokens"});
+}
 
 Options::Options(py::handle max_length, py::handle filter, py::handle threads, py::handle batch)
     : filter_(filter),
@@ -200,7 +178,19 @@ Stream stream_of(py::handle seed, py::handle stream) {
 void add_ngram(py::module_& module) {
   py::options options;  // the first lines below are signatures that inspect and help() read
   options.disable_function_signatures();
-  py::class_<SequenceModel>(module, "NativeModel", "A sequence model of C++.");
+  py::class_<SequenceModel>(module, "NativeModel", "A sequence model of C++.")
+      .def_property_readonly("vocabulary_size", &SequenceModel::vocabulary_size,
+                             "Tokens are 0 to vocabulary_size - 1.")
+      .def_property_readonly(
+          "end_token",
+          [](const SequenceModel& model) -> py::object {
+            return model.end_token() < 0 ? py::none() : py::cast(model.end_token());
+          },
+          "What ends a sequence; None if only its length does.")
+      .def("next_logits", &next_logits, py::arg("prefixes"), R"(next_logits(self, prefixes)
+--
+
+The logits of the token after each prefix: float32 or float64 [prefixes, vocabulary_size].)");
   py::class_<NgramModel, SequenceModel>(module, "NGram",
                                         R"(An n-gram model of characters, words or subword units.
 
@@ -241,8 +231,8 @@ order : int, optional
 units : {"char", "word", "sentencepiece"}
 vocabulary : int
     How many of the most frequent words to keep, 0 for all; or how many pieces.
-progress : callable, optional
-    Called as ``progress(done, total, unit)`` a few times a second.)")
+progress : bool or callable, optional
+    True for a bar of tqdm's; or called as ``progress(done, total, unit)`` a few times a second.)")
       .def(
           "save",
           [](const NgramModel& model, py::handle path) {
@@ -253,9 +243,6 @@ progress : callable, optional
 --
 
 Writes a file for ``load`` and for the command.)")
-      .def_property_readonly("vocabulary_size", &NgramModel::vocabulary_size,
-                             "Tokens are 0 to vocabulary_size - 1.")
-      .def_property_readonly("end_token", &NgramModel::end_token, "What ends a sequence.")
       .def_property_readonly("order", &NgramModel::order, "The n of n-gram.")
       .def(
           "encode",
@@ -295,10 +282,6 @@ log P(text, end).)")
 --
 
 exp(-mean log-probability of a token), ends included.)")
-      .def("next_logits", &next_logits, py::arg("prefixes"), R"(next_logits(self, prefixes)
---
-
-The logits of the token after each prefix, float64 [prefixes, vocabulary_size].)")
       .def(py::pickle([](const NgramModel& model) { return py::bytes(model.serialize()); },
                       [](const py::bytes& bytes) {
                         return NgramModel::parse(std::string_view(bytes), "pickled n-gram model");

@@ -3,9 +3,13 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "arguments.hpp"
 #include "partita/random/stream.hpp"
 #include "partita/search/search.hpp"
 #include "settings.hpp"
@@ -14,21 +18,27 @@ namespace partita::python {
 
 namespace py = pybind11;
 
-/// Tokens as an array or a list.
-Sequence sequence(py::handle tokens, std::string_view name);
-
 /// A model of Python or of C++, as documented at partita.SequenceModel. Exceptions of Python's pass
-/// through the search as they are, and Ctrl-C ends one over a model of C++ at its next step.
-class Model {
+/// through the search as they are. Between two calls of the model, Ctrl-C ends the search, and
+/// `progress` is told how many tokens have been predicted.
+class Model final : public SequenceModel {
  public:
   /// @param prompt a callable that does not say how large its vocabulary is is asked about it
-  Model(py::handle model, const Sequence& prompt);
+  Model(py::handle model, const Sequence& prompt, py::handle progress = py::none());
 
-  const SequenceModel& get() const { return *model_; }
+  std::size_t vocabulary_size() const override { return model_->vocabulary_size(); }
+  Token end_token() const override { return model_->end_token(); }
+  DType logits_dtype() const override { return model_->logits_dtype(); }
+  std::unique_ptr<DecodingState> start() const override { return model_->start(); }
+  void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
+                   MutableRows logits) const override;
 
  private:
-  py::object python_;
-  std::unique_ptr<SequenceModel> model_;
+  py::object given_;
+  std::unique_ptr<SequenceModel> python_;  ///< null if the model is of C++
+  const SequenceModel* model_;
+  ProgressReport report_;
+  mutable std::atomic<std::uint64_t> read_ = 0;
 };
 
 /// max_length, filter, threads and batch, as all searches take them in this order.

@@ -19,15 +19,21 @@ def torch() -> Any:
     return pytest.importorskip("torch")
 
 
-@pytest.fixture
-def command() -> Callable[..., Any]:
-    """Runs the partita command and returns the JSON that it prints."""
+@pytest.fixture(scope="session")
+def command_path() -> str:
+    """The partita command."""
     path = os.environ.get("PARTITA_COMMAND") or shutil.which("partita")
     if not path or not os.path.exists(path):
         pytest.skip("no partita command")
+    return path
+
+
+@pytest.fixture
+def command(command_path: str) -> Callable[..., Any]:
+    """Runs the partita command and returns the JSON that it prints."""
 
     def run(*arguments: object) -> Any:
-        out = subprocess.run([path, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+        out = subprocess.run([command_path, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
         return json.loads(out) if "--json" in arguments else out
 
     return run

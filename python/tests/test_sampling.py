@@ -259,3 +259,21 @@ def test_a_forked_child_does_not_wait_for_threads_that_it_lacks(rng: np.random.G
     child.start()
     np.testing.assert_array_equal(queue.get(timeout=60), expected)
     child.join()
+
+
+def test_the_gradient_of_what_was_drawn(torch: Any) -> None:
+    """That of torch's own log-softmax over what top-k kept, at a temperature."""
+    pytest.importorskip("partita._learn")
+    z = torch.randn(2, 3, 20, generator=torch.Generator().manual_seed(1), dtype=torch.float64).requires_grad_()
+    settings = SamplerSettings(temperature=0.7, top_k=5)
+    tokens = partita.sample(z.detach(), settings, seed=1)
+    found = partita.replay_log_prob(z, tokens, settings, seed=1)
+    with torch.no_grad():
+        assert torch.equal(found, partita.replay_log_prob(z, tokens, settings, seed=1))
+    found.sum().backward()
+    gradient, z.grad = z.grad.clone(), None
+    kept = torch.full_like(z, -np.inf).scatter(-1, z.topk(5).indices, 0.0)
+    expected = (z / 0.7 + kept).log_softmax(-1).gather(-1, tokens[..., None])[..., 0]
+    torch.testing.assert_close(found, expected)
+    expected.sum().backward()
+    torch.testing.assert_close(gradient, z.grad)

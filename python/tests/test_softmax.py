@@ -1,5 +1,7 @@
 """Against scipy, in float64, on all kinds of rows."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,24 @@ def test_threads_change_nothing(rng: np.random.Generator) -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match=r"q_logits: expected the shape of p_logits, \(2, 3\), got \(3, 2\)"):
         partita.kl_divergence(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+def test_gradients(torch: Any, rng: np.random.Generator) -> None:
+    """First and second ones, by finite differences; impossible categories get none."""
+    z, w = (torch.from_numpy(rng.normal(size=(2, 3, 5))).requires_grad_() for _ in range(2))
+    for function in (partita.softmax, partita.log_softmax, partita.log_sum_exp, partita.entropy):
+        assert torch.autograd.gradcheck(function, z) and torch.autograd.gradgradcheck(function, z), function
+    assert torch.autograd.gradcheck(partita.kl_divergence, (z, w))
+    row = torch.tensor([1.0, -np.inf, 0.5], requires_grad=True)
+    for value in (partita.softmax(row)[0], partita.log_softmax(row)[0], partita.log_sum_exp(row), partita.entropy(row),
+                  partita.kl_divergence(row, row.detach() * 2)):
+        (gradient,) = torch.autograd.grad(value, row)
+        assert gradient.isfinite().all() and gradient[1] == 0
+    half = torch.zeros(4, dtype=torch.bfloat16, requires_grad=True)
+    partita.entropy(half + 1).backward()
+    assert half.grad.dtype == torch.bfloat16
+    with torch.no_grad():
+        assert not partita.softmax(z).requires_grad
+    torch.testing.assert_close(partita.log_softmax(z), z.log_softmax(-1))
+    with pytest.raises(ValueError, match="NaN"):
+        partita.softmax(z / 0 * 0)

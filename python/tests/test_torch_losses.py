@@ -85,6 +85,9 @@ def test_a_learned_log_z(batch: dict[str, Any]) -> None:
     grad = each.log_z.grad.to_dense()
     torch.testing.assert_close(grad.sum(), module.log_z.grad)
     assert grad[1] == 0
+    other = pt.NCELoss(NOISE, K, log_z=torch.nn.Parameter(torch.ones(3, dtype=torch.float64)))
+    other.load_state_dict(each.state_dict())
+    assert torch.equal(other.log_z, each.log_z)
     with pytest.raises(ValueError, match="contexts: required"):
         each(*batch.values(), seed=1)
 
@@ -111,6 +114,48 @@ def test_noise_distributions() -> None:
         pt.NoiseDistribution([0.0, -1.0])
     with pytest.raises(ValueError, match="counts: expected integers of 0 or more, got -1"):
         pt.NoiseDistribution.unigram([1, -1])
+
+
+@pytest.mark.parametrize("head_bias", [False, True])
+def test_adaptive_softmax_is_that_of_torch(head_bias: bool) -> None:
+    """Loss, gradients and log-probabilities, by its weights, which go both ways."""
+    theirs = torch.nn.AdaptiveLogSoftmaxWithLoss(64, 40, [5, 12, 20], head_bias=head_bias).double()
+    ours = pt.AdaptiveSoftmaxLoss(64, 40, [5, 12, 20], head_bias=head_bias).double()
+    ours.load_state_dict(theirs.state_dict())
+    theirs.load_state_dict(ours.state_dict())
+    generator = torch.Generator().manual_seed(1)
+    hidden = torch.randn(50, 64, dtype=torch.float64, generator=generator).requires_grad_()
+    targets = torch.randint(40, (50,), generator=generator)
+    expected = theirs(hidden, targets)
+    expected.loss.backward()
+    gradient = hidden.grad.clone()
+    hidden.grad = None
+    ours(hidden, targets).backward()
+    torch.testing.assert_close(ours(hidden, targets), expected.loss)
+    torch.testing.assert_close(hidden.grad, gradient)
+    for (name, a), (_, b) in zip(ours.named_parameters(), theirs.named_parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, msg=name)
+    torch.testing.assert_close(ours.log_prob(hidden), theirs.log_prob(hidden))
+    ours.reduction = "none"
+    torch.testing.assert_close(-ours(hidden, targets), expected.output)
+
+
+def test_adaptive_softmax_alone() -> None:
+    module = pt.AdaptiveSoftmaxLoss(8, 100, seed=1)
+    assert module.cutoffs == [5, 20] and repr(module).startswith("AdaptiveSoftmaxLoss(\n  cutoffs=[5, 20], reduction='mean'")
+    again = pt.AdaptiveSoftmaxLoss(8, 100, seed=1)
+    for a, b in zip(module.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+    twin = pickle.loads(pickle.dumps(module))
+    hidden, targets = torch.ones(3, 8), torch.tensor([0, 10, 99])
+    assert torch.equal(twin(hidden, targets), module(hidden, targets))
+    torch.manual_seed(1)
+    a, b = pt.AdaptiveSoftmaxLoss(8, 100), pt.AdaptiveSoftmaxLoss(8, 100)
+    assert not torch.equal(a.head.weight, b.head.weight)
+    with pytest.raises(ValueError, match="cutoffs: expected ascending numbers of 1..99, got 20, 5"):
+        pt.AdaptiveSoftmaxLoss(8, 100, [20, 5])
+    with pytest.raises(ValueError, match="targets"):
+        module(hidden, targets + 1)
 
 
 def test_confidence_loss() -> None:

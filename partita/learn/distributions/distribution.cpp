@@ -11,6 +11,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/internal/quantile.hpp"
+#include "partita/learn/distributions/not_available.hpp"
 
 namespace partita::distributions {
 
@@ -135,8 +136,8 @@ Shape Distribution::extended_shape(IntArrayRef sample_shape) const {
 }
 
 void Distribution::unavailable(const char* method, const char* why) const {
-  throw InvalidArgument(method, fmt::format("not available for {}{}{}", name_,
-                                            why == nullptr ? "" : ": ", why == nullptr ? "" : why));
+  throw NotAvailable(method, fmt::format("not available for {}{}{}", name_,
+                                         why == nullptr ? "" : ": ", why == nullptr ? "" : why));
 }
 
 void Distribution::check_shape(const char* argument, const Tensor& value) const {

@@ -12,6 +12,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/kl_pairs.hpp"
+#include "partita/learn/distributions/not_available.hpp"
 
 namespace partita::distributions {
 
@@ -140,7 +141,7 @@ Tensor kl_divergence(const Distribution& p, const Distribution& q) {
     pair = internal::latest([&](const internal::KlPair& each) { return each.derived(p, q); });
   }
   if (!pair) {
-    throw InvalidArgument(
+    throw NotAvailable(
         "p, q",
         fmt::format(
             "kl_divergence: {} and {} have no closed form here; register_kl() adds one, and "

@@ -20,9 +20,10 @@ Advantage::Advantage(Baseline baseline) : baseline_(std::move(baseline)) {
 Advantage::Result Advantage::operator()(const Tensor& values, std::int64_t samples_dim) {
   const std::int64_t samples = values.size(samples_dim);
   if (const auto* average = std::get_if<baselines::MovingAverage>(&baseline_)) {
-    const double mean = weight_ == 0 ? 0 : sum_ / weight_;
-    sum_ = average->decay * sum_ + (1 - average->decay) * values.mean().item<double>();
-    weight_ = average->decay * weight_ + (1 - average->decay);
+    auto& [sum, weight] = average_;
+    const double mean = weight == 0 ? 0 : sum / weight;
+    sum = average->decay * sum + (1 - average->decay) * values.mean().item<double>();
+    weight = average->decay * weight + (1 - average->decay);
     return {values - mean, {}};
   }
   if (std::holds_alternative<baselines::LeaveOneOut>(baseline_)) {

@@ -71,10 +71,17 @@ class Advantage {
   const Baseline& baseline() const { return baseline_; }
   std::vector<Tensor> parameters() const;
 
+  /// What MovingAverage remembers of the earlier calls, to be saved and restored; 0 for any other.
+  struct Average {
+    double sum = 0;     ///< of decayed values
+    double weight = 0;  ///< of their weights
+  };
+  const Average& average() const { return average_; }
+  void set_average(const Average& average) { average_ = average; }
+
  private:
   Baseline baseline_;
-  double sum_ = 0;  ///< MovingAverage's sum of decayed values, and that of their weights
-  double weight_ = 0;
+  Average average_;
 };
 
 }  // namespace partita::estimators

@@ -22,6 +22,8 @@ class ScoreFunction : public Estimator {
   explicit ScoreFunction(ScoreFunctionOptions options = {});
 
   std::vector<Tensor> parameters() const override { return advantage_.parameters(); }
+  const Advantage& advantage() const { return advantage_; }
+  Advantage& advantage() { return advantage_; }
 
  protected:
   GradientEstimate estimate(const Distribution& distribution, const Function& f,

@@ -14,7 +14,7 @@
 
 namespace partita::language {
 
-class NeuralSequenceModel final : public SequenceModel {
+class NeuralSequenceModel : public SequenceModel {
  public:
   /// @param end_token ends a sequence; -1: only the maximum length does.
   /// @param start_token what the model has read before a sequence begins, as in its training.

@@ -25,22 +25,10 @@ std::int64_t size_from(ArchiveReader& in, const char* what) {
   return size;
 }
 
-}  // namespace
-
-TextModel TextModel::make(TextUnits units, NetworkOptions options, const Random& random) {
-  auto network = std::visit(
-      [&](auto& each) {
-        each.vocabulary = static_cast<std::int64_t>(units.size());
-        return build(each, random);
-      },
-      options);
-  return {std::move(units), options, std::move(network)};
-}
-
-void TextModel::save(const std::filesystem::path& path) const {
-  ArchiveWriter out(kArchive, kVersion);
-  units.write(out);
-  out.u8(static_cast<std::uint8_t>(options.index()));
+ArchiveWriter archive_of(const TextModel& model) {
+  ArchiveWriter out(TextModel::kArchive, kVersion);
+  model.units.write(out);
+  out.u8(static_cast<std::uint8_t>(model.options.index()));
   std::visit(
       [&](const auto& each) {
         out.u32(static_cast<std::uint32_t>(each.dim));
@@ -49,15 +37,14 @@ void TextModel::save(const std::filesystem::path& path) const {
         out.u8(each.tied ? 1 : 0);
         out.array(each.cutoffs);
       },
-      options);
-  const auto* const transformer = std::get_if<TransformerOptions>(&options);
+      model.options);
+  const auto* const transformer = std::get_if<TransformerOptions>(&model.options);
   if (transformer != nullptr) out.u32(static_cast<std::uint32_t>(transformer->heads));
-  training::write_state(out, *network);
-  out.save(path);
+  training::write_state(out, *model.network);
+  return out;
 }
 
-TextModel TextModel::load(const std::filesystem::path& path) {
-  ArchiveReader in = ArchiveReader::open(path, kArchive, kVersion);
+TextModel model_in(ArchiveReader in) {
   TextUnits units = TextUnits::read(in);
   const std::uint8_t which = in.u8();
   if (which >= std::variant_size_v<NetworkOptions>) in.damaged("unknown kind of network");
@@ -76,7 +63,7 @@ TextModel TextModel::load(const std::filesystem::path& path) {
   if (transformer != nullptr) transformer->heads = size_from(in, "heads");
   TextModel model = [&] {
     try {
-      return make(std::move(units), options, Stream{});
+      return TextModel::make(std::move(units), options, Stream{});
     } catch (const InvalidArgument& error) {
       in.damaged(error.what());
     }
@@ -84,6 +71,30 @@ TextModel TextModel::load(const std::filesystem::path& path) {
   training::read_state(in, *model.network);
   in.finish();
   return model;
+}
+
+}  // namespace
+
+TextModel TextModel::make(TextUnits units, NetworkOptions options, const Random& random) {
+  auto network = std::visit(
+      [&](auto& each) {
+        each.vocabulary = static_cast<std::int64_t>(units.size());
+        return build(each, random);
+      },
+      options);
+  return {std::move(units), options, std::move(network)};
+}
+
+void TextModel::save(const std::filesystem::path& path) const { archive_of(*this).save(path); }
+
+TextModel TextModel::load(const std::filesystem::path& path) {
+  return model_in(ArchiveReader::open(path, kArchive, kVersion));
+}
+
+std::string TextModel::serialize() const { return archive_of(*this).bytes(); }
+
+TextModel TextModel::parse(std::string_view bytes, std::string_view name) {
+  return model_in(ArchiveReader::from_bytes(std::string(name), bytes, kArchive, kVersion));
 }
 
 }  // namespace partita::language

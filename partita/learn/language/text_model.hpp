@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -39,6 +40,10 @@ struct TextModel {
   /// @throws IoError, DataError
   static TextModel load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
+
+  /// The bytes of a model file, and back. `name` stands for the path in a DataError.
+  std::string serialize() const;
+  static TextModel parse(std::string_view bytes, std::string_view name = "language model");
 
   /// A line starts where the previous one ended.
   NeuralSequenceModel sequences() const { return {network, units.end_token()}; }

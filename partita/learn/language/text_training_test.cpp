@@ -197,6 +197,8 @@ TEST(TextModel, IsTheSameFromAFile) {
     EXPECT_EQ(sample(loaded), sample(model));
 
     const std::string bytes = read_file(directory / "a.model");
+    EXPECT_EQ(model.serialize(), bytes);
+    EXPECT_EQ(sample(TextModel::parse(bytes)), sample(model));
     for (std::size_t length = 0; length < bytes.size(); length += 97) {
       write_file(directory / "cut.model", std::string_view(bytes).substr(0, length));
       EXPECT_THROW(TextModel::load(directory / "cut.model"), DataError) << length;

@@ -1,0 +1,163 @@
+// Losses of a softmax over many outputs, and the log-probability of what a sampler drew.
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "learn.hpp"
+#include "partita/learn/losses/adaptive_softmax.hpp"
+#include "partita/learn/losses/confidence.hpp"
+#include "partita/learn/losses/nce.hpp"
+#include "partita/learn/losses/sampled_softmax.hpp"
+#include "partita/learn/replay_log_prob.hpp"
+#include "settings.hpp"
+
+namespace partita::python {
+
+using losses::NoiseDistribution;
+using losses::OutputLayer;
+using losses::Reduction;
+
+namespace {
+
+Tensor optional_tensor(py::handle object, std::string_view name) {
+  return object.is_none() ? Tensor() : tensor_of(object, name);
+}
+
+Reduction reduction_of(py::handle object) {
+  static constexpr std::array<std::string_view, 3> kNames{"none", "mean", "sum"};
+  return static_cast<Reduction>(choice(object, "reduction", kNames));
+}
+
+/// A loss of hidden states under an output layer; `draws` and the like are NceOptions's.
+Tensor output_loss(py::handle loss_name, const NoiseDistribution& noise, py::handle draws,
+                   bool shared_noise, bool mask_accidental_hits, py::handle log_z,
+                   py::handle hidden, py::handle targets, py::handle weight, py::handle bias,
+                   py::handle contexts, py::handle seed, py::handle stream, py::handle reduction) {
+  static constexpr std::array<std::string_view, 3> kLosses{"nce", "negative_sampling",
+                                                           "sampled_softmax"};
+  const auto k = static_cast<std::int64_t>(count(draws, "noise"));
+  std::unique_ptr<losses::OutputLoss> loss;
+  switch (choice(loss_name, "loss", kLosses)) {
+    case 0:
+      loss = std::make_unique<losses::NceLoss>(
+          noise, losses::NceOptions{k, shared_noise, mask_accidental_hits,
+                                    optional_tensor(log_z, "log_z")});
+      break;
+    case 1:
+      loss = std::make_unique<losses::NegativeSamplingLoss>(
+          noise, losses::NegativeSamplingOptions{k, shared_noise, mask_accidental_hits});
+      break;
+    default:
+      loss = std::make_unique<losses::SampledSoftmaxLoss>(
+          noise, losses::SampledSoftmaxOptions{k, shared_noise, mask_accidental_hits});
+  }
+  const losses::OutputBatch batch{.hidden = tensor_of(hidden, "hidden"),
+                                  .targets = tensor_of(targets, "targets"),
+                                  .contexts = optional_tensor(contexts, "contexts")};
+  const losses::OutputLayer output{.weight = tensor_of(weight, "weight"),
+                                   .bias = optional_tensor(bias, "bias")};
+  const Random random = random_of(seed, stream);
+  const Reduction how = reduction_of(reduction);
+  return released([&] { return (*loss)(batch, output, random, how); });
+}
+
+NoiseDistribution unigram(py::handle counts, py::handle alpha) {
+  const Integers each(counts, "counts");
+  for (const std::int64_t count : each.values) {
+    if (count < 0) refuse("counts", fmt::format("expected integers of 0 or more, got {}", count));
+  }
+  const std::vector<std::uint64_t> natural(each.values.begin(), each.values.end());
+  return NoiseDistribution::unigram(natural, number(alpha, "alpha"));
+}
+
+/// @param tails pairs (projection, weight)
+OutputLayer adaptive_layer(py::handle weight, py::handle bias, py::handle tails) {
+  OutputLayer output{.weight = tensor_of(weight, "head.weight"),
+                     .bias = optional_tensor(bias, "head.bias")};
+  for (const py::handle tail : tails) {
+    const auto pair = py::reinterpret_borrow<py::sequence>(tail);
+    output.tails.push_back({tensor_of(pair[0], "tail"), tensor_of(pair[1], "tail")});
+  }
+  return output;
+}
+
+Tensor adaptive_softmax_loss(py::handle hidden, py::handle targets, py::handle weight,
+                             py::handle bias, py::handle tails, py::handle reduction) {
+  const losses::OutputBatch batch{.hidden = tensor_of(hidden, "hidden"),
+                                  .targets = tensor_of(targets, "targets")};
+  const OutputLayer output = adaptive_layer(weight, bias, tails);
+  const Reduction how = reduction_of(reduction);
+  return released([&] { return losses::AdaptiveSoftmaxLoss()(batch, output, Stream{}, how); });
+}
+
+Tensor adaptive_log_probs(py::handle hidden, py::handle weight, py::handle bias, py::handle tails) {
+  const Tensor given = tensor_of(hidden, "hidden");
+  const OutputLayer output = adaptive_layer(weight, bias, tails);
+  return released([&] { return losses::logits(given, output); });
+}
+
+/// The weights of an untrained layer: head, then projection and weight of each tail.
+std::vector<Tensor> adaptive_weights(py::handle outputs, py::handle dim,
+                                     const std::vector<std::int64_t>& cutoffs, py::handle seed) {
+  const OutputLayer output = losses::adaptive_layer(
+      static_cast<std::int64_t>(count(outputs, "n_classes")),
+      static_cast<std::int64_t>(count(dim, "in_features")), cutoffs, random_of(seed, py::int_(0)));
+  std::vector<Tensor> all = {output.weight};
+  for (const losses::Tail& tail : output.tails) {
+    all.push_back(tail.projection);
+    all.push_back(tail.weight);
+  }
+  return all;
+}
+
+/// @param logits [N, V] @return [N], with a gradient
+Tensor replay(py::handle logits, py::handle tokens, py::handle settings, py::handle seed,
+              py::handle stream) {
+  const Tensor given = tensor_of(logits, "logits");
+  const auto rows = static_cast<std::size_t>(given.size(0));
+  const std::vector<std::int64_t> drawn = Integers(tokens, "tokens").values;
+  const BatchSettings each(settings, rows);
+  const RowStreams streams(seed, stream, rows);
+  return released([&] { return replay_log_prob(given, drawn, each, streams); });
+}
+
+}  // namespace
+
+void add_losses(py::module_& module) {
+  py::class_<NoiseDistribution>(module, "NoiseDistribution")
+      .def("draw", [](const NoiseDistribution& noise, const std::vector<std::int64_t>& shape,
+                      py::handle seed,
+                      py::handle stream) { return noise.draw(shape, random_of(seed, stream)); })
+      .def("log_prob",
+           [](const NoiseDistribution& noise, py::handle categories) {
+             return noise.log_prob(tensor_of(categories, "categories"), at::kDouble);
+           })
+      .def_property_readonly("size", &NoiseDistribution::size);
+  module.def("noise",
+             [](const std::vector<double>& weights) { return NoiseDistribution(weights); });
+  module.def("uniform_noise", [](py::handle categories) {
+    return NoiseDistribution::uniform(static_cast<std::int64_t>(count(categories, "categories")));
+  });
+  module.def("unigram_noise", &unigram);
+  module.def("output_loss", &output_loss);
+  module.def("adaptive_softmax_loss", &adaptive_softmax_loss);
+  module.def("adaptive_log_probs", &adaptive_log_probs);
+  module.def("adaptive_weights", &adaptive_weights);
+  module.def("default_cutoffs", [](py::handle outputs) {
+    return losses::default_cutoffs(static_cast<std::int64_t>(count(outputs, "n_classes")));
+  });
+  module.def("replay_log_prob", &replay);
+  module.def("kl_from_uniform", [](py::handle logits, py::handle reduction) {
+    return losses::kl_from_uniform(tensor_of(logits, "logits"), reduction_of(reduction));
+  });
+  module.def("confidence_loss", [](py::handle in_logits, py::handle labels, py::handle out_logits,
+                                   py::handle beta) {
+    return losses::confidence_loss(tensor_of(in_logits, "in_logits"), tensor_of(labels, "labels"),
+                                   tensor_of(out_logits, "out_logits"), number(beta, "beta"));
+  });
+}
+
+}  // namespace partita::python
