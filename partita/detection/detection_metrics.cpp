@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "partita/base/parallel.hpp"
+#include "partita/base/internal/parallel_progress.hpp"
 #include "partita/detection/roc.hpp"
 
 namespace partita {
@@ -57,7 +57,7 @@ DetectionIntervals detection_intervals(std::span<const double> in, std::span<con
   options.check();
   const RocCurve curve = roc_curve(in, out);
   std::vector<DetectionMetrics> resamples(options.resamples);
-  parallel_for(options.resamples, options.threads, [&](std::size_t first, std::size_t last) {
+  const auto some = [&](std::size_t first, std::size_t last) {
     std::vector<std::uint32_t> in_counts(in.size());
     std::vector<std::uint32_t> out_counts(out.size());
     for (std::size_t r = first; r < last; ++r) {
@@ -65,7 +65,8 @@ DetectionIntervals detection_intervals(std::span<const double> in, std::span<con
       resample(stream.child(r).child(kOut), out_counts);
       resamples[r] = metrics_of(resampled(curve, in_counts, out_counts), positive);
     }
-  });
+  };
+  parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
   const auto interval = [&](double DetectionMetrics::*figure) {
     std::vector<double> values;
     for (const DetectionMetrics& metrics : resamples) values.push_back(metrics.*figure);

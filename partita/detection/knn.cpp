@@ -62,13 +62,14 @@ class Nearest {
 }  // namespace
 
 std::vector<double> knn_scores(Rows features, Rows training, std::size_t k,
-                               const RowOptions& options) {
+                               const RowOptions& options, const Progress& progress) {
   check_size("features", features.columns(), training.columns(), "columns, as in training");
   check_between("k", k, 1, training.rows(), "training rows");
   check_features("training", training, Need::direction, {.threads = options.threads});
   std::vector<double> result = check_features("features", features, Need::direction, options);
   for_each_block(
-      features.rows(), kQueryBlock, options.threads, [&](std::size_t first, std::size_t count) {
+      features.rows(), kQueryBlock, options.threads,
+      [&](std::size_t first, std::size_t count) {
         const MatrixXd queries = directions(features, first, count);
         std::vector<Nearest> nearest(count, Nearest(k));
         for_each_block(training.rows(), kTrainingBlock, 1, [&](std::size_t from, std::size_t n) {
@@ -83,7 +84,8 @@ std::vector<double> knn_scores(Rows features, Rows training, std::size_t k,
         for (std::size_t i = 0; i < count; ++i) {
           result[first + i] -= nearest[i].distance(queries.col(static_cast<Index>(i)), training);
         }
-      });
+      },
+      progress);
   return result;
 }
 

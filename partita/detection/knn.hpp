@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "partita/base/parallel.hpp"
+#include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
 
 namespace partita {
@@ -19,9 +20,10 @@ namespace partita {
 /// finite, or all zero, is a row error, and its score NaN.
 /// @param features [rows, columns]
 /// @param training [training rows, columns], each finite and not all zero
+/// @param progress hears how many blocks of rows are done
 /// @throws InvalidArgument if the columns differ, unless 1 <= k <= training rows, or if a training
 ///         row is bad.
 std::vector<double> knn_scores(Rows features, Rows training, std::size_t k,
-                               const RowOptions& options = {});
+                               const RowOptions& options = {}, const Progress& progress = {});
 
 }  // namespace partita

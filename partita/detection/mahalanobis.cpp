@@ -63,22 +63,27 @@ struct Spread {
   double fourth_power = 0;
 };
 
-Spread spread(Rows features, const Classes& classes, const MatrixXd& means, int threads) {
+Spread spread(Rows features, const Classes& classes, const MatrixXd& means,
+              const MahalanobisOptions& options) {
   const auto columns = static_cast<Index>(features.columns());
   Spread out{MatrixXd::Zero(columns, columns)};
-  for_each_block(features.rows(), kRowBlock, 1, [&](std::size_t first, std::size_t count) {
-    MatrixXd block = feature_columns(features, first, count);
-    for (std::size_t i = 0; i < count; ++i) {
-      block.col(static_cast<Index>(i)) -= means.col(classes.of_row[first + i]);
-    }
-    out.fourth_power += block.colwise().squaredNorm().array().square().sum();
-    for_each_block(features.columns(), kStripe, threads, [&](std::size_t left, std::size_t width) {
-      const auto c = static_cast<Index>(left);
-      const auto w = static_cast<Index>(width);
-      out.covariance.block(c, c, columns - c, w).noalias() +=
-          block.bottomRows(columns - c) * block.middleRows(c, w).transpose();
-    });
-  });
+  for_each_block(
+      features.rows(), kRowBlock, 1,
+      [&](std::size_t first, std::size_t count) {
+        MatrixXd block = feature_columns(features, first, count);
+        for (std::size_t i = 0; i < count; ++i) {
+          block.col(static_cast<Index>(i)) -= means.col(classes.of_row[first + i]);
+        }
+        out.fourth_power += block.colwise().squaredNorm().array().square().sum();
+        for_each_block(features.columns(), kStripe, options.threads,
+                       [&](std::size_t left, std::size_t width) {
+                         const auto c = static_cast<Index>(left);
+                         const auto w = static_cast<Index>(width);
+                         out.covariance.block(c, c, columns - c, w).noalias() +=
+                             block.bottomRows(columns - c) * block.middleRows(c, w).transpose();
+                       });
+      },
+      options.progress);
   const auto rows = static_cast<double>(features.rows());
   out.covariance /= rows;
   out.fourth_power /= rows;
@@ -132,7 +137,7 @@ Mahalanobis Mahalanobis::fit(Rows features, std::span<const std::int64_t> labels
   check(features, labels, options);
   const Classes classes = number_classes(labels);
   MatrixXd means = class_means(features, classes);
-  Spread left = spread(features, classes, means, options.threads);
+  Spread left = spread(features, classes, means, options);
   const double scale = left.covariance.trace() / static_cast<double>(features.columns());
   if (!(scale > 0)) {
     throw InvalidArgument("features", "no spread: every row equals the mean of its class");
@@ -155,7 +160,8 @@ Mahalanobis Mahalanobis::fit(Rows features, std::span<const std::int64_t> labels
   return out;
 }
 
-std::vector<double> Mahalanobis::scores(Rows features, const RowOptions& options) const {
+std::vector<double> Mahalanobis::scores(Rows features, const RowOptions& options,
+                                        const Progress& progress) const {
   check_size("features", features.columns(), columns_, "columns, as in training");
   std::vector<double> result = check_features("features", features, Need::finite, options);
   const auto columns = static_cast<Index>(columns_);
@@ -163,16 +169,18 @@ std::vector<double> Mahalanobis::scores(Rows features, const RowOptions& options
   const Eigen::Map<const MatrixXd> factor(factor_.data(), columns, columns);
   const Eigen::Map<const MatrixXd> means(whitened_means_.data(), columns,
                                          static_cast<Index>(classes()));
-  for_each_block(features.rows(), kRowBlock, options.threads,
-                 [&](std::size_t first, std::size_t count) {
-                   MatrixXd block = feature_columns(features, first, count);
-                   block.colwise() -= center;
-                   factor.triangularView<Eigen::Lower>().solveInPlace(block);
-                   for (std::size_t i = 0; i < count; ++i) {
-                     const auto x = block.col(static_cast<Index>(i));
-                     result[first + i] -= (means.colwise() - x).colwise().squaredNorm().minCoeff();
-                   }
-                 });
+  for_each_block(
+      features.rows(), kRowBlock, options.threads,
+      [&](std::size_t first, std::size_t count) {
+        MatrixXd block = feature_columns(features, first, count);
+        block.colwise() -= center;
+        factor.triangularView<Eigen::Lower>().solveInPlace(block);
+        for (std::size_t i = 0; i < count; ++i) {
+          const auto x = block.col(static_cast<Index>(i));
+          result[first + i] -= (means.colwise() - x).colwise().squaredNorm().minCoeff();
+        }
+      },
+      progress);
   return result;
 }
 

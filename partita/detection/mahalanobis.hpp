@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "partita/base/parallel.hpp"
+#include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
 
 namespace partita {
@@ -26,6 +27,7 @@ struct MahalanobisOptions {
   /// rows than columns will do.
   std::optional<double> shrinkage = {};
   int threads = 1;
+  Progress progress = {};  ///< hears how many blocks of rows are done
 };
 
 /// A Gaussian for each class, with means of their own and one covariance S.
@@ -43,7 +45,8 @@ class Mahalanobis {
   /// -min over classes c of (x - mean_c)' S^-1 (x - mean_c): at most 0. A row that is not finite is
   /// a row error, and its score NaN.
   /// @throws InvalidArgument unless the columns are those of fit().
-  std::vector<double> scores(Rows features, const RowOptions& options = {}) const;
+  std::vector<double> scores(Rows features, const RowOptions& options = {},
+                             const Progress& progress = {}) const;
 
   /// The bytes of what was fitted, to be kept in a file, and back. `name` stands for its path in a
   /// DataError.

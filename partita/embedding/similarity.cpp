@@ -12,7 +12,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
-#include "partita/base/parallel.hpp"
+#include "partita/base/internal/parallel_progress.hpp"
 #include "partita/io/text.hpp"
 
 namespace partita {
@@ -176,8 +176,8 @@ SimilarityScore WordSimilarity::similarity(const std::filesystem::path& path) co
   return score;
 }
 
-std::vector<AnalogyScore> WordSimilarity::analogies(const std::filesystem::path& path,
-                                                    int threads) const {
+std::vector<AnalogyScore> WordSimilarity::analogies(const std::filesystem::path& path, int threads,
+                                                    const Progress& progress) const {
   struct Question {
     std::array<std::size_t, 4> word;
     std::size_t section;
@@ -210,7 +210,7 @@ std::vector<AnalogyScore> WordSimilarity::analogies(const std::filesystem::path&
     questions.push_back(question);
   }
   std::vector<char> correct(questions.size());
-  parallel_for(questions.size(), threads, [&](std::size_t first, std::size_t last) {
+  const auto some = [&](std::size_t first, std::size_t last) {
     std::vector<float> query(vectors_.dim);
     for (std::size_t q = first; q < last; ++q) {
       const auto& [a, b, c, d] = questions[q].word;
@@ -220,7 +220,8 @@ std::vector<AnalogyScore> WordSimilarity::analogies(const std::filesystem::path&
       const auto best = nearest(query, 1, std::array{a, b, c});
       correct[q] = !best.empty() && best[0].word == vectors_.words[d] ? 1 : 0;
     }
-  });
+  };
+  parallel_for(questions.size(), threads, progress, "questions", some);
   for (std::size_t q = 0; q < questions.size(); ++q) {
     scores[questions[q].section].correct += correct[q] != 0 ? 1 : 0;
   }

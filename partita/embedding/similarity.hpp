@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "partita/base/progress.hpp"
 #include "partita/io/word_vectors.hpp"
 
 namespace partita {
@@ -60,8 +61,10 @@ class WordSimilarity {
 
   /// A file of lines "a b c d", a is to b as c is to d, in sections ": name". The answer is the
   /// word with the largest cosine to b - a + c, these three excluded (Mikolov et al. 2013).
+  /// @param progress hears how many questions are answered
   /// @throws IoError; DataError naming the line
-  std::vector<AnalogyScore> analogies(const std::filesystem::path& path, int threads = 1) const;
+  std::vector<AnalogyScore> analogies(const std::filesystem::path& path, int threads = 1,
+                                      const Progress& progress = {}) const;
 
  private:
   std::span<const float> row(std::size_t i) const;

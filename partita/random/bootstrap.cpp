@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "partita/base/internal/check.hpp"
-#include "partita/base/parallel.hpp"
+#include "partita/base/internal/parallel_progress.hpp"
 #include "partita/random/variates.hpp"
 
 namespace partita {
@@ -76,7 +76,7 @@ std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Sta
   check_at_least("rows", rows, 1);
   options.check();
   std::vector<std::vector<double>> values(outputs, std::vector<double>(options.resamples));
-  parallel_for(options.resamples, options.threads, [&](std::size_t first, std::size_t last) {
+  const auto some = [&](std::size_t first, std::size_t last) {
     std::vector<std::uint32_t> counts(rows);
     std::vector<double> out(outputs);
     for (std::size_t r = first; r < last; ++r) {
@@ -84,7 +84,8 @@ std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Sta
       statistic(counts, out);
       for (std::size_t i = 0; i < outputs; ++i) values[i][r] = out[i];
     }
-  });
+  };
+  parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
   std::vector<Interval> intervals;
   for (auto& of_one : values) {
     intervals.push_back(percentile_interval(std::move(of_one), options.level));

@@ -19,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "partita/base/progress.hpp"
 #include "partita/random/stream.hpp"
 
 namespace partita {
@@ -36,6 +37,7 @@ struct BootstrapOptions {
   std::size_t resamples = 1000;  ///< >= 2
   double level = 0.95;           ///< share of the resamples inside the interval, in (0, 1)
   int threads = 1;               ///< >= 1
+  Progress progress = {};        ///< hears how many resamples are done
 
   /// @throws InvalidArgument naming the first option that is out of its range.
   void check() const;

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from partita import _core
 from partita._bootstrap import Interval
 from partita._calibrators import Calibrator
+from partita._progress import Progress
 from partita._types import ArrayLike
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class CalibrationEvaluation(NamedTuple):
 def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex = 15, equal_mass: bool = False,
                          probabilities: bool = False, calibrator: Calibrator | None = None,
                          seed: SupportsIndex | None = None, resamples: SupportsIndex = 1000, level: float = 0.95,
-                         threads: SupportsIndex = 1) -> CalibrationEvaluation:
+                         threads: SupportsIndex = 1, progress: Progress = None) -> CalibrationEvaluation:
     """How well probabilities match how often they are right.
 
     Parameters
@@ -95,6 +96,8 @@ def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex
         If given, there are bootstrap intervals, which it determines, as in the command.
     resamples, level
         Of the bootstrap.
+    progress : bool or callable
+        True for a bar of tqdm's; or called as ``progress(done, total, "resamples")``.
 
     Examples
     --------
@@ -105,7 +108,7 @@ def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex
     """
     fitted = None if calibrator is None else calibrator._fitted("calibrator_")
     metrics, intervals, diagram = _core.evaluate_calibration(logits, y, probabilities, bins, equal_mass, fitted, seed,
-                                                             resamples, level, threads)
+                                                             resamples, level, threads, progress)
     return CalibrationEvaluation(
         Metrics(*metrics),
         None if intervals is None else Metrics(*(Interval(*each) for each in intervals)),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from partita import _core
 from partita._bootstrap import Interval
 from partita._estimator import Estimator
+from partita._progress import Progress
 from partita._types import Array, ArrayLike
 
 __all__ = [
@@ -89,17 +90,23 @@ class Mahalanobis(Estimator):
         self.shrinkage = shrinkage
         self.threads = threads
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> "Mahalanobis":
-        """Fits to features [n, columns] and their classes [n], any integers."""
-        self.detector_ = _core.Mahalanobis.fit(X, y, self.shrinkage, self.threads)
+    def fit(self, X: ArrayLike, y: ArrayLike, *, progress: Progress = None) -> "Mahalanobis":
+        """Fits to features [n, columns] and their classes [n], any integers.
+
+        ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
+        """
+        self.detector_ = _core.Mahalanobis.fit(X, y, self.shrinkage, self.threads, progress)
         self.shrinkage_ = self.detector_.shrinkage
         self.n_classes_ = self.detector_.classes
         self.n_features_in_ = int(np.shape(X)[-1])
         return self
 
-    def score_samples(self, X: ArrayLike) -> Array:
-        """Minus the squared distance of each row to the nearest class, at most 0: float64 [n]."""
-        return self._fitted("detector_").scores(X, self.threads)
+    def score_samples(self, X: ArrayLike, *, progress: Progress = None) -> Array:
+        """Minus the squared distance of each row to the nearest class, at most 0: float64 [n].
+
+        `progress` is as in :meth:`fit`.
+        """
+        return self._fitted("detector_").scores(X, self.threads, progress)
 
 
 class KNN(Estimator):
@@ -132,9 +139,12 @@ class KNN(Estimator):
         self.n_features_in_ = int(np.shape(X)[-1])
         return self
 
-    def score_samples(self, X: ArrayLike) -> Array:
-        """Minus the distance of each row's direction to its k-th neighbor's, -2 to 0: float64 [n]."""
-        return _core.knn_scores(X, self._fitted("training_"), self.k, self.threads)
+    def score_samples(self, X: ArrayLike, *, progress: Progress = None) -> Array:
+        """Minus the distance of each row's direction to its k-th neighbor's, -2 to 0: float64 [n].
+
+        ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
+        """
+        return _core.knn_scores(X, self._fitted("training_"), self.k, self.threads, progress)
 
 
 class DetectionMetrics(NamedTuple, Generic[T]):
@@ -169,9 +179,21 @@ def detection_metrics(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: 
 
 
 def detection_intervals(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: str, seed: SupportsIndex,
-                        resamples: SupportsIndex = 1000, level: float = 0.95,
-                        threads: SupportsIndex = 1) -> DetectionMetrics[Interval]:
+                        resamples: SupportsIndex = 1000, level: float = 0.95, threads: SupportsIndex = 1,
+                        progress: Progress = None) -> DetectionMetrics[Interval]:
     """Bootstrap intervals of :func:`detection_metrics`, which `seed` determines, as in the command.
+
+    Parameters
+    ----------
+    in_scores, out_scores, positive
+        As in :func:`detection_metrics`.
+    seed : int
+    resamples : int
+    level : float
+        The share of resamples inside the interval, in (0, 1).
+    threads : int
+    progress : bool or callable
+        True for a bar of tqdm's; or called as ``progress(done, total, "resamples")``.
 
     Examples
     --------
@@ -179,7 +201,8 @@ def detection_intervals(in_scores: ArrayLike, out_scores: ArrayLike, *, positive
     >>> 0 <= low <= high <= 1
     True
     """
-    found = _core.detection_intervals(in_scores, out_scores, positive, seed, resamples, level, threads)
+    found = _core.detection_intervals(in_scores, out_scores, positive, seed, resamples, level, threads,
+                                      progress)
     return DetectionMetrics(*(Interval(*each) for each in found))
 
 

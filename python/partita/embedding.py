@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partita import _core
-from partita._progress import Bar, report
+from partita._progress import Bar, Progress, report
 
 __all__ = ["AnalogyScore", "KeyedVectors", "SimilarityScore", "TrainingUpdate", "load", "train"]
 
@@ -140,9 +140,12 @@ class KeyedVectors:
         return SimilarityScore(*self._similarity().similarity(path))
 
     def evaluate_word_analogies(self, path: str | PathLike[str], *,
-                                threads: SupportsIndex = 1) -> list[AnalogyScore]:
-        """The sections of a file of lines "a b c d", a is to b as c is to d."""
-        return [AnalogyScore(*each) for each in self._similarity().analogies(path, threads)]
+                                threads: SupportsIndex = 1, progress: Progress = None) -> list[AnalogyScore]:
+        """The sections of a file of lines "a b c d", a is to b as c is to d.
+
+        ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
+        """
+        return [AnalogyScore(*each) for each in self._similarity().analogies(path, threads, progress)]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Writes .txt or .vec (text), .bin (word2vec's binary) or .npy (words beside it)."""

@@ -107,13 +107,15 @@ py::tuple each_metric(const PerMetric<T>& m, const Make& make) {
 /// (metrics, intervals or None, (lower, upper, count, confidence, accuracy, intervals or None))
 py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilities, py::handle bins,
                    py::handle equal_mass, py::handle calibrator, py::handle seed,
-                   py::handle resamples, py::handle level, py::handle threads) {
+                   py::handle resamples, py::handle level, py::handle threads,
+                   py::handle progress) {
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
   const Predictions given = predictions(array, probabilities);
   const CalibrationBins options{.bins = count(bins, "bins"), .equal_mass = flag(equal_mass)};
   const Calibrator* used = calibrator.is_none() ? nullptr : calibrator.cast<const Calibrator*>();
   const int most = thread_count(threads);
+  const ProgressReport report(progress);
   CalibrationEvaluation e;
   if (seed.is_none()) {
     e = released([&] { return evaluate_calibration(given, y, options, used, most); });
@@ -122,7 +124,8 @@ py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilitie
     const Stream stream = Stream{.seed = natural(seed, "seed")}.child(1);
     const BootstrapOptions bootstrap{.resamples = count(resamples, "resamples"),
                                      .level = number(level, "level"),
-                                     .threads = most};
+                                     .threads = most,
+                                     .progress = report};
     e = released([&] { return evaluate_calibration(given, y, stream, bootstrap, options, used); });
   }
   const auto pair = [](const Interval& i) { return py::make_tuple(i.low, i.high); };

@@ -25,30 +25,34 @@ py::object logit_scores_of(py::handle score, py::handle logits, py::handle tempe
                       array.batch_shape());
 }
 
-py::object knn_scores_of(py::handle features, py::handle training, py::handle k,
-                         py::handle threads) {
+py::object knn_scores_of(py::handle features, py::handle training, py::handle k, py::handle threads,
+                         py::handle progress) {
   const FloatArray array(features, "features");
   const FloatArray train(training, "training");
   const std::size_t nearest = count(k, "k");
   const RowOptions options{.threads = thread_count(threads)};
+  const ProgressReport report(progress);
   return array.result(
-      released([&] { return knn_scores(array.rows(), train.rows(), nearest, options); }),
+      released([&] { return knn_scores(array.rows(), train.rows(), nearest, options, report); }),
       array.batch_shape());
 }
 
-Mahalanobis fit(py::handle features, py::handle labels, py::handle shrinkage, py::handle threads) {
+Mahalanobis fit(py::handle features, py::handle labels, py::handle shrinkage, py::handle threads,
+                py::handle progress) {
   const FloatArray array(features, "features");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
-  MahalanobisOptions options{.threads = thread_count(threads)};
+  const ProgressReport report(progress);
+  MahalanobisOptions options{.threads = thread_count(threads), .progress = report};
   if (!shrinkage.is_none()) options.shrinkage = number(shrinkage, "shrinkage");
   return released([&] { return Mahalanobis::fit(array.rows(), y, options); });
 }
 
-py::object mahalanobis_scores(const Mahalanobis& detector, py::handle features,
-                              py::handle threads) {
+py::object mahalanobis_scores(const Mahalanobis& detector, py::handle features, py::handle threads,
+                              py::handle progress) {
   const FloatArray array(features, "features");
   const RowOptions options{.threads = thread_count(threads)};
-  return array.result(released([&] { return detector.scores(array.rows(), options); }),
+  const ProgressReport report(progress);
+  return array.result(released([&] { return detector.scores(array.rows(), options, report); }),
                       array.batch_shape());
 }
 
@@ -72,14 +76,17 @@ py::tuple metrics(py::handle in, py::handle out, py::handle positive) {
 }
 
 py::tuple intervals(py::handle in, py::handle out, py::handle positive, py::handle seed,
-                    py::handle resamples, py::handle level, py::handle threads) {
+                    py::handle resamples, py::handle level, py::handle threads,
+                    py::handle progress) {
   const Doubles known(in, "in_scores");
   const Doubles unknown(out, "out_scores");
   const Positive chosen = side(positive);
   const Stream stream{.seed = natural(seed, "seed")};
+  const ProgressReport report(progress);
   const BootstrapOptions options{.resamples = count(resamples, "resamples"),
                                  .level = number(level, "level"),
-                                 .threads = thread_count(threads)};
+                                 .threads = thread_count(threads),
+                                 .progress = report};
   return each_figure(
       released([&] {
         return detection_intervals(known.values, unknown.values, chosen, stream, options);

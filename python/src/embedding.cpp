@@ -56,11 +56,13 @@ py::tuple similarity(const WordSimilarity& words, py::handle path) {
   return py::make_tuple(score.correlation, score.pairs, score.lines);
 }
 
-py::list analogies(const WordSimilarity& words, py::handle path, py::handle threads) {
+py::list analogies(const WordSimilarity& words, py::handle path, py::handle threads,
+                   py::handle progress) {
   const std::string name = path_of(path);
   const int most = thread_count(threads);
+  const ProgressReport report(progress);
   py::list out;
-  for (const AnalogyScore& each : released([&] { return words.analogies(name, most); })) {
+  for (const AnalogyScore& each : released([&] { return words.analogies(name, most, report); })) {
     out.append(py::make_tuple(each.section, each.correct, each.questions, each.lines));
   }
   return out;

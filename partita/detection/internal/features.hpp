@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "partita/base/parallel.hpp"
+#include "partita/base/internal/parallel_progress.hpp"
 #include "partita/base/rows.hpp"
 
 namespace partita {
@@ -24,10 +24,12 @@ std::vector<double> check_features(const char* name, Rows features, Need need,
 /// Calls body(first, count) for blocks of at most `size` rows. The blocks, and so the sums inside
 /// them, do not depend on the number of threads.
 template <class Body>
-void for_each_block(std::size_t rows, std::size_t size, int threads, const Body& body) {
-  parallel_for((rows + size - 1) / size, threads, [&](std::size_t begin, std::size_t end) {
+void for_each_block(std::size_t rows, std::size_t size, int threads, const Body& body,
+                    const Progress& progress = {}) {
+  const auto some = [&](std::size_t begin, std::size_t end) {
     for (std::size_t b = begin; b < end; ++b) body(b * size, std::min(size, rows - b * size));
-  });
+  };
+  parallel_for((rows + size - 1) / size, threads, progress, "blocks of rows", some);
 }
 
 }  // namespace partita
