@@ -66,7 +66,10 @@ void print(std::string_view text) {
   }
 }
 
-void print_json(const Json& json) { print(json.dump() + '\n'); }
+void print_json(const Json& json) {
+  // A model's tokens may be parts of a character.
+  print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n');
+}
 
 void note(std::string_view line) { fmt::print(stderr, "{}\n", line); }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "apps/command/learn/neural.hpp"
+#include "apps/command/light/gguf.hpp"
 #include "apps/command/options.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
@@ -31,13 +32,23 @@ void add_model_options(CLI::App& app, ModelFile& file) {
       ->group(script);
   app.add_option(
          "--start-token", file.start_token,
-         "token of the vocabulary that it reads before a text begins (none; SentencePiece's <s>)")
+         "token of the vocabulary that it reads before a text begins (none; SentencePiece's <s>; a "
+         "GGUF file's own)")
       ->option_text("TOKEN")
       ->group(script);
   app.add_option("--end-token", file.end_token,
                  "token that ends a text (none; SentencePiece's </s>)")
       ->option_text("TOKEN")
       ->group(script);
+  const std::string gguf = "Of a GGUF file";
+  app.add_option("--context", file.context,
+                 "the longest text in tokens, the prompt included (as the model was trained)")
+      ->option_text("N")
+      ->group(gguf)
+      ->check(whole_number(1, 1U << 30U));
+  app.add_flag("--fast", file.fast,
+               "llama.cpp's half-precision cache and fused attention: results then depend on k")
+      ->group(gguf);
 }
 
 TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel> model,
@@ -51,6 +62,7 @@ TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel
 
 TextGenerator open_model(const ModelFile& file) {
   const MappedFile mapped(file.path);
+  if (is_gguf(file.path, mapped.bytes())) return open_gguf(file);
   if (is_zip(mapped.bytes()) || archive_kind(mapped.bytes()) == "language-model") {
     return open_neural(file);
   }

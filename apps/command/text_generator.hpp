@@ -15,7 +15,8 @@
 
 namespace partita::app {
 
-/// Where the model is and, for a TorchScript module, which knows nothing of text, its tokens.
+/// Where the model is and, for a TorchScript module, which knows nothing of text, its tokens; for a
+/// GGUF file, how it is to be run.
 struct ModelFile {
   std::string path;
   std::string vocabulary;  ///< one token per line, or a SentencePiece model
@@ -23,17 +24,22 @@ struct ModelFile {
   std::string start_token;
   std::string end_token;
   Device device = Device::cpu;
+  std::size_t context = 0;   ///< tokens of the longest text; 0: as the model was trained
+  bool fast = false;         ///< llama.cpp's own cache and attention
+  int threads = 1;           ///< of a GGUF model
+  std::size_t prefixes = 0;  ///< how many a search will hold at once; 0: some
 };
 
-/// --vocabulary, --units, --start-token, --end-token, --device
+/// --vocabulary, --units, --start-token, --end-token, --device, --context, --fast
 void add_model_options(CLI::App& app, ModelFile& file);
 
 struct TextGenerator {
-  std::string kind;  ///< "ngram", "lstm", "transformer", "torchscript"
+  std::string kind;  ///< "ngram", "lstm", "transformer", "torchscript", "gguf"
   std::shared_ptr<const SequenceModel> model;
   std::function<Sequence(std::string_view)> encode;  ///< without the end; InvalidArgument
   std::function<std::string(std::span<const Token>)> decode;
   std::optional<Token> unknown = {};  ///< what stands for words or pieces that it never saw
+  bool threaded = false;              ///< it uses ModelFile::threads itself, in one call at a time
 };
 
 /// A model whose tokens are those of `units`.

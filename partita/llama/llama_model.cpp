@@ -182,6 +182,13 @@ void LlamaModel::next_logits(std::span<const Sequence> prefixes, DecodingState* 
   if (!prefixes.empty()) static_cast<State&>(*state).next_logits(prefixes, logits);
 }
 
+std::optional<Token> LlamaModel::find(std::string_view text) const {
+  for (Token token = 0; token < llama_vocab_n_tokens(data_->vocabulary); ++token) {
+    if (llama_vocab_get_text(data_->vocabulary, token) == text) return token;
+  }
+  return std::nullopt;
+}
+
 Sequence LlamaModel::encode(std::string_view text) const {
   const auto length = static_cast<std::int32_t>(text.size());
   Sequence tokens(text.size() + 2);

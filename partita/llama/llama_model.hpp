@@ -71,6 +71,9 @@ class LlamaModel final : public SequenceModel {
   /// The text of the tokens, one after the other; control tokens have none.
   std::string decode(std::span<const Token> tokens) const;
 
+  /// The token that the vocabulary writes so, "<|im_start|>" or "</s>", if there is one.
+  std::optional<Token> find(std::string_view text) const;
+
   std::size_t context() const;  ///< the longest prefix, in tokens
 
  private:

@@ -11,6 +11,7 @@
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"
+#include "partita/llama/llama_test_support.hpp"
 #include "partita/random/stream.hpp"
 
 namespace partita::testing {
@@ -106,6 +107,9 @@ void write_files(const std::filesystem::path& folder) {
   write_file(folder / "corpus.txt", corpus());
   write_file(folder / "similarity.txt",
              "whale\tfish\t8\nship\tboat\t9\nking\tcastle\t6\nhorse\tsea\t1\nwhale\tcastle\t0.5\n");
+  TinyTransformer transformer{.vocabulary = 29};
+  transformer.draw();
+  write_gguf(transformer, folder / "tiny.gguf");
   write_file(folder / "tokens.txt", "a\nb\nc\nd\ne\nf\n</s>\n");
   std::filesystem::copy_file(PARTITA_SOURCE "/tests/golden/torchscript/recurrent.ts",
                              folder / "model.ts");

@@ -6,6 +6,7 @@
 //   words.txt                 about 300 words, one per line
 //   corpus.txt                3000 short sentences, lower case
 //   similarity.txt            two words and a score per line
+//   tiny.gguf                 a transformer of random weights over the letters
 //   tokens.txt, model.ts      a vocabulary of 7 tokens, and a TorchScript module over them
 #pragma once
 

@@ -1,6 +1,6 @@
 // Writes the cpp blocks of pages as GoogleTest sources, one test per block: those that include
-// libtorch's part into OUT/learn.cpp, the others into OUT/light.cpp. The c blocks are programs in
-// OUT/c.c, called from tests of light.cpp.
+// libtorch's part into OUT/learn.cpp, llama.cpp's into OUT/llama.cpp, the others into
+// OUT/light.cpp. The c blocks are programs in OUT/c.c, called from tests of light.cpp.
 //
 //   docs_generate OUT PAGE.md...
 #include <cstdio>
@@ -81,18 +81,22 @@ int main(int argc, char** argv) try {
   const std::string out = argv[1];
   Source light;
   Source learn;
+  Source llama;
   Source c;
   for (int i = 2; i < argc; ++i) {
     for (const Block& block : partita::testing::read_blocks(argv[i])) {
       if (block.language == "c") light.add_c(argv[i], block, c);
       if (block.language != "cpp") continue;
-      const bool needs_torch =
-          (block.setup + block.code).find("#include <partita/learn/") != std::string::npos;
-      (needs_torch ? learn : light).add(argv[i], block);
+      const std::string code = block.setup + block.code;
+      const auto includes = [&](const char* folder) {
+        return code.find(std::string("#include <partita/") + folder) != std::string::npos;
+      };
+      (includes("learn/") ? learn : includes("llama/") ? llama : light).add(argv[i], block);
     }
   }
   write(out + "/light.cpp", light.text());
   write(out + "/learn.cpp", learn.text());
+  write(out + "/llama.cpp", llama.text());
   write(out + "/c.c", c.c_text());
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -5,6 +5,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -107,6 +108,15 @@ Json to_json(const Generated& generated, const TextGenerator& generator,
           {"method", name_of(kGenerateMethods, options.method)}};
 }
 
+/// With line ends, which would tear the table apart, and tabs as C writes them.
+std::string in_one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\t' ? "\\t" : std::string(1, c);
+  }
+  return out;
+}
+
 std::string to_text(const Generated& generated, const TextGenerator& generator) {
   const auto number = [](double value) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.4g}", value);
@@ -114,9 +124,10 @@ std::string to_text(const Generated& generated, const TextGenerator& generator) 
   std::string out = fmt::format("{:>9}  {:>9}  {:>9}  text\n", "log_prob", "perturbed", "weight");
   for (std::size_t i = 0; i < generated.sequences.size(); ++i) {
     const PerturbedHypothesis& sequence = generated.sequences[i];
-    out += fmt::format("{:>9}  {:>9}  {:>9}  {}{}\n", number(sequence.log_prob),
-                       number(sequence.perturbed), number(generated.weights[i]),
-                       generator.decode(sequence.tokens), sequence.finished ? "" : "...");
+    out +=
+        fmt::format("{:>9}  {:>9}  {:>9}  {}{}\n", number(sequence.log_prob),
+                    number(sequence.perturbed), number(generated.weights[i]),
+                    in_one_line(generator.decode(sequence.tokens)), sequence.finished ? "" : "...");
   }
   if (!std::isnan(generated.threshold)) {
     out += fmt::format("threshold {:.4g}\n", generated.threshold);
@@ -133,7 +144,10 @@ void run(GenerateOptions& options) {
                           fmt::format("expected ancestral, which alone can use {}, got {}",
                                       name(*steered), name_of(kGenerateMethods, options.method)));
   }
+  options.model.threads = options.common.threads;
+  options.model.prefixes = options.k;
   const TextGenerator generator = open_model(options.model);
+  if (generator.threaded) options.search.threads = 1;
   const Sequence prompt = [&] {
     try {
       return generator.encode(options.prompt);
@@ -159,8 +173,9 @@ void add_generate(CLI::App& app) {
   auto* command = app.add_subcommand("generate", "Draw or search sequences from a language model");
   auto options = std::make_shared<GenerateOptions>();
   command
-      ->add_option("--model", options->model.path,
-                   "from `partita lm train`, or a TorchScript module (tokens -> logits)")
+      ->add_option(
+          "--model", options->model.path,
+          "from `partita lm train`, a GGUF file, or a TorchScript module (tokens -> logits)")
       ->option_text("FILE")
       ->required();
   command->add_option("--prompt", options->prompt, "continue this text (it is not repeated)")

@@ -216,13 +216,15 @@ CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample
   return result;
 }
 
-void run(const EvaluateOptions& options) {
+void run(EvaluateOptions& options) {
+  options.model.threads = options.common.threads;
   const TextGenerator generator = open_model(options.model);
   const Text text = read_text(options, generator);
   const SequenceModel& model = *generator.model;
   Sampler sampler(text, model.end_token(), model.vocabulary_size(),
                   Stream{.seed = options.common.seed}.child(kSample));
-  const Prediction prediction = predict(generator, text, options.common.threads, sampler);
+  const Prediction prediction =
+      predict(generator, text, generator.threaded ? 1 : options.common.threads, sampler);
   CalibrationResult calibration = calibrate(options, sampler.sample(), model.vocabulary_size());
   const double perplexity = std::exp(prediction.nll);
   const double known_perplexity = std::exp(prediction.known_nll);
@@ -298,7 +300,9 @@ void add_lm_evaluate(CLI::App& app) {
                          "Perplexity of a text, and how well the next token's probabilities are "
                          "calibrated");
   auto options = std::make_shared<EvaluateOptions>();
-  command->add_option("MODEL", options->model.path, "from lm train, or a TorchScript module")
+  command
+      ->add_option("MODEL", options->model.path,
+                   "from lm train, a GGUF file, or a TorchScript module")
       ->option_text("FILE")
       ->required();
   command->add_option("TEXT", options->text, "UTF-8 text, as for training")
