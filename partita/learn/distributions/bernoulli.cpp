@@ -23,14 +23,14 @@ struct LogProb : torch::autograd::Function<LogProb> {
   static Tensor forward(AutogradContext* ctx, const Tensor& logits, const Tensor& value) {
     // v z - max(z, 0) - log(1 + e^-|z|), whose first two terms are exactly 0 or the logit that
     // counts.
-    Tensor log_p = (value * logits).sub_(logits.relu()).add_(at::log_sigmoid(logits.abs()));
+    Tensor log_p = at::addcmul(-logits.relu(), value, logits).add_(at::log_sigmoid(logits.abs()));
     // An infinite logit gives 0 * inf or inf - inf, which the sum of them reveals in one pass. On
     // other devices it would have to be waited for.
     const bool finite = logits.is_cpu() && std::isfinite(unexpanded(logits).sum().item<double>());
     if (!finite) {
       const double most = logits.scalar_type() == at::kHalf ? 6e4 : 1e38;
       const Tensor z = logits.clamp(-most, most);
-      log_p = (value * z).sub_(z.relu()).add_(at::log_sigmoid(z.abs()));
+      log_p = at::addcmul(-z.relu(), value, z).add_(at::log_sigmoid(z.abs()));
       log_p.masked_fill_(log_p <= -most, -kInfinity);
     }
     ctx->save_for_backward({logits, value, finite ? Tensor() : log_p});

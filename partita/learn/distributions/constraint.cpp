@@ -1,6 +1,7 @@
 #include "partita/learn/distributions/constraint.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -12,6 +13,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/range_kernels.hpp"
 
 namespace partita::distributions {
 
@@ -28,9 +30,7 @@ bool all_true(const Tensor& valid) {
 }  // namespace
 
 bool Constraint::holds(const Tensor& x) const {
-  const bool is_plain = x.is_cpu() && x.is_contiguous() && x.numel() > 0 &&
-                        (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
-  return all && is_plain ? all(x) : all_true(check(x));
+  return (all && is_plain(x) && x.numel() > 0 && all(x)) || all_true(check(x));
 }
 
 namespace constraints {
@@ -49,34 +49,27 @@ Constraint quick(Constraint it, std::function<bool(const Tensor&)> all,
   return it;
 }
 
-/// Whether valid(number) for every number of a plain tensor; it stops at a block with one that is
-/// not.
-template <class Valid>
-bool every(const Tensor& x, const Valid& valid) {
+/// look(kernels, numbers, count) at a plain tensor.
+template <class Look>
+bool looked_at(const Tensor& x, const Look& look) {
   return AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "constraint", [&] {
-    constexpr std::int64_t kBlock = 1024;
-    const auto* const at = x.data_ptr<scalar_t>();
-    for (std::int64_t begin = 0; begin < x.numel(); begin += kBlock) {
-      const std::int64_t end = std::min(x.numel(), begin + kBlock);
-      bool fits = true;
-      for (std::int64_t i = begin; i < end; ++i) fits &= valid(at[i]);
-      if (!fits) return false;
-    }
-    return true;
+    return look(kernels::range_kernels<scalar_t>(), x.data_ptr<scalar_t>(),
+                static_cast<std::size_t>(x.numel()));
   });
 }
 
-/// Whether n >= 0 has no fraction, in operations that the compiler vectorizes: from 2^23 (2^52) on
-/// all numbers are whole, and below, adding that leaves no place for a fraction.
-template <class T>
-bool is_whole_number(T n) {
-  constexpr T kLimit = 1 / std::numeric_limits<T>::epsilon();
-  const T low = std::min(n, kLimit);
-  return (low + kLimit) - kLimit == low;
+bool all_whole_within(const Tensor& x, double least, double greatest) {
+  return looked_at(x, [&](const auto& kernels, const auto* numbers, std::size_t n) {
+    using T = std::remove_cvref_t<decltype(*numbers)>;
+    return kernels.all_whole_within(numbers, n, static_cast<T>(least), static_cast<T>(greatest));
+  });
 }
 
-// What libtorch vectorizes for the processor at hand. NaN goes through and compares as false.
-double least_of(const Tensor& x) { return x.detach().amin().item<double>(); }
+bool all_positive(const Tensor& x) {
+  return looked_at(x, [](const auto& kernels, const auto* numbers, std::size_t n) {
+    return kernels.all_positive(numbers, n);
+  });
+}
 
 Tensor is_whole(const Tensor& number) {
   const Tensor x = widened(number);
@@ -96,21 +89,21 @@ const Constraint& real() {
   static const Constraint it = quick(
       {"a real number", 0, false, [](const Tensor& x) { return x.isnan().logical_not(); },
        Form::number},
-      [](const Tensor& x) { return every(x, [](auto n) { return n == n; }); }, true);
+      [](const Tensor& x) { return all_within(x, -kInfinity, kInfinity); }, true);
   return it;
 }
 
 const Constraint& positive() {
   static const Constraint it = quick(
       {"a number > 0", 0, false, [](const Tensor& x) { return x > 0; }, Form::number, number(0)},
-      [](const Tensor& x) { return least_of(x) > 0; });
+      all_positive);
   return it;
 }
 
 const Constraint& nonnegative() {
   static const Constraint it = quick(
       {"a number >= 0", 0, false, [](const Tensor& x) { return x >= 0; }, Form::number, number(0)},
-      [](const Tensor& x) { return least_of(x) >= 0; });
+      [](const Tensor& x) { return all_at_least(x, 0); });
   return it;
 }
 
@@ -126,7 +119,7 @@ const Constraint& boolean() {
   static const Constraint it =
       quick({"0 or 1", 0, true, [](const Tensor& x) { return (x == 0).logical_or(x == 1); },
              Form::other, number(0), number(1)},
-            [](const Tensor& x) { return every(x, [](auto n) { return (n == 0) | (n == 1); }); });
+            [](const Tensor& x) { return all_whole_within(x, 0, 1); });
   return it;
 }
 
@@ -134,9 +127,7 @@ const Constraint& nonnegative_integer() {
   static const Constraint it = quick(
       {"a whole number >= 0", 0, true,
        [](const Tensor& x) { return is_whole(x).logical_and(x >= 0); }, Form::other, number(0)},
-      [](const Tensor& x) {
-        return least_of(x) >= 0 && every(x, [](auto n) { return is_whole_number(n); });
-      });
+      [](const Tensor& x) { return all_whole_within(x, 0, kInfinity); });
   return it;
 }
 
@@ -215,14 +206,22 @@ const Constraint& real_vector() {
 }
 
 const Constraint& simplex() {
-  static const auto sums_to_1 = [](const Tensor& x) {
-    const double tolerance = std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
-    return (widened(x).sum(-1) - 1).abs() <= tolerance;
+  static const auto tolerance = [](const Tensor& x) {
+    return std::max(1e-6, std::sqrt(epsilon(x.scalar_type())));
   };
-  static const Constraint it = quick(
-      {"probabilities that sum to 1", 1, false,
-       [](const Tensor& x) { return (least(x) >= 0).logical_and(sums_to_1(x)); }, Form::simplex},
-      [](const Tensor& x) { return least_of(x) >= 0 && all_true(sums_to_1(x)); });
+  static const Constraint it =
+      quick({"probabilities that sum to 1", 1, false,
+             [](const Tensor& x) {
+               return (least(x) >= 0).logical_and((widened(x).sum(-1) - 1).abs() <= tolerance(x));
+             },
+             Form::simplex},
+            [](const Tensor& x) {
+              return looked_at(x, [&](const auto& kernels, const auto* numbers, std::size_t n) {
+                using T = std::remove_cvref_t<decltype(*numbers)>;
+                const auto k = static_cast<std::size_t>(x.size(-1));
+                return kernels.all_on_simplex(numbers, n / k, k, static_cast<T>(tolerance(x)));
+              });
+            });
   return it;
 }
 

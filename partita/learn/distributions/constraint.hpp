@@ -40,7 +40,7 @@ struct Constraint {
   std::vector<std::int64_t> lengths{};  ///< of cat's parts along `dim`
   /// Whether only NaN violates it.
   bool is_everything = false;
-  /// check(x).all() in fewer passes, of which none writes; may be empty.
+  /// True only if check(x).all(), in fewer passes, of which none writes; may be empty.
   std::function<bool(const Tensor&)> all = {};
 
   /// Whether all of x satisfies it.

@@ -120,13 +120,17 @@ Distribution::Distribution(const char* name, const std::vector<Argument>& argume
 }
 
 std::string Distribution::to_string() const {
+  return fmt::format("{}({})", name_, parameters_to_string());
+}
+
+std::string Distribution::parameters_to_string() const {
   std::vector<std::string> texts;
   for (const auto& [name, value, constraint] : parameters_) {
     texts.push_back(value.numel() == 1
                         ? fmt::format("{}: {}", name, value.item<double>())
                         : fmt::format("{}: {}", name, partita::to_string(value.sizes())));
   }
-  return fmt::format("{}({})", name_, fmt::join(texts, ", "));
+  return fmt::format("{}", fmt::join(texts, ", "));
 }
 
 at::TensorOptions Distribution::options() const { return parameters_.front().value.options(); }

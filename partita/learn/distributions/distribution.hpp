@@ -161,6 +161,8 @@ class Distribution {
   Distribution& operator=(Distribution&&) = default;
 
   const Tensor& parameter(std::size_t index) const { return parameters_[index].value; }
+  /// "loc: 0, scale: [3]".
+  std::string parameters_to_string() const;
   /// sample_shape + batch_shape + event_shape.
   Shape extended_shape(IntArrayRef sample_shape) const;
   /// Throws "rsample: not available for Bernoulli: ...", for a method that a distribution lacks.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -27,6 +28,35 @@ double slope(const std::function<Tensor(const Tensor&)>& f, double x) {
 }
 
 TEST(Exponential, Draws) { testing::expect_draws_follow_cdf(Exponential(2.5)); }
+
+// Of tensors of every layout, with and without gradients: they take different ways.
+TEST(Exponential, LogProbOfAnyLayout) {
+  const Shape batches[] = {{}, {1}, {3}, {1, 3}, {5, 1}, {5, 3}};
+  const Shape values[] = {{}, {1}, {3}, {5, 3}, {2, 5, 3}, {2, 1, 1}, {0, 5, 3}};
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    for (const Shape& batch : batches) {
+      for (const Shape& shape : values) {
+        const Tensor rate = at::rand(batch, at::TensorOptions(type)) + 0.5;
+        Tensor value = at::randn(shape, at::TensorOptions(type));
+        if (value.numel() > 2) value.view(-1).narrow(0, 0, 2).copy_(at::tensor({-kInf, kInf}));
+        const Tensor line = rate.log() - rate * value;
+        const Tensor wanted =
+            at::where((value < 0).expand(line.sizes()), at::full({}, -kInf, line.options()), line);
+        const auto check = [&](const Tensor& r, const Tensor& x) {
+          const Tensor scored = Exponential(r, false).log_prob(x);
+          ASSERT_EQ(scored.sizes(), wanted.sizes());
+          EXPECT_EQ(scored.scalar_type(), type);
+          EXPECT_TRUE(at::allclose(scored, wanted, 1e-6, 1e-6)) << batch << ' ' << shape;
+        };
+        check(rate, value);
+        check(rate, value.clone().requires_grad_());
+        check(rate.clone().requires_grad_(), value);
+        if (value.dim() > 1) check(rate, value.transpose(0, 1).contiguous().transpose(0, 1));
+      }
+    }
+  }
+}
 
 TEST(Exponential, PathwiseGradient) {
   testing::expect_pathwise_gradient(

@@ -34,6 +34,8 @@ class Exponential : public Distribution {
   Tensor do_log_survival(const Tensor& value) const override;
   Tensor do_icdf(const Tensor& probability) const override;
   Tensor do_isf(const Tensor& probability) const override;
+  /// log_prob looks at the sign while it computes.
+  Constraint scored() const override { return constraints::real(); }
 };
 
 }  // namespace partita::distributions

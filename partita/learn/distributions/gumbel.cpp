@@ -30,7 +30,9 @@ Tensor Gumbel::do_rsample(IntArrayRef sample_shape, const Random& random) const 
 Tensor Gumbel::do_log_prob(const Tensor& value) const {
   // With x = -z, e^x is infinite in every type beyond 1e4; at inf, x - e^x would be NaN.
   const Tensor x = (loc() - value).div_(scale()).clamp_max_(1e4);
-  return x.sub(exp_of(x)).sub_(scale().log());
+  const Tensor e = exp_of(x);
+  const bool records = at::GradMode::is_enabled() && e.requires_grad();  // which keeps x
+  return (records ? x.sub(e) : x.sub_(e)).sub_(scale().log());
 }
 
 Tensor Gumbel::do_cdf(const Tensor& value) const {

@@ -132,6 +132,8 @@ TEST(ZeroInflated, IsAMixture) {
 }
 
 TEST(ZeroInflated, EdgesAndGradients) {
+  EXPECT_EQ(ZeroInflated(Poisson(number(3)), number(0.25)).to_string(),
+            "ZeroInflated(Poisson(rate: 3), gate: 0.25)");
   EXPECT_EQ(ZeroInflated(Poisson(number(3)), number(1)).log_prob(number(0)).item<double>(), 0);
   EXPECT_EQ(ZeroInflated(Poisson(number(3)), number(1)).log_prob(number(2)).item<double>(),
             -kInfinity);

@@ -122,7 +122,8 @@ Tensor RelaxedOneHotCategorical::do_rsample(IntArrayRef sample_shape, const Rand
 
 Tensor RelaxedOneHotCategorical::do_log_prob(const Tensor& value) const {
   const ExpRelaxedCategorical base = base_dist();
-  const Tensor log_value = value.clamp_min(smallest_normal(value.scalar_type())).log_();
+  const double least = smallest_normal(value.scalar_type());
+  const Tensor log_value = all_at_least(value, least) ? value.log() : value.clamp_min(least).log_();
   const Tensor weights = base.log_weights();
   const double offset = mean_size(weights);
   const Tensor density = base.log_density(log_value, offset);

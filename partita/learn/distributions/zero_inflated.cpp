@@ -51,7 +51,7 @@ ZeroInflated::ZeroInflated(const AnyDistribution& base, const ProbsOrLogits& gat
 }
 
 std::string ZeroInflated::to_string() const {
-  return fmt::format("{}({}, {})", name(), base_->to_string(), Distribution::to_string());
+  return fmt::format("{}({}, {})", name(), base_->to_string(), parameters_to_string());
 }
 
 Tensor ZeroInflated::gate() const { return Coin{parameter(0), is_logits_}.probs(); }

@@ -1,6 +1,7 @@
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Dispatch.h>
 #include <ATen/ExpandUtils.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -10,6 +11,7 @@
 #include <numbers>
 #include <vector>
 
+#include "partita/learn/distributions/internal/range_kernels.hpp"
 #include "partita/learn/internal/threads.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/softmax/softmax.hpp"
@@ -190,20 +192,28 @@ Tensor widened(const Tensor& x) {
   return x.is_cpu() && is_half ? x.to(at::kFloat) : x;
 }
 
-bool all_at_least(const Tensor& x, double least) {
-  return x.is_cpu() && (x.numel() == 0 || x.detach().amin().item<double>() >= least);
-}
-
-bool all_at_most(const Tensor& x, double greatest) {
-  return x.is_cpu() && (x.numel() == 0 || x.detach().amax().item<double>() <= greatest);
+bool is_plain(const Tensor& x) {
+  return x.is_cpu() && x.is_contiguous() &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
 }
 
 bool all_within(const Tensor& x, double least, double greatest) {
   if (!x.is_cpu()) return false;
   if (x.numel() == 0) return true;
+  if (is_plain(x)) {
+    return AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "all_within", [&] {
+      return kernels::range_kernels<scalar_t>().all_within(
+          x.data_ptr<scalar_t>(), static_cast<std::size_t>(x.numel()), static_cast<scalar_t>(least),
+          static_cast<scalar_t>(greatest));
+    });
+  }
   const auto [low, high] = at::aminmax(x.detach());
   return low.item<double>() >= least && high.item<double>() <= greatest;
 }
+
+bool all_at_least(const Tensor& x, double least) { return all_within(x, least, kInfinity); }
+
+bool all_at_most(const Tensor& x, double greatest) { return all_within(x, -kInfinity, greatest); }
 
 at::ScalarType log_gamma_type(std::initializer_list<Tensor> arguments) {
   constexpr double kLargest = 16;

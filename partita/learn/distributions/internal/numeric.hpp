@@ -70,6 +70,10 @@ Tensor in_double(const Tensor& x);
 /// In single precision where libtorch lacks operators for half of it: on the CPU.
 Tensor widened(const Tensor& x);
 
+/// Whether it is a contiguous tensor of float or double on the CPU: an array for kernels of our
+/// own.
+bool is_plain(const Tensor& x);
+
 // Whether all elements of x are within the bound and none is NaN. False, unchecked, on any device
 // but the CPU.
 bool all_at_least(const Tensor& x, double least);
