@@ -49,6 +49,8 @@ const Chain kChains[] = {
     {"min-p .05", {.min_p = 0.05, .order = kLlamaCppOrder}},
     {"top-k 40, top-p .95, temperature .7",
      {.temperature = 0.7, .top_k = 40, .top_p = 0.95, .order = kLlamaCppOrder}},
+    {"top-p .95, min-p .05, temperature .7",
+     {.temperature = 0.7, .top_p = 0.95, .min_p = 0.05, .order = kLlamaCppOrder}},
     {"typical .95", {.typical_p = 0.95, .order = kLlamaCppOrder}},
 };
 

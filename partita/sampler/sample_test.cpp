@@ -76,6 +76,17 @@ TEST(Sample, EveryFilterHasItsDistribution) {
   }
 }
 
+// What min_p leaves of a long nucleus is too much for a list.
+TEST(Sample, NucleusWithAFloorHasItsDistribution) {
+  const auto logits = normal_row(9000, 0.5, 5);
+  const std::vector<float> row(logits.begin(), logits.end());
+  for (const double temperature : {1.0, 0.8}) {
+    const SamplerSettings s{
+        .temperature = temperature, .top_p = 0.97, .min_p = 0.08, .order = kLlamaCppOrder};
+    EXPECT_GT(p_value_of_draws(row, s, 60000), kFalseAlarm) << temperature;
+  }
+}
+
 TEST(Sample, TheTestSeesAWrongTemperature) {
   const auto logits = normal_row(3000, 1.5, 3);
   const std::vector<float> row(logits.begin(), logits.end());

@@ -24,9 +24,11 @@ bool RowSampler::is_short() {
   RowScan<T>& scan = scans<T>().filtered;
   kept_.ids.clear();
   kept_.logits.clear();
-  if (has_cutoff(*first_, *settings_)) {
+  if (has_cutoff(*first_, *settings_) || floor_ != -kInfinity) {
     sums_ = sums_within<T>(needs(*first_));
-    return scan.collect(reader<T>(), below_cutoff<T>(sums_), kAll, kShortList, kept_);
+    if (scan.collect(reader<T>(), below_cutoff<T>(sums_), kAll, kShortList, kept_)) return true;
+    kept_.ids.clear();
+    kept_.logits.clear();
   }
   // If a temperature follows, drawing from the row takes a pass more; look for a list first.
   if (*first_ != SamplerStep::top_p || !heats_after_) return false;
@@ -37,15 +39,18 @@ bool RowSampler::is_short() {
          Decision::made;
 }
 
-/// Whether the first filter keeps this category. Those not above `refused` have been refused.
+/// Whether the first filter and the floor keep this category. The first filter has refused those
+/// not above `refused`.
 template <class T>
 bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowReader<T> row = reader<T>();
   const RowScan<T>& scan = scans<T>().filtered;
-  const double z = static_cast<double>(row.at(static_cast<std::size_t>(id)));
+  const T own = row.at(static_cast<std::size_t>(id));
+  const double z = static_cast<double>(own);
   const double max = scaled_max();
   const double x = scaled(z) - max;
   const double error = RowScan<T>::kSumError * scan.total();
+  if (x < floor_) return false;
   const auto closer = [&] {  // what the bounds leave open
     if constexpr (std::is_same_v<T, float>) {
       sums_ = sums_within<double>(needs(*first_));
@@ -74,9 +79,10 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   const auto [low_mean, high_mean] = mean(sums);
   const double slack = 1e-6 * (1 + std::abs(max_) + std::abs(x * first_temperature_));
   const auto opposite = [&](double mean) { return max_ + (2 * mean - x) * first_temperature_; };
-  double most = 0;
-  if (x >= low_mean) most += scan.sum_between(row, opposite(low_mean) - slack, z);
-  if (x <= high_mean) most += scan.sum_between(row, z, opposite(high_mean) + slack);
+  const double low = x >= low_mean ? opposite(low_mean) - slack : z;
+  const double high = x <= high_mean ? opposite(high_mean) + slack : z;
+  if (scan.sum_between_at_most(row, low, high, own) + error < p * sums.exp.low) return true;
+  const double most = scan.sum_between(row, low, high, own);
   if (most + error < p * sums.exp.low) return true;
   double least = 0;
   if (x > high_mean) least = scan.sum_between(row, opposite(high_mean) + slack, z - slack);

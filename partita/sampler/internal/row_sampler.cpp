@@ -98,11 +98,16 @@ void RowSampler::plan() {
     }
     row_ = Rows(edited_.data(), 1, edited_.size());
   }
-  // Only temperatures may follow the filter.
-  const bool only_heats = std::all_of(rest_.begin(), rest_.end(), [&](SamplerStep step) {
+  // Only a floor and temperatures may follow the filter.
+  const bool keeps_largest = first_ && (*first_ == SamplerStep::top_p ||
+                                        *first_ == SamplerStep::top_k || has_cutoff(*first_, s));
+  auto after = rest_.begin();
+  if (keeps_largest && after != rest_.end() && *after == SamplerStep::min_p) ++after;
+  floor_ = after == rest_.begin() ? -kInfinity : cutoff(SamplerStep::min_p, s, {}).low;
+  const bool only_heats = std::all_of(after, rest_.end(), [&](SamplerStep step) {
     return step == SamplerStep::temperature && s.dynatemp_range == 0;
   });
-  heats_after_ = only_heats && !rest_.empty();
+  heats_after_ = only_heats && after != rest_.end();
   inverse_temperature_ = 1 / first_temperature_;
   if (heats_after_) inverse_temperature_ /= s.temperature;
   // Where little is kept, the list costs less than rejection.
@@ -178,13 +183,21 @@ void RowSampler::take_all() {
   covered_ = -kInfinity;
 }
 
-/// A logit below which the first filter, which has a cutoff, keeps nothing: a little further down,
-/// to allow for rounding.
+/// A logit below x as the first filter sees it: a little further down, to allow for rounding.
+template <class T>
+T RowSampler::below(double x) const {
+  if (x == -kInfinity) return kNever<T>;
+  const double distance = x * first_temperature_;
+  const double z = max_ + distance - 1e-6 * (std::abs(distance) + std::abs(max_) + 1e-30);
+  return std::max(static_cast<T>(z), std::numeric_limits<T>::lowest());
+}
+
+/// A logit below which the chain keeps nothing, by the cutoff of the first filter, if it has one,
+/// and by the floor.
 template <class T>
 T RowSampler::below_cutoff(const RowSums& sums) const {
-  const double x = cutoff(*first_, *settings_, sums).low * first_temperature_;
-  const double z = max_ + x - 1e-6 * (std::abs(x) + std::abs(max_) + 1e-30);
-  return std::max(static_cast<T>(z), std::numeric_limits<T>::lowest());
+  const bool cuts = has_cutoff(*first_, *settings_);
+  return below<T>(std::max(floor_, cuts ? cutoff(*first_, *settings_, sums).low : -kInfinity));
 }
 
 /// The categories with logit > low, and the first `equals` of those equal to it; false if they are
@@ -255,18 +268,23 @@ void RowSampler::filter_first() {
   RowScan<T>& scan = scans<T>().filtered;
   const double max = scaled_max();
   std::size_t wanted = step == SamplerStep::top_k ? settings_->top_k : 128;
-  T low =
-      has_cutoff(step, *settings_) ? below_cutoff<T>(sums) : scan.reached_by(reader<T>(), wanted);
+  const T floor = below<T>(floor_);
+  T low = has_cutoff(step, *settings_) ? below_cutoff<T>(sums)
+                                       : std::max(floor, scan.reached_by(reader<T>(), wanted));
   collect_from(low, step == SamplerStep::top_k ? settings_->top_k : kAll, kAll);
   while (true) {
     switch (decide(step, *settings_, kept_.logits, max, covered_, row_.columns(), sums)) {
       case Decision::made:
         return;
       case Decision::needs_categories: {
+        // All of the list stays, and the floor takes away what is missing.
+        if (floor != kNever<T> && low <= floor) return;
         const T before = low;
         while (low == before && low != kNever<T>) {
           wanted *= 16;
-          low = has_cutoff(step, *settings_) ? kNever<T> : scan.reached_by(reader<T>(), wanted);
+          low = has_cutoff(step, *settings_)
+                    ? kNever<T>
+                    : std::max(floor, scan.reached_by(reader<T>(), wanted));
         }
         // Among so many, single categories weigh less than the bounds leave open.
         if (wanted > kShortList && need.any_exp() && known != Known::exactly) {

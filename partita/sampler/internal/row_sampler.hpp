@@ -100,6 +100,8 @@ class [[gnu::visibility("default")]] RowSampler {
   void scale_list();
   void take_all();
   template <class T>
+  T below(double x) const;
+  template <class T>
   T below_cutoff(const RowSums& sums) const;
   template <class T>
   bool collect_from(T low, std::size_t equals, std::size_t most);
@@ -122,7 +124,8 @@ class [[gnu::visibility("default")]] RowSampler {
   double first_temperature_ = 1;  // the product of temperatures_
   std::optional<SamplerStep> first_;
   std::vector<SamplerStep> rest_;
-  bool heats_after_ = false;  // rest_ is a temperature
+  double floor_ = 0;          // x that min_p asks for right after first_; -inf if it does not
+  bool heats_after_ = false;  // rest_ ends in a temperature
   bool draws_whole_ = false;  // the chain has the form that draw_whole() needs
   double inverse_temperature_ = 1;
 

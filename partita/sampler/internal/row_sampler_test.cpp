@@ -57,7 +57,15 @@ std::vector<NamedSettings> chains(std::size_t n) {
   }
   add("p_less", {.p_less = true});
   add("top_k, top_p", {.top_k = 40, .top_p = 0.95});
-  add("top_p, min_p", {.top_p = 0.95, .min_p = 0.05});
+  for (const double p : {1e-300, 0.05, 0.4, 1.0}) {
+    const std::string floor = ", min_p " + std::to_string(p);
+    for (const double mass : {0.3, 0.95, 0.9999}) {
+      add("top_p " + std::to_string(mass) + floor, {.top_p = mass, .min_p = p});
+    }
+    add("top_k" + floor, {.top_k = 40, .min_p = p});
+    add("top_n_sigma" + floor, {.top_n_sigma = 1, .min_p = p});
+    add("epsilon" + floor, {.min_p = p, .epsilon_cutoff = 1e-4});
+  }
   add("typical, top_p", {.top_p = 0.8, .typical_p = 0.9});
   add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.05});
   add("top_k, xtc", {.top_k = 30, .xtc_probability = 1, .xtc_threshold = 0.05});

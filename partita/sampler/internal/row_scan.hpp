@@ -78,10 +78,21 @@ class RowScan {
   /// A category from the softmax of beta z, by one uniform; after weigh().
   std::int64_t draw(const RowReader<T>& row, double uniform) const;
 
-  /// Sum of e^x over the categories with low < z < high; after weigh().
-  double sum_between(const RowReader<T>& row, double low, double high) const;
+  /// Sum of e^x over the categories with low < z < high and z != except; after weigh().
+  double sum_between(const RowReader<T>& row, double low, double high, T except = kNever<T>) const;
+
+  /// A number that this sum does not exceed, from what costs a fifth of it; +inf unless the
+  /// categories are about equally likely.
+  double sum_between_at_most(const RowReader<T>& row, double low, double high, T except) const;
 
  private:
+  /// The logits of T that lie in an open interval of doubles: those between these two.
+  struct Interval {
+    T below;
+    T above;
+  };
+  static Interval between(double low, double high);
+
   void resize(const RowReader<T>& row);
   T scale() const;
   template <class Reduce>

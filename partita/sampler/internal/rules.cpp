@@ -148,8 +148,8 @@ template <class Cut>
 Decision keep_by(std::span<double> logits, double max, double covered, const Cut& cut_at,
                  Bounds limit) {
   const double high = cut_at(limit.low);  // a lower limit keeps less
+  if (high < covered) return Decision::needs_categories;
   const double low = limit.is_exact() ? high : cut_at(limit.high);
-  if (low < covered) return Decision::needs_categories;
   if (low != high) return Decision::needs_sums;
   keep_from(logits, max, high);
   return Decision::made;
@@ -291,11 +291,11 @@ Decision decide(SamplerStep step, const SamplerSettings& s, std::span<double> lo
                 double covered, std::size_t categories, const RowSums& sums) {
   if (has_cutoff(step, s)) {
     const Bounds cut = cutoff(step, s, sums);
-    if (cut.low < covered) return Decision::needs_categories;
     const bool unsure = std::any_of(logits.begin(), logits.end(), [&](double z) {
       return z - max >= cut.low && z - max < cut.high;
     });
     if (unsure) return Decision::needs_sums;
+    if (cut.low < covered) return Decision::needs_categories;
     keep_from(logits, max, cut.low);
     return Decision::made;
   }

@@ -73,7 +73,8 @@ RowSums sum_of(std::span<const double> logits, double max, Needs needs);
 
 enum class Decision {
   made,              ///< what was removed is now -inf
-  needs_categories,  ///< the list does not reach down to the cut
+  needs_categories,  ///< the list does not reach down to the cut. All of it stays, but by typical,
+                     ///< or Mirostat 1, which may know less
   needs_sums,        ///< the cut differs between the ends of the bounds
 };
 

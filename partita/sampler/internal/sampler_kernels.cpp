@@ -90,7 +90,7 @@ void LaneSumMoments(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRIC
 }
 
 template <class E, class C = Computed<E>>
-double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C max, C beta) {
+double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C except, C max, C beta) {
   const Tag<C> d;
   using V = hn::VFromD<Tag<C>>;
   const V scale = hn::Set(d, beta);
@@ -98,17 +98,51 @@ double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C max, 
   // Nothing that is out of the exponential's range.
   const V lowest = hn::Set(d, std::max(low, max + C(0.999) * Exp<C>::kSmallestNormal / beta));
   const V highest = hn::Set(d, high);
+  const V left_out = hn::Set(d, except);
   C lanes[kLanes];
   ReduceLanes<C>(
       z, n, hn::Zero(d),
       [&](const E* from, std::size_t, V sum) {
         const V v = Read(d, from);
         const V e = ExpInRange(d, hn::Mul(scale, hn::Sub(v, m)));
-        return hn::Add(sum, hn::IfThenElseZero(hn::And(hn::Gt(v, lowest), hn::Lt(v, highest)), e));
+        const auto is_between = hn::And(hn::Gt(v, lowest), hn::Lt(v, highest));
+        return hn::Add(sum, hn::IfThenElseZero(hn::And(is_between, hn::Ne(v, left_out)), e));
       },
       [](V a, V b) { return hn::Add(a, b); },
       [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
   return SumLanes(lanes);
+}
+
+template <class E, class C = Computed<E>>
+void CountBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C except,
+                  double* HWY_RESTRICT sums) {
+  const Tag<C> d;
+  using V = hn::VFromD<Tag<C>>;
+  const V lowest = hn::Set(d, low);
+  const V highest = hn::Set(d, high);
+  const V left_out = hn::Set(d, except);
+  const V one = hn::Set(d, C{1});
+  const V zero = hn::Zero(d);
+  C counts[kLanes];
+  C offsets[kLanes];
+  ReduceLanes<C>(
+      z, n, Moments<V>{zero, zero},
+      [&](const E* from, std::size_t, Moments<V> a) {
+        const V v = Read(d, from);
+        const auto is_between =
+            hn::And(hn::And(hn::Gt(v, lowest), hn::Lt(v, highest)), hn::Ne(v, left_out));
+        return Moments<V>{hn::Add(a.sum, hn::IfThenElseZero(is_between, one)),
+                          hn::Add(a.moment, hn::IfThenElseZero(is_between, hn::Sub(v, lowest)))};
+      },
+      [](Moments<V> a, Moments<V> b) {
+        return Moments<V>{hn::Add(a.sum, b.sum), hn::Add(a.moment, b.moment)};
+      },
+      [&](std::size_t slice, Moments<V> a) {
+        hn::StoreU(a.sum, d, counts + slice);
+        hn::StoreU(a.moment, d, offsets + slice);
+      });
+  sums[0] = SumLanes(counts);
+  sums[1] = SumLanes(offsets);
 }
 
 template <class E, class C = Computed<E>>
@@ -177,6 +211,7 @@ constexpr SamplerKernels<E> Make() {
       .lane_sum_tempered = LaneSumTempered<E>,
       .lane_sum_moments = LaneSumMoments<E>,
       .sum_between = SumBetween<E>,
+      .count_between = CountBetween<E>,
       .add_deviations = AddDeviations<E>,
       .count_from = CountFrom<E>,
       .mark_from = MarkFrom<E>,

@@ -27,8 +27,11 @@ struct SamplerKernels {
   void (*lane_sum_moments)(const E* z, std::size_t n, const C* max, C beta, C* lanes, double* sums,
                            double* moments);
 
-  /// Sum of exp(beta (z - max)) over the z[i] of one block with low < z[i] < high.
-  double (*sum_between)(const E* z, std::size_t n, C low, C high, C max, C beta);
+  /// Sum of exp(beta (z - max)) over the z[i] of one block with low < z[i] < high, != except.
+  double (*sum_between)(const E* z, std::size_t n, C low, C high, C except, C max, C beta);
+
+  /// How many those are (sums[0]), and the sum of their z - low (sums[1]); low is finite.
+  void (*count_between)(const E* z, std::size_t n, C low, C high, C except, double* sums);
 
   /// Adds to sums[0, 3): how many z of one block are possible, their sum and the sum of their
   /// squares, of z - max in double.
