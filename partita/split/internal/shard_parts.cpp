@@ -1,0 +1,118 @@
+#include "partita/split/internal/shard_parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "partita/softmax/internal/row_pass.hpp"
+
+namespace partita::split {
+
+namespace {
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+}  // namespace
+
+Normalizer nothing() { return {-kInfinity, 0}; }
+
+double log_share(const Normalizer& shard, const Normalizer& row) {
+  return ((shard.max - row.max) + shard.log_sum) - row.log_sum;
+}
+
+Normalizer combined(std::span<const Normalizer> shards) {
+  Normalizer row = nothing();
+  std::size_t largest = 0;
+  for (std::size_t s = 0; s < shards.size(); ++s) {
+    if (shards[s].max > row.max) {
+      row.max = shards[s].max;
+      largest = s;
+    }
+  }
+  if (row.max == -kInfinity) return row;
+  CompensatedSum rest;  // beside the largest logit itself, whose term is 1
+  for (std::size_t s = 0; s < shards.size(); ++s) {
+    if (shards[s].max == -kInfinity) continue;
+    rest.add(s == largest ? std::expm1(shards[s].log_sum)
+                          : std::exp((shards[s].max - row.max) + shards[s].log_sum));
+  }
+  row.log_sum = std::log1p(rest.value());
+  return row;
+}
+
+Fault Fault::find(Rows logits, std::size_t row, std::size_t first) {
+  return visit(logits.dtype(), [&]<Element T>(T) {
+    const T* const z = logits.row_data<T>(row);
+    for (std::size_t i = 0; i < logits.columns(); ++i) {
+      const auto value =
+          static_cast<double>(z[static_cast<std::ptrdiff_t>(i) * logits.column_stride()]);
+      if (!(value < kInfinity)) {
+        return Fault(2 * static_cast<double>(first + i) + (value == kInfinity ? 1 : 0));
+      }
+    }
+    return Fault();
+  });
+}
+
+std::string Fault::reason() const {
+  const double column = std::floor(code_ / 2);
+  return fmt::format("{} at column {:.0f}", code_ > 2 * column ? "+inf" : "NaN", column);
+}
+
+Messages::Messages(const SplitColumns& columns, std::size_t rows, std::size_t extra)
+    : columns_(&columns), rows_(rows), most_shards_(0) {
+  for (int rank = 0; rank < columns.group().size(); ++rank) {
+    most_shards_ =
+        std::max(most_shards_, columns.first_shard_of(rank + 1) - columns.first_shard_of(rank));
+  }
+  length_ = 2 * most_shards_ + 1 + extra;
+  own_.assign(rows * length_, -kInfinity);
+}
+
+void Messages::set_part(std::size_t row, std::size_t shard, const Normalizer& part) {
+  double* const out = &own_[row * length_ + 2 * (shard - columns_->first_shard())];
+  out[0] = part.max;
+  out[1] = part.log_sum;
+}
+
+void Messages::set_fault(std::size_t row, const Fault& fault) {
+  own_[row * length_ + 2 * most_shards_] = fault.code();
+}
+
+std::span<double> Messages::extra(std::size_t row) {
+  return std::span(own_).subspan(row * length_, length_).subspan(2 * most_shards_ + 1);
+}
+
+void Messages::exchange() { all_ = columns_->group().all_gather(own_); }
+
+std::span<const double> Messages::message(int rank, std::size_t row) const {
+  return std::span(all_).subspan((static_cast<std::size_t>(rank) * rows_ + row) * length_, length_);
+}
+
+std::span<const double> Messages::extra(int rank, std::size_t row) const {
+  return message(rank, row).subspan(2 * most_shards_ + 1);
+}
+
+std::vector<Normalizer> Messages::parts(std::size_t row) const {
+  std::vector<Normalizer> parts;
+  for (int rank = 0; rank < columns_->group().size(); ++rank) {
+    const std::size_t count = columns_->first_shard_of(rank + 1) - columns_->first_shard_of(rank);
+    const auto said = message(rank, row);
+    for (std::size_t i = 0; i < count; ++i) parts.push_back({said[2 * i], said[2 * i + 1]});
+  }
+  return parts;
+}
+
+void Messages::check(std::size_t row, std::span<const Normalizer> parts) const {
+  for (int rank = 0; rank < columns_->group().size(); ++rank) {
+    const Fault fault(
+        message(rank, row)[2 * most_shards_]);  // the first rank has the first columns
+    if (!fault.is_none()) throw InvalidArgument("logits", fault.reason());
+  }
+  const bool possible = std::any_of(parts.begin(), parts.end(),
+                                    [](const Normalizer& part) { return part.max > -kInfinity; });
+  if (!possible) throw InvalidArgument("logits", "every category is impossible (all -inf)");
+}
+
+}  // namespace partita::split
