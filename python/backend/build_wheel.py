@@ -47,6 +47,8 @@ def build_wheel(wheel_directory: str, config_settings: object = None,
             subprocess.run(["cmake", "--install", BUILD, "--component", component, "--strip", "--prefix", root], check=True)
         contents = {str(file.relative_to(root)): file.read_bytes()
                     for file in sorted(Path(root).rglob("*")) if file.is_file()}
+    if "-DPARTITA_LEARN=ON" in os.environ.get("CMAKE_ARGS", "") and not any("/_learn." in name for name in contents):
+        raise SystemExit(f"partita.torch cannot be built: {sys.executable} has no torch, or not the libtorch that CMake found")
     contents |= {name: text.encode() for name, text in parts.items() if "/" in name}
     record = f"{parts['info']}/RECORD"
     lines = []

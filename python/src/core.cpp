@@ -3,6 +3,7 @@
 // python/partita, and checks in arrays.hpp and the library.
 #include "core.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,9 @@ void add_softmax(py::module_& module) {
 
 PYBIND11_MODULE(_core, module) {
   py::register_local_exception_translator(&translate_error);
+  module.def("address", [](py::handle array) {  // what is read of an array, for tests
+    return reinterpret_cast<std::uintptr_t>(Memory::of(array, "array").data);
+  });
   add_softmax(module);
   add_sampling(module);
   add_search(module);

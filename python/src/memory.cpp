@@ -74,6 +74,10 @@ Memory of_numpy(py::array array, std::string_view name) {
   return memory;
 }
 
+[[noreturn]] void refuse_device(std::string_view name, const std::string& device) {
+  refuse(name, fmt::format("is on device {}, expected the CPU: pass tensor.cpu()", device));
+}
+
 Memory of_dlpack(py::handle object, std::string_view name, bool torch) {
   py::object source = py::reinterpret_borrow<py::object>(object);
   if (torch && object.attr("requires_grad").cast<bool>()) {
@@ -86,6 +90,8 @@ Memory of_dlpack(py::handle object, std::string_view name, bool torch) {
   try {
     capsule = source.attr("__dlpack__")();
   } catch (const py::error_already_set& error) {
+    const std::string device = torch ? py::str(source.attr("device")) : py::str("cpu");
+    if (device != "cpu") refuse_device(name, device);
     refuse(name, first_line(error));
   }
   DLManagedTensor* managed = take_dlpack(capsule);
@@ -94,10 +100,8 @@ Memory of_dlpack(py::handle object, std::string_view name, bool torch) {
   Memory memory;
   memory.holder = py::capsule(managed, [](void* p) { release(static_cast<DLManagedTensor*>(p)); });
   if (tensor.device.device_type != kDLCPU) {
-    const std::string device = torch
-                                   ? py::str(source.attr("device")).cast<std::string>()
-                                   : fmt::format("of DLPack's type {}", tensor.device.device_type);
-    refuse(name, fmt::format("is on device {}, expected the CPU: pass tensor.cpu()", device));
+    refuse_device(name, torch ? py::str(source.attr("device")).cast<std::string>()
+                              : fmt::format("of DLPack's type {}", tensor.device.device_type));
   }
   switch (tensor.dtype.code) {
     case kDLInt:
