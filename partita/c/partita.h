@@ -1,4 +1,5 @@
-/* The sampler and the searches for C, and so for whatever calls C: Rust, Go, Java, ctypes.
+/** @file
+ * The sampler and the searches for C, and so for whatever calls C: Rust, Go, Java, ctypes.
  *
  *   partita_error error;
  *   partita_sampler* sampler;
