@@ -96,7 +96,11 @@ class LlamaModel::State final : public DecodingState {
     if (!failed_) data_->take_back(std::move(cache_));
   }
 
-  void reorder(std::span<const std::size_t> rows) override { cache_->reorder(rows); }
+  void reorder(std::span<const std::size_t> rows) override {
+    check_between("rows", rows.size(), 0, data_->options.sequences, "sequences");
+    for (const std::size_t row : rows) check_index("rows", row, cache_->rows());
+    cache_->reorder(rows);
+  }
 
   void next_logits(std::span<const Sequence> prefixes, MutableRows logits) {
     failed_ = true;  // until all has been read

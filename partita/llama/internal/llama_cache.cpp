@@ -15,10 +15,12 @@ namespace partita {
 
 namespace {
 
-std::mutex log_mutex;  // llama.cpp has one callback
-std::string log_text;  // the errors since somebody began to collect them
+std::mutex log_mutex;   // llama.cpp has one callback
+std::mutex text_mutex;  // whatever thread calls it
+std::string log_text;   // the errors since somebody began to collect them
 
 void collect(ggml_log_level level, const char* text, void* /*data*/) {
+  const std::scoped_lock lock(text_mutex);
   static bool continues = false;  // the line before, which this one may continue
   if (level != GGML_LOG_LEVEL_CONT) continues = level == GGML_LOG_LEVEL_ERROR;
   if (continues) log_text += text;
@@ -28,7 +30,10 @@ void collect(ggml_log_level level, const char* text, void* /*data*/) {
 
 LlamaLog::LlamaLog() {
   log_mutex.lock();
-  log_text.clear();
+  {
+    const std::scoped_lock lock(text_mutex);
+    log_text.clear();
+  }
   llama_log_get(&callback_, &data_);
   llama_log_set(collect, nullptr);
 }
@@ -39,6 +44,7 @@ LlamaLog::~LlamaLog() {
 }
 
 std::string LlamaLog::first_error() const {
+  const std::scoped_lock lock(text_mutex);
   std::string line = log_text.substr(0, log_text.find('\n'));
   // "llama_model_load: error loading model: ...": the function's name tells a user nothing.
   const std::size_t colon = line.find(": ");
