@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 
 class Interval(NamedTuple):
-    """The ends of a bootstrap interval."""
+    """The ends of a bootstrap interval.
+
+    Attributes
+    ----------
+    low : float
+    high : float
+    """
 
     low: float
     high: float

@@ -16,36 +16,59 @@ T = TypeVar("T")
 
 
 class Metrics(NamedTuple, Generic[T]):
-    """Measures of calibration, or an interval for each."""
+    """Measures of calibration, or an interval for each.
+
+    Attributes
+    ----------
+    accuracy : float or Interval
+    confidence : float or Interval
+        Mean probability of the most likely class.
+    nll : float or Interval
+    ece : float or Interval
+        Expected calibration error: sum over bins of n_b / n |accuracy - confidence|.
+    mce : float or Interval
+        The largest of a bin.
+    classwise_ece : float or Interval
+    adaptive_ece : float or Interval
+        ECE with bins that hold equally many rows.
+    brier : float or Interval
+        mean of sum_k (p_k - [k = y])**2, 0 to 2.
+    debiased_ece : float or Interval
+    """
 
     accuracy: T
     confidence: T
-    """Mean probability of the most likely class."""
     nll: T
     ece: T
-    """Expected calibration error: sum over bins of n_b / n |accuracy - confidence|."""
     mce: T
-    """The largest of a bin."""
     classwise_ece: T
     adaptive_ece: T
-    """ECE with bins that hold equally many rows."""
     brier: T
-    """mean of sum_k (p_k - [k = y])**2, 0 to 2."""
     debiased_ece: T
 
 
 @dataclass(frozen=True)
 class ReliabilityDiagram:
-    """Bins of confidence, (lower, upper], and how often their rows are right: arrays [bins]."""
+    """Bins of confidence, (lower, upper], and how often their rows are right: arrays [bins].
+
+    Attributes
+    ----------
+    lower : array
+    upper : array
+    count : array
+    confidence : array
+        Mean of each bin; NaN if it is empty.
+    accuracy : array
+    accuracy_interval : array, optional
+        [bins, 2], if there are intervals.
+    """
 
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     count: NDArray[np.int64]
     confidence: NDArray[np.float64]
-    """Mean of each bin; NaN if it is empty."""
     accuracy: NDArray[np.float64]
     accuracy_interval: NDArray[np.float64] | None
-    """[bins, 2], if there are intervals."""
 
     def plot(self, ax: Any = None) -> Any:
         """Draws the diagram with matplotlib, on `ax` or on the current axes, and returns them."""
@@ -68,7 +91,14 @@ class ReliabilityDiagram:
 
 
 class CalibrationEvaluation(NamedTuple):
-    """What :func:`evaluate_calibration` finds."""
+    """What :func:`evaluate_calibration` finds.
+
+    Attributes
+    ----------
+    metrics : Metrics[float]
+    intervals : Metrics[Interval], optional
+    diagram : ReliabilityDiagram
+    """
 
     metrics: Metrics[float]
     intervals: Metrics[Interval] | None
@@ -94,8 +124,12 @@ def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex
         Evaluate what it makes of the logits.
     seed : int
         If given, there are bootstrap intervals, which it determines, as in the command.
-    resamples, level
+    resamples : int
         Of the bootstrap.
+    level : float
+        The share of resamples inside an interval, in (0, 1).
+    threads : int
+        The most to use.
     progress : bool or callable
         True for a bar of tqdm's; or called as ``progress(done, total, "resamples")``.
 
@@ -118,7 +152,16 @@ def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex
 def reliability_diagram(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex = 15, equal_mass: bool = False,
                         probabilities: bool = False, calibrator: Calibrator | None = None,
                         seed: SupportsIndex | None = None, threads: SupportsIndex = 1) -> ReliabilityDiagram:
-    """The diagram of :func:`evaluate_calibration`, whose arguments it has: data, which ``plot()`` draws.
+    """The diagram of :func:`evaluate_calibration`: data, which ``plot()`` draws.
+
+    Parameters
+    ----------
+    logits, y, bins, equal_mass, probabilities, calibrator, seed, threads
+        As in :func:`evaluate_calibration`.
+
+    Returns
+    -------
+    ReliabilityDiagram
 
     Examples
     --------

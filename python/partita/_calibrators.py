@@ -34,7 +34,15 @@ class FitError(ValueError):
 
 
 class Calibrator(Estimator):
-    """What all calibrators have in common; see :class:`TemperatureScaling`."""
+    """What all calibrators have in common.
+
+    Parameters
+    ----------
+    probabilities : bool
+        Whether X holds probabilities, which are taken as they are, and not logits.
+    threads : int
+        The most to use; no result depends on it.
+    """
 
     _estimator_type = "classifier"
     _method: ClassVar[str]
@@ -79,7 +87,7 @@ class Calibrator(Estimator):
             setattr(self, f"{name}_", value)
 
     def predict_log_proba(self, X: ArrayLike) -> Array:
-        """Calibrated log-probabilities [n, K], -inf where a probability is 0."""
+        """Calibrated log-probabilities [n, K] of X [n, K], -inf where a probability is 0."""
         out = self._fitted("calibrator_").transform(X, self.probabilities, self.threads)
         if not self.probabilities:
             return out
@@ -94,20 +102,20 @@ class Calibrator(Estimator):
         return out.exp() if hasattr(out, "exp") else np.exp(out)
 
     def predict(self, X: ArrayLike) -> Array:
-        """The most likely class of each row, [n]."""
+        """The most likely class of each row of X [n, K]: [n]."""
         return self._fitted("calibrator_").transform(X, self.probabilities, self.threads).argmax(-1)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """The share of rows whose most likely class is y."""
+        """The share of rows of X [n, K] whose most likely class is y [n]."""
         return float((np.asarray(self.predict(X)) == np.asarray(y)).mean())
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes the JSON that ``partita calibrate`` reads and writes."""
+        """Writes the JSON that ``partita calibrate`` reads and writes to a path."""
         self._fitted("calibrator_").save(path)
 
     @classmethod
     def load(cls: type[Self], path: str | PathLike[str]) -> Self:
-        """Reads a calibrator of this kind. OSError if the file holds none."""
+        """Reads a calibrator of this kind from a path. OSError if the file holds none."""
         loaded = load(path)
         if not isinstance(loaded, cls):
             raise ValueError(f"{path}: expected a {cls.__name__}, got a {type(loaded).__name__}")
@@ -129,6 +137,17 @@ class TemperatureScaling(Calibrator):
     temperature_ : float
     n_iter_, gradient_residual_ : how the fit went
     classes_ : array [K]
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from partita.calibration import TemperatureScaling
+    >>> rng = np.random.default_rng(1)
+    >>> z = rng.normal(size=(4000, 10))
+    >>> y = (z + rng.gumbel(size=z.shape)).argmax(-1)       # drawn from softmax(z)
+    >>> scaling = TemperatureScaling().fit(3 * z, y)
+    >>> round(scaling.temperature_, 1)
+    3.0
     """
 
     _method = "temperature"
@@ -138,7 +157,10 @@ class TemperatureScaling(Calibrator):
 class VectorScaling(Calibrator):
     """softmax(weights * z + bias), element by element, by maximum likelihood (Guo et al. 2017).
 
-    Parameters are those of :class:`TemperatureScaling`.
+    Parameters
+    ----------
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
 
     Attributes
     ----------
@@ -153,7 +175,10 @@ class VectorScaling(Calibrator):
 class MatrixScaling(Calibrator):
     """softmax(weights @ z + bias), by maximum likelihood (Guo et al. 2017); needs many rows.
 
-    Parameters are those of :class:`TemperatureScaling`.
+    Parameters
+    ----------
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
 
     Attributes
     ----------
@@ -169,7 +194,10 @@ class MatrixScaling(Calibrator):
 class IsotonicCalibration(Calibrator):
     """A non-decreasing curve for each class, one against the rest (Zadrozny and Elkan 2002).
 
-    Parameters are those of :class:`TemperatureScaling`.
+    Parameters
+    ----------
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
 
     Attributes
     ----------
@@ -212,7 +240,23 @@ _KINDS: list[type[Calibrator]] = [
 
 
 def load(path: str | PathLike[str]) -> Calibrator:
-    """A calibrator of any kind, from its JSON. OSError if the file holds none."""
+    """Reads a calibrator of any kind, as ``save`` or ``partita calibrate fit`` wrote it.
+
+    Parameters
+    ----------
+    path : path
+        Of the JSON.
+
+    Returns
+    -------
+    Calibrator
+        Of the kind that was saved, fitted.
+
+    Raises
+    ------
+    OSError
+        If the file holds none.
+    """
     fitted = _core.Calibrator.load(path)
     calibrator = next(kind for kind in _KINDS if kind._method == fitted.method)()
     calibrator._take(fitted)

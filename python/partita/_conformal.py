@@ -61,13 +61,13 @@ class SplitConformal(Estimator):
         return (self.seed, self.score, self.alpha, self.randomized, self.penalty, self.free_rank, self.threads)
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "SplitConformal":
-        """Fits to held-out logits [n, K] and classes [n]."""
+        """Fits to held-out logits X [n, K] and classes y [n]."""
         self.threshold_ = _core.fit_conformal(X, y, *self._options())
         self.classes_ = np.arange(np.shape(X)[-1])
         return self
 
     def predict_sets(self, X: ArrayLike) -> list[NDArray[np.int64]]:
-        """The set of each row, its most likely class first."""
+        """The set of each row of X [n, K], its most likely class first."""
         threshold = self._fitted("threshold_")
         classes, start = _core.predict_sets(X, len(self.classes_), threshold, *self._options())
         return np.split(classes, start[1:-1])

@@ -14,7 +14,7 @@ class Estimator:
         return [name for name in inspect.signature(cls).parameters]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name."""
+        """The parameters by name; `deep` is for scikit-learn."""
         return {name: getattr(self, name) for name in self._names()}
 
     def set_params(self: Self, **params: Any) -> Self:

@@ -19,18 +19,27 @@ LLAMA_CPP_ORDER = ("no_repeat_ngram", "penalties", "dry", "top_n_sigma", "top_k"
 
 
 class TopKSample(NamedTuple):
-    """Ordered samples without replacement, one from each row."""
+    """Ordered samples without replacement, one from each row.
+
+    Attributes
+    ----------
+    indices : array
+        int64 [..., k]: the categories, in the order drawn.
+    perturbed : array
+        float64 [..., k]: log_prob plus Gumbel noise, descending.
+    log_prob : array
+        float64 [..., k]: each category's log-probability, before anything was drawn.
+    log_sum_exp : array
+        float64 [...]: that of the logits.
+    threshold : array
+        float64 [...]: perturbed of the (k + 1)-th, -inf if there is none; see importance_weights.
+    """
 
     indices: Array
-    """int64 [..., k]: the categories, in the order drawn."""
     perturbed: Array
-    """float64 [..., k]: log_prob plus Gumbel noise, descending."""
     log_prob: Array
-    """float64 [..., k]: each category's log-probability, before anything was drawn."""
     log_sum_exp: Array
-    """float64 [...]: that of the logits."""
     threshold: Array
-    """float64 [...]: perturbed of the (k + 1)-th, -inf if there is none; see importance_weights."""
 
 
 def gumbel_top_k(logits: ArrayLike, k: SupportsIndex, *, seed: SupportsIndex, stream: Stream = 0,
@@ -54,6 +63,11 @@ def gumbel_top_k(logits: ArrayLike, k: SupportsIndex, *, seed: SupportsIndex, st
     threads : int
         The most to use.
 
+    Returns
+    -------
+    TopKSample
+        ``(indices, perturbed, log_prob, log_sum_exp, threshold)``
+
     Raises
     ------
     ValueError
@@ -71,9 +85,16 @@ def gumbel_top_k(logits: ArrayLike, k: SupportsIndex, *, seed: SupportsIndex, st
 
 
 def gumbel_max(logits: ArrayLike, *, seed: SupportsIndex, stream: Stream = 0, threads: SupportsIndex = 1) -> Array:
-    """Draws one category from the softmax of each row: int64 [...].
+    """Draws one category from the softmax of each row, at the cost of an arg max.
 
-    The cost is that of an arg max. Arguments are those of :func:`gumbel_top_k`.
+    Parameters
+    ----------
+    logits, seed, stream, threads
+        As in :func:`gumbel_top_k`, whose errors it has.
+
+    Returns
+    -------
+    int64 [...]
 
     Examples
     --------
@@ -86,9 +107,18 @@ def gumbel_max(logits: ArrayLike, *, seed: SupportsIndex, stream: Stream = 0, th
 
 def categorical(logits: ArrayLike, draws: SupportsIndex, *, seed: SupportsIndex, stream: Stream = 0,
                 threads: SupportsIndex = 1) -> Array:
-    """Draws categories with replacement from the softmax of each row: int64 [..., draws].
+    """Draws categories with replacement from the softmax of each row.
 
-    Arguments are those of :func:`gumbel_top_k`. The first draws are the same for any number of them.
+    Parameters
+    ----------
+    draws : int
+        How many from each row; the first are the same for any number of them.
+    logits, seed, stream, threads
+        As in :func:`gumbel_top_k`, whose errors it has.
+
+    Returns
+    -------
+    int64 [..., draws]
 
     Examples
     --------
@@ -107,65 +137,116 @@ class SamplerSettings:
     that the one before it left, renormalized. At least one category always stays, and equally
     likely ones stay or go together, except under top_k, which keeps those of lower index.
     ``partita/sampler/settings.hpp`` defines every setting, with its source.
+
+    Parameters
+    ----------
+    logit_bias : mapping, or pairs
+        Added to tokens' logits; -inf forbids one.
+    allowed : array
+        None, or a flag for each category: False forbids it.
+    history : array of int
+        The tokens before this one, oldest first; read by the next eight settings.
+    no_repeat_ngram : int
+        Forbids tokens that would complete an n-gram which the history has; 0: off.
+    repeat_penalty : float
+        Divides the positive logits of recent tokens and multiplies the others; 1: off.
+    frequency_penalty : float
+        Subtracted from a token's logit for each time that it is recent.
+    presence_penalty : float
+        Subtracted once if it is.
+    penalty_last_n : int, optional
+        How many tokens are recent; None: the whole history.
+    dry_multiplier : float
+        DRY ("don't repeat yourself", as in llama.cpp); 0: off.
+    dry_base : float
+        A repetition of n tokens costs dry_multiplier * dry_base**(n - dry_allowed_length).
+    dry_allowed_length : int
+        Shorter repetitions cost nothing.
+    dry_last_n : int, optional
+        How much of the history is looked at; None: all.
+    dry_breakers : array of int
+        Tokens that no repetition extends over.
+    temperature : float
+        Logits are divided by it; positive. For greedy choice use top_k = 1.
+    dynatemp_range : float
+        Dynamic temperature, as in llama.cpp; 0: off.
+    dynatemp_exponent : float
+        How the temperature grows with the entropy.
+    top_n_sigma : float
+        Keeps logits of at least max - n standard deviations; 0: off.
+    top_h : float
+        Keeps the most likely with at most this share of the entropy; 1: off.
+    top_k : int
+        Keeps the k most likely; 0: off.
+    top_p : float
+        Nucleus sampling; 1: off.
+    min_p : float
+        Keeps what has at least this share of the largest probability; 0: off.
+    typical_p : float
+        Locally typical sampling; 1: off.
+    epsilon_cutoff : float
+        Keeps probabilities of at least this; 0: off.
+    eta_cutoff : float
+        The same with a bound that falls with the entropy; 0: off.
+    p_less : bool
+        Keeps probabilities of at least sum p**2.
+    xtc_probability : float
+        How often all but the least likely of the top choices are excluded; 0: off.
+    xtc_threshold : float
+        The least probability of a top choice.
+    mirostat : int
+        Mirostat's version, 1 or 2; 0: off.
+    mirostat_tau : float
+        The surprise to aim at, in bits.
+    mirostat_eta : float
+        How quickly it is approached.
+    mirostat_state : MirostatState, optional
+        Read and updated by draws; each row needs its own.
+    adaptive_target : float
+        Adaptive-p (as in llama.cpp); negative: off.
+    adaptive_decay : float
+        How long past draws count, in [0, 1).
+    adaptive_state : AdaptiveState, optional
+        Read and updated by draws; each row needs its own.
+    order : sequence of str
+        The steps to apply; what is not listed is not applied.
     """
 
     logit_bias: Mapping[int, float] | Sequence[tuple[int, float]] = ()
-    """Added to tokens' logits; -inf forbids one."""
     allowed: Any = None
-    """None, or a flag for each category: False forbids it."""
     history: Tokens = ()
-    """The tokens before this one, oldest first; read by the next eight settings."""
     no_repeat_ngram: SupportsIndex = 0
-    """Forbids tokens that would complete an n-gram which the history has; 0: off."""
     repeat_penalty: float = 1.0
-    """Divides the positive logits of recent tokens and multiplies the others; 1: off."""
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     penalty_last_n: SupportsIndex | None = 64
-    """How many tokens are recent; None: the whole history."""
     dry_multiplier: float = 0.0
-    """DRY ("don't repeat yourself", as in llama.cpp); 0: off."""
     dry_base: float = 1.75
     dry_allowed_length: SupportsIndex = 2
     dry_last_n: SupportsIndex | None = None
     dry_breakers: Tokens = ()
     temperature: float = 1.0
-    """Logits are divided by it; positive. For greedy choice use top_k = 1."""
     dynatemp_range: float = 0.0
-    """Dynamic temperature, as in llama.cpp; 0: off."""
     dynatemp_exponent: float = 1.0
     top_n_sigma: float = 0.0
-    """Keeps logits of at least max - n standard deviations; 0: off."""
     top_h: float = 1.0
-    """Keeps the most likely with at most this share of the entropy; 1: off."""
     top_k: SupportsIndex = 0
-    """Keeps the k most likely; 0: off."""
     top_p: float = 1.0
-    """Nucleus sampling; 1: off."""
     min_p: float = 0.0
-    """Keeps what has at least this share of the largest probability; 0: off."""
     typical_p: float = 1.0
-    """Locally typical sampling; 1: off."""
     epsilon_cutoff: float = 0.0
     eta_cutoff: float = 0.0
     p_less: bool = False
-    """Keeps probabilities of at least sum p**2."""
     xtc_probability: float = 0.0
-    """How often all but the least likely of the top choices are excluded; 0: off."""
     xtc_threshold: float = 0.1
     mirostat: SupportsIndex = 0
-    """Mirostat's version, 1 or 2; 0: off."""
     mirostat_tau: float = 5.0
     mirostat_eta: float = 0.1
     mirostat_state: MirostatState | None = None
-    """Read and updated by draws; each row needs its own."""
     adaptive_target: float = -1.0
-    """Adaptive-p (as in llama.cpp); negative: off."""
     adaptive_decay: float = 0.9
     adaptive_state: AdaptiveState | None = None
-    """Read and updated by draws; each row needs its own."""
     order: Sequence[str] = DEFAULT_ORDER
-    """The steps to apply; what is not listed is not applied."""
 
 
 #: One for all rows, or one for each.
@@ -174,7 +255,7 @@ Settings = SamplerSettings | Sequence[SamplerSettings] | None
 
 def sample(logits: ArrayLike, settings: Settings = None, *, seed: SupportsIndex, stream: Stream = 0,
            threads: SupportsIndex = 1) -> Array:
-    """Draws one category from each row, under settings: int64 [...].
+    """Draws one category from each row, under settings.
 
     A row costs about a pass over its logits, whatever the filters.
 
@@ -184,6 +265,10 @@ def sample(logits: ArrayLike, settings: Settings = None, *, seed: SupportsIndex,
     settings : SamplerSettings, or a sequence with one for each row
     seed, stream, threads
         As in :func:`gumbel_top_k`.
+
+    Returns
+    -------
+    int64 [...]
 
     Examples
     --------
@@ -197,31 +282,47 @@ def sample(logits: ArrayLike, settings: Settings = None, *, seed: SupportsIndex,
 
 @dataclass(frozen=True)
 class Draws:
-    """A draw from each row and its report. Logarithms are natural; arrays are [...]."""
+    """A draw from each row and its report. Logarithms are natural; arrays are [...].
+
+    Attributes
+    ----------
+    index : array
+    log_prob : array
+        Under the distribution that it was drawn from.
+    raw_log_prob : array
+        Under the softmax of the row as it was given.
+    tempered_log_prob : array
+        After edits and temperature, unfiltered.
+    rank : array
+        1 plus the number of categories of a larger given logit.
+    kept_count : array
+        Categories that could have been drawn.
+    kept_mass : array
+        Their probability in the row as it was given.
+    raw_entropy : array
+        Of the row as it was given.
+    entropy : array
+        Of the distribution that it was drawn from.
+    top_index : array
+        [..., top]: the most likely, in the row as it was given; -1 beyond the possible ones.
+    top_log_prob : array
+        [..., top]: their log-probabilities.
+    kept : list[array], optional
+        If asked for: what could have been drawn from each row, ascending.
+    """
 
     index: Array
     log_prob: Array
-    """Under the distribution that it was drawn from."""
     raw_log_prob: Array
-    """Under the softmax of the row as it was given."""
     tempered_log_prob: Array
-    """After edits and temperature, unfiltered."""
     rank: Array
-    """1 plus the number of categories of a larger given logit."""
     kept_count: Array
-    """Categories that could have been drawn."""
     kept_mass: Array
-    """Their probability in the row as it was given."""
     raw_entropy: Array
-    """Of the row as it was given."""
     entropy: Array
-    """Of the distribution that it was drawn from."""
     top_index: Array
-    """[..., top]: the most likely, in the row as it was given; -1 beyond the possible ones."""
     top_log_prob: Array
-    """[..., top]: their log-probabilities."""
     kept: list[Array] | None
-    """If asked for: what could have been drawn from each row, ascending."""
 
 
 def sample_with_report(logits: ArrayLike, settings: Settings = None, *, seed: SupportsIndex, stream: Stream = 0,
@@ -230,10 +331,16 @@ def sample_with_report(logits: ArrayLike, settings: Settings = None, *, seed: Su
 
     Parameters
     ----------
+    logits, settings, seed, stream, threads
+        As in :func:`sample`.
     top : int
         How many of the most likely categories to list.
     kept : bool
         Whether to list what could have been drawn.
+
+    Returns
+    -------
+    Draws
 
     Examples
     --------
@@ -251,6 +358,17 @@ def sample_without_replacement(logits: ArrayLike, k: SupportsIndex, settings: Se
 
     log_prob, perturbed and threshold refer to the filtered, renormalized distribution.
 
+    Parameters
+    ----------
+    k : int
+        How many; each row must have as many left.
+    logits, settings, seed, stream, threads
+        As in :func:`sample`.
+
+    Returns
+    -------
+    TopKSample
+
     Examples
     --------
     >>> import numpy as np, partita
@@ -263,7 +381,7 @@ def sample_without_replacement(logits: ArrayLike, k: SupportsIndex, settings: Se
 
 def replay_log_prob(logits: ArrayLike, tokens: ArrayLike, settings: Settings = None, *, seed: SupportsIndex,
                     stream: Stream = 0, threads: SupportsIndex = 1) -> Array:
-    """The log-probability with which :func:`sample` would draw `tokens`: float64 [...].
+    """The log-probability with which :func:`sample` would draw `tokens`.
 
     -inf for a token that the settings do not keep. Equal to ``sample_with_report(...).log_prob`` to
     the bit. States are read, not updated. Where the package has partita.torch, a tensor that requires a
@@ -271,9 +389,15 @@ def replay_log_prob(logits: ArrayLike, tokens: ArrayLike, settings: Settings = N
 
     Parameters
     ----------
+    logits, settings, threads
+        As in :func:`sample`.
     tokens : array of int [...]
     seed, stream
         Those of the draw: XTC depends on them.
+
+    Returns
+    -------
+    float64 [...]
 
     Examples
     --------

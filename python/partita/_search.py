@@ -35,7 +35,10 @@ class SequenceModel(Protocol):
         """What ends a sequence; None if only its length does."""
 
     def next_logits(self, prefixes: list[list[int]], state: Any) -> ArrayLike:
-        """The logits of the token after each prefix, [prefixes, vocabulary]: numpy, torch, ..."""
+        """The logits of the token after each prefix, [prefixes, vocabulary]: numpy, torch, ...
+
+        `state` is what start() made, or None.
+        """
 
 
 @dataclass(frozen=True)
@@ -68,55 +71,90 @@ Model: TypeAlias = SequenceModel | CallableModel | NativeModel | Callable[[list[
 
 
 class Hypothesis(NamedTuple):
-    """One sequence that a search returns."""
+    """One sequence that a search returns.
+
+    Attributes
+    ----------
+    tokens : list[int]
+        Without the prompt, without the end token.
+    finished : bool
+        True: ended by the end token. False: cut at max_length.
+    log_prob : float
+        Sum of the tokens' log-probabilities, including the end token's.
+    """
 
     tokens: list[int]
-    """Without the prompt, without the end token."""
     finished: bool
-    """True: ended by the end token. False: cut at max_length."""
     log_prob: float
-    """Sum of the tokens' log-probabilities, including the end token's."""
 
 
 class PerturbedHypothesis(NamedTuple):
-    """One sequence of a sample without replacement."""
+    """One sequence of a sample without replacement.
+
+    Attributes
+    ----------
+    tokens : list[int]
+    finished : bool
+    log_prob : float
+    perturbed : float
+        log_prob plus Gumbel noise.
+    """
 
     tokens: list[int]
     finished: bool
     log_prob: float
     perturbed: float
-    """log_prob plus Gumbel noise."""
 
 
 class StochasticBeam(NamedTuple):
-    """Distinct sequences, an ordered sample without replacement."""
+    """Distinct sequences, an ordered sample without replacement.
+
+    Attributes
+    ----------
+    sequences : list[PerturbedHypothesis]
+        In the order drawn; fewer than k if the model has fewer.
+    threshold : float
+        perturbed of the (k + 1)-th; -inf when there is none.
+    weights : array
+        Importance weights p / q: sum(weights * f) is an unbiased estimate of E f.
+    """
 
     sequences: list[PerturbedHypothesis]
-    """In the order drawn; fewer than k if the model has fewer."""
     threshold: float
-    """perturbed of the (k + 1)-th; -inf when there is none."""
     weights: Array
-    """Importance weights p / q: sum(weights * f) is an unbiased estimate of E f."""
 
 
 class SequenceScores(NamedTuple):
-    """What a model says about the tokens of one sequence, its end included."""
+    """What a model says about the tokens of one sequence, its end included.
+
+    Attributes
+    ----------
+    log_prob : array
+        Of each token.
+    confidence : array
+        The probability of the most likely token.
+    correct : array
+        Whether that is the token.
+    """
 
     log_prob: Array
-    """Of each token."""
     confidence: Array
-    """The probability of the most likely token."""
     correct: Array
-    """Whether that is the token."""
 
 
 class Estimate(NamedTuple):
-    """An expectation."""
+    """An expectation.
+
+    Attributes
+    ----------
+    plain : array
+        sum w f: unbiased.
+    normalized : array
+        sum w f / sum w: exact for a constant f, and usually closer.
+    """
 
     plain: Array
-    """sum w f: unbiased."""
     normalized: Array
-    """sum w f / sum w: exact for a constant f, and usually closer."""
 
 
 @overload
@@ -159,11 +197,22 @@ def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts:
         True for a bar of tqdm's; or called as ``progress(done, 0, "tokens")`` after each call of the
         model, done being the tokens predicted so far. What it raises ends the search, as Ctrl-C does.
 
+    Returns
+    -------
+    list of Hypothesis, or such a list for each of `prompts`
+
     Raises
     ------
     ValueError
         For an option out of range, a prompt with an invalid token, logits of a wrong shape or with
         NaN. What the model itself raises comes through.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> model = partita.CallableModel(lambda prefixes: np.tile(np.log([0.6, 0.3, 0.1]), (len(prefixes), 1)), end_token=2)
+    >>> [h.tokens for h in partita.beam_search(model, 3, max_length=2)]
+    [[0, 0], [0, 1], [1, 0]]
     """
     if prompts is not None:
         _only_one(prompt)
@@ -224,8 +273,18 @@ def ancestral_sample(model: Model, n: SupportsIndex, *, seed: SupportsIndex, str
                      progress: Progress = None) -> list[Hypothesis]:
     """n independent sequences, token by token.
 
-    Sample i draws from stream + i of the seed, or from stream[i]. Other arguments are those of
-    :func:`beam_search`.
+    Parameters
+    ----------
+    n : int
+    seed : int
+    stream : int or array of int [n]
+        Sample i draws from stream + i of the seed, or from stream[i].
+    model, prompt, max_length, filter, threads, batch, progress
+        As in :func:`beam_search`; steps of the filter may be random or have a state here.
+
+    Returns
+    -------
+    list of Hypothesis
 
     Examples
     --------
@@ -241,7 +300,14 @@ def ancestral_sample(model: Model, n: SupportsIndex, *, seed: SupportsIndex, str
 class UniqueSampler:
     """Distinct sequences, one at a time, until there is none left: an iterator.
 
-    The first k are those of ``stochastic_beam_search(model, k, ...)``, whose arguments it has.
+    The first k are those of ``stochastic_beam_search(model, k, ...)``.
+
+    Parameters
+    ----------
+    model, seed, prompt, max_length, filter
+        As in :func:`stochastic_beam_search`.
+    stream : int, optional
+        If not given, it draws from the seed itself.
 
     Examples
     --------
@@ -275,6 +341,16 @@ def score_sequences(model: Model, sequences: Sequence[Tokens], *, filter: Sample
                     threads: SupportsIndex = 1, batch: SupportsIndex = 0,
                     progress: Progress = None) -> list[SequenceScores]:
     """What a model says about each token of given sequences, and of the end after them.
+
+    Parameters
+    ----------
+    model, filter, threads, batch, progress
+        As in :func:`beam_search`.
+    sequences : sequence of tokens
+
+    Returns
+    -------
+    list of SequenceScores
 
     Examples
     --------

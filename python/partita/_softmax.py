@@ -46,7 +46,16 @@ def softmax(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
 def log_softmax(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
     """The log-probabilities z - log sum exp(z) over the last dimension.
 
-    As :func:`softmax`; -inf where the logit is.
+    -inf where the logit is.
+
+    Parameters
+    ----------
+    logits, threads
+        As in :func:`softmax`, whose errors it has.
+
+    Returns
+    -------
+    array [..., V] of the same kind and format
 
     Examples
     --------
@@ -58,7 +67,16 @@ def log_softmax(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
 
 
 def log_sum_exp(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
-    """log sum exp(z) over the last dimension: float64 [...], -inf for a row of all -inf.
+    """log sum exp(z) over the last dimension, the logarithm of what a softmax divides by.
+
+    Parameters
+    ----------
+    logits, threads
+        As in :func:`softmax`.
+
+    Returns
+    -------
+    float64 [...], -inf for a row of all -inf
 
     Examples
     --------
@@ -70,7 +88,16 @@ def log_sum_exp(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
 
 
 def entropy(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
-    """Entropy of softmax(logits), -sum p log p, in nats: float64 [...], 0 to log V.
+    """Entropy of softmax(logits), -sum p log p, in nats.
+
+    Parameters
+    ----------
+    logits, threads
+        As in :func:`softmax`.
+
+    Returns
+    -------
+    float64 [...], 0 to log V
 
     Examples
     --------
@@ -87,6 +114,8 @@ def kl_divergence(p_logits: ArrayLike, q_logits: ArrayLike, *, threads: Supports
     Parameters
     ----------
     p_logits, q_logits : arrays [..., V] of one shape
+    threads
+        As in :func:`softmax`.
 
     Returns
     -------

@@ -160,7 +160,7 @@ class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
         super().__init__(torch.Size(compiled.batch_shape), torch.Size(compiled.event_shape), validate)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        """The same distribution with its batch expanded to a shape."""
+        """The same distribution with its batch expanded to batch_shape; `_instance` is for torch."""
         new = type(self).__new__(type(self)) if _instance is None else _instance
         new._arguments = self._arguments
         new._adopt(self._native.expand(list(batch_shape)), False)
@@ -200,11 +200,14 @@ class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
         return self._native.draw(list(sample_shape), False, seed, stream)
 
     def rsample(self, sample_shape: Any = (), *, seed: SupportsIndex | None = None, stream: SupportsIndex = 0) -> Any:
-        """Draws whose gradient reaches the parameters, where has_rsample; arguments as of sample()."""
+        """Draws whose gradient reaches the parameters, where has_rsample.
+
+        sample_shape, seed and stream are as in :meth:`sample`.
+        """
         return self._native.draw(list(sample_shape), True, seed, stream)
 
     def log_prob(self, value: Any) -> Any:
-        """The log density or log probability of values."""
+        """The log density or log probability of a value, [..., batch_shape, event_shape]: [..., batch_shape]."""
         return self._native.log_prob(value)
 
     def cdf(self, value: Any) -> Any:
@@ -232,7 +235,7 @@ class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
         return self._native.entropy()
 
     def enumerate_support(self, expand: bool = True) -> Any:
-        """All values, [cardinality, batch_shape, event_shape]."""
+        """All values, [cardinality, batch_shape, event_shape]; batch dimensions are 1 unless expand."""
         return self._native.enumerate_support(bool(expand))
 
     @property

@@ -13,6 +13,8 @@ class BetaBinomial(NativeDistribution):
     total_count : int or torch.Tensor
     concentration1, concentration0 : float or torch.Tensor
         > 0.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"total_count": constraints.nonnegative_integer, "concentration1": constraints.positive,
@@ -32,6 +34,8 @@ class DirichletMultinomial(NativeDistribution):
     total_count : int or torch.Tensor
     concentration : torch.Tensor [..., V]
         > 0.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"total_count": constraints.nonnegative_integer,
@@ -48,6 +52,8 @@ class Frechet(NativeDistribution):
     ----------
     scale, concentration : float or torch.Tensor
         > 0.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
@@ -63,6 +69,8 @@ class GeneralizedExtremeValue(NativeDistribution):
     ----------
     loc, scale, concentration : float or torch.Tensor
         scale > 0; c = concentration is any number, 0 for Gumbel's (SciPy's has the opposite sign).
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
@@ -78,6 +86,8 @@ class GeneralizedPareto(NativeDistribution):
     ----------
     loc, scale, concentration : float or torch.Tensor
         scale > 0; c = concentration is any number, 0 for the exponential distribution.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
@@ -93,6 +103,8 @@ class InverseGamma(NativeDistribution):
     ----------
     concentration, rate : float or torch.Tensor
         > 0.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
@@ -109,6 +121,8 @@ class Logistic(NativeDistribution):
     ----------
     loc, scale : float or torch.Tensor
         scale > 0.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
@@ -126,6 +140,8 @@ class OrderedLogistic(NativeDistribution):
     predictor : float or torch.Tensor
     cutpoints : torch.Tensor [..., K]
         Increasing.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"predictor": constraints.real, "cutpoints": constraints.real_vector}
@@ -143,8 +159,18 @@ class PlackettLuce(NativeDistribution):
         -inf for a category that is never drawn.
     k : int, optional
         How many places, the first; all V if not given.
+    validate_args : bool, optional
+        As of all of torch's distributions.
 
     Draws are indices [..., k], best first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import PlackettLuce
+    >>> rankings = PlackettLuce(torch.tensor([0.0, 1.0, 2.0]))
+    >>> rankings.log_prob(torch.tensor([2, 1, 0])).exp()        # the likeliest
+    tensor(0.4863)
     """
 
     arg_constraints = {"logits": constraints.real_vector}
@@ -162,6 +188,8 @@ class Rademacher(NativeDistribution):
     dtype : torch.dtype, optional
         A floating-point type; torch's default if not given.
     device : torch.device, optional
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     def __init__(self, batch_shape: Any = (), *, dtype: Any = None, device: Any = None,
@@ -177,6 +205,8 @@ class TruncatedGumbel(NativeDistribution):
     ----------
     loc, scale, maximum : float or torch.Tensor
         scale > 0; a maximum of inf is no bound.
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "maximum": constraints.real}
@@ -194,6 +224,16 @@ class TruncatedNormal(NativeDistribution):
         Of the normal variable, scale > 0.
     low, high : float or torch.Tensor
         low < high.
+    validate_args : bool, optional
+        As of all of torch's distributions.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import TruncatedNormal
+    >>> far = TruncatedNormal(torch.tensor(0.0), 1.0, 40.0, float("inf"))      # where the normal density underflows
+    >>> far.mean, bool((far.sample((100,), seed=1) > 40).all())
+    (tensor(40.0250), True)
     """
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive,
@@ -213,6 +253,8 @@ class ZeroInflated(NativeDistribution):
     gate : float or torch.Tensor, optional
         In [0, 1]; or
     gate_logits : float or torch.Tensor, optional
+    validate_args : bool, optional
+        As of all of torch's distributions.
     """
 
     def __init__(self, base_dist: Any, gate: Any = None, gate_logits: Any = None,

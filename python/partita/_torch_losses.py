@@ -53,7 +53,7 @@ class NoiseDistribution:
         return self._native.size
 
     def sample(self, sample_shape: Any = (), *, seed: SupportsIndex, stream: SupportsIndex = 0) -> Any:
-        """Categories, an int64 tensor of a shape."""
+        """Draws categories, an int64 tensor of shape sample_shape, which seed and stream determine."""
         return self._native.draw(list(sample_shape), seed, stream)
 
     def log_prob(self, categories: ArrayLike) -> Any:
@@ -131,6 +131,16 @@ class NCELoss(_OutputLoss):
         A number, or [C] with one for each context. If not given, Z = 1.
     reduction : str
         "mean", "sum" or "none".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import NCELoss, NoiseDistribution
+    >>> loss = NCELoss(NoiseDistribution.uniform(10_000), noise=25)
+    >>> weight = torch.zeros(10_000, 16, requires_grad=True)
+    >>> loss(torch.ones(8, 16), torch.arange(8), weight, seed=1, stream=0).backward()
+    >>> weight.grad.is_sparse                                   # only the rows that were looked at
+    True
     """
 
     _loss = "nce"
@@ -142,7 +152,15 @@ class NCELoss(_OutputLoss):
 
     def forward(self, hidden: Any, targets: Any, weight: Any, bias: Any = None, *, contexts: Any = None,
                 seed: SupportsIndex, stream: SupportsIndex = 0) -> Any:
-        """The loss, as of every loss here; contexts [B] choose among the numbers of log_z."""
+        """The loss of hidden states [B, d] and targets [B] under an output layer.
+
+        Parameters
+        ----------
+        hidden, targets, weight, bias, seed, stream
+            As in :meth:`SampledSoftmaxLoss.forward`.
+        contexts : torch.Tensor [B], optional
+            Which of the numbers of log_z each row has; needed if there are several.
+        """
         return self._of(self.log_z, hidden, targets, weight, bias, contexts, seed, stream)
 
 
@@ -252,7 +270,7 @@ class AdaptiveSoftmaxLoss(torch.nn.Module):  # type: ignore[misc]
         return _learn.adaptive_softmax_loss(hidden, targets, *self._weights(), self.reduction)
 
     def log_prob(self, hidden: Any) -> Any:
-        """The log-probabilities of all outputs: [..., d] -> [..., V]."""
+        """The log-probabilities of all outputs after hidden states [..., d]: [..., V]."""
         return _learn.adaptive_log_probs(hidden, *self._weights())
 
 
@@ -275,6 +293,14 @@ class ConfidenceLoss(torch.nn.Module):  # type: ignore[misc]
     ----------
     beta : float
         0 or more.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import ConfidenceLoss
+    >>> known, labels, unknown = torch.tensor([[9.0, 0.0]]), torch.tensor([0]), torch.tensor([[1.0, 1.0]])
+    >>> float(ConfidenceLoss(beta=0.5)(known, labels, unknown)) < 1e-3
+    True
     """
 
     def __init__(self, beta: float = 1.0) -> None:
@@ -286,7 +312,7 @@ class ConfidenceLoss(torch.nn.Module):  # type: ignore[misc]
         return f"beta={self.beta}"
 
     def forward(self, in_logits: Any, labels: Any, out_logits: Any) -> Any:
-        """The loss of logits [N, K] of known classes, their labels [N], and logits [M, K] of the unknown."""
+        """The loss of in_logits [N, K] of known classes, their labels [N], and out_logits [M, K] of the unknown."""
         return _learn.confidence_loss(in_logits, labels, out_logits, self.beta)
 
 
@@ -303,5 +329,12 @@ def kl_from_uniform(logits: Any, *, reduction: str = "mean") -> Any:
     -------
     torch.Tensor
         0 where all logits are equal, inf where one is -inf; its gradient by a row is p - 1/K.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import kl_from_uniform
+    >>> kl_from_uniform(torch.tensor([[0.0, 0.0], [0.0, 2.0]]), reduction="none")
+    tensor([0.0000, 0.4338])
     """
     return _learn.kl_from_uniform(logits, reduction)

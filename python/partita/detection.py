@@ -51,6 +51,8 @@ def logit_scores(logits: ArrayLike, score: str = "energy", *, temperature: float
         (Hendrycks et al. 2022); -H(p).
     temperature : float
         T, of energy, msp and entropy.
+    threads : int
+        The most to use.
 
     Examples
     --------
@@ -91,7 +93,7 @@ class Mahalanobis(Estimator):
         self.threads = threads
 
     def fit(self, X: ArrayLike, y: ArrayLike, *, progress: Progress = None) -> "Mahalanobis":
-        """Fits to features [n, columns] and their classes [n], any integers.
+        """Fits to features X [n, columns] and their classes y [n], any integers.
 
         ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
         """
@@ -102,7 +104,7 @@ class Mahalanobis(Estimator):
         return self
 
     def score_samples(self, X: ArrayLike, *, progress: Progress = None) -> Array:
-        """Minus the squared distance of each row to the nearest class, at most 0: float64 [n].
+        """Minus the squared distance of each row of X to the nearest class, at most 0: float64 [n].
 
         `progress` is as in :meth:`fit`.
         """
@@ -134,13 +136,13 @@ class KNN(Estimator):
         self.threads = threads
 
     def fit(self, X: ArrayLike, y: object = None) -> "KNN":
-        """Keeps the features [n, columns]; y is ignored."""
+        """Keeps the features X [n, columns]; y is ignored."""
         self.training_ = X
         self.n_features_in_ = int(np.shape(X)[-1])
         return self
 
     def score_samples(self, X: ArrayLike, *, progress: Progress = None) -> Array:
-        """Minus the distance of each row's direction to its k-th neighbor's, -2 to 0: float64 [n].
+        """Minus the distance of the direction of each row of X to its k-th neighbor's, -2 to 0: float64 [n].
 
         ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
         """
@@ -148,16 +150,25 @@ class KNN(Estimator):
 
 
 class DetectionMetrics(NamedTuple, Generic[T]):
-    """How well scores tell known from unknown, or an interval for each figure."""
+    """How well scores tell known from unknown, or an interval for each figure.
+
+    Attributes
+    ----------
+    auroc : float or Interval
+    aupr_in : float or Interval
+        Average precision with the known as positive.
+    aupr_out : float or Interval
+    fpr_at_95_tpr : float or Interval
+        For the side that counts as positive.
+    detection_accuracy : float or Interval
+        Of the best threshold, if both sides are equally likely.
+    """
 
     auroc: T
     aupr_in: T
-    """Average precision with the known as positive."""
     aupr_out: T
     fpr_at_95_tpr: T
-    """For the side that counts as positive."""
     detection_accuracy: T
-    """Of the best threshold, if both sides are equally likely."""
 
 
 def detection_metrics(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: str) -> DetectionMetrics[float]:
@@ -207,16 +218,32 @@ def detection_intervals(in_scores: ArrayLike, out_scores: ArrayLike, *, positive
 
 
 class RocCurve(NamedTuple):
-    """Counts when all scores of a threshold or more are called positive: arrays [points]."""
+    """Counts when all scores of a threshold or more are called positive: arrays [points].
+
+    Attributes
+    ----------
+    thresholds : array
+        inf, then each distinct score, descending.
+    true_positives : array
+    false_positives : array
+    """
 
     thresholds: NDArray[np.float64]
-    """inf, then each distinct score, descending."""
     true_positives: NDArray[np.int64]
     false_positives: NDArray[np.int64]
 
 
 def roc_curve(positive: ArrayLike, negative: ArrayLike) -> RocCurve:
     """The exact curve of two samples of scores.
+
+    Parameters
+    ----------
+    positive, negative : arrays of any shape
+        Scores, larger where positive.
+
+    Returns
+    -------
+    RocCurve
 
     Examples
     --------
@@ -228,6 +255,13 @@ def roc_curve(positive: ArrayLike, negative: ArrayLike) -> RocCurve:
 
 def threshold_at_tpr(positive: ArrayLike, tpr: float) -> float:
     """The largest score that at least a share `tpr` of the positives reaches.
+
+    Parameters
+    ----------
+    positive : array of any shape
+        Scores of what is to be accepted.
+    tpr : float
+        In (0, 1].
 
     Examples
     --------

@@ -26,36 +26,61 @@ __all__ = ["AnalogyScore", "KeyedVectors", "SimilarityScore", "TrainingUpdate", 
 
 
 class SimilarityScore(NamedTuple):
-    """How well cosines agree with human judgment."""
+    """How well cosines agree with human judgment.
+
+    Attributes
+    ----------
+    correlation : float
+        Spearman's; NaN for fewer than two pairs.
+    pairs : int
+        Whose two words are known.
+    lines : int
+    """
 
     correlation: float
-    """Spearman's; NaN for fewer than two pairs."""
     pairs: int
-    """Whose two words are known."""
     lines: int
 
 
 class AnalogyScore(NamedTuple):
-    """How many questions "a is to b as c is to what" of a section are answered."""
+    """How many questions "a is to b as c is to what" of a section are answered.
+
+    Attributes
+    ----------
+    section : str
+    correct : int
+    questions : int
+        Whose four words are known.
+    lines : int
+    """
 
     section: str
     correct: int
     questions: int
-    """Whose four words are known."""
     lines: int
 
 
 class TrainingUpdate(NamedTuple):
-    """How far training is."""
+    """How far training is.
+
+    Attributes
+    ----------
+    words : int
+        Passed in all epochs.
+    total : int
+    words_per_second : float
+    seconds_left : float
+    learning_rate : float
+    loss : float
+        Mean per prediction since the last update.
+    """
 
     words: int
-    """Passed in all epochs."""
     total: int
     words_per_second: float
     seconds_left: float
     learning_rate: float
     loss: float
-    """Mean per prediction since the last update."""
 
 
 class KeyedVectors:
@@ -119,8 +144,19 @@ class KeyedVectors:
                      topn: SupportsIndex = 10) -> list[tuple[str, float]]:
         """The words of largest cosine to the sum of vectors of length 1, and the cosines.
 
-        ``most_similar(["king", "woman"], ["man"])`` is king - man + woman. ValueError if a word is
-        unknown. Words that are given are not among the answers.
+        ``most_similar(["king", "woman"], ["man"])`` is king - man + woman.
+
+        Parameters
+        ----------
+        positive, negative : str or sequence of str
+            Words to add and to subtract, which are not among the answers.
+        topn : int
+            How many.
+
+        Raises
+        ------
+        ValueError
+            If a word is unknown.
         """
         positive = [positive] if isinstance(positive, str) else positive
         negative = [negative] if isinstance(negative, str) else negative
@@ -130,25 +166,25 @@ class KeyedVectors:
         return self._similarity().nearest(query, topn)
 
     def similarity(self, a: str, b: str) -> float:
-        """The cosine of two words. KeyError if one is unknown."""
+        """The cosine of two words, `a` and `b`. KeyError if one is unknown."""
         x, y = (self[key].astype(np.float64) for key in (a, b))
         norms = float(np.linalg.norm(x) * np.linalg.norm(y))
         return float(x @ y) / norms if norms > 0 else 0.0
 
     def evaluate_word_pairs(self, path: str | PathLike[str]) -> SimilarityScore:
-        """Spearman's correlation with the scores of a file of lines "word word score"."""
+        """Spearman's correlation with the scores of a file, at a path, of lines "word word score"."""
         return SimilarityScore(*self._similarity().similarity(path))
 
     def evaluate_word_analogies(self, path: str | PathLike[str], *,
                                 threads: SupportsIndex = 1, progress: Progress = None) -> list[AnalogyScore]:
-        """The sections of a file of lines "a b c d", a is to b as c is to d.
+        """The sections of a file, at a path, of lines "a b c d", a is to b as c is to d.
 
-        ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
+        It uses at most so many threads. ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
         """
         return [AnalogyScore(*each) for each in self._similarity().analogies(path, threads, progress)]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes .txt or .vec (text), .bin (word2vec's binary) or .npy (words beside it)."""
+        """Writes to a path: .txt or .vec (text), .bin (word2vec's binary) or .npy (words beside it)."""
         _core.save_word_vectors(path, self.index_to_key, self.vectors)
 
 
@@ -157,6 +193,7 @@ def load(path: str | PathLike[str], *, limit: SupportsIndex = 0, encoding_errors
 
     Parameters
     ----------
+    path : path
     limit : int
         Read only the first words; 0: all.
     encoding_errors : {"strict", "replace", "ignore"}
@@ -209,6 +246,17 @@ def train(corpus: str | PathLike[str] | Iterable[str | Sequence[str]], *, seed: 
     progress : bool or callable
         True for a bar of tqdm's; or called with a TrainingUpdate a few times a second. What it raises
         ends training, as Ctrl-C does.
+
+    Returns
+    -------
+    KeyedVectors
+
+    Examples
+    --------
+    >>> from partita import embedding
+    >>> vectors = embedding.train(["the whale and the sea", "the ship and the sea"] * 50, seed=1, dim=20, min_count=1)
+    >>> len(vectors), vectors["whale"].shape
+    (5, (20,))
     """
     bar = report(progress)
     shown: Callable[..., object] | None = None

@@ -33,6 +33,12 @@ class CausalLM:
         If not given, ``model.config.vocab_size``.
 
     A prompt holds one token or more, such as the tokenizer's bos_token_id: ``prompt=[bos]``.
+
+    Examples
+    --------
+    >>> ids = tokenizer("The whale", return_tensors="pt").input_ids                                  # doctest: +SKIP
+    >>> beam = partita.stochastic_beam_search(CausalLM(model), 16, prompt=ids[0], seed=1)            # doctest: +SKIP
+    >>> [tokenizer.decode(s.tokens) for s in beam.sequences]                                         # doctest: +SKIP
     """
 
     def __init__(self, model: Any, *, end_token: SupportsIndex | None = None,
@@ -55,7 +61,7 @@ class CausalLM:
         return _Cache(self.model)
 
     def next_logits(self, prefixes: list[list[int]], state: "_Cache") -> Any:
-        """The logits of the token after each prefix, on the CPU."""
+        """The logits of the token after each of the prefixes, on the CPU; `state` is from start()."""
         with _torch().no_grad():
             return state.read(prefixes).cpu()
 

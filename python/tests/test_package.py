@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -71,6 +72,26 @@ def test_everything_public_is_documented(name: str) -> None:
             methods = [(n, m) for n, m in vars(each).items() if not n.startswith("_") and callable(m)]
             for method, body in methods:
                 assert inspect.getdoc(getattr(each, method)), f"{label}.{method}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if "._" not in name])
+def test_help_names_every_parameter(name: str) -> None:
+    for label, each in public(importlib.import_module(name)):
+        if not callable(each):
+            continue
+        things = [(label, each, inspect.getdoc(each) or "")]
+        if inspect.isclass(each):
+            things += [(f"{label}.{n}", m, inspect.getdoc(getattr(each, n)) or "") for n, m in vars(each).items()
+                       if not n.startswith("_") and inspect.isfunction(m)]
+        for thing, body, text in things:
+            try:
+                parameters = inspect.signature(body).parameters
+            except ValueError:  # of C++, whose docstrings have their signature
+                continue
+            if "made by its subclasses" in text:
+                continue
+            named = [p for p in parameters if p not in ("self", "args", "kwargs", "kwds") and not p.startswith("_")]
+            assert all(re.search(rf"\b{p}\b", text) for p in named), f"{thing}: {named}"
 
 
 def test_annotations_are_sound() -> None:
