@@ -47,6 +47,7 @@ if(PARTITA_PYTHON)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS
     "python3 (>= 3.${PARTITA_PYTHON_MINOR}), python3 (<< 3.${next_minor}), python3-numpy")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "python3-torch")
+  set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS "python3-tqdm, python3-sklearn, python3-matplotlib")
   set(CPACK_DEBIAN_PYTHON_DESCRIPTION "Sampling without replacement, searches over language models, calibration,
 detection of unknown inputs and word vectors, on numpy and torch arrays.")
 endif()
@@ -56,6 +57,6 @@ if(TARGET partita_learn_python)
   set(CPACK_DEBIAN_PYTHON_TORCH_PACKAGE_SECTION python)
   set(CPACK_DEBIAN_PYTHON_TORCH_PACKAGE_DEPENDS "python3-partita (= ${PROJECT_VERSION}), python3-torch")
   set(CPACK_DEBIAN_PYTHON_TORCH_DESCRIPTION "The module partita.torch: gradients through samples, losses of large output
-layers, and the distributions that torch.distributions lacks.")
+layers, the distributions that torch.distributions lacks, and neural language models.")
 endif()
 include(CPack)
