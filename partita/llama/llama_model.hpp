@@ -11,9 +11,9 @@
 // Contexts are kept for later searches, together with the tokens of one of their prefixes, so that
 // a prompt is not read twice.
 //
-// By default logits depend on a prefix alone, up to rounding (1e-6): the caches are of single
+// By default logits depend on a prefix alone, up to rounding (1e-5): the caches are of single
 // precision and attention is not fused. llama.cpp's own defaults are faster, but there logits
-// depend on what else is in the batch by some 3e-4, which breaks the promises of
+// depend on what else is in the batch, by 3e-4 to 1e-2 in our tests, which breaks the promises of
 // stochastic_beam.hpp: the beam for k need not begin the beam for k + 1.
 //
 // Tested with transformers on the CPU. Models that only encode are refused.

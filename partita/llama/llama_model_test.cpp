@@ -239,6 +239,36 @@ TEST_F(Llama, AStartTokenOfTheCallers) {
   EXPECT_GT(most, 0.01);
 }
 
+/// The largest difference that the company of 40 other prefixes makes to a prefix's logits.
+double effect_of_the_batch(const LlamaModel& model) {
+  const std::size_t columns = model.vocabulary_size();
+  const Stream draws{.seed = 8};
+  std::vector<Sequence> prefixes(41);
+  for (std::size_t i = 0; i < prefixes.size(); ++i) {
+    for (std::size_t t = 0; t < 10 + i % 7; ++t) {
+      prefixes[i].push_back(static_cast<Token>(3 + draws.bits(64 * i + t) % (columns - 3)));
+    }
+  }
+  std::vector<float> together(prefixes.size() * columns);
+  model.next_logits(prefixes, model.start().get(), {together.data(), prefixes.size(), columns});
+  double most = 0;
+  for (std::size_t i = 0; i < prefixes.size(); i += 5) {
+    std::vector<float> alone(columns);
+    model.next_logits({&prefixes[i], 1}, model.start().get(), {alone.data(), 1, columns});
+    for (std::size_t token = 0; token < columns; ++token) {
+      most = std::max(most, std::abs(double{alone[token]} - double{together[i * columns + token]}));
+    }
+  }
+  return most;
+}
+
+TEST_F(Llama, LogitsDoNotDependOnTheBatch) {
+  const TinyTransformer reference =
+      tiny({.vocabulary = 300, .embedding = 256, .layers = 3, .hidden = 512});
+  EXPECT_LT(effect_of_the_batch(open(reference)), 5e-5);
+  EXPECT_GT(effect_of_the_batch(open(reference, {.batch_invariant = false})), 1e-4);
+}
+
 TEST_F(Llama, TheFastCacheIsClose) {
   const TinyTransformer reference = tiny({.vocabulary = 30});
   const LlamaModel model = open(reference, {.batch_invariant = false});
