@@ -111,6 +111,7 @@ def show(diagram: ReliabilityDiagram, title: str) -> None:
         return
     plt.figure()
     diagram.plot().set_title(title)
+    plt.show()
 
 
 before = evaluate_calibration(logits(X[test]), y[test], bins=10, seed=1)

@@ -12,7 +12,8 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def run(name: str, folder: Path) -> str:
-    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # its threads would wait for each other
+    """What it prints."""
+    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}  # threads would wait for each other
     done = subprocess.run([sys.executable, EXAMPLES / name], cwd=folder, env=alone, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
