@@ -406,5 +406,5 @@ def replay_log_prob(logits: ArrayLike, tokens: ArrayLike, settings: Settings = N
     array([-inf])
     """
     if getattr(logits, "requires_grad", False):
-        return import_module("partita._torch_softmax").replay_log_prob(logits, tokens, settings, seed, stream)
+        return import_module("partita._torch_softmax").replay_log_prob(logits, tokens, settings, seed, stream, threads)
     return _core.replay_log_prob(logits, tokens, settings, seed, stream, threads)

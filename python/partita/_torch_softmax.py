@@ -4,6 +4,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from partita import _core
+
 torch: Any = import_module("torch")  # untyped: type checkers of who imports partita need not read it
 
 
@@ -59,8 +61,10 @@ def differentiable(name: str, compute: Callable[..., Any], logits: tuple[Any, ..
     return _Differentiable.apply(compute, GRADIENTS[name], threads, *logits)
 
 
-def replay_log_prob(logits: Any, tokens: Any, settings: Any, seed: Any, stream: Any) -> Any:
-    """partita.replay_log_prob, differentiable in the logits."""
+def replay_log_prob(logits: Any, tokens: Any, settings: Any, seed: Any, stream: Any, threads: Any) -> Any:
+    """partita.replay_log_prob, differentiable in the logits where gradients are recorded."""
+    if not torch.is_grad_enabled():
+        return _core.replay_log_prob(logits, tokens, settings, seed, stream, threads)
     import_module("partita.torch")  # says what is missing, if the compiled part is
     learn = import_module("partita._learn")
     rows = logits.reshape(-1, logits.shape[-1])

@@ -42,6 +42,35 @@ print(sum(os.times()[:2]) - before)
     assert min(float(run("-c", script)) for _ in range(5)) < 0.2
 
 
+def test_what_needs_libtorch_says_so(tmp_path: Path) -> None:
+    """In a package without the compiled part that stands on it."""
+    pytest.importorskip("torch")
+    package = tmp_path / "partita"
+    package.mkdir()
+    for file in Path(partita.__path__[0]).iterdir():
+        if not file.name.startswith(("_learn.", "__pycache__")):
+            (package / file.name).symlink_to(file)
+    script = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+import partita
+assert partita.__file__.startswith({str(tmp_path)!r})
+for name in ("torch", "LanguageModel", "TorchScriptModel"):
+    try:
+        getattr(partita, name)
+    except ImportError as error:
+        assert "built without libtorch" in str(error)
+    else:
+        raise AssertionError(name)
+import torch
+z = torch.zeros(1, 3, requires_grad=True)
+assert partita.entropy(z).requires_grad
+with torch.no_grad():
+    partita.replay_log_prob(z, [1], seed=1)
+"""
+    run("-c", script)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name: str) -> None:
     module = importlib.import_module(name)
