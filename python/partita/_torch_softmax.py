@@ -58,7 +58,7 @@ GRADIENTS: dict[str, Callable[..., Any]] = {
 
 def differentiable(name: str, compute: Callable[..., Any], logits: tuple[Any, ...], threads: Any) -> Any:
     """compute(*logits, threads), differentiable in the logits."""
-    return _Differentiable.apply(compute, GRADIENTS[name], threads, *logits)
+    return _Differentiable.apply(compute, GRADIENTS[name], threads, *map(torch.as_tensor, logits))
 
 
 def replay_log_prob(logits: Any, tokens: Any, settings: Any, seed: Any, stream: Any, threads: Any) -> Any:
