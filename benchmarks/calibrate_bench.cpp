@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Fitting a temperature, against libtorch and scipy on the same objective: ./dev bench calibrate
 //
 // Logits are twice too large: labels are drawn from softmax(z / 2). Contenders take turns in one

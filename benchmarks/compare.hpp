@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Timing contenders against each other in one run: they take turns, round after round, so that a
 // machine whose speed drifts slows all of them alike. A turn is a few runs in a row, of which the
 // first is not counted: it brings back what the others pushed out of the caches, and outlasts the

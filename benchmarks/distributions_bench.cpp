@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sampling and log-probabilities, against libtorch's own operators, combined by hand as in C++
 // without distributions, and against Python's torch.distributions: ./dev bench distributions
 //

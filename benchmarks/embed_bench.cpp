@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Word vectors, against fastText and gensim on one corpus, in one run:
 //
 //   ./dev bench embed CORPUS [SIMILARITY-FILE...]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sampling without replacement and Gumbel-max, against the usual libtorch code for them:
 // ./dev bench gumbel
 //

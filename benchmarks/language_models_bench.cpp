@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Neural language models: ./dev bench language_models [MODEL]
 //
 // What stochastic beam search costs over the model's own computations; training of an LSTM, against

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a search costs over llama.cpp's own decoding: ./dev bench llama
 //
 // GGUF models of random weights and 32,000 tokens; stochastic beam search against a bare loop of

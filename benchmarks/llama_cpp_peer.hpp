@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // llama.cpp's sampler chain as a peer: its C API, declared here as far as it is called, from a
 // shared library whose path is in the environment variable LLAMA_CPP_LIBRARY. (One for Linux on
 // x86-64 is in the npm package @node-llama-cpp/linux-x64: libllama.*.so.) Absent, it is skipped.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rows of logits that the benchmarks draw from: flat, normal, and following Zipf's law.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training steps of the sampled losses, against the same steps written with libtorch's operators
 // and in Python, and against the full softmax by number of outputs: ./dev bench nce
 //

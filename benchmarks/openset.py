@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Open-set training, over seeds: the tables of results/openset.md.
 
     benchmarks/openset.py PARTITA plane [--seeds 5] [option of openset train ...]

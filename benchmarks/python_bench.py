@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The Python package beside torch, scipy and scikit-learn: ./dev bench python [CORPUS].
 
 The contenders of a table take turns in one process, as in compare.hpp, on one thread; a ratio is the

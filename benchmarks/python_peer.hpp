@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Python child process that times statements on request, so that torch.distributions can take
 // its turns among the contenders of compare.hpp.
 #pragma once

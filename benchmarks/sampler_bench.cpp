@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Filters and a draw, against what is used for them elsewhere: ./dev bench sampler
 //
 //   ours         sample(), one call for all rows

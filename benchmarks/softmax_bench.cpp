@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // log_sum_exp, log_softmax and softmax, against libtorch and oneDNN, and log_sum_exp against a bare
 // maximum: ./dev bench softmax
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A training step of a variational auto-encoder in the shared loop, against a loop written by hand
 // with libtorch's modules and functions: ./dev bench vae
 //

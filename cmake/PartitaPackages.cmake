@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Debian packages by CPack: partita (the command, which needs no libtorch), partita-learn (the
 # subcommands that do), libpartita-c (for other languages), libpartita-dev (headers and static
 # libraries), python3-partita and python3-partita-torch (its part on libtorch).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The few things that all targets share: language, warnings, sanitizers; and how a test is added.
 
 set(CMAKE_CXX_STANDARD 20)

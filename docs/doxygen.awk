@@ -1,4 +1,5 @@
 #!/usr/bin/awk -f
+# SPDX-License-Identifier: Apache-2.0
 # What Doxygen reads of a file. Of a header, the comment at its top is the file's description, and what
 # is indented in a comment after an empty line is code; lines keep their numbers, or nearly. Of a page,
 # comments about its code blocks are left out, and pictures lie beside the HTML.
@@ -46,6 +47,11 @@ FILENAME ~ /\.md$/ {
   next
 }
 
+/SPDX-License-Identifier/ && FNR <= 2 {
+  print ""
+  top = /^\/\//
+  next
+}
 FNR == 1 { top = /^\/\// }
 top && /^\/\// {
   comment(substr($0, 3))

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # The picture of README.md: the two reliability diagrams of a report of `partita calibrate fit`, with its
 # colors for light and dark, side by side in one SVG.
 #

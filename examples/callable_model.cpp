@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A C++ function as a sequence model: strings of balanced brackets, no two alike.
 //
 // The function below is all that a search needs to know: given a prefix, the logits of what may

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One line changes the estimator: the gradient of E[f(x)] for three coins, by four estimators, next
 // to the exact one.
 #include <cstdio>

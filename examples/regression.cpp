@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logistic and softmax regression: the two losses, L-BFGS, and real data.
 //
 //   example_regression examples/iris.csv

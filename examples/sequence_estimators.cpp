@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a language model's sequences look like on average, from few of them: the expected length and
 // the entropy of a small LSTM, by estimators that never draw a sequence twice, against a long run
 // of ordinary sampling.

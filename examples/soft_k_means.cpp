@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Soft k-means: a mixture of Gaussians of equal variance sigma^2 and equal weight. Its
 // responsibilities are a softmax over centers, of -|x - c|^2 / (2 sigma^2); as sigma^2 goes to 0
 // they become one-hot, EM becomes Lloyd's algorithm, and the mixture becomes k-means. Writes a page

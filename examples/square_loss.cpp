@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Why cross-entropy and not the squares of a softmax's errors: both losses, and how hard each
 // pulls, against the margin by which a wrong class leads. Writes a page with the picture.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ten different categories from each row of logits, and the probability that each had of being
 // among them: sampling without replacement.
 #include <cmath>

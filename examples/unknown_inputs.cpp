@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A classifier's logits for inputs like those in training and for others: how well does a score
 // tell them apart, and where is the threshold that accepts 95 % of the known?
 #include <algorithm>

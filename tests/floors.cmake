@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # An include never points up: cmake -DROOT=… -P floors.cmake
 cmake_minimum_required(VERSION 3.22)
 set(base_on "")

@@ -1,11 +1,34 @@
-# What files at the root say of the package is what CMake knows: cmake -DROOT=… -DVERSION=… -P package_files.cmake
-foreach(file "CITATION.cff:\nversion: ${VERSION}\n" "README.md:\nVersion ${VERSION}\\. "
-    "python/pyproject.toml:\nversion = \"${VERSION}\"\n" "python/partita/__init__.py:\n__version__ = \"${VERSION}\"\n"
-    "CHANGELOG.md:\n## ${VERSION}[ \n]")
+# SPDX-License-Identifier: Apache-2.0
+# The version is the same in all files, and every source names its license: cmake -DROOT=… -P package_files.cmake
+cmake_minimum_required(VERSION 3.22)
+file(READ ${ROOT}/CMakeLists.txt text)
+string(REGEX MATCH "project\\(partita VERSION ([0-9.]+)" found "${text}")
+set(version "${CMAKE_MATCH_1}")
+foreach(file "CITATION.cff:\nversion: ${version}\n" "README.md:\nVersion ${version}\\. "
+    "python/pyproject.toml:\nversion = \"${version}\"\n" "python/partita/__init__.py:\n__version__ = \"${version}\"\n"
+    "CHANGELOG.md:\n## ${version}[ \n]")
   string(REGEX MATCH "^([^:]+):(.*)$" found "${file}")
   set(name ${CMAKE_MATCH_1})
   file(READ ${ROOT}/${name} text)
   if(NOT text MATCHES "${CMAKE_MATCH_2}")
-    message(FATAL_ERROR "${name} does not say that the version is ${VERSION}")
+    message(SEND_ERROR "${name} does not say that the version is ${version}")
+  endif()
+endforeach()
+
+set(sources "${ROOT}/CMakeLists.txt" "${ROOT}/dev")
+foreach(folder apps benchmarks cmake docs examples experiments partita python tests)
+  foreach(name *.cpp *.hpp *.c *.h *.py *.pyi *.sh *.cmake *.awk *.mjs CMakeLists.txt)
+    file(GLOB_RECURSE found "${ROOT}/${folder}/${name}")
+    list(APPEND sources ${found})
+  endforeach()
+endforeach()
+list(LENGTH sources count)
+if(count LESS 900)
+  message(FATAL_ERROR "only ${count} sources")
+endif()
+foreach(source IN LISTS sources)
+  file(STRINGS "${source}" first LIMIT_COUNT 2)
+  if(NOT first MATCHES "SPDX-License-Identifier: Apache-2\\.0")
+    message(SEND_ERROR "${source} does not begin with its license (SPDX-License-Identifier: Apache-2.0)")
   endif()
 endforeach()

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two kinds of functions over rows that base/parallel.hpp tells apart, each walked with one bad
 // row among good ones.
 #include <gmock/gmock.h>

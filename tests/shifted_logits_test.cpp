@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // softmax(z + c) = softmax(z), so every function of logits gives for z + c what it gives for z,
 // also where c is so large that z - log_sum_exp(z + c) would have no digits left. Walked here for
 // all that normalize: logits are multiples of what a number of the shift's size can hold.

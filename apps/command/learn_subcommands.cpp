@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `partita-learn` can do.
 #include "apps/command/subcommands.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `partita` can do: by itself, and by becoming `partita-learn`.
 #include <unistd.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The main of both programs, `partita` and `partita-learn` (see subcommands.hpp): parses the
 // command line and turns a failure into one line and a status.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The options that subcommands share, so that a flag means the same everywhere and is listed in the
 // same order: a command's own, what is drawn, filters, length; then how a training run is kept
 // (--device, --checkpoint, --checkpoint-seconds, --log); --seed, --threads, --json; and last what

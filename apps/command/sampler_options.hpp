@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sampler's settings as options, under llama.cpp's names where it has one, else Hugging Face's;
 // and as lines of JSON, one for each row.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The subcommands of `partita`. Each adds itself to the command line, in a file of its own.
 //
 // There are two programs. `partita` links no libtorch, whose libraries take half a second to load.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the command says: results to standard output; progress and notes, which no program reads, to
 // standard error.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A language model from a file, with the text of its tokens, for generate and lm evaluate.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The commands of `partita` as CLI11 knows them, in the order in which help shows them.
 #pragma once
 

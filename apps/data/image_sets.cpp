@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/data/image_sets.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images to train and test on: from a directory, or rendered by the program itself.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Images of characters in six fonts, turned, sheared, scaled, moved and made noisy: a training set
 // where no other is available.
 //

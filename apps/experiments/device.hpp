@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run's device as a libtorch device.
 #pragma once
 

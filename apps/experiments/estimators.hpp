@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradient estimators that experiments compare and train with. This header needs no libtorch.
 #pragma once
 

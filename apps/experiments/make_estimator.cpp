@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/experiments/make_estimator.hpp"
 
 #include <ATen/ATen.h>

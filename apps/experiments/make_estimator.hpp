@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradient estimators of the library by their kind.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The values of an enum and their names: options, files and pages use the same words.
 //
 //   enum class Latent : std::uint8_t { gaussian, concrete };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by all experiments: where to compute, how to keep a training run, progress, tasks in
 // parallel, and means with their standard errors.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the manual pages and the bash completion of `partita`, from the same description of its
 // commands that parses the command line, so that they cannot differ from it:
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Figures: lines, points and bars, drawn by gnuplot as SVG to stand inline in an HTML page.
 //
 //   partita::Figure figure{

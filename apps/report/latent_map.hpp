@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Points of a plane, each drawn as its class: more points and classes than a figure's series can
 // tell apart.
 #pragma once

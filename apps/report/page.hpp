@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A report as one HTML file: headings, paragraphs, tables, figures. It is self-contained (no
 // script, no font, no picture from elsewhere), and readable on a phone and on a wide screen, on
 // light and dark backgrounds.

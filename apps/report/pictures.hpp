@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gray images as pictures of a page.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Curves of scores, for the pages of detect and openset.
 #pragma once
 

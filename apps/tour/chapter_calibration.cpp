@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // C: probabilities that say how often they are right.
 #include <ATen/ATen.h>
 #include <torch/optim/lbfgs.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // E: gradients of expectations, estimated from samples.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

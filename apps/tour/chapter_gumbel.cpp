@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // F: Gumbel noise, the Concrete distribution, and what their gradients are worth.
 #include <ATen/ATen.h>
 #include <fmt/format.h>

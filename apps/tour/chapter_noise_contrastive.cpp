@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // D: a softmax whose sum is too large to compute, learned by telling data from noise.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // B: classifiers that know what they do not know.
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>

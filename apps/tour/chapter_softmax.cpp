@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A: softmax, log-sum-exp, their losses and divergences.
 #include <ATen/ATen.h>
 #include <torch/optim/lbfgs.h>

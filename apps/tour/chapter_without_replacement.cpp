@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // G: sampling without replacement, of categories and of whole sequences.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tour: every claim of the lecture, run. A chapter is a file with the claims of one letter,
 // each a function that calls the library, compares the result with the expected one, and draws a
 // picture where it helps; short enough to be the example that one would copy.

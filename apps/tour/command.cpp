@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita tour: every claim, run and shown.
 #include "apps/tour/claim.hpp"
 

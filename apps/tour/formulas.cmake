@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # formulas.tsv (a row's name, a tab, TeX) to C++: cmake -DIN=formulas.tsv -DOUT=formulas.inc -DBLAHTEX=… -P
 file(STRINGS "${IN}" lines)
 set(text "")

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/tour/generative_models.hpp"
 
 #include <ATen/ATen.h>

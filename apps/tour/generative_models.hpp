@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The claims of chapter E that train generative models.
 #pragma once
 

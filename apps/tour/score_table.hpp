@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A softmax without a network: a free score for each word in each context.
 #pragma once
 

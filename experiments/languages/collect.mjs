@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logits of a real classifier on files of Debian's packages: the network of Visual Studio Code that tells 54 languages
 // of source code apart (npm: @vscode/vscode-languagedetection, MIT).
 //

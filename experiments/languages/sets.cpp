@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conformal sets of the languages, and what single classes look like: the part of the walk
 // (walk.sh) that the command does not have. Rows are divided by their numbers' parity, as
 // collect.mjs writes them in the order of their languages.

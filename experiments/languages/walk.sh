@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The walk of docs/languages.md, from nothing: walk.sh FOLDER, with partita and node on the PATH, and Partita installed
 # where pkg-config finds it. Takes some minutes, of which the network takes most.
 set -euo pipefail

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The errors that Partita throws:
 //
 //   InvalidArgument   the caller's mistake: a shape, a range, NaN logits. Names the argument, and

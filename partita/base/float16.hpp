@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The two 16-bit floating-point storage formats: bfloat16 (Google Brain; the top half of a float)
 // and float16 (IEEE 754 binary16). They hold bits and convert; arithmetic is done in float.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Several processes, or threads, that compute one thing together: the ranks of a group.
 //
 //   partita::Group& group = ...;                  // alone(), threads (thread_group.hpp), or

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows in parallel, and what happens to a bad row.
 //
 // A function that answers row by row (softmax, gumbel_top_k, logit_scores, Calibrator::transform,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/base/parallel.hpp"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long-running work reports its progress. The library prints nothing: it calls a Progress, and
 // an application decides what to show.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows: a view of a matrix whose rows are logits (or probabilities, or any other row of numbers).
 // It owns nothing and is passed by value. Element type and strides are known at run time, so every
 // function of the library takes any of the four formats, contiguous or not, through one signature.

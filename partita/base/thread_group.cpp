@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/base/thread_group.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A group whose ranks are threads of this process: for tests, and to try out how work divides.
 //
 //   partita::run_threads(4, [&](partita::Group& group) { train(group); });

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What the library exports is what the header declares.
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE lines COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "[^\n]+" lines "${lines}")

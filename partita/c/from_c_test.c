@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a C program sees of partita.h: draws and searches whose laws it can work out itself, a model
  * with a state, and every kind of failure. */
 #include <math.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """partita.h from Python's ctypes, with nothing but the library: python3 from_python_test.py LIBRARY"""
 
 import ctypes as c

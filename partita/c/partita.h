@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /** @file
  * The sampler and the searches for C, and so for whatever calls C: Rust, Go, Java, ctypes.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sampler of partita.h.
 #include <fmt/format.h>
 

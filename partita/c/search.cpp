@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The searches of partita.h.
 #include <cmath>
 #include <memory>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bins of probabilities, as calibration errors and histogram binning use them: (lo, hi], with 0 in
 // the first and 1 in the last.
 //

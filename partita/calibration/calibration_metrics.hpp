@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How well predicted probabilities match how often they are right: calibration errors, likelihood,
 // Brier score, reliability diagrams, with bootstrap intervals.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logits with labels for which the right temperature is known.
 #pragma once
 

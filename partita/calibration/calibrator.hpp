@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calibrators: fitted on held-out logits and labels, stored as JSON, then applied to other logits
 // of the same network.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Conformal prediction: sets of classes that hold the right one with probability 1 - alpha or more,
 // whatever the network, if the rows it is fitted on and those it is used on are exchangeable.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Isotonic regression: the non-decreasing curve nearest to labels of 0 and 1, by least squares
 // (Zadrozny and Elkan 2002, "Transforming classifier scores into accurate multiclass probability
 // estimates").

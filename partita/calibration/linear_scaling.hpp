@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Vector and matrix scaling (Guo et al. 2017, section 4.2): logits w z + b with a weight for each
 // class, or W z + b with a matrix, fitted by maximum likelihood. calibrator.hpp turns them into
 // calibrators.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the negative log-likelihood depends on the temperature, for the figure of a fit.
 //
 //   partita::TemperatureFit fit = partita::fit_temperature(logits, labels);

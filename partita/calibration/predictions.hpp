@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a network says about its classes, row by row: logits, or probabilities.
 //
 //   partita::evaluate_calibration(logits, labels);                                    // Rows

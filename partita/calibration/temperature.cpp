@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/calibration/temperature.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Temperature scaling: one number T that divides a network's logits, so that its probabilities
 // match how often it is right (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural
 // networks", ICML 2017, arXiv 1706.04599).

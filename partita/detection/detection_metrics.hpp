@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The figures by which detectors of unknown inputs are compared, with bootstrap intervals.
 //
 //   using partita::Positive;

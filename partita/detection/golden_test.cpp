@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Metrics and scores against those of scikit-learn and SciPy (tests/golden/make_detection.py).
 #include <gtest/gtest.h>
 

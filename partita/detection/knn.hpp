@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far a row of features lies from its k-th nearest neighbor in training, by direction (Sun,
 // Ming, Zhu, Li, "Out-of-distribution detection with deep nearest neighbors", ICML 2022).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores for open-set detection that need only a classifier's logits: the larger, the more the row
 // looks like what the classifier was trained on.
 //

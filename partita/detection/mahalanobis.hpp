@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far a row of features lies from the nearest class, in units of the spread that the classes
 // share (Lee, Lee, Lee, Shin, "A simple unified framework for detecting out-of-distribution samples
 // and adversarial attacks", NeurIPS 2018).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How well a score tells positives from negatives: the ROC curve of two samples of scores, and the
 // figures read off it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A text as a sequence of word numbers: read once, from a file, a gzip file or standard input, then
 // available from any position, however large it is.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Vectors as points in the plane.
 //
 //   auto places = partita::principal_components({vectors.data(), 400, 100});

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What word vectors know: nearest words, and how well similarities and analogies agree with human
 // judgment.
 //

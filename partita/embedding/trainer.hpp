@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Word vectors: skip-gram and CBOW (Mikolov, Sutskever, Chen, Corrado, Dean 2013, "Distributed
 // representations of words and phrases and their compositionality").
 //

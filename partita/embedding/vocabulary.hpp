@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words of a corpus, numbered from 0 by falling frequency.
 //
 //   partita::Corpus corpus("novels.txt.gz", {.min_count = 5});

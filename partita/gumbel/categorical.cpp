@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A draw is an inverse CDF at three levels, and one pass over the row gives the weights of the
 // upper two: blocks of 512 logits, their 16 lanes, and the 32 logits of a lane (see
 // softmax/kernels.hpp). What is left of the uniform after one level's choice chooses at the next.

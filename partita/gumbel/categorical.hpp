@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Categories from a softmax, independent of each other: sampling with replacement.
 //
 //   std::vector<std::int64_t> drawn = partita::categorical({z.data(), 64, 50257}, 100, stream);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/gumbel/categorical.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Gumbel distribution, its truncation from above, and a set of Gumbels given their maximum.
 //
 // Why a Gumbel: if G_i ~ Gumbel(phi_i) are independent, then max_i G_i ~ Gumbel(log sum exp phi),

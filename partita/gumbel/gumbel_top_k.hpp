@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // k distinct categories from a softmax, exactly: sampling without replacement.
 //
 //   partita::TopKSample s = partita::gumbel_top_k({z.data(), 64, 50257}, 10, stream);

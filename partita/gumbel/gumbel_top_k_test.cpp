@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/gumbel/gumbel_top_k.hpp"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How the largest of V perturbed logits are found without drawing V Gumbels.
 //
 // The points (i, g) of a Poisson process with intensity exp(phi_i - g) dg have, as the highest

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reveals the perturbed logits of one row, phi_i + G_i, from the largest down, one at a time and
 // lazily: the engine of gumbel_top_k, and of stochastic beam search.
 //

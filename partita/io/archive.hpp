@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The container of Partita's own model files: a sequence of numbers, strings and arrays, in a frame
 // that tells an intact file from a damaged one.
 //

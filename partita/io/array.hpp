@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An array of numbers as a file holds it: element type, shape, bytes. The readers of .npy, .npz and
 // .safetensors return it; it becomes rows of logits, or a list of labels.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One array from a file of any format that Partita reads: rows of logits, or labels. The file's
 // extension selects the format; where a file may hold several arrays, a name after a colon selects
 // one. What has no extension (standard input, "-", and other pipes) is told by its first bytes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Color images with classes: CIFAR's binary files, or arrays in a .npz (SVHN's, say).
 //
 //   partita::LabeledImages train = partita::load_color_images("cifar-10-batches-bin", "train");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/io/csv.hpp"
 
 #include <fmt/format.h>

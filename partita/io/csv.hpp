@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A table of numbers as text: rows on lines, separated by commas.
 //
 //   partita::CsvTable table = partita::read_csv("logits.csv");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole files: read, mapped, and written so that a reader never sees half of one.
 //
 //   std::string bytes = partita::read_file("words.txt");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes compressed by `gzip`.
 //
 //   std::string bytes = partita::read_file("images.gz");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // IDX, the format of MNIST and of its successors: arrays of bytes, gzipped or not.
 //
 //   partita::LabeledImages train = partita::load_labeled_images("mnist", "train");

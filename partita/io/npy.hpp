@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NumPy's .npy files: rows of logits in, matrices out.
 //
 //   partita::NpyFile file("logits.npy");                  // mapped, not copied

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // NumPy's .npz files: a zip archive with one .npy file per array, as numpy.savez and
 // numpy.savez_compressed write it.
 //

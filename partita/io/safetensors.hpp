@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // .safetensors files: named tensors after a header in JSON
 // (github.com/huggingface/safetensors, README, "Format").
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text: the lines of a UTF-8 file, and code points.
 //
 //   partita::TextLines words = partita::read_lines("words.txt");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Word vectors in the file formats of word2vec, fastText, GloVe and gensim.
 //
 //   partita::WordVectors vectors = partita::load_word_vectors("novels.bin");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All of torch.distributions in C++; see distributions/distribution.hpp for how a Python snippet
 // translates. A program that needs two of them compiles faster with their own headers.
 //

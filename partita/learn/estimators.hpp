@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All gradient estimators; estimators/estimator.hpp has the table of them and how they are called.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The calculus of variations, numerically: a function f on a grid for which
 //   J[f] = integral from a to b of F(x, f(x), f'(x)) dx
 // is least. Where F is smooth, f solves the equation of Euler and Lagrange, d/dx dF/df' = dF/df.

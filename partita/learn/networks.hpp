@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Networks from which several models are built, as torch::nn::Sequential.
 //
 //   torch::nn::Sequential classifier = networks::mlp({2, 128, 128, 3});

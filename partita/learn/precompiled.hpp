@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of libtorch that learn/ uses, compiled once for all its sources.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The source of random numbers in learn/: a core stream, or a torch generator. Nothing here touches
 // torch's global seed.
 //

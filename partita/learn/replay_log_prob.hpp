@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The log-probability of tokens that partita::sample() drew, as a function of the logits that can
 // be differentiated: the policy of a reinforcement-learning step is what the server's filters left
 // of the model, not the model itself.

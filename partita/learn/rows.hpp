@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Between tensors and what the rest of the library takes and gives: views of rows, and vectors.
 //
 //   Tensor logits = network->forward(x).detach().cpu();             // [N, K]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by everything in learn/: names for tensors, numbers where Python takes them, shapes.
 //
 // learn/ is the only folder that includes libtorch. It builds against 1.13 and 2.x, and keeps to

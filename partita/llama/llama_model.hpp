@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A GGUF file as a sequence model, by llama.cpp: every search of Partita over the models that
 // people run. An optional component: find_package(partita COMPONENTS llama), target partita::llama.
 //

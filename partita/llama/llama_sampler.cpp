@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/llama/llama_sampler.hpp"
 
 #include <llama.h>

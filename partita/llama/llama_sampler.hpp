@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Partita's sampler in llama.cpp's chain: every filter, penalty and steered draw of settings.hpp as
 // one llama_sampler, for programs that decode by themselves.
 //

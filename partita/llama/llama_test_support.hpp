@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the tests of llama.cpp's models: a GGUF file of random weights, written from nothing,
 // and what its logits must be, computed in double precision without llama.cpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Categories drawn in constant time from fixed weights: word counts, a unigram noise distribution.
 //
 //   const partita::AliasTable noise(counts);    // O(V), once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bootstrap (Efron 1979): how much a statistic of n rows would vary, found by computing it
 // again from n rows drawn with replacement from the same n.
 //

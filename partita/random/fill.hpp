@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Many random numbers at once: the draws at consecutive positions of a stream, computed with SIMD.
 //
 //   std::vector<float> noise(1 << 20);

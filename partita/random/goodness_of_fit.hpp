@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether draws have the distribution they should: p-values of Pearson's chi-square test and of
 // the Kolmogorov-Smirnov test.
 //

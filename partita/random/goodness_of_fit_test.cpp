@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/random/goodness_of_fit.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A random order.
 //
 //   std::vector<std::size_t> order(n);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random numbers as a pure function: (seed, stream, position) -> draw.
 //
 // There is no generator to share, lock or advance. A Stream is two numbers, and the draw at a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Draws from distributions with parameters, one at a time, from a stream that is read in order.
 //
 //   partita::Draws draws(stream);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sampler's steps as plain code: one row of doubles, in place, a removed category becoming -inf
 // and the rest not being renormalized (softmax does that).
 //

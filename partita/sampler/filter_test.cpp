@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each setting means, on rows small enough to see it.
 #include "partita/sampler/filter.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sampling as servers do it: every row of a batch under its own settings, filters and draw in one
 // function.
 //

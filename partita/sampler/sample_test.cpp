@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Draws follow the filtered distribution, reports are true, and nothing depends on the other rows.
 #include "partita/sampler/sample.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows and chains that the tests of the sampler share.
 #pragma once
 

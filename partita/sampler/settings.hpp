@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a request asks of the sampler: how its logits are edited, what is filtered out, and in what
 // order. Plain data; the defaults change nothing.
 //

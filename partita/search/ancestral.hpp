@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Independent samples from a sequence model, token by token: "ancestral" because each token is
 // drawn given its ancestors.
 //

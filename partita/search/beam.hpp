@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beam search: the k most likely sequences, as far as keeping the k most likely prefixes at every
 // step finds them.
 //

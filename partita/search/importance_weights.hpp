@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Expectations from a sample without replacement: E f = sum_y p(y) f(y) over all sequences (or
 // categories), estimated from k distinct ones.
 //

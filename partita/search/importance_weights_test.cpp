@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/search/importance_weights.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a model says about given sequences, token by token: for perplexity, and for the calibration
 // of next-token probabilities.
 //

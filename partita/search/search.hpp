@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Options and results shared by all searches over sequences, and the order of their arguments. See
 // sequence_model.hpp for what is searched, and for the searches themselves
 //

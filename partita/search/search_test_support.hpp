@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the tests of searches: small models with random weights (stateless, and the same with a
 // state), a model's whole support, and the distribution of an ordered sample without replacement
 // from it. Nothing here uses the searches.

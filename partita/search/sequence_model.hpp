@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A sequence model is whatever returns logits for the next token of a batch of prefixes. Searches
 // (ancestral.hpp, beam.hpp, stochastic_beam.hpp, unique.hpp) know nothing else about it.
 //

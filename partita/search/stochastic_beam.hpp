@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Stochastic beam search: k distinct sequences from a sequence model, an exact ordered sample
 // without replacement, at the cost of a beam search of width k.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sampling sequences without replacement, one at a time: the next distinct sequence on demand,
 // until there is none left.
 //

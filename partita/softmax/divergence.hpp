@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Entropy, cross-entropy and Kullback-Leibler divergence of categorical distributions given by
 // their logits, in nats.
 //

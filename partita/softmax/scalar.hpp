@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The scalar functions around a softmax of two classes, each accurate over all of double. Formulas
 // in log space are made of them: no intermediate overflows, and differences near 0 or 1 do not
 // cancel.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Softmax and its relatives over rows of logits.
 //
 //   std::vector<float> z(64 * 50257), p(z.size());

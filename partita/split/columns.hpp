@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A vocabulary that no rank holds whole: its columns are split over the ranks of a group.
 //
 //   partita::SplitColumns columns(250'000, group);             // the same on every rank

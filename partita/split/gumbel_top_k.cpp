@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/split/gumbel_top_k.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // k distinct categories of a softmax whose columns are split over the ranks of a group
 // (columns.hpp), exactly, on every rank.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Log-sum-exp, entropy and cross-entropy of rows whose columns are split over the ranks of a group
 // (columns.hpp). Every rank calls them with its own columns and gets the results of the whole rows,
 // the same bits for any number of ranks. Two numbers a shard and row travel, in one exchange.

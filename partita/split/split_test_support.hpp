@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tests of split/ share: a matrix of logits, and the same call on every rank of a group.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An n-gram model of characters, words or SentencePiece's pieces: the probability of the next token
 // given the n - 1 before it, counted in a text and interpolated with the shorter contexts
 // (Witten-Bell). It learns a word list in a second, and is a real sequence model to search over.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The file of an n-gram model: an archive (io/archive.hpp) of kind "ngram" with the units, the
 // order and the arrays of NgramTable in their order.
 #include <fmt/format.h>

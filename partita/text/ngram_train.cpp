@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counting. Every place where a token follows something is an occurrence. All occurrences belong to
 // the root; those of a node, sorted by one symbol more of their past, fall into the node's
 // children. One level of the trie after the other, so the nodes come out in breadth-first order.

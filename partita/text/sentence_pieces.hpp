@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Subword units by SentencePiece (Kudo, Richardson 2018): pieces of words and whole words, learned
 // from a text, or read from the model file that a Python network was trained with.
 //

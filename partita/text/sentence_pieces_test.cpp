@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/text/sentence_pieces.hpp"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether tests of SentencePiece can run: it is optional.
 #pragma once
 

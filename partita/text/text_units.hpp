@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tokens of a text: characters, words, or SentencePiece pieces.
 //
 //   TextUnits units = TextUnits::learn(UnitKind::word, lines, {.vocabulary = 10000});

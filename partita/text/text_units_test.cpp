@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/text/text_units.hpp"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the wheel (PEP 517): CMake compiles and installs the package, and zip packs it.
 
 CMAKE_ARGS in the environment is passed to CMake.

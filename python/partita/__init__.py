@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Partita: everything that is done with a softmax.
 
 >>> import numpy as np, partita

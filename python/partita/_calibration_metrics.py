@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well probabilities match how often they are right."""
 
 from dataclasses import dataclass

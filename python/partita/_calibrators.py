@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibrators: fitted on held-out logits and labels, then applied to others of the same network."""
 
 from os import PathLike

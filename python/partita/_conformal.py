@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conformal prediction."""
 
 from typing import Any, SupportsIndex

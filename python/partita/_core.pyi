@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The compiled part. Arguments are positional; the package's own modules name and explain them."""
 
 from collections.abc import Callable, Iterable, Sequence

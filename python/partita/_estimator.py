@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What scikit-learn expects of an estimator, without importing it."""
 
 import inspect

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The compiled part that stands on libtorch. Arguments are positional; the package's own modules explain them."""
 
 from collections.abc import Iterable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the argument ``progress`` of long calls means."""
 
 from collections.abc import Callable

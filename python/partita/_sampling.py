@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws of categories."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Searches over sequence models, and expectations from their samples."""
 
 from collections.abc import Callable, Iterator, Sequence

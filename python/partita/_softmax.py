@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Softmax and its relatives, with gradients where tensors want them."""
 
 from importlib import import_module

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """torch.distributions objects, and those that torch lacks, as distributions of the library."""
 
 from collections.abc import Iterable

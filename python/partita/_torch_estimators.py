@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gradients through samples."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The distributions that torch.distributions lacks."""
 
 from typing import Any, SupportsIndex

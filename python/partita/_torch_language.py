@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Language models of the part of the library that stands on libtorch."""
 
 import partita.torch  # says what is missing, and imports torch before the compiled part

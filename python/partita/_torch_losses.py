@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses of a softmax over many outputs, and of a classifier that is to be unsure of the unknown."""
 
 from collections.abc import Sequence

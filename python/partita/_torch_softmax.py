@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gradients of the functions that have one, for tensors that want them."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Types of arguments and results, for annotations."""
 
 from collections.abc import Sequence

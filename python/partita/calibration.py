@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Probabilities that match how often a network is right.
 
 >>> import numpy as np

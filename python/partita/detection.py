@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs of no known class: scores that are larger where an input is known, and how well they tell.
 
 >>> import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Word vectors: trained as word2vec does, read and written in everybody's formats.
 
 >>> from partita import embedding

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hugging Face's models: searched over, and sampled from exactly.
 
 ``CausalLM(model)`` is a sequence model for :func:`partita.stochastic_beam_search` and the others.

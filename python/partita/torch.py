@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gradients through samples, losses over many outputs, and the distributions that torch lacks.
 
 >>> import torch

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arguments that are no arrays: numbers, names, tokens, seeds and streams; and how long work runs.
 // Each refuses what it cannot take by one line: ValueError for the value, TypeError for the type.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The border between Python's arrays and partita's views: everything that comes in or goes out
 // passes here. Internal to the module.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calibrators, measures of calibration, conformal prediction.
 #include <array>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita._core: what the Python package is made of. Arguments are positional and unchecked by
 // pybind11, since its messages are pages long; names, defaults and documentation are in
 // python/partita, and checks in arrays.hpp and the library.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of partita._core, one for each subject.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scores of unknown inputs, and how well they tell.
 #include <array>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The structures of DLPack 0.6 (https://dmlc.github.io/dlpack), by which array libraries hand each
 // other their memory, and how a capsule of one is taken over.
 #pragma once

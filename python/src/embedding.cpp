@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Word vectors: training, files, similarity.
 #include <fmt/format.h>
 

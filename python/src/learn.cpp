@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita._learn: estimators of gradients; learn_*.cpp hold the rest. As in partita._core,
 // arguments are positional, and names, defaults and documentation are in python/partita.
 #include "learn.hpp"

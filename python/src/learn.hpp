@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parts of partita._learn, and what they share: tensors cross with their gradients.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Distributions by name, for the estimators and for those that torch.distributions lacks.
 #include <fmt/format.h>
 

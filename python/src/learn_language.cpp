@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Neural language models, as sequence models for the searches of partita._core.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Losses of a softmax over many outputs, and the log-probability of what a sampler drew.
 #include <fmt/format.h>
 

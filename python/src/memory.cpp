@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Memory::of: whose array it is, and where its elements are.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Draws of categories: Gumbel-max, Gumbel-top-k, and the sampler.
 #include <algorithm>
 #include <limits>

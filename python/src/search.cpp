@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Searches over sequence models.
 #include <fmt/format.h>
 #include <pybind11/stl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What Python gives a search: a model (a callable, an object, or one of C++), prompts, options.
 #pragma once
 

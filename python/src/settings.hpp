@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita.SamplerSettings (a dataclass) as C++'s, with the memory that its spans point to.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // torch, as far as the module uses it: through Python, and only if the caller has imported it.
 #pragma once
 

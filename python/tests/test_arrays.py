@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is taken as an array, what comes back, and what is refused."""
 
 import array

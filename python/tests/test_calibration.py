@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calibrators as scikit-learn estimators, and their numbers beside other implementations'."""
 
 import pickle

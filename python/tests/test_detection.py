@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores and figures beside numpy's and scikit-learn's."""
 
 import pickle

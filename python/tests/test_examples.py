@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scripts of python/examples run, cell by cell, and find what they say."""
 
 import os

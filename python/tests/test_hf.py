@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small transformer with Hugging Face's forward() and cache, searched and sampled."""
 
 from types import SimpleNamespace

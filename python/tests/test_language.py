@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Language models of libtorch: those that the command trains, and those of torch.jit."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The package as such: what importing it costs, its annotations, its documentation."""
 
 import doctest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long calls say how far they are, and how they end early."""
 
 import pickle

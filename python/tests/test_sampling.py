@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws: their law, their bits, and those of the command."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Against scipy, in float64, on all kinds of rows."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The distributions that torch lacks, as torch's own code sees them."""
 
 import copy

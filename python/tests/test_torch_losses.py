@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Losses, against torch's own formulas on the same noise."""
 
 import copy

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opens a page in headless Chromium, as a reader would, and reports what is wrong with it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // problems_of_page() finds what is wrong: each page here has one fault.
 #include "browser.hpp"
 

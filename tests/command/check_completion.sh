@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # check_completion.sh COMPLETION LEARN: what the completion offers after some beginnings of commands.
 set -u
 source "$1"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """gensim reads the vectors that partita writes, and finds the same neighbors.
 
   /usr/bin/python3 check_gensim.py PARTITA-COMMAND

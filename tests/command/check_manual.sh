@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # check_manual.sh MAN1 PARTITA: groff reads every page without a warning, each option that a command's
 # help lists is in its page, and options that commands share have the same words everywhere and the
 # order that options.hpp gives them.

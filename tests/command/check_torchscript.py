@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A Python language model, exported as docs/generative.md says, behaves as in Python: partita
 generate gives sequences with the log-probabilities that Python gives them.
 

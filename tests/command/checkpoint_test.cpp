@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A checkpoint continues its own run: with another option that matters, or other data, a command
 // refuses it and says what differs. What may change on purpose is listed in docs/generative.md.
 #include <gmock/gmock.h>

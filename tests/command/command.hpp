@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the built `partita` as a user does, and looks at what comes back.
 #pragma once
 

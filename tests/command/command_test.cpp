@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Successful runs of every subcommand: what is printed, that threads do not change it, that files
 // are whole.
 #include <gmock/gmock.h>

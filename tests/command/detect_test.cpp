@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita detect: scores from files, figures, thresholds, marks, and what it refuses.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita embed, as a user runs it: files that other programs read, inputs that are not texts, runs
 // that are killed, memory.
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The files of all commands: outputs are looked at before the work, inputs come in every form.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita generate and partita lm evaluate with models of llama.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

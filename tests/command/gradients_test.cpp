@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita gradients: known figures, what is printed, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita lm and partita generate with neural models and TorchScript modules.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

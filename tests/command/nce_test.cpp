@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita nce: what it learns of a small corpus, what is printed, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita openset: what is printed and written, resuming, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

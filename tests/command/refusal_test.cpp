@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the command does with bad input: one clear line, the right exit status, no output.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

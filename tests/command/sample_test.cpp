@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `partita sample` as a server's sampler: every setting, each row its own, and reports.
 #include <gmock/gmock.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fenced code blocks of a Markdown page, and what hidden comments say about them.
 //
 //   for (const Block& block : read_blocks("docs/sampling.md")) …

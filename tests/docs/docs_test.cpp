@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the documentation says is true: its commands run and print what it shows, its options exist,
 // its CMake lines are those that the install test builds, its Python runs, its links lead
 // somewhere. The C++ is in tests of its own (generate.cpp).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The folder that the code of the documentation runs in, with the files that it reads:
 //
 //   logits.npy, labels.npy    float32 [2000, 10] of an overconfident classifier, int64

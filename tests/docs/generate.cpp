@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the cpp blocks of pages as GoogleTest sources, one test per block: those that include
 // libtorch's part into OUT/learn.cpp, llama.cpp's into OUT/llama.cpp, the others into
 // OUT/light.cpp. The c blocks are programs in OUT/c.c, called from tests of light.cpp.

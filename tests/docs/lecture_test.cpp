@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // docs/lecture.md is the map of the lecture: for each row it has the formula that the tour shows, a
 // link to a header, and the tour's function.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // examples/regression.cpp finds scikit-learn's optimum.
 #include <gtest/gtest.h>
 

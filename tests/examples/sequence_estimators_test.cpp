@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // examples/sequence_estimators.cpp: the unbiased estimates agree with the long run, and sampling
 // without replacement comes closer to it than sampling with.
 #include <gtest/gtest.h>

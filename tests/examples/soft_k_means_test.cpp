@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Responsibilities of a Gaussian mixture, a softmax, against the nearest center, as the variance
 // goes to 0; and the example that runs EM with them.
 #include <gtest/gtest.h>

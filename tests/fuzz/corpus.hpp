@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a fuzz target begins: with valid files, since random bytes never get past the first check.
 #pragma once
 

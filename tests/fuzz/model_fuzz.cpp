@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are either a model file or a DataError; what is accepted can be searched.
 #include <zlib.h>
 

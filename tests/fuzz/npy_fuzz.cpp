@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are either a .npy file or a DataError; what is accepted lies inside the file.
 #include <cstdint>
 #include <cstdlib>

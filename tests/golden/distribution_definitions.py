@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The definitions of univariate distributions as functions of mpmath's numbers, to 30 digits.
 
 Log-probabilities, CDFs and moments as in a textbook: slow and short. For make_distributions.py.

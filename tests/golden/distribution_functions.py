@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions of mpmath's numbers, to 30 digits, that the definitions of distributions share."""
 import mpmath
 from mpmath import mp, mpf, exp, log, log1p, loggamma, pi, sqrt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The points of make_distributions.py: parameters, edges included, and values up to the far tails."""
 import math
 

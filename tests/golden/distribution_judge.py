@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Python's answers against the right ones. For make_distributions.py and distribution_kl.py."""
 import math
 

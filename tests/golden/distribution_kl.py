@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """kl_divergence(p, q) from the definitions, and Python's. For make_distributions.py."""
 import mpmath
 import torch.distributions as td

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The definitions of distributions that Python 1.13 has not, or has for matrices and vectors only.
 
 As in distribution_definitions.py. For make_distributions.py.

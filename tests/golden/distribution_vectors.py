@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The definitions of distributions of vectors and categories, as in distribution_definitions.py."""
 import mpmath
 import torch.distributions as td

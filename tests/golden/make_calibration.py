@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes calibration.json: scikit-learn's results for small sets of probabilities and labels.
 
 Isotonic regression (with ties, evaluated between and outside its points), log-loss, and the Brier

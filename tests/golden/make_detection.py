@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes partita/detection/golden.json: results of scikit-learn (1.2) and SciPy for a few dozen scores.
 
 Kinds of case: "roc" (roc_curve, roc_auc_score, average_precision_score of scores with and without

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Small differences of large numbers: divergences of distributions that are close, variances next to
 large means, log-probabilities and entropies with large parameters; by mpmath with 120 digits.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The table of docs/torch_distributions.md: what ours and Python's torch.distributions offer.
 
     /usr/bin/python3 tests/golden/make_distribution_table.py

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Tails of distributions and their gradients, by mpmath.
 
     /usr/bin/python3 tests/golden/make_distribution_tails.py \\

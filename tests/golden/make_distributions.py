@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Values of distributions in double precision, from mpmath and Python's torch.distributions.
 
     /usr/bin/python3 tests/golden/make_distributions.py > partita/learn/distributions/golden.json

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The table of internal/count_sums_test.cpp: entropies of counts, summed with 30 digits.
 
     /usr/bin/python3 tests/golden/make_entropies.py

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Values of the Gumbel and truncated Gumbel functions and of the scalar functions to 50 digits, by mpmath.
 
     /usr/bin/python3 tests/golden/make_gumbel.py > partita/gumbel/golden.inc

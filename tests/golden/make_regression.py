@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes regression.hpp: scikit-learn's logistic and multinomial regression on examples/iris.csv.
 
 Both minimize |weights|^2 / 2 + C * (sum of losses) with C = 1; intercepts are not penalized.

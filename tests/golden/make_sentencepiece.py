@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes sentencepiece/*.model, SentencePiece models as Python trains them, and golden.json with
 their results for some texts: for sentence_pieces_test.cpp and lm_test.cpp.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes torchscript/*.ts and torchscript/golden.json: modules as Python exports them, and
 their logits for some sequences, for torch_script_model_test.cpp.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes synthetic_universe.hpp: the synthetic universe of Shi, Bieber, Sutton (ICML 2020).
 
 100 items, probabilities proportional to Exp(1)^3, values Normal(log p, 0.5) shifted to a minimum of

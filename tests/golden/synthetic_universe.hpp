@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Made by tests/golden/make_universe.py, which says what it is.
 // clang-format off
 #pragma once

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Names of internal/ and of other libraries must not be among those that the library exports.
 execute_process(COMMAND ${NM} -D --defined-only -C ${LIBRARY} OUTPUT_VARIABLE names
   COMMAND_ERROR_IS_FATAL ANY)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # llama.cpp as its tests use it: get_llama_cpp.sh FOLDER puts include/ and lib/ there, from two npm
 # packages that hold built libraries for x86-64 Linux and the source that they were built of. Does
 # nothing if they are there already. Fails, with one line, where there is no npm or no network.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Runs a program's tour, which must end with exit code 1, and have ROW as a claim that fails.
 file(MAKE_DIRECTORY "${OUT}")
 execute_process(COMMAND "${PROGRAM}" tour --quick --claim "${ROW}" --json --out "${OUT}"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The bytes of .npy files and of zip archives, made by hand.
 #pragma once
 

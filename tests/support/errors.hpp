@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The line that an error shows, for tests that compare it with what was promised.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the gzip program writes, for tests of what reads it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SIMD kernels on each instruction set that this machine has.
 #pragma once
 

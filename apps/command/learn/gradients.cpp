@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita gradients: gradient estimators against the exact gradient, with a report.
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/command/learn/gradients_summary.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita nce: training without the sum over the vocabulary, with a report.
 #include <memory>
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `lm` and `generate` need libtorch for: neural models. Both programs parse these commands;
 // partita-learn has these functions, and in partita they become partita-learn with the same command
 // line (see subcommands.hpp).

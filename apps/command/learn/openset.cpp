@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita openset: classifiers that know what they do not know, trained and put to use.
 #include <fmt/format.h>
 

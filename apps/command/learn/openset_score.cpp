@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/command/learn/openset_score.hpp"
 #include "apps/report/numbers.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita seqgan: sequence generative adversarial nets, and what they are measured against.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita vae: variational auto-encoders, trained and put to use.
 #include "apps/command/learn/vae.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita vae evaluate, sample, reconstruct, traverse: uses of a trained model.
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita calibrate: fit a calibrator on held-out logits, apply it, evaluate probabilities.
 #include <fmt/format.h>
 

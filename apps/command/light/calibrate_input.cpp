@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/command/light/calibrate_input.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What all of `partita calibrate` reads: logits or probabilities, with labels.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/command/light/calibrate_result.hpp"
 #include "apps/report/numbers.hpp"
 

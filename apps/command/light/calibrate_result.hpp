@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `partita calibrate fit` and `evaluate` found, as text, as JSON and as a page.
 #pragma once
 

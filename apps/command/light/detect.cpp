@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita detect: known inputs and unknown ones.
 #include "apps/command/light/detect.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita detect apply: marks the rows that a threshold accepts.
 #include <fmt/format.h>
 

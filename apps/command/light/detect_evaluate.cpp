@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita detect evaluate: how well a score tells known inputs from unknown ones.
 #include "apps/command/light/detect_evaluate.hpp"
 #include "apps/report/numbers.hpp"

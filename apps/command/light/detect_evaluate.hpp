@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `partita detect evaluate` finds, and how it is reported.
 #pragma once
 

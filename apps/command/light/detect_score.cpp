@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/command/light/detect_score.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What all of `partita detect` does first: a score for each row of a file of logits or features.
 #pragma once
 

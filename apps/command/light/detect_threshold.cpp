@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita detect threshold: the score that a given share of known inputs reaches.
 #include "apps/command/light/detect_threshold.hpp"
 #include "apps/report/numbers.hpp"

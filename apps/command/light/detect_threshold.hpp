@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A score and where known inputs end, as `partita detect threshold` writes it.
 #pragma once
 

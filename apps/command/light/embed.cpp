@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita embed: word vectors.
 #include "apps/command/light/embed.hpp"
 

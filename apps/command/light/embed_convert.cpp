@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita embed convert: word vectors in another format.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita embed eval and partita embed nearest: what word vectors know.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita embed map: the most frequent words as a picture.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita embed train: word vectors from a text.
 #include <fmt/format.h>
 #include <unistd.h>

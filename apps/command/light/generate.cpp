@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita generate: sequences from a language model.
 #include <fmt/format.h>
 

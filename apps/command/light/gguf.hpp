@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GGUF files for generate and lm evaluate: models of llama.cpp.
 #pragma once
 

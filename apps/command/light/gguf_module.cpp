@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libpartita_llama_module.so: what the command needs llama.cpp for.
 #include <llama.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita lm: language models from a text file.
 #include "apps/command/light/lm_evaluate.hpp"
 #include "apps/command/light/lm_train.hpp"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita sample: k categories without replacement from each row of a file of logits, or one with
 // all that can be said about the draw.
 #include <fmt/format.h>

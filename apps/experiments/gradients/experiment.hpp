@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `partita gradients` measures, apart from how it is shown: the bias and variance of gradient
 // estimators on problems whose exact gradient is known, and how well each of them optimizes.
 #pragma once

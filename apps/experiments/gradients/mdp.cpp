@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small tabular decision process, whose expected return is a finite sum: against the current of a
 // river, to the right, lies the large reward; a small one lies at the left.
 #include <ATen/ATen.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The problems of `partita gradients`: E[f(z)] for z ~ p(z | theta), whose exact gradient is known.
 #pragma once
 

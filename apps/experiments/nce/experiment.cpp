@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "apps/experiments/nce/experiment.hpp"
 
 #include <ATen/ATen.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `partita nce` measures, apart from how it is shown: one model of word pairs trained by
 // several losses, and what a step costs.
 #pragma once

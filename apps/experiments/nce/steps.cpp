@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a training step costs against the number of outputs.
 #include <ATen/ATen.h>
 

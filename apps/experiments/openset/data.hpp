@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The examples that `partita openset` trains on and tells apart.
 #pragma once
 

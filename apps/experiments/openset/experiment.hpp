@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `partita openset train` does: data, training, measurements. This header needs no libtorch,
 // so that the report and the command line compile without it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The report of `partita openset train`; `command` is what made it, for its foot.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which generator is best where all are equally diverse: a generator can draw better sequences by
 // drawing fewer kinds of them, so that quality alone says nothing (Caccia et al. 2020).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The synthetic experiment of Yu et al. (2017), section 5.1.
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The phases that both experiments of `partita seqgan` go through, each with a checkpoint and a log
 // of its own.
 #pragma once

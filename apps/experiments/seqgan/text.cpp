@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SeqGAN on the lines of a text, character by character.
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a trained auto-encoder shows: codes, pictures, the meaning of its latent variables.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The pages of `partita vae`; `command` is what made one, for its foot.
 #pragma once
 

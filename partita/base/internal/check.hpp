@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Range checks of arguments: each says its range once, for the test and for the message. All throw
 // InvalidArgument. Not installed.
 //

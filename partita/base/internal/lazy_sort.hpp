@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A list that is sorted only as far as it is read. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parallel work that says how far it is. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Internal to partita/c: what is behind the handles, and how an exception becomes a status.
 #pragma once
 

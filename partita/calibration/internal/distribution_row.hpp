@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One row at a time, in double: its log-probabilities, in place, and its probabilities. Not
 // installed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums over rows that do not depend on the number of threads: rows are summed in chunks of a fixed
 // size, and the chunks in their order. Not installed.
 #pragma once

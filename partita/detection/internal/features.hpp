@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Feature rows as columns of Eigen matrices. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A training run as a file, from which it can continue to the same bits. Not installed.
 //
 //   u64   length of the archive that follows (io/archive.hpp): options, corpus, position, CRC-32 of

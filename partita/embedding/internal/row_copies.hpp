@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Deterministic training: parts of the corpus work on copies of the rows that they touch, and their
 // changes are then added to the weights, whichever threads did the work. Not installed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A matrix of float weights whose rows begin on cache lines and are padded with zeros to whole
 // lines, in large pages where the system has them: rows are visited at random, and page tables
 // would otherwise be half of the memory traffic. Not installed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic of one training window, in SIMD: M input rows meet N output rows in a matrix
 // product, as in Ji, Satish, Li, Dubey (2016), "Parallelizing word2vec in shared and distributed
 // memory". Not installed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One step of training: the losses of a window and their gradients. Where its rows come from is the
 // `RowSource`'s business: the shared weights, or copies (see row_copies.hpp). Not installed.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From a corpus to training windows: which words of it survive subsampling, how far each one looks,
 // and its noise words. All of it is a function of (stream, epoch, position in the corpus), so a
 // range of positions always gives the same windows, and windows do not depend on where ranges end.

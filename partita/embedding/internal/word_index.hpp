@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Words to numbers and back: a hash table that numbers words in order of first occurrence. The
 // bytes of all words lie together, so that a million of them cost about 40 bytes each besides their
 // own. Not installed: users see Vocabulary.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words of a UTF-8 text, in order, from a stream of any length. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Many categories at once, in SIMD: what categorical.cpp calls when it has tables. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row of logits cut into weighted cells, from which top_down.cpp draws categories. Not installed.
 //
 // A cell is one lane's share of a block: up to 32 logits, 16 apart, because a SIMD pass reduces

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Weights that change one at a time, and a choice in proportion to them: both in log2(n) steps.
 // Sums are recomputed from their parts, never by subtraction, so small weights stay exact beside
 // large ones, and the total is exactly 0 when no weight is left. Not installed.

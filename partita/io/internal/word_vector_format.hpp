@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Word vectors as text and in word2vec's binary form, as bytes in memory; word_vectors.hpp has the
 // files. Not installed.
 #pragma once

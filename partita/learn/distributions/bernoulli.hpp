@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A coin.
 //
 //   Bernoulli(0.3).sample({8}, random)           // 0 and 1, of floating-point type

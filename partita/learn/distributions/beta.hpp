@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The beta distribution.
 //
 //   Beta(2, 3).rsample({64}, random)                        // numbers between 0 and 1

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The number of heads in n tosses of a coin whose bias is itself drawn from a Beta.
 //
 //   BetaBinomial(10, 2, 3).sample({8}, random)   // 0 ... 10, of floating-point type

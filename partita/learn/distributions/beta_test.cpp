@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Beta, Dirichlet, and the distributions made from beta draws: StudentT, FisherSnedecor.
 #include "partita/learn/distributions/beta.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One of V categories.
 //
 //   Categorical(p).sample({8}, random)           // int64 indices, 0 ... V - 1

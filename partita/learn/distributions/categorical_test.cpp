@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Categorical and its one-hot forms.
 #include "partita/learn/distributions/categorical.hpp"
 

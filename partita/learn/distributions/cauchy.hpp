@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Cauchy distribution.
 //
 //   Cauchy(0, 1).log_prob(x)

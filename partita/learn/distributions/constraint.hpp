@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a parameter or a value of a distribution must satisfy; the names are those of Python's
 // torch.distributions.constraints.
 //

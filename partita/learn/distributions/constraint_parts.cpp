@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Constraints on the parts of a value.
 #include <ATen/ATen.h>
 #include <fmt/format.h>

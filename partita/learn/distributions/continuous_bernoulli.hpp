@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The continuous Bernoulli distribution: numbers in [0, 1], such as gray pixels.
 //
 //   ContinuousBernoulli(Logits(decoder(z))).log_prob(pixels)

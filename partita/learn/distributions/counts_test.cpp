@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Distributions that count: Bernoulli, Binomial, Geometric, NegativeBinomial, Poisson,
 // Rademacher.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A distribution's CDF as a transform.
 //
 //   // A Gaussian copula's marginal: normal in, beta out

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Divergences of distributions that are close, variances next to large means, log-probabilities and
 // entropies with large parameters, against mpmath (tests/golden/make_distribution_differences.py).
 #include <gtest/gtest.h>

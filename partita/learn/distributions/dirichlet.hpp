@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Dirichlet distribution: random probabilities.
 //
 //   Dirichlet(at::full({3}, 0.5)).rsample({64}, random)     // 64 rows of 3 that sum to 1

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How often each of V categories comes up in n draws whose probabilities are themselves drawn from
 // a Dirichlet: counts that vary more than a Multinomial's.
 //

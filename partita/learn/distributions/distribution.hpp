@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every distribution can do; the names, argument orders, shapes and semantics are those of
 // Python's torch.distributions, so that a snippet translates line by line:
 //

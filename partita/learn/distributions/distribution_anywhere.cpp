@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a Distribution does about values outside its support, and about types in which it does not
 // compute.
 #include <ATen/ATen.h>

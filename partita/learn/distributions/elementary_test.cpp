@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Exponential, Laplace, Cauchy, Uniform: those whose every function is elementary.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What holds for every distribution: second derivatives of log_prob, and other devices.
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exponential distribution.
 //
 //   Exponential(2).sample({64}, random)                     // waiting times, 0.5 on average

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // GeneralizedPareto, GeneralizedExtremeValue, Frechet and Logistic: draws, gradients, ends. Their
 // values are in golden.json.
 #include <gtest/gtest.h>

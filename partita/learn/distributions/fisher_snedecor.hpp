@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Fisher-Snedecor (F) distribution: that of the ratio of two mean squares.
 //
 //   FisherSnedecor(2, 27).log_survival(f).exp()             // the p-value of an F-test

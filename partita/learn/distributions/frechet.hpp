@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Fréchet distribution: of the largest of many values with a heavy tail.
 //
 //   Frechet(1, 2).log_survival(x)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gamma distribution and its special case, chi-squared.
 //
 //   Gamma(concentration, rate).rsample({64}, random)        // gradients reach both

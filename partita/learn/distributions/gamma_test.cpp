@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gamma, Chi2, InverseGamma.
 #include "partita/learn/distributions/gamma.hpp"
 

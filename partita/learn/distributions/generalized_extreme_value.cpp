@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/learn/distributions/generalized_extreme_value.hpp"
 
 #include <ATen/ATen.h>

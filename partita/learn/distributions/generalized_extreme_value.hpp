@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The generalized extreme value distribution: of the largest of many values.
 //
 //   GeneralizedExtremeValue(0, 1, 0.2).icdf(p)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The generalized Pareto distribution: how far what exceeds a high threshold does so.
 //
 //   GeneralizedPareto(0, 1, 0.2).log_survival(x)

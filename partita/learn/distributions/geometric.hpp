@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The number of tails before the first head.
 //
 //   Geometric(0.3).sample({8}, random)           // 0, 1, 2 ..., of floating-point type

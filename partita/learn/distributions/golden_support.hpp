@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the tests that read values from files: JSON as tensors, and as distributions.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every distribution and method against tests/golden/make_distributions.py: mpmath's values, which
 // Python's torch.distributions shares except in the places listed.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Gumbel distribution: that of the largest of many, and of the noise that turns an arg max of
 // logits into a draw from their softmax.
 //

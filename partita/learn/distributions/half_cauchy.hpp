@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The half-Cauchy distribution.
 //
 //   HalfCauchy(scale).rsample({64}, random)      // |scale * Cauchy|

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // HalfNormal and HalfCauchy.
 #include <gtest/gtest.h>
 

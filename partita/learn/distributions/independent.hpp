@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Batch dimensions made part of the event.
 //
 //   Independent(Normal(at::zeros({3}), 1), 1)    // a draw is a vector of 3; log_prob is their sum

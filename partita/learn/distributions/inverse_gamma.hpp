@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The inverse gamma distribution: that of 1 / X for a gamma-distributed X.
 //
 //   InverseGamma(concentration, rate).rsample({64}, random)  // a prior for a variance

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Kullback-Leibler divergence of two distributions, in closed form (with Student's t, by
 // quadrature).
 //

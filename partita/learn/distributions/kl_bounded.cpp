@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kl_divergence from distributions on an interval or a simplex.
 #include "partita/learn/distributions/beta.hpp"
 #include "partita/learn/distributions/continuous_bernoulli.hpp"

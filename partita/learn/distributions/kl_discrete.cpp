@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kl_divergence from distributions of whole numbers and of categories.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kl_divergence of vectors, and of distributions that are made of others.
 #include <fmt/format.h>
 

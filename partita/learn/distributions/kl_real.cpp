@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kl_divergence from distributions on the real line and on the circle.
 #include <cmath>
 #include <numbers>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // kl_divergence of Student's t distributions, which has no closed form: by a stated quadrature.
 #include <ATen/ATen.h>
 

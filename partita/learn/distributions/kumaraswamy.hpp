@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kumaraswamy's distribution: nearly a Beta, with closed forms.
 //
 //   Kumaraswamy(2, 5).log_prob(x)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Logits that have a large number in common: what normalizes them subtracts it first.
 #include <gtest/gtest.h>
 

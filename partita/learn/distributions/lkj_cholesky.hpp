@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random correlation matrices, by their Cholesky factors.
 //
 //   const Tensor l = LKJCholesky(3, 0.5).sample(random);                   // [3, 3]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The log-normal distribution.
 //
 //   LogNormal(0, 1).log_prob(x)

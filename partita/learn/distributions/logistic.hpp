@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The logistic distribution.
 //
 //   Logistic(0, 1).cdf(x)                                   // sigmoid(x)

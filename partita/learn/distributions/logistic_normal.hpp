@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Probabilities whose log-ratios are normal.
 //
 //   LogisticNormal(at::zeros({2}), at::ones({2})).rsample({64}, random)   // 64 rows of 3, of sum 1

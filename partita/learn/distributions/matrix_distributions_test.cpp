@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // LKJCholesky, Wishart and LogisticNormal: draws and gradients. Their values are in golden.json.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A mixture of distributions of one kind.
 //
 //   MixtureSameFamily(Categorical(weights), Normal(locs, scales))      // K normals

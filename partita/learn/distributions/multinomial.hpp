@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How often each of V categories comes up in n independent draws.
 //
 //   Multinomial(100, p).sample({8}, random)      // [8, V] counts that sum to 100

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MultivariateNormal and LowRankMultivariateNormal.
 #include "partita/learn/distributions/multivariate_normal.hpp"
 

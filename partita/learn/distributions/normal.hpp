@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The normal distribution.
 //
 //   Normal(0, 1).log_prob(x)

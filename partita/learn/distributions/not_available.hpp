@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a distribution throws for a method that it lacks.
 #pragma once
 

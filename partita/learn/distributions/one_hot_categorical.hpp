@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One of V categories, as a vector of one 1 and V - 1 zeros.
 //
 //   OneHotCategorical(Logits(z)).sample({8}, random)                  // [8, V]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ordered categories, such as answers from "never" to "always": which of the intervals between the
 // cutpoints a logistic variable falls into.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // BetaBinomial, DirichletMultinomial, ZeroInflated and OrderedLogistic: draws, gradients, limits.
 #include <gtest/gtest.h>
 

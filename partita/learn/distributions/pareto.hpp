@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Pareto distribution of type I.
 //
 //   Pareto(1, 3).log_survival(x)

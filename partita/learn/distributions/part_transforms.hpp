@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Transforms of the parts of a value, each its own, and of its shape.
 //
 //   CatTransform({ExpTransform(), SigmoidTransform()}, -1, {2, 3})(x)   // of 2 + 3 numbers

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rankings: ordered samples without replacement.
 //
 //   PlackettLuce(Logits(z)).sample({8}, random)          // 8 rankings of all V, best first

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts of independent rare events.
 //
 //   Poisson(3.5).sample({8}, random)             // 0, 1, 2 ..., of floating-point type

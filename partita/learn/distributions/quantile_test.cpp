@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // icdf and isf of every univariate distribution: the inverses of its tails, to the last digits,
 // with gradients of first and second order.
 #include <gtest/gtest.h>

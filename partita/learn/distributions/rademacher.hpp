@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random signs.
 //
 //   Rademacher().sample({8}, random)             // -1 and 1, of floating-point type

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A coin that can be differentiated: the Concrete distribution of two outcomes.
 //
 //   RelaxedBernoulli(0.5, Logits(x)).rsample({64}, random)   // in (0, 1), mostly near its ends

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Concrete distribution, or Gumbel-softmax: a category that can be differentiated.
 //
 //   RelaxedOneHotCategorical q(0.5, Logits(x));

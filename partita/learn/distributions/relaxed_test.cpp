@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Concrete distribution of K outcomes and of two.
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // log_prob with gamma functions: in which type it is computed, and expanded parameters.
 #include "partita/learn/distributions/internal/numeric.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Student's t distribution.
 //
 //   StudentT(df).log_prob(x)

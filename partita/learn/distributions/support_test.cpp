@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Of every distribution in the golden file, and of extreme ones: values outside the support, own
 // draws, batches of nothing, all types.
 #include <gtest/gtest.h>

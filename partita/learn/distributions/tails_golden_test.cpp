@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // log_prob and the tails of every univariate distribution, and their gradients by the value and by
 // every parameter, against mpmath (tests/golden/make_distribution_tails.py), in both types.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the tests of distributions: draws against the distribution's own CDF or probabilities
 // (themselves checked against golden values from Python and mpmath), and pathwise gradients against
 // implicit differentiation.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From unconstrained numbers to what a constraint allows: so that an optimizer may move freely.
 //
 //   const TransformPtr to = transform_to(constraints::positive());

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The transforms of parts and matrices, caching, and the transforms to constraints. Values:
 // Python's torch.distributions 1.13.
 #include "partita/learn/distributions/transform_to.hpp"

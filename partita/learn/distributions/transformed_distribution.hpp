@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A distribution sent through transforms.
 //
 //   // Logistic(a, b)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Maps of random variables, with inverses and Jacobians; the names are those of Python's
 // torch.distributions.transforms.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Gumbel known not to exceed a bound: the other Gumbels of a set whose maximum is known
 // (Maddison, Tarlow, Minka 2014; Kool, van Hoof, Welling 2019). The counterpart of
 // partita/gumbel/gumbel.hpp for tensors, with gradients.

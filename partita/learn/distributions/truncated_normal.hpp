@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A normal variable known to lie in an interval.
 //
 //   TruncatedNormal(0, 1, -1, 2).rsample({64}, random)

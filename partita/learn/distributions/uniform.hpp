@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The uniform distribution on an interval.
 //
 //   Uniform(-1, 1).rsample({64}, random)

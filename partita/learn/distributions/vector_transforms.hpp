@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Transforms of vectors and matrices.
 //
 //   StickBreakingTransform()(x)                             // K - 1 numbers to probabilities of K

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The von Mises distribution: the counterpart of the normal on the circle.
 //
 //   VonMises(0, 4).rsample({64}, random)                    // angles in [-pi, pi)

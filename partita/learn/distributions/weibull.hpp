@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Weibull distribution.
 //
 //   Weibull(1, 2).log_survival(x)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Wishart distribution: of the scatter matrix of normal vectors.
 //
 //   Wishart(5, covariance).rsample({64}, random)            // positive-definite matrices

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counts with more zeros than their distribution explains.
 //
 //   ZeroInflated(Poisson(rate), 0.3).log_prob(counts)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Antithetic estimators for bits: Bernoulli, or an Independent of it when f takes several. f need
 // not be differentiable and is evaluated twice per sample.
 //

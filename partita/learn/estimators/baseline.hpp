@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is subtracted from f to reduce the variance of the score-function estimator and of the
 // policy gradient: b in (f(z) - b) grad log p(z). None of these depends on the z for which it is
 // subtracted, so all leave the estimate unbiased.

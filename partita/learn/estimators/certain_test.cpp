@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every estimator gives where a probability is exactly 0 or 1, as its header says; and for a
 // batch of nothing.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exact gradient, where the support is small.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradients through samples: d E[f(z)] / d theta, z ~ p(z | theta), for every estimator in one
 // form.
 //

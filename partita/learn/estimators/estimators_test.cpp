@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every estimator on every problem: the unbiased ones against exact gradients.
 #include <gtest/gtest.h>
 

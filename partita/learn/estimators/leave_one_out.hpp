@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Probabilities of unordered samples without replacement: for UnorderedSet, and for estimates from
 // what a stochastic beam search found (examples/sequence_estimators.cpp).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bias and variance of a gradient estimator, on a problem of your own.
 //
 //   // E[(b - 0.45)^2] for a coin b of probability sigmoid(theta), at theta = 0

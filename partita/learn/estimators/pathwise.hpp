@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reparameterization trick: z = g(epsilon, theta), so that the gradient moves inside the mean.
 #pragma once
 

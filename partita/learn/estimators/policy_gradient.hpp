@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The policy gradient over trajectories s_1, a_1 ... s_T, a_T: the score-function estimator,
 // crediting each action only with the rewards that follow it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The score function with a relaxation as its control variate, for bits and one-hot vectors:
 // unbiased at any temperature, and of low variance when the relaxation is good.
 //

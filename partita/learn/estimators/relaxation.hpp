@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Biased estimators for bits and one-hot vectors: a gradient through a relaxed sample, or through a
 // hard one as if it were relaxed. f must be differentiable.
 //

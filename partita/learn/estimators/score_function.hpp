@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The score-function estimator, REINFORCE (Williams 1992).
 //
 //   ScoreFunction reinforce({.samples = 8});

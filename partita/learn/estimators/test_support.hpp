@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the tests of estimators: problems whose gradient is known in closed form, and many
 // independent estimates of it in one call, since the rows of a batch are independent.
 #pragma once

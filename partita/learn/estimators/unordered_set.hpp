@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Estimators from k distinct outcomes, drawn without replacement: f is never evaluated twice at the
 // same point. For distributions of finite support, like Enumeration, but of any size: the outcomes
 // of an Independent of several variables are drawn by stochastic beam search, not enumerated.

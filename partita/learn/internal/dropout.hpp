@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Dropout, for networks whose masks come from a Random.
 #pragma once
 

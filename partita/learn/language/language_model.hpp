@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Neural language models: from the tokens of a sequence to logits for the one that follows.
 //
 //   auto model = std::make_shared<LstmLanguageModel>(

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A neural language model as a sequence model for searches: incremental, in batches, on any device.
 //
 //   partita::language::NeuralSequenceModel model(lstm, /*end_token=*/0);

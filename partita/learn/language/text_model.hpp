@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A neural language model with the units of its text: what `partita lm train` writes and
 // `partita generate` reads.
 //

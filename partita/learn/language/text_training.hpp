@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training a language model on the lines of a text.
 //
 //   TextModel model = TextModel::make(units, LstmOptions{.dim = 256}, Stream{.seed = 1});

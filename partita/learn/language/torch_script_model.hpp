@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A TorchScript module, tokens -> logits, as a sequence model for searches: a model trained in
 // Python, used unchanged.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/learn/language/torch_script_model.hpp"
 
 #include <gmock/gmock.h>

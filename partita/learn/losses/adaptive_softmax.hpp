@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Adaptive softmax: the exact softmax of a large output layer, for a fraction of the work (Grave,
 // Joulin, Cisse, Grangier, Jegou 2017, "Efficient softmax approximation for GPUs").
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Adaptive softmax against libtorch's, and what makes it a softmax.
 #include "partita/learn/losses/adaptive_softmax.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/learn/losses/confidence.hpp"
 
 #include <ATen/ATen.h>

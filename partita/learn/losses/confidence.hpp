@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The confidence loss of Lee, Lee, Lee, Shin (2018), "Training confidence-calibrated classifiers
 // for detecting out-of-distribution samples" (arXiv 1711.09325), equation 1: be right about the
 // examples of known classes, and sure of nothing elsewhere.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Losses of a softmax, a sigmoid and a Gaussian, from logits or a mean:
 //
 //   Tensor loss = losses::cross_entropy(logits, labels);            // int64 [N] for [N, K] logits

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Noise-contrastive estimation: a softmax over V outputs learned as a logistic regression that
 // tells its targets from noise. The cost of a step does not depend on V.
 //

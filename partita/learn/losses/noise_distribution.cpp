@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/learn/losses/noise_distribution.hpp"
 
 #include <ATen/ATen.h>

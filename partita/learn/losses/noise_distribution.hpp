@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The distribution from which the sampled losses draw their noise: uniform, unigram^alpha, or the
 // caller's own weights.
 //

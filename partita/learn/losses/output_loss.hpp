@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Losses of a softmax over V outputs, for models whose V is huge: what they share, and the loss
 // that they all replace, the full softmax.
 //

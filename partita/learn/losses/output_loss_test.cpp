@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What holds for every output loss: gradients, sparsity, independence of threads and batches, and
 // what is refused; and the full softmax with its evaluation.
 #include "partita/learn/losses/output_loss.hpp"

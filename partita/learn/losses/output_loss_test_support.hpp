@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the tests of losses: a small model in double, its gradients, and what they should be.
 #pragma once
 

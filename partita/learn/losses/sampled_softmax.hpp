@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sampled softmax: maximum likelihood among the target and a few draws of noise.
 //
 //   const auto noise = losses::NoiseDistribution::unigram(counts);

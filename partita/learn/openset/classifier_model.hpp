@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A trained classifier in a file, with its architecture and the names of its classes: what
 // `partita openset train` writes. A multilayer perceptron for points, a small VGG for images; with
 // a reject class or without.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A classifier that is unsure about inputs from none of its classes: Lee, Lee, Lee, Shin (2018),
 // "Training confidence-calibrated classifiers for detecting out-of-distribution samples" (arXiv
 // 1711.09325). Three ways to train it, one step each: by cross-entropy; by the confidence loss with

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a ConfidentClassifier is trained. Plain data: this header needs no libtorch.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The losses of a generative adversarial network whose generator looks for the border of the data,
 // and two estimates of the entropy of its samples.
 //

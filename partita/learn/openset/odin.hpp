@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // ODIN (Liang, Li, Srikant, "Enhancing the reliability of out-of-distribution image detection in
 // neural networks", ICLR 2018): the largest softmax probability at a high temperature, for an input
 // moved slightly toward its predicted class. Known inputs gain more from this than unknown ones.

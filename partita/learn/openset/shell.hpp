@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Examples of the unknown without any being given: the outskirts of the known classes. Each class
 // is taken for a Gaussian, and of many draws the least likely are kept. Du, Wang, Cai, Li (2022),
 // "VOS: learning what you don't know by virtual outlier synthesis" (arXiv 2202.01197).

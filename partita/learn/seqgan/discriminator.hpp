@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tells real sequences from generated ones: the convolutional network of SeqGAN, after Kim (2014),
 // "Convolutional neural networks for sentence classification", and Zhang, LeCun (2015).
 //

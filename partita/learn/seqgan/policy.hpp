@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What SeqGAN trains: a distribution over sequences, which are drawn element by element and whose
 // probability is known. An element is a token (TokenPolicy, the softmax of a language model) or a
 // vector of numbers (GaussianPolicy, normal distributions whose parameters an LSTM gives at each

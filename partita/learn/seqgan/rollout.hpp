@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What an action is worth before the sequence is complete: Monte-Carlo roll-outs, and the policy
 // gradient with them. Yu, Zhang, Wang, Yu (2017), "SeqGAN: sequence generative adversarial nets
 // with policy gradient" (arXiv 1609.05473), equations 2 to 8.

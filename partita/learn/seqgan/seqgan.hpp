@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sequence generative adversarial nets with policy gradient: Yu, Zhang, Wang, Yu (2017), "SeqGAN"
 // (arXiv 1609.05473). A generator draws sequences, a discriminator tells them from real ones, and
 // the generator follows the policy gradient of the discriminator's probability, each element

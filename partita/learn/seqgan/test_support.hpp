@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A policy and a reward over three tokens and four places: all 81 sequences can be enumerated.
 #pragma once
 

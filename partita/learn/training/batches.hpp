@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which examples a step trains on, and the numbers that it draws, as functions of the step alone,
 // so that a run can be resumed at any step from its weights only.
 //

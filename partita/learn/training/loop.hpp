@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The training loop that all models share. A model says what its parts are and what one step does;
 // the loop counts, averages, logs, evaluates, stops early, and saves its whole state so that a
 // killed run continues as if nothing had happened.

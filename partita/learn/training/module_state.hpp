@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a network has learned, its parameters and buffers, in an archive.
 //
 //   ArchiveWriter out("classifier", 1);

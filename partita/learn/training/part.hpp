@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A part of what is trained: a network with its optimizer. A model has one of them, or several that
 // take turns, as a generator and its discriminator do.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What makes a training run what it is: names and values. A checkpoint keeps them, and is not
 // continued by a run that differs in one of them.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The variational auto-encoder: Kingma, Welling (2014), "Auto-encoding variational Bayes"; Rezende,
 // Mohamed, Wierstra (2014). An encoder gives a posterior q(z | x) for each example, a decoder the
 // likelihood p(x | z), both as distributions of learn/distributions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A trained auto-encoder in a file, with the size of its images: what `partita vae train` writes.
 //
 //   vae::VaeModel{.rows = 28, .columns = 28, .vae = trained}.save("digits.model");

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training a variational auto-encoder on images.
 //
 //   Tensor images = ...;                                    // uint8 [N, inputs], 0 to 255

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/llama/internal/llama_cache.hpp"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Internal to partita/llama: a llama_context whose sequences are the prefixes of a search.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/random/internal/fill_kernels.hpp"
 
 #include <limits>

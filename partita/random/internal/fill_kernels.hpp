@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Turns words of 64 random bits into draws with SIMD, for fill.cpp. Not installed.
 #pragma once
 

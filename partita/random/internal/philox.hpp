@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The block function of every stream, for loops that need it inlined. Not installed.
 #pragma once
 

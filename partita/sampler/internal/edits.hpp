@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps that change the logits of single tokens: bias, penalties, bans. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bias, penalties and bans, each on an example worked by hand.
 #include "partita/sampler/internal/edits.hpp"
 

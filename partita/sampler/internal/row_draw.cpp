@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The draw of a RowSampler: from the whole row, or from the list of what is kept.
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One row under its settings: what is kept of it, exactly as apply_settings() keeps it, and a draw.
 // Not installed.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The fast chain keeps exactly what the plain one keeps, logits and all, wherever the cut falls.
 #include "partita/sampler/internal/row_sampler.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/sampler/internal/row_scan.hpp"
 
 #include <algorithm>

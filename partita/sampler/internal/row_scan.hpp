@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One pass over a row: the largest logit of each cell (a lane of a block, see
 // softmax/internal/kernels.hpp) and, if asked for, the cells' weights at an inverse temperature
 // beta. From these, where to look for the most likely categories, sums over the row within bounds,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What each filter keeps: one rule, which the plain chain and the fast one share. Not installed.
 //
 // A filter sees categories by x = z - max z, in double, and knows the whole row only through sums.

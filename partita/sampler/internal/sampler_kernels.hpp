@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SIMD kernels of the sampler, on rows as in softmax/internal/row_kernels.hpp. Not installed.
 #pragma once
 

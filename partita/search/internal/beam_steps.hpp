@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Internal to partita/search: several beams that advance together, so that the model is called once
 // per step for all of them. What a step keeps is decided by beam.cpp and stochastic_beam.cpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Internal to partita/search: calls a model step by step, checking and filtering its logits; and
 // divides many searches into batches.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Internal to partita/search: the noise of the tree of prefixes, as a pure function of a stream.
 // stochastic_beam.cpp and unique.cpp walk the same tree, breadth-first and depth-first.
 #pragma once

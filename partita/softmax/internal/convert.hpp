@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of 16-bit floating-point numbers to float and back, in vectors. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The exponential in vectors, for kernels.cpp: a fast form for sums, and an accurate one. Compiled
 // once for every target, as Highway's -inl files are.
 #if defined(PARTITA_SOFTMAX_EXP_INL_HPP) == defined(HWY_TARGET_TOGGLE)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Expectations under the softmax of one row, in double. Not installed.
 //
 //   RowPass<double> pass;                                     // memory, reused from row to row

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The SIMD kernels under the softmax family: the operations on one block of a row. Not installed.
 // Those that read a row of any format as it stands are in row_kernels.hpp.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reading logits of any format into vectors of what they are computed in, and reducing them lane by
 // lane. Compiled once for every target, as Highway's -inl files are.
 #if defined(PARTITA_SOFTMAX_REDUCE_INL_HPP) == defined(HWY_TARGET_TOGGLE)

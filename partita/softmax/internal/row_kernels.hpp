@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels that read a row as it stands, in any format and of any length. Blocks and lanes are
 // those of kernels.hpp, and results are the same, bit for bit, as from the row converted to float.
 // Not installed.

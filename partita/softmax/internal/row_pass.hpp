@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One pass over a row of logits, block by block: shared by log_sum_exp, softmax, argmax and the
 // samplers of gumbel/. Not installed.
 //

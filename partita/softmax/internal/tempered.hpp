@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row of logits at an inverse temperature beta: q = softmax(beta z), and what a fit of beta needs
 // to know about it, all in one pass.
 //

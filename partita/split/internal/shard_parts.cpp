@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/split/internal/shard_parts.hpp"
 
 #include <fmt/format.h>

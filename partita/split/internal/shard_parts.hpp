@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Internal to partita/split: what ranks tell each other about their shards of a row.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/text/internal/ngram_table.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Internal to partita/text: the counts of an n-gram model, as a trie of contexts read backwards.
 //
 // The root is the empty context. The child of context h by symbol s is the context "s before h":

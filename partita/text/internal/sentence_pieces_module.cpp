@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // libpartita_sentencepiece.so: the only file that includes SentencePiece.
 #include "partita/text/internal/sentence_pieces_module.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What libpartita_sentencepiece.so does for sentence_pieces.cpp. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A user of the installed package's libtorch component. Includes every public header of it.
 #include <partita/learn/distributions.hpp>
 #include <partita/learn/estimators.hpp>

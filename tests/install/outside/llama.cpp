@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A user of the installed package's llama.cpp component.
 #include <partita/base/error.hpp>
 #include <partita/llama/llama_model.hpp>

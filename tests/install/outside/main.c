@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A user of the installed C library. */
 #include <partita/c/partita.h>
 #include <stdio.h>

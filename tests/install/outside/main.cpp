@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A user of the installed package. Includes every public header, so that none needs one that is not
 // installed.
 #include <partita/base/error.hpp>

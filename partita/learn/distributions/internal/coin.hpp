@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the distributions that count a coin's outcomes: Bernoulli, Binomial, Geometric,
 // NegativeBinomial, Multinomial. Not installed.
 #pragma once

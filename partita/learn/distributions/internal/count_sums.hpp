@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums over the counts that a distribution makes likely, however many those are. Internal.
 //
 //   const CountNodes nodes = count_nodes(mean, sd, tail, highest);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small differences of large numbers: log-probabilities whose log-gamma functions cancel, and
 // divergences of distributions that are close. Internal.
 //

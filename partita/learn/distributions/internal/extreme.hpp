@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by GeneralizedPareto and GeneralizedExtremeValue, whose supports end where 1 + c z = 0.
 // Internal.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Draws whose gradient is implicit, and the tails that go with them, as tensors: for gamma, beta
 // and von Mises, and all distributions made from one of them.
 //

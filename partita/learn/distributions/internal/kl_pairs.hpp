@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shared by the files behind kl_divergence: its tables, and formulas that several pairs use.
 // Internal.
 #pragma once

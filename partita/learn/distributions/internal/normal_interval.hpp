@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A standard normal variable Z known to lie in [a, b], far in a tail or in an interval of no width
 // as well as around 0. Internal.
 //

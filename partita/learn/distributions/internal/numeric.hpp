@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Formulas that several distributions share, each free of overflow and cancellation. Internal.
 #pragma once
 

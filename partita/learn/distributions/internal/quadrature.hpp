@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Gauss-Legendre rule of 32 points. Internal.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Quantiles of a univariate distribution from its tails, where there is no closed form. Internal.
 //
 //   inverse_cdf(tails, p)              // the least x with P(X <= x) >= p

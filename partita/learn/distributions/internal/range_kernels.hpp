@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Looks at arrays of numbers, and a density that looks while it computes: one pass each, with the
 // vectors of the processor at hand.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Functions of several distributions whose textbook forms cancel or divide 0 by 0. Internal. All
 // can be differentiated any number of times.
 #pragma once

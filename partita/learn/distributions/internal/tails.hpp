@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Both tails of the gamma, beta and von Mises distributions, and how a point of fixed probability
 // moves with the parameters: the regularized incomplete gamma and beta functions, accurate far into
 // either tail, with their derivatives. (libtorch 1.13 has no incomplete beta function, its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/learn/estimators/internal/discrete.hpp"
 
 #include <ATen/ATen.h>

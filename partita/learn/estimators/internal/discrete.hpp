@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One view of bits and one-hot vectors: logits plus noise, a hard threshold, and the relaxations.
 // Internal to estimators/.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The outcomes of a distribution of finite support, numbered. Internal to estimators/.
 #pragma once
 

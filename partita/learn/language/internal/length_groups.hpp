@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prefixes of a search as tensors: those of one length form a matrix. Not installed.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The scores of a batch's targets and noise, with gradients that touch no other row of the output
 // layer. Internal to losses/.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The state of a training run in a file. Not installed: loop.hpp saves and resumes.
 #pragma once
 
