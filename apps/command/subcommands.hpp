@@ -34,6 +34,7 @@ inline constexpr LearnCommand kTour{"tour", "Run every claim of the toolkit and 
 /// The subcommands of partita-learn.
 inline constexpr std::array kLearnCommands{kGradients, kNce, kOpenset, kSeqgan, kVae, kTour};
 
+void add_launch(CLI::App& app);
 void add_sample(CLI::App& app);
 void add_lm(CLI::App& app);
 void add_generate(CLI::App& app);
@@ -56,6 +57,7 @@ inline void add_light_commands(CLI::App& app) {
   add_calibrate(app);
   add_detect(app);
   add_embed(app);
+  add_launch(app);
 }
 
 /// The subcommands of kLearnCommands.
