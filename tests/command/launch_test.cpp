@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita launch.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

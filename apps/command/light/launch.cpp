@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // partita launch: starts the processes of a group on this machine.
 #include <arpa/inet.h>
 #include <fmt/format.h>

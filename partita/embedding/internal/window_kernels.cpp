@@ -132,8 +132,8 @@ HWY_INLINE V LogisticVector(V x, V sign, V rate, V& gradient) {
   const D d;
   const V one = hn::Set(d, 1.0F);
   const V margin = hn::Mul(sign, x);
-  const V e = ExpForSum(d, hn::Neg(hn::Abs(x)));  // never overflows
-  const V larger = hn::Div(one, hn::Add(one, e));              // sigmoid(|x|)
+  const V e = ExpForSum(d, hn::Neg(hn::Abs(x)));   // never overflows
+  const V larger = hn::Div(one, hn::Add(one, e));  // sigmoid(|x|)
   const auto right = hn::Gt(margin, hn::Zero(d));
   const V wrong = hn::IfThenElse(right, hn::Mul(e, larger), larger);
   gradient = hn::Mul(hn::Mul(sign, rate), wrong);

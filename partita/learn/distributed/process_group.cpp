@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "partita/learn/distributed/process_group.hpp"
 
 #include <ATen/ATen.h>

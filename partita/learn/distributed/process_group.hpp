@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The group of processes that this one was started in, on c10d with Gloo, which libtorch brings:
 // messages over TCP between processes of one machine or many.
 //

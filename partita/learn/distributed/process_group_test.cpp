@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Real processes over loopback.
 #include "partita/learn/distributed/process_group.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A process of process_group_test.cpp: process_group_worker WORK [NUMBER]. Says what it has on
 // stdout; what fails, on stderr, with exit code 1.
 #include <fmt/format.h>
