@@ -4,8 +4,8 @@
 //
 //   partita::LlamaModel model("qwen.gguf", {.sequences = 16, .threads = 8});
 //   const partita::Sequence prompt = model.encode("Once upon a time");
-//   auto beam = partita::stochastic_beam_search(model, prompt, 16, {.seed = 1}, {.max_length =
-//   40}); for (const auto& y : beam.sequences) print(model.decode(y.tokens), y.log_prob);
+//   const auto beam = partita::stochastic_beam_search(model, prompt, 16, {.seed = 1});
+//   for (const auto& y : beam.sequences) print(model.decode(y.tokens), y.log_prob);
 //
 // The prefixes of a search are sequences of one llama_context, which share the cells of its cache
 // as far as they share tokens: a step decodes one token for each. The cache grows as it is needed.

@@ -77,7 +77,8 @@ TEST_F(Gguf, GeneratesByEveryMethod) {
 
 TEST_F(Gguf, TheFilterChainIsAllThere) {
   const Json greedy = json_of(
-      generate({"--prompt", "q", "--method", "ancestral", "-k", "3", "--top-k", "1", "--json"}));
+      generate({"--prompt", "q", "--method", "sample", "-k", "3", "--top-k", "1", "--json"}));
+  EXPECT_EQ(greedy["method"], "ancestral");  // of which sample is another name
   EXPECT_EQ(greedy["sequences"][0]["text"], greedy["sequences"][2]["text"]);
   EXPECT_EQ(greedy["sequences"][0]["log_prob"], 0);
   const Json drawn = json_of(generate(
@@ -97,6 +98,8 @@ TEST_F(Gguf, EvaluatesAText) {
   EXPECT_NEAR(result["nll"].get<double>(), nll, 1e-5);
   EXPECT_NEAR(result["perplexity"].get<double>(), std::exp(nll), 1e-3);
   EXPECT_TRUE(result.contains("ece"));
+  EXPECT_EQ(json_of({"lm", "evaluate", "--model", path("tiny.gguf"), text, "--threads", "1"}),
+            result);
 }
 
 TEST_F(Gguf, RefusesInOneLine) {

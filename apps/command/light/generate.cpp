@@ -32,7 +32,8 @@ constexpr auto kGenerateMethods =
     names<GenerateMethod>({{"stochastic-beam", GenerateMethod::stochastic_beam},
                            {"beam", GenerateMethod::beam},
                            {"ancestral", GenerateMethod::ancestral},
-                           {"unique", GenerateMethod::unique}});
+                           {"unique", GenerateMethod::unique},
+                           {"sample", GenerateMethod::ancestral}});  // its everyday name
 
 struct GenerateOptions {
   ModelFile model;
@@ -183,7 +184,7 @@ void add_generate(CLI::App& app) {
       ->option_text("TEXT");
   add_k(*command, options->k, "sequences");
   add_choice(*command, "--method", options->method, kGenerateMethods,
-             "stochastic-beam, unique, ancestral or beam (stochastic-beam)")
+             "stochastic-beam, unique, ancestral (or sample) or beam (stochastic-beam)")
       ->option_text("METHOD");
   add_penalties(*command, options->sampler);
   add_filter(*command, options->sampler);

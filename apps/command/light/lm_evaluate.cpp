@@ -302,7 +302,7 @@ void add_lm_evaluate(CLI::App& app) {
                          "calibrated");
   auto options = std::make_shared<EvaluateOptions>();
   command
-      ->add_option("MODEL", options->model.path,
+      ->add_option("MODEL,--model", options->model.path,
                    "from lm train, a GGUF file, or a TorchScript module")
       ->option_text("FILE")
       ->required();
