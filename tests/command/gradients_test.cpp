@@ -196,6 +196,40 @@ TEST_F(Gradients, TextAndHelp) {
   }
 }
 
+/// One state, where the second action gives 2 and the first nothing: the exact gradient of the
+/// return of three steps is +-3 * 2 * (1/4), and the best is 6.
+TEST_F(Gradients, ProcessFromAFile) {
+  const std::string two =
+      file("two.json", R"({"horizon": 3, "transitions": [[[1], [1]]], "rewards": [[0, 2]]})");
+  const Json json = gradients("mdp", {"--mdp", two, "--samples", "2000", "--steps", "60"});
+  const Json& variant = json["variants"][0];
+  EXPECT_NEAR(variant["exact_gradient"][0].get<double>(), -1.5, 1e-9);
+  EXPECT_NEAR(variant["exact_gradient"][1].get<double>(), 1.5, 1e-9);
+  for (const Json& m : variant["measurements"]) {
+    EXPECT_LT(m["bias"].get<double>(), 5 * m["bias_standard_error"].get<double>());
+  }
+  for (const auto& [text, complaint] : std::vector<std::pair<std::string, std::string>>{
+           {"{", "not JSON at byte 2"},
+           {"[]", "expected an object with transitions, rewards"},
+           {R"({"gamma": 1})", "gamma: no such field (horizon, transitions, rewards, start)"},
+           {R"({"rewards": [[1]]})", "horizon is missing"},
+           {R"({"horizon": 0})", "horizon: expected a whole number of 1..10000, got 0"},
+           {R"({"horizon": 1, "rewards": []})", "rewards: expected a list over states"},
+           {R"({"horizon": 1, "rewards": [[1, 0], [1]], "transitions": [[[1, 0], [0, 1]], []]})",
+            "rewards[1]: expected 2 actions, got 1"},
+           {R"({"horizon": 1, "rewards": [["a"]], "transitions": [[[1]]]})",
+            "rewards[0]: expected numbers, got \"a\""},
+           {R"({"horizon": 1, "rewards": [[1]], "transitions": [[[0.5]]]})",
+            "transitions[0][0]: probabilities sum to 0.5, not to 1"},
+           {R"({"horizon": 1, "rewards": [[1]], "transitions": [[[1]]], "start": [-1]})",
+            "start: -1 is no probability"}}) {
+    const std::string bad = file("bad.json", text);
+    EXPECT_EQ(refusal({"gradients", "--problem", "mdp", "--mdp", bad}, 1), bad + ": " + complaint);
+  }
+  EXPECT_EQ(refusal({"gradients", "--problem", "gaussian", "--mdp", two}, kWronglyAsked),
+            "--mdp: only with --problem mdp");
+}
+
 TEST_F(Gradients, Refusals) {
   const auto refused = [](const std::vector<std::string>& more) {
     std::vector<std::string> all = {"gradients"};

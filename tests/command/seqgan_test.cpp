@@ -152,6 +152,30 @@ TEST_F(Seqgan, TextWritesAModelThatGenerateReads) {
   EXPECT_EQ(drawn["sequences"].size(), 5U);
 }
 
+TEST_F(Seqgan, ContinuousJsonAndPicture) {
+  const Json json =
+      json_of(with(with({"seqgan", "continuous", "--length", "6", "--sequences", "200"},
+                        small({.epochs = "10"})),
+                   {"--seed", "3", "--report", path("page.html"), "--log", path("log")}));
+  EXPECT_THAT(keys(json),
+              ElementsAre("sequences", "length", "methods", "phases", "report", "seed"));
+  EXPECT_THAT(names(json["methods"]), ElementsAre("oracle", "untrained", "MLE", "SeqGAN"));
+  for (const Json& method : json["methods"]) {
+    EXPECT_THAT(keys(method), ElementsAre("name", "oracle_nll", "oracle_nll_error", "held_out_nll",
+                                          "mean_distance"));
+  }
+  // Of points around a circle with deviation 0.2: the entropy, 1 + log(2 pi 0.2^2) = -0.38, with a
+  // standard error of 1 / sqrt(200 * 6) = 0.03.
+  EXPECT_NEAR(json["methods"][0]["oracle_nll"], -0.381, 0.16);
+  EXPECT_LT(json["methods"][2]["mean_distance"], json["methods"][1]["mean_distance"]);
+  const std::string page = read_file(path("page.html"));
+  for (const char* words : {"Trajectories of SeqGAN", "NLL of held-out trajectories", "<svg"}) {
+    EXPECT_THAT(page, HasSubstr(words));
+  }
+  EXPECT_EQ(problems_of_page(path("page.html")), "");
+  EXPECT_THAT(read_file(path("log.SeqGAN")), HasSubstr("\"mean_distance\":"));
+}
+
 /// Killed in each of its phases, then started again: the file has the bytes of an undisturbed run.
 TEST_F(Seqgan, AKilledRunGoesOnAndEndsWithTheSameBytes) {
   const auto arguments = [&](const std::string& name) {
@@ -204,7 +228,7 @@ TEST_F(Seqgan, RefusesWhatCannotBeAsked) {
 }
 
 TEST_F(Seqgan, HelpHasAnExample) {
-  for (const std::string command : {"oracle", "text"}) {
+  for (const std::string command : {"oracle", "text", "continuous"}) {
     const Outcome help = run_partita({"seqgan", command, "--help"});
     EXPECT_EQ(help.status, 0);
     EXPECT_THAT(help.out, HasSubstr("Example:\n  partita seqgan " + command));

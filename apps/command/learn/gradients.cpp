@@ -23,6 +23,7 @@ namespace {
 struct GradientsCommand {
   GradientsOptions experiment;
   std::vector<std::string> estimators;
+  std::string mdp;
   std::string report;
   CommonOptions common;
 };
@@ -52,6 +53,12 @@ std::vector<EstimatorKind> chosen(const GradientsCommand& command) {
 void run(GradientsCommand& command) {
   GradientsOptions& options = command.experiment;
   options.estimators = chosen(command);
+  if (!command.mdp.empty()) {
+    if (options.problem != GradientsProblem::mdp) {
+      throw InvalidArgument("--mdp", "only with --problem mdp");
+    }
+    options.mdp = read_mdp(command.mdp);
+  }
   options.seed = command.common.seed;
   options.threads = command.common.threads;
   const GradientsResult result = run_gradients(options, meters());
@@ -74,6 +81,13 @@ void add_gradients(CLI::App& app) {
              "gaussian: E[z^2], z ~ N(2t + 3, 1); bernoulli: E[(b - t)^2], one coin; "
              "categorical: three coins, eight categories; mdp: a small decision process")
       ->required();
+  command
+      ->add_option(
+          "--mdp", options->mdp,
+          "for --problem mdp, another process: JSON with transitions [state, action, next], "
+          "rewards [state, action], horizon and, unless it is the first state, start "
+          "[state]")
+      ->option_text("FILE");
   command
       ->add_option("--estimators", options->estimators,
                    "compare these, separated by commas (all that fit the problem)")

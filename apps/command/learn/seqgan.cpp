@@ -196,17 +196,25 @@ SeqganOptions asked(const SeqganCommand& command, const SeqganOptions& defaults)
   return options;
 }
 
-void run_oracle(const SeqganCommand& command) {
-  const SeqganOptions options = asked(command, options_of(command.preset));
-  const SeqganOracleResult result = run_seqgan_oracle(options, meters());
-  if (!command.report.empty())
+/// Writes the report, if any, and prints the result.
+template <class Result>
+void show(const SeqganCommand& command, const SeqganOptions& options, const Result& result) {
+  if (!command.report.empty()) {
     write_file(command.report, seqgan_report(result, options, command_line()));
+  }
   if (command.common->json) {
     print_json(summary_json(result, options, command.report));
   } else {
     print(summary_text(result));
   }
-  if (!command.report.empty()) note("wrote " + command.report);
+  for (const std::string& path : {options.output, command.report}) {
+    if (!path.empty()) note("wrote " + path);
+  }
+}
+
+void run_oracle(const SeqganCommand& command) {
+  const SeqganOptions options = asked(command, options_of(command.preset));
+  show(command, options, run_seqgan_oracle(options, meters()));
 }
 
 void add_oracle(CLI::App& seqgan) {
@@ -240,17 +248,7 @@ void run_text(const SeqganCommand& command) {
   const SeqganOptions options = asked(command, seqgan_text_defaults());
   const TextLines text = read_lines(options.corpus);
   for (const std::string& line : text.notes) note(line);
-  const SeqganTextResult result = run_seqgan_text(text, options, meters());
-  if (!command.report.empty())
-    write_file(command.report, seqgan_report(result, options, command_line()));
-  if (command.common->json) {
-    print_json(summary_json(result, options, command.report));
-  } else {
-    print(summary_text(result));
-  }
-  for (const std::string& path : {options.output, command.report}) {
-    if (!path.empty()) note("wrote " + path);
-  }
+  show(command, options, run_seqgan_text(text, options, meters()));
 }
 
 void add_text(CLI::App& seqgan) {
@@ -273,6 +271,28 @@ void add_text(CLI::App& seqgan) {
   command->app().callback([command] { run_text(*command); });
 }
 
+void add_continuous(CLI::App& seqgan) {
+  using O = SeqganOptions;
+  const auto command = std::make_shared<SeqganCommand>(
+      seqgan, "continuous", "Learn trajectories in the plane, drawn from a Gaussian at each step",
+      seqgan_continuous_defaults());
+  command->count("--length", &O::length, "points per trajectory", 2);
+  command->count("--sequences", &O::sequences, "trajectories to learn from, and as many held out");
+  add_training(*command);
+  add_report(command->app(), command->report);
+  command->app().footer(
+      "Example:\n"
+      "  partita seqgan continuous --seed 1 --report trajectories.html\n"
+      "\n"
+      "The oracle goes around half a circle. A generator learns by few passes of maximum "
+      "likelihood, "
+      "then by the\ndiscriminator; the report shows what it draws.");
+  command->app().callback([command] {
+    const SeqganOptions options = asked(*command, seqgan_continuous_defaults());
+    show(*command, options, run_seqgan_continuous(options, meters()));
+  });
+}
+
 }  // namespace
 
 void add_seqgan(CLI::App& app) {
@@ -280,6 +300,7 @@ void add_seqgan(CLI::App& app) {
   command->require_subcommand(1);
   add_oracle(*command);
   add_text(*command);
+  add_continuous(*command);
 }
 
 }  // namespace partita::app

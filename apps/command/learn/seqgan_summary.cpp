@@ -24,6 +24,15 @@ Json phases_json(const std::vector<SeqganPhase>& phases) {
   return out;
 }
 
+std::string phases_text(const std::vector<SeqganPhase>& phases) {
+  std::string out;
+  for (const SeqganPhase& phase : phases) {
+    out += fmt::format("{}: {} in {:.1f} s\n", phase.name, counted(phase.steps, "step"),
+                       phase.seconds);
+  }
+  return out;
+}
+
 Json quality_json(const SeqganQuality& q) {
   return {{"name", q.name},
           {"oracle_nll", q.oracle_nll},
@@ -87,11 +96,7 @@ std::string summary_text(const SeqganOracleResult& result) {
                        with_error(q.oracle_nll, q.oracle_nll_error), q.held_out_nll, q.distinct);
   }
   out += in_words(compare(result.sweeps)) + '\n';
-  for (const SeqganPhase& phase : result.phases) {
-    out += fmt::format("{}: {} in {:.1f} s\n", phase.name, counted(phase.steps, "step"),
-                       phase.seconds);
-  }
-  return out;
+  return out + phases_text(result.phases);
 }
 
 Json summary_json(const SeqganTextResult& result, const SeqganOptions& options,
@@ -126,11 +131,36 @@ std::string summary_text(const SeqganTextResult& result) {
         q.name, q.held_out_nll, 100 * q.distinct, 100 * q.in_corpus, 100 * q.held_out,
         fmt::join(q.samples, "  "));
   }
-  for (const SeqganPhase& phase : result.phases) {
-    out += fmt::format("{}: {} in {:.1f} s\n", phase.name, counted(phase.steps, "step"),
-                       phase.seconds);
+  return out + phases_text(result.phases);
+}
+
+Json summary_json(const SeqganContinuousResult& result, const SeqganOptions& options,
+                  const std::string& report) {
+  Json methods = Json::array();
+  for (const SeqganContinuousQuality& q : result.quality) {
+    methods.push_back({{"name", q.name},
+                       {"oracle_nll", q.oracle_nll},
+                       {"oracle_nll_error", q.oracle_nll_error},
+                       {"held_out_nll", q.held_out_nll},
+                       {"mean_distance", q.mean_distance}});
   }
-  return out;
+  return {{"sequences", options.sequences},
+          {"length", options.length},
+          {"methods", std::move(methods)},
+          {"phases", phases_json(result.phases)},
+          {"report", report},
+          {"seed", options.seed}};
+}
+
+std::string summary_text(const SeqganContinuousResult& result) {
+  std::string out = fmt::format("{:<12} {:>22} {:>14} {:>26}\n", "", "NLL under the oracle",
+                                "held-out NLL", "mean trajectory's distance");
+  for (const SeqganContinuousQuality& q : result.quality) {
+    out +=
+        fmt::format("{:<12} {:>22} {:>14.4f} {:>26.4f}\n", q.name,
+                    with_error(q.oracle_nll, q.oracle_nll_error), q.held_out_nll, q.mean_distance);
+  }
+  return out + phases_text(result.phases);
 }
 
 }  // namespace partita::app

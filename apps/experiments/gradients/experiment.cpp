@@ -163,7 +163,7 @@ void add_variance_curves(const Problem& problem, const Variant& variant,
   }
 }
 
-Problem make_problem(GradientsProblem problem) {
+Problem make_problem(GradientsProblem problem, const std::optional<Mdp>& mdp) {
   switch (problem) {
     case GradientsProblem::gaussian:
       return gaussian_problem();
@@ -174,7 +174,7 @@ Problem make_problem(GradientsProblem problem) {
     case GradientsProblem::mdp:
       break;
   }
-  return mdp_problem();
+  return mdp_problem(mdp ? *mdp : river());
 }
 
 }  // namespace
@@ -200,14 +200,14 @@ std::string family_of(EstimatorKind estimator) {
 }
 
 std::vector<EstimatorKind> estimators_for(GradientsProblem problem) {
-  const Problem made = make_problem(problem);
+  const Problem made = make_problem(problem, {});
   std::vector<EstimatorKind> kinds;
   for (const Entry& entry : made.variants.front().entries) kinds.push_back(entry.kind);
   return kinds;
 }
 
 GradientsResult run_gradients(const GradientsOptions& options, const Phases& phases) {
-  const Problem problem = make_problem(options.problem);
+  const Problem problem = make_problem(options.problem, options.mdp);
   GradientsResult result{.title = problem.title,
                          .description = problem.description,
                          .value_name = problem.value_name,

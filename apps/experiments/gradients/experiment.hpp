@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "apps/experiments/estimators.hpp"
+#include "apps/experiments/gradients/mdp.hpp"
 #include "apps/experiments/run.hpp"
 
 namespace partita::app {
@@ -24,6 +25,7 @@ inline constexpr auto kGradientsProblems =
 
 struct GradientsOptions {
   GradientsProblem problem = GradientsProblem::gaussian;
+  std::optional<Mdp> mdp = {};                 ///< the process of the problem mdp; none: the river
   std::vector<EstimatorKind> estimators = {};  ///< some of estimators_for(); empty: all
   std::int64_t samples = 10'000;
   std::int64_t steps = 500;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/experiments/estimators.hpp"
+#include "apps/experiments/gradients/mdp.hpp"
 #include "partita/learn/estimators/measure.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
@@ -60,6 +61,6 @@ struct Problem {
 Problem gaussian_problem();
 Problem bernoulli_problem();
 Problem categorical_problem();
-Problem mdp_problem();
+Problem mdp_problem(const Mdp& mdp);
 
 }  // namespace partita::app

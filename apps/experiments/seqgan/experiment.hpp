@@ -100,6 +100,8 @@ SeqganOptions seqgan_paper_preset();
 SeqganOptions seqgan_paper_lite_preset();
 /// Defaults for words.
 SeqganOptions seqgan_text_defaults();
+/// Defaults for trajectories.
+SeqganOptions seqgan_continuous_defaults();
 
 /// Values over the steps of a phase.
 struct SeqganCurve {
@@ -165,5 +167,27 @@ struct SeqganTextResult {
 /// @throws InvalidArgument, IoError, DataError
 SeqganTextResult run_seqgan_text(const TextLines& text, const SeqganOptions& options,
                                  const Phases& phases = {});
+
+/// Trajectories in the plane, and how near a generator comes to those of an oracle.
+struct SeqganContinuousQuality {
+  std::string name;
+  double oracle_nll = 0;        // nats per point
+  double oracle_nll_error = 0;  // standard error over the trajectories
+  double held_out_nll = 0;      // trajectories of the oracle under the generator
+  double mean_distance = 0;     // of the mean trajectory from the oracle's, averaged over time
+  std::vector<double> x = {};   // points of some trajectories
+  std::vector<double> y = {};
+  std::vector<double> mean_x = {};  // the mean trajectory
+  std::vector<double> mean_y = {};
+};
+
+struct SeqganContinuousResult {
+  std::vector<SeqganContinuousQuality> quality = {};  // oracle, untrained, MLE, SeqGAN
+  std::vector<SeqganPhase> phases = {};
+};
+
+/// @throws InvalidArgument, IoError, DataError
+SeqganContinuousResult run_seqgan_continuous(const SeqganOptions& options,
+                                             const Phases& phases = {});
 
 }  // namespace partita::app

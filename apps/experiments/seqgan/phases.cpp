@@ -114,15 +114,15 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
                                                    std::int64_t vocabulary,
                                                    const training::Evaluate& evaluate) const {
   const auto discriminator = std::make_shared<seqgan::SequenceDiscriminator>(
-      seqgan::SequenceDiscriminatorOptions{.vocabulary = vocabulary,
-                                           .features = options_.features,
-                                           .filters = filters_of(options_),
-                                           .dropout = options_.dropout,
-                                           .highway = options_.highway == SeqganHighway::glorot
-                                                          ? seqgan::HighwayWeights::glorot
-                                                          : seqgan::HighwayWeights::normal,
-                                           .gate_bias = options_.gate_bias,
-                                           .two_columns = options_.columns == SeqganColumns::two},
+      seqgan::SequenceDiscriminatorOptions{
+          .vocabulary = vocabulary,
+          .features = vocabulary > 0 ? options_.features : real_.size(2),
+          .filters = filters_of(options_),
+          .dropout = options_.dropout,
+          .highway = options_.highway == SeqganHighway::glorot ? seqgan::HighwayWeights::glorot
+                                                               : seqgan::HighwayWeights::normal,
+          .gate_bias = options_.gate_bias,
+          .two_columns = options_.columns == SeqganColumns::two},
       seqgan_stream(options_, SeqganDraw::discriminator));
   discriminator->to(real_.device());
   seqgan::SeqGan gan(

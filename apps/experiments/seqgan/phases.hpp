@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The phases that both experiments of `partita seqgan` go through, each with a checkpoint and a log
+// The phases that the experiments of `partita seqgan` go through, each with a checkpoint and a log
 // of its own.
 #pragma once
 
@@ -45,6 +45,7 @@ class SeqganPhases {
 
   /// Trains the discriminator, then both in turn.
   /// @param other built like the generator.
+  /// @param vocabulary 0: the elements of sequences are vectors.
   std::vector<SeqganPhase> adversarial(const Policy& generator, const Policy& other,
                                        std::int64_t vocabulary,
                                        const training::Evaluate& evaluate) const;

@@ -58,4 +58,16 @@ SeqganOptions seqgan_text_defaults() {
   return text;
 }
 
+SeqganOptions seqgan_continuous_defaults() {
+  SeqganOptions continuous;
+  continuous.sequences = 2000;
+  continuous.length = 16;
+  continuous.filters = {{1, 32}, {2, 32}, {16, 64}};  // the last sees when a point comes
+  continuous.mle_epochs = 2;                          // from where the game leads on
+  continuous.pretraining = 5;
+  continuous.negatives = 640;
+  continuous.iterations = 200;
+  return continuous;
+}
+
 }  // namespace partita::app

@@ -236,4 +236,71 @@ std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& o
   return page.html();
 }
 
+std::string seqgan_report(const SeqganContinuousResult& result, const SeqganOptions& options,
+                          const std::string& command) {
+  Page page("SeqGAN on trajectories",
+            fmt::format("{} trajectories of {} points in the plane, seed {}.",
+                        grouped(static_cast<std::uint64_t>(options.sequences)), options.length,
+                        options.seed));
+  page.paragraph(fmt::format(
+      "A generator draws a point from a Gaussian whose mean and deviation an LSTM gives at each "
+      "step. The oracle goes around half a circle. Few passes of maximum likelihood give a rough "
+      "generator; the policy gradient of a discriminator leads on from there. {}.",
+      kPaper));
+  const SeqganContinuousQuality& oracle = result.quality.front();
+  std::vector<CaptionedFigure> pictures;
+  for (const SeqganContinuousQuality& q : result.quality) {
+    const auto axis = [](const char* label) {
+      return Axis{.label = label, .min = -1.6, .max = 1.6};
+    };
+    Figure figure{
+        .title = "Trajectories of " + q.name,
+        .x = axis("x"),
+        .y = axis("y"),
+        .series = {{.name = "points", .x = q.x, .y = q.y, .mark = Mark::points},
+                   {.name = "mean", .x = q.mean_x, .y = q.mean_y, .mark = Mark::line_and_points}},
+        .width = 400,
+        .height = 400};
+    if (&q != &oracle) {
+      figure.series.push_back({.name = "oracle's mean",
+                               .x = oracle.mean_x,
+                               .y = oracle.mean_y,
+                               .mark = Mark::line,
+                               .dashed = true});
+    }
+    pictures.push_back({to_svg(figure), q.name});
+  }
+  page.figures(pictures);
+  page.heading("Figures");
+  Table table{.caption = "After training",
+              .columns = {{"generator"},
+                          {"NLL under the oracle", Align::right},
+                          {"NLL of held-out trajectories", Align::right},
+                          {"mean trajectory's distance", Align::right}}};
+  for (const SeqganContinuousQuality& q : result.quality) {
+    table.rows.push_back({q.name, with_error(q.oracle_nll, q.oracle_nll_error),
+                          fmt::format("{:.4f}", q.held_out_nll),
+                          fmt::format("{:.4f}", q.mean_distance)});
+  }
+  page.table(table);
+  page.paragraph(
+      "NLL in nats per point. The distance is between the mean point and the oracle's, averaged "
+      "over the steps of a trajectory.");
+  if (const SeqganPhase* gan = find_phase(result.phases, "SeqGAN")) {
+    const auto figure = [&](const char* curve, const char* label, const char* caption) {
+      return CaptionedFigure{to_svg({.title = caption,
+                                     .x = {.label = "iterations"},
+                                     .y = {.label = label},
+                                     .series = {series_of(*gan, curve, "")}}),
+                             caption};
+    };
+    page.figures({figure("mean_distance", "distance", "The mean trajectory nears the oracle's."),
+                  figure("held_out_nll", "nats per point", "NLL of held-out trajectories.")});
+  }
+  add_game(page, result.phases, options.reward);
+  add_phases(page, result.phases);
+  page.note(command);
+  return page.html();
+}
+
 }  // namespace partita::app

@@ -12,5 +12,7 @@ std::string seqgan_report(const SeqganOracleResult& result, const SeqganOptions&
                           const std::string& command);
 std::string seqgan_report(const SeqganTextResult& result, const SeqganOptions& options,
                           const std::string& command);
+std::string seqgan_report(const SeqganContinuousResult& result, const SeqganOptions& options,
+                          const std::string& command);
 
 }  // namespace partita::app

@@ -12,6 +12,7 @@
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/internal/threads.hpp"
 #include "partita/learn/rows.hpp"
+#include "partita/learn/seqgan/internal/draw.hpp"
 
 namespace partita::seqgan {
 namespace {
@@ -55,19 +56,22 @@ Tensor TokenPolicy::draw(const State& state, std::span<const Stream> streams) co
   const Tensor& hidden = state[kHidden];
   const std::int64_t rows = hidden.size(0);
   const std::int64_t block = std::max<std::int64_t>(1, kLogitsAtOnce / model_->vocabulary());
-  Tensor drawn = at::empty({rows}, at::kLong);
+  std::vector<Tensor> blocks;
   for (std::int64_t first = 0; first < rows; first += block) {
     const std::int64_t count = std::min(block, rows - first);
     Tensor logits = model_->logits(hidden.narrow(0, first, count));
     if (options_.temperature != 1) logits.div_(options_.temperature);
-    logits = logits.to(at::kCPU);
     const auto of_block =
         streams.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    if (!logits.device().is_cpu()) {
+      blocks.push_back(draw_by_inversion(logits, of_block));
+      continue;
+    }
     const std::vector<std::int64_t> chosen =
         gumbel_max(rows_of(logits, "logits"), of_block, {.threads = threads_for(logits.numel())});
-    std::copy(chosen.begin(), chosen.end(), drawn.data_ptr<std::int64_t>() + first);
+    blocks.push_back(at::tensor(at::ArrayRef<std::int64_t>(chosen), at::kLong));
   }
-  drawn = drawn.to(hidden.device());
+  Tensor drawn = at::cat(blocks);
   return options_.end_token < 0 ? drawn : drawn.masked_fill_(state[kEnded], options_.end_token);
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/seqgan/internal/draw.hpp"
 #include "partita/learn/seqgan/seqgan.hpp"
 #include "partita/learn/seqgan/test_support.hpp"
 #include "partita/random/goodness_of_fit.hpp"
@@ -32,6 +33,27 @@ TEST(TokenPolicy, SamplesFollowItsProbabilities) {
     const Tensor wrong = other->log_prob(all_sequences()).sum(-1).exp();
     EXPECT_LT(chi_square_p_value(numbers(counts), numbers(wrong * kDrawn)), kFalseAlarm);
   }
+}
+
+/// What a policy on another device does.
+TEST(TokenPolicy, InversionDrawsFromTheSoftmax) {
+  const Tensor row = at::tensor({0.3, -INFINITY, 1.5, -1.0, 0.0, -INFINITY}, at::kFloat);
+  constexpr std::int64_t kDrawn = 50'000;
+  const auto streams = element_streams({.seed = 3}, 0, kDrawn);
+  const Tensor drawn = draw_by_inversion(row.expand({kDrawn, 6}), streams);
+  ASSERT_EQ(drawn.scalar_type(), at::kLong);
+  const Tensor counts = at::bincount(drawn, {}, 6);
+  EXPECT_EQ(counts[1].item<std::int64_t>() + counts[5].item<std::int64_t>(), 0);
+  const Tensor possible = at::tensor({0, 2, 3, 4}, at::kLong);
+  const auto p_value = [&](const Tensor& logits) {
+    const Tensor expected = kDrawn * logits.softmax(-1);
+    return chi_square_p_value(numbers(counts.index_select(0, possible)),
+                              numbers(expected.index_select(0, possible)));
+  };
+  EXPECT_GT(p_value(row), kFalseAlarm);
+  EXPECT_LT(p_value(row / 1.1), kFalseAlarm);
+  const std::vector<Stream> one = {streams[7]};
+  EXPECT_TRUE(at::equal(draw_by_inversion(row.unsqueeze(0), one), drawn.narrow(0, 7, 1)));
 }
 
 TEST(TokenPolicy, NothingFollowsAnEnd) {
