@@ -15,6 +15,7 @@ set(embedding_on base softmax random io)
 set(text_on base search embedding io)
 set(c_on base random sampler search)
 set(llama_on base random sampler search io)
+set(onnx_on base search io)
 set(learn_on base softmax random gumbel split sampler search calibration detection embedding text io)
 
 # The rooms of the application, which see all of partita/; data and report see no libtorch.

@@ -13,6 +13,7 @@
 #include "partita/io/file.hpp"
 #include "partita/io/npy.hpp"
 #include "partita/llama/llama_test_support.hpp"
+#include "partita/onnx/onnx_test_support.hpp"
 #include "partita/random/stream.hpp"
 
 namespace partita::testing {
@@ -111,6 +112,7 @@ void write_files(const std::filesystem::path& folder) {
   TinyTransformer transformer{.vocabulary = 29};
   transformer.draw();
   write_gguf(transformer, folder / "tiny.gguf");
+  TinyDecoder{.vocabulary = 29}.write(folder / "tiny.onnx");
   write_file(folder / "tokens.txt", "a\nb\nc\nd\ne\nf\n</s>\n");
   std::filesystem::copy_file(PARTITA_SOURCE "/tests/golden/torchscript/recurrent.ts",
                              folder / "model.ts");

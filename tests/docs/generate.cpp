@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the cpp blocks of pages as GoogleTest sources, one test per block: those that include
-// libtorch's part into OUT/learn.cpp, llama.cpp's into OUT/llama.cpp, the others into
-// OUT/light.cpp. The c blocks are programs in OUT/c.c, called from tests of light.cpp.
+// libtorch's part into OUT/learn.cpp, llama.cpp's into OUT/llama.cpp, ONNX Runtime's into
+// OUT/onnx.cpp, the others into OUT/light.cpp. The c blocks are programs in OUT/c.c, called from
+// tests of light.cpp.
 //
 //   docs_generate OUT PAGE.md...
 #include <cstdio>
@@ -83,6 +84,7 @@ int main(int argc, char** argv) try {
   Source light;
   Source learn;
   Source llama;
+  Source onnx;
   Source c;
   for (int i = 2; i < argc; ++i) {
     for (const Block& block : partita::testing::read_blocks(argv[i])) {
@@ -92,12 +94,17 @@ int main(int argc, char** argv) try {
       const auto includes = [&](const char* folder) {
         return code.find(std::string("#include <partita/") + folder) != std::string::npos;
       };
-      (includes("learn/") ? learn : includes("llama/") ? llama : light).add(argv[i], block);
+      (includes("learn/")   ? learn
+       : includes("llama/") ? llama
+       : includes("onnx/")  ? onnx
+                            : light)
+          .add(argv[i], block);
     }
   }
   write(out + "/light.cpp", light.text());
   write(out + "/learn.cpp", learn.text());
   write(out + "/llama.cpp", llama.text());
+  write(out + "/onnx.cpp", onnx.text());
   write(out + "/c.c", c.c_text());
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -22,7 +22,8 @@ run(${CMAKE_COMMAND} -S ${OUTSIDE} -B ${WORK}/build -G ${GENERATOR} ${flags}
   -D CMAKE_PREFIX_PATH=${WORK}/prefix
   -D PARTITA_VERSION=${VERSION}
   -D LEARN=${LEARN}
-  -D LLAMA=${LLAMA})
+  -D LLAMA=${LLAMA}
+  -D ONNX=${ONNX})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure)
 
