@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the wheel (PEP 517): CMake compiles and installs the package, and zip packs it.
 
-CMAKE_ARGS in the environment is passed to CMake.
+CMAKE_ARGS in the environment is passed to CMake. The setting build-dir names a tree that was built
+already, with PARTITA_PYTHON=ON; its part for libtorch is left out.
 """
 
 import base64
@@ -34,21 +35,30 @@ def metadata() -> dict[str, str]:
             f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: partita\nRoot-Is-Purelib: false\nTag: {tag}\n"}
 
 
-def build_wheel(wheel_directory: str, config_settings: object = None,
-                metadata_directory: str | None = None) -> str:
+def compile_package() -> None:
     options = ["PARTITA_PYTHON=ON", "PARTITA_LEARN=OFF", "PARTITA_APPS=OFF", "PARTITA_TESTS=OFF",
                "PARTITA_INSTALL=OFF", "PARTITA_PYTHON_INSTALL_DIR=.", "CMAKE_BUILD_TYPE=Release",
                f"Python_EXECUTABLE={sys.executable}"]
     subprocess.run(["cmake", "-S", PYTHON.parent, "-B", BUILD, *(f"-D{each}" for each in options),
                     *shlex.split(os.environ.get("CMAKE_ARGS", ""))], check=True)
     subprocess.run(["cmake", "--build", BUILD, "--target", "partita_python", "--parallel", str(os.cpu_count())], check=True)
+
+
+def build_wheel(wheel_directory: str, config_settings: dict[str, str] | None = None,
+                metadata_directory: str | None = None) -> str:
+    build = (config_settings or {}).get("build-dir")
+    if not build:
+        compile_package()
     parts = metadata()
     with tempfile.TemporaryDirectory() as root:
-        for component in ("python", "python_torch"):
-            subprocess.run(["cmake", "--install", BUILD, "--component", component, "--strip", "--prefix", root], check=True)
-        contents = {str(file.relative_to(root)): file.read_bytes()
-                    for file in sorted(Path(root).rglob("*")) if file.is_file()}
-    if "-DPARTITA_LEARN=ON" in os.environ.get("CMAKE_ARGS", "") and not any("/_learn." in name for name in contents):
+        for component in ("python",) if build else ("python", "python_torch"):
+            subprocess.run(["cmake", "--install", build or BUILD, "--component", component, "--strip", "--prefix", root],
+                           check=True)
+        [package] = Path(root).rglob("partita/__init__.py")
+        contents = {str(file.relative_to(package.parent.parent)): file.read_bytes()
+                    for file in sorted(package.parent.rglob("*")) if file.is_file()}
+    needs_learn = not build and "-DPARTITA_LEARN=ON" in os.environ.get("CMAKE_ARGS", "")
+    if needs_learn and not any("/_learn." in name for name in contents):
         raise SystemExit(f"partita.torch cannot be built: {sys.executable} has no torch, or not the libtorch that CMake found")
     contents |= {name: text.encode() for name, text in parts.items() if "/" in name}
     record = f"{parts['info']}/RECORD"
