@@ -36,5 +36,5 @@ def test_cells(name: str) -> None:
     """A notebook's editor shows text between cells of code, and no line is too long for it."""
     lines = (EXAMPLES / name).read_text().splitlines()
     cells = [line for line in lines if line.startswith("# %%")]
-    assert lines[0] == "# %% [markdown]" and set(cells) == {"# %%", "# %% [markdown]"}
+    assert lines[1] == "# %% [markdown]" and set(cells) == {"# %%", "# %% [markdown]"}
     assert max(map(len, lines)) <= 130
