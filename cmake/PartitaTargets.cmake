@@ -110,3 +110,41 @@ function(partita_pkg_config name target description)
   configure_file(${PROJECT_SOURCE_DIR}/cmake/partita.pc.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc @ONLY)
   install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endfunction()
+
+# partita_component(NAME UNIT...): the library partita_NAME, target partita::NAME, of these units, which
+# stands on something that not everybody has. Installed as a component of its own, which is in no Debian
+# package. Sets `tests`.
+function(partita_component name)
+  add_library(partita_${name})
+  add_library(partita::${name} ALIAS partita_${name})
+  target_link_libraries(partita_${name} PUBLIC partita
+    PRIVATE $<BUILD_INTERFACE:partita_build> fmt::fmt)
+  set_target_properties(partita_${name} PROPERTIES EXPORT_NAME ${name}
+    VERSION ${PROJECT_VERSION} SOVERSION ${PARTITA_SOVERSION})
+  partita_units(partita_${name} ${ARGN})
+  set(tests ${tests} PARENT_SCOPE)
+  if(PARTITA_INSTALL)
+    string(SUBSTRING ${name} 0 1 initial)
+    string(SUBSTRING ${name} 1 -1 rest)
+    string(TOUPPER ${initial} initial)
+    set(targets partita${initial}${rest}) # as partitaConfig.cmake calls them
+    install(TARGETS partita_${name} EXPORT ${targets}Targets COMPONENT ${name}
+      FILE_SET HEADERS COMPONENT ${name})
+    install(EXPORT ${targets}Targets NAMESPACE partita:: COMPONENT ${name}
+      DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/partita)
+  endif()
+endfunction()
+
+# partita_leave_out(NAME WHAT HOW): what a component NAME needs was not found. With PARTITA_<NAME>=AUTO
+# a test of that name says that it was skipped; with ON, HOW says where to get it.
+function(partita_leave_out name what how)
+  string(TOUPPER ${name} upper)
+  if(NOT PARTITA_${upper} STREQUAL "AUTO")
+    message(FATAL_ERROR "PARTITA_${upper}=ON needs ${what} ${how} and say where with -DPARTITA_${upper}_ROOT=…")
+  endif()
+  message(STATUS "partita::${name} is left out: ${what} was not found (PARTITA_${upper}_ROOT)")
+  if(PARTITA_TESTS)
+    add_test(NAME ${name}.IsLeftOut COMMAND ${CMAKE_COMMAND} -E echo "skipped: no ${what}")
+    set_tests_properties(${name}.IsLeftOut PROPERTIES SKIP_REGULAR_EXPRESSION "skipped")
+  endif()
+endfunction()

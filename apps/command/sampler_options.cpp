@@ -87,18 +87,6 @@ LogitBias bias_of(const std::string& text) {
 
 }  // namespace
 
-SamplerSettings SamplerOptions::settings() {
-  SamplerSettings s = values;
-  s.order = order;
-  s.logit_bias = logit_bias;
-  s.allowed = allowed;
-  s.history = history;
-  s.dry_breakers = dry_breakers;
-  s.mirostat_state = &mirostat;
-  s.adaptive_state = &adaptive;
-  return s;
-}
-
 void add_filter(CLI::App& app, SamplerOptions& options) {
   SamplerSettings& s = options.values;
   Group add(app, "Filters, in the order in which they are applied");

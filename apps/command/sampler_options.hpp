@@ -14,25 +14,11 @@
 #include <string>
 #include <vector>
 
-#include "partita/sampler/settings.hpp"
+#include "partita/sampler/owned_settings.hpp"
 
 namespace partita::app {
 
-/// Settings together with what they point to.
-class SamplerOptions {
- public:
-  SamplerSettings values;  ///< all but what follows
-  std::vector<SamplerStep> order{std::begin(kDefaultOrder), std::end(kDefaultOrder)};
-  std::vector<LogitBias> logit_bias;
-  std::vector<std::uint8_t> allowed;
-  std::vector<std::int32_t> history;
-  std::vector<std::int32_t> dry_breakers;
-  MirostatState mirostat;
-  AdaptiveState adaptive;
-
-  /// A view, valid while this stays where it is.
-  SamplerSettings settings();
-};
+using SamplerOptions = OwnedSamplerSettings;
 
 /// The filters and their order.
 void add_filter(CLI::App& app, SamplerOptions& options);

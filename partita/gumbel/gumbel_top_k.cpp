@@ -3,11 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/gumbel/gumbel.hpp"
+#include "partita/gumbel/internal/unanswered.hpp"
 #include "partita/gumbel/top_down.hpp"
 
 namespace partita {
@@ -17,15 +16,8 @@ TopKSample gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
   const std::size_t rows = logits.rows();
   check_between("k", k, 1, logits.columns(), "categories");
   streams.check_covers(rows);
-  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
   const bool exact = options.log_sum_exp;
-  TopKSample sample{.rows = rows,
-                    .k = k,
-                    .indices = std::vector<std::int64_t>(rows * k, -1),
-                    .perturbed = std::vector<double>(rows * k, kNaN),
-                    .log_prob = std::vector<double>(rows * k, kNaN),
-                    .log_sum_exp = std::vector<double>(exact ? rows : 0, kNaN),
-                    .threshold = std::vector<double>(exact ? rows : 0, kNaN)};
+  TopKSample sample = unanswered(rows, k, exact);
   for_each_row<TopDown>(
       rows, {options.threads, options.errors}, [&](std::size_t row, TopDown& top_down) {
         const Normalizer normalizer = top_down.reset(

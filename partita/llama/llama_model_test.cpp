@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -15,7 +14,7 @@
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
 #include "partita/search/score.hpp"
-#include "partita/search/search_test_support.hpp"
+#include "partita/search/sequence_model_test_support.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
 #include "temporary_directory.hpp"
@@ -42,6 +41,10 @@ class Llama : public ::testing::Test {
 
   TemporaryDirectory folder_;
 };
+
+ReferenceLogits logits_of(const TinyTransformer& model) {
+  return [model](const Sequence& prefix) { return model.logits(prefix); };
+}
 
 void normalize(std::vector<double>& logits) {
   double sum = 0;
@@ -78,45 +81,14 @@ TEST_F(Llama, LogitsAreThoseOfADoubleForwardPass) {
   EXPECT_EQ(model.end_token(), 2);
   EXPECT_EQ(model.context(), 64U);
   const std::vector<Sequence> prefixes = {{}, {5, 6, 7, 8}, {5, 6, 7, 9, 3, 3, 3}, {39}};
-  std::vector<float> logits(prefixes.size() * 40);
-  const auto state = model.start();
-  model.next_logits(prefixes, state.get(), {logits.data(), prefixes.size(), 40});
-  for (std::size_t i = 0; i < prefixes.size(); ++i) {
-    const auto expected = reference.logits(prefixes[i]);
-    for (std::size_t token = 0; token < 40; ++token) {
-      EXPECT_NEAR(logits[i * 40 + token], expected[token], 2e-5) << i << ' ' << token;
-    }
-  }
+  expect_logits(model, logits_of(reference), prefixes, model.start().get(), 2e-5);
 }
 
-/// Rows that repeat, cross and vanish keep what they read.
 TEST_F(Llama, ReorderedRowsContinueWhatTheyWere) {
   const TinyTransformer reference = tiny({.vocabulary = 20});
-  const LlamaModel model = open(reference, {.sequences = 4});
-  std::vector<Sequence> prefixes = {{3}, {4}, {5}};
-  const std::vector<std::vector<std::size_t>> orders = {{2, 0, 0, 2}, {1, 1}, {1, 0, 1, 1},
-                                                        {3, 2, 1, 0}, {2},    {0, 0, 0, 0}};
-  const auto state = model.start();
-  Token next = 6;
-  for (std::size_t step = 0;; ++step) {
-    std::vector<float> logits(prefixes.size() * 20);
-    model.next_logits(prefixes, state.get(), {logits.data(), prefixes.size(), 20});
-    for (std::size_t i = 0; i < prefixes.size(); ++i) {
-      const auto expected = reference.logits(prefixes[i]);
-      for (std::size_t token = 0; token < 20; ++token) {
-        ASSERT_NEAR(logits[i * 20 + token], expected[token], 2e-5) << step << ' ' << i;
-      }
-    }
-    if (step == orders.size()) break;
-    state->reorder(orders[step]);
-    std::vector<Sequence> moved;
-    for (const std::size_t row : orders[step]) {
-      moved.push_back(prefixes[row]);
-      moved.back().push_back(next);
-      next = next % 17 + 3;
-    }
-    prefixes = std::move(moved);
-  }
+  expect_reordered_rows_continue(
+      open(reference, {.sequences = 4}), logits_of(reference), {{3}, {4}, {5}},
+      {{2, 0, 0, 2}, {1, 1}, {1, 0, 1, 1}, {3, 2, 1, 0}, {2}, {0, 0, 0, 0}}, 2e-5);
 }
 
 /// The cache begins with room for 256 tokens, and a search that needs more reads its prefixes
@@ -159,73 +131,22 @@ TEST_F(Llama, FoundSequencesHaveTheirLogProbability) {
   EXPECT_NEAR(sum, log_prob(reference, {}, {scored, true, 0}), 1e-4);
 }
 
-/// What stochastic_beam.hpp promises, of which llama.cpp's own defaults keep only the rough part.
+/// Of which llama.cpp's own defaults keep only the rough part.
 TEST_F(Llama, ASmallerBeamBeginsALargerOneAndTheUniqueSampler) {
   const LlamaModel model = open(tiny({.vocabulary = 200, .layers = 3}), {.sequences = 256});
-  const SearchOptions options{.max_length = 10};
-  for (std::uint64_t seed = 0; seed < 5; ++seed) {
-    const Sequence prompt = model.encode("someprompt");
-    const auto most = stochastic_beam_search(model, prompt, 200, Stream{seed}, options);
-    for (const std::size_t k : {1, 2, 13, 64}) {
-      const auto beam = stochastic_beam_search(model, prompt, k, Stream{seed}, options);
-      for (std::size_t i = 0; i < k; ++i) {
-        EXPECT_EQ(beam.sequences[i].tokens, most.sequences[i].tokens) << seed << ' ' << k;
-        EXPECT_NEAR(beam.sequences[i].log_prob, most.sequences[i].log_prob, 2e-5);
-        EXPECT_NEAR(beam.sequences[i].perturbed, most.sequences[i].perturbed, 2e-5);
-      }
-      EXPECT_NEAR(beam.threshold, most.sequences[k].perturbed, 2e-5);
-    }
-    UniqueSampler unique(model, prompt, Stream{seed}, options);
-    for (std::size_t i = 0; i < 20; ++i) {
-      EXPECT_EQ(unique.next()->tokens, most.sequences[i].tokens) << seed << ' ' << i;
-    }
-  }
+  expect_a_smaller_beam_begins_a_larger_one(model, model.encode("someprompt"), 200,
+                                            {.max_length = 10});
 }
 
 TEST_F(Llama, OrderedSamplesHaveTheLawOfDrawingWithoutReplacement) {
   const TinyTransformer reference = tiny({.vocabulary = 5});
-  const LlamaModel model = open(reference, {.sequences = 256});
-  // All sequences of at most two tokens, from the reference.
-  std::vector<Hypothesis> leaves;
-  std::vector<double> p;
-  const auto add = [&](const Sequence& tokens, bool finished) {
-    leaves.push_back({tokens, finished, 0});
-    p.push_back(std::exp(log_prob(reference, {}, leaves.back())));
-  };
-  add({}, true);
-  for (const Token a : {0, 1, 3, 4}) {
-    add({a}, true);
-    for (const Token b : {0, 1, 3, 4}) add({a, b}, false);
-  }
-  EXPECT_NEAR(std::accumulate(p.begin(), p.end(), 0.0), 1, 1e-12);
-  constexpr std::size_t kSamples = 20000;
-  const std::vector<Sequence> prompts(kSamples);
-  std::vector<OrderedSample> samples;
-  for (const StochasticBeam& beam :
-       stochastic_beam_search(model, prompts, 2, Stream{.seed = 5}, {.max_length = 2})) {
-    OrderedSample& sample = samples.emplace_back();
-    sample.threshold = beam.threshold;
-    for (const PerturbedHypothesis& y : beam.sequences) {
-      const auto found = std::find_if(leaves.begin(), leaves.end(), [&](const Hypothesis& leaf) {
-        return leaf.tokens == y.tokens && leaf.finished == y.finished;
-      });
-      sample.indices.push_back(static_cast<std::size_t>(found - leaves.begin()));
-      sample.perturbed.push_back(y.perturbed);
-    }
-  }
-  const OrderedSampleTest test = test_ordered_samples(p, samples);
-  EXPECT_GT(test.tuples, 1e-6);
-  EXPECT_GT(test.gumbels, 1e-6);
+  expect_the_law_of_drawing_without_replacement(
+      open(reference, {.sequences = 256}),
+      [&](const Hypothesis& y) { return log_prob(reference, {}, y); });
 }
 
 TEST_F(Llama, SearchesFromSeveralThreads) {
-  const LlamaModel model = open(tiny({.vocabulary = 30}));
-  const SearchOptions options{.max_length = 8};
-  SearchOptions threads = options;
-  threads.threads = 3;
-  const auto one = ancestral_samples(model, {}, 300, Stream{.seed = 6}, options);
-  const auto three = ancestral_samples(model, {}, 300, Stream{.seed = 6}, threads);
-  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].tokens, three[i].tokens);
+  expect_threads_change_nothing(open(tiny({.vocabulary = 30})));
 }
 
 TEST_F(Llama, AStartTokenOfTheCallers) {

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
@@ -13,7 +12,7 @@
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
 #include "partita/search/score.hpp"
-#include "partita/search/search_test_support.hpp"
+#include "partita/search/sequence_model_test_support.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
 #include "temporary_directory.hpp"
@@ -45,21 +44,13 @@ class Onnx : public ::testing::Test {
   TemporaryDirectory folder_;
 };
 
-/// The logits of each prefix, and what they must be after a start token 1.
-void expect_logits(const OnnxModel& model, const TinyDecoder& decoder,
-                   const std::vector<Sequence>& prefixes, DecodingState* state,
-                   double tolerance = 1e-5) {
-  const std::size_t v = decoder.vocabulary;
-  std::vector<float> logits(prefixes.size() * v);
-  model.next_logits(prefixes, state, {logits.data(), prefixes.size(), v});
-  for (std::size_t i = 0; i < prefixes.size(); ++i) {
-    Sequence whole = prefixes[i];
+/// The logits after a start token 1.
+ReferenceLogits logits_of(const TinyDecoder& decoder) {
+  return [decoder](const Sequence& prefix) {
+    Sequence whole = prefix;
     whole.insert(whole.begin(), 1);
-    const auto expected = decoder.expected(whole);
-    for (std::size_t token = 0; token < v; ++token) {
-      ASSERT_NEAR(logits[i * v + token], expected[token], tolerance) << i << ' ' << token;
-    }
-  }
+    return decoder.expected(whole);
+  };
 }
 
 const std::vector<Sequence> kPrefixes = {
@@ -73,7 +64,7 @@ TEST_F(Onnx, LogitsAreThoseOfADoubleForwardPass) {
     EXPECT_EQ(model.end_token(), 2);
     const auto state = model.start();
     EXPECT_EQ(state != nullptr, past);
-    expect_logits(model, decoder, kPrefixes, state.get());
+    expect_logits(model, logits_of(decoder), kPrefixes, state.get(), 1e-5);
   }
 }
 
@@ -81,34 +72,18 @@ TEST_F(Onnx, HalfPrecision) {
   const TinyDecoder decoder{.vocabulary = 20, .half = true};
   const OnnxModel model = open(decoder);
   const auto state = model.start();
-  expect_logits(model, decoder, {{5, 6}, {7, 8}}, state.get(), 1e-2);
+  expect_logits(model, logits_of(decoder), {{5, 6}, {7, 8}}, state.get(), 1e-2);
   const std::vector<std::size_t> order = {1, 0, 0};
   state->reorder(order);
-  expect_logits(model, decoder, {{7, 8, 3}, {5, 6, 4}, {5, 6, 5}}, state.get(), 1e-2);
+  expect_logits(model, logits_of(decoder), {{7, 8, 3}, {5, 6, 4}, {5, 6, 5}}, state.get(), 1e-2);
 }
 
-/// Rows that repeat, cross and vanish keep what they read, also if their lengths differ.
+/// Also if their lengths differ.
 TEST_F(Onnx, ReorderedRowsContinueWhatTheyWere) {
   const TinyDecoder decoder{.vocabulary = 20};
-  const OnnxModel model = open(decoder);
-  std::vector<Sequence> prefixes = {{3}, {4}, {5, 8, 9}, {4}};
-  const std::vector<std::vector<std::size_t>> orders = {
-      {2, 0, 0, 2, 3}, {1, 1}, {1, 0, 1, 1}, {3, 2, 1, 0}, {2}, {0, 0, 0, 0}, {0, 1, 2, 3}};
-  const auto state = model.start();
-  Token next = 6;
-  for (std::size_t step = 0;; ++step) {
-    SCOPED_TRACE(step);
-    expect_logits(model, decoder, prefixes, state.get());
-    if (step == orders.size()) break;
-    state->reorder(orders[step]);
-    std::vector<Sequence> moved;
-    for (const std::size_t row : orders[step]) {
-      moved.push_back(prefixes[row]);
-      moved.back().push_back(next);
-      next = next % 17 + 3;
-    }
-    prefixes = std::move(moved);
-  }
+  expect_reordered_rows_continue(
+      open(decoder), logits_of(decoder), {{3}, {4}, {5, 8, 9}, {4}},
+      {{2, 0, 0, 2, 3}, {1, 1}, {1, 0, 1, 1}, {3, 2, 1, 0}, {2}, {0, 0, 0, 0}, {0, 1, 2, 3}}, 1e-5);
 }
 
 TEST_F(Onnx, FoundSequencesHaveTheirLogProbability) {
@@ -140,71 +115,20 @@ TEST_F(Onnx, FoundSequencesHaveTheirLogProbability) {
 }
 
 TEST_F(Onnx, ASmallerBeamBeginsALargerOneAndTheUniqueSampler) {
-  const OnnxModel model = open({.vocabulary = 60});
-  const SearchOptions options{.max_length = 8};
-  for (std::uint64_t seed = 0; seed < 5; ++seed) {
-    const Sequence prompt = {7, 8};
-    const auto most = stochastic_beam_search(model, prompt, 100, Stream{seed}, options);
-    for (const std::size_t k : {1, 2, 13, 64}) {
-      const auto beam = stochastic_beam_search(model, prompt, k, Stream{seed}, options);
-      for (std::size_t i = 0; i < k; ++i) {
-        EXPECT_EQ(beam.sequences[i].tokens, most.sequences[i].tokens) << seed << ' ' << k;
-        EXPECT_NEAR(beam.sequences[i].perturbed, most.sequences[i].perturbed, 2e-5);
-      }
-      EXPECT_NEAR(beam.threshold, most.sequences[k].perturbed, 2e-5);
-    }
-    UniqueSampler unique(model, prompt, Stream{seed}, options);
-    for (std::size_t i = 0; i < 20; ++i) {
-      EXPECT_EQ(unique.next()->tokens, most.sequences[i].tokens) << seed << ' ' << i;
-    }
-  }
+  expect_a_smaller_beam_begins_a_larger_one(open({.vocabulary = 60}), {7, 8}, 100,
+                                            {.max_length = 8});
 }
 
 TEST_F(Onnx, OrderedSamplesHaveTheLawOfDrawingWithoutReplacement) {
   const TinyDecoder decoder{.vocabulary = 5};
-  const OnnxModel model = open(decoder);
-  // All sequences of at most two tokens, from the reference.
-  std::vector<Hypothesis> leaves;
-  std::vector<double> p;
-  const auto add = [&](const Sequence& tokens, bool finished) {
-    leaves.push_back({tokens, finished, 0});
-    p.push_back(std::exp(decoder.log_prob({1}, tokens, finished ? 2 : -1)));
-  };
-  add({}, true);
-  for (const Token a : {0, 1, 3, 4}) {
-    add({a}, true);
-    for (const Token b : {0, 1, 3, 4}) add({a, b}, false);
-  }
-  EXPECT_NEAR(std::accumulate(p.begin(), p.end(), 0.0), 1, 1e-12);
-  constexpr std::size_t kSamples = 20000;
-  const std::vector<Sequence> prompts(kSamples);
-  std::vector<OrderedSample> samples;
-  for (const StochasticBeam& beam :
-       stochastic_beam_search(model, prompts, 2, Stream{.seed = 5}, {.max_length = 2})) {
-    OrderedSample& sample = samples.emplace_back();
-    sample.threshold = beam.threshold;
-    for (const PerturbedHypothesis& y : beam.sequences) {
-      const auto found = std::find_if(leaves.begin(), leaves.end(), [&](const Hypothesis& leaf) {
-        return leaf.tokens == y.tokens && leaf.finished == y.finished;
-      });
-      sample.indices.push_back(static_cast<std::size_t>(found - leaves.begin()));
-      sample.perturbed.push_back(y.perturbed);
-    }
-  }
-  const OrderedSampleTest test = test_ordered_samples(p, samples);
-  EXPECT_GT(test.tuples, 1e-6);
-  EXPECT_GT(test.gumbels, 1e-6);
+  expect_the_law_of_drawing_without_replacement(open(decoder), [&](const Hypothesis& y) {
+    return decoder.log_prob({1}, y.tokens, y.finished ? 2 : -1);
+  });
 }
 
 TEST_F(Onnx, SearchesFromSeveralThreads) {
-  const OnnxModel model =
-      open({.vocabulary = 30}, {.end_token = 2, .start_token = 1, .threads = 2});
-  const SearchOptions options{.max_length = 8};
-  SearchOptions threads = options;
-  threads.threads = 3;
-  const auto one = ancestral_samples(model, {}, 300, Stream{.seed = 6}, options);
-  const auto three = ancestral_samples(model, {}, 300, Stream{.seed = 6}, threads);
-  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_EQ(one[i].tokens, three[i].tokens);
+  expect_threads_change_nothing(
+      open({.vocabulary = 30}, {.end_token = 2, .start_token = 1, .threads = 2}));
 }
 
 TEST_F(Onnx, FilesThatAreNoModels) {

@@ -10,6 +10,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/gumbel/internal/unanswered.hpp"
 #include "partita/gumbel/top_down.hpp"
 #include "partita/sampler/internal/report.hpp"
 #include "partita/sampler/internal/row_sampler.hpp"
@@ -92,13 +93,7 @@ TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSetti
   check_between("k", k, 1, logits.columns(), "categories");
   settings.check_covers(rows);
   streams.check_covers(rows);
-  TopKSample sample{.rows = rows,
-                    .k = k,
-                    .indices = std::vector<std::int64_t>(rows * k, -1),
-                    .perturbed = std::vector<double>(rows * k, kNaN),
-                    .log_prob = std::vector<double>(rows * k, kNaN),
-                    .log_sum_exp = std::vector<double>(rows, kNaN),
-                    .threshold = std::vector<double>(rows, kNaN)};
+  TopKSample sample = unanswered(rows, k);
   struct Workspace {
     RowSampler row;
     TopDown top_down;

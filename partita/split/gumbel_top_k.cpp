@@ -8,6 +8,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/gumbel/internal/unanswered.hpp"
 #include "partita/gumbel/top_down.hpp"
 #include "partita/split/internal/shard_parts.hpp"
 
@@ -133,14 +134,7 @@ TopKSample gumbel_top_k(Rows own, std::size_t k, const Streams& streams,
       });
   messages.exchange();
 
-  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  TopKSample sample{.rows = rows,
-                    .k = k,
-                    .indices = std::vector<std::int64_t>(rows * k, -1),
-                    .perturbed = std::vector<double>(rows * k, kNaN),
-                    .log_prob = std::vector<double>(rows * k, kNaN),
-                    .log_sum_exp = std::vector<double>(rows, kNaN),
-                    .threshold = std::vector<double>(rows, kNaN)};
+  TopKSample sample = unanswered(rows, k);
   for_each_row<std::vector<Candidate>>(
       rows, options, [&](std::size_t row, std::vector<Candidate>& found) {
         const std::vector<Normalizer> parts = messages.parts(row);

@@ -74,20 +74,16 @@ std::vector<double> log_sum_exp(Rows own, const SplitColumns& columns, const Row
 
 std::vector<double> entropy(Rows own, const SplitColumns& columns, const RowOptions& options) {
   check_own(own, columns);
-  const std::size_t count = columns.last_shard() - columns.first_shard();
-  std::size_t most = 0;
-  for (int rank = 0; rank < columns.group().size(); ++rank) {
-    most = std::max(most, columns.first_shard_of(rank + 1) - columns.first_shard_of(rank));
-  }
-  split::Messages messages(columns, own.rows(), most);
+  split::Messages messages(columns, own.rows(), split::most_shards(columns));
   read_shards(own, columns, options.threads, messages);
-  for (std::size_t i = 0; i < count; ++i) {
-    const Rows shard = columns.shard_of(own, columns.first_shard() + i);
+  for (std::size_t s = columns.first_shard(); s < columns.last_shard(); ++s) {
+    const Rows shard = columns.shard_of(own, s);
     std::vector<RowError> impossible;
     if (shard.columns() == 0) continue;
     const auto own_entropy =
         partita::entropy(shard, RowOptions{.threads = options.threads, .errors = &impossible});
-    for (std::size_t row = 0; row < own.rows(); ++row) messages.extra(row)[i] = own_entropy[row];
+    for (std::size_t row = 0; row < own.rows(); ++row)
+      messages.extra(row)[s - columns.first_shard()] = own_entropy[row];
   }
   messages.exchange();
   return each_row(

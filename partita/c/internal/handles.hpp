@@ -14,33 +14,9 @@
 #include "partita/base/error.hpp"
 #include "partita/c/partita.h"
 #include "partita/random/stream.hpp"
-#include "partita/sampler/settings.hpp"
+#include "partita/sampler/owned_settings.hpp"
 
-/// Settings together with what they point to.
-struct partita_sampler {
-  partita::SamplerSettings values;  ///< all but what follows
-  std::vector<partita::SamplerStep> order{std::begin(partita::kDefaultOrder),
-                                          std::end(partita::kDefaultOrder)};
-  std::vector<partita::LogitBias> logit_bias;
-  std::vector<std::uint8_t> allowed;
-  std::vector<std::int32_t> history;
-  std::vector<std::int32_t> dry_breakers;
-  partita::MirostatState mirostat;
-  partita::AdaptiveState adaptive;
-
-  /// A view, valid while this stays where it is. Draws update the states.
-  partita::SamplerSettings settings() {
-    partita::SamplerSettings s = values;
-    s.order = order;
-    s.logit_bias = logit_bias;
-    s.allowed = allowed;
-    s.history = history;
-    s.dry_breakers = dry_breakers;
-    s.mirostat_state = &mirostat;
-    s.adaptive_state = &adaptive;
-    return s;
-  }
-};
+struct partita_sampler : partita::OwnedSamplerSettings {};
 
 namespace partita::c {
 

@@ -16,14 +16,12 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 }  // namespace
 
-Normalizer nothing() { return {-kInfinity, 0}; }
-
 double log_share(const Normalizer& shard, const Normalizer& row) {
   return ((shard.max - row.max) + shard.log_sum) - row.log_sum;
 }
 
 Normalizer combined(std::span<const Normalizer> shards) {
-  Normalizer row = nothing();
+  Normalizer row{-kInfinity, 0};
   std::size_t largest = 0;
   for (std::size_t s = 0; s < shards.size(); ++s) {
     if (shards[s].max > row.max) {
@@ -61,12 +59,16 @@ std::string Fault::reason() const {
   return fmt::format("{} at column {:.0f}", code_ > 2 * column ? "+inf" : "NaN", column);
 }
 
-Messages::Messages(const SplitColumns& columns, std::size_t rows, std::size_t extra)
-    : columns_(&columns), rows_(rows), most_shards_(0) {
+std::size_t most_shards(const SplitColumns& columns) {
+  std::size_t most = 0;
   for (int rank = 0; rank < columns.group().size(); ++rank) {
-    most_shards_ =
-        std::max(most_shards_, columns.first_shard_of(rank + 1) - columns.first_shard_of(rank));
+    most = std::max(most, columns.first_shard_of(rank + 1) - columns.first_shard_of(rank));
   }
+  return most;
+}
+
+Messages::Messages(const SplitColumns& columns, std::size_t rows, std::size_t extra)
+    : columns_(&columns), rows_(rows), most_shards_(most_shards(columns)) {
   length_ = 2 * most_shards_ + 1 + extra;
   own_.assign(rows * length_, -kInfinity);
 }

@@ -12,9 +12,6 @@
 
 namespace partita::split {
 
-/// An impossible shard's part of a normalizer.
-Normalizer nothing();
-
 /// The normalizer of a row from those of its shards, added in their order.
 Normalizer combined(std::span<const Normalizer> shards);
 
@@ -37,6 +34,9 @@ class Fault {
  private:
   double code_ = -1;  // 2 column + 1 if it is +inf
 };
+
+/// The most shards that a rank has.
+std::size_t most_shards(const SplitColumns& columns);
 
 /// Messages of the same length from every rank for every row: [ranks, rows, length].
 class Messages {
