@@ -15,37 +15,30 @@ and is a pure function of it. ValueError says what is wrong with an argument, OS
 from typing import TYPE_CHECKING, Any
 
 from partita._core import AdaptiveState, MirostatState, NGram
-from partita._sampling import (
+from partita._gumbel import TopKSample, categorical, gumbel_max, gumbel_top_k
+from partita._importance_weights import Estimate, estimate, importance_weights
+from partita._sampler import (
     DEFAULT_ORDER,
     LLAMA_CPP_ORDER,
     Draws,
     SamplerSettings,
-    TopKSample,
-    categorical,
-    gumbel_max,
-    gumbel_top_k,
     replay_log_prob,
     sample,
     sample_with_report,
     sample_without_replacement,
 )
 from partita._search import (
-    CallableModel,
-    DecodingState,
-    Estimate,
     Hypothesis,
     PerturbedHypothesis,
-    SequenceModel,
     SequenceScores,
     StochasticBeam,
     UniqueSampler,
     ancestral_sample,
     beam_search,
-    estimate,
-    importance_weights,
     score_sequences,
     stochastic_beam_search,
 )
+from partita._sequence_models import CallableModel, DecodingState, SequenceModel
 from partita._softmax import entropy, kl_divergence, log_softmax, log_sum_exp, softmax
 
 if TYPE_CHECKING:

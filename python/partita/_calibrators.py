@@ -39,10 +39,8 @@ class Calibrator(Estimator):
 
     Parameters
     ----------
-    probabilities : bool
-        Whether X holds probabilities, which are taken as they are, and not logits.
-    threads : int
-        The most to use; no result depends on it.
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
     """
 
     _estimator_type = "classifier"
@@ -87,9 +85,13 @@ class Calibrator(Estimator):
         for name, value in fitted.parameters().items():
             setattr(self, f"{name}_", value)
 
+    def _transform(self, X: ArrayLike) -> Array:
+        """Log-probabilities or, with ``probabilities=True``, probabilities."""
+        return self._fitted("calibrator_").transform(X, self.probabilities, self.threads)
+
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """Calibrated log-probabilities [n, K] of X [n, K], -inf where a probability is 0."""
-        out = self._fitted("calibrator_").transform(X, self.probabilities, self.threads)
+        out = self._transform(X)
         if not self.probabilities:
             return out
         with np.errstate(divide="ignore"):
@@ -97,14 +99,14 @@ class Calibrator(Estimator):
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """Calibrated probabilities [n, K], in the format of X."""
-        out = self._fitted("calibrator_").transform(X, self.probabilities, self.threads)
+        out = self._transform(X)
         if self.probabilities:
             return out
         return out.exp() if hasattr(out, "exp") else np.exp(out)
 
     def predict(self, X: ArrayLike) -> Array:
         """The most likely class of each row of X [n, K]: [n]."""
-        return self._fitted("calibrator_").transform(X, self.probabilities, self.threads).argmax(-1)
+        return self._transform(X).argmax(-1)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """The share of rows of X [n, K] whose most likely class is y [n]."""

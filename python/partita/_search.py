@@ -1,74 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Searches over sequence models, and expectations from their samples."""
+"""Searches over sequence models."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, SupportsIndex, TypeAlias, overload
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, SupportsIndex, overload
 
 from partita import _core
-from partita._core import NativeModel
 from partita._progress import Progress
-from partita._sampling import SamplerSettings
-from partita._types import Array, ArrayLike, Tokens
-
-
-class DecodingState(Protocol):
-    """What an incremental model remembers of the prefixes of one search."""
-
-    def reorder(self, rows: list[int]) -> Any:
-        """Row i of the new state continues row rows[i] of the old one. Rows may repeat and vanish."""
-
-
-class SequenceModel(Protocol):
-    """A model that keeps a state (a key-value cache, a hidden state) from token to token.
-
-    ``start()`` makes the state of one search; a model without it gets None. The first call of
-    ``next_logits`` has any prefixes, to be read from the beginning. Before each later one,
-    ``state.reorder(rows)`` is called once, and every prefix is longer by one token, the only one to
-    be read.
-    """
-
-    @property
-    def vocabulary_size(self) -> int: ...
-
-    @property
-    def end_token(self) -> int | None:
-        """What ends a sequence; None if only its length does."""
-
-    def next_logits(self, prefixes: list[list[int]], state: Any) -> ArrayLike:
-        """The logits of the token after each prefix, [prefixes, vocabulary]: numpy, torch, ...
-
-        `state` is what start() made, or None.
-        """
-
-
-@dataclass(frozen=True)
-class CallableModel:
-    """A function ``prefixes -> logits`` as a sequence model.
-
-    `function` gets a list of lists of tokens and returns logits [prefixes, vocabulary], for the
-    token after each. If `vocabulary_size` is not given, it is found by one more call.
-
-    Examples
-    --------
-    >>> import numpy as np, partita
-    >>> coin = partita.CallableModel(lambda prefixes: np.zeros((len(prefixes), 3)), end_token=2)
-    >>> best = partita.beam_search(coin, 2, max_length=4)
-    >>> best[0].tokens, best[0].finished
-    ([], True)
-    """
-
-    function: Callable[[list[list[int]]], ArrayLike]
-    end_token: int | None = None
-    vocabulary_size: int | None = None
-
-    def __call__(self, prefixes: list[list[int]]) -> ArrayLike:
-        return self.function(prefixes)
-
-
-#: A model of C++ (NGram, LanguageModel, TorchScriptModel), a function of prefixes, or an object with
-#: next_logits().
-Model: TypeAlias = SequenceModel | CallableModel | NativeModel | Callable[[list[list[int]]], ArrayLike]
+from partita._sampler import SamplerSettings
+from partita._sequence_models import Model
+from partita._types import Array, Tokens
 
 
 class Hypothesis(NamedTuple):
@@ -143,21 +83,6 @@ class SequenceScores(NamedTuple):
     correct: Array
 
 
-class Estimate(NamedTuple):
-    """An expectation.
-
-    Attributes
-    ----------
-    plain : array
-        sum w f: unbiased.
-    normalized : array
-        sum w f / sum w: exact for a constant f, and usually closer.
-    """
-
-    plain: Array
-    normalized: Array
-
-
 @overload
 def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = ..., prompts: None = ...,
                 length_penalty: float = ..., early_stopping: bool = ..., max_length: SupportsIndex = ...,
@@ -215,12 +140,10 @@ def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts:
     >>> [h.tokens for h in partita.beam_search(model, 3, max_length=2)]
     [[0, 0], [0, 1], [1, 0]]
     """
-    if prompts is not None:
-        _only_one(prompt)
-    found = _core.beam_search(model, [prompt] if prompts is None else prompts, k, length_penalty, early_stopping,
-                              max_length, filter, threads, batch, progress)
-    all_found = [[Hypothesis(*each) for each in beam] for beam in found]
-    return all_found if prompts is not None else all_found[0]
+    found = _core.beam_search(model, _prompts_of(prompt, prompts), k, length_penalty, early_stopping, max_length,
+                              filter, threads, batch, progress)
+    beams = [[Hypothesis(*each) for each in beam] for beam in found]
+    return beams[0] if prompts is None else beams
 
 
 @overload
@@ -258,14 +181,13 @@ def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsInde
     >>> len(beam.sequences), float(np.sum(beam.weights).round(12))
     (8, 1.0)
     """
-    if prompts is not None:
-        _only_one(prompt)
-        stream = 0 if stream is None else stream
-    found = _core.stochastic_beam_search(model, [prompt] if prompts is None else prompts, k, seed, stream, max_length,
-                                         filter, threads, batch, progress)
+    if prompts is not None and stream is None:
+        stream = 0
+    found = _core.stochastic_beam_search(model, _prompts_of(prompt, prompts), k, seed, stream, max_length, filter,
+                                         threads, batch, progress)
     beams = [StochasticBeam([PerturbedHypothesis(*each) for each in sequences], threshold, weights)
              for sequences, threshold, weights in found]
-    return beams if prompts is not None else beams[0]
+    return beams[0] if prompts is None else beams
 
 
 def ancestral_sample(model: Model, n: SupportsIndex, *, seed: SupportsIndex, stream: Any = 0, prompt: Tokens = (),
@@ -364,45 +286,10 @@ def score_sequences(model: Model, sequences: Sequence[Tokens], *, filter: Sample
     return [SequenceScores(*each) for each in found]
 
 
-def importance_weights(log_prob: ArrayLike, threshold: ArrayLike) -> Array:
-    """p / q: p = exp(log_prob), q = 1 - exp(-exp(log_prob - threshold)) (Kool et al. 2019, eq. 12).
-
-    Parameters
-    ----------
-    log_prob : array [..., k]
-        Of a sample without replacement.
-    threshold : array [...]
-        Its threshold; -inf if k covers the support.
-
-    Examples
-    --------
-    >>> import numpy as np, partita
-    >>> partita.importance_weights(np.log([0.5, 0.5]), -np.inf)
-    array([0.5, 0.5])
-    """
-    return _core.importance_weights(log_prob, threshold)
-
-
-def estimate(log_prob: ArrayLike, threshold: ArrayLike, values: ArrayLike) -> Estimate:
-    """E f = sum over all y of p(y) f(y), from a sample without replacement.
-
-    Parameters
-    ----------
-    log_prob : array [..., k]
-    threshold : array [...]
-    values : array [..., k]
-        f of what was drawn.
-
-    Examples
-    --------
-    >>> import numpy as np, partita
-    >>> drawn = partita.gumbel_top_k(np.zeros(6), 6, seed=1)
-    >>> float(partita.estimate(drawn.log_prob, drawn.threshold, 1 + drawn.indices).plain.round(12))
-    3.5
-    """
-    return Estimate(*_core.estimate(log_prob, threshold, values))
-
-
-def _only_one(prompt: Tokens) -> None:
+def _prompts_of(prompt: Tokens, prompts: Sequence[Tokens] | None) -> Sequence[Tokens]:
+    """The prompts of a search, of which one alone is `prompt`."""
+    if prompts is None:
+        return [prompt]
     if len(prompt) != 0:
         raise ValueError("prompts: expected prompt or prompts, got both")
+    return prompts

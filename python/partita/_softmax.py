@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Softmax and its relatives, with gradients where tensors want them."""
 
-from importlib import import_module
+from collections.abc import Callable
 from typing import Any, SupportsIndex
 
 from partita import _core
 from partita._types import Array, ArrayLike
 
 
-def _differentiably(name: str, *logits: Any, threads: SupportsIndex) -> Array:
+def _differentiably(function: Callable[..., Any], *logits: ArrayLike, threads: SupportsIndex) -> Array:
     """A function of the compiled part, with its gradient if a tensor wants one."""
-    compute = getattr(_core, name)
     if not any(getattr(each, "requires_grad", False) for each in logits):
-        return compute(*logits, threads)
-    return import_module("partita._torch_softmax").differentiable(name, compute, logits, threads)
+        return function(*logits, threads)
+    from partita._torch_softmax import differentiable
+
+    return differentiable(function, *logits, threads=threads)
 
 
 def softmax(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
@@ -41,7 +42,7 @@ def softmax(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
     >>> partita.softmax(np.array([0.0, 0.0, -np.inf]))
     array([0.5, 0.5, 0. ])
     """
-    return _differentiably("softmax", logits, threads=threads)
+    return _differentiably(_core.softmax, logits, threads=threads)
 
 
 def log_softmax(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
@@ -64,7 +65,7 @@ def log_softmax(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
     >>> partita.log_softmax(np.array([1e30, 1e30]))
     array([-0.69314718, -0.69314718])
     """
-    return _differentiably("log_softmax", logits, threads=threads)
+    return _differentiably(_core.log_softmax, logits, threads=threads)
 
 
 def log_sum_exp(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
@@ -85,7 +86,7 @@ def log_sum_exp(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
     >>> float(partita.log_sum_exp(np.zeros(4)))
     1.3862943611198906
     """
-    return _differentiably("log_sum_exp", logits, threads=threads)
+    return _differentiably(_core.log_sum_exp, logits, threads=threads)
 
 
 def entropy(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
@@ -106,7 +107,7 @@ def entropy(logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
     >>> float(partita.entropy(np.zeros(4)))
     1.3862943611198906
     """
-    return _differentiably("entropy", logits, threads=threads)
+    return _differentiably(_core.entropy, logits, threads=threads)
 
 
 def kl_divergence(p_logits: ArrayLike, q_logits: ArrayLike, *, threads: SupportsIndex = 1) -> Array:
@@ -128,4 +129,4 @@ def kl_divergence(p_logits: ArrayLike, q_logits: ArrayLike, *, threads: Supports
     >>> float(partita.kl_divergence(np.array([0.0, -np.inf]), np.zeros(2)))
     0.6931471805599453
     """
-    return _differentiably("kl_divergence", p_logits, q_logits, threads=threads)
+    return _differentiably(_core.kl_divergence, p_logits, q_logits, threads=threads)

@@ -2,12 +2,11 @@
 """torch.distributions objects, and those that torch lacks, as distributions of the library."""
 
 from collections.abc import Iterable
-from importlib import import_module
 from typing import Any, SupportsIndex
 
 from partita import _learn
+from partita._torch import torch
 
-torch: Any = import_module("torch")  # untyped: type checkers of who imports partita need not read it
 distributions: Any = torch.distributions
 constraints: Any = distributions.constraints
 
@@ -147,7 +146,7 @@ class NativeDistribution(distributions.Distribution):  # type: ignore[misc]
 
     arg_constraints: Any = {}
 
-    def __init__(self, arguments: dict[str, Any], validate_args: bool | None) -> None:
+    def __init__(self, validate_args: bool | None, **arguments: Any) -> None:
         validate = self._validate_args if validate_args is None else bool(validate_args)
         self._arguments = arguments
         self._adopt(_make(type(self), arguments, validate), validate)
@@ -294,5 +293,5 @@ def kl_divergence(p: Any, q: Any) -> Any:
 def _restore(family: Any, arguments: dict[str, Any], validate_args: bool, batch_shape: Any) -> Any:
     """What __reduce__ took apart, for pickle and copy."""
     new = family.__new__(family)
-    NativeDistribution.__init__(new, arguments, validate_args)
+    NativeDistribution.__init__(new, validate_args, **arguments)
     return new if new.batch_shape == batch_shape else new.expand(batch_shape)

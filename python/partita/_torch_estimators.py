@@ -32,8 +32,8 @@ class Estimator:
     It can be copied and pickled, with what it has learned, if the functions that it was made of can.
     """
 
-    def __init__(self, compiled: _learn.Estimator, **options: Any) -> None:
-        self._compiled = compiled
+    def __init__(self, make: Callable[..., _learn.Estimator], **options: Any) -> None:
+        self._compiled = make(*options.values())
         self._options = options
 
     @property
@@ -172,7 +172,7 @@ class ScoreFunction(Estimator):
 
     def __init__(self, samples: SupportsIndex = 1,
                  baseline: MovingAverage | LeaveOneOut | Learned | ControlVariate | None = None) -> None:
-        super().__init__(_learn.ScoreFunction(samples, baseline), samples=samples, baseline=baseline)
+        super().__init__(_learn.ScoreFunction, samples=samples, baseline=baseline)
 
     def __setstate__(self, state: Any) -> None:
         self._compiled.average = state
@@ -200,7 +200,7 @@ class Pathwise(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.pathwise(samples), samples=samples)
+        super().__init__(_learn.pathwise, samples=samples)
 
 
 class Concrete(Estimator):
@@ -214,7 +214,7 @@ class Concrete(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1, temperature: Any = 0.5) -> None:
-        super().__init__(_learn.concrete(samples, temperature), samples=samples, temperature=temperature)
+        super().__init__(_learn.concrete, samples=samples, temperature=temperature)
 
 
 class StraightThroughGumbel(Estimator):
@@ -222,13 +222,12 @@ class StraightThroughGumbel(Estimator):
 
     Parameters
     ----------
-    samples : int
-    temperature : float or torch.Tensor
-        > 0; a tensor of the batch shape gives each row its own.
+    samples, temperature
+        As in :class:`Concrete`.
     """
 
     def __init__(self, samples: SupportsIndex = 1, temperature: Any = 0.5) -> None:
-        super().__init__(_learn.straight_through_gumbel(samples, temperature), samples=samples, temperature=temperature)
+        super().__init__(_learn.straight_through_gumbel, samples=samples, temperature=temperature)
 
 
 class StraightThrough(Estimator):
@@ -240,7 +239,7 @@ class StraightThrough(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.straight_through(samples), samples=samples)
+        super().__init__(_learn.straight_through, samples=samples)
 
 
 class Rebar(Estimator):
@@ -264,8 +263,7 @@ class Rebar(Estimator):
 
     def __init__(self, samples: SupportsIndex = 1, temperature: float = 0.5, scale: float = 1.0,
                  tune: bool = True) -> None:
-        super().__init__(_learn.Rebar(samples, temperature, scale, tune), samples=samples, temperature=temperature,
-                         scale=scale, tune=tune)
+        super().__init__(_learn.Rebar, samples=samples, temperature=temperature, scale=scale, tune=tune)
 
     @property
     def temperature(self) -> float:
@@ -295,8 +293,8 @@ class Relax(Estimator):
 
     def __init__(self, control_variate: Function, parameters: Sequence[Any] = (), *,
                  samples: SupportsIndex = 1, temperature: float | None = None) -> None:
-        super().__init__(_learn.relax(control_variate, parameters, samples, temperature),
-                         control_variate=control_variate, parameters=parameters, samples=samples, temperature=temperature)
+        super().__init__(_learn.relax, control_variate=control_variate, parameters=parameters, samples=samples,
+                         temperature=temperature)
 
 
 class Arm(Estimator):
@@ -309,7 +307,7 @@ class Arm(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.arm(samples), samples=samples)
+        super().__init__(_learn.arm, samples=samples)
 
 
 class DisArm(Estimator):
@@ -317,12 +315,12 @@ class DisArm(Estimator):
 
     Parameters
     ----------
-    samples : int
-        Pairs; f is evaluated twice for each.
+    samples
+        As in :class:`Arm`.
     """
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.dis_arm(samples), samples=samples)
+        super().__init__(_learn.dis_arm, samples=samples)
 
 
 class UnorderedSet(Estimator):
@@ -351,7 +349,7 @@ class UnorderedSet(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 2, baseline: bool = True) -> None:
-        super().__init__(_learn.unordered_set(samples, bool(baseline)), samples=samples, baseline=baseline)
+        super().__init__(_learn.unordered_set, samples=samples, baseline=bool(baseline))
 
 
 class SumAndSample(Estimator):
@@ -364,14 +362,14 @@ class SumAndSample(Estimator):
     """
 
     def __init__(self, samples: SupportsIndex = 2) -> None:
-        super().__init__(_learn.sum_and_sample(samples), samples=samples)
+        super().__init__(_learn.sum_and_sample, samples=samples)
 
 
 class Enumeration(Estimator):
     """The exact value and gradient, by the whole support; draws nothing, whatever the seed."""
 
     def __init__(self) -> None:
-        super().__init__(_learn.enumeration())
+        super().__init__(_learn.enumeration)
 
     def __call__(self, distribution: Any, f: Function, *, seed: SupportsIndex = 0,
                  stream: SupportsIndex = 0) -> GradientEstimate:

@@ -3,7 +3,8 @@
 
 from typing import Any, SupportsIndex
 
-from partita._torch_distributions import NativeDistribution, constraints, torch
+from partita._torch import torch
+from partita._torch_distributions import NativeDistribution, constraints
 
 
 class BetaBinomial(NativeDistribution):
@@ -23,8 +24,8 @@ class BetaBinomial(NativeDistribution):
 
     def __init__(self, total_count: Any, concentration1: Any, concentration0: Any,
                  validate_args: bool | None = None) -> None:
-        super().__init__({"total_count": total_count, "concentration1": concentration1,
-                          "concentration0": concentration0}, validate_args)
+        super().__init__(validate_args, total_count=total_count, concentration1=concentration1,
+                         concentration0=concentration0)
 
 
 class DirichletMultinomial(NativeDistribution):
@@ -43,7 +44,7 @@ class DirichletMultinomial(NativeDistribution):
                        "concentration": constraints.independent(constraints.positive, 1)}
 
     def __init__(self, total_count: Any, concentration: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"total_count": total_count, "concentration": concentration}, validate_args)
+        super().__init__(validate_args, total_count=total_count, concentration=concentration)
 
 
 class Frechet(NativeDistribution):
@@ -60,7 +61,7 @@ class Frechet(NativeDistribution):
     arg_constraints = {"scale": constraints.positive, "concentration": constraints.positive}
 
     def __init__(self, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"scale": scale, "concentration": concentration}, validate_args)
+        super().__init__(validate_args, scale=scale, concentration=concentration)
 
 
 class GeneralizedExtremeValue(NativeDistribution):
@@ -77,7 +78,7 @@ class GeneralizedExtremeValue(NativeDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
 
     def __init__(self, loc: Any, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"loc": loc, "scale": scale, "concentration": concentration}, validate_args)
+        super().__init__(validate_args, loc=loc, scale=scale, concentration=concentration)
 
 
 class GeneralizedPareto(NativeDistribution):
@@ -94,7 +95,7 @@ class GeneralizedPareto(NativeDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "concentration": constraints.real}
 
     def __init__(self, loc: Any, scale: Any, concentration: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"loc": loc, "scale": scale, "concentration": concentration}, validate_args)
+        super().__init__(validate_args, loc=loc, scale=scale, concentration=concentration)
 
 
 class InverseGamma(NativeDistribution):
@@ -112,7 +113,7 @@ class InverseGamma(NativeDistribution):
     support = constraints.positive
 
     def __init__(self, concentration: Any, rate: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"concentration": concentration, "rate": rate}, validate_args)
+        super().__init__(validate_args, concentration=concentration, rate=rate)
 
 
 class Logistic(NativeDistribution):
@@ -130,7 +131,7 @@ class Logistic(NativeDistribution):
     support = constraints.real
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"loc": loc, "scale": scale}, validate_args)
+        super().__init__(validate_args, loc=loc, scale=scale)
 
 
 class OrderedLogistic(NativeDistribution):
@@ -148,7 +149,7 @@ class OrderedLogistic(NativeDistribution):
     arg_constraints = {"predictor": constraints.real, "cutpoints": constraints.real_vector}
 
     def __init__(self, predictor: Any, cutpoints: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"predictor": predictor, "cutpoints": cutpoints}, validate_args)
+        super().__init__(validate_args, predictor=predictor, cutpoints=cutpoints)
 
 
 class PlackettLuce(NativeDistribution):
@@ -177,7 +178,7 @@ class PlackettLuce(NativeDistribution):
     arg_constraints = {"logits": constraints.real_vector}
 
     def __init__(self, logits: Any, k: SupportsIndex | None = None, validate_args: bool | None = None) -> None:
-        super().__init__({"logits": logits, "k": k}, validate_args)
+        super().__init__(validate_args, logits=logits, k=k)
 
 
 class Rademacher(NativeDistribution):
@@ -195,8 +196,7 @@ class Rademacher(NativeDistribution):
 
     def __init__(self, batch_shape: Any = (), *, dtype: Any = None, device: Any = None,
                  validate_args: bool | None = None) -> None:
-        like = torch.empty(tuple(batch_shape), dtype=dtype, device=device)
-        super().__init__({"like": like}, validate_args)
+        super().__init__(validate_args, like=torch.empty(tuple(batch_shape), dtype=dtype, device=device))
 
 
 class TruncatedGumbel(NativeDistribution):
@@ -213,7 +213,7 @@ class TruncatedGumbel(NativeDistribution):
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive, "maximum": constraints.real}
 
     def __init__(self, loc: Any, scale: Any, maximum: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"loc": loc, "scale": scale, "maximum": maximum}, validate_args)
+        super().__init__(validate_args, loc=loc, scale=scale, maximum=maximum)
 
 
 class TruncatedNormal(NativeDistribution):
@@ -241,7 +241,7 @@ class TruncatedNormal(NativeDistribution):
                        "low": constraints.real, "high": constraints.real}
 
     def __init__(self, loc: Any, scale: Any, low: Any, high: Any, validate_args: bool | None = None) -> None:
-        super().__init__({"loc": loc, "scale": scale, "low": low, "high": high}, validate_args)
+        super().__init__(validate_args, loc=loc, scale=scale, low=low, high=high)
 
 
 class ZeroInflated(NativeDistribution):
@@ -263,4 +263,4 @@ class ZeroInflated(NativeDistribution):
         if (gate is None) == (gate_logits is None):
             raise ValueError("gate: give either gate or gate_logits")
         chosen = {"gate": gate} if gate_logits is None else {"gate_logits": gate_logits}
-        super().__init__({"base_dist": base_dist, **chosen}, validate_args)
+        super().__init__(validate_args, base_dist=base_dist, **chosen)

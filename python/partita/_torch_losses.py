@@ -2,10 +2,10 @@
 """Losses of a softmax over many outputs, and of a classifier that is to be unsure of the unknown."""
 
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 from partita import _learn
-from partita._torch_distributions import torch
+from partita._torch import torch
 from partita._types import ArrayLike
 
 
@@ -65,7 +65,7 @@ class NoiseDistribution:
 class _OutputLoss(torch.nn.Module):  # type: ignore[misc]
     """What the losses of an output layer share."""
 
-    _loss = ""
+    _loss: ClassVar[str]
 
     def __init__(self, noise_distribution: NoiseDistribution, noise: SupportsIndex, shared_noise: bool,
                  mask_accidental_hits: bool, reduction: str) -> None:
@@ -103,10 +103,10 @@ class _OutputLoss(torch.nn.Module):  # type: ignore[misc]
         torch.Tensor
             In nats: the mean over rows, their sum, or [B], as ``reduction`` says.
         """
-        return self._of(None, hidden, targets, weight, bias, None, seed, stream)
+        return self._of(hidden, targets, weight, bias, seed, stream)
 
-    def _of(self, log_z: Any, hidden: Any, targets: Any, weight: Any, bias: Any, contexts: Any, seed: Any,
-            stream: Any) -> Any:
+    def _of(self, hidden: Any, targets: Any, weight: Any, bias: Any, seed: Any, stream: Any, *, log_z: Any = None,
+            contexts: Any = None) -> Any:
         return _learn.output_loss(self._loss, self.noise_distribution._native, self.noise, bool(self.shared_noise),
                                   bool(self.mask_accidental_hits), log_z, hidden, targets, weight, bias, contexts,
                                   seed, stream, self.reduction)
@@ -162,7 +162,7 @@ class NCELoss(_OutputLoss):
         contexts : torch.Tensor [B], optional
             Which of the numbers of log_z each row has; needed if there are several.
         """
-        return self._of(self.log_z, hidden, targets, weight, bias, contexts, seed, stream)
+        return self._of(hidden, targets, weight, bias, seed, stream, log_z=self.log_z, contexts=contexts)
 
 
 class NegativeSamplingLoss(_OutputLoss):
@@ -172,15 +172,8 @@ class NegativeSamplingLoss(_OutputLoss):
 
     Parameters
     ----------
-    noise_distribution : NoiseDistribution
-    noise : int
-        k, draws of noise for each row.
-    shared_noise : bool
-        One set of draws for all rows of a batch.
-    mask_accidental_hits : bool
-        Leave out noise that equals the row's target.
-    reduction : str
-        "mean", "sum" or "none".
+    noise_distribution, noise, shared_noise, mask_accidental_hits, reduction
+        As in :class:`SampledSoftmaxLoss`.
     """
 
     _loss = "negative_sampling"

@@ -2,29 +2,27 @@
 """Gradients of the functions that have one, for tensors that want them."""
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from partita import _core
-
-torch: Any = import_module("torch")  # untyped: type checkers of who imports partita need not read it
+from partita._torch import torch
 
 
 class _Differentiable(torch.autograd.Function):  # type: ignore[misc]
     """The value by the compiled part; the gradient by torch, so that it has gradients, too."""
 
     @staticmethod
-    def forward(ctx: Any, compute: Callable[..., Any], gradients: Callable[..., Any], threads: Any, *logits: Any) -> Any:
-        ctx.gradients = gradients
+    def forward(ctx: Any, function: Callable[..., Any], threads: Any, *logits: Any) -> Any:
+        ctx.gradients = _GRADIENTS[function]
         ctx.save_for_backward(*logits)
-        return compute(*logits, threads)
+        return function(*logits, threads)
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
         logits = ctx.saved_tensors
         wide = [each.float() if each.dtype in (torch.half, torch.bfloat16) else each for each in logits]
         found = ctx.gradients(grad, *wide)
-        return (None, None, None, *(each.to(given.dtype) for each, given in zip(found, logits, strict=True)))
+        return (None, None, *(each.to(given.dtype) for each, given in zip(found, logits, strict=True)))
 
 
 def _softmax(grad: Any, z: Any) -> Any:
@@ -52,21 +50,22 @@ def _kl_divergence(grad: Any, z: Any, w: Any) -> Any:
     return (grad[..., None] * p * (log_ratio - (p * log_ratio).sum(-1, True)), grad[..., None] * (q - p))
 
 
-GRADIENTS: dict[str, Callable[..., Any]] = {
-    "softmax": _softmax, "log_softmax": _log_softmax, "log_sum_exp": _log_sum_exp, "entropy": _entropy,
-    "kl_divergence": _kl_divergence}
+_GRADIENTS: dict[Callable[..., Any], Callable[..., Any]] = {
+    _core.softmax: _softmax, _core.log_softmax: _log_softmax, _core.log_sum_exp: _log_sum_exp, _core.entropy: _entropy,
+    _core.kl_divergence: _kl_divergence}
 
 
-def differentiable(name: str, compute: Callable[..., Any], logits: tuple[Any, ...], threads: Any) -> Any:
-    """compute(*logits, threads), differentiable in the logits."""
-    return _Differentiable.apply(compute, GRADIENTS[name], threads, *map(torch.as_tensor, logits))
+def differentiable(function: Callable[..., Any], *logits: Any, threads: Any) -> Any:
+    """function(*logits, threads), differentiable in the logits."""
+    return _Differentiable.apply(function, threads, *map(torch.as_tensor, logits))
 
 
 def replay_log_prob(logits: Any, tokens: Any, settings: Any, seed: Any, stream: Any, threads: Any) -> Any:
     """partita.replay_log_prob, differentiable in the logits where gradients are recorded."""
     if not torch.is_grad_enabled():
         return _core.replay_log_prob(logits, tokens, settings, seed, stream, threads)
-    import_module("partita.torch")  # says what is missing, if the compiled part is
-    learn = import_module("partita._learn")
+    import partita.torch  # says what is missing, if the compiled part is
+    from partita import _learn
+
     rows = logits.reshape(-1, logits.shape[-1])
-    return learn.replay_log_prob(rows, tokens, settings, seed, stream).reshape(logits.shape[:-1])
+    return _learn.replay_log_prob(rows, tokens, settings, seed, stream).reshape(logits.shape[:-1])

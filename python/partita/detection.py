@@ -213,8 +213,7 @@ def detection_intervals(in_scores: ArrayLike, out_scores: ArrayLike, *, positive
     >>> 0 <= low <= high <= 1
     True
     """
-    found = _core.detection_intervals(in_scores, out_scores, positive, seed, resamples, level, threads,
-                                      progress)
+    found = _core.detection_intervals(in_scores, out_scores, positive, seed, resamples, level, threads, progress)
     return DetectionMetrics(*(Interval(*each) for each in found))
 
 

@@ -180,7 +180,8 @@ class KeyedVectors:
                                 threads: SupportsIndex = 1, progress: Progress = None) -> list[AnalogyScore]:
         """The sections of a file, at a path, of lines "a b c d", a is to b as c is to d.
 
-        It uses at most so many threads. ``progress=True`` shows a bar of tqdm's; a function is called as ``progress(done, total, unit)``.
+        It uses at most so many threads. ``progress=True`` shows a bar of tqdm's; a function is called
+        as ``progress(done, total, unit)``.
         """
         return [AnalogyScore(*each) for each in self._similarity().analogies(path, threads, progress)]
 
@@ -259,19 +260,24 @@ def train(corpus: str | PathLike[str] | Iterable[str | Sequence[str]], *, seed: 
     >>> len(vectors), vectors["whale"].shape
     (5, (20,))
     """
+    with _listener(progress) as listener, _path_of(corpus) as path:
+        return KeyedVectors(*_core.train_embedding(
+            path, seed, model, loss, dim, window, negative, sample, epochs, alpha, min_count, max_size, threads,
+            deterministic, listener))
+
+
+@contextmanager
+def _listener(progress: Any) -> Iterator[Callable[..., object] | None]:
+    """What training calls with the fields of a TrainingUpdate."""
     bar = report(progress)
-    shown: Callable[..., object] | None = None
-    if isinstance(bar, Bar):
-        shown = lambda words, total, *_: bar(words, total, "words")  # noqa: E731
-    elif bar is not None:
-        shown = lambda *update: bar(TrainingUpdate(*update))  # noqa: E731
-    try:
-        with _path_of(corpus) as path:
-            return KeyedVectors(*_core.train_embedding(
-                path, seed, model, loss, dim, window, negative, sample, epochs, alpha, min_count, max_size, threads,
-                deterministic, shown))
-    finally:
-        if isinstance(bar, Bar):
+    if bar is None:
+        yield None
+    elif not isinstance(bar, Bar):
+        yield lambda *update: bar(TrainingUpdate(*update))
+    else:
+        try:
+            yield lambda words, total, *_: bar(words, total, "words")
+        finally:
             bar.close()
 
 

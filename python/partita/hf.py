@@ -8,12 +8,11 @@ imported.
 """
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any, SupportsIndex
 
 import numpy as np
 
-from partita._sampling import gumbel_max
+from partita._gumbel import gumbel_max
 
 __all__ = ["CausalLM", "GumbelLogitsProcessor"]
 
@@ -63,13 +62,10 @@ class CausalLM:
 
     def next_logits(self, prefixes: list[list[int]], state: "_Cache") -> Any:
         """The logits of the token after each of the prefixes, on the CPU; `state` is from start()."""
-        with _torch().no_grad():
+        from partita._torch import torch
+
+        with torch.no_grad():
             return state.read(prefixes).cpu()
-
-
-def _torch() -> Any:
-    """torch, untyped: type checkers of who imports partita need not read it."""
-    return import_module("torch")
 
 
 class _Cache:
@@ -83,7 +79,9 @@ class _Cache:
 
     def reorder(self, rows: list[int]) -> None:
         """Row i continues what row rows[i] was."""
-        index = _torch().tensor(rows, device=self._device)
+        from partita._torch import torch
+
+        index = torch.tensor(rows, device=self._device)
         if hasattr(self._past, "reorder_cache"):  # transformers' Cache, which changes in place
             self._past.reorder_cache(index)
         elif hasattr(self._model, "_reorder_cache"):
@@ -95,7 +93,8 @@ class _Cache:
 
     def read(self, prefixes: list[list[int]]) -> Any:
         """Reads what is new of each prefix and returns the logits [rows, vocabulary] after it."""
-        torch = _torch()
+        from partita._torch import torch
+
         first = self._past is None
         length = max(len(prefix) for prefix in prefixes)
         if first and min(len(prefix) for prefix in prefixes) == 0:

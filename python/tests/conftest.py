@@ -3,7 +3,9 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,23 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def torch() -> Any:
     return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def at_once() -> Callable[..., list[Any]]:
+    """What a function returns, or raises, in threads of Python that begin together."""
+
+    def run(function: Callable[[], Any], threads: int = 8) -> list[Any]:
+        start = threading.Barrier(threads)
+
+        def begin(_: int) -> Any:
+            start.wait()
+            return function()
+
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(begin, range(threads)))
+
+    return run
 
 
 @pytest.fixture(scope="session")

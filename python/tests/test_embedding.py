@@ -3,7 +3,6 @@
 
 import gzip
 import pickle
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -117,19 +116,9 @@ def test_progress(sentences: list[list[str]]) -> None:
         embedding.train(sentences * 20, seed=1, dim=100, epochs=100, progress=stop)
 
 
-def test_threads_train_at_once(sentences: list[list[str]], vectors: KeyedVectors) -> None:
-    wrong = []
-
-    def work() -> None:
-        if not np.array_equal(embedding.train(sentences, seed=1, **OPTIONS).vectors, vectors.vectors):
-            wrong.append(True)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+def test_threads_train_at_once(sentences: list[list[str]], vectors: KeyedVectors, at_once: Any) -> None:
+    for found in at_once(lambda: embedding.train(sentences, seed=1, **OPTIONS), threads=4):
+        np.testing.assert_array_equal(found.vectors, vectors.vectors)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,8 @@ LONG = {
     "train": "embedding.train([['a', 'b'] * 500] * 200, seed=1, dim=300, epochs=100000, min_count=1, sample=0)",
     "knn": "detection.KNN(5).fit(np.ones((4000, 500))).score_samples(np.ones((40000, 500), np.float32))",
     "bootstrap": "calibration.evaluate_calibration(np.eye(5)[y] + 1.0, y, seed=1, resamples=10_000_000)",
-    "search": "partita.ancestral_sample(lambda p: np.zeros((len(p), 3)), 10_000_000, seed=1, max_length=10_000)",
+    "search": "partita.ancestral_sample(model, 50_000_000, seed=1, max_length=100_000)",
+    "search, by a model of Python": "partita.ancestral_sample(lambda p: np.zeros((len(p), 3)), 10_000_000, seed=1, max_length=10_000)",
 }
 
 
@@ -113,6 +114,7 @@ def test_ctrl_c(name: str) -> None:
 import numpy as np, partita
 from partita import calibration, detection, embedding
 y = np.arange(5000) % 5
+model = partita.NGram.train(["whale", "ship", "sea", "shape"] * 50, order=6)
 print("ready", flush=True)
 {LONG[name]}
 """

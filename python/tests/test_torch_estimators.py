@@ -3,7 +3,6 @@
 
 import copy
 import pickle
-import threading
 from typing import Any
 
 import pytest
@@ -288,18 +287,10 @@ def test_copies_and_pickles_go_on_where_the_original_was(make: Any) -> None:
         assert all(torch.equal(a, b) for a, b in zip(steps(twin, 3, 3), expected, strict=True))
 
 
-def test_threads() -> None:
-    expected = gradient(pt.DisArm(8), coins, of_three, THETA)[0]
-    found: list[Any] = [None] * 8
+def test_threads(at_once: Any) -> None:
+    def work() -> list[Any]:
+        return [gradient(pt.DisArm(8), coins, of_three, THETA)[0] for _ in range(20)]
 
-    def work(i: int) -> None:
-        for _ in range(20):
-            found[i] = gradient(pt.DisArm(8), coins, of_three, THETA)[0]
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert all(torch.equal(each, expected) for each in found)
+    expected = work()[0]
+    assert all(torch.equal(each, expected) for found in at_once(work) for each in found)
     assert copy.copy(pt.MovingAverage(0.5)) == pt.MovingAverage(0.5)
