@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `partita-learn` can do.
+#include "apps/command/processes.hpp"
 #include "apps/command/subcommands.hpp"
+#include "partita/learn/distributed/process_group.hpp"
 
 namespace partita::app {
 
+std::shared_ptr<Group> command_group() { return process_group(); }
+
 void add_commands(CLI::App& app) {
-  add_lm(app);
-  add_generate(app);
+  add_light_commands(app);
   add_learn_commands(app);
 }
 

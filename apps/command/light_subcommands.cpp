@@ -4,13 +4,16 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "apps/command/learn/neural.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/subcommands.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/process_rank.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita::app {
@@ -32,8 +35,8 @@ namespace {
   throw IoError(program, "cannot run: " + std::generic_category().message(errno));
 #else
   throw Error(
-      "neural models need libtorch, but this partita was built without it "
-      "(-DPARTITA_LEARN=OFF)");
+      "neural models and groups of processes need libtorch, but this partita was built without "
+      "it (-DPARTITA_LEARN=OFF)");
 #endif
 }
 
@@ -51,6 +54,12 @@ void add_learn(CLI::App& app, const LearnCommand& learn) {
 
 void train_neural(const LmTrainOptions& /*options*/) { become_learn(); }
 TextGenerator open_neural(const ModelFile& /*file*/) { become_learn(); }
+
+std::shared_ptr<Group> command_group() {
+  const auto self = process_rank();
+  if (self && self->size > 1) become_learn();
+  return {std::shared_ptr<Group>(), &Group::alone()};
+}
 
 void add_commands(CLI::App& app) {
   add_light_commands(app);

@@ -3,8 +3,8 @@
 //
 // There are two programs. `partita` links no libtorch, whose libraries take half a second to load.
 // The subcommands that need it live in `partita-learn`, which stands beside it and which `partita`
-// becomes when one of them is asked for, or when lm or generate meet a neural model (neural.hpp);
-// users need not know.
+// becomes when one of them is asked for, when lm or generate meet a neural model (neural.hpp), or
+// when there are other processes to talk to (processes.hpp); users need not know.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -49,7 +49,7 @@ void add_seqgan(CLI::App& app);
 void add_vae(CLI::App& app);
 void add_tour(CLI::App& app);
 
-/// The subcommands of partita.
+/// The subcommands that need no libtorch, in both programs.
 inline void add_light_commands(CLI::App& app) {
   add_sample(app);
   add_lm(app);
@@ -60,7 +60,7 @@ inline void add_light_commands(CLI::App& app) {
   add_launch(app);
 }
 
-/// The subcommands of kLearnCommands.
+/// The subcommands of kLearnCommands, in partita-learn.
 inline void add_learn_commands(CLI::App& app) {
   add_gradients(app);
   add_nce(app);

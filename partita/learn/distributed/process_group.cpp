@@ -6,7 +6,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
@@ -31,16 +30,6 @@ using StorePointer = c10::intrusive_ptr<c10d::Store>;
 std::optional<std::string> environment(const char* name) {
   const char* const value = std::getenv(name);
   if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
-
-int number_of(const char* name, const std::string& text, int least, int most) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
-    throw InvalidArgument(
-        name, fmt::format("expected a number from {} to {}, got \"{}\"", least, most, text));
-  }
   return value;
 }
 
@@ -283,39 +272,6 @@ class ProcessGroup final : public Group {
 };
 
 }  // namespace
-
-std::optional<ProcessRank> process_rank() {
-  struct Names {
-    const char* rank;
-    const char* size;
-  };
-  for (const auto& [rank, size] :
-       {Names{"RANK", "WORLD_SIZE"}, Names{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-        Names{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}}) {
-    const auto own = environment(rank);
-    const auto all = environment(size);
-    if (!own && !all) continue;
-    if (!own || !all) {
-      throw InvalidArgument(own ? size : rank,
-                            fmt::format("expected beside {}", own ? rank : size));
-    }
-    ProcessRank self;
-    constexpr int kMost = 1 << 20;
-    self.size = number_of(size, *all, 1, kMost);
-    self.rank = number_of(rank, *own, 0, self.size - 1);
-    if (self.size == 1) return self;  // it meets nobody
-    const auto address = environment("MASTER_ADDR");
-    const auto port = environment("MASTER_PORT");
-    if (!address || !port) {
-      throw InvalidArgument(address ? "MASTER_PORT" : "MASTER_ADDR",
-                            fmt::format("expected beside {}: where rank 0 is to be met", rank));
-    }
-    self.address = *address;
-    self.port = static_cast<std::uint16_t>(number_of("MASTER_PORT", *port, 1, 65535));
-    return self;
-  }
-  return std::nullopt;
-}
 
 std::shared_ptr<Group> process_group(const ProcessRank& self, const ProcessGroupOptions& options) {
   check_at_least("size", self.size, 1);

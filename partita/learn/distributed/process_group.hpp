@@ -5,35 +5,16 @@
 //   const auto group = partita::process_group();          // as the environment says, or alone
 //   const partita::SplitColumns columns(250'000, *group);
 //
-// The environment is that of torchrun and `partita launch` (RANK, WORLD_SIZE, MASTER_ADDR,
-// MASTER_PORT), of mpirun (OMPI_COMM_WORLD_RANK, OMPI_COMM_WORLD_SIZE) or of Slurm's srun
-// (SLURM_PROCID, SLURM_STEP_NUM_TASKS); the last two need MASTER_ADDR and MASTER_PORT beside them:
-// a machine that all reach, and a free port there.
-//
 // A rank that dies ends the others' pending calls with an Error that names it, within seconds.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "partita/base/group.hpp"
+#include "partita/base/process_rank.hpp"
 
 namespace partita {
-
-/// Which process of how many this is, and where they meet.
-struct ProcessRank {
-  int rank = 0;
-  int size = 1;
-  std::string address;
-  std::uint16_t port = 0;
-};
-
-/// What the environment says; nothing if it speaks of no group.
-/// @throws InvalidArgument naming the variable that is missing or out of range.
-std::optional<ProcessRank> process_rank();
 
 struct ProcessGroupOptions {
   std::chrono::seconds start_timeout{60};  ///< for all ranks to come
