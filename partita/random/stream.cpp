@@ -23,9 +23,6 @@ double exponential_from_bits(std::uint64_t bits) {
 
 namespace {
 
-/// Blocks from here on hold no position.
-constexpr std::uint64_t kNewKeyBlock = std::uint64_t{1} << 62U;
-
 void append(std::array<std::uint64_t, 3>& path, std::uint64_t digit) {
   path[2] = path[2] << 4U | path[1] >> 60U;
   path[1] = path[1] << 4U | path[0] >> 60U;

@@ -32,7 +32,7 @@ class TopKSample(NamedTuple):
 
 
 def gumbel_top_k(logits: ArrayLike, k: SupportsIndex, *, seed: SupportsIndex, stream: Stream = 0,
-                 threads: SupportsIndex = 1) -> TopKSample:
+                 addressed: bool = False, threads: SupportsIndex = 1) -> TopKSample:
     """Draws k distinct categories from the softmax of each row, in order.
 
     The Gumbel-top-k trick (Kool, van Hoof, Welling 2019), at the cost of about one pass over the
@@ -49,6 +49,9 @@ def gumbel_top_k(logits: ArrayLike, k: SupportsIndex, *, seed: SupportsIndex, st
     stream : int or array of int [...]
         Row r, counted over the leading dimensions, draws from stream + r of the seed, or from
         stream[r]. Nothing else changes a row's draws: neither the other rows nor the threads.
+    addressed : bool
+        Take category i's Gumbel from the address (seed, stream, i), whatever the logits are, as
+        docs/noise.md specifies it. Rows that share a stream then share their noise. Slower.
     threads : int
         The most to use.
 
@@ -70,15 +73,16 @@ def gumbel_top_k(logits: ArrayLike, k: SupportsIndex, *, seed: SupportsIndex, st
     >>> drawn.indices.shape, drawn.log_prob.shape
     ((2,), (2,))
     """
-    return TopKSample(*_core.gumbel_top_k(logits, k, seed, stream, threads))
+    return TopKSample(*_core.gumbel_top_k(logits, k, seed, stream, addressed, threads))
 
 
-def gumbel_max(logits: ArrayLike, *, seed: SupportsIndex, stream: Stream = 0, threads: SupportsIndex = 1) -> Array:
+def gumbel_max(logits: ArrayLike, *, seed: SupportsIndex, stream: Stream = 0, addressed: bool = False,
+               threads: SupportsIndex = 1) -> Array:
     """Draws one category from the softmax of each row, at the cost of an arg max.
 
     Parameters
     ----------
-    logits, seed, stream, threads
+    logits, seed, stream, addressed, threads
         As in :func:`gumbel_top_k`, whose errors it has.
 
     Returns
@@ -91,7 +95,7 @@ def gumbel_max(logits: ArrayLike, *, seed: SupportsIndex, stream: Stream = 0, th
     >>> int(partita.gumbel_max(np.array([-np.inf, 0.0, -np.inf]), seed=1))
     1
     """
-    return _core.gumbel_max(logits, seed, stream, threads)
+    return _core.gumbel_max(logits, seed, stream, addressed, threads)
 
 
 def categorical(logits: ArrayLike, draws: SupportsIndex, *, seed: SupportsIndex, stream: Stream = 0,

@@ -5,6 +5,7 @@
 
 #include "arguments.hpp"
 #include "core.hpp"
+#include "partita/gumbel/addressed.hpp"
 #include "partita/gumbel/categorical.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/sampler/sample.hpp"
@@ -44,20 +45,22 @@ py::tuple top_k_sample(const FloatArray& logits, TopKSample sample) {
 }
 
 py::tuple gumbel_top_k_of(py::handle logits, py::handle k, py::handle seed, py::handle stream,
-                          py::handle threads) {
+                          bool addressed, py::handle threads) {
   const Request request(logits, seed, stream, threads);
   const std::size_t size = count(k, "k");
   return top_k_sample(request.logits, released([&] {
-                        return gumbel_top_k(request.rows, size, request.streams,
-                                            {.threads = request.options.threads});
+                        const auto draw = addressed ? addressed_gumbel_top_k : gumbel_top_k;
+                        return draw(request.rows, size, request.streams,
+                                    {.threads = request.options.threads});
                       }));
 }
 
-py::object gumbel_max_of(py::handle logits, py::handle seed, py::handle stream,
+py::object gumbel_max_of(py::handle logits, py::handle seed, py::handle stream, bool addressed,
                          py::handle threads) {
   const Request request(logits, seed, stream, threads);
+  const auto draw = addressed ? addressed_gumbel_max : gumbel_max;
   return request.logits.result(
-      released([&] { return gumbel_max(request.rows, request.streams, request.options); }),
+      released([&] { return draw(request.rows, request.streams, request.options); }),
       request.logits.batch_shape());
 }
 

@@ -50,13 +50,24 @@ def test_top_k_is_drawn_without_replacement() -> None:
     assert stats.chisquare(counts[off], expected[off]).pvalue > 1e-6
 
 
-@pytest.mark.parametrize("name", ["max", "categorical", "sample"])
+def test_rows_at_one_address_share_their_noise() -> None:
+    z = np.random.default_rng(1).normal(size=(2, 1000))
+    both = partita.gumbel_top_k(z, 1000, seed=1, stream=[7, 7], addressed=True)
+    noise = np.empty((2, 1000))
+    np.put_along_axis(noise, both.indices, both.perturbed - both.log_prob, axis=1)
+    assert np.allclose(noise[0], noise[1], atol=1e-13)
+    assert np.isclose(noise[0, 1], partita.gumbel_top_k([0.0, 1e3], 1, seed=1, stream=7, addressed=True).perturbed[0])
+    assert (partita.gumbel_max(z, seed=1, stream=[7, 7], addressed=True) == both.indices[:, 0]).all()
+
+
+@pytest.mark.parametrize("name", ["max", "addressed", "categorical", "sample"])
 def test_law_of_single_draws(name: str) -> None:
     p = np.array([0.05, 0.15, 0.3, 0.5])
     n = 200_000
     rows = np.broadcast_to(np.log(p).astype(np.float32), (n, 4))
     drawn = {
         "max": lambda: partita.gumbel_max(rows, seed=3),
+        "addressed": lambda: partita.gumbel_max(rows, seed=3, addressed=True),
         "categorical": lambda: partita.categorical(rows[0], n, seed=3),
         "sample": lambda: partita.sample(rows, seed=3),
     }[name]()

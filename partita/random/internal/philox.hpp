@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The block function of every stream, for loops that need it inlined. Not installed.
+// The block functions of streams and of addressed noise, for loops that need them inlined. Not
+// installed.
 #pragma once
 
 #include <Random123/philox.h>
@@ -18,5 +19,17 @@ inline std::array<std::uint64_t, 4> philox(const Stream& stream, std::uint64_t b
   const auto out = r123::Philox4x64()(counter, key);
   return {out[0], out[1], out[2], out[3]};
 }
+
+/// Philox4x32-10.
+inline std::array<std::uint32_t, 4> philox(const std::array<std::uint32_t, 2>& key,
+                                           const std::array<std::uint32_t, 4>& counter) {
+  const auto out =
+      r123::Philox4x32()({{counter[0], counter[1], counter[2], counter[3]}}, {{key[0], key[1]}});
+  return {out[0], out[1], out[2], out[3]};
+}
+
+/// Blocks of a stream from here on hold no position.
+inline constexpr std::uint64_t kNewKeyBlock = std::uint64_t{1} << 62U;  // the key of a child
+inline constexpr std::uint64_t kNoiseKeyBlock = kNewKeyBlock + 1;       // of addressed noise
 
 }  // namespace partita
