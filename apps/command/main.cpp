@@ -29,7 +29,7 @@ constexpr int kWronglyAsked = 2;
 int complain(std::string message, int status) {
   std::replace(message.begin(), message.end(), '\n', ' ');
   message.erase(message.find_last_not_of(' ') + 1);
-  partita::app::note("partita: " + message);
+  fmt::print(stderr, "partita: {}\n", message);
   return status;
 }
 

@@ -29,6 +29,11 @@ std::FILE*& printed_to() {
   return file;
 }
 
+bool& is_silent() {
+  static bool silent = false;
+  return silent;
+}
+
 std::string& remembered_command_line() {
   static std::string line;
   return line;
@@ -58,7 +63,10 @@ void set_command_line(const std::vector<std::string>& arguments) {
 
 void print_to_standard_error() { printed_to() = stderr; }
 
+void be_silent() { is_silent() = true; }
+
 void print(std::string_view text) {
+  if (is_silent()) return;
   std::FILE* const file = printed_to();
   const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
   if (!written || std::fflush(file) != 0) {
@@ -72,11 +80,13 @@ void print_json(const Json& json) {
   print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n');
 }
 
-void note(std::string_view line) { fmt::print(stderr, "{}\n", line); }
+void note(std::string_view line) {
+  if (!is_silent()) fmt::print(stderr, "{}\n", line);
+}
 
 Meter::Meter(std::string_view what)
     : what_(what),
-      moving_(::isatty(STDERR_FILENO) != 0),
+      moving_(!is_silent() && ::isatty(STDERR_FILENO) != 0),
       exceptions_(std::uncaught_exceptions()),
       start_(std::chrono::steady_clock::now()) {}
 

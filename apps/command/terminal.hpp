@@ -24,6 +24,9 @@ void print(std::string_view text);
 /// ("-").
 void print_to_standard_error();
 
+/// From now on print(), note() and Meters say nothing: of several processes one speaks.
+void be_silent();
+
 /// The command as it was typed, quoted for a shell: what a page says of how it was made.
 std::string command_line();
 

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace partita {
@@ -41,5 +42,9 @@ class Group {
   /// A group of one, for code that is written for groups.
   static Group& alone();
 };
+
+/// Called by every rank, of each of which it is expected to say the same.
+/// @throws InvalidArgument on every rank, naming the first that says something else.
+void check_same(Group& group, const char* what, const std::string& said);
 
 }  // namespace partita

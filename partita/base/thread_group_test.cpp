@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string>
 #include <vector>
 
 #include "partita/base/error.hpp"
@@ -95,6 +96,17 @@ TEST(Group, AloneIsAGroupOfOne) {
   group.broadcast(x, 0);
   group.barrier();
   EXPECT_THAT(x, ElementsAre(3, 4));
+}
+
+TEST(CheckSame, NamesTheFirstThatSaysSomethingElse) {
+  run_threads(3, [&](Group& group) {
+    check_same(group, "options", "-k 10");
+    const std::string said = group.rank() == 2 ? "-k 1000" : "-k 10";
+    EXPECT_THAT([&] { check_same(group, "options", said); },
+                ThrowsMessage<InvalidArgument>("options: expected the same on every rank, got "
+                                               "-k 10 on rank 0 and -k 1000 on rank 2"));
+  });
+  check_same(Group::alone(), "options", "");
 }
 
 }  // namespace

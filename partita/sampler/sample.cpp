@@ -12,12 +12,12 @@
 #include "partita/base/internal/check.hpp"
 #include "partita/gumbel/internal/unanswered.hpp"
 #include "partita/gumbel/top_down.hpp"
+#include "partita/sampler/internal/draw_without_replacement.hpp"
 #include "partita/sampler/internal/report.hpp"
 #include "partita/sampler/internal/row_sampler.hpp"
 
 namespace partita {
 
-using sampler::Candidates;
 using sampler::RowSampler;
 
 namespace {
@@ -101,23 +101,7 @@ TopKSample sample_without_replacement(Rows logits, std::size_t k, const RowSetti
   for_each_row<Workspace>(rows, options, [&](std::size_t r, Workspace& workspace) {
     auto& [row, top_down] = workspace;
     row.reset(logits, r, settings[r], streams[r]);
-    const Candidates& kept = row.kept();
-    if (kept.ids.size() < k) {
-      throw InvalidArgument(
-          "settings", fmt::format("k = {}, but only {} categories are kept", k, kept.ids.size()));
-    }
-    const Normalizer normalizer = top_down.reset(Rows(std::span(kept.logits)));
-    // XTC's coin is the stream's first word: where it is read, noise begins after it.
-    const std::uint64_t position = settings[r].uses(SamplerStep::xtc) ? 4 : 0;
-    top_down.start(streams[r], {.position = position});
-    for (std::size_t j = 0; j < k; ++j) {
-      const auto item = top_down.next();
-      sample.indices[r * k + j] = kept.ids[static_cast<std::size_t>(item->index)];
-      sample.perturbed[r * k + j] = item->perturbed;
-      sample.log_prob[r * k + j] = normalizer.log_prob(item->logit);
-    }
-    sample.log_sum_exp[r] = normalizer.max + normalizer.log_sum;
-    sample.threshold[r] = top_down.peek();
+    sampler::draw_without_replacement(row.kept(), settings[r], streams[r], top_down, sample, r);
   });
   return sample;
 }

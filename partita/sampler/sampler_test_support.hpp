@@ -65,6 +65,62 @@ inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed
   return rows;
 }
 
+struct NamedSettings {
+  std::string name;
+  SamplerSettings settings;
+};
+
+/// Every filter alone, over its range, and chains.
+inline std::vector<NamedSettings> chains(std::size_t n) {
+  std::vector<NamedSettings> all;
+  const auto add = [&](const std::string& name, const SamplerSettings& s) {
+    all.push_back({name, s});
+    SamplerSettings warm = s;
+    warm.temperature = 1.7;
+    all.push_back({name + ", temperature 1.7", warm});
+    warm.temperature = 0.6;
+    warm.order = kLlamaCppOrder;
+    all.push_back({name + ", then temperature 0.6", warm});
+  };
+  add("nothing", {});
+  for (const std::size_t k :
+       {std::size_t{1}, std::size_t{2}, std::size_t{40}, n / 2, n - 1, n, n + 9}) {
+    if (k > 0) add("top_k " + std::to_string(k), {.top_k = k});
+  }
+  for (const double p : {1e-9, 0.1, 0.5, 0.9, 0.95, 0.99, 0.9999, 1 - 0x1p-53}) {
+    add("top_p " + std::to_string(p), {.top_p = p});
+    add("typical " + std::to_string(p), {.typical_p = p});
+    add("top_h " + std::to_string(p), {.top_h = p});
+  }
+  for (const double p : {1e-300, 1e-9, 0.05, 0.5, 1.0}) {
+    add("min_p " + std::to_string(p), {.min_p = p});
+  }
+  for (const double p : {1e-300, 1e-9, 1e-4, 0.02, 0.9}) {
+    add("epsilon " + std::to_string(p), {.epsilon_cutoff = p});
+    add("eta " + std::to_string(p), {.eta_cutoff = p});
+  }
+  for (const double sigmas : {0.1, 1.0, 3.0}) {
+    add("top_n_sigma " + std::to_string(sigmas), {.top_n_sigma = sigmas});
+  }
+  add("p_less", {.p_less = true});
+  add("top_k, top_p", {.top_k = 40, .top_p = 0.95});
+  for (const double p : {1e-300, 0.05, 0.4, 1.0}) {
+    const std::string floor = ", min_p " + std::to_string(p);
+    for (const double mass : {0.3, 0.95, 0.9999}) {
+      add("top_p " + std::to_string(mass) + floor, {.top_p = mass, .min_p = p});
+    }
+    add("top_k" + floor, {.top_k = 40, .min_p = p});
+    add("top_n_sigma" + floor, {.top_n_sigma = 1, .min_p = p});
+    add("epsilon" + floor, {.min_p = p, .epsilon_cutoff = 1e-4});
+  }
+  add("typical, top_p", {.top_p = 0.8, .typical_p = 0.9});
+  add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.05});
+  add("top_k, xtc", {.top_k = 30, .xtc_probability = 1, .xtc_threshold = 0.05});
+  add("dynamic", {.dynatemp_range = 0.4, .dynatemp_exponent = 0.8});
+  add("top_p, dynamic", {.dynatemp_range = 0.6, .top_p = 0.9});
+  return all;
+}
+
 inline std::vector<std::int64_t> possible(std::span<const double> logits) {
   std::vector<std::int64_t> ids;
   for (std::size_t i = 0; i < logits.size(); ++i) {

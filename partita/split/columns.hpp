@@ -47,6 +47,8 @@ class SplitColumns {
   /// The first column of a shard; columns() for s = shards().
   std::size_t shard_begin(std::size_t s) const { return columns_ * s / shards_; }
 
+  /// This rank's columns of rows that stand here whole, [rows, columns()].
+  Rows part_of(Rows whole) const;
   /// One of the own shards' columns of `own`, [rows, size()].
   Rows shard_of(Rows own, std::size_t s) const;
 

@@ -48,10 +48,31 @@ TEST_F(Launch, SetsTheEnvironmentOfTorchrun) {
 }
 
 TEST_F(Launch, RunsItsOwnCommands) {
-  const Outcome outcome = run_partita(
-      {"launch", "-n", "2", "--", "sample", logits(1, 50), "-k", "2", "--seed", "1", "--json"});
+  const std::string rows = logits(2, 50);
+  const auto sample = [&](const std::vector<std::string>& before,
+                          const std::vector<std::string>& more) {
+    std::vector<std::string> words = before;
+    words.insert(words.end(), {"sample", rows, "-k", "2", "--seed", "1"});
+    words.insert(words.end(), more.begin(), more.end());
+    return run_partita(words);
+  };
+  const std::vector<std::string> two = {"launch", "-n", "2", "--"};
+  Outcome outcome = sample(two, {"--json"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("partita: --shards: expected with 2 processes"));
+  const std::vector<std::string> split = {"--shards", "8", "--top-p", "0.9", "--json"};
+  outcome = sample(two, split);
+#ifdef PARTITA_LEARN
   EXPECT_EQ(outcome.status, 0) << outcome.err;
-  EXPECT_EQ(lines(outcome.out).size(), 1U);  // both say the same
+  EXPECT_EQ(outcome.out, sample({}, split).out);  // once, and the same
+  EXPECT_THAT(outcome.out, HasSubstr("log_prob"));
+  outcome = shell(2, "exec " PARTITA_COMMAND " sample " + rows + " --shards 8 --seed $RANK");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("command line: expected the same on every rank, got"));
+#else
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("groups of processes need libtorch"));
+#endif
 }
 
 TEST_F(Launch, OnesFailureEndsAll) {

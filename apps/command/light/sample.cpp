@@ -14,15 +14,19 @@
 #include <vector>
 
 #include "apps/command/options.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/sampler_options.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
+#include "partita/base/process_rank.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/io/array_file.hpp"
 #include "partita/sampler/sample.hpp"
+#include "partita/split/gumbel_top_k.hpp"
+#include "partita/split/sample.hpp"
 
 namespace partita::app {
 namespace {
@@ -33,6 +37,7 @@ struct SampleOptions {
   SamplerOptions sampler;
   std::string settings;                 ///< a file of them, one line for each row
   std::optional<std::size_t> logprobs;  ///< how many of the most likely a report lists
+  std::optional<std::size_t> shards;    ///< of the columns, over which processes share a row
   CommonOptions common;
   std::string output;
 };
@@ -99,7 +104,9 @@ void for_each_chunk(Rows logits, const SampleOptions& options, const SettingsOfR
   }
 }
 
-TopKSample sample_rows(Rows logits, const SampleOptions& options, const SettingsOfRows& settings) {
+/// @param columns if set, this process has only its part of them, and knows of the others'
+TopKSample sample_rows(Rows logits, const SampleOptions& options, const SettingsOfRows& settings,
+                       const SplitColumns* columns) {
   TopKSample all{.rows = 0,
                  .k = options.k,
                  .indices = {},
@@ -114,10 +121,17 @@ TopKSample sample_rows(Rows logits, const SampleOptions& options, const Settings
       [&](Rows chunk, const RowSettings& each, const Streams& streams,
           std::vector<RowError>& errors) {
         const int threads = options.common.threads;
-        append(all, plain ? gumbel_top_k(chunk, options.k, streams,
-                                         {.threads = threads, .errors = &errors})
-                          : sample_without_replacement(chunk, options.k, each, streams,
-                                                       {.threads = threads, .errors = &errors}));
+        const RowOptions how{.threads = threads, .errors = &errors};
+        const std::size_t k = options.k;
+        if (columns != nullptr) {
+          const Rows own = columns->part_of(chunk);
+          append(all, plain ? gumbel_top_k(own, k, streams, *columns, how)
+                            : sample_without_replacement(own, k, each, streams, *columns, how));
+        } else {
+          append(all, plain
+                          ? gumbel_top_k(chunk, k, streams, {.threads = threads, .errors = &errors})
+                          : sample_without_replacement(chunk, k, each, streams, how));
+        }
       });
   return all;
 }
@@ -215,7 +229,20 @@ void save_indices(const SampleOptions& options, std::span<const std::int64_t> in
   note(fmt::format("wrote {}: int64 ({}, {})", options.output, rows, k));
 }
 
+/// The processes that share the rows; alone unless --shards says so.
+std::shared_ptr<Group> group_for(const SampleOptions& options) {
+  if (options.shards) return command_group();
+  const auto self = process_rank();
+  if (self && self->size > 1) {
+    throw InvalidArgument("shards", fmt::format("expected with {} processes, which share the "
+                                                "columns by it",
+                                                self->size));
+  }
+  return {std::shared_ptr<Group>(), &Group::alone()};
+}
+
 void run(const SampleOptions& options) {
+  const std::shared_ptr<Group> group = group_for(options);
   const ArrayFile file(options.logits);
   const Rows logits = file.rows(OneDimension::row);
   check_between("-k", options.k, 1, logits.columns(), "the categories of " + options.logits);
@@ -233,7 +260,10 @@ void run(const SampleOptions& options) {
     }
     return;
   }
-  const TopKSample sample = sample_rows(logits, options, settings);
+  std::optional<SplitColumns> columns;
+  if (options.shards) columns.emplace(logits.columns(), *group, *options.shards);
+  const TopKSample sample = sample_rows(logits, options, settings, columns ? &*columns : nullptr);
+  if (group->rank() > 0) return;
   if (!options.output.empty()) {
     save_indices(options, sample.indices, sample.rows, sample.k);
   } else if (options.common.json) {
@@ -264,6 +294,12 @@ void add_sample(CLI::App& app) {
       ->check(whole_number(0, 1U << 20U))
       ->excludes("-k");
   command
+      ->add_option("--shards", options->shards,
+                   "cut the columns into N shards, each drawing by itself, which processes share")
+      ->option_text("N")
+      ->check(whole_number(1, 1U << 20U))
+      ->excludes("--logprobs");
+  command
       ->add_option("--settings", options->settings,
                    "settings of each row: a JSON object a line, over the options given here")
       ->option_text("FILE");
@@ -280,6 +316,10 @@ void add_sample(CLI::App& app) {
       "Prints, for each row, the categories in the order drawn, their log-probabilities with and\n"
       "without Gumbel noise (perturbed), the row's log-sum-exp, and the threshold: the perturbed\n"
       "log-probability of the next one.\n"
+      "\n"
+      "With --shards, several processes may draw together, each from its part of the columns:\n"
+      "  partita launch -n 4 -- sample logits.npy -k 10 --shards 64 --seed 1 -o drawn.npy\n"
+      "gives the file that one process gives with the same number of shards.\n"
       "\n"
       "With --logprobs, a row's one category is drawn as a server does, and reported on: its\n"
       "log-probability under what was left to draw from and under the row as given (raw), its "

@@ -51,9 +51,12 @@ std::vector<std::size_t> repetition_lengths(std::span<const std::int32_t> window
 
 }  // namespace
 
-void apply_constraints(const SamplerSettings& settings, std::span<double> row) {
+void apply_constraints(const SamplerSettings& settings, std::span<double> logits,
+                       std::size_t first) {
   for (const auto& [token, bias] : settings.logit_bias) {
-    double& z = row[static_cast<std::size_t>(token)];
+    const std::size_t i = static_cast<std::size_t>(token) - first;  // huge if it comes before
+    if (i >= logits.size()) continue;
+    double& z = logits[i];
     if (bias == -kInfinity) {
       z = bias;
     } else if (z != -kInfinity) {
@@ -61,8 +64,8 @@ void apply_constraints(const SamplerSettings& settings, std::span<double> row) {
     }
   }
   if (settings.allowed.empty()) return;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (settings.allowed[i] == 0) row[i] = -kInfinity;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (settings.allowed[first + i] == 0) logits[i] = -kInfinity;
   }
 }
 

@@ -2,6 +2,7 @@
 // The steps that change the logits of single tokens: bias, penalties, bans. Not installed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -13,8 +14,9 @@ namespace partita::sampler {
 /// Where a token's logit stands; null if the token is no longer there.
 using Lookup = std::function<double*(std::int32_t token)>;
 
-/// Logit bias and allowed tokens.
-void apply_constraints(const SamplerSettings& settings, std::span<double> row);
+/// Logit bias and allowed tokens, on the columns of the row from `first` on.
+void apply_constraints(const SamplerSettings& settings, std::span<double> logits,
+                       std::size_t first = 0);
 
 void apply_penalties(const SamplerSettings& settings, const Lookup& lookup);
 
@@ -23,7 +25,7 @@ void apply_penalties(const SamplerSettings& settings, const Lookup& lookup);
 bool penalizes_after_temperature(const SamplerSettings& settings);
 void apply_dry(const SamplerSettings& settings, const Lookup& lookup);
 
-/// @param logits those of all tokens that are left.
+/// @param logits those of all tokens that are left, of which one stays.
 void apply_no_repeat_ngram(const SamplerSettings& settings, std::span<double> logits,
                            const Lookup& lookup);
 

@@ -25,19 +25,19 @@ bool RowSampler::is_short() {
   RowScan<T>& scan = scans<T>().filtered;
   kept_.ids.clear();
   kept_.logits.clear();
-  if (has_cutoff(*first_, *settings_) || floor_ != -kInfinity) {
-    sums_ = sums_within<T>(needs(*first_));
+  if (has_cutoff(*chain_.first(), chain_.settings()) || chain_.floor() != -kInfinity) {
+    sums_ = sums_within<T>(needs(*chain_.first()));
     if (scan.collect(reader<T>(), below_cutoff<T>(sums_), kAll, kShortList, kept_)) return true;
     kept_.ids.clear();
     kept_.logits.clear();
   }
   // If a temperature follows, drawing from the row takes a pass more; look for a list first.
-  if (*first_ != SamplerStep::top_p || !heats_after_) return false;
+  if (*chain_.first() != SamplerStep::top_p || !chain_.heats_after()) return false;
   const T low = scan.reached_by(reader<T>(), kShortList / 16);
   if (low == kNever<T> || !collect_from(low, kAll, kShortList)) return false;
-  const double max = scaled_max();
-  return decide(*first_, *settings_, kept_.logits, max, covered_, row_.columns(), scan.sums()) ==
-         Decision::made;
+  const double max = chain_.scaled_max(max_);
+  return decide(*chain_.first(), chain_.settings(), kept_.logits, max, covered_, row_.columns(),
+                scan.sums()) == Decision::made;
 }
 
 /// Whether the first filter and the floor keep this category. The first filter has refused those
@@ -48,38 +48,40 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowScan<T>& scan = scans<T>().filtered;
   const T own = row.at(static_cast<std::size_t>(id));
   const double z = static_cast<double>(own);
-  const double max = scaled_max();
-  const double x = scaled(z) - max;
+  const double max = chain_.scaled_max(max_);
+  const double x = chain_.scaled(z, max_) - max;
   const double error = RowScan<T>::kSumError * scan.total();
-  if (x < floor_) return false;
+  if (x < chain_.floor()) return false;
   const auto closer = [&] {  // what the bounds leave open
     if constexpr (std::is_same_v<T, float>) {
-      sums_ = sums_within<double>(needs(*first_));
+      sums_ = sums_within<double>(needs(*chain_.first()));
       return keeps<double>(id, refused);
     } else {
       const auto& ids = kept().ids;
       return std::binary_search(ids.begin(), ids.end(), id);
     }
   };
-  if (has_cutoff(*first_, *settings_)) {
-    const Bounds cut = cutoff(*first_, *settings_, sums_);
+  if (has_cutoff(*chain_.first(), chain_.settings())) {
+    const Bounds cut = cutoff(*chain_.first(), chain_.settings(), sums_);
     return x >= cut.high || (x >= cut.low && closer());
   }
   const RowSums sums = scan.sums();
-  if (*first_ == SamplerStep::top_p) {
+  if (*chain_.first() == SamplerStep::top_p) {
     if (z <= refused) return false;
     const double above = scan.sum_between(row, z, kInfinity);
-    if (above + error < settings_->top_p * sums.exp.low) return true;
-    if (above - error < settings_->top_p * sums.exp.high) return closer();
+    if (above + error < chain_.settings().top_p * sums.exp.low) return true;
+    if (above - error < chain_.settings().top_p * sums.exp.high) return closer();
     refused = z;
     return false;
   }
   // Typical: what is nearer to the mean lies between x and the place as far on its other side, and
   // that place is known within bounds.
-  const double p = settings_->typical_p;
+  const double p = chain_.settings().typical_p;
   const auto [low_mean, high_mean] = mean(sums);
-  const double slack = 1e-6 * (1 + std::abs(max_) + std::abs(x * first_temperature_));
-  const auto opposite = [&](double mean) { return max_ + (2 * mean - x) * first_temperature_; };
+  const double slack = 1e-6 * (1 + std::abs(max_) + std::abs(x * chain_.first_temperature()));
+  const auto opposite = [&](double mean) {
+    return max_ + (2 * mean - x) * chain_.first_temperature();
+  };
   const double low = x >= low_mean ? opposite(low_mean) - slack : z;
   const double high = x <= high_mean ? opposite(high_mean) + slack : z;
   if (scan.sum_between_at_most(row, low, high, own) + error < p * sums.exp.low) return true;
@@ -97,20 +99,20 @@ std::optional<std::int64_t> RowSampler::draw_whole() {
   const RowReader<T> row = reader<T>();
   Scans<T>& s = scans<T>();
   find_max<T>();
-  if (first_ && is_short<T>()) return std::nullopt;
-  const bool is_same = !heats_after_ && s.weighed;
-  if (!is_same) s.drawn.weigh(row, inverse_temperature_, false);
+  if (chain_.first() && is_short<T>()) return std::nullopt;
+  const bool is_same = !chain_.heats_after() && s.weighed;
+  if (!is_same) s.drawn.weigh(row, chain_.inverse_temperature(), false);
   const RowScan<T>& scan = is_same ? s.filtered : s.drawn;
   double refused = -kInfinity;
   for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
     const std::int64_t id = scan.draw(row, stream_.uniform(kFromRow + attempt));
-    if (!first_ || keeps<T>(id, refused)) return id;
+    if (!chain_.first() || keeps<T>(id, refused)) return id;
   }
   return std::nullopt;
 }
 
 std::int64_t RowSampler::draw() {
-  if (draws_whole_) {
+  if (chain_.draws_whole()) {
     const auto id = is_double() ? draw_whole<double>() : draw_whole<float>();
     if (id) return *id;
   }

@@ -15,17 +15,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
-bool is_edit(SamplerStep step) {
-  return step == SamplerStep::no_repeat_ngram || step == SamplerStep::penalties ||
-         step == SamplerStep::dry;
-}
-
-/// Keeps the most likely by a rule, so that it can be applied to a list of them.
-bool is_filter(SamplerStep step) {
-  return !is_edit(step) && step != SamplerStep::temperature && step != SamplerStep::xtc &&
-         step != SamplerStep::adaptive_p;
-}
-
 /// log p_i = (z_i - max) - log sum, of a list; -inf if it is not there.
 double log_prob_in(const Candidates& list, std::int64_t id) {
   const auto found = std::lower_bound(list.ids.begin(), list.ids.end(), id);
@@ -50,75 +39,32 @@ double log_prob_in(const Candidates& list, std::int64_t id) {
 void RowSampler::reset(Rows logits, std::size_t row, const SamplerSettings& settings,
                        Stream stream) {
   settings.check(logits.columns());
-  settings_ = &settings;
   stream_ = stream;
   has_kept_ = false;
   before_adaptation_.ids.clear();
   floats_.found_max = floats_.weighed = false;
   doubles_.found_max = doubles_.weighed = false;
   row_ = logits.slice(row, 1);
-  plan();
+  chain_.plan(settings);
+  if (chain_.edits_tokens()) edit();
 }
 
-/// Makes the edits that come first, and divides the rest of the chain.
-void RowSampler::plan() {
-  temperatures_.clear();
-  rest_.clear();
-  first_.reset();
-  const SamplerSettings& s = *settings_;
-  edits_.clear();
-  bool is_leading = true;  // only edits and temperatures so far
-  for (const SamplerStep step : s.order) {
-    if (!s.uses(step)) continue;
-    if (is_leading && is_edit(step) && temperatures_.empty()) {
-      edits_.push_back(step);
-    } else if (is_leading && step == SamplerStep::temperature && s.dynatemp_range == 0 &&
-               !penalizes_after_temperature(s)) {
-      temperatures_.push_back(s.temperature);
-    } else if (is_leading && is_filter(step)) {
-      first_ = step;
-      is_leading = false;
-    } else {
-      rest_.push_back(step);
-      is_leading = false;
-    }
+/// Makes the edits that come first.
+void RowSampler::edit() {
+  const SamplerSettings& s = chain_.settings();
+  const RowReader<double> reader(row_, 0);
+  edited_.resize(row_.columns());
+  reader.gather(0, 1, row_.columns(), edited_.data());
+  const auto is_bad = [](double z) { return !(z < kInfinity); };
+  if (std::any_of(edited_.begin(), edited_.end(), is_bad)) reader.check_values();
+  apply_constraints(s, edited_);
+  if (std::all_of(edited_.begin(), edited_.end(), [](double z) { return z == -kInfinity; })) {
+    reader.fail("every category is impossible (all -inf)");
   }
-  first_temperature_ = temperatures_.empty() ? 1 : temperatures_.front();
-  if (!edits_.empty() || !s.logit_bias.empty() || !s.allowed.empty()) {
-    const RowReader<double> reader(row_, 0);
-    edited_.resize(row_.columns());
-    reader.gather(0, 1, row_.columns(), edited_.data());
-    const auto is_bad = [](double z) { return !(z < kInfinity); };
-    if (std::any_of(edited_.begin(), edited_.end(), is_bad)) reader.check_values();
-    apply_constraints(s, edited_);
-    if (std::all_of(edited_.begin(), edited_.end(), [](double z) { return z == -kInfinity; })) {
-      reader.fail("every category is impossible (all -inf)");
-    }
-    for (const SamplerStep step : edits_) {
-      apply_step(step, s, stream_, row_.columns(), {}, edited_);
-    }
-    row_ = Rows(edited_.data(), 1, edited_.size());
+  for (const SamplerStep step : chain_.edits()) {
+    apply_step(step, s, stream_, row_.columns(), {}, edited_);
   }
-  // Only a floor and temperatures may follow the filter.
-  const bool keeps_largest = first_ && (*first_ == SamplerStep::top_p ||
-                                        *first_ == SamplerStep::top_k || has_cutoff(*first_, s));
-  auto after = rest_.begin();
-  if (keeps_largest && after != rest_.end() && *after == SamplerStep::min_p) ++after;
-  floor_ = after == rest_.begin() ? -kInfinity : cutoff(SamplerStep::min_p, s, {}).low;
-  const bool only_heats = std::all_of(after, rest_.end(), [&](SamplerStep step) {
-    return step == SamplerStep::temperature && s.dynatemp_range == 0;
-  });
-  heats_after_ = only_heats && after != rest_.end();
-  inverse_temperature_ = 1 / first_temperature_;
-  if (heats_after_) inverse_temperature_ /= s.temperature;
-  // Where little is kept, the list costs less than rejection.
-  constexpr double kMuch = 0.5;
-  const auto may_keep_much = [&] {
-    if (!first_) return true;
-    return (*first_ == SamplerStep::top_p && s.top_p >= kMuch) ||
-           (*first_ == SamplerStep::typical && s.typical_p >= kMuch) || has_cutoff(*first_, s);
-  };
-  draws_whole_ = only_heats && may_keep_much();
+  row_ = Rows(edited_.data(), 1, edited_.size());
 }
 
 const Candidates& RowSampler::kept() {
@@ -129,7 +75,7 @@ const Candidates& RowSampler::kept() {
 
 void RowSampler::filter() {
   is_double() ? find_max<double>() : find_max<float>();
-  if (!first_) {
+  if (!chain_.first()) {
     take_all();
   } else if (is_double()) {
     filter_first<double>();
@@ -137,9 +83,9 @@ void RowSampler::filter() {
     filter_first<float>();
   }
   kept_.compact();
-  for (const SamplerStep step : rest_) {
+  for (const SamplerStep step : chain_.rest()) {
     if (step == SamplerStep::adaptive_p) before_adaptation_ = kept_;
-    apply_step(step, *settings_, stream_, row_.columns(), kept_.ids, kept_.logits);
+    apply_step(step, chain_.settings(), stream_, row_.columns(), kept_.ids, kept_.logits);
     kept_.compact();
   }
 }
@@ -149,9 +95,9 @@ void RowSampler::find_max() {
   Scans<T>& s = scans<T>();
   if (s.found_max) return;
   // One pass for the maxima and what else will be asked for.
-  const Needs need = first_ ? needs(*first_) : Needs{};
-  if (need.any_exp() || !first_) {
-    s.filtered.weigh(reader<T>(), 1 / first_temperature_, need.x_exp);
+  const Needs need = chain_.first() ? needs(*chain_.first()) : Needs{};
+  if (need.any_exp() || !chain_.first()) {
+    s.filtered.weigh(reader<T>(), 1 / chain_.first_temperature(), need.x_exp);
     s.weighed = true;
   } else {
     s.filtered.find_max(reader<T>());
@@ -160,19 +106,9 @@ void RowSampler::find_max() {
   max_ = s.filtered.max();
 }
 
-/// A logit as apply_settings() changes it before the first filter.
-double RowSampler::scaled(double z) const {
-  double max = max_;
-  for (const double t : temperatures_) {
-    z = (z - max) / t;
-    max = 0;
-  }
-  return z;
-}
-
 void RowSampler::scale_list() {
-  if (temperatures_.empty()) return;
-  for (double& z : kept_.logits) z = scaled(z);
+  if (!chain_.is_heated()) return;
+  for (double& z : kept_.logits) z = chain_.scaled(z, max_);
 }
 
 void RowSampler::take_all() {
@@ -184,21 +120,13 @@ void RowSampler::take_all() {
   covered_ = -kInfinity;
 }
 
-/// A logit below x as the first filter sees it: a little further down, to allow for rounding.
-template <class T>
-T RowSampler::below(double x) const {
-  if (x == -kInfinity) return kNever<T>;
-  const double distance = x * first_temperature_;
-  const double z = max_ + distance - 1e-6 * (std::abs(distance) + std::abs(max_) + 1e-30);
-  return std::max(static_cast<T>(z), std::numeric_limits<T>::lowest());
-}
-
 /// A logit below which the chain keeps nothing, by the cutoff of the first filter, if it has one,
 /// and by the floor.
 template <class T>
 T RowSampler::below_cutoff(const RowSums& sums) const {
-  const bool cuts = has_cutoff(*first_, *settings_);
-  return below<T>(std::max(floor_, cuts ? cutoff(*first_, *settings_, sums).low : -kInfinity));
+  const bool cuts = has_cutoff(*chain_.first(), chain_.settings());
+  const double cut = cuts ? cutoff(*chain_.first(), chain_.settings(), sums).low : -kInfinity;
+  return chain_.below<T>(std::max(chain_.floor(), cut), max_);
 }
 
 /// The categories with logit > low, and the first `equals` of those equal to it; false if they are
@@ -211,12 +139,8 @@ bool RowSampler::collect_from(T low, std::size_t equals, std::size_t most) {
     take_all();
     return true;
   }
-  covered_ = scaled(static_cast<double>(low)) - scaled_max();
-  // Scaled by a temperature, neighbors of `low` in double may come to be its equals.
-  if (std::is_same_v<T, double> && !temperatures_.empty()) {
-    constexpr double kSlack = 0x1p-48;
-    low -= static_cast<T>(kSlack * (std::abs(max_) + std::abs(max_ - static_cast<double>(low))));
-  }
+  covered_ = chain_.scaled(static_cast<double>(low), max_) - chain_.scaled_max(max_);
+  low = chain_.with_equals(low, max_);
   if (!scans<T>().filtered.collect(reader<T>(), low, equals, most, kept_)) return false;
   scale_list();
   return true;
@@ -230,11 +154,11 @@ RowSums RowSampler::sums_within(Needs need) {
   if (need.deviation) {
     const Bounds z = s.filtered.deviation(reader<T>());
     constexpr double kScaling = 1e-14;  // rounding by the temperatures
-    sums.deviation = {z.low / first_temperature_ * (1 - kScaling),
-                      z.high / first_temperature_ * (1 + kScaling)};
+    sums.deviation = {z.low / chain_.first_temperature() * (1 - kScaling),
+                      z.high / chain_.first_temperature() * (1 + kScaling)};
   }
   if (need.squares) {
-    s.squared.weigh(reader<T>(), 2 / first_temperature_, false);
+    s.squared.weigh(reader<T>(), 2 / chain_.first_temperature(), false);
     sums.squares = s.squared.sums().exp;
   }
   return sums;
@@ -243,17 +167,17 @@ RowSums RowSampler::sums_within(Needs need) {
 RowSums RowSampler::exact_sums(Needs need) {
   SumOfRow sum(need);
   const RowReader<double> row(row_, 0);
-  const double max = scaled_max();
+  const double max = chain_.scaled_max(max_);
   double buffer[kernels::kBlock];
   for (std::size_t b = 0; b < row.blocks(); ++b) {
-    for (const double z : row.block(b, buffer)) sum.add(scaled(z) - max);
+    for (const double z : row.block(b, buffer)) sum.add(chain_.scaled(z, max_) - max);
   }
   return sum.sums();
 }
 
 template <class T>
 void RowSampler::filter_first() {
-  const SamplerStep step = *first_;
+  const SamplerStep step = *chain_.first();
   const Needs need = needs(step);
   enum class Known { within_float, within_double, exactly };
   // Typical orders categories by their distance from the mean, which takes the mean itself.
@@ -267,14 +191,15 @@ void RowSampler::filter_first() {
   };
   RowSums sums = sums_now();
   RowScan<T>& scan = scans<T>().filtered;
-  const double max = scaled_max();
-  std::size_t wanted = step == SamplerStep::top_k ? settings_->top_k : 128;
-  const T floor = below<T>(floor_);
-  T low = has_cutoff(step, *settings_) ? below_cutoff<T>(sums)
-                                       : std::max(floor, scan.reached_by(reader<T>(), wanted));
-  collect_from(low, step == SamplerStep::top_k ? settings_->top_k : kAll, kAll);
+  const double max = chain_.scaled_max(max_);
+  std::size_t wanted = step == SamplerStep::top_k ? chain_.settings().top_k : 128;
+  const T floor = chain_.below<T>(chain_.floor(), max_);
+  T low = has_cutoff(step, chain_.settings())
+              ? below_cutoff<T>(sums)
+              : std::max(floor, scan.reached_by(reader<T>(), wanted));
+  collect_from(low, step == SamplerStep::top_k ? chain_.settings().top_k : kAll, kAll);
   while (true) {
-    switch (decide(step, *settings_, kept_.logits, max, covered_, row_.columns(), sums)) {
+    switch (decide(step, chain_.settings(), kept_.logits, max, covered_, row_.columns(), sums)) {
       case Decision::made:
         return;
       case Decision::needs_categories: {
@@ -283,7 +208,7 @@ void RowSampler::filter_first() {
         const T before = low;
         while (low == before && low != kNever<T>) {
           wanted *= 16;
-          low = has_cutoff(step, *settings_)
+          low = has_cutoff(step, chain_.settings())
                     ? kNever<T>
                     : std::max(floor, scan.reached_by(reader<T>(), wanted));
         }

@@ -25,6 +25,7 @@
 #include "partita/base/rows.hpp"
 #include "partita/random/stream.hpp"
 #include "partita/sampler/filter.hpp"
+#include "partita/sampler/internal/chain.hpp"
 #include "partita/sampler/internal/row_scan.hpp"
 #include "partita/sampler/settings.hpp"
 
@@ -54,9 +55,9 @@ class [[gnu::visibility("default")]] RowSampler {
 
   /// The row after the edits and temperatures, unfiltered: its Rows, and 1 / temperature.
   Rows edited_row() const { return row_; }
-  double inverse_temperature() const { return inverse_temperature_; }
+  double inverse_temperature() const { return chain_.inverse_temperature(); }
 
-  const SamplerSettings& settings() const { return *settings_; }
+  const SamplerSettings& settings() const { return chain_.settings(); }
 
  private:
   static constexpr std::uint64_t kAttempts = 64;
@@ -86,7 +87,7 @@ class [[gnu::visibility("default")]] RowSampler {
   }
   bool is_double() const { return row_.dtype() == DType::f64; }
 
-  void plan();
+  void edit();
   void filter();
 
   template <class T>
@@ -96,12 +97,8 @@ class [[gnu::visibility("default")]] RowSampler {
   template <class T>
   RowSums sums_within(Needs needs);
   RowSums exact_sums(Needs needs);
-  double scaled(double z) const;
-  double scaled_max() const { return temperatures_.empty() ? max_ : 0; }
   void scale_list();
   void take_all();
-  template <class T>
-  T below(double x) const;
   template <class T>
   T below_cutoff(const RowSums& sums) const;
   template <class T>
@@ -115,20 +112,9 @@ class [[gnu::visibility("default")]] RowSampler {
   bool keeps(std::int64_t id, double& refused);
 
   Rows row_{static_cast<const float*>(nullptr), 0, 0};
-  const SamplerSettings* settings_ = nullptr;
+  Chain chain_;
   Stream stream_;
   std::vector<double> edited_;  // the row, if edits were needed
-
-  // The plan: edits_, temperatures_, then first_ (none if nothing filters), then rest_.
-  std::vector<SamplerStep> edits_;
-  std::vector<double> temperatures_;
-  double first_temperature_ = 1;  // the product of temperatures_
-  std::optional<SamplerStep> first_;
-  std::vector<SamplerStep> rest_;
-  double floor_ = 0;          // x that min_p asks for right after first_; -inf if it does not
-  bool heats_after_ = false;  // rest_ ends in a temperature
-  bool draws_whole_ = false;  // the chain has the form that draw_whole() needs
-  double inverse_temperature_ = 1;
 
   Scans<float> floats_;
   Scans<double> doubles_;

@@ -282,6 +282,18 @@ RowSums SumOfRow::sums() const {
           .deviation = exact(needs_.deviation ? std::sqrt(variance) : 0)};
 }
 
+void SumOfRow::write(double* out) const {
+  *out++ = count_;
+  for (const CompensatedSum* sum : {&exp_, &x_exp_, &squares_, &x_, &x_squared_}) {
+    *out++ = sum->value();
+  }
+}
+
+void SumOfRow::add(const double* part) {
+  count_ += *part++;
+  for (CompensatedSum* sum : {&exp_, &x_exp_, &squares_, &x_, &x_squared_}) sum->add(*part++);
+}
+
 RowSums sum_of(std::span<const double> logits, double max, Needs needs) {
   SumOfRow sum(needs);
   for (const double z : logits) sum.add(z - max);

@@ -59,6 +59,11 @@ class SumOfRow {
   void add(double x);
   RowSums sums() const;
 
+  /// As numbers, to add up parts of a row.
+  static constexpr std::size_t kNumbers = 6;
+  void write(double* out) const;
+  void add(const double* part);
+
  private:
   Needs needs_;
   double count_ = 0;
