@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metrics and scores against those of scikit-learn and SciPy (tests/golden/make_detection.py).
+// Metrics and scores against those of scikit-learn, SciPy and NumPy
+// (tests/golden/make_detection.py).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "partita/detection/detector.hpp"
 #include "partita/detection/knn.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/detection/mahalanobis.hpp"
@@ -104,6 +106,28 @@ TEST(DetectionGolden, NeighborsAreThoseOfScikitLearn) {
     expect_near(
         knn_scores(Matrix(each["queries"]).rows(), Matrix(each["training"]).rows(), each["k"]),
         each["scores"], "k = " + each["k"].dump());
+  }
+}
+
+TEST(DetectionGolden, DetectorsAreThoseOfTheirPapers) {
+  const json& data = golden("detectors");
+  const Matrix known(data["known"]);
+  const Matrix weight(data["weight"]);
+  const auto labels = data["labels"].get<std::vector<std::int64_t>>();
+  const auto bias = data["bias"].get<std::vector<double>>();
+  const json& o = data["options"];
+  const DetectorOptions options{.gamma = o["gamma"],
+                                .largest = o["largest"],
+                                .percentile = o["percentile"].get<double>(),
+                                .k = o["k"].get<std::size_t>(),
+                                .dimension = o["dimension"].get<std::size_t>(),
+                                .shrinkage = o["shrinkage"].get<double>()};
+  ASSERT_EQ(data["scores"].size(), 14U);
+  for (const auto& [name, scores] : data["scores"].items()) {
+    const auto detector = Detector::fit(
+        detection_score_named(name).value(),
+        {.rows = known.rows(), .labels = labels, .layer = LastLayer{weight.rows(), bias}}, options);
+    expect_near(detector.scores(Matrix(data["queries"]).rows()), scores, name);
   }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partita/detection/logit_score.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <span>
 #include <type_traits>
@@ -72,6 +74,48 @@ std::vector<double> logit_scores(LogitScore score, Rows logits, double temperatu
       result[r] = scorer(score, logits, r, temperature);
     });
   });
+  return result;
+}
+
+namespace {
+
+/// Minus the generalized entropy of rows, one after the other.
+class GeneralizedEntropy {
+ public:
+  double operator()(const RowReader<double>& row, double gamma, std::size_t largest) {
+    const Normalizer n = normalize(pass_, row);
+    logits_.resize(row.columns());
+    row.gather(0, 1, logits_.size(), logits_.data());
+    if (largest < logits_.size()) {
+      const auto end = logits_.begin() + static_cast<std::ptrdiff_t>(largest);
+      std::nth_element(logits_.begin(), end, logits_.end(), std::greater<>());
+      logits_.resize(largest);
+    }
+    double sum = 0;
+    for (const double z : logits_) {
+      const double log_p = n.log_prob(z);
+      if (std::isinf(log_p)) continue;  // 0^gamma
+      sum += std::exp(gamma * (log_p + std::log(-std::expm1(log_p))));
+    }
+    return -sum;
+  }
+
+ private:
+  RowPass<double> pass_;
+  std::vector<double> logits_;
+};
+
+}  // namespace
+
+std::vector<double> generalized_entropy_scores(Rows logits, double gamma, std::size_t largest,
+                                               const RowOptions& options) {
+  check_in("gamma", gamma, "(0, inf)");
+  check_at_least("largest", largest, 1);
+  std::vector<double> result(logits.rows(), std::numeric_limits<double>::quiet_NaN());
+  for_each_row<GeneralizedEntropy>(
+      logits.rows(), options, [&](std::size_t r, GeneralizedEntropy& score) {
+        result[r] = score(RowReader<double>(logits, r), gamma, largest);
+      });
   return result;
 }
 

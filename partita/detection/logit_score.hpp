@@ -9,6 +9,7 @@
 // Where a paper's score is larger for unknown rows, this is its negation.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -33,5 +34,15 @@ enum class LogitScore : std::uint8_t {
 ///         (RowOptions), and its score NaN.
 std::vector<double> logit_scores(LogitScore score, Rows logits, double temperature = 1,
                                  const RowOptions& options = {});
+
+/// Minus the generalized entropy: -sum of (p_i (1 - p_i))^gamma over the `largest` of the p_i (Liu,
+/// Lochman, Zach, "GEN: Pushing the limits of softmax-based out-of-distribution detection", CVPR
+/// 2023): at most 0. Arithmetic is double, and keeps its digits where a p_i is next to 1.
+/// @param gamma   positive and finite. A small one makes much of classes that are hardly possible.
+/// @param largest 1 or more; of fewer classes, all
+/// @throws InvalidArgument as logit_scores
+std::vector<double> generalized_entropy_scores(Rows logits, double gamma = 0.1,
+                                               std::size_t largest = 100,
+                                               const RowOptions& options = {});
 
 }  // namespace partita

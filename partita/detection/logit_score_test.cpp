@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <random>
 #include <vector>
@@ -162,6 +163,37 @@ TEST(LogitScore, RefusesOtherTemperatures) {
               logit_scores(LogitScore::msp, {z, 1, 0});
             }),
             "logits: row 0: no columns");
+}
+
+TEST(LogitScore, GeneralizedEntropyEqualsLongDouble) {
+  std::mt19937_64 random(2);
+  for (const double sigma : {0.1, 3.0, 60.0}) {
+    std::normal_distribution<double> normal(5, sigma);
+    std::vector<double> z(50);
+    for (double& x : z) x = normal(random);
+    z[7] = -kInfinity;
+    for (const double gamma : {0.1, 1.0, 2.5}) {
+      for (const std::size_t largest : {1UL, 10UL, 50UL, 1000UL}) {
+        const long double max = *std::max_element(z.begin(), z.end());
+        std::vector<long double> p;
+        long double sum = 0;
+        for (const double x : z) sum += p.emplace_back(std::exp(x - max));
+        std::sort(p.begin(), p.end(), std::greater<>());
+        long double rest = 0;  // 1 - p_0, which the difference would lose
+        for (std::size_t i = 1; i < p.size(); ++i) rest += p[i] / sum;
+        long double expected = 0;
+        for (std::size_t i = 0; i < std::min(largest, z.size()); ++i) {
+          const long double q = p[i] / sum;
+          expected -= std::pow(q * (i == 0 ? rest : 1 - q), static_cast<long double>(gamma));
+        }
+        const double score = generalized_entropy_scores({z.data(), 1, 50}, gamma, largest)[0];
+        EXPECT_NEAR(score / static_cast<double>(expected), 1, 1e-13)
+            << sigma << " " << gamma << " " << largest;
+      }
+    }
+  }
+  const double sure[] = {600, 0};  // rounds to certainty
+  EXPECT_NEAR(generalized_entropy_scores({sure, 1, 2})[0] / std::exp(-60), -2, 1e-12);
 }
 
 }  // namespace

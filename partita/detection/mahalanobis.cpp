@@ -24,7 +24,6 @@ constexpr std::string_view kKind = "mahalanobis";
 constexpr std::uint32_t kVersion = 1;
 
 constexpr std::size_t kRowBlock = 512;
-constexpr std::size_t kStripe = 64;  // columns of the covariance that are summed by one thread
 
 /// The class of each row as 0, 1, 2 ..., and their number.
 struct Classes {
@@ -76,13 +75,7 @@ Spread spread(Rows features, const Classes& classes, const MatrixXd& means,
           block.col(static_cast<Index>(i)) -= means.col(classes.of_row[first + i]);
         }
         out.fourth_power += block.colwise().squaredNorm().array().square().sum();
-        for_each_block(features.columns(), kStripe, options.threads,
-                       [&](std::size_t left, std::size_t width) {
-                         const auto c = static_cast<Index>(left);
-                         const auto w = static_cast<Index>(width);
-                         out.covariance.block(c, c, columns - c, w).noalias() +=
-                             block.bottomRows(columns - c) * block.middleRows(c, w).transpose();
-                       });
+        add_outer_products(block, options.threads, out.covariance);
       },
       options.progress);
   const auto rows = static_cast<double>(features.rows());

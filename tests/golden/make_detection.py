@@ -4,7 +4,8 @@
 
 Kinds of case: "roc" (roc_curve, roc_auc_score, average_precision_score of scores with and without
 ties), "logits" (scores of rows of logits), "mahalanobis" (LedoitWolf on what is left of features
-after their class means), "knn" (NearestNeighbors on features of length one).
+after their class means), "knn" (NearestNeighbors on features of length one), "detectors" (every other
+score of partita/detection/detector.hpp, from its paper's formula in NumPy, for features after a ReLU).
 
     /usr/bin/python3 tests/golden/make_detection.py > partita/detection/golden.json
 """
@@ -12,7 +13,7 @@ after their class means), "knn" (NearestNeighbors on features of length one).
 import json
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax, logsumexp, rel_entr, softmax
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from sklearn.neighbors import NearestNeighbors
@@ -112,6 +113,124 @@ def knn_case(k):
     }
 
 
+def masked_energy(x, weight, bias):
+    return logsumexp(x @ weight.T + bias, axis=1)
+
+
+def generalized_entropy(z, gamma, largest):
+    p = softmax(z, axis=1)
+    top = -np.sort(-p, axis=1)[:, :largest]
+    return -(top**gamma * (1 - top) ** gamma).sum(1)
+
+
+def kl_matching(known, z):
+    p_known, p = softmax(known, axis=1), softmax(z, axis=1)
+    y = p_known.argmax(1)
+    typical = np.stack([p_known[y == c].mean(0) for c in np.unique(y)])
+    return -np.stack([rel_entr(p, d).sum(1) for d in typical]).min(0)
+
+
+def gradnorm(x, weight, bias):
+    """The norm of the gradient of the cross-entropy from uniform probabilities, which differences confirm."""
+    out = []
+    for row in x:
+        gradient = np.outer(softmax(weight @ row + bias) - 1 / len(weight), row)
+        for at in np.ndindex(*weight.shape):
+            step = np.zeros_like(weight)
+            step[at] = 1e-4
+            high, low = (-log_softmax((weight + s) @ row + bias).mean() for s in (step, -step))
+            assert abs((high - low) / 2e-4 - gradient[at]) < 1e-7
+        out.append(np.abs(gradient).sum())
+    return np.array(out)
+
+
+def shaped(x, weight, bias, percentile, prune):
+    out = []
+    for row in x:
+        kept = np.zeros_like(row)
+        largest = np.argsort(-row, kind="stable")[: len(row) - int(np.round(len(row) * percentile / 100))]
+        kept[largest] = row[largest]
+        out.append(np.exp(row.sum() / kept.sum()) * (kept if prune else row))
+    return masked_energy(np.array(out), weight, bias)
+
+
+def vim(known, x, weight, bias, dimension):
+    origin = -np.linalg.pinv(weight) @ bias
+    values, vectors = np.linalg.eigh((known - origin).T @ (known - origin) / len(known))
+    residual_space = vectors[:, np.argsort(-values)[dimension:]]
+    residual = lambda rows: np.linalg.norm((rows - origin) @ residual_space, axis=1)
+    alpha = (known @ weight.T + bias).max(1).mean() / residual(known).mean()
+    return masked_energy(x, weight, bias) - alpha * residual(x)
+
+
+def she(known, labels, x, weight, bias):
+    right = (known @ weight.T + bias).argmax(1) == labels
+    patterns = np.stack([known[right & (labels == c)].mean(0) for c in range(len(weight))])
+    return (x * patterns[(x @ weight.T + bias).argmax(1)]).sum(1)
+
+
+def fdbd(known, x, weight, bias):
+    out = []
+    for row, z in zip(x, x @ weight.T + bias):
+        y = z.argmax()
+        distances = [(z[y] - z[c]) / np.linalg.norm(weight[y] - weight[c]) for c in range(len(z)) if c != y]
+        out.append(np.mean(distances) / np.linalg.norm(row - known.mean(0)))
+    return np.array(out)
+
+
+def relative_mahalanobis(known, labels, x):
+    def squared(rows, fitted, groups):
+        means = np.stack([fitted[groups == c].mean(0) for c in np.unique(groups)])
+        inverse = np.linalg.inv(np.cov((fitted - means[groups]).T, bias=True))
+        return np.stack([np.diag((rows - m) @ inverse @ (rows - m).T) for m in means])
+
+    return -(squared(x, known, labels) - squared(x, known, 0 * labels)).min(0)
+
+
+def nnguide(known, x, weight, bias, k):
+    bank = normalize(known) * masked_energy(known, weight, bias)[:, None]
+    guidance = -np.sort(-normalize(x) @ bank.T, axis=1)[:, :k]
+    return guidance.mean(1) * masked_energy(x, weight, bias)
+
+
+def detector_case():
+    classes, columns, rows = 4, 11, 64
+    labels = np.arange(rows) % classes
+    relu = lambda values: np.maximum(values, 0)
+    centers = 3 * random.normal(size=(classes, columns))
+    known = relu(centers[labels] + random.normal(size=(rows, columns)))
+    queries = np.concatenate([relu(centers + random.normal(size=centers.shape)), relu(2 * random.normal(size=(6, columns)))])
+    weight, bias = 0.2 * centers + 0.1 * random.normal(size=centers.shape), random.normal(size=classes)
+    z_known, z = known @ weight.T + bias, queries @ weight.T + bias
+    contribution = weight * known.mean(0)
+    sparse = np.where(contribution > np.quantile(contribution, 0.6, method="inverted_cdf"), weight, 0)
+    scores = {
+        "msp": log_softmax(z, axis=1).max(1),
+        "energy": logsumexp(z, axis=1),
+        "gen": generalized_entropy(z, 0.3, 3),
+        "kl-matching": kl_matching(z_known, z),
+        "gradnorm": gradnorm(queries, weight, bias),
+        "react": masked_energy(np.minimum(queries, np.quantile(known, 0.6, method="inverted_cdf")), weight, bias),
+        "dice": masked_energy(queries, sparse, bias),
+        "ash-s": shaped(queries, weight, bias, 60, prune=True),
+        "scale": shaped(queries, weight, bias, 60, prune=False),
+        "she": she(known, labels, queries, weight, bias),
+        "vim": vim(known, queries, weight, bias, 5),
+        "fdbd": fdbd(known, queries, weight, bias),
+        "relative-mahalanobis": relative_mahalanobis(known, labels, queries),
+        "nnguide": nnguide(known, queries, weight, bias, 7),
+    }
+    return {
+        "known": [numbers(row) for row in known],
+        "labels": labels.tolist(),
+        "weight": [numbers(row) for row in weight],
+        "bias": numbers(bias),
+        "queries": [numbers(row) for row in queries],
+        "options": {"gamma": 0.3, "largest": 3, "percentile": 60, "dimension": 5, "k": 7, "shrinkage": 0},
+        "scores": {name: numbers(values) for name, values in scores.items()},
+    }
+
+
 print(
     json.dumps(
         {
@@ -123,6 +242,7 @@ print(
             ],
             "mahalanobis": list(mahalanobis_cases()),
             "knn": [knn_case(k) for k in (1, 3, 50)],
+            "detectors": detector_case(),
         },
         indent=None,
         separators=(",", ":"),

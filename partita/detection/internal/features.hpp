@@ -16,11 +16,19 @@ namespace partita {
 /// Feature rows [first, first + count) in double, one per column: [columns, count].
 Eigen::MatrixXd feature_columns(Rows features, std::size_t first, std::size_t count);
 
-enum class Need : std::uint8_t { finite, direction };  ///< direction: finite and not all zero
+enum class Need : std::uint8_t {
+  finite,
+  direction,    ///< and not all zero
+  activations,  ///< and neither negative nor all zero, as after a ReLU
+  logits,       ///< or -inf, but not all
+};
 
 /// 0 for a row that meets the need. Any other is a row error of argument `name`, and NaN here.
 std::vector<double> check_features(const char* name, Rows features, Need need,
                                    const RowOptions& options);
+
+/// sum += x x', of which only the lower half is kept; some columns of it by each thread.
+void add_outer_products(const Eigen::MatrixXd& x, int threads, Eigen::MatrixXd& sum);
 
 /// Calls body(first, count) for blocks of at most `size` rows. The blocks, and so the sums inside
 /// them, do not depend on the number of threads.

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "partita/detection/internal/block_score.hpp"
+
+#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
+#include "partita/detection/logit_score.hpp"
+#include "partita/softmax/softmax.hpp"
+
+namespace partita {
+
+using Eigen::Index;
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+
+namespace {
+
+/// The same memory: what Eigen stores by columns are our rows.
+MutableRows rows_of(MatrixXd& columns) {
+  return {columns.data(), static_cast<std::size_t>(columns.cols()),
+          static_cast<std::size_t>(columns.rows())};
+}
+
+Rows rows_of(const MatrixXd& columns) {
+  return {columns.data(), static_cast<std::size_t>(columns.cols()),
+          static_cast<std::size_t>(columns.rows())};
+}
+
+}  // namespace
+
+Layer::Layer(const LastLayer& layer, int threads)
+    : bias(VectorXd::Zero(Index(layer.weight.rows()))) {
+  if (layer.weight.rows() < 2 || layer.weight.columns() == 0) {
+    throw InvalidArgument("layer", "expected the weights of 2 classes or more");
+  }
+  check_features("layer", layer.weight, Need::finite, {.threads = threads});
+  weight = feature_columns(layer.weight, 0, layer.weight.rows()).transpose();
+  if (layer.bias.empty()) return;
+  check_size("layer", layer.bias.size(), layer.weight.rows(), "biases, one for each class");
+  for (const double b : layer.bias) check_in("layer", b, "(-inf, inf)");
+  bias = Eigen::Map<const VectorXd>(layer.bias.data(), bias.size());
+}
+
+VectorXd mean_row(const Learning& known) {
+  VectorXd sum = VectorXd::Zero(Index(known.rows.columns()));
+  for_each_known(known, [&](std::size_t, const MatrixXd& x) { sum += x.rowwise().sum(); });
+  return sum / static_cast<double>(known.rows.rows());
+}
+
+VectorXd energies(const MatrixXd& logits) {
+  // A row that is no row has its error already: here it may be anything.
+  std::vector<RowError> seen;
+  const auto scores = logit_scores(LogitScore::energy, rows_of(logits), 1, {.errors = &seen});
+  return Eigen::Map<const VectorXd>(scores.data(), logits.cols());
+}
+
+MatrixXd probabilities(MatrixXd logits) {
+  std::vector<RowError> seen;
+  softmax(rows_of(std::as_const(logits)), rows_of(logits), {.errors = &seen});
+  return logits;
+}
+
+Index predicted(const MatrixXd& logits, Index column) {
+  Index row = 0;
+  logits.col(column).maxCoeff(&row);
+  return row;
+}
+
+}  // namespace partita
