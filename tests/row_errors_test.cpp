@@ -19,6 +19,7 @@
 #include "partita/calibration/linear_scaling.hpp"
 #include "partita/calibration/nll_curve.hpp"
 #include "partita/calibration/temperature.hpp"
+#include "partita/detection/detector.hpp"
 #include "partita/detection/knn.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/detection/mahalanobis.hpp"
@@ -133,6 +134,18 @@ std::vector<Named> functions() {
   all.push_back({"Mahalanobis::scores", [](Rows z, const RowOptions& options) {
                    return answers(Mahalanobis::fit(good.rows(), good.labels).scores(z, options));
                  }});
+  for (const DetectionScore score :
+       {DetectionScore::gen, DetectionScore::kl_matching, DetectionScore::vim,
+        DetectionScore::relative_mahalanobis, DetectionScore::nnguide}) {
+    all.push_back({"Detector::scores, " + std::string(name_of(score)),
+                   [=](Rows z, const RowOptions& options) {
+                     static const Data weights;
+                     const KnownInputs known{.rows = good.rows(),
+                                             .labels = good.labels,
+                                             .layer = LastLayer{weights.rows().slice(0, 3)}};
+                     return answers(Detector::fit(score, known, {.k = 3}).scores(z, options));
+                   }});
+  }
   return all;
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partita/detection/detection_metrics.hpp"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
+#include "partita/base/internal/check.hpp"
 #include "partita/base/internal/parallel_progress.hpp"
 #include "partita/detection/roc.hpp"
 
@@ -45,6 +48,42 @@ RocCurve resampled(const RocCurve& curve, std::span<const std::uint32_t> positiv
   return out;
 }
 
+DetectionIntervals intervals_of(std::span<const DetectionMetrics> resamples, double level) {
+  const auto interval = [&](double DetectionMetrics::*figure) {
+    std::vector<double> values;
+    for (const DetectionMetrics& metrics : resamples) values.push_back(metrics.*figure);
+    return percentile_interval(std::move(values), level);
+  };
+  return {.auroc = interval(&DetectionMetrics::auroc),
+          .aupr_in = interval(&DetectionMetrics::aupr_in),
+          .aupr_out = interval(&DetectionMetrics::aupr_out),
+          .fpr_at_95_tpr = interval(&DetectionMetrics::fpr_at_95_tpr),
+          .detection_accuracy = interval(&DetectionMetrics::detection_accuracy)};
+}
+
+/// A detector's curve, and the rows of either side from the highest score to the lowest.
+struct Ranked {
+  RocCurve curve;
+  std::vector<std::size_t> in;
+  std::vector<std::size_t> out;
+};
+
+std::vector<std::size_t> descending(std::span<const double> scores) {
+  std::vector<std::size_t> rows(scores.size());
+  std::iota(rows.begin(), rows.end(), std::size_t{0});
+  std::sort(rows.begin(), rows.end(),
+            [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+  return rows;
+}
+
+std::vector<std::uint32_t> in_order(std::span<const std::uint32_t> counts,
+                                    std::span<const std::size_t> rows) {
+  std::vector<std::uint32_t> out;
+  out.reserve(rows.size());
+  for (const std::size_t row : rows) out.push_back(counts[row]);
+  return out;
+}
+
 }  // namespace
 
 DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
@@ -68,16 +107,53 @@ DetectionIntervals detection_intervals(std::span<const double> in, std::span<con
     }
   };
   parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
-  const auto interval = [&](double DetectionMetrics::*figure) {
-    std::vector<double> values;
-    for (const DetectionMetrics& metrics : resamples) values.push_back(metrics.*figure);
-    return percentile_interval(std::move(values), options.level);
+  return intervals_of(resamples, options.level);
+}
+
+std::vector<ComparedDetector> compare_detectors(std::span<const ScoredSides> detectors,
+                                                Positive positive, const Stream& stream,
+                                                const BootstrapOptions& options) {
+  options.check();
+  check_at_least("detectors", detectors.size(), 1);
+  const auto [first_in, first_out] = detectors.front();
+  std::vector<Ranked> ranked;
+  for (const auto& [in, out] : detectors) {
+    check_size("detectors", in.size(), first_in.size(), "known rows, as of the first");
+    check_size("detectors", out.size(), first_out.size(), "unknown rows, as of the first");
+    ranked.push_back({roc_curve(in, out), descending(in), descending(out)});
+  }
+  std::vector<std::vector<DetectionMetrics>> resamples(
+      detectors.size(), std::vector<DetectionMetrics>(options.resamples));
+  const auto some = [&](std::size_t first, std::size_t last) {
+    std::vector<std::uint32_t> in_counts(first_in.size());
+    std::vector<std::uint32_t> out_counts(first_out.size());
+    for (std::size_t r = first; r < last; ++r) {
+      resample(stream.child(r).child(kIn), in_counts);
+      resample(stream.child(r).child(kOut), out_counts);
+      for (std::size_t d = 0; d < ranked.size(); ++d) {
+        resamples[d][r] = metrics_of(resampled(ranked[d].curve, in_order(in_counts, ranked[d].in),
+                                               in_order(out_counts, ranked[d].out)),
+                                     positive);
+      }
+    }
   };
-  return {.auroc = interval(&DetectionMetrics::auroc),
-          .aupr_in = interval(&DetectionMetrics::aupr_in),
-          .aupr_out = interval(&DetectionMetrics::aupr_out),
-          .fpr_at_95_tpr = interval(&DetectionMetrics::fpr_at_95_tpr),
-          .detection_accuracy = interval(&DetectionMetrics::detection_accuracy)};
+  parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
+
+  std::vector<ComparedDetector> result;
+  std::size_t best = 0;
+  for (std::size_t d = 0; d < ranked.size(); ++d) {
+    result.push_back(
+        {metrics_of(ranked[d].curve, positive), intervals_of(resamples[d], options.level), {}});
+    if (result[d].metrics.auroc > result[best].metrics.auroc) best = d;
+  }
+  for (std::size_t d = 0; d < ranked.size(); ++d) {
+    std::vector<double> less(options.resamples);
+    for (std::size_t r = 0; r < less.size(); ++r) {
+      less[r] = resamples[d][r].auroc - resamples[best][r].auroc;
+    }
+    result[d].auroc_less_best = percentile_interval(std::move(less), options.level);
+  }
+  return result;
 }
 
 }  // namespace partita

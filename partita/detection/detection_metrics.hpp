@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The figures by which detectors of unknown inputs are compared, with bootstrap intervals.
+// The figures by which detectors of unknown inputs are compared, with bootstrap intervals, and the
+// comparison itself.
 //
 //   using partita::Positive;
 //   // scores, larger where known
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "partita/random/bootstrap.hpp"
 
@@ -41,5 +43,28 @@ DetectionMetrics detection_metrics(std::span<const double> in, std::span<const d
 DetectionIntervals detection_intervals(std::span<const double> in, std::span<const double> out,
                                        Positive positive, const Stream& stream,
                                        const BootstrapOptions& options = {});
+
+/// The scores of one detector.
+struct ScoredSides {
+  std::span<const double> in;
+  std::span<const double> out;
+};
+
+struct ComparedDetector {
+  DetectionMetrics metrics;
+  DetectionIntervals intervals;
+  /// Its AUROC less that of the detector whose AUROC is largest, within the same resamples: above 0
+  /// or around it, what sets the best apart may be chance. [0, 0] for the best itself.
+  Interval auroc_less_best;
+};
+
+/// Detectors on the same rows, with percentile intervals from resamples of rows in which all of
+/// them share their luck. Resample r draws from the children of stream.child(r).
+/// @param detectors one or more, whose i-th scores belong to the same row
+/// @return in the order of `detectors`
+/// @throws InvalidArgument as above, or if there are no detectors or they differ in rows
+std::vector<ComparedDetector> compare_detectors(std::span<const ScoredSides> detectors,
+                                                Positive positive, const Stream& stream,
+                                                const BootstrapOptions& options = {});
 
 }  // namespace partita

@@ -133,5 +133,88 @@ TEST(DetectionIntervals, RefusesWhatHasNoAnswer) {
   EXPECT_EQ(refusal({}, {}), "negative: expected 1 or more (scores), got 0");
 }
 
+TEST(CompareDetectors, ShareTheirResamples) {
+  const Scores in = normals(60, 1, {6, 0});
+  const Scores out = normals(40, 0, {6, 1});
+  const auto noisy = [](const Scores& scores, double sigma, std::uint64_t id) {
+    Scores more = normals(scores.size(), 0, {7, id});
+    for (std::size_t i = 0; i < more.size(); ++i) more[i] = std::round(sigma * more[i] + scores[i]);
+    return more;
+  };
+  const Scores in_noisy = noisy(in, 0.8, 0);
+  const Scores out_noisy = noisy(out, 0.8, 1);
+  const ScoredSides detectors[] = {{in_noisy, out_noisy}, {in, out}, {in, out}};
+  const BootstrapOptions options{.resamples = 150, .level = 0.8};
+  const Stream stream{.seed = 8};
+  const auto compared = compare_detectors(detectors, Positive::out, stream, options);
+
+  std::vector<double> aurocs;
+  std::vector<double> less;
+  for (std::size_t r = 0; r < options.resamples; ++r) {
+    const auto drawn = [&](const Scores& scores, std::uint64_t side) {
+      std::vector<std::uint32_t> counts(scores.size());
+      resample(stream.child(r).child(side), counts);
+      Scores result;
+      for (std::size_t i = 0; i < counts.size(); ++i) {
+        result.insert(result.end(), counts[i], scores[i]);
+      }
+      return result;
+    };
+    const auto auroc_of = [&](const Scores& a, const Scores& b) {
+      return detection_metrics(drawn(a, 0), drawn(b, 1), Positive::out).auroc;
+    };
+    aurocs.push_back(auroc_of(in_noisy, out_noisy));
+    less.push_back(aurocs.back() - auroc_of(in, out));
+  }
+  const auto expect_near = [](const Interval& found, const Interval& expected) {
+    EXPECT_NEAR(found.low, expected.low, 1e-14);
+    EXPECT_NEAR(found.high, expected.high, 1e-14);
+  };
+  expect_near(compared[0].intervals.auroc, percentile_interval(aurocs, 0.8));
+  expect_near(compared[0].auroc_less_best, percentile_interval(less, 0.8));
+  expect_near(compared[1].auroc_less_best, {0, 0});
+  expect_near(compared[2].auroc_less_best, {0, 0});
+  expect_equal(compared[1].intervals, compared[2].intervals);
+  EXPECT_EQ(compared[1].metrics.aupr_out, detection_metrics(in, out, Positive::out).aupr_out);
+  const auto again = compare_detectors(detectors, Positive::out, stream,
+                                       {.resamples = 150, .level = 0.8, .threads = 3});
+  expect_equal(again[0].intervals, compared[0].intervals);
+}
+
+TEST(CompareDetectors, ADifferenceOfNothingIsRarelySeen) {
+  // Two detectors that see the same thing through noise of their own. The difference of the one
+  // that came out lower is half-normal, so its 95 % interval reaches 0 in 95 % of trials: of 150,
+  // 142.5 +- 2.7; bounds are five deviations away, and one more for percentile intervals of few rows.
+  constexpr std::uint64_t kTrials = 150;
+  int covered = 0;
+  for (std::uint64_t trial = 0; trial < kTrials; ++trial) {
+    const Scores shared = normals(120, 0, {9, trial});
+    const auto seen = [&](double mean, std::uint64_t id) {
+      Scores scores = normals(120, mean, {10, 4 * trial + id});
+      for (std::size_t i = 0; i < scores.size(); ++i) scores[i] += shared[i];
+      return scores;
+    };
+    const Scores all[] = {seen(1, 0), seen(0, 1), seen(1, 2), seen(0, 3)};
+    const ScoredSides detectors[] = {{all[0], all[1]}, {all[2], all[3]}};
+    const auto compared =
+        compare_detectors(detectors, Positive::in, {.seed = trial}, {.resamples = 200});
+    const bool worse = compared[0].metrics.auroc < compared[1].metrics.auroc;
+    if (compared[worse ? 0 : 1].auroc_less_best.high >= 0) ++covered;
+  }
+  EXPECT_GT(covered, 126);
+  EXPECT_LT(covered, 150);
+}
+
+TEST(CompareDetectors, RefusesScoresOfOtherRows) {
+  const Scores two = {1, 2};
+  const Scores three = {1, 2, 3};
+  const ScoredSides detectors[] = {{two, two}, {two, three}};
+  EXPECT_EQ(
+      testing::message_of<InvalidArgument>([&] { compare_detectors(detectors, Positive::in, {}); }),
+      "detectors: expected 2 (unknown rows, as of the first), got 3");
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { compare_detectors({}, Positive::in, {}); }),
+            "detectors: expected 1 or more, got 0");
+}
+
 }  // namespace
 }  // namespace partita

@@ -204,7 +204,8 @@ TEST(Detector, RefusesWhatHasNoValue) {
             "dimension: expected 0..5 (fewer than features), got 6");
   EXPECT_EQ(refusal(DetectionScore::nnguide, known, {.k = 61}),
             "k: expected 1..60 (training rows), got 61");
-  EXPECT_EQ(refusal(DetectionScore::knn, known, {.k = 0}), "k: expected 1..60 (training rows), got 0");
+  EXPECT_EQ(refusal(DetectionScore::knn, known, {.k = 0}),
+            "k: expected 1..60 (training rows), got 0");
   EXPECT_THAT(refusal(DetectionScore::react, known, {.percentile = 100}),
               StartsWith("percentile: expected a number in [0, 100)"));
   EXPECT_THAT(refusal(DetectionScore::gen, known, {.gamma = 0}), StartsWith("gamma"));

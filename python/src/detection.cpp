@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scores of unknown inputs, and how well they tell.
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "arguments.hpp"
 #include "core.hpp"
 #include "partita/detection/detection_metrics.hpp"
+#include "partita/detection/detector.hpp"
 #include "partita/detection/knn.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/detection/mahalanobis.hpp"
@@ -57,6 +60,75 @@ py::object mahalanobis_scores(const Mahalanobis& detector, py::handle features, 
                       array.batch_shape());
 }
 
+/// A detector, and the known rows that some of them look into.
+class KeptDetector {
+ public:
+  static KeptDetector fit(py::handle score, py::handle rows, py::handle labels, py::handle weight,
+                          py::handle bias, py::handle temperature, py::handle gamma,
+                          py::handle largest, py::handle percentile, py::handle k,
+                          py::handle dimension, py::handle shrinkage, py::handle threads,
+                          py::handle progress) {
+    const DetectionScore which = score_named(score);
+    std::optional<FloatArray> layer;
+    std::optional<Doubles> biases;
+    std::optional<FloatArray> known;
+    std::vector<std::int64_t> y;
+    KnownInputs inputs;
+    if (!weight.is_none()) {
+      layer.emplace(weight, "layer");
+      if (!bias.is_none()) biases.emplace(bias, "layer");
+      inputs.layer = LastLayer{layer->rows(), biases ? biases->values : std::span<const double>()};
+    }
+    if (!rows.is_none()) {
+      known.emplace(rows, "X");
+      inputs.rows = known->rows();
+    }
+    if (!labels.is_none()) {
+      y = Integers(labels, "y").values;
+      inputs.labels = y;
+    }
+    const ProgressReport report(progress);
+    DetectorOptions options{.temperature = number(temperature, "temperature"),
+                            .gamma = number(gamma, "gamma"),
+                            .largest = count(largest, "largest"),
+                            .threads = thread_count(threads),
+                            .progress = report};
+    if (!percentile.is_none()) options.percentile = number(percentile, "percentile");
+    if (!k.is_none()) options.k = count(k, "k");
+    if (!dimension.is_none()) options.dimension = count(dimension, "dimension");
+    if (!shrinkage.is_none()) options.shrinkage = number(shrinkage, "shrinkage");
+    Detector detector = released([&] { return Detector::fit(which, inputs, options); });
+    return {std::move(detector), std::move(known)};
+  }
+
+  py::object scores(py::handle rows, py::handle threads, py::handle progress) const {
+    const FloatArray array(rows, "X");
+    const RowOptions options{.threads = thread_count(threads)};
+    const ProgressReport report(progress);
+    return array.result(released([&] { return detector_.scores(array.rows(), options, report); }),
+                        array.batch_shape());
+  }
+
+ private:
+  KeptDetector(Detector detector, std::optional<FloatArray> known)
+      : detector_(std::move(detector)), known_(std::move(known)) {}
+
+  static DetectionScore score_named(py::handle score) {
+    std::vector<std::string_view> names;
+    for (const DetectionScore each : detection_scores()) names.push_back(name_of(each));
+    return detection_scores()[choice(score, "score", names)];
+  }
+
+  Detector detector_;
+  std::optional<FloatArray> known_;
+};
+
+py::tuple detection_score_names() {
+  py::list names;
+  for (const DetectionScore score : detection_scores()) names.append(std::string(name_of(score)));
+  return py::tuple(names);
+}
+
 Positive side(py::handle positive) {
   return choice(positive, "positive", kSides) == 0 ? Positive::in : Positive::out;
 }
@@ -95,6 +167,33 @@ py::tuple intervals(py::handle in, py::handle out, py::handle positive, py::hand
       [](const Interval& interval) { return py::make_tuple(interval.low, interval.high); });
 }
 
+/// [(metrics, intervals, auroc_less_best)]
+py::list compared(const py::list& in, const py::list& out, py::handle positive, py::handle seed,
+                  py::handle resamples, py::handle level, py::handle threads, py::handle progress) {
+  std::vector<Doubles> kept;
+  kept.reserve(in.size() + out.size());
+  std::vector<ScoredSides> sides;
+  for (std::size_t d = 0; d < in.size(); ++d) {
+    const auto& known = kept.emplace_back(in[d], "in_scores").values;
+    sides.push_back({known, kept.emplace_back(out[d], "out_scores").values});
+  }
+  const Positive chosen = side(positive);
+  const Stream stream{.seed = natural(seed, "seed")};
+  const ProgressReport report(progress);
+  const BootstrapOptions options{.resamples = count(resamples, "resamples"),
+                                 .level = number(level, "level"),
+                                 .threads = thread_count(threads),
+                                 .progress = report};
+  const auto found = released([&] { return compare_detectors(sides, chosen, stream, options); });
+  const auto ends = [](const Interval& i) { return py::make_tuple(i.low, i.high); };
+  py::list result;
+  for (const ComparedDetector& each : found) {
+    result.append(py::make_tuple(each_figure(each.metrics, [](double value) { return value; }),
+                                 each_figure(each.intervals, ends), ends(each.auroc_less_best)));
+  }
+  return result;
+}
+
 /// (thresholds, true positives, false positives)
 py::tuple roc_curve_of(py::handle positive, py::handle negative) {
   const Doubles yes(positive, "positive");
@@ -126,8 +225,13 @@ void add_detection(py::module_& module) {
   module.def("knn_scores", &knn_scores_of);
   module.def("detection_metrics", &metrics);
   module.def("detection_intervals", &intervals);
+  module.def("compare_detectors", &compared);
+  module.def("detection_scores", &detection_score_names);
   module.def("roc_curve", &roc_curve_of);
   module.def("threshold_at_tpr", &threshold_at_tpr_of);
+  py::class_<KeptDetector>(module, "Detector")
+      .def_static("fit", &KeptDetector::fit)
+      .def("scores", &KeptDetector::scores);
   py::class_<Mahalanobis>(module, "Mahalanobis")
       .def_static("fit", &fit)
       .def("scores", &mahalanobis_scores)

@@ -10,7 +10,7 @@ import pytest
 
 import partita
 from partita import detection
-from partita.detection import KNN, Mahalanobis
+from partita.detection import KNN, Detector, Mahalanobis
 
 
 def test_scores_of_logits(rng: np.random.Generator) -> None:
@@ -61,6 +61,67 @@ def test_knn_beside_sklearn(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(detector)).score_samples(queries), detector.score_samples(queries))
 
 
+def layered(rng: np.random.Generator) -> tuple[Any, Any, tuple[Any, Any]]:
+    y = np.arange(300) % 3
+    X = np.maximum(0, rng.normal(size=(300, 6)) + 4 * np.eye(3, 6)[y])
+    return X, y, (np.eye(3, 6) + 0.1 * rng.normal(size=(3, 6)), rng.normal(size=3))
+
+
+def test_detectors(rng: np.random.Generator) -> None:
+    X, y, (W, b) = layered(rng)
+    queries = np.abs(rng.normal(size=(40, 6)))
+    z = queries @ W.T + b
+    contribution = W * X.mean(0)
+    sparse = np.where(contribution > np.quantile(contribution, 0.5, method="inverted_cdf"), W, 0)
+    p, bank = partita.softmax(z), X @ W.T + b
+    cosines = (X / np.linalg.norm(X, axis=1, keepdims=True)) @ (queries / np.linalg.norm(queries, axis=1, keepdims=True)).T
+    guided = np.sort(partita.log_sum_exp(bank)[:, None] * cosines, axis=0)[-7:].mean(0)
+    expected = {
+        "energy": partita.log_sum_exp(z),
+        "gen": -((p * (1 - p)) ** 0.1).sum(1),
+        "gradnorm": queries.sum(1) * np.abs(p - 1 / 3).sum(1),
+        "react": partita.log_sum_exp(np.minimum(queries, np.quantile(X, 0.5, method="inverted_cdf")) @ W.T + b),
+        "dice": partita.log_sum_exp(queries @ sparse.T + b),
+        "nnguide": guided * partita.log_sum_exp(z),
+        "knn": KNN(7).fit(X).score_samples(queries),
+        "mahalanobis": Mahalanobis().fit(X, y).score_samples(queries),
+    }
+    for score, values in expected.items():
+        detector = Detector(score, layer=(W, b), percentile=50, k=7).fit(X, y)
+        np.testing.assert_allclose(detector.score_samples(queries), values, rtol=1e-10, err_msg=score)
+    for score in detection.SCORES:
+        detector = Detector(score, layer=(W, b)).fit(X, y)
+        scores = detector.score_samples(queries)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(detector)).score_samples(queries), scores)
+        np.testing.assert_array_equal(Detector(score, layer=(W, b), threads=2).fit(X, y).score_samples(queries), scores)
+
+
+def test_known_rows_stay_alive(rng: np.random.Generator) -> None:
+    X = rng.normal(size=(2000, 50))
+    expected = Detector("knn", k=3).fit(X).score_samples(X[:5])
+    detector = Detector("knn", k=3).fit(X.copy())
+    del detector.known_
+    filler = [np.full((2000, 50), np.nan) for _ in range(8)]
+    np.testing.assert_array_equal(detector.score_samples(X[:5]), expected)
+    del filler
+
+
+def test_comparison(rng: np.random.Generator) -> None:
+    X, y, layer = layered(rng)
+    known, unknown = X[1::2], np.abs(rng.normal(size=(80, 6)))
+    scores = {}
+    for score in ("msp", "energy", "vim", "knn"):
+        detector = Detector(score, layer=layer).fit(X[::2], y[::2])
+        scores[score] = detector.score_samples(known), detector.score_samples(unknown)
+    found = detection.compare_detectors(scores, positive="in", seed=1, resamples=200)
+    aurocs = [each.metrics.auroc for each in found.values()]
+    assert aurocs == sorted(aurocs, reverse=True) and set(found) == set(scores)
+    for name, each in found.items():
+        assert each.metrics == detection.detection_metrics(*scores[name], positive="in")
+        assert each.intervals.auroc.low <= each.metrics.auroc <= each.intervals.auroc.high
+    assert next(iter(found.values())).auroc_less_best == (0, 0)
+
+
 def test_figures_beside_sklearn(rng: np.random.Generator) -> None:
     theirs = pytest.importorskip("sklearn.metrics")
     known, unknown = np.round(rng.normal(1, 1, 700), 1), np.round(rng.normal(0, 1, 300), 1)  # with ties
@@ -80,7 +141,7 @@ def test_figures_beside_sklearn(rng: np.random.Generator) -> None:
 
 def test_estimators_are_sklearns(rng: np.random.Generator) -> None:
     base = pytest.importorskip("sklearn.base")
-    for detector in (Mahalanobis(shrinkage=0.1), KNN(3)):
+    for detector in (Mahalanobis(shrinkage=0.1), KNN(3), Detector("knn", k=3)):
         copy = base.clone(detector.fit(rng.normal(size=(20, 2)), np.zeros(20, int)))
         assert copy.get_params() == detector.get_params()
         with pytest.raises(ValueError, match="not fitted"):
@@ -94,6 +155,7 @@ def test_torch(torch: Any) -> None:
         detection.logit_scores(X),
         Mahalanobis().fit(X, y).score_samples(X),
         KNN(2).fit(X).score_samples(X),
+        Detector("vim", layer=(torch.eye(2, 4), torch.zeros(2))).fit(X).score_samples(X),
     ):
         assert isinstance(scores, torch.Tensor) and scores.dtype == torch.float64
     assert detection.detection_metrics(X[:, 0], X[:, 1], positive="out").auroc > 0
@@ -118,6 +180,11 @@ def test_bits_of_the_command(command: Any, tmp_path: Path, rng: np.random.Genera
     "call,error,message",
     [
         (lambda: detection.logit_scores(np.zeros(3), "nonsense"), ValueError, "score: expected one of msp, "),
+        (lambda: Detector("odds").fit(), ValueError, "score: expected one of msp, "),
+        (lambda: Detector("vim").fit(np.eye(3)), ValueError, "layer: required by vim"),
+        (lambda: Detector("dice", layer=np.eye(3)).fit(), ValueError, "rows: required by dice"),
+        (lambda: Detector("knn", k=9).fit(np.eye(3)), ValueError, r"k: expected 1\.\.3"),
+        (lambda: Detector("energy", layer=(np.eye(3), np.zeros(2))).fit(), ValueError, "layer: expected 3"),
         (lambda: detection.logit_scores(np.zeros(3), temperature=0), ValueError, "temperature: expected"),
         (lambda: detection.detection_metrics([1.0], [2.0], positive="both"), ValueError, "positive: expected one of in"),
         (lambda: detection.detection_metrics([], [2.0], positive="in"), ValueError, ""),

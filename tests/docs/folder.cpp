@@ -65,6 +65,9 @@ void write_features(const std::filesystem::path& folder) {
   save_npy(folder / "features.npy", all.first(kTraining * kColumns), kTraining, kColumns);
   save_npy(folder / "new_features.npy", all.subspan(kTraining * kColumns), kNew, kColumns);
   save_npy(folder / "classes.npy", std::span<const std::int64_t>(classes), kTraining, 1);
+  std::vector<float> weight(3 * kColumns);
+  for (std::size_t c = 0; c < 3; ++c) weight[c * kColumns + c] = 1;
+  save_npy(folder / "weight.npy", std::span<const float>(weight), 3, kColumns);
 }
 
 std::string word_list() {

@@ -4,6 +4,7 @@
 //   logits.npy, labels.npy    float32 [2000, 10] of an overconfident classifier, int64
 //   other.npy                 its logits for inputs of another kind
 //   features.npy, classes.npy, new_features.npy    float32 [600, 8] of three classes; [200, 8]
+//   weight.npy                float32 [3, 8]: the last layer of a classifier of such features
 //   words.txt                 about 300 words, one per line
 //   corpus.txt                3000 short sentences, lower case
 //   similarity.txt            two words and a score per line

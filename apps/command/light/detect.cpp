@@ -10,6 +10,7 @@ void add_detect(CLI::App& app) {
   auto* command = app.add_subcommand("detect", "Tell inputs like the training data from others");
   command->require_subcommand(1);
   add_detect_evaluate(*command);
+  add_detect_compare(*command);
   add_detect_threshold(*command);
   add_detect_apply(*command);
 }

@@ -7,6 +7,7 @@
 namespace partita::app {
 
 void add_detect_evaluate(CLI::App& app);
+void add_detect_compare(CLI::App& app);
 void add_detect_threshold(CLI::App& app);
 void add_detect_apply(CLI::App& app);
 

@@ -22,32 +22,35 @@ namespace {
 struct ApplyThresholdOptions {
   std::string threshold;
   std::string logits;
-  ScoreOptions inputs;  // its files; the threshold has the rest
+  DetectionFileOptions files;
   CommonOptions common;
   std::string output;
 };
 
-/// The score of the threshold, with the files of the command line.
-ScoreOptions score_of(const Threshold& threshold, const ScoreOptions& inputs) {
-  ScoreOptions score = threshold.score;
-  score.probabilities = inputs.probabilities;
-  score.features = inputs.features;
-  score.labels = inputs.labels;
-  return score;
+/// A file of the command line must have the shape of what the threshold was made with.
+void check_shape(const std::optional<Rows>& given, const std::optional<Shape>& expected,
+                 const std::string& file, const char* what, const std::string& threshold) {
+  if (!given || !expected) return;
+  const auto [rows, columns] = *expected;
+  if (given->rows() == rows && given->columns() == columns) return;
+  throw DataError(file,
+                  fmt::format("shape ({}, {}), expected ({}, {}): the {} that {} was made with",
+                              given->rows(), given->columns(), rows, columns, what, threshold));
 }
 
-void check_training(const Scorer& scorer, const Threshold& threshold,
-                    const ApplyThresholdOptions& options) {
-  const auto training = scorer.training();
-  if (!training || !threshold.features) return;
-  const auto [rows, columns] = *threshold.features;
-  if (training->rows() != rows || training->columns() != columns) {
-    throw DataError(
-        options.inputs.features,
-        fmt::format("shape ({}, {}), expected ({}, {}): the features that {} was made "
-                    "with",
-                    training->rows(), training->columns(), rows, columns, options.threshold));
+/// The score of the threshold, with the files of the command line.
+ScoreOptions score_of(const Threshold& threshold, const ApplyThresholdOptions& options) {
+  ScoreOptions score = threshold.score;
+  score.files = options.files;
+  if (threshold.layer && options.files.weight.empty()) {
+    throw InvalidArgument(
+        "--weight", fmt::format("required: {} was made with a last layer", options.threshold));
   }
+  if (!threshold.layer && !options.files.weight.empty()) {
+    throw InvalidArgument(
+        "--weight", fmt::format("not used: {} was made without a last layer", options.threshold));
+  }
+  return score;
 }
 
 void save(const std::string& path, std::span<const double> scores, double threshold) {
@@ -61,12 +64,18 @@ void save(const std::string& path, std::span<const double> scores, double thresh
 
 void run(const ApplyThresholdOptions& options) {
   const Threshold threshold = read_threshold(options.threshold);
-  const ScoreOptions score = score_of(threshold, options.inputs);
-  const Scorer scorer(score, options.common.threads);
-  check_training(scorer, threshold, options);
-  const ScoredInput input(score, options.logits, options.common.threads);
-  if (!score.of_features() && threshold.columns != 0 &&
-      input.rows().columns() != threshold.columns) {
+  const ScoreOptions score = score_of(threshold, options);
+  const DetectionFiles files = files_for(score, options.common.threads);
+  const KnownInputs known = files.known();
+  check_shape(known.rows, threshold.features, options.files.features, "features",
+              options.threshold);
+  if (known.layer) {
+    check_shape(known.layer->weight, threshold.layer, options.files.weight, "layer",
+                options.threshold);
+  }
+  const Scorer scorer(score, files);
+  const ScoredInput input(options.files.probabilities, options.logits, options.common.threads);
+  if (score.of_logits() && threshold.columns != 0 && input.rows().columns() != threshold.columns) {
     throw DataError(options.logits,
                     fmt::format("{} columns, expected {} as {} was made with",
                                 input.rows().columns(), threshold.columns, options.threshold));
@@ -103,11 +112,8 @@ void add_detect_apply(CLI::App& app) {
                    "as FILE:ARRAY")
       ->option_text("FILE")
       ->required();
-  add_score_inputs(*command, options->inputs);
-  command
-      ->add_option("--labels", options->inputs.labels,
-                   "classes of --features, for mahalanobis: integers")
-      ->option_text("FILE");
+  add_score_files(*command, options->files);
+  add_feature_labels(*command, options->files);
   add_common(*command, options->common);
   add_output(
       *command, options->output,
@@ -117,9 +123,8 @@ void add_detect_apply(CLI::App& app) {
       "Example:\n"
       "  partita detect apply threshold.json logits.npy -o marks.csv --json\n"
       "\n"
-      "A threshold of mahalanobis or knn needs the training features that it was made with. "
-      "--seed\n"
-      "changes nothing here.");
+      "A threshold of a score that learns from training features or scores by a last layer needs\n"
+      "the files that it was made with. --seed changes nothing here.");
   command->callback([options] { run(*options); });
 }
 

@@ -24,7 +24,8 @@ void check(const EvaluateDetectionOptions& options) {
     throw InvalidArgument("--in", "missing: give --in and --out, or --logits and --labels");
   }
   if (options.logits.empty()) return;
-  if (options.score.of_features()) {
+  const DetectionNeeds needs = needs_of(options.score.score);
+  if (needs.rows || needs.layer || !options.score.files.weight.empty()) {
     throw InvalidArgument("--logits",
                           fmt::format("not used by {}, which scores features: give --in and --out",
                                       options.score.name()));
@@ -33,9 +34,11 @@ void check(const EvaluateDetectionOptions& options) {
 
 /// Scores the rows of two files.
 DetectionResult score_files(const EvaluateDetectionOptions& options) {
-  const Scorer scorer(options.score, options.common.threads);
-  ScoredInput in(options.score, options.in, options.common.threads);
-  ScoredInput out(options.score, options.out, options.common.threads);
+  const DetectionFiles files = files_for(options.score, options.common.threads);
+  const Scorer scorer(options.score, files);
+  const bool probabilities = options.score.files.probabilities;
+  const ScoredInput in(probabilities, options.in, options.common.threads);
+  const ScoredInput out(probabilities, options.out, options.common.threads);
   if (in.rows().columns() != out.rows().columns()) {
     throw DataError(options.out,
                     fmt::format("{} columns, expected {}, as in {}", out.rows().columns(),
@@ -48,14 +51,15 @@ DetectionResult score_files(const EvaluateDetectionOptions& options) {
 /// Scores the rows of one file: in are those whose arg max is their label.
 DetectionResult score_errors(const EvaluateDetectionOptions& options) {
   ScoreOptions score = options.score;
-  score.labels.clear();
-  const Scorer scorer(score, options.common.threads);
+  score.files.labels.clear();
+  const DetectionFiles files = files_for(score, options.common.threads);
+  const Scorer scorer(score, files);
   PredictionsInput input({.logits = options.logits,
-                          .labels = options.score.labels,
-                          .probabilities = options.score.probabilities},
+                          .labels = options.score.files.labels,
+                          .probabilities = options.score.files.probabilities},
                          options.common.threads);
   const Rows logits = input.logits();
-  const auto labels = input.labels(options.score.labels);
+  const auto labels = input.labels(options.score.files.labels);
   const auto scores = scorer.scores(logits, options.logits);
   const auto predicted = argmax(logits, {.threads = options.common.threads});
   DetectionResult result;
@@ -63,7 +67,7 @@ DetectionResult score_errors(const EvaluateDetectionOptions& options) {
     (predicted[r] == labels[r] ? result.in : result.out).push_back(scores[r]);
   }
   if (result.in.empty() || result.out.empty()) {
-    throw DataError(options.score.labels,
+    throw DataError(options.score.files.labels,
                     fmt::format("every row of {} is classified {}: nothing to tell apart",
                                 options.logits, result.in.empty() ? "wrongly" : "correctly"));
   }
@@ -86,15 +90,10 @@ DetectionResult evaluate(const EvaluateDetectionOptions& options) {
 
 Json to_json(const DetectionResult& result, const EvaluateDetectionOptions& options) {
   Json json;
-  for (const NamedFigure& figure : named_figures(result)) json[figure.key] = figure.value;
-  Json intervals = nullptr;
-  if (result.intervals) {
-    intervals = {{"level", kIntervalLevel}, {"resamples", options.resamples}};
-    for (const NamedFigure& figure : named_figures(result)) {
-      intervals[figure.key] = {figure.interval->low, figure.interval->high};
-    }
-  }
-  json["intervals"] = std::move(intervals);
+  for (const NamedFigure& figure : named_figures(result.metrics, result.intervals))
+    json[figure.key] = figure.value;
+  json["intervals"] =
+      result.intervals ? intervals_json(*result.intervals, options.resamples) : Json(nullptr);
   json["positive"] = name_of(kPositives, options.positive);
   json.update(score_json(options.score));
   json["in"] = result.in.size();
@@ -110,7 +109,7 @@ std::string to_text(const DetectionResult& result, const EvaluateDetectionOption
       fmt::format("{}: {} {}, {} {}; positive: {}\n", options.score.name(),
                   grouped(result.in.size()), errors ? "correct" : "in", grouped(result.out.size()),
                   errors ? "wrong" : "out", name_of(kPositives, options.positive));
-  for (const NamedFigure& figure : named_figures(result)) {
+  for (const NamedFigure& figure : named_figures(result.metrics, result.intervals)) {
     text += fmt::format("  {:<20} {:.5f}", figure.key, figure.value);
     if (figure.interval) {
       text += fmt::format("  [{:.5f}, {:.5f}]", figure.interval->low, figure.interval->high);
@@ -133,13 +132,14 @@ void run(const EvaluateDetectionOptions& options) {
 
 }  // namespace
 
-std::vector<NamedFigure> named_figures(const DetectionResult& result) {
+std::vector<NamedFigure> named_figures(const DetectionMetrics& metrics,
+                                       const std::optional<DetectionIntervals>& intervals) {
   std::vector<NamedFigure> out;
   const auto add = [&](const char* key, double DetectionMetrics::*value,
                        Interval DetectionIntervals::*interval) {
     std::optional<Interval> with;
-    if (result.intervals) with = (*result.intervals).*interval;
-    out.push_back({key, result.metrics.*value, with});
+    if (intervals) with = (*intervals).*interval;
+    out.push_back({key, metrics.*value, with});
   };
   add("auroc", &DetectionMetrics::auroc, &DetectionIntervals::auroc);
   add("aupr_in", &DetectionMetrics::aupr_in, &DetectionIntervals::aupr_in);
@@ -148,6 +148,14 @@ std::vector<NamedFigure> named_figures(const DetectionResult& result) {
   add("detection_accuracy", &DetectionMetrics::detection_accuracy,
       &DetectionIntervals::detection_accuracy);
   return out;
+}
+
+Json intervals_json(const DetectionIntervals& intervals, std::size_t resamples) {
+  Json json = {{"level", kIntervalLevel}, {"resamples", resamples}};
+  for (const NamedFigure& figure : named_figures({}, intervals)) {
+    json[figure.key] = {figure.interval->low, figure.interval->high};
+  }
+  return json;
 }
 
 void add_detect_evaluate(CLI::App& app) {
@@ -167,7 +175,7 @@ void add_detect_evaluate(CLI::App& app) {
                                   "correctly as in, the errors as out")
                      ->option_text("FILE");
   auto* labels = command
-                     ->add_option("--labels", options->score.labels,
+                     ->add_option("--labels", options->score.files.labels,
                                   "classes, integers from 0: of the rows of --logits, or of "
                                   "--features")
                      ->option_text("FILE");
@@ -179,7 +187,8 @@ void add_detect_evaluate(CLI::App& app) {
       ->option_text("SIDE")
       ->required();
   add_score(*command, options->score);
-  add_score_inputs(*command, options->score);
+  add_score_settings(*command, options->score);
+  add_score_files(*command, options->score.files);
   command
       ->add_option("--resamples", options->resamples,
                    "bootstrap resamples for 95 % intervals; 0 for none (1000)")

@@ -41,7 +41,10 @@ struct NamedFigure {
   double value;
   std::optional<Interval> interval;
 };
-std::vector<NamedFigure> named_figures(const DetectionResult& result);
+std::vector<NamedFigure> named_figures(const DetectionMetrics& metrics,
+                                       const std::optional<DetectionIntervals>& intervals);
+/// Their ends, by name.
+Json intervals_json(const DetectionIntervals& intervals, std::size_t resamples);
 
 /// An HTML page: the figures, ROC and precision-recall curves, histograms of the scores.
 std::string report_html(const DetectionResult& result, const EvaluateDetectionOptions& options);

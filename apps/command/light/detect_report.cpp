@@ -112,7 +112,7 @@ std::pair<double, double> range(const std::vector<double>& in, const std::vector
 
 CaptionedFigure histogram_figure(const DetectionResult& result,
                                  const EvaluateDetectionOptions& options) {
-  const bool msp = options.score.score == DetectionScore(LogitScore::msp);
+  const bool msp = options.score.score == DetectionScore::msp;
   const auto in = shown(result.in, msp);
   const auto out = shown(result.out, msp);
   const auto [low, high] = range(in, out);
@@ -153,7 +153,7 @@ std::string name_of(std::string_view key, const Sides& names) {
 Table figures_table(const DetectionResult& result, const Sides& names) {
   Table table{.caption = "Figures", .columns = {{"figure"}, {"value", Align::right}}};
   if (result.intervals) table.columns.push_back({"95 % interval", Align::right});
-  for (const NamedFigure& figure : named_figures(result)) {
+  for (const NamedFigure& figure : named_figures(result.metrics, result.intervals)) {
     table.rows.push_back({name_of(figure.key, names), fmt::format("{:.4f}", figure.value)});
     if (figure.interval) {
       table.rows.back().emplace_back(
@@ -163,13 +163,47 @@ Table figures_table(const DetectionResult& result, const Sides& names) {
   return table;
 }
 
-constexpr auto kDescriptions = names<DetectionScore>(
-    {{"the largest softmax probability (msp)", LogitScore::msp},
-     {"the largest logit", LogitScore::max_logit},
-     {"the negated entropy of the softmax", LogitScore::entropy},
-     {"the negated free energy, T log Σ exp(z / T)", LogitScore::energy},
-     {"the negated Mahalanobis distance to the nearest class, squared", FeatureScore::mahalanobis},
-     {"the negated distance to the k-th nearest training row (knn)", FeatureScore::knn}});
+const char* description(DetectionScore score) {
+  switch (score) {
+    case DetectionScore::msp:
+      return "the largest softmax probability (msp)";
+    case DetectionScore::max_logit:
+      return "the largest logit";
+    case DetectionScore::entropy:
+      return "the negated entropy of the softmax";
+    case DetectionScore::energy:
+      return "the negated free energy, T log Σ exp(z / T)";
+    case DetectionScore::gen:
+      return "the negated generalized entropy of the largest probabilities (gen)";
+    case DetectionScore::kl_matching:
+      return "the negated divergence from the nearest class's mean probabilities (kl-matching)";
+    case DetectionScore::gradnorm:
+      return "the size of the last layer's gradient (gradnorm)";
+    case DetectionScore::react:
+      return "the energy with clipped features (react)";
+    case DetectionScore::dice:
+      return "the energy by the weights that matter most (dice)";
+    case DetectionScore::ash_s:
+      return "the energy of the largest features, scaled (ash-s)";
+    case DetectionScore::scale:
+      return "the energy of scaled features (scale)";
+    case DetectionScore::she:
+      return "the product with the class's mean features (she)";
+    case DetectionScore::vim:
+      return "the energy less that of a virtual logit, outside the principal space (vim)";
+    case DetectionScore::fdbd:
+      return "the mean distance to the decision boundaries (fdbd)";
+    case DetectionScore::mahalanobis:
+      return "the negated Mahalanobis distance to the nearest class, squared";
+    case DetectionScore::relative_mahalanobis:
+      return "the negated squared Mahalanobis distance to the nearest class, less that to all";
+    case DetectionScore::knn:
+      return "the negated distance to the k-th nearest training row (knn)";
+    case DetectionScore::nnguide:
+      break;
+  }
+  return "the energy, guided by the nearest training rows (nnguide)";
+}
 
 std::string what_was_compared(const DetectionResult& result,
                               const EvaluateDetectionOptions& options) {
@@ -188,8 +222,8 @@ std::string report_html(const DetectionResult& result, const EvaluateDetectionOp
   const Sides names = sides(options);
   Page page(options.logits.empty() ? "Known and unknown inputs" : "Right and wrong predictions",
             what_was_compared(result, options));
-  std::string score = fmt::format("The score is {}", name_of(kDescriptions, options.score.score));
-  if (!options.score.of_features()) {
+  std::string score = fmt::format("The score is {}", description(options.score.score));
+  if (options.score.score <= DetectionScore::energy) {
     score += fmt::format(" at temperature {:g}", options.score.temperature);
   }
   page.paragraph(

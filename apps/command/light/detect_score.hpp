@@ -6,42 +6,54 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "apps/command/light/calibrate_input.hpp"
 #include "apps/command/terminal.hpp"
-#include "apps/experiments/names.hpp"
 #include "partita/base/rows.hpp"
-#include "partita/detection/logit_score.hpp"
-#include "partita/detection/mahalanobis.hpp"
+#include "partita/detection/detector.hpp"
 #include "partita/io/array_file.hpp"
 
 namespace partita::app {
 
-enum class FeatureScore : std::uint8_t { mahalanobis, knn };
-
-using DetectionScore = std::variant<LogitScore, FeatureScore>;
-
-struct ScoreOptions {
-  DetectionScore score = LogitScore::msp;
-  double temperature = 1;      // for scores from logits
-  bool probabilities = false;  // the files hold these, not logits
-  std::string features;        // in training: what mahalanobis and knn compare with
-  std::string labels;          // their classes, for mahalanobis
-  std::size_t k = 50;
-  std::optional<double> shrinkage;
-
-  /// As --score takes it: "max-logit".
-  const char* name() const;
-  /// Whether the score is one of features.
-  bool of_features() const;
+/// The files that scores learn from, and what the other files hold.
+struct DetectionFileOptions {
+  bool probabilities = false;  // the other files hold these, not logits
+  std::string features;        // in training
+  std::string labels;          // their classes
+  std::string weight;          // of the last layer: the other files hold features
+  std::string bias;
 };
 
-/// --score, --temperature, -k, --shrinkage
+struct ScoreOptions {
+  DetectionScore score = DetectionScore::msp;
+  double temperature = 1;
+  double gamma = 0.1;
+  std::size_t largest = 100;
+  std::optional<double> percentile;
+  std::optional<std::size_t> k;
+  std::optional<std::size_t> dimension;
+  std::optional<double> shrinkage;
+  DetectionFileOptions files;
+
+  /// As --score takes it: "max-logit".
+  std::string name() const { return std::string(name_of(score)); }
+  /// Whether it is one of logits alone, whatever it makes them of.
+  bool of_logits() const;
+};
+
+/// Whether a score is one of features, with or without a layer.
+bool of_features(DetectionScore score);
+
+/// --score
 void add_score(CLI::App& app, ScoreOptions& options);
-/// --probabilities, --features
-void add_score_inputs(CLI::App& app, ScoreOptions& options);
+/// What scores can be told: --temperature, --gamma, --largest, --percentile, -k, --dimension,
+/// --shrinkage
+void add_score_settings(CLI::App& app, ScoreOptions& options);
+/// --probabilities, --features, --weight, --bias
+void add_score_files(CLI::App& app, DetectionFileOptions& options);
+/// --labels, for commands that take no other labels
+void add_feature_labels(CLI::App& app, DetectionFileOptions& options);
 
 /// The score that a threshold belongs to, with its settings.
 Json score_json(const ScoreOptions& options);
@@ -53,9 +65,9 @@ ScoreOptions score_from_json(const Json& json);
 class ScoredInput {
  public:
   /// @throws IoError; DataError as PredictionsInput
-  ScoredInput(const ScoreOptions& options, const std::string& path, int threads)
-      : input_({.logits = path, .labels = {}, .probabilities = options.probabilities}, threads,
-               options.probabilities ? OneColumn::two_classes : OneColumn::score),
+  ScoredInput(bool probabilities, const std::string& path, int threads)
+      : input_({.logits = path, .labels = {}, .probabilities = probabilities}, threads,
+               probabilities ? OneColumn::two_classes : OneColumn::score),
         rows_(input_.logits()) {}
 
   Rows rows() const { return rows_; }
@@ -65,26 +77,46 @@ class ScoredInput {
   Rows rows_;
 };
 
-/// Scores rows, larger where they look like training. Fits what must be fitted once.
+/// What the files hold. Scorers look into it: it must outlive them.
+class DetectionFiles {
+ public:
+  /// @throws IoError, DataError
+  DetectionFiles(const DetectionFileOptions& options, int threads);
+
+  KnownInputs known() const;
+  const DetectionFileOptions& options() const { return options_; }
+  int threads() const { return threads_; }
+
+ private:
+  DetectionFileOptions options_;
+  int threads_;
+  std::optional<ScoredInput> features_;
+  std::vector<std::int64_t> labels_;
+  std::optional<ArrayFile> weight_;
+  std::vector<double> bias_;
+};
+
+/// The files that a score needs.
+/// @throws InvalidArgument naming the option, if there are too many or too few; IoError, DataError
+DetectionFiles files_for(const ScoreOptions& options, int threads);
+
+/// Scores rows, larger where they look like training. Learns what must be learned once.
 class Scorer {
  public:
-  /// @throws InvalidArgument if the options do not fit each other; IoError, DataError
-  Scorer(const ScoreOptions& options, int threads);
+  /// @throws InvalidArgument naming an option out of its range; DataError naming the file
+  Scorer(const ScoreOptions& options, const DetectionFiles& files);
 
   /// @param name of the rows' file
   /// @throws DataError naming the file and the first bad row
   std::vector<double> scores(Rows rows, const std::string& name) const;
 
-  /// [rows, columns] of the training features; nothing for scores from logits.
-  std::optional<Rows> training() const;
-
  private:
-  std::vector<double> chunk_scores(Rows rows, const RowOptions& options) const;
+  void check_columns(Rows rows, const std::string& name) const;
 
   ScoreOptions options_;
+  KnownInputs known_;
   int threads_;
-  std::optional<ArrayFile> features_;
-  std::optional<Mahalanobis> mahalanobis_;
+  std::optional<Detector> detector_;
 };
 
 }  // namespace partita::app

@@ -30,9 +30,12 @@ struct ThresholdOptions {
   std::string output;
 };
 
+Shape shape_of(Rows rows) { return {rows.rows(), rows.columns()}; }
+
 Threshold find_threshold(const ThresholdOptions& options) {
-  const Scorer scorer(options.score, options.common.threads);
-  const ScoredInput in(options.score, options.in, options.common.threads);
+  const DetectionFiles files = files_for(options.score, options.common.threads);
+  const Scorer scorer(options.score, files);
+  const ScoredInput in(options.score.files.probabilities, options.in, options.common.threads);
   const std::vector<double> scores = scorer.scores(in.rows(), options.in);
   Threshold out{.score = options.score,
                 .threshold = threshold_at_tpr(scores, options.tpr),
@@ -42,9 +45,9 @@ Threshold find_threshold(const ThresholdOptions& options) {
   const auto accepted =
       std::count_if(scores.begin(), scores.end(), [&](double s) { return s >= out.threshold; });
   out.accepted = static_cast<double>(accepted) / static_cast<double>(scores.size());
-  if (const auto training = scorer.training()) {
-    out.features = {training->rows(), training->columns()};
-  }
+  const KnownInputs known = files.known();
+  if (known.rows) out.features = shape_of(*known.rows);
+  if (known.layer) out.layer = shape_of(known.layer->weight);
   return out;
 }
 
@@ -73,9 +76,8 @@ Threshold parse(const Json& json) {
                 .accepted = json.at("accepted").get<double>(),
                 .rows = json.at("rows").get<std::size_t>(),
                 .columns = json.value("columns", std::size_t{0})};
-  if (json.contains("features")) {
-    out.features = json.at("features").get<std::array<std::size_t, 2>>();
-  }
+  if (json.contains("features")) out.features = json.at("features").get<Shape>();
+  if (json.contains("layer")) out.layer = json.at("layer").get<Shape>();
   return out;
 }
 
@@ -90,6 +92,7 @@ Json to_json(const Threshold& threshold) {
   json["rows"] = threshold.rows;
   json["columns"] = threshold.columns;
   if (threshold.features) json["features"] = *threshold.features;
+  if (threshold.layer) json["layer"] = *threshold.layer;
   return json;
 }
 
@@ -117,11 +120,9 @@ void add_detect_threshold(CLI::App& app) {
       ->option_text("P")
       ->check(number("(0, 1]"));
   add_score(*command, options->score);
-  add_score_inputs(*command, options->score);
-  command
-      ->add_option("--labels", options->score.labels,
-                   "classes of --features, for mahalanobis: integers")
-      ->option_text("FILE");
+  add_score_settings(*command, options->score);
+  add_score_files(*command, options->score.files);
+  add_feature_labels(*command, options->score.files);
   add_common(*command, options->common);
   add_output(*command, options->output, "the threshold as JSON, for partita detect apply");
   command->footer(

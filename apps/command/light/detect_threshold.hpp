@@ -11,15 +11,17 @@
 
 namespace partita::app {
 
+using Shape = std::array<std::size_t, 2>;  // rows and columns
+
 struct Threshold {
   ScoreOptions score;
-  double threshold = 0;     // rows with this score or more are in
-  double tpr = 0;           // the share of known rows to accept
-  double accepted = 0;      // the share that is accepted
-  std::size_t rows = 0;     // number of known rows
-  std::size_t columns = 0;  // of them; 0 in files of older versions
-  std::optional<std::array<std::size_t, 2>> features =
-      {};  // rows and columns of the training features
+  double threshold = 0;                // rows with this score or more are in
+  double tpr = 0;                      // the share of known rows to accept
+  double accepted = 0;                 // the share that is accepted
+  std::size_t rows = 0;                // number of known rows
+  std::size_t columns = 0;             // of them; 0 in files of older versions
+  std::optional<Shape> features = {};  // of the training features
+  std::optional<Shape> layer = {};     // of the last layer's weights
 };
 
 Json to_json(const Threshold& threshold);
