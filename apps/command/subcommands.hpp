@@ -38,6 +38,7 @@ void add_launch(CLI::App& app);
 void add_sample(CLI::App& app);
 void add_lm(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_watermark(CLI::App& app);
 void add_calibrate(CLI::App& app);
 void add_detect(CLI::App& app);
 void add_embed(CLI::App& app);
@@ -54,6 +55,7 @@ inline void add_light_commands(CLI::App& app) {
   add_sample(app);
   add_lm(app);
   add_generate(app);
+  add_watermark(app);
   add_calibrate(app);
   add_detect(app);
   add_embed(app);

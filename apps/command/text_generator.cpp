@@ -6,6 +6,7 @@
 #include "apps/command/learn/neural.hpp"
 #include "apps/command/light/gguf.hpp"
 #include "apps/command/options.hpp"
+#include "partita/base/error.hpp"
 #include "partita/io/archive.hpp"
 #include "partita/io/file.hpp"
 #include "partita/text/ngram.hpp"
@@ -59,6 +60,14 @@ TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel
           .encode = [units](std::string_view text) { return units.encode(text); },
           .decode = [units](std::span<const Token> tokens) { return units.decode(tokens); },
           .unknown = units.unknown_token()};
+}
+
+Sequence encode_prompt(const TextGenerator& generator, const std::string& prompt) {
+  try {
+    return generator.encode(prompt);
+  } catch (const InvalidArgument& error) {
+    throw InvalidArgument("--prompt", error.reason());
+  }
 }
 
 TextGenerator open_model(const ModelFile& file) {

@@ -47,6 +47,9 @@ struct TextGenerator {
 TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel> model,
                            const TextUnits& units);
 
+/// The tokens of --prompt. @throws InvalidArgument naming it.
+Sequence encode_prompt(const TextGenerator& generator, const std::string& prompt);
+
 /// @throws IoError, DataError
 TextGenerator open_model(const ModelFile& file);
 

@@ -102,6 +102,7 @@ Chapter noise_contrastive_chapter();
 Chapter gradients_chapter();
 Chapter gumbel_chapter();
 Chapter without_replacement_chapter();
+Chapter shared_noise_chapter();
 
 /// All of them, in the order of the lecture's letters.
 std::vector<Chapter> tour_chapters();

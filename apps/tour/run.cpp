@@ -58,7 +58,8 @@ std::vector<Chapter> tour_chapters() {
           noise_contrastive_chapter(),
           gradients_chapter(),
           gumbel_chapter(),
-          without_replacement_chapter()};
+          without_replacement_chapter(),
+          shared_noise_chapter()};
 }
 
 namespace {

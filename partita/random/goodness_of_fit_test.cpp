@@ -53,6 +53,28 @@ TEST(ChiSquare, PoolsRareCells) {
   EXPECT_EQ(chi_square_p_value(std::vector<double>{11, 0}, std::vector<double>{11, 0}), 1);
 }
 
+TEST(BinomialUpperTail, EqualsExactValues) {
+  // By Python's integers and decimals of 60 digits.
+  struct Value {
+    std::uint64_t n;
+    double p;
+    std::uint64_t k;
+    double tail;
+  };
+  for (const auto& [n, p, k, tail] :
+       {Value{10, 0.3, 4, 3.50389281600000000e-1}, Value{1000, 0.25, 300, 1.93590321949078964e-4},
+        Value{30'000, 0.5, 15'200, 1.06210051295989388e-2},
+        Value{30'000, 0.5, 16'000, 3.89043696493408239e-31},
+        Value{30'000, 0.5, 14'900, 8.77072298978979228e-1},
+        Value{100'000, 0.25, 25'001, 4.98300488874010271e-1},
+        Value{100'000, 0.25, 24'500, 9.99875233939084433e-1}}) {
+    EXPECT_NEAR(binomial_upper_tail(n, p, k) / tail, 1, 1e-11) << n << ' ' << k;
+  }
+  EXPECT_EQ(binomial_upper_tail(5, 0.3, 0), 1);
+  EXPECT_DOUBLE_EQ(binomial_upper_tail(5, 0.5, 5), 1.0 / 32);
+  EXPECT_DOUBLE_EQ(binomial_upper_tail(5, 0.5, 1), 31.0 / 32);
+}
+
 TEST(KolmogorovSmirnov, EqualsTheTableOfItsDistribution) {
   // The asymptotic critical values of Smirnov's (1948) table.
   struct Critical {

@@ -26,10 +26,10 @@ class Tour : public CommandTest {
 };
 
 /// A1 ... A7, B1 ... B4 and so on, in this order.
-std::vector<std::string> rows_of_the_lecture() {
+std::vector<std::string> rows_of_the_tour() {
   std::vector<std::string> rows;
   for (const auto& [letter, last] :
-       {std::pair{'A', 7}, {'B', 4}, {'C', 5}, {'D', 8}, {'E', 9}, {'F', 5}, {'G', 7}}) {
+       {std::pair{'A', 7}, {'B', 4}, {'C', 5}, {'D', 8}, {'E', 9}, {'F', 5}, {'G', 7}, {'H', 2}}) {
     for (int i = 1; i <= last; ++i) rows.push_back(letter + std::to_string(i));
   }
   return rows;
@@ -49,7 +49,7 @@ TEST_F(Tour, EveryClaimOfTheLectureHoldsAndIsOnThePage) {
     EXPECT_FALSE(claim["measurements"].empty()) << row;
     EXPECT_THAT(page, HasSubstr("<h3>" + row + ". "));
   }
-  EXPECT_EQ(rows, rows_of_the_lecture());
+  EXPECT_EQ(rows, rows_of_the_tour());
   EXPECT_THAT(page, HasSubstr("<math display=\"block\">"));
   EXPECT_THAT(page, Not(HasSubstr("<math display=\"block\"></math>")));
   EXPECT_EQ(problems_of_page(path("out") + "/index.html"), "");

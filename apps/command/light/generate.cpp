@@ -150,13 +150,7 @@ void run(GenerateOptions& options) {
   options.model.prefixes = options.k;
   const TextGenerator generator = open_model(options.model);
   if (generator.threaded) options.search.threads = 1;
-  const Sequence prompt = [&] {
-    try {
-      return generator.encode(options.prompt);
-    } catch (const InvalidArgument& error) {
-      throw InvalidArgument("--prompt", error.reason());
-    }
-  }();
+  const Sequence prompt = encode_prompt(generator, options.prompt);
   const Generated generated = generate(*generator.model, prompt, options);
   if (generated.sequences.size() < options.k) {
     note(fmt::format("{}: the model has no more under these options",

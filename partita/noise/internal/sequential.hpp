@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Internal to partita/noise: sequences drawn side by side, token by token, each token by a rule of
+// the caller's.
+#pragma once
+
+#include <cstddef>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "partita/search/internal/decoder.hpp"
+#include "partita/search/search.hpp"
+#include "partita/softmax/internal/row_pass.hpp"
+#include "partita/softmax/softmax.hpp"
+
+namespace partita {
+
+/// One row of logits.
+inline std::vector<double> doubles_of(Rows logits) {
+  std::vector<double> row(logits.columns());
+  RowReader<double>(logits, 0).gather(0, 1, row.size(), row.data());
+  return row;
+}
+
+/// The log-probability of a token by one row of logits.
+inline double log_prob_of(Rows logits, Token token) {
+  return normalizers(logits).front().log_prob(
+      RowReader<double>(logits, 0).at(static_cast<std::size_t>(token)));
+}
+
+/// Draws n sequences after the prompt. Log-probabilities are the (filtered) model's.
+/// @param draw Token draw(sample, prefix, logits): the token after a sample's prefix, whose prompt
+/// is
+///        included; logits is one row. Calls for different samples may come from different threads.
+template <class Draw>
+std::vector<Hypothesis> draw_sequences(const SequenceModel& model, const Sequence& prompt,
+                                       std::size_t n, const SearchOptions& options,
+                                       const Draw& draw) {
+  check_search(model, options);
+  check_unsteered(options.filter);
+  check_prompt(model, prompt);
+  std::vector<Hypothesis> out(n);
+  for_each_batch(model, options, n, 1, [&](std::size_t first, std::size_t last) {
+    Decoder decoder(model, options);
+    std::vector<std::size_t> samples(last - first);  // those that go on
+    std::iota(samples.begin(), samples.end(), first);
+    std::vector<Sequence> prefixes(samples.size(), prompt);
+    while (!samples.empty()) {
+      const Rows logits = decoder.next(prefixes);
+      std::vector<std::size_t> rows;  // that go on
+      for (std::size_t row = 0; row < samples.size(); ++row) {
+        const std::size_t sample = samples[row];
+        Hypothesis& hypothesis = out[sample];
+        const Rows after = logits.slice(row, 1);
+        const Token token = draw(sample, std::as_const(prefixes[row]), after);
+        hypothesis.log_prob += log_prob_of(after, token);
+        hypothesis.finished = token == model.end_token();
+        if (hypothesis.finished) continue;
+        hypothesis.tokens.push_back(token);
+        if (hypothesis.tokens.size() == options.max_length) continue;
+        prefixes[row].push_back(token);
+        samples[rows.size()] = sample;
+        if (rows.size() != row) prefixes[rows.size()] = std::move(prefixes[row]);
+        rows.push_back(row);
+      }
+      samples.resize(rows.size());
+      prefixes.resize(rows.size());
+      if (!samples.empty()) decoder.reorder(rows);
+    }
+  });
+  return out;
+}
+
+}  // namespace partita
