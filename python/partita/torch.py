@@ -58,6 +58,7 @@ from partita._torch_families import (
     TruncatedNormal,
     ZeroInflated,
 )
+from partita._torch_linear_softmax import linear_cross_entropy, linear_gumbel_top_k
 from partita._torch_losses import (
     AdaptiveSoftmaxLoss,
     ConfidenceLoss,
@@ -108,6 +109,8 @@ __all__ = [
     "ZeroInflated",
     "kl_divergence",
     "kl_from_uniform",
+    "linear_cross_entropy",
+    "linear_gumbel_top_k",
 ]
 
 _distributions.kl.register_kl(InverseGamma, InverseGamma)(kl_divergence)  # of those above, the only ones that have it

@@ -10,6 +10,7 @@
 #include "learn.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/confidence.hpp"
+#include "partita/learn/losses/linear_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
 #include "partita/learn/replay_log_prob.hpp"
@@ -114,6 +115,47 @@ std::vector<Tensor> adaptive_weights(py::handle outputs, py::handle dim,
   return all;
 }
 
+OutputLayer layer_of(py::handle weight, py::handle bias) {
+  return {.weight = tensor_of(weight, "weight"), .bias = optional_tensor(bias, "bias")};
+}
+
+Tensor linear_cross_entropy(py::handle hidden, py::handle targets, py::handle weight,
+                            py::handle bias, py::handle label_smoothing, py::handle z_loss,
+                            py::handle row_weights, py::handle soft_cap, py::handle epsilon,
+                            py::handle reduction) {
+  const Tensor states = tensor_of(hidden, "hidden");
+  const Tensor labels = tensor_of(targets, "targets");
+  const OutputLayer output = layer_of(weight, bias);
+  const losses::LinearCrossEntropyOptions options{
+      .label_smoothing = number(label_smoothing, "label_smoothing"),
+      .z_loss = number(z_loss, "z_loss"),
+      .row_weights = optional_tensor(row_weights, "row_weights"),
+      .soft_cap = number(soft_cap, "soft_cap"),
+      .epsilon = number(epsilon, "epsilon"),
+      .reduction = reduction_of(reduction)};
+  return released([&] { return losses::linear_cross_entropy(states, output, labels, options); });
+}
+
+/// Indices, perturbed, log_prob [N, k]; log_sum_exp, threshold [N].
+std::vector<Tensor> linear_gumbel_top_k(py::handle hidden, py::handle weight, py::handle bias,
+                                        py::handle k, py::handle soft_cap, py::handle seed,
+                                        py::handle stream) {
+  const Tensor states = tensor_of(hidden, "hidden");
+  const OutputLayer output = layer_of(weight, bias);
+  const std::size_t draws = count(k, "k");
+  const double cap = number(soft_cap, "soft_cap");
+  const RowStreams streams(seed, stream, static_cast<std::size_t>(states.size(0)));
+  const TopKSample sample = released(
+      [&] { return losses::linear_gumbel_top_k(states, output, draws, streams, cap); });
+  const Shape each = {states.size(0), static_cast<std::int64_t>(draws)};
+  const auto doubles = [](const std::vector<double>& values) {
+    return at::tensor(at::ArrayRef<double>(values), at::kDouble);
+  };
+  return {at::tensor(at::ArrayRef<std::int64_t>(sample.indices), at::kLong).view(each),
+          doubles(sample.perturbed).view(each), doubles(sample.log_prob).view(each),
+          doubles(sample.log_sum_exp), doubles(sample.threshold)};
+}
+
 /// @param logits [N, V] @return [N], with a gradient
 Tensor replay(py::handle logits, py::handle tokens, py::handle settings, py::handle seed,
               py::handle stream) {
@@ -150,6 +192,8 @@ void add_losses(py::module_& module) {
   module.def("default_cutoffs", [](py::handle outputs) {
     return losses::default_cutoffs(static_cast<std::int64_t>(count(outputs, "n_classes")));
   });
+  module.def("linear_cross_entropy", &linear_cross_entropy);
+  module.def("linear_gumbel_top_k", &linear_gumbel_top_k);
   module.def("replay_log_prob", &replay);
   module.def("kl_from_uniform", [](py::handle logits, py::handle reduction) {
     return losses::kl_from_uniform(tensor_of(logits, "logits"), reduction_of(reduction));

@@ -189,3 +189,32 @@ def test_bad_arguments(batch: dict[str, Any]) -> None:
         pt.NCELoss(NOISE, K, reduction="max")(*batch.values(), seed=1)
     with pytest.raises(ValueError, match="beta"):
         pt.ConfidenceLoss(-1.0)(torch.zeros(1, 2), torch.tensor([0]), torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_linear_cross_entropy(batch: dict[str, Any], smoothing: float, reduction: str) -> None:
+    narrow = {name: each.detach().float().requires_grad_(each.is_floating_point()) for name, each in batch.items()
+              if name != "targets"}
+    targets = batch["targets"].clone()
+    targets[2] = -100
+    loss = pt.linear_cross_entropy(narrow["hidden"], targets, narrow["weight"], narrow["bias"],
+                                   label_smoothing=smoothing, reduction=reduction)
+    logits = F.linear(batch["hidden"], batch["weight"], batch["bias"])
+    expected = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction=reduction)
+    assert torch.allclose(loss.double(), expected, atol=1e-6)
+    loss.sum().backward()
+    for own, wide in zip(narrow.values(), gradients(expected.sum(), batch), strict=True):
+        assert torch.allclose(own.grad.double(), wide, atol=1e-6)
+
+
+def test_linear_gumbel_top_k(batch: dict[str, Any]) -> None:
+    hidden, weight, bias = (batch[name].detach().float() for name in ("hidden", "weight", "bias"))
+    drawn = pt.linear_gumbel_top_k(hidden, weight, 3, bias, seed=5)
+    log_p = F.linear(hidden, weight, bias).log_softmax(-1).double()
+    assert torch.allclose(drawn.log_prob, log_p.gather(-1, drawn.indices), atol=1e-6)
+    assert (drawn.perturbed.diff() <= 0).all() and (drawn.threshold <= drawn.perturbed[:, -1]).all()
+    again = pt.linear_gumbel_top_k(hidden, weight, 3, bias, seed=5)
+    assert torch.equal(drawn.indices, again.indices)
+    with pytest.raises(ValueError, match="weight: expected float, bfloat16 or half"):
+        pt.linear_cross_entropy(batch["hidden"], batch["targets"], batch["weight"])

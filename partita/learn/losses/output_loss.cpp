@@ -11,6 +11,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/internal/sampled_scores.hpp"
+#include "partita/learn/losses/linear_softmax.hpp"
 
 namespace partita::losses {
 
@@ -142,6 +143,9 @@ Tensor OutputLoss::operator()(const OutputBatch& given, const OutputLayer& outpu
 
 Tensor FullSoftmaxLoss::losses(const OutputBatch& batch, const OutputLayer& output,
                                const Random& /*random*/) const {
+  if (batch.hidden.device().is_cpu() && batch.hidden.scalar_type() != at::kDouble) {
+    return -linear_softmax(batch.hidden, output, batch.targets).log_prob;
+  }
   return at::cross_entropy_loss(scores(batch.hidden, output.weight, output.bias), batch.targets, {},
                                 at::Reduction::None);
 }
