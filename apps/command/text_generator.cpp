@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/command/text_generator.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "apps/command/learn/neural.hpp"
@@ -67,6 +69,29 @@ Sequence encode_prompt(const TextGenerator& generator, const std::string& prompt
     return generator.encode(prompt);
   } catch (const InvalidArgument& error) {
     throw InvalidArgument("--prompt", error.reason());
+  }
+}
+
+void check_same_tokens(const TextGenerator& generator, const TextGenerator& other,
+                       const std::string& path) {
+  const std::size_t size = generator.model->vocabulary_size();
+  if (other.model->vocabulary_size() != size) {
+    throw DataError(path, fmt::format("a vocabulary of {} tokens, the model's has {}",
+                                      other.model->vocabulary_size(), size));
+  }
+  const Token end = generator.model->end_token();
+  if (other.model->end_token() != end) {
+    throw DataError(path, fmt::format("texts end with token {}, the model's with {}",
+                                      other.model->end_token(), end));
+  }
+  for (std::size_t i = 0; i < size; ++i) {
+    const auto token = static_cast<Token>(i);
+    if (token == end) continue;
+    const std::string text = generator.decode({&token, 1});
+    if (other.decode({&token, 1}) != text) {
+      throw DataError(path, fmt::format("token {} is '{}', the model's is '{}'", token,
+                                        other.decode({&token, 1}), text));
+    }
   }
 }
 

@@ -50,6 +50,11 @@ TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel
 /// The tokens of --prompt. @throws InvalidArgument naming it.
 Sequence encode_prompt(const TextGenerator& generator, const std::string& prompt);
 
+/// @throws DataError naming `path`, from which `other` came, if its tokens are not those of
+///         `generator`: as many, with the same texts, and the same one for the end.
+void check_same_tokens(const TextGenerator& generator, const TextGenerator& other,
+                       const std::string& path);
+
 /// @throws IoError, DataError
 TextGenerator open_model(const ModelFile& file);
 

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
 #include "partita/gumbel/addressed.hpp"
+#include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/noise/speculative.hpp"
 #include "partita/noise/watermark.hpp"
 #include "partita/random/addressed_noise.hpp"
 #include "partita/random/goodness_of_fit.hpp"
@@ -30,6 +31,28 @@ CallableModel random_model(std::size_t v, double sigma) {
             }
             return row;
           }};
+}
+
+/// Of the 27 texts of three tokens that a model of three can begin with: where one stands, and how
+/// often each is expected among n.
+std::size_t place_of(const Sequence& text) {
+  return static_cast<std::size_t>(9 * text[0] + 3 * text[1] + text[2]);
+}
+std::vector<double> expected_texts(const SequenceModel& model, std::size_t n) {
+  std::vector<double> expected(27);
+  for (Token code = 0; code < 27; ++code) {
+    double log_prob = 0;
+    Sequence text;
+    for (const Token token : {code / 9, code / 3 % 3, code % 3}) {
+      std::vector<double> row(3);
+      model.next_logits({&text, 1}, nullptr, {row.data(), 1, 3});
+      log_softmax(row_of(row), row_to(row));
+      log_prob += row[static_cast<std::size_t>(token)];
+      text.push_back(token);
+    }
+    expected[place_of(text)] = static_cast<double>(n) * std::exp(log_prob);
+  }
+  return expected;
 }
 
 /// `n` draws from each of two distributions that share their noise: the share that agrees.
@@ -132,23 +155,7 @@ Finding watermarks(const TourContext& context) {
                                         ks_p_value(p_values, [](double p) { return p; })));
   // Over random keys, the first three tokens have the model's distribution, or not.
   const CallableModel small = random_model(3, 1);
-  std::vector<double> expected;
-  for (Token a = 0; a < 3; ++a) {
-    for (Token b = 0; b < 3; ++b) {
-      for (Token c = 0; c < 3; ++c) {
-        double log_prob = 0;
-        Sequence prefix;
-        for (const Token token : {a, b, c}) {
-          std::vector<double> row(3);
-          small.next_logits({&prefix, 1}, nullptr, {row.data(), 1, 3});
-          log_softmax(row_of(row), row_to(row));
-          log_prob += row[static_cast<std::size_t>(token)];
-          prefix.push_back(token);
-        }
-        expected.push_back(static_cast<double>(n) * std::exp(log_prob));
-      }
-    }
-  }
+  const std::vector<double> expected = expected_texts(small, n);
   std::vector<Series> curves;
   for (const auto& [scheme, name] : kAll) {
     std::vector<double> observed(expected.size());
@@ -157,7 +164,7 @@ Finding watermarks(const TourContext& context) {
       const Sequence text =
           watermarked_samples(small, {}, 1, mark, {context.stream(2), i}, {.max_length = 3})[0]
               .tokens;
-      ++observed[static_cast<std::size_t>(9 * text[0] + 3 * text[1] + text[2])];
+      ++observed[place_of(text)];
     }
     const double p = chi_square_p_value(observed, expected);
     finding.checks.push_back(
@@ -194,11 +201,109 @@ Finding watermarks(const TourContext& context) {
   return finding;
 }
 
+Finding speculative_sampling(const TourContext& context) {
+  const std::size_t n = context.choose(40'000U, 8'000U);
+  // Texts of three tokens, drafted by another model: their law, and the coupling's texts.
+  const CallableModel target = random_model(3, 1);
+  const CallableModel draft(3, -1, [](std::span<const Token> prefix) {
+    return std::vector<double>{0.3 * static_cast<double>(prefix.size()), 0.5, 0};
+  });
+  const SearchOptions three{.max_length = 3};
+  const std::vector<double> expected = expected_texts(target, n);
+  Finding finding;
+  for (const SpeculativeMethod method :
+       {SpeculativeMethod::rejection, SpeculativeMethod::coupling}) {
+    for (const std::size_t drafts : {1U, 2U}) {
+      std::vector<double> observed(expected.size());
+      const auto drawn =
+          speculative_samples(target, draft, {}, n, context.stream(drafts),
+                              {.method = method, .draft_length = 2, .drafts = drafts}, three);
+      for (const Hypothesis& text : drawn.sequences) ++observed[place_of(text.tokens)];
+      finding.checks.push_back(not_rejected(
+          fmt::format("{}, {}: texts against the target's law, χ²",
+                      method == SpeculativeMethod::rejection ? "rejection" : "coupling",
+                      drafts == 1 ? "one draft" : "two drafts"),
+          chi_square_p_value(observed, expected)));
+    }
+  }
+  const SpeculativeOptions coupling{.method = SpeculativeMethod::coupling};
+  const auto one =
+      speculative_samples(target, draft, {}, 50, context.stream(3), coupling, {.max_length = 50});
+  const auto other =
+      speculative_samples(target, target, {}, 50, context.stream(3), coupling, {.max_length = 50});
+  finding.checks.push_back(equal("coupling: texts that another draft changed",
+                                 one.sequences == other.sequences ? 0 : 1, 0, 0));
+  // How often a draft is accepted, against the total variation distance.
+  Series rejection[] = {{.name = "rejection"}, {.name = "rejection, 3 drafts"}};
+  Series coupled[] = {{.name = "coupling"}, {.name = "coupling, 3 drafts"}};
+  Series most{.name = "1 − TV", .mark = Mark::line, .dashed = true};
+  double furthest = 0;
+  double below = 0;
+  const std::size_t draws = context.choose(4000U, 1000U);
+  const double error = kFiveSigma / std::sqrt(4 * static_cast<double>(draws));
+  for (std::uint64_t step = 1; step <= 8; ++step) {
+    std::vector<double> z[2];
+    for (std::uint64_t side : {0, 1}) {
+      for (std::uint64_t i = 0; i < 50; ++i) {
+        z[side].push_back(Stream{.seed = 2}.normal(i) +
+                          0.25 * static_cast<double>(step) *
+                              Stream{.seed = 3, .id = side}.normal(i));
+      }
+      log_softmax(row_of(z[side]), row_to(z[side]));
+    }
+    double tv = 0;
+    for (std::size_t i = 0; i < 50; ++i) tv += std::abs(std::exp(z[0][i]) - std::exp(z[1][i])) / 2;
+    most.x.push_back(tv);
+    most.y.push_back(1 - tv);
+    for (const std::size_t drafts : {1U, 3U}) {
+      const auto candidates =
+          gumbel_top_k({z[1].data(), draws, 50, 0}, drafts, context.stream(4).child(step)).indices;
+      double judged = 0;
+      double met = 0;
+      for (std::size_t i = 0; i < draws; ++i) {
+        const auto first = candidates.begin() + static_cast<std::ptrdiff_t>(i * drafts);
+        const std::vector<Token> proposed(first, first + static_cast<std::ptrdiff_t>(drafts));
+        const Stream stream = context.stream(5).child(step).child(i);
+        judged += judge_drafts(row_of(z[0]), row_of(z[1]), proposed, stream).accepted ? 1 : 0;
+        std::vector<Stream> addresses;
+        for (std::uint64_t k = 0; k < drafts; ++k) addresses.push_back(stream.child(k));
+        const auto drafted =
+            addressed_gumbel_max({z[1].data(), drafts, 50, 0}, std::span<const Stream>(addresses));
+        const Token token = coupled_draw(row_of(z[0]), addresses);
+        met += std::find(drafted.begin(), drafted.end(), token) != drafted.end() ? 1 : 0;
+      }
+      const auto n_draws = static_cast<double>(draws);
+      for (const auto& [series, sum] :
+           {std::pair{&rejection[drafts / 2], judged}, {&coupled[drafts / 2], met}}) {
+        series->x.push_back(tv);
+        series->y.push_back(sum / n_draws);
+      }
+    }
+    furthest = std::max(furthest, std::abs(rejection[0].y.back() - (1 - tv)));
+    below = std::max(below, (1 - tv) / (1 + tv) - coupled[0].y.back());
+  }
+  finding.checks.push_back(
+      at_most("rejection: share accepted of single drafts, from 1 − TV", furthest, error));
+  finding.checks.push_back(
+      at_most("coupling: that share, below (1 − TV) / (1 + TV)", below, error));
+  finding.figures.push_back(
+      {to_svg({.title = "Accepted drafts",
+               .x = {.label = "total variation distance of draft and target"},
+               .y = {.label = "share accepted", .min = 0},
+               .series = {rejection[0], rejection[1], coupled[0], coupled[1], most}}),
+       "How often a drafted token is accepted (of three: one of them), of 50."});
+  return finding;
+}
+
 constexpr Claim kSharedNoiseClaims[] = {
     {"H1",
      "With addressed noise, rows of other logits draw alike nearly as often as is possible at all.",
      addressed_noise},
     {"H2", "Who has the key can tell a watermarked text, with exact p-values.", watermarks},
+    {"H3",
+     "Tokens drafted by another model are accepted as often as is possible, and the text keeps the "
+     "model's law.",
+     speculative_sampling},
 };
 
 }  // namespace

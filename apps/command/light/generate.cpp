@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "apps/command/text_generator.hpp"
 #include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
+#include "partita/noise/speculative.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
 #include "partita/search/importance_weights.hpp"
@@ -39,12 +41,17 @@ struct GenerateOptions {
   ModelFile model;
   std::string prompt;
   std::size_t k = 1;
-  GenerateMethod method = GenerateMethod::stochastic_beam;
+  std::optional<GenerateMethod> method;
   SamplerOptions sampler;
   SearchOptions search;
   BeamOptions beam;
+  std::string draft;  ///< a model's file; empty: none
+  SpeculativeOptions speculation;
   CommonOptions common;
 };
+
+constexpr auto kSpeculativeMethods = names<SpeculativeMethod>(
+    {{"rejection", SpeculativeMethod::rejection}, {"coupling", SpeculativeMethod::coupling}});
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
@@ -53,6 +60,7 @@ struct Generated {
   std::vector<PerturbedHypothesis> sequences;
   std::vector<double> weights;
   double threshold = kNone;
+  std::optional<SpeculativeSamples> speculative = {};  ///< its counts
 };
 
 Generated without_noise(const std::vector<Hypothesis>& sequences) {
@@ -77,10 +85,27 @@ Generated draw_unique(const SequenceModel& model, const Sequence& prompt,
   return out;
 }
 
-Generated generate(const SequenceModel& model, const Sequence& prompt,
+Generated draw_speculatively(const TextGenerator& generator, const Sequence& prompt,
+                             const GenerateOptions& options, const Stream& stream) {
+  ModelFile file = options.model;
+  file.path = options.draft;
+  const TextGenerator draft = open_model(file);
+  SearchOptions search = options.search;
+  if (draft.threaded) search.threads = 1;
+  check_same_tokens(generator, draft, options.draft);
+  const auto drawn = speculative_samples(*generator.model, *draft.model, prompt, options.k, stream,
+                                         options.speculation, search);
+  Generated out = without_noise(drawn.sequences);
+  out.speculative = drawn;
+  return out;
+}
+
+Generated generate(const TextGenerator& generator, const Sequence& prompt,
                    const GenerateOptions& options) {
+  const SequenceModel& model = *generator.model;
   const Stream stream{.seed = options.common.seed};
-  switch (options.method) {
+  if (!options.draft.empty()) return draw_speculatively(generator, prompt, options, stream);
+  switch (*options.method) {
     case GenerateMethod::ancestral:
       return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
     case GenerateMethod::beam:
@@ -104,10 +129,18 @@ Json to_json(const Generated& generated, const TextGenerator& generator,
                          {"perturbed", sequence.perturbed},
                          {"weight", generated.weights[i]}});
   }
-  return {{"sequences", std::move(sequences)},
-          {"threshold", generated.threshold},
-          {"seed", options.common.seed},
-          {"method", name_of(kGenerateMethods, options.method)}};
+  Json json = {{"sequences", std::move(sequences)},
+               {"threshold", generated.threshold},
+               {"seed", options.common.seed},
+               {"method", name_of(kGenerateMethods, *options.method)}};
+  if (const auto& drawn = generated.speculative) {
+    json["speculation"] = {{"method", name_of(kSpeculativeMethods, options.speculation.method)},
+                           {"tokens", drawn->tokens},
+                           {"calls", drawn->calls},
+                           {"accepted", drawn->accepted},
+                           {"tokens_per_call", drawn->tokens_per_call()}};
+  }
+  return json;
 }
 
 /// With line ends, which would tear the table apart, and tabs as C writes them.
@@ -134,6 +167,10 @@ std::string to_text(const Generated& generated, const TextGenerator& generator) 
   if (!std::isnan(generated.threshold)) {
     out += fmt::format("threshold {:.4g}\n", generated.threshold);
   };
+  if (const auto& drawn = generated.speculative) {
+    out += fmt::format("{} in {} of the model: {:.3g} a call\n", counted(drawn->tokens, "token"),
+                       counted(drawn->calls, "call"), drawn->tokens_per_call());
+  }
   return out;
 }
 
@@ -141,17 +178,31 @@ void run(GenerateOptions& options) {
   options.search.threads = options.common.threads;
   options.search.filter = options.sampler.settings();
   const auto steered = options.search.filter.steered_step();
+  if (!options.draft.empty() &&
+      options.method.value_or(GenerateMethod::ancestral) != GenerateMethod::ancestral) {
+    throw InvalidArgument("--method",
+                          fmt::format("expected ancestral, which alone can use --draft, "
+                                      "got {}",
+                                      name_of(kGenerateMethods, *options.method)));
+  }
+  if (!options.method) {
+    options.method =
+        options.draft.empty() ? GenerateMethod::stochastic_beam : GenerateMethod::ancestral;
+  }
   if (steered && options.method != GenerateMethod::ancestral) {
     throw InvalidArgument("--method",
                           fmt::format("expected ancestral, which alone can use {}, got {}",
-                                      name(*steered), name_of(kGenerateMethods, options.method)));
+                                      name(*steered), name_of(kGenerateMethods, *options.method)));
   }
   options.model.threads = options.common.threads;
   options.model.prefixes = options.k;
+  if (!options.draft.empty()) {
+    options.model.prefixes = 1 + options.speculation.drafts * options.speculation.draft_length;
+  }
   const TextGenerator generator = open_model(options.model);
   if (generator.threaded) options.search.threads = 1;
   const Sequence prompt = encode_prompt(generator, options.prompt);
-  const Generated generated = generate(*generator.model, prompt, options);
+  const Generated generated = generate(generator, prompt, options);
   if (generated.sequences.size() < options.k) {
     note(fmt::format("{}: the model has no more under these options",
                      counted(generated.sequences.size(), "sequence")));
@@ -191,6 +242,26 @@ void add_generate(CLI::App& app) {
       ->check(number("(-inf, inf)"));
   command->add_flag("--early-stopping", options->beam.early_stopping,
                     "beam: end once k sequences have ended");
+  const std::string speculation = "Speculative sampling";
+  command
+      ->add_option("--draft", options->draft,
+                   "a smaller model that drafts tokens, as --model; the texts stay the model's")
+      ->option_text("FILE")
+      ->group(speculation);
+  command
+      ->add_option("--draft-length", options->speculation.draft_length,
+                   "tokens that it drafts ahead (4)")
+      ->option_text("N")
+      ->check(whole_number(1, 1000))
+      ->group(speculation);
+  command
+      ->add_option("--drafts", options->speculation.drafts, "sequences that it drafts at once (1)")
+      ->option_text("N")
+      ->check(whole_number(1, 1000))
+      ->group(speculation);
+  add_choice(*command, "--speculative-method", options->speculation.method, kSpeculativeMethods,
+             "rejection: accepts most; coupling: no draft changes the text (rejection)")
+      ->group(speculation);
   add_common(*command, options->common);
   add_model_options(*command, options->model);
   command->footer(
@@ -206,7 +277,9 @@ void add_generate(CLI::App& app) {
       "\n"
       "Prints each sequence with its log-probability and, for the methods that draw without\n"
       "replacement, its perturbed log-probability, its importance weight, and the threshold:\n"
-      "the perturbed log-probability of the next one.");
+      "the perturbed log-probability of the next one. With --draft, also how many tokens a call\n"
+      "of the model gave; it reads the drafted prefixes of a call anew, so calls are what is "
+      "saved.");
   command->callback([options] { run(*options); });
 }
 
