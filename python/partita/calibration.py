@@ -36,24 +36,52 @@ from partita._calibrators import (
     VectorScaling,
     load,
 )
+from partita._confidences import (
+    CalibrationTest,
+    Confidences,
+    KernelDiagram,
+    RiskCoverage,
+    ScoreDecomposition,
+    SmoothECE,
+    calibration_test,
+    confidences,
+    decompose_brier,
+    decompose_nll,
+    kernel_diagram,
+    risk_coverage,
+    smooth_ece,
+)
 from partita._conformal import SplitConformal
 
 __all__ = [
     "CalibrationEvaluation",
+    "CalibrationTest",
     "Calibrator",
+    "Confidences",
     "FitError",
     "HistogramBinning",
     "Interval",
     "IsotonicCalibration",
+    "KernelDiagram",
     "MatrixScaling",
     "Metrics",
     "ReliabilityDiagram",
+    "RiskCoverage",
+    "ScoreDecomposition",
+    "SmoothECE",
     "SplitConformal",
     "TemperatureScaling",
     "VectorScaling",
+    "calibration_test",
+    "confidences",
+    "decompose_brier",
+    "decompose_nll",
     "evaluate_calibration",
+    "kernel_diagram",
     "load",
     "reliability_diagram",
+    "risk_coverage",
+    "smooth_ece",
 ]
 
 for _each in [globals()[_name] for _name in __all__]:

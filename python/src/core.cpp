@@ -68,6 +68,7 @@ PYBIND11_MODULE(_core, module) {
   add_search(module);
   add_ngram(module);
   add_calibration(module);
+  add_confidences(module);
   add_detection(module);
   add_embedding(module);
 }

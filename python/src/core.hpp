@@ -10,6 +10,7 @@ void add_sampling(pybind11::module_& module);
 void add_search(pybind11::module_& module);
 void add_ngram(pybind11::module_& module);
 void add_calibration(pybind11::module_& module);
+void add_confidences(pybind11::module_& module);
 void add_detection(pybind11::module_& module);
 void add_embedding(pybind11::module_& module);
 

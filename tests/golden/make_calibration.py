@@ -3,8 +3,9 @@
 """Writes calibration.json: scikit-learn's results for small sets of probabilities and labels.
 
 Isotonic regression (with ties, evaluated between and outside its points), log-loss, and the Brier
-score of two classes; the multi-class Brier score by its definition in NumPy. Run it with Debian's
-python3-sklearn (1.2):
+score of two classes; the multi-class Brier score by its definition in NumPy; smooth ECE, areas under risk-coverage
+curves and decompositions of scores by their definitions in NumPy and SciPy. Run it with Debian's
+python3-sklearn (1.2) and python3-scipy:
 
     /usr/bin/python3 tests/golden/make_calibration.py > tests/golden/calibration.json
 """
@@ -12,6 +13,9 @@ python3-sklearn (1.2):
 import json
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import xlog1py, xlogy
+from scipy.stats import norm
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
@@ -44,11 +48,61 @@ def scores(n, classes):
     }
 
 
+def smooth_ece(c, y, points=20_000):
+    """From every row's own kernel, reflected by images of the row, without cells."""
+    t = (np.arange(points) + 0.5) / points
+
+    def error(width):
+        total = np.zeros(points)
+        for image in (c, -c, 2 - c, -2 + c, 2 + c, 4 - c, -2 - c):
+            total += norm.pdf(t[:, None], image, width) @ ((y - c) / len(c))
+        return np.abs(total).mean()
+
+    width = brentq(lambda s: error(s) - s, 1e-3, 1) if error(1e-3) > 1e-3 else 1e-3
+    return {"value": error(width), "bandwidth": width}
+
+
+def risk_coverage(c, y):
+    """By the definitions: sums over rows, each of which looks at all others."""
+    wrong = 1 - y
+    risks = np.array([wrong[c >= own].mean() for own in c])
+    best = np.sort(wrong)
+    undetected = np.array([((c > own) * wrong).sum() + ((c == own) * wrong).sum() / 2 for own in c])
+    return {
+        "aurc": risks.mean(),
+        "e_aurc": risks.mean() - np.mean([best[: i + 1].mean() for i in range(len(c))]),
+        "augrc": undetected.mean() / len(c),
+        "coverage_at_a_tenth": max([(c >= own).mean() for own, risk in zip(c, risks) if risk <= 0.1], default=0),
+    }
+
+
+def decomposition(c, y, score):
+    recalibrated = IsotonicRegression().fit(c, y).predict(c)
+    given, best, base = (score(p, y).mean() for p in (c, recalibrated, np.full(len(y), y.mean())))
+    return {"score": given, "reliability": given - best, "resolution": base - best, "uncertainty": base}
+
+
+def confidences(n, ties, power):
+    c = 0.05 + 0.93 * random.random(n)
+    if ties:
+        c = np.round(c, 1).clip(0.1, 0.9)
+    y = (random.random(n) < c**power).astype(float)
+    return {
+        "confidence": c.tolist(),
+        "right": y.astype(int).tolist(),
+        "smooth_ece": smooth_ece(c, y),
+        "risk_coverage": risk_coverage(c, y),
+        "brier": decomposition(c, y, lambda p, y: (p - y) ** 2),
+        "nll": decomposition(c, y, lambda p, y: -xlogy(y, p) - xlog1py(1 - y, -p)),
+    }
+
+
 print(
     json.dumps(
         {
             "isotonic": [isotonic(40, False), isotonic(60, True), isotonic(1, False)],
             "scores": [scores(50, 2), scores(40, 5)],
+            "confidences": [confidences(150, False, 2), confidences(120, True, 3), confidences(60, False, 1)],
         }
     )
 )

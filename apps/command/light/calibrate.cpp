@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -13,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/command/light/calibrate_input.hpp"
-#include "apps/command/light/calibrate_result.hpp"
+#include "apps/command/light/calibrate.hpp"
+#include "apps/command/light/calibrate_measure.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
@@ -27,22 +26,12 @@
 namespace partita::app {
 namespace {
 
-/// The children of the seed's stream.
-enum Purpose : std::uint64_t { kSplit, kResamples };
-
 constexpr auto kCalibrationMethods =
     names<CalibrationMethod>({{"temperature", CalibrationMethod::temperature},
                               {"vector", CalibrationMethod::vector},
                               {"matrix", CalibrationMethod::matrix},
                               {"isotonic", CalibrationMethod::isotonic},
                               {"histogram", CalibrationMethod::histogram}});
-
-struct MeasureOptions {
-  std::size_t bins = 15;
-  bool equal_mass = false;
-  std::size_t resamples = 1000;
-  std::string report;
-};
 
 struct FitOptions {
   InputOptions input;
@@ -60,33 +49,6 @@ struct ApplyOptions {
   std::string output;
 };
 
-struct EvaluateOptions {
-  InputOptions input;
-  MeasureOptions measure;
-  CommonOptions common;
-};
-
-/// Some of the rows of a matrix, with their labels.
-struct Part {
-  std::vector<std::byte> memory;  // holds a copy; empty if the rows are a whole file's
-  Predictions predictions;
-  std::vector<std::int64_t> labels;
-};
-
-Part copy_rows(const Predictions& predictions, std::span<const std::int64_t> labels,
-               std::span<const std::size_t> chosen) {
-  const Rows rows = predictions.rows;
-  const std::size_t row_bytes = rows.columns() * element_size(rows.dtype());
-  Part part{std::vector<std::byte>(chosen.size() * row_bytes), predictions, {}};
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    std::memcpy(part.memory.data() + i * row_bytes, rows.slice(chosen[i], 1).data(), row_bytes);
-    part.labels.push_back(labels[chosen[i]]);
-  }
-  part.predictions.rows = {part.memory.data(), rows.dtype(), chosen.size(), rows.columns(),
-                           static_cast<std::ptrdiff_t>(rows.columns())};
-  return part;
-}
-
 /// Rows in a random order: the first part is fitted, the rest evaluated. Each has at least one.
 std::pair<Part, Part> split_rows(const Predictions& predictions,
                                  std::span<const std::int64_t> labels, double share,
@@ -101,33 +63,6 @@ std::pair<Part, Part> split_rows(const Predictions& predictions,
   const std::span<const std::size_t> all = order;
   return {copy_rows(predictions, labels, all.first(fitted)),
           copy_rows(predictions, labels, all.subspan(fitted))};
-}
-
-CalibrationEvaluation evaluate(const Predictions& predictions, std::span<const std::int64_t> labels,
-                               const MeasureOptions& measure, const CommonOptions& common,
-                               const Calibrator* calibrator = nullptr) {
-  const CalibrationBins bins{.bins = measure.bins, .equal_mass = measure.equal_mass};
-  if (measure.resamples == 0) {
-    return evaluate_calibration(predictions, labels, bins, calibrator, common.threads);
-  }
-  return evaluate_calibration(predictions, labels, Stream{.seed = common.seed}.child(kResamples),
-                              {.resamples = measure.resamples, .threads = common.threads}, bins,
-                              calibrator);
-}
-
-/// Turns the library's complaint about an argument into one about its file.
-template <class Work>
-auto naming_files(const InputOptions& input, const Work& work) {
-  try {
-    return work();
-  } catch (const InvalidArgument& error) {
-    const std::string& file = error.argument() == "labels" ? input.labels : input.logits;
-    if (error.argument() != "labels" && error.argument() != "logits" &&
-        error.argument() != "probabilities") {
-      throw;
-    }
-    throw DataError(file, error.reason());
-  }
 }
 
 /// Says that probabilities of 0 are not taken as they are where their logarithms must be finite.
@@ -179,12 +114,11 @@ CalibrationResult fit(const FitOptions& options) {
                        {.bins = options.measure.bins, .equal_mass = options.measure.equal_mass},
                        options.common.threads, meter.progress());
   }
-  result.before =
-      evaluate(evaluated.predictions, evaluated.labels, options.measure, options.common);
+  result.before = measure(evaluated.predictions, evaluated.labels, options.measure, options.common);
   if (!result.fit->calibrator) return result;
   const Calibrator& calibrator = *result.fit->calibrator;
-  result.after = evaluate(evaluated.predictions, evaluated.labels, options.measure, options.common,
-                          &calibrator);
+  result.after = measure(evaluated.predictions, evaluated.labels, options.measure, options.common,
+                         &calibrator);
   const auto* t = std::get_if<TemperatureScaling>(&calibrator.parameters());
   if (t != nullptr && !options.measure.report.empty()) {
     result.curve =
@@ -205,22 +139,17 @@ Json fit_json(const CalibrationResult& result, const FitOptions& options) {
   json["status"] = name_of(report.status);
   json["iterations"] = report.iterations;
   json["gradient_residual"] = report.gradient_residual;
-  json["before"] = metrics_json(result.before.metrics);
-  json["after"] = result.after ? metrics_json(result.after->metrics) : Json(nullptr);
+  json["before"] = metrics_json(result.before);
+  json["after"] = result.after ? metrics_json(*result.after) : Json(nullptr);
   if (result.before.intervals && result.after) {
-    json["intervals"] = {{"before", intervals_json(*result.before.intervals)},
-                         {"after", intervals_json(*result.after->intervals)}};
+    json["intervals"] = {{"before", intervals_json(result.before)},
+                         {"after", intervals_json(*result.after)}};
   }
   json["fitted_rows"] = result.fitted_rows;
   json["evaluated_rows"] = result.evaluated_rows;
   json["calibrator"] = result.after ? Json(options.output) : Json(nullptr);
   json["seed"] = options.common.seed;
   return json;
-}
-
-void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what) {
-  if (!std::isinf(evaluation.metrics.nll)) return;
-  note(fmt::format("partita: warning: nll{} is infinite: some label has probability 0", what));
 }
 
 void run_fit(const FitOptions& options) {
@@ -277,52 +206,6 @@ void run_apply(const ApplyOptions& options) {
   }
 }
 
-void run_evaluate(const EvaluateOptions& options) {
-  const PredictionsInput input(options.input, options.common.threads);
-  const Predictions predictions = input.predictions();
-  const std::vector<std::int64_t> labels = input.labels(options.input.labels);
-  CalibrationResult result;
-  result.logits = options.input.logits;
-  result.evaluated_rows = labels.size();
-  result.classes = predictions.rows.columns();
-  result.resamples = options.measure.resamples;
-  result.seed = options.common.seed;
-  result.before = naming_files(options.input, [&] {
-    return evaluate(predictions, labels, options.measure, options.common);
-  });
-  if (!options.measure.report.empty()) {
-    write_file(options.measure.report, calibration_report(result));
-  }
-  if (options.common.json) {
-    Json json = metrics_json(result.before.metrics);
-    if (result.before.intervals) json["intervals"] = intervals_json(*result.before.intervals);
-    json["bins"] = bins_json(result.before);
-    json["rows"] = result.evaluated_rows;
-    json["seed"] = options.common.seed;
-    print_json(json);
-  } else {
-    print(result_text(result));
-  }
-  note_infinite(result.before, "");
-  if (!options.measure.report.empty()) note("wrote " + options.measure.report);
-}
-
-void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also) {
-  app.add_option("--bins", options.bins, "bins of the calibration errors" + also + " (15)")
-      ->option_text("N")
-      ->check(whole_number(1, 100'000));
-  app.add_flag("--equal-mass", options.equal_mass,
-               "bins that hold equally many rows instead of having equal widths");
-  app.add_option("--resamples", options.resamples,
-                 "resamples for bootstrap intervals (1000; 0: none)")
-      ->option_text("N")
-      ->check(CLI::Validator(
-          [](std::string& text) {
-            return text == "0" ? std::string() : whole_number(2, 1'000'000)(text);
-          },
-          "N"));
-}
-
 void add_fit(CLI::App& app) {
   auto* command = app.add_subcommand("fit", "Fit a calibrator on held-out logits and their labels");
   auto options = std::make_shared<FitOptions>();
@@ -370,21 +253,6 @@ void add_apply(CLI::App& app) {
   command->callback([options] { run_apply(*options); });
 }
 
-void add_evaluate(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("evaluate", "Measure how well probabilities say how often they are right");
-  auto options = std::make_shared<EvaluateOptions>();
-  add_logits(*command, options->input);
-  add_labels(*command, options->input);
-  add_measure(*command, options->measure, "");
-  add_common(*command, options->common);
-  add_report(*command, options->measure.report, "reliability diagrams");
-  command->footer(
-      "Example:\n"
-      "  partita calibrate evaluate logits.npy labels.npy --bins 15 --json");
-  command->callback([options] { run_evaluate(*options); });
-}
-
 }  // namespace
 
 void add_calibrate(CLI::App& app) {
@@ -393,7 +261,7 @@ void add_calibrate(CLI::App& app) {
   command->require_subcommand(1);
   add_fit(*command);
   add_apply(*command);
-  add_evaluate(*command);
+  add_calibrate_evaluate(*command);
 }
 
 }  // namespace partita::app

@@ -47,6 +47,64 @@ CaptionedFigure reliability(const CalibrationEvaluation& evaluation, const std::
                                       when, evaluation.metrics.ece)};
 }
 
+/// Accuracy as a smooth function of confidence, where there are rows.
+CaptionedFigure kernel_figure(const ConfidenceMeasures& measures, const std::string& when) {
+  const KernelDiagram& diagram = *measures.diagram;
+  constexpr double kFewest = 0.02;  // of the mean density
+  Series curve{.name = "accuracy", .mark = Mark::line};
+  Series band{.name = "95 % band", .mark = Mark::line, .dashed = true};  // there and back
+  Series density{.name = "share of rows", .mark = Mark::line};
+  const double top = *std::max_element(diagram.density.begin(), diagram.density.end());
+  std::vector<double> high;
+  for (std::size_t i = 0; i < diagram.confidence.size(); ++i) {
+    density.x.push_back(diagram.confidence[i]);
+    density.y.push_back(0.2 * diagram.density[i] / top);
+    if (diagram.density[i] < kFewest) continue;
+    curve.x.push_back(diagram.confidence[i]);
+    curve.y.push_back(diagram.accuracy[i]);
+    band.x.push_back(diagram.confidence[i]);
+    band.y.push_back(diagram.band[i].low);
+    high.push_back(diagram.band[i].high);
+  }
+  for (std::size_t i = high.size(); i-- > 0;) {
+    band.x.push_back(band.x[i]);
+    band.y.push_back(high[i]);
+  }
+  const Figure figure{
+      .title = "Smooth reliability diagram" + when,
+      .x = {.label = "confidence", .min = 0, .max = 1},
+      .y = {.label = "accuracy", .min = 0, .max = 1},
+      .series = {std::move(curve),
+                 {.name = "perfect", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true},
+                 std::move(band),
+                 std::move(density)},
+      .height = 400};
+  return {to_svg(figure), fmt::format("Smoothed by a kernel of width {:.3f}: smooth ECE {:.4f}{}.",
+                                      diagram.bandwidth, measures.smooth_ece.value, when)};
+}
+
+/// Risk against coverage.
+CaptionedFigure risk_figure(const CalibrationResult& result) {
+  Figure figure{.title = "Risk against coverage",
+                .x = {.label = "coverage", .min = 0, .max = 1},
+                .y = {.label = "share of wrong answers", .min = 0}};
+  const auto add = [&](const MeasuredCalibration& of, const std::string& name) {
+    const auto& points = of.confidence->risk_coverage.points;
+    const std::size_t step = std::max<std::size_t>(1, points.size() / 500);
+    Series series{.name = name, .mark = Mark::line};
+    for (std::size_t i = points.size(); i-- > 0;) {
+      if (i % step != 0 && i + 1 != points.size()) continue;
+      series.x.push_back(points[i].coverage);
+      series.y.push_back(points[i].risk);
+    }
+    figure.series.push_back(std::move(series));
+  };
+  add(result.before, result.after ? "before" : "risk");
+  if (result.after) add(*result.after, "after");
+  return {to_svg(figure),
+          "Share of wrong answers among the rows that are answered, the surest first."};
+}
+
 /// How many rows each bin holds.
 CaptionedFigure histogram(const CalibrationEvaluation& evaluation, const std::string& when) {
   Figure figure{.title = "Histogram of confidence" + when,
@@ -120,6 +178,22 @@ void add_temperature(Page& page, const CalibrationResult& result, double best) {
   page.figures({{to_svg(figure), "The likelihood has one best temperature."}});
 }
 
+/// What the test finds.
+std::string calibrated_or_not(const CalibrationResult& result) {
+  const auto verdict = [](const MeasuredCalibration& of, const char* when) {
+    const double p = of.confidence->p_value.value();
+    return fmt::format(
+        " {} p = {:.3g}: what is measured {}.", when, p,
+        p <= 0.05 ? "is more than the chance of finitely many rows" : "may be chance");
+  };
+  std::string text =
+      "Is this calibrated? If every row were right with the probability that its confidence says, "
+      "a share p of data sets would have a smooth ECE as large.";
+  text += verdict(result.before, result.after ? "Before," : "Here,");
+  if (result.after) text += verdict(*result.after, "After,");
+  return text;
+}
+
 }  // namespace
 
 std::string calibration_report(const CalibrationResult& result) {
@@ -153,7 +227,17 @@ std::string calibration_report(const CalibrationResult& result) {
     tables.push_back(bins_table(*result.after, " after"));
   }
   page.figures(diagrams);
+  if (result.before.confidence && result.before.confidence->diagram) {
+    std::vector<CaptionedFigure> smooth = {kernel_figure(*result.before.confidence, before)};
+    if (result.after) smooth.push_back(kernel_figure(*result.after->confidence, " after"));
+    page.paragraph(calibrated_or_not(result));
+    page.figures(smooth);
+  }
   page.figures(histograms);
+  if (result.before.confidence) {
+    page.heading("Answering only when sure");
+    page.figures({risk_figure(result)});
+  }
   if (!result.curve.temperature.empty()) {
     add_temperature(page, result,
                     std::get<TemperatureScaling>(result.fit->calibrator->parameters()).temperature);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace partita::app {
 namespace {
@@ -24,28 +25,66 @@ void each_metric(const Use& use) {
   use("debiased_ece", [](const auto& of) { return of.debiased_ece; });
 }
 
-/// "0.05372 (0.05002, 0.05811)"
-template <class Get>
-std::string cell(const CalibrationEvaluation& evaluation, const Get& get) {
-  std::string value = fmt::format("{:.5f}", get(evaluation.metrics));
-  if (!evaluation.intervals) return value;
-  const Interval interval = get(*evaluation.intervals);
-  if (std::isnan(interval.low)) return value;
-  return fmt::format("{} ({:.5f}, {:.5f})", value, interval.low, interval.high);
+/// Calls use(name, get) for each measure of confidence that is a number; get(measures) is its
+/// value, or nothing.
+template <class Use>
+void each_measure(const Use& use) {
+  const auto add = [&](const char* name, auto get) {
+    use(name, [=](const ConfidenceMeasures& of) { return std::optional<double>(get(of)); });
+  };
+  add("smooth_ece", [](const auto& of) { return of.smooth_ece.value; });
+  add("calibrated_p", [](const auto& of) { return of.p_value; });
+  add("aurc", [](const auto& of) { return of.risk_coverage.aurc; });
+  add("e_aurc", [](const auto& of) { return of.risk_coverage.e_aurc; });
+  add("augrc", [](const auto& of) { return of.risk_coverage.augrc; });
+  add("brier_reliability", [](const auto& of) { return of.brier.reliability; });
+  add("brier_resolution", [](const auto& of) { return of.brier.resolution; });
+  add("brier_uncertainty", [](const auto& of) { return of.brier.uncertainty; });
+  add("nll_reliability", [](const auto& of) { return of.nll.reliability; });
+  add("nll_resolution", [](const auto& of) { return of.nll.resolution; });
+  add("nll_uncertainty", [](const auto& of) { return of.nll.uncertainty; });
+}
+
+std::string with_interval(double value, const std::optional<Interval>& interval) {
+  if (!interval || std::isnan(interval->low)) return fmt::format("{:.5f}", value);
+  return fmt::format("{:.5f} ({:.5f}, {:.5f})", value, interval->low, interval->high);
+}
+
+/// Calls use(name, cell) for each line of a table, cell(evaluation) being "0.05372 (0.05002,
+/// 0.05811)".
+template <class Use>
+void each_line(const CalibrationResult& result, const Use& use) {
+  each_metric([&](const char* name, const auto& get) {
+    use(name, [&](const MeasuredCalibration& of) {
+      std::optional<Interval> interval;
+      if (of.intervals) interval = get(*of.intervals);
+      return with_interval(get(of.metrics), interval);
+    });
+  });
+  if (!result.before.confidence) return;
+  each_measure([&](const char* name, const auto& get) {
+    if (!get(*result.before.confidence)) return;
+    use(name,
+        [&](const MeasuredCalibration& of) { return fmt::format("{:.5f}", *get(*of.confidence)); });
+  });
 }
 
 }  // namespace
 
-Json metrics_json(const CalibrationMetrics& metrics) {
+Json metrics_json(const MeasuredCalibration& evaluation) {
   Json json;
-  each_metric([&](const char* name, const auto& get) { json[name] = get(metrics); });
+  each_metric([&](const char* name, const auto& get) { json[name] = get(evaluation.metrics); });
+  if (!evaluation.confidence) return json;
+  each_measure([&](const char* name, const auto& get) {
+    if (const auto value = get(*evaluation.confidence)) json[name] = *value;
+  });
   return json;
 }
 
-Json intervals_json(const PerMetric<Interval>& intervals) {
+Json intervals_json(const MeasuredCalibration& evaluation) {
   Json json;
   each_metric([&](const char* name, const auto& get) {
-    const Interval interval = get(intervals);
+    const Interval interval = get(*evaluation.intervals);
     if (!std::isnan(interval.low)) json[name] = {interval.low, interval.high};
   });
   return json;
@@ -102,10 +141,10 @@ std::string result_text(const CalibrationResult& result) {
   }
   out += fmt::format("{}{}\n", counted(result.evaluated_rows, "row"),
                      result.resamples > 0 ? ", with 95 % bootstrap intervals" : "");
-  if (result.after) out += fmt::format("  {:<14} {:<30} after\n", "", "before");
-  each_metric([&](const char* name, const auto& get) {
-    out += fmt::format("  {:<14} {:<30}", name, cell(result.before, get));
-    if (result.after) out += fmt::format(" {}", cell(*result.after, get));
+  if (result.after) out += fmt::format("  {:<17} {:<30} after\n", "", "before");
+  each_line(result, [&](const std::string& name, const auto& cell) {
+    out += fmt::format("  {:<17} {:<30}", name, cell(result.before));
+    if (result.after) out += fmt::format(" {}", cell(*result.after));
     out.erase(out.find_last_not_of(' ') + 1);
     out += '\n';
   });
@@ -117,9 +156,9 @@ Table metrics_table(const CalibrationResult& result) {
                                      result.resamples > 0 ? ", with 95 % bootstrap intervals" : ""),
               .columns = {{"metric"}, {result.after ? "before" : "", Align::right}}};
   if (result.after) table.columns.push_back({"after", Align::right});
-  each_metric([&](const char* name, const auto& get) {
-    table.rows.push_back({name, cell(result.before, get)});
-    if (result.after) table.rows.back().emplace_back(cell(*result.after, get));
+  each_line(result, [&](const std::string& name, const auto& cell) {
+    table.rows.push_back({name, cell(result.before)});
+    if (result.after) table.rows.back().emplace_back(cell(*result.after));
   });
   return table;
 }

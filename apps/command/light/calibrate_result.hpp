@@ -14,8 +14,25 @@
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/nll_curve.hpp"
+#include "partita/calibration/risk_coverage.hpp"
+#include "partita/calibration/score_decomposition.hpp"
+#include "partita/calibration/smooth_ece.hpp"
 
 namespace partita::app {
+
+/// What is said of a row's confidence and whether it was right, without bins.
+struct ConfidenceMeasures {
+  SmoothEce smooth_ece;
+  std::optional<double> p_value = {};  ///< of calibration_test, unless there are no resamples
+  RiskCoverage risk_coverage;
+  ScoreDecomposition brier;
+  ScoreDecomposition nll;
+  std::optional<KernelDiagram> diagram = {};  ///< for a report
+};
+
+struct MeasuredCalibration : CalibrationEvaluation {
+  std::optional<ConfidenceMeasures> confidence = {};
+};
 
 struct CalibrationResult {
   std::string logits;   ///< name of the file
@@ -27,13 +44,14 @@ struct CalibrationResult {
   std::size_t resamples = 0;
   std::uint64_t seed = 0;
   std::optional<CalibratorFit> fit;  ///< set by `fit`
-  CalibrationEvaluation before;      ///< the only evaluation of `evaluate`
-  std::optional<CalibrationEvaluation> after;
+  MeasuredCalibration before;        ///< the only evaluation of `evaluate`
+  std::optional<MeasuredCalibration> after;
   NllCurve curve;  ///< for temperature scaling's report
 };
 
-Json metrics_json(const CalibrationMetrics& metrics);
-Json intervals_json(const PerMetric<Interval>& intervals);
+Json metrics_json(const MeasuredCalibration& evaluation);
+/// @param evaluation with intervals
+Json intervals_json(const MeasuredCalibration& evaluation);
 Json bins_json(const CalibrationEvaluation& evaluation);
 /// Empty if there is nothing wrong; else why there is no calibrator.
 std::string explain(FitStatus status);

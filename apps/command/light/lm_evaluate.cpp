@@ -204,11 +204,11 @@ CalibrationResult calibrate(const EvaluateOptions& options, const Sample& sample
         rows, sample.labels, Stream{.seed = options.common.seed}.child(kResamples),
         {.resamples = result.resamples, .threads = threads}, {}, calibrator);
   };
-  result.before = evaluate(nullptr);
+  result.before = {evaluate(nullptr)};
   result.fit = fit_calibrator(CalibrationMethod::temperature, rows, sample.labels, {}, threads);
   if (!result.fit->calibrator) return result;
   const Calibrator& calibrator = *result.fit->calibrator;
-  result.after = evaluate(&calibrator);
+  result.after = {evaluate(&calibrator)};
   if (!options.report.empty()) {
     result.curve =
         nll_curve(rows, sample.labels,

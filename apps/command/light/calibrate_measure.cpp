@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/command/light/calibrate_measure.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "apps/command/terminal.hpp"
+#include "partita/random/stream.hpp"
+
+namespace partita::app {
+
+void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also) {
+  app.add_option("--bins", options.bins, "bins of the calibration errors" + also + " (15)")
+      ->option_text("N")
+      ->check(whole_number(1, 100'000));
+  app.add_flag("--equal-mass", options.equal_mass,
+               "bins that hold equally many rows instead of having equal widths");
+  app.add_option("--resamples", options.resamples,
+                 "resamples for bootstrap intervals (1000; 0: none)")
+      ->option_text("N")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return text == "0" ? std::string() : whole_number(2, 1'000'000)(text);
+          },
+          "N"));
+}
+
+namespace {
+
+CalibrationEvaluation evaluate(const Predictions& predictions, std::span<const std::int64_t> labels,
+                               const MeasureOptions& measure, const CommonOptions& common,
+                               const Calibrator* calibrator) {
+  const CalibrationBins bins{.bins = measure.bins, .equal_mass = measure.equal_mass};
+  if (measure.resamples == 0) {
+    return evaluate_calibration(predictions, labels, bins, calibrator, common.threads);
+  }
+  return evaluate_calibration(predictions, labels, Stream{.seed = common.seed}.child(kResamples),
+                              {.resamples = measure.resamples, .threads = common.threads}, bins,
+                              calibrator);
+}
+
+/// What smooth calibration errors, risks and scores say of the confidences.
+ConfidenceMeasures measure_confidences(const Confidences& rows, const MeasureOptions& options,
+                                       const CommonOptions& common) {
+  ConfidenceMeasures out{.smooth_ece = smooth_ece(rows),
+                         .risk_coverage = risk_coverage(rows),
+                         .brier = decompose_brier(rows),
+                         .nll = decompose_nll(rows)};
+  if (options.resamples == 0) return out;
+  const Stream stream = Stream{.seed = common.seed}.child(kSmooth);
+  const BootstrapOptions bootstrap{.resamples = options.resamples, .threads = common.threads};
+  out.p_value = calibration_test(rows, stream.child(0), options.resamples, common.threads).p_value;
+  if (!options.report.empty()) out.diagram = kernel_diagram(rows, stream.child(1), bootstrap);
+  return out;
+}
+
+}  // namespace
+
+MeasuredCalibration measure(const Predictions& predictions, std::span<const std::int64_t> labels,
+                            const MeasureOptions& options, const CommonOptions& common,
+                            const Calibrator* calibrator) {
+  return {evaluate(predictions, labels, options, common, calibrator),
+          measure_confidences(confidences_of(predictions, labels, calibrator, common.threads),
+                              options, common)};
+}
+
+void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what) {
+  if (!std::isinf(evaluation.metrics.nll)) return;
+  note(fmt::format("partita: warning: nll{} is infinite: some label has probability 0", what));
+}
+
+Part copy_rows(const Predictions& predictions, std::span<const std::int64_t> labels,
+               std::span<const std::size_t> chosen) {
+  const Rows rows = predictions.rows;
+  const std::size_t row_bytes = rows.columns() * element_size(rows.dtype());
+  Part part{std::vector<std::byte>(chosen.size() * row_bytes), predictions, {}};
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    std::memcpy(part.memory.data() + i * row_bytes, rows.slice(chosen[i], 1).data(), row_bytes);
+    part.labels.push_back(labels[chosen[i]]);
+  }
+  part.predictions.rows = {part.memory.data(), rows.dtype(), chosen.size(), rows.columns(),
+                           static_cast<std::ptrdiff_t>(rows.columns())};
+  return part;
+}
+
+}  // namespace partita::app

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands of `partita calibrate` share: rows chosen from a file, how they are measured.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "apps/command/light/calibrate_input.hpp"
+#include "apps/command/light/calibrate_result.hpp"
+#include "apps/command/options.hpp"
+#include "partita/base/error.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
+
+namespace partita::app {
+
+/// The children of the seed's stream.
+enum CalibratePurpose : std::uint64_t { kSplit, kResamples, kSmooth, kFolds };
+
+struct MeasureOptions {
+  std::size_t bins = 15;
+  bool equal_mass = false;
+  std::size_t resamples = 1000;
+  std::string report;
+};
+
+/// --bins, --equal-mass, --resamples. `also` says what else bins are of.
+void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also);
+
+/// Metrics and the measures of confidence, with intervals unless there are no resamples.
+MeasuredCalibration measure(const Predictions& predictions, std::span<const std::int64_t> labels,
+                            const MeasureOptions& options, const CommonOptions& common,
+                            const Calibrator* calibrator = nullptr);
+
+/// Says on standard error that a likelihood is infinite.
+void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what);
+
+/// Some of the rows of a matrix, with their labels.
+struct Part {
+  std::vector<std::byte> memory;  // holds a copy; empty if the rows are a whole file's
+  Predictions predictions;
+  std::vector<std::int64_t> labels;
+};
+
+Part copy_rows(const Predictions& predictions, std::span<const std::int64_t> labels,
+               std::span<const std::size_t> chosen);
+
+/// Turns the library's complaint about an argument into one about its file.
+template <class Work>
+auto naming_files(const InputOptions& input, const Work& work) {
+  try {
+    return work();
+  } catch (const InvalidArgument& error) {
+    const std::string& file = error.argument() == "labels" ? input.labels : input.logits;
+    if (error.argument() != "labels" && error.argument() != "logits" &&
+        error.argument() != "probabilities") {
+      throw;
+    }
+    throw DataError(file, error.reason());
+  }
+}
+
+}  // namespace partita::app
