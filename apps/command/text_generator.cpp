@@ -64,11 +64,12 @@ TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel
           .unknown = units.unknown_token()};
 }
 
-Sequence encode_prompt(const TextGenerator& generator, const std::string& prompt) {
+Sequence encode_argument(const TextGenerator& generator, const char* option,
+                         const std::string& text) {
   try {
-    return generator.encode(prompt);
+    return generator.encode(text);
   } catch (const InvalidArgument& error) {
-    throw InvalidArgument("--prompt", error.reason());
+    throw InvalidArgument(option, error.reason());
   }
 }
 

@@ -47,8 +47,9 @@ struct TextGenerator {
 TextGenerator generator_of(std::string kind, std::shared_ptr<const SequenceModel> model,
                            const TextUnits& units);
 
-/// The tokens of --prompt. @throws InvalidArgument naming it.
-Sequence encode_prompt(const TextGenerator& generator, const std::string& prompt);
+/// The tokens of an option's text. @throws InvalidArgument naming the option.
+Sequence encode_argument(const TextGenerator& generator, const char* option,
+                         const std::string& text);
 
 /// @throws DataError naming `path`, from which `other` came, if its tokens are not those of
 ///         `generator`: as many, with the same texts, and the same one for the end.

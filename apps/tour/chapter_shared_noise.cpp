@@ -10,6 +10,8 @@
 
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
+#include "apps/tour/conditional_texts.hpp"
+#include "apps/tour/small_texts.hpp"
 #include "partita/gumbel/addressed.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/noise/speculative.hpp"
@@ -20,40 +22,6 @@
 
 namespace partita::app {
 namespace {
-
-/// A model of `v` tokens that never ends: logits of standard deviation `sigma` after each token.
-CallableModel random_model(std::size_t v, double sigma) {
-  return {v, -1, [v, sigma](std::span<const Token> prefix) {
-            const auto last = prefix.empty() ? v : static_cast<std::size_t>(prefix.back());
-            std::vector<double> row(v);
-            for (std::size_t i = 0; i < v; ++i) {
-              row[i] = sigma * Stream{.seed = 1, .id = last}.normal(i);
-            }
-            return row;
-          }};
-}
-
-/// Of the 27 texts of three tokens that a model of three can begin with: where one stands, and how
-/// often each is expected among n.
-std::size_t place_of(const Sequence& text) {
-  return static_cast<std::size_t>(9 * text[0] + 3 * text[1] + text[2]);
-}
-std::vector<double> expected_texts(const SequenceModel& model, std::size_t n) {
-  std::vector<double> expected(27);
-  for (Token code = 0; code < 27; ++code) {
-    double log_prob = 0;
-    Sequence text;
-    for (const Token token : {code / 9, code / 3 % 3, code % 3}) {
-      std::vector<double> row(3);
-      model.next_logits({&text, 1}, nullptr, {row.data(), 1, 3});
-      log_softmax(row_of(row), row_to(row));
-      log_prob += row[static_cast<std::size_t>(token)];
-      text.push_back(token);
-    }
-    expected[place_of(text)] = static_cast<double>(n) * std::exp(log_prob);
-  }
-  return expected;
-}
 
 /// `n` draws from each of two distributions that share their noise: the share that agrees.
 double agreement(std::span<const double> p, std::span<const double> q, std::size_t n,
@@ -304,6 +272,10 @@ constexpr Claim kSharedNoiseClaims[] = {
      "Tokens drafted by another model are accepted as often as is possible, and the text keeps the "
      "model's law.",
      speculative_sampling},
+    {"H4",
+     "What another model would have written with the same luck: its law, and no change without a "
+     "reason.",
+     counterfactuals},
 };
 
 }  // namespace

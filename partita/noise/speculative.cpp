@@ -149,15 +149,7 @@ class Speculation {
 
 void check_models(const SequenceModel& target, const SequenceModel& draft,
                   const SpeculativeOptions& speculation) {
-  if (draft.vocabulary_size() != target.vocabulary_size()) {
-    throw InvalidArgument("draft",
-                          fmt::format("has a vocabulary of {} tokens, the target one of {}",
-                                      draft.vocabulary_size(), target.vocabulary_size()));
-  }
-  if (draft.end_token() != target.end_token()) {
-    throw InvalidArgument("draft", fmt::format("ends with token {}, the target with {}",
-                                               draft.end_token(), target.end_token()));
-  }
+  check_same_vocabulary("draft", target, draft);
   check_at_least("draft_length", speculation.draft_length, 1);
   check_at_least("drafts", speculation.drafts, 1);
   check_width(draft, speculation.drafts);

@@ -250,8 +250,8 @@ TEST(Speculative, RefusesWhatItCannotUse) {
     return message_of<InvalidArgument>(
         [&] { speculative_samples(target, draft, {}, 1, Stream{}, speculation); });
   };
-  EXPECT_EQ(refused(wider, {}), "draft: has a vocabulary of 4 tokens, the target one of 3");
-  EXPECT_EQ(refused(constant({0.5, 0.3, 0.2}), {}), "draft: ends with token -1, the target with 2");
+  EXPECT_EQ(refused(wider, {}), "draft: a vocabulary of 4 tokens, expected 3");
+  EXPECT_EQ(refused(constant({0.5, 0.3, 0.2}), {}), "draft: texts end with token -1, expected 2");
   EXPECT_EQ(refused(target, {.draft_length = 0}), "draft_length: expected 1 or more, got 0");
   EXPECT_EQ(refused(target, {.drafts = 0}), "drafts: expected 1 or more, got 0");
   const std::vector<double> p = {0, 0, -kInfinity};

@@ -18,6 +18,7 @@
 #include "apps/command/text_generator.hpp"
 #include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
+#include "partita/noise/counterfactual.hpp"
 #include "partita/noise/speculative.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
@@ -47,6 +48,11 @@ struct GenerateOptions {
   BeamOptions beam;
   std::string draft;  ///< a model's file; empty: none
   SpeculativeOptions speculation;
+  bool counterfactual = false;
+  std::string observed;  ///< the text of --counterfactual-of
+  std::string under;     ///< a model's file; empty: the model itself
+  std::optional<std::string> under_prompt;
+  std::optional<double> under_temperature;
   CommonOptions common;
 };
 
@@ -100,11 +106,40 @@ Generated draw_speculatively(const TextGenerator& generator, const Sequence& pro
   return out;
 }
 
+Generated draw_counterfactually(const TextGenerator& generator, const Sequence& prompt,
+                                const GenerateOptions& options, const Stream& stream) {
+  std::optional<TextGenerator> under;
+  if (!options.under.empty()) {
+    ModelFile file = options.model;
+    file.path = options.under;
+    under = open_model(file);
+    check_same_tokens(generator, *under, options.under);
+  }
+  SearchOptions search = options.search;
+  if (under && under->threaded) search.threads = 1;
+  if (options.under_temperature) search.filter.temperature = *options.under_temperature;
+  const Hypothesis observed{
+      .tokens = encode_argument(generator, "--counterfactual-of", options.observed),
+      .finished = generator.model->end_token() >= 0};
+  const Sequence under_prompt =
+      options.under_prompt ? encode_argument(generator, "--under-prompt", *options.under_prompt)
+                           : prompt;
+  try {
+    return without_noise(counterfactual_samples(
+        *generator.model, prompt, observed, under ? *under->model : *generator.model, under_prompt,
+        options.k, stream, options.search, search));
+  } catch (const InvalidArgument& error) {
+    if (error.argument() != "observed") throw;
+    throw InvalidArgument("--counterfactual-of", error.reason());
+  }
+}
+
 Generated generate(const TextGenerator& generator, const Sequence& prompt,
                    const GenerateOptions& options) {
   const SequenceModel& model = *generator.model;
   const Stream stream{.seed = options.common.seed};
   if (!options.draft.empty()) return draw_speculatively(generator, prompt, options, stream);
+  if (options.counterfactual) return draw_counterfactually(generator, prompt, options, stream);
   switch (*options.method) {
     case GenerateMethod::ancestral:
       return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
@@ -178,16 +213,18 @@ void run(GenerateOptions& options) {
   options.search.threads = options.common.threads;
   options.search.filter = options.sampler.settings();
   const auto steered = options.search.filter.steered_step();
-  if (!options.draft.empty() &&
+  const char* const only_ancestral = !options.draft.empty()   ? "--draft"
+                                     : options.counterfactual ? "--counterfactual-of"
+                                                              : nullptr;
+  if (only_ancestral != nullptr &&
       options.method.value_or(GenerateMethod::ancestral) != GenerateMethod::ancestral) {
     throw InvalidArgument("--method",
-                          fmt::format("expected ancestral, which alone can use --draft, "
-                                      "got {}",
-                                      name_of(kGenerateMethods, *options.method)));
+                          fmt::format("expected ancestral, which alone can use {}, got {}",
+                                      only_ancestral, name_of(kGenerateMethods, *options.method)));
   }
   if (!options.method) {
     options.method =
-        options.draft.empty() ? GenerateMethod::stochastic_beam : GenerateMethod::ancestral;
+        only_ancestral != nullptr ? GenerateMethod::ancestral : GenerateMethod::stochastic_beam;
   }
   if (steered && options.method != GenerateMethod::ancestral) {
     throw InvalidArgument("--method",
@@ -201,7 +238,7 @@ void run(GenerateOptions& options) {
   }
   const TextGenerator generator = open_model(options.model);
   if (generator.threaded) options.search.threads = 1;
-  const Sequence prompt = encode_prompt(generator, options.prompt);
+  const Sequence prompt = encode_argument(generator, "--prompt", options.prompt);
   const Generated generated = generate(generator, prompt, options);
   if (generated.sequences.size() < options.k) {
     note(fmt::format("{}: the model has no more under these options",
@@ -262,6 +299,35 @@ void add_generate(CLI::App& app) {
   add_choice(*command, "--speculative-method", options->speculation.method, kSpeculativeMethods,
              "rejection: accepts most; coupling: no draft changes the text (rejection)")
       ->group(speculation);
+  const std::string counterfactual = "Counterfactuals";
+  auto* const of =
+      command
+          ->add_option_function<std::string>(
+              "--counterfactual-of",
+              [options](const std::string& text) {
+                options->observed = text;
+                options->counterfactual = true;
+              },
+              "what would the texts be, had this one been the model's, with the same luck?")
+          ->option_text("TEXT")
+          ->excludes("--draft")
+          ->group(counterfactual);
+  command->add_option("--under", options->under, "under this model over the same tokens (the same)")
+      ->option_text("FILE")
+      ->needs(of)
+      ->group(counterfactual);
+  command
+      ->add_option("--under-prompt", options->under_prompt, "after this prompt (that of --prompt)")
+      ->option_text("TEXT")
+      ->needs(of)
+      ->group(counterfactual);
+  command
+      ->add_option("--under-temperature", options->under_temperature,
+                   "at this temperature (that of --temperature)")
+      ->option_text("T")
+      ->check(number("(0, inf)"))
+      ->needs(of)
+      ->group(counterfactual);
   add_common(*command, options->common);
   add_model_options(*command, options->model);
   command->footer(

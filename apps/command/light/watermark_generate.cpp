@@ -26,7 +26,7 @@ void run(GenerateMarkedOptions& options) {
   options.model.prefixes = options.k;
   const TextGenerator generator = open_model(options.model);
   if (generator.threaded) options.search.threads = 1;
-  const Sequence prompt = encode_prompt(generator, options.prompt);
+  const Sequence prompt = encode_argument(generator, "--prompt", options.prompt);
   const auto texts = watermarked_samples(*generator.model, prompt, options.k, watermark,
                                          Stream{.seed = options.common.seed}, options.search);
   Json sequences = Json::array();

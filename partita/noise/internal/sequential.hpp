@@ -3,11 +3,14 @@
 // the caller's.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "partita/base/error.hpp"
 #include "partita/search/internal/decoder.hpp"
 #include "partita/search/search.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
@@ -26,6 +29,19 @@ inline std::vector<double> doubles_of(Rows logits) {
 inline double log_prob_of(Rows logits, Token token) {
   return normalizers(logits).front().log_prob(
       RowReader<double>(logits, 0).at(static_cast<std::size_t>(token)));
+}
+
+/// @throws InvalidArgument naming `argument` if two models have other tokens.
+inline void check_same_vocabulary(const char* argument, const SequenceModel& model,
+                                  const SequenceModel& other) {
+  if (other.vocabulary_size() != model.vocabulary_size()) {
+    throw InvalidArgument(argument, fmt::format("a vocabulary of {} tokens, expected {}",
+                                                other.vocabulary_size(), model.vocabulary_size()));
+  }
+  if (other.end_token() != model.end_token()) {
+    throw InvalidArgument(argument, fmt::format("texts end with token {}, expected {}",
+                                                other.end_token(), model.end_token()));
+  }
 }
 
 /// Draws n sequences after the prompt. Log-probabilities are the (filtered) model's.
