@@ -276,6 +276,11 @@ constexpr Claim kSharedNoiseClaims[] = {
      "What another model would have written with the same luck: its law, and no change without a "
      "reason.",
      counterfactuals},
+    {"H5",
+     "Texts that meet a constraint, by the model's law: rejection that learns gives it, masking "
+     "does "
+     "not.",
+     constrained_sampling},
 };
 
 }  // namespace

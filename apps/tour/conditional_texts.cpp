@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/tour/small_texts.hpp"
+#include "partita/noise/constrained.hpp"
 #include "partita/noise/counterfactual.hpp"
 #include "partita/random/goodness_of_fit.hpp"
 #include "partita/search/ancestral.hpp"
@@ -63,6 +64,79 @@ Finding counterfactuals(const TourContext& context) {
            at_least("texts that stay the same, over those of independent draws",
                     same / static_cast<double>(n) / by_chance, 2),
            equal("tokens that change without a reason", without_reason, 0, 0)}};
+}
+
+namespace {
+
+/// The masked way: a token after which the constraint can still be met, at each step.
+Sequence masked_text(const SequenceModel& model, const Constraint& constraint, std::size_t length,
+                     const Stream& stream) {
+  Sequence text;
+  while (text.size() < length) {
+    std::vector<double> row(model.vocabulary_size());
+    model.next_logits({&text, 1}, nullptr, {row.data(), 1, row.size()});
+    const auto drawn = allowed_draw(
+        row_of(row),
+        [&](Token token) {
+          Sequence next = text;
+          next.push_back(token);
+          return constraint(next, next.size() == length);
+        },
+        stream.child(text.size()));
+    text.push_back(drawn->token);
+  }
+  return text;
+}
+
+}  // namespace
+
+Finding constrained_sampling(const TourContext& context) {
+  const std::size_t n = context.choose(40'000U, 10'000U);
+  // A model that likes to begin with 0 and then hardly ever comes to 2, which must come.
+  const CallableModel model(3, -1, [](std::span<const Token> prefix) {
+    if (prefix.empty()) return std::vector<double>{1, 0, 0};
+    return prefix[0] == 0 ? std::vector<double>{1, 1, -2} : std::vector<double>{0, 0, 0.5};
+  });
+  constexpr std::size_t kLength = 3;
+  const Constraint has_a_two = [](std::span<const Token> text, bool complete) {
+    return std::find(text.begin(), text.end(), 2) != text.end() ||
+           (!complete && text.size() < kLength);
+  };
+  std::vector<double> expected = expected_texts(model, 1);
+  double mass = 0;
+  for (Token code = 0; code < 27; ++code) {
+    const bool meets = code / 9 == 2 || code / 3 % 3 == 2 || code % 3 == 2;
+    if (!meets) expected[static_cast<std::size_t>(code)] = 0;
+    mass += expected[static_cast<std::size_t>(code)];
+  }
+  for (double& x : expected) x *= static_cast<double>(n) / mass;
+  ConstrainedSampler sampler(model, {}, has_a_two, {.max_length = kLength});
+  std::vector<double> exact(27);
+  std::vector<double> masked(27);
+  std::vector<double> estimates;
+  for (std::size_t i = 0; i < n; ++i) {
+    ++exact[place_of(sampler.draw(context.stream(0).child(i)).tokens)];
+    ++masked[place_of(masked_text(model, has_a_two, kLength, context.stream(1).child(i)))];
+    if (i % 10 != 0) continue;
+    estimates.push_back(
+        std::exp(constrained_particles(model, {}, has_a_two, 5, context.stream(2).child(i),
+                                       {.max_length = kLength})
+                     .log_mass));
+  }
+  const auto begin_with_0 = [](const std::vector<double>& counts) {
+    double sum = 0;
+    for (std::size_t i = 0; i < 9; ++i) sum += counts[i];
+    return sum;
+  };
+  return {
+      {not_rejected("rejection that learns dead prefixes, against the conditional law, χ²",
+                    chi_square_p_value(exact, expected)),
+       at_most("masking, against that law, χ², p-value", chi_square_p_value(masked, expected),
+               1e-6),
+       at_least("texts that begin with the dead end, masked over true share",
+                begin_with_0(masked) / begin_with_0(expected), 2),
+       unbiased("five particles: P(constraint)", estimates, mass),
+       equal("bound of P(constraint) from what was rejected", sampler.mass_bound(), mass, 1e-3)}};
 }
 
 }  // namespace partita::app

@@ -6,6 +6,7 @@
 
 namespace partita::app {
 
-Finding counterfactuals(const TourContext& context);  // H4
+Finding counterfactuals(const TourContext& context);       // H4
+Finding constrained_sampling(const TourContext& context);  // H5
 
 }  // namespace partita::app
