@@ -17,6 +17,15 @@ from typing import TYPE_CHECKING, Any
 from partita._core import AdaptiveState, MirostatState, NGram
 from partita._gumbel import TopKSample, categorical, gumbel_max, gumbel_top_k
 from partita._importance_weights import Estimate, estimate, importance_weights
+from partita._noise import (
+    SpeculativeSample,
+    Watermark,
+    WatermarkEvidence,
+    counterfactual_sample,
+    detect_watermark,
+    speculative_sample,
+    watermarked_sample,
+)
 from partita._sampler import (
     DEFAULT_ORDER,
     LLAMA_CPP_ORDER,
@@ -86,12 +95,17 @@ __all__ = [
     "SamplerSettings",
     "SequenceModel",
     "SequenceScores",
+    "SpeculativeSample",
     "StochasticBeam",
     "TopKSample",
     "UniqueSampler",
+    "Watermark",
+    "WatermarkEvidence",
     "ancestral_sample",
     "beam_search",
     "categorical",
+    "counterfactual_sample",
+    "detect_watermark",
     "entropy",
     "estimate",
     "gumbel_max",
@@ -106,7 +120,9 @@ __all__ = [
     "sample_without_replacement",
     "score_sequences",
     "softmax",
+    "speculative_sample",
     "stochastic_beam_search",
+    "watermarked_sample",
 ]
 
 for _each in [globals()[_name] for _name in __all__]:

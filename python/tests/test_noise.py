@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watermarks, speculative sampling and counterfactual texts."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import partita
+
+KEY = bytes(range(16))
+
+
+def logits_after(prefixes: list[list[int]], shift: float = 0.0, size: int = 6) -> np.ndarray:
+    return np.array([[np.sin(3.0 * sum(p) + len(p) + 2.0 * i + shift) for i in range(size)] for p in prefixes])
+
+
+MODEL = partita.CallableModel(logits_after)
+OTHER = partita.CallableModel(lambda prefixes: logits_after(prefixes, 0.7))
+
+
+@pytest.mark.parametrize("scheme", ["gumbel", "green_list", "tournament"])
+def test_marked_texts_are_found_with_their_key_alone(scheme: str) -> None:
+    mark = partita.Watermark(KEY, scheme, context_width=4)
+    texts = partita.watermarked_sample(MODEL, mark, 20, seed=1, max_length=60)
+    tokens = [text.tokens for text in texts]
+    found = partita.detect_watermark(mark, tokens)
+    assert found.p_value < 1e-6
+    assert np.isclose(found.score, found.scores.sum())
+    assert len(found.scores) + found.masked == 20 * 56
+    assert partita.detect_watermark(partita.Watermark(KEY[::-1], scheme, context_width=4), tokens).p_value > 1e-6
+    first = partita.detect_watermark(mark, tokens[0]).scores
+    assert (first == found.scores[:len(first)]).all()
+
+
+def test_p_values_of_unmarked_text_are_uniform() -> None:
+    random = np.random.default_rng(1)
+    p = [partita.detect_watermark(partita.Watermark(random.bytes(16), context_width=2), random.integers(5, size=20)).p_value
+         for _ in range(3000)]
+    assert stats.kstest(p, "uniform").pvalue > 1e-6
+
+
+@pytest.mark.parametrize("method", ["rejection", "coupling"])
+@pytest.mark.parametrize("drafts", [1, 2])
+def test_speculative_texts_have_the_targets_law(method: str, drafts: int) -> None:
+    n = 4000
+    drawn = partita.speculative_sample(MODEL, OTHER, n, method=method, drafts=drafts, draft_length=2, seed=3, max_length=2)
+    first = np.exp(logits_after([[]])[0])
+    first /= first.sum()
+    second = np.exp(logits_after([[i] for i in range(6)]))
+    expected = n * first[:, None] * second / second.sum(axis=1, keepdims=True)
+    counts = np.zeros((6, 6))
+    for text in drawn.sequences:
+        counts[tuple(text.tokens)] += 1
+    assert stats.chisquare(counts.ravel(), expected.ravel()).pvalue > 1e-6
+    assert drawn.tokens == 2 * n and n < drawn.calls < 2 * n
+    assert drawn.accepted <= drawn.tokens
+
+
+def test_counterfactuals() -> None:
+    for text in partita.ancestral_sample(MODEL, 10, seed=4, max_length=8):
+        same = partita.counterfactual_sample(MODEL, text, 3, seed=5, max_length=8)
+        assert [each.tokens for each in same] == 3 * [text.tokens]
+        others = partita.counterfactual_sample(MODEL, text, 30, other=OTHER, seed=5, max_length=8)
+        assert any(each.tokens != text.tokens for each in others)
+
+
+def test_refusals() -> None:
+    for wrong, message in [
+        (lambda: partita.Watermark(b"short"), "key: expected 16 bytes"),
+        (lambda: partita.detect_watermark(partita.Watermark(KEY), [1, 2]), "expected more tokens than the context of 4, got 2"),
+        (lambda: partita.detect_watermark(partita.Watermark(KEY, "invisible"), range(9)), "scheme: "),
+        (lambda: partita.detect_watermark(partita.Watermark(KEY, layers=70), range(9)), "layers: expected 1..64, got 70"),
+        (lambda: partita.speculative_sample(MODEL, OTHER, 1, method="luck", seed=1), "method: "),
+        (lambda: partita.speculative_sample(MODEL, OTHER, 1, drafts=0, seed=1), "drafts: expected 1 or more, got 0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            wrong()
