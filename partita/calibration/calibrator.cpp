@@ -10,6 +10,7 @@
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
+#include "partita/calibration/internal/logistic.hpp"
 #include "partita/calibration/internal/logits_of.hpp"
 #include "partita/calibration/linear_scaling.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
@@ -27,13 +28,30 @@ void scale_row(const VectorScaling& scaling, std::span<double> z) {
   for (std::size_t k = 0; k < z.size(); ++k) z[k] = scaling.weights[k] * z[k] + scaling.bias[k];
 }
 
-void scale_row(const MatrixScaling& scaling, std::span<double> z) {
+template <class Scaling>
+requires std::same_as<Scaling, MatrixScaling> || std::same_as<Scaling, DirichletCalibration>
+void scale_row(const Scaling& scaling, std::span<double> z) {
   std::vector<double> out = scaling.bias;
   for (std::size_t k = 0; k < z.size(); ++k) {
     out[k] = std::inner_product(z.begin(), z.end(), &scaling.weights[k * z.size()], out[k]);
   }
   std::copy(out.begin(), out.end(), z.begin());
 }
+
+void scale_row(const PlattScaling& scaling, std::span<double> z) {
+  z[1] = scaling.slope * (z[1] - z[0]) + scaling.intercept;
+  z[0] = 0;
+}
+
+void scale_row(const BetaCalibration& calibration, std::span<double> log_prob) {
+  log_prob[1] = calibration.a * log_prob[1] - calibration.b * log_prob[0] + calibration.c;
+  log_prob[0] = 0;
+}
+
+/// Whether a calibrator takes logarithms of probabilities, and not logits, which may lie anywhere.
+template <class P>
+constexpr bool kOfProbabilities =
+    std::same_as<P, DirichletCalibration> || std::same_as<P, BetaCalibration>;
 
 double at(const IsotonicCurve& curve, double p, DType) { return curve(p); }
 double at(const BinnedCurve& curve, double p, DType precision) { return curve(p, precision); }
@@ -110,6 +128,77 @@ BinnedCurve fit_binned(std::span<const double> p, std::span<const double> is_cla
   return curve;
 }
 
+/// [rows, K], finite.
+std::vector<double> log_probabilities(const Predictions& predictions, int threads) {
+  const std::size_t rows = predictions.rows.rows();
+  const std::size_t classes = predictions.rows.columns();
+  std::vector<double> out(rows * classes);
+  for_each_row<DistributionRow>(
+      rows, {.threads = threads}, [&](std::size_t r, DistributionRow& row) {
+        row.read(predictions, r);
+        row.clip_zeros(predictions.precision());
+        std::copy(row.log_prob().begin(), row.log_prob().end(), &out[r * classes]);
+      });
+  return out;
+}
+
+void check_two_classes(const Predictions& predictions, const char* method) {
+  if (predictions.rows.columns() == 2) return;
+  throw InvalidArgument(
+      "logits", fmt::format("{} classes, but {} calibrates 2", predictions.rows.columns(), method));
+}
+
+LogisticFit fit_platt(const Predictions& predictions, std::span<const std::int64_t> labels,
+                      int threads) {
+  check_two_classes(predictions, "platt");
+  const LogitsOf logits(predictions, /*finite=*/true, threads);
+  const auto rows = static_cast<Eigen::Index>(labels.size());
+  const auto ones = static_cast<double>(std::count(labels.begin(), labels.end(), 1));
+  Eigen::MatrixXd features = Eigen::MatrixXd::Ones(rows, 2);
+  Eigen::VectorXd targets(rows);
+  for (Eigen::Index r = 0; r < rows; ++r) {
+    const RowReader<double> row(logits.rows(), static_cast<std::size_t>(r));
+    features(r, 0) = row.at(1) - row.at(0);
+    if (!std::isfinite(features(r, 0))) {
+      throw InvalidArgument("logits", fmt::format("row {}: expected finite logits", r));
+    }
+    targets[r] = labels[static_cast<std::size_t>(r)] == 1
+                     ? (ones + 1) / (ones + 2)
+                     : 1 / (static_cast<double>(rows) - ones + 2);
+  }
+  return fit_logistic(features, targets);
+}
+
+/// With a and b at least 0: one that comes out negative is left out of another fit.
+LogisticFit fit_beta(const Predictions& predictions, std::span<const std::int64_t> labels,
+                     int threads) {
+  check_two_classes(predictions, "beta");
+  const std::vector<double> log_prob = log_probabilities(predictions, threads);
+  const auto rows = static_cast<Eigen::Index>(labels.size());
+  Eigen::MatrixXd features = Eigen::MatrixXd::Ones(rows, 3);
+  Eigen::VectorXd targets(rows);
+  for (Eigen::Index r = 0; r < rows; ++r) {
+    const auto at = 2 * static_cast<std::size_t>(r);
+    features(r, 0) = log_prob[at + 1];
+    features(r, 1) = -log_prob[at];
+    targets[r] = labels[static_cast<std::size_t>(r)] == 1 ? 1 : 0;
+  }
+  std::vector<Eigen::Index> kept = {0, 1, 2};
+  for (;;) {
+    LogisticFit fit = fit_logistic(features(Eigen::all, kept), targets);
+    const auto negative = std::find_if(kept.begin(), kept.end(), [&](const Eigen::Index& column) {
+      return column < 2 && fit.weights[&column - kept.data()] < 0;
+    });
+    if (fit.status != FitStatus::converged || negative == kept.end()) {
+      Eigen::VectorXd weights = Eigen::VectorXd::Zero(3);
+      weights(kept) = fit.weights;
+      fit.weights = weights;
+      return fit;
+    }
+    kept.erase(negative);
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(CalibrationMethod method) {
@@ -123,9 +212,22 @@ std::string_view name_of(CalibrationMethod method) {
     case CalibrationMethod::isotonic:
       return "isotonic";
     case CalibrationMethod::histogram:
+      return "histogram";
+    case CalibrationMethod::dirichlet:
+      return "dirichlet";
+    case CalibrationMethod::platt:
+      return "platt";
+    case CalibrationMethod::beta:
       break;
   }
-  return "histogram";
+  return "beta";
+}
+
+std::span<const CalibrationMethod> calibration_methods() {
+  using enum CalibrationMethod;
+  static constexpr CalibrationMethod kAll[] = {temperature, vector,    matrix, isotonic,
+                                               histogram,   dirichlet, platt,  beta};
+  return kAll;
 }
 
 Calibrator::Calibrator(std::size_t classes, Parameters parameters)
@@ -139,9 +241,11 @@ void calibrate_row(const Calibrator& calibrator, const Predictions& predictions,
           row.read(predictions, r);
           map_row(parameters.curves, predictions.precision(), row);
         } else {
-          row.read_logits(predictions, r);
-          constexpr bool kHasWeights = requires { parameters.weights; };
-          if (kHasWeights && predictions.are_probabilities) row.clip_zeros(predictions.precision());
+          kOfProbabilities<P> ? row.read(predictions, r) : row.read_logits(predictions, r);
+          constexpr bool kFinite = !std::same_as<P, TemperatureScaling>;
+          if (kOfProbabilities<P> || (kFinite && predictions.are_probabilities)) {
+            row.clip_zeros(predictions.precision());
+          }
           scale_row(parameters, row.log_prob());
           row.softmax();
         }
@@ -208,12 +312,26 @@ CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predic
       return found(FitReport{},
                    IsotonicCalibration{fit_curves(predictions, labels, threads, fit_isotonic)});
     case CalibrationMethod::histogram:
+      return found(
+          FitReport{},
+          HistogramBinning{fit_curves(predictions, labels, threads, [&](auto p, auto is_class) {
+            return fit_binned(p, is_class, options, predictions.precision());
+          })});
+    case CalibrationMethod::dirichlet: {
+      const std::vector<double> log_prob = log_probabilities(predictions, threads);
+      LinearFit fit = fit_linear_scaling({log_prob.data(), labels.size(), classes}, labels,
+                                         /*matrix=*/true, threads, progress, options.odir);
+      return found(fit, DirichletCalibration{std::move(fit.weights), std::move(fit.bias)});
+    }
+    case CalibrationMethod::platt: {
+      const LogisticFit fit = fit_platt(predictions, labels, threads);
+      return found(fit, PlattScaling{fit.weights[0], fit.weights[1]});
+    }
+    case CalibrationMethod::beta:
       break;
   }
-  return found(FitReport{}, HistogramBinning{fit_curves(
-                                predictions, labels, threads, [&](auto p, auto is_class) {
-                                  return fit_binned(p, is_class, options, predictions.precision());
-                                })});
+  const LogisticFit fit = fit_beta(predictions, labels, threads);
+  return found(fit, BetaCalibration{fit.weights[0], fit.weights[1], fit.weights[2]});
 }
 
 }  // namespace partita

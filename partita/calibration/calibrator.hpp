@@ -26,12 +26,25 @@
 #include "partita/base/rows.hpp"
 #include "partita/calibration/bins.hpp"
 #include "partita/calibration/isotonic.hpp"
+#include "partita/calibration/linear_scaling.hpp"
 #include "partita/calibration/predictions.hpp"
 #include "partita/calibration/temperature.hpp"
 
 namespace partita {
 
-enum class CalibrationMethod : std::uint8_t { temperature, vector, matrix, isotonic, histogram };
+enum class CalibrationMethod : std::uint8_t {
+  temperature,
+  vector,
+  matrix,
+  isotonic,
+  histogram,
+  dirichlet,
+  platt,  // of two classes, as beta
+  beta,
+};
+
+/// All of them, in this order.
+std::span<const CalibrationMethod> calibration_methods();
 
 /// "temperature", ...
 std::string_view name_of(CalibrationMethod method);
@@ -76,10 +89,35 @@ struct HistogramBinning {
   std::vector<BinnedCurve> curves;
 };
 
+/// softmax(W log p + bias), p the softmax or the given probabilities (Kull et al., "Beyond
+/// temperature scaling: obtaining well-calibrated multi-class probabilities with Dirichlet
+/// calibration", NeurIPS 2019).
+struct DirichletCalibration {
+  std::vector<double> weights;  ///< [K, K]; row k yields logit k
+  std::vector<double> bias;     ///< adding up to 0
+};
+
+/// Two classes: p_1 = 1 / (1 + exp(-slope s - intercept)), s = z_1 - z_0, fitted to targets that
+/// leave room for doubt, (n_1 + 1) / (n_1 + 2) for the n_1 rows of class 1 and 1 / (n_0 + 2) for
+/// the others (Platt, "Probabilistic outputs for support vector machines", 1999).
+struct PlattScaling {
+  double slope = 1;
+  double intercept = 0;
+};
+
+/// Two classes: the logit of p_1 is a log p_1 - b log(1 - p_1) + c, with a and b not negative
+/// (Kull, Silva Filho, Flach, "Beta calibration", AISTATS 2017).
+struct BetaCalibration {
+  double a = 1;
+  double b = 1;
+  double c = 0;
+};
+
 class Calibrator {
  public:
-  using Parameters = std::variant<TemperatureScaling, VectorScaling, MatrixScaling,
-                                  IsotonicCalibration, HistogramBinning>;
+  using Parameters =
+      std::variant<TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration,
+                   HistogramBinning, DirichletCalibration, PlattScaling, BetaCalibration>;
 
   /// @param parameters in the order of CalibrationMethod, fit for `classes`
   Calibrator(std::size_t classes, Parameters parameters);
@@ -90,7 +128,7 @@ class Calibrator {
 
   /// Writes calibrated log-probabilities, -inf where a probability is 0; or, for probabilities,
   /// calibrated probabilities. To vector and matrix scaling, a probability of 0 is the distance
-  /// from 1 to the next number of its precision.
+  /// from 1 to the next number of its precision, as it is to Dirichlet, Platt and beta.
   /// @param out same shape; may share their memory
   /// @throws InvalidArgument if shapes differ, the columns are not classes(), or a row is bad
   void transform(const Predictions& predictions, MutableRows out,
@@ -121,6 +159,7 @@ struct CalibratorFit {
 struct CalibrationOptions {
   std::size_t bins = 15;    ///< histogram binning: number of bins, >= 1
   bool equal_mass = false;  ///< histogram binning: bins hold equally many rows
+  OdirPenalty odir = {.off_diagonal = 1, .intercept = 1};  ///< Dirichlet calibration
 };
 
 /// Fits any method. The result is the same for any number of threads. A probability of 0 is as in

@@ -27,6 +27,19 @@ void put(Json& json, const MatrixScaling& scaling) {
   json["weights"] = scaling.weights;
   json["bias"] = scaling.bias;
 }
+void put(Json& json, const DirichletCalibration& calibration) {
+  json["weights"] = calibration.weights;
+  json["bias"] = calibration.bias;
+}
+void put(Json& json, const PlattScaling& scaling) {
+  json["slope"] = scaling.slope;
+  json["intercept"] = scaling.intercept;
+}
+void put(Json& json, const BetaCalibration& calibration) {
+  json["a"] = calibration.a;
+  json["b"] = calibration.b;
+  json["c"] = calibration.c;
+}
 void put(Json& json, const IsotonicCalibration& calibration) {
   for (const IsotonicCurve& curve : calibration.curves) {
     json["curves"].push_back({{"x", curve.x}, {"y", curve.y}});
@@ -121,7 +134,21 @@ Calibrator::Parameters parameters_from(const Reader& read, std::size_t classes) 
       return out;
     })};
   }
-  read.fail("method: expected temperature, vector, matrix, isotonic or histogram");
+  if (is(CalibrationMethod::dirichlet)) {
+    return DirichletCalibration{read.numbers("weights", classes * classes),
+                                read.numbers("bias", classes)};
+  }
+  const bool two = is(CalibrationMethod::platt) || is(CalibrationMethod::beta);
+  if (two && classes != 2) read.fail("classes: expected 2");
+  if (is(CalibrationMethod::platt)) {
+    return PlattScaling{read.number("slope"), read.number("intercept")};
+  }
+  if (is(CalibrationMethod::beta)) {
+    return BetaCalibration{read.number("a"), read.number("b"), read.number("c")};
+  }
+  read.fail(
+      "method: expected temperature, vector, matrix, isotonic, histogram, dirichlet, platt or "
+      "beta");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
@@ -39,12 +40,13 @@ struct Terms {
 /// both parts of the gradient alike in size.
 class Objective {
  public:
-  Objective(Rows logits, std::span<const std::int64_t> labels, bool matrix, int threads,
-            const Progress& progress)
+  Objective(Rows logits, std::span<const std::int64_t> labels, bool matrix,
+            const OdirPenalty& penalty, int threads, const Progress& progress)
       : logits_(logits),
         labels_(labels),
         classes_(logits.columns()),
         weights_(matrix ? classes_ * classes_ : classes_),
+        penalty_(penalty),
         threads_(threads),
         progress_(progress) {
     double largest = 0;  // squares are taken of shares of it, which neither overflow nor vanish
@@ -72,7 +74,7 @@ class Objective {
   std::size_t size() const { return weights_ + classes_; }
   double scale() const { return scale_; }
 
-  /// The terms of the mean NLL.
+  /// The terms of the mean NLL and the penalty.
   Terms at(const double* parameters) const {
     constexpr std::size_t kChunks = 16;
     Terms zero;
@@ -83,6 +85,7 @@ class Objective {
     const auto rows = static_cast<double>(logits_.rows());
     terms.value /= rows;
     for (double& g : terms.gradient) g /= rows;
+    add_penalty(parameters, terms);
     return terms;
   }
 
@@ -106,6 +109,22 @@ class Objective {
 
  private:
   bool matrix() const { return weights_ > classes_; }
+
+  void add_penalty(const double* x, Terms& terms) const {
+    const auto k = static_cast<double>(classes_);
+    const auto add = [&](std::size_t i, double factor, double unit) {
+      const double parameter = x[i] / unit;
+      terms.value += factor * parameter * parameter;
+      terms.gradient[i] += 2 * factor * parameter / unit;
+    };
+    const bool off_diagonal = matrix() && penalty_.off_diagonal > 0;
+    for (std::size_t i = 0; off_diagonal && i < weights_; ++i) {
+      if (i % (classes_ + 1) != 0) add(i, penalty_.off_diagonal / (k * (k - 1)), scale_);
+    }
+    for (std::size_t i = weights_; penalty_.intercept > 0 && i < size(); ++i) {
+      add(i, penalty_.intercept / k, 1);
+    }
+  }
 
   void add_row(std::size_t r, const double* w, Terms& sum) const {
     const double* const bias = w + weights_;
@@ -141,6 +160,7 @@ class Objective {
   std::span<const std::int64_t> labels_;
   std::size_t classes_;
   std::size_t weights_;
+  OdirPenalty penalty_;
   int threads_;
   const Progress& progress_;
   double scale_ = 1;
@@ -156,9 +176,11 @@ bool some_class_has_no_label(std::size_t classes, std::span<const std::int64_t> 
 }  // namespace
 
 LinearFit fit_linear_scaling(Rows logits, std::span<const std::int64_t> labels, bool matrix,
-                             int threads, const Progress& progress) {
+                             int threads, const Progress& progress, const OdirPenalty& penalty) {
+  check_in("off_diagonal", penalty.off_diagonal, "[0, inf)");
+  check_in("intercept", penalty.intercept, "[0, inf)");
   check_labels(logits, labels);
-  Objective objective(logits, labels, matrix, threads, progress);
+  Objective objective(logits, labels, matrix, penalty, threads, progress);
   LinearFit fit;
   const std::size_t classes = logits.columns();
   if (some_class_has_no_label(classes, labels)) {

@@ -2,12 +2,13 @@
 """Calibrators: fitted on held-out logits and labels, then applied to others of the same network."""
 
 from os import PathLike
-from typing import ClassVar, SupportsIndex, TypeVar
+from typing import ClassVar, NamedTuple, SupportsIndex, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partita import _core
+from partita._bootstrap import Interval
 from partita._estimator import Estimator
 from partita._progress import Progress
 from partita._types import Array, ArrayLike
@@ -70,7 +71,8 @@ class Calibrator(Estimator):
         ValueError
             For a bad row or label, which it names.
         """
-        options = (getattr(self, "bins", 15), getattr(self, "equal_mass", False))
+        options = (getattr(self, "bins", 15), getattr(self, "equal_mass", False), getattr(self, "off_diagonal", 0.0),
+                   getattr(self, "intercept", 0.0))
         status, self.n_iter_, self.gradient_residual_, fitted = _core.fit_calibrator(
             self._method, X, y, self.probabilities, *options, self.threads, progress)
         if fitted is None:
@@ -238,8 +240,131 @@ class HistogramBinning(Calibrator):
         self.equal_mass = equal_mass
 
 
+class DirichletCalibration(Calibrator):
+    """softmax(weights @ log p + bias), by regularized maximum likelihood (Kull et al. 2019).
+
+    Parameters
+    ----------
+    off_diagonal : float
+        Times the mean of the squared weights off the diagonal, added to the NLL.
+    intercept : float
+        The same of the squared biases.
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    weights_ : array [K, K]
+    bias_ : array [K]
+    """
+
+    _method = "dirichlet"
+    weights_: NDArray[np.float64]
+    bias_: NDArray[np.float64]
+
+    def __init__(self, off_diagonal: float = 1.0, intercept: float = 1.0, *, probabilities: bool = False,
+                 threads: SupportsIndex = 1) -> None:
+        super().__init__(probabilities=probabilities, threads=threads)
+        self.off_diagonal = off_diagonal
+        self.intercept = intercept
+
+
+class PlattScaling(Calibrator):
+    """Two classes: p_1 = 1 / (1 + exp(-slope (z_1 - z_0) - intercept)), fitted to Platt's targets (1999).
+
+    Parameters
+    ----------
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    slope_, intercept_ : float
+    """
+
+    _method = "platt"
+    slope_: float
+    intercept_: float
+
+
+class BetaCalibration(Calibrator):
+    """Two classes: logit p'_1 = a log p_1 - b log(1 - p_1) + c, a and b not negative (Kull et al. 2017).
+
+    Parameters
+    ----------
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    a_, b_, c_ : float
+    """
+
+    _method = "beta"
+    a_: float
+    b_: float
+    c_: float
+
+
 _KINDS: list[type[Calibrator]] = [
-    TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning]
+    TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning, DirichletCalibration,
+    PlattScaling, BetaCalibration]
+
+
+class ComparedCalibrator(NamedTuple):
+    """What :func:`compare_calibrators` finds of one: means over rows that its fits have not seen.
+
+    Attributes
+    ----------
+    method : str or None
+        None for probabilities as they are.
+    status : str
+        "converged", or why some fold has no fit; the figures are then NaN.
+    nll, brier : float
+    smooth_ece : float
+    nll_over_best : Interval
+        Of its NLL less that of the best method: where it reaches 0, the difference may be chance.
+    """
+
+    method: str | None
+    status: str
+    nll: float
+    brier: float
+    smooth_ece: float
+    nll_over_best: Interval
+
+
+def compare_calibrators(logits: ArrayLike, y: ArrayLike, *, seed: SupportsIndex, folds: SupportsIndex = 5,
+                        probabilities: bool = False, resamples: SupportsIndex = 1000, level: float = 0.95,
+                        threads: SupportsIndex = 1, progress: Progress = None) -> list[ComparedCalibrator]:
+    """Which calibrator to use, by cross-validation: the least NLL first, as in the command.
+
+    Parameters
+    ----------
+    logits : array [n, K]
+        Logits, log-probabilities or (``probabilities=True``) probabilities.
+    y : array of int [n]
+    seed : int
+        Of the folds and resamples.
+    folds : int
+    resamples, level
+        Of the intervals.
+    threads : int
+    progress : bool or callable
+        True for a bar of tqdm's; or called as ``progress(done, total, "resamples")``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> z = rng.normal(size=(500, 5))
+    >>> y = (z + rng.gumbel(size=z.shape)).argmax(-1)
+    >>> found = compare_calibrators(3 * z, y, seed=1, resamples=100)
+    >>> [each.method for each in found if each.nll_over_best.low <= 0]
+    ['temperature']
+    """
+    found = _core.compare_calibrators(logits, y, probabilities, folds, seed, resamples, level, threads, progress)
+    return [ComparedCalibrator(*each[:-1], Interval(*each[-1])) for each in found]
 
 
 def load(path: str | PathLike[str]) -> Calibrator:

@@ -120,12 +120,17 @@ class Calibrator:
 _Metrics = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 
 def fit_calibrator(
-    method: str, logits: Any, labels: Any, probabilities: Any, bins: Any, equal_mass: Any, threads: Any, progress: Any, /
+    method: str, logits: Any, labels: Any, probabilities: Any, bins: Any, equal_mass: Any, off_diagonal: Any,
+    intercept: Any, threads: Any, progress: Any, /
 ) -> tuple[str, int, float, Calibrator | None]: ...
 def evaluate_calibration(
     logits: Any, labels: Any, probabilities: Any, bins: Any, equal_mass: Any, calibrator: Calibrator | None, seed: Any,
     resamples: Any, level: Any, threads: Any, progress: Any, /
 ) -> tuple[_Metrics, _Metrics | None, tuple[Any, Any, Any, Any, Any, Any]]: ...
+def compare_calibrators(
+    logits: Any, labels: Any, probabilities: Any, folds: Any, seed: Any, resamples: Any, level: Any, threads: Any,
+    progress: Any, /
+) -> list[tuple[str | None, str, float, float, float, tuple[float, float]]]: ...
 def confidences(
     logits: Any, labels: Any, probabilities: Any, calibrator: Calibrator | None, threads: Any, /
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

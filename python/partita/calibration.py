@@ -27,13 +27,18 @@ from partita._calibration_metrics import (
     reliability_diagram,
 )
 from partita._calibrators import (
+    BetaCalibration,
     Calibrator,
+    ComparedCalibrator,
+    DirichletCalibration,
     FitError,
     HistogramBinning,
     IsotonicCalibration,
     MatrixScaling,
+    PlattScaling,
     TemperatureScaling,
     VectorScaling,
+    compare_calibrators,
     load,
 )
 from partita._confidences import (
@@ -54,10 +59,13 @@ from partita._confidences import (
 from partita._conformal import SplitConformal
 
 __all__ = [
+    "BetaCalibration",
     "CalibrationEvaluation",
     "CalibrationTest",
     "Calibrator",
+    "ComparedCalibrator",
     "Confidences",
+    "DirichletCalibration",
     "FitError",
     "HistogramBinning",
     "Interval",
@@ -65,6 +73,7 @@ __all__ = [
     "KernelDiagram",
     "MatrixScaling",
     "Metrics",
+    "PlattScaling",
     "ReliabilityDiagram",
     "RiskCoverage",
     "ScoreDecomposition",
@@ -73,6 +82,7 @@ __all__ = [
     "TemperatureScaling",
     "VectorScaling",
     "calibration_test",
+    "compare_calibrators",
     "confidences",
     "decompose_brier",
     "decompose_nll",

@@ -7,6 +7,7 @@
 #include "core.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
+#include "partita/calibration/compare_calibrators.hpp"
 #include "partita/calibration/conformal.hpp"
 #include "partita/io/file.hpp"
 
@@ -19,8 +20,12 @@ Predictions predictions(const FloatArray& array, py::handle probabilities) {
   return flag(probabilities) ? Predictions::probabilities(array.rows()) : Predictions(array.rows());
 }
 
-constexpr std::array<std::string_view, 5> kMethods = {"temperature", "vector", "matrix", "isotonic",
-                                                      "histogram"};
+std::vector<std::string_view> methods() {
+  std::vector<std::string_view> names;
+  for (const CalibrationMethod method : calibration_methods()) names.push_back(name_of(method));
+  return names;
+}
+
 constexpr std::array<std::string_view, 3> kScores = {"lac", "aps", "raps"};
 
 py::array numbers(std::vector<double> values, const Shape& shape) {
@@ -34,12 +39,16 @@ py::array numbers(std::vector<double> values) {
 
 /// (status, iterations, gradient residual, Calibrator or None)
 py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handle probabilities,
-              py::handle bins, py::handle equal_mass, py::handle threads, py::handle progress) {
-  const auto which = static_cast<CalibrationMethod>(choice(method, "method", kMethods));
+              py::handle bins, py::handle equal_mass, py::handle off_diagonal, py::handle intercept,
+              py::handle threads, py::handle progress) {
+  const auto which = static_cast<CalibrationMethod>(choice(method, "method", methods()));
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
   const Predictions given = predictions(array, probabilities);
-  const CalibrationOptions options{.bins = count(bins, "bins"), .equal_mass = flag(equal_mass)};
+  const CalibrationOptions options{.bins = count(bins, "bins"),
+                                   .equal_mass = flag(equal_mass),
+                                   .odir = {.off_diagonal = number(off_diagonal, "off_diagonal"),
+                                            .intercept = number(intercept, "intercept")}};
   const int most = thread_count(threads);
   const ProgressReport report(progress);
   CalibratorFit done =
@@ -70,6 +79,20 @@ struct Describe {
   }
   py::dict operator()(const VectorScaling& s) const { return linear(s, {classes}); }
   py::dict operator()(const MatrixScaling& s) const { return linear(s, {classes, classes}); }
+  py::dict operator()(const DirichletCalibration& s) const { return linear(s, {classes, classes}); }
+  py::dict operator()(const PlattScaling& s) const {
+    py::dict out;
+    out["slope"] = s.slope;
+    out["intercept"] = s.intercept;
+    return out;
+  }
+  py::dict operator()(const BetaCalibration& s) const {
+    py::dict out;
+    out["a"] = s.a;
+    out["b"] = s.b;
+    out["c"] = s.c;
+    return out;
+  }
   py::dict operator()(const IsotonicCalibration& s) const {
     py::list curves;
     for (const auto& curve : s.curves)
@@ -160,6 +183,34 @@ py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilitie
                      numbers(std::move(accuracy)), intervals));
 }
 
+/// [(method or None, status, nll, brier, ece, nll_over_best)]
+py::list compare(py::handle logits, py::handle labels, py::handle probabilities, py::handle folds,
+                 py::handle seed, py::handle resamples, py::handle level, py::handle threads,
+                 py::handle progress) {
+  const FloatArray array(logits, "logits");
+  const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
+  const Predictions given = predictions(array, probabilities);
+  // The child that the command draws from.
+  const Stream stream = Stream{.seed = natural(seed, "seed")}.child(3);
+  const ProgressReport report(progress);
+  const CompareCalibratorsOptions options{.folds = count(folds, "folds"),
+                                          .bootstrap = {.resamples = count(resamples, "resamples"),
+                                                        .level = number(level, "level"),
+                                                        .threads = thread_count(threads),
+                                                        .progress = report}};
+  const auto found = released([&] { return compare_calibrators(given, y, stream, options); });
+  py::list result;
+  for (const ComparedCalibrator& each : found) {
+    const py::object method =
+        each.method ? static_cast<py::object>(py::str(std::string(name_of(*each.method))))
+                    : py::none();
+    result.append(py::make_tuple(method, std::string(name_of(each.status)), each.nll, each.brier,
+                                 each.ece,
+                                 py::make_tuple(each.nll_over_best.low, each.nll_over_best.high)));
+  }
+  return result;
+}
+
 ConformalOptions conformal_options(py::handle score, py::handle alpha, py::handle randomized,
                                    py::handle penalty, py::handle free_rank) {
   return {.score = static_cast<ConformalScore>(choice(score, "score", kScores)),
@@ -228,6 +279,7 @@ void add_calibration(py::module_& module) {
                       }));
   module.def("fit_calibrator", &fit);
   module.def("evaluate_calibration", &evaluate);
+  module.def("compare_calibrators", &compare);
   module.def("fit_conformal", &fit_conformal_of);
   module.def("predict_sets", &predict_sets_of);
 }

@@ -11,17 +11,20 @@ import pytest
 import partita
 from partita import calibration
 from partita.calibration import (
+    BetaCalibration,
+    DirichletCalibration,
     FitError,
     HistogramBinning,
     IsotonicCalibration,
     MatrixScaling,
+    PlattScaling,
     SplitConformal,
     TemperatureScaling,
     VectorScaling,
     evaluate_calibration,
 )
 
-ALL = [TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning]
+ALL = [TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning, DirichletCalibration]
 
 
 def labeled(n: int = 3000, classes: int = 5, temperature: float = 2.5, seed: int = 1) -> tuple[Any, Any]:
@@ -33,6 +36,35 @@ def labeled(n: int = 3000, classes: int = 5, temperature: float = 2.5, seed: int
 
 def nll(log_p: Any, y: Any) -> float:
     return float(-log_p[np.arange(len(y)), y].mean())
+
+
+def test_two_classes_beside_sklearn() -> None:
+    sklearn_calibration = pytest.importorskip("sklearn.calibration")
+    z, y = labeled(500, 2)
+    expected = sklearn_calibration._SigmoidCalibration().fit(z[:, 1] - z[:, 0], y)
+    platt = PlattScaling().fit(z, y)
+    np.testing.assert_allclose(platt.predict_proba(z)[:, 1], expected.predict(z[:, 1] - z[:, 0]), atol=1e-6)
+    beta = BetaCalibration().fit(z, y)
+    assert beta.a_ > 0 and beta.b_ > 0
+    log_p = partita.log_softmax(z)
+    logit = beta.a_ * log_p[:, 1] - beta.b_ * log_p[:, 0] + beta.c_
+    np.testing.assert_allclose(beta.predict_proba(z)[:, 1], 1 / (1 + np.exp(-logit)), rtol=1e-10)
+    assert nll(beta.predict_log_proba(z), y) < nll(TemperatureScaling().fit(z, y).predict_log_proba(z), y)
+    with pytest.raises(ValueError, match="3 classes, but platt calibrates 2"):
+        PlattScaling().fit(*labeled(50, 3))
+
+
+def test_comparison_is_that_of_the_command(command: Any, tmp_path: Path) -> None:
+    z, y = labeled(400)
+    np.save(tmp_path / "z.npy", z)
+    np.save(tmp_path / "y.npy", y)
+    printed = command("calibrate", "compare", tmp_path / "z.npy", tmp_path / "y.npy", "--resamples", 50, "--seed", 3, "--json")
+    found = calibration.compare_calibrators(z, y, seed=3, resamples=50)
+    assert printed["use"] == "temperature"
+    assert [each["method"] for each in printed["methods"]] == [each.method or "none" for each in found]
+    for each, theirs in zip(found, printed["methods"]):
+        assert theirs["nll"] == each.nll if np.isfinite(each.nll) else theirs["nll"] is None
+        assert theirs["smooth_ece"] == each.smooth_ece
 
 
 def test_temperature_beside_scipy() -> None:

@@ -267,5 +267,39 @@ TEST_F(Calibrate, WrongOptionsAndFiles) {
       EndsWith("cut.npz: cut short: the directory at the end of the archive is missing"));
 }
 
+TEST_F(Calibrate, ComparesByCrossValidation) {
+  const std::vector<std::string> compare = {"calibrate",  "compare",     logits_file_,
+                                            labels_file_, "--resamples", "100"};
+  const Json json = json_of(compare);
+  EXPECT_THAT(keys(json), ElementsAre("methods", "use", "rows", "folds", "resamples", "seed"));
+  ASSERT_EQ(json["methods"].size(), 7U);
+  double last = 0;
+  for (const Json& each : json["methods"]) {
+    if (each["nll"].is_null()) continue;  // infinite
+    EXPECT_GE(each["nll"], last);
+    last = each["nll"];
+  }
+  EXPECT_EQ(json["use"], "temperature");
+  const Outcome text = run_partita(compare);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("each calibrated without its own fold of 5"),
+                              HasSubstr("\nuse temperature")));
+  EXPECT_THAT(refusal({"calibrate", "compare", logits_file_, labels_file_, "--folds", "1"}, 2),
+              StartsWith("--folds: expected"));
+}
+
+TEST_F(Calibrate, DirichletIsRegularized) {
+  const auto fit = [&](const char* weight) {
+    return json_of({"calibrate", "fit", logits_file_, labels_file_, "--method", "dirichlet",
+                    "--off-diagonal", weight, "--resamples", "0", "-o",
+                    path("d.json")})["after"]["nll"]
+        .get<double>();
+  };
+  const double free = fit("0");
+  EXPECT_LT(free, fit("100"));
+  const Json file = Json::parse(read_file(path("d.json")));
+  EXPECT_EQ(file["method"], "dirichlet");
+  EXPECT_LT(std::abs(file["weights"][1].get<double>()), 0.01);
+}
+
 }  // namespace
 }  // namespace partita::testing

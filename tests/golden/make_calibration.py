@@ -4,7 +4,8 @@
 
 Isotonic regression (with ties, evaluated between and outside its points), log-loss, and the Brier
 score of two classes; the multi-class Brier score by its definition in NumPy; smooth ECE, areas under risk-coverage
-curves and decompositions of scores by their definitions in NumPy and SciPy. Run it with Debian's
+curves and decompositions of scores by their definitions in NumPy and SciPy; Platt's sigmoid by
+scikit-learn, Dirichlet and beta calibration by minimizing their objectives with SciPy. Run it with Debian's
 python3-sklearn (1.2) and python3-scipy:
 
     /usr/bin/python3 tests/golden/make_calibration.py > tests/golden/calibration.json
@@ -13,9 +14,10 @@ python3-sklearn (1.2) and python3-scipy:
 import json
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import xlog1py, xlogy
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, log_expit, log_softmax, softmax, xlog1py, xlogy
 from scipy.stats import norm
+from sklearn.calibration import _SigmoidCalibration
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
@@ -97,12 +99,61 @@ def confidences(n, ties, power):
     }
 
 
+def dirichlet(rows, classes, off_diagonal, intercept):
+    logits = 2 * random.normal(size=(rows, classes))
+    labels = np.array([random.choice(classes, p=softmax(row / 1.7)) for row in logits])
+    log_p = log_softmax(logits, axis=1)
+    off = 1 - np.eye(classes)
+
+    def objective(x):
+        weights, bias = x[:-classes].reshape(classes, classes), x[-classes:]
+        z = log_p @ weights.T + bias
+        error = (softmax(z, axis=1) - np.eye(classes)[labels]) / rows
+        scale = off_diagonal / (classes * (classes - 1)), intercept / classes
+        value = -log_softmax(z, axis=1)[np.arange(rows), labels].mean()
+        value += scale[0] * (off * weights**2).sum() + scale[1] * (bias**2).sum()
+        gradient = error.T @ log_p + 2 * scale[0] * off * weights, error.sum(0) + 2 * scale[1] * bias
+        return value, np.concatenate([part.ravel() for part in gradient])
+
+    start = np.concatenate([np.eye(classes).ravel(), np.zeros(classes)])
+    x = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-10, "maxiter": 10_000}).x
+    z = log_p @ x[:-classes].reshape(classes, classes).T + x[-classes:]
+    return {
+        "logits": logits.ravel().tolist(),
+        "labels": labels.tolist(),
+        "off_diagonal": off_diagonal,
+        "intercept": intercept,
+        "log_prob": log_softmax(z, axis=1).ravel().tolist(),
+    }
+
+
+def two_classes(rows, power):
+    """Platt's by scikit-learn; beta by bounded minimization, where the bound of a may hold."""
+    s = 2 * random.normal(size=rows)
+    y = (random.random(rows) < expit(0.6 * np.sign(s) * np.abs(s) ** power + 0.3)).astype(int)
+    sigmoid = _SigmoidCalibration().fit(s, y)
+    x = np.stack([log_expit(s), -log_expit(-s), np.ones(rows)], axis=1)
+    objective = lambda w: (np.logaddexp(0, x @ w).mean() - (y * (x @ w)).mean(), x.T @ (expit(x @ w) - y) / rows)
+    bounds = [(0, None), (0, None), (None, None)]
+    beta = minimize(objective, [1, 1, 0], jac=True, method="L-BFGS-B", bounds=bounds,
+                    options={"gtol": 1e-12, "ftol": 1e-16, "maxiter": 10_000}).x
+    return {
+        "margins": s.tolist(),
+        "labels": y.tolist(),
+        "platt": sigmoid.predict(s).tolist(),
+        "beta": expit(x @ beta).tolist(),
+        "beta_parameters": beta.tolist(),
+    }
+
+
 print(
     json.dumps(
         {
             "isotonic": [isotonic(40, False), isotonic(60, True), isotonic(1, False)],
             "scores": [scores(50, 2), scores(40, 5)],
             "confidences": [confidences(150, False, 2), confidences(120, True, 3), confidences(60, False, 1)],
+            "dirichlet": [dirichlet(80, 3, 0.01, 0.02), dirichlet(60, 4, 1.0, 0.0)],
+            "two_classes": [two_classes(90, 1.0), two_classes(120, -0.5)],
         }
     )
 )

@@ -31,12 +31,16 @@ constexpr auto kCalibrationMethods =
                               {"vector", CalibrationMethod::vector},
                               {"matrix", CalibrationMethod::matrix},
                               {"isotonic", CalibrationMethod::isotonic},
-                              {"histogram", CalibrationMethod::histogram}});
+                              {"histogram", CalibrationMethod::histogram},
+                              {"dirichlet", CalibrationMethod::dirichlet},
+                              {"platt", CalibrationMethod::platt},
+                              {"beta", CalibrationMethod::beta}});
 
 struct FitOptions {
   InputOptions input;
   CalibrationMethod method = CalibrationMethod::temperature;
   double split = 1;
+  OdirPenalty odir = CalibrationOptions{}.odir;
   MeasureOptions measure;
   CommonOptions common;
   std::string output;
@@ -67,7 +71,8 @@ std::pair<Part, Part> split_rows(const Predictions& predictions,
 
 /// Says that probabilities of 0 are not taken as they are where their logarithms must be finite.
 void note_zeros(const Predictions& predictions, CalibrationMethod method, const std::string& file) {
-  const bool finite = method == CalibrationMethod::vector || method == CalibrationMethod::matrix;
+  using enum CalibrationMethod;
+  const bool finite = method != temperature && method != isotonic && method != histogram;
   if (!finite || !predictions.are_probabilities) return;
   const Rows rows = predictions.rows;
   std::size_t zeros = 0;
@@ -109,10 +114,11 @@ CalibrationResult fit(const FitOptions& options) {
   result.seed = options.common.seed;
   {
     Meter meter("fitting");
-    result.fit =
-        fit_calibrator(options.method, fitted.predictions, fitted.labels,
-                       {.bins = options.measure.bins, .equal_mass = options.measure.equal_mass},
-                       options.common.threads, meter.progress());
+    result.fit = fit_calibrator(options.method, fitted.predictions, fitted.labels,
+                                {.bins = options.measure.bins,
+                                 .equal_mass = options.measure.equal_mass,
+                                 .odir = options.odir},
+                                options.common.threads, meter.progress());
   }
   result.before = measure(evaluated.predictions, evaluated.labels, options.measure, options.common);
   if (!result.fit->calibrator) return result;
@@ -212,7 +218,9 @@ void add_fit(CLI::App& app) {
   add_logits(*command, options->input);
   add_labels(*command, options->input);
   add_choice(*command, "--method", options->method, kCalibrationMethods,
-             "temperature (the default), vector, matrix, isotonic or histogram");
+             "temperature (the default), vector, matrix, isotonic, histogram, dirichlet; platt and "
+             "beta for two classes");
+  add_odir(*command, options->odir);
   command
       ->add_option("--split", options->split,
                    "fit on this share of the rows, drawn by the seed, and evaluate on the rest "
@@ -262,6 +270,7 @@ void add_calibrate(CLI::App& app) {
   add_fit(*command);
   add_apply(*command);
   add_calibrate_evaluate(*command);
+  add_calibrate_compare(*command);
 }
 
 }  // namespace partita::app

@@ -27,6 +27,17 @@ void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also
           "N"));
 }
 
+void add_odir(CLI::App& app, OdirPenalty& penalty) {
+  app.add_option("--off-diagonal", penalty.off_diagonal,
+                 "dirichlet: weight of the squares off its matrix's diagonal, their mean added to "
+                 "the NLL (1)")
+      ->option_text("X")
+      ->check(number("[0, inf)"));
+  app.add_option("--intercept", penalty.intercept, "dirichlet: of the squares of its bias (1)")
+      ->option_text("X")
+      ->check(number("[0, inf)"));
+}
+
 namespace {
 
 CalibrationEvaluation evaluate(const Predictions& predictions, std::span<const std::int64_t> labels,

@@ -30,6 +30,9 @@ struct MeasureOptions {
 /// --bins, --equal-mass, --resamples. `also` says what else bins are of.
 void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also);
 
+/// --off-diagonal, --intercept, of Dirichlet calibration
+void add_odir(CLI::App& app, OdirPenalty& penalty);
+
 /// Metrics and the measures of confidence, with intervals unless there are no resamples.
 MeasuredCalibration measure(const Predictions& predictions, std::span<const std::int64_t> labels,
                             const MeasureOptions& options, const CommonOptions& common,

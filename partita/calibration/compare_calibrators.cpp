@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "partita/calibration/compare_calibrators.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "partita/base/internal/check.hpp"
+#include "partita/calibration/internal/distribution_row.hpp"
+#include "partita/random/shuffle.hpp"
+
+namespace partita {
+
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+/// Some rows and their labels, copied.
+class Chosen {
+ public:
+  Chosen(const Predictions& all, std::span<const std::int64_t> labels,
+         std::span<const std::size_t> rows)
+      : columns_(all.rows.columns()),
+        item_(element_size(all.rows.dtype())),
+        memory_(rows.size() * columns_ * item_),
+        predictions_(all) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (std::size_t c = 0; c < columns_; ++c) {
+        std::memcpy(&memory_[(i * columns_ + c) * item_], element(all.rows, rows[i], c), item_);
+      }
+      labels_.push_back(labels[rows[i]]);
+    }
+    predictions_.rows = {memory_.data(), all.rows.dtype(), rows.size(), columns_,
+                         static_cast<std::ptrdiff_t>(columns_)};
+  }
+  Chosen(const Chosen&) = delete;
+  Chosen& operator=(const Chosen&) = delete;
+
+  const Predictions& predictions() const { return predictions_; }
+  std::span<const std::int64_t> labels() const { return labels_; }
+
+ private:
+  const std::byte* element(Rows rows, std::size_t r, std::size_t c) const {
+    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(r) * rows.row_stride() +
+                              static_cast<std::ptrdiff_t>(c) * rows.column_stride();
+    return static_cast<const std::byte*>(rows.data()) + at * static_cast<std::ptrdiff_t>(item_);
+  }
+
+  std::size_t columns_;
+  std::size_t item_;
+  std::vector<std::byte> memory_;
+  std::vector<std::int64_t> labels_ = {};
+  Predictions predictions_;
+};
+
+/// What is said of each row by a calibrator that has not seen it.
+struct HeldOut {
+  ComparedCalibrator result;
+  std::vector<double> nll;
+  std::vector<double> brier;
+  Confidences confidences;
+};
+
+/// The rows of each fold, in an order of chance: every folds-th of them.
+std::vector<std::vector<std::size_t>> deal(std::size_t rows, std::size_t folds,
+                                           const Stream& stream) {
+  std::vector<std::size_t> order(rows);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  shuffle(order, stream);
+  std::vector<std::vector<std::size_t>> out(folds);
+  for (std::size_t i = 0; i < rows; ++i) out[i % folds].push_back(order[i]);
+  return out;
+}
+
+void judge(const Predictions& predictions, std::span<const std::int64_t> labels,
+           std::span<const std::size_t> rows, const Calibrator* calibrator, int threads,
+           HeldOut& to) {
+  for_each_row<DistributionRow>(
+      rows.size(), {.threads = threads}, [&](std::size_t i, DistributionRow& row) {
+        if (calibrator == nullptr) {
+          row.read(predictions, i);
+        } else {
+          calibrate_row(*calibrator, predictions, i, row);
+        }
+        const auto p = row.probabilities();
+        const auto y = static_cast<std::size_t>(labels[i]);
+        const auto top = static_cast<std::size_t>(
+            std::max_element(row.log_prob().begin(), row.log_prob().end()) -
+            row.log_prob().begin());
+        double brier = 1 - 2 * p[y];
+        for (const double value : p) brier += value * value;
+        const std::size_t r = rows[i];
+        to.nll[r] = -row.log_prob()[y];
+        to.brier[r] = brier;
+        to.confidences.confidence[r] = std::min(1.0, p[top]);
+        to.confidences.right[r] = top == y ? 1 : 0;
+      });
+}
+
+/// Whether a method takes so many classes, and impossible ones.
+bool suits(CalibrationMethod method, const Predictions& predictions) {
+  using enum CalibrationMethod;
+  if ((method == platt || method == beta) && predictions.rows.columns() != 2) return false;
+  if (predictions.are_probabilities || !(method == vector || method == matrix || method == platt)) {
+    return true;
+  }
+  const Rows rows = predictions.rows;
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    for (std::size_t c = 0; c < rows.columns(); ++c) {
+      if (!std::isfinite(RowReader<double>(rows, r).at(c))) return false;
+    }
+  }
+  return true;
+}
+
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+}  // namespace
+
+std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictions,
+                                                    std::span<const std::int64_t> labels,
+                                                    const Stream& stream,
+                                                    const CompareCalibratorsOptions& options) {
+  check_labels(predictions.rows, labels);
+  const std::size_t n = labels.size();
+  check_between("folds", options.folds, 2, n, "rows");
+  options.bootstrap.check();
+  const int threads = options.bootstrap.threads;
+  std::vector<HeldOut> all;
+  const auto add = [&](std::optional<CalibrationMethod> method) {
+    all.push_back({{.method = method},
+                   std::vector<double>(n),
+                   std::vector<double>(n),
+                   {std::vector<double>(n), std::vector<std::uint8_t>(n)}});
+  };
+  add(std::nullopt);
+  std::vector<std::size_t> every(n);
+  std::iota(every.begin(), every.end(), std::size_t{0});
+  judge(predictions, labels, every, nullptr, threads, all.front());
+  for (const CalibrationMethod method : calibration_methods()) {
+    if (suits(method, predictions)) add(method);
+  }
+
+  const auto folds = deal(n, options.folds, stream.child(0));
+  for (const auto& held_out : folds) {
+    std::vector<std::size_t> others;
+    for (const auto& fold : folds) {
+      if (&fold != &held_out) others.insert(others.end(), fold.begin(), fold.end());
+    }
+    const Chosen training(predictions, labels, others);
+    const Chosen test(predictions, labels, held_out);
+    for (HeldOut& each : all) {
+      if (!each.result.method || each.result.status != FitStatus::converged) continue;
+      const CalibratorFit fit = fit_calibrator(*each.result.method, training.predictions(),
+                                               training.labels(), options.calibration, threads);
+      each.result.status = fit.report.status;
+      if (!fit.calibrator) continue;
+      judge(test.predictions(), test.labels(), held_out, &*fit.calibrator, threads, each);
+    }
+  }
+
+  for (HeldOut& each : all) {
+    const bool fitted = each.result.status == FitStatus::converged;
+    each.result.nll = fitted ? mean(each.nll) : kNan;
+    each.result.brier = fitted ? mean(each.brier) : kNan;
+    each.result.ece = fitted ? smooth_ece(each.confidences).value : kNan;
+  }
+  std::stable_sort(all.begin(), all.end(), [](const HeldOut& a, const HeldOut& b) {
+    const auto last = [](const HeldOut& each) { return std::isnan(each.result.nll); };
+    return last(a) != last(b) ? last(b) : a.result.nll < b.result.nll;
+  });
+  const std::vector<double>& best = all.front().nll;
+  const auto over_best = [&](std::span<const std::uint32_t> counts, std::span<double> out) {
+    for (std::size_t m = 0; m < all.size(); ++m) {
+      double sum = 0;
+      for (std::size_t r = 0; r < n; ++r) {
+        if (counts[r] > 0) sum += counts[r] * (all[m].nll[r] - best[r]);
+      }
+      out[m] = all[m].result.status == FitStatus::converged ? sum / static_cast<double>(n) : kNan;
+    }
+  };
+  const auto intervals = bootstrap(n, all.size(), over_best, stream.child(1), options.bootstrap);
+  std::vector<ComparedCalibrator> result;
+  for (std::size_t m = 0; m < all.size(); ++m) {
+    result.push_back(all[m].result);
+    result.back().nll_over_best = intervals[m];
+  }
+  return result;
+}
+
+}  // namespace partita
