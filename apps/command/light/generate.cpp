@@ -3,156 +3,19 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <limits>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "apps/command/options.hpp"
-#include "apps/command/sampler_options.hpp"
+#include "apps/command/light/generate.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
-#include "apps/command/text_generator.hpp"
 #include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
-#include "partita/noise/counterfactual.hpp"
-#include "partita/noise/speculative.hpp"
-#include "partita/search/ancestral.hpp"
-#include "partita/search/beam.hpp"
-#include "partita/search/importance_weights.hpp"
-#include "partita/search/stochastic_beam.hpp"
-#include "partita/search/unique.hpp"
 
 namespace partita::app {
 namespace {
-
-enum class GenerateMethod : std::uint8_t { stochastic_beam, beam, ancestral, unique };
-
-constexpr auto kGenerateMethods =
-    names<GenerateMethod>({{"stochastic-beam", GenerateMethod::stochastic_beam},
-                           {"beam", GenerateMethod::beam},
-                           {"ancestral", GenerateMethod::ancestral},
-                           {"unique", GenerateMethod::unique},
-                           {"sample", GenerateMethod::ancestral}});  // its everyday name
-
-struct GenerateOptions {
-  ModelFile model;
-  std::string prompt;
-  std::size_t k = 1;
-  std::optional<GenerateMethod> method;
-  SamplerOptions sampler;
-  SearchOptions search;
-  BeamOptions beam;
-  std::string draft;  ///< a model's file; empty: none
-  SpeculativeOptions speculation;
-  bool counterfactual = false;
-  std::string observed;  ///< the text of --counterfactual-of
-  std::string under;     ///< a model's file; empty: the model itself
-  std::optional<std::string> under_prompt;
-  std::optional<double> under_temperature;
-  CommonOptions common;
-};
-
-constexpr auto kSpeculativeMethods = names<SpeculativeMethod>(
-    {{"rejection", SpeculativeMethod::rejection}, {"coupling", SpeculativeMethod::coupling}});
-
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-/// The results of any of the methods; NaN for a number that the method does not have.
-struct Generated {
-  std::vector<PerturbedHypothesis> sequences;
-  std::vector<double> weights;
-  double threshold = kNone;
-  std::optional<SpeculativeSamples> speculative = {};  ///< its counts
-};
-
-Generated without_noise(const std::vector<Hypothesis>& sequences) {
-  Generated out;
-  for (const Hypothesis& sequence : sequences) out.sequences.push_back({sequence, kNone});
-  out.weights.assign(sequences.size(), kNone);
-  return out;
-}
-
-Generated draw_unique(const SequenceModel& model, const Sequence& prompt,
-                      const GenerateOptions& options, const Stream& stream) {
-  Generated out;
-  UniqueSampler sampler(model, prompt, stream, options.search);
-  while (out.sequences.size() < options.k) {
-    auto next = sampler.next();
-    if (!next) break;
-    out.sequences.push_back(std::move(*next));
-  }
-  out.threshold = sampler.threshold();
-  for (const auto& sequence : out.sequences)
-    out.weights.push_back(importance_weight(sequence.log_prob, out.threshold));
-  return out;
-}
-
-Generated draw_speculatively(const TextGenerator& generator, const Sequence& prompt,
-                             const GenerateOptions& options, const Stream& stream) {
-  ModelFile file = options.model;
-  file.path = options.draft;
-  const TextGenerator draft = open_model(file);
-  SearchOptions search = options.search;
-  if (draft.threaded) search.threads = 1;
-  check_same_tokens(generator, draft, options.draft);
-  const auto drawn = speculative_samples(*generator.model, *draft.model, prompt, options.k, stream,
-                                         options.speculation, search);
-  Generated out = without_noise(drawn.sequences);
-  out.speculative = drawn;
-  return out;
-}
-
-Generated draw_counterfactually(const TextGenerator& generator, const Sequence& prompt,
-                                const GenerateOptions& options, const Stream& stream) {
-  std::optional<TextGenerator> under;
-  if (!options.under.empty()) {
-    ModelFile file = options.model;
-    file.path = options.under;
-    under = open_model(file);
-    check_same_tokens(generator, *under, options.under);
-  }
-  SearchOptions search = options.search;
-  if (under && under->threaded) search.threads = 1;
-  if (options.under_temperature) search.filter.temperature = *options.under_temperature;
-  const Hypothesis observed{
-      .tokens = encode_argument(generator, "--counterfactual-of", options.observed),
-      .finished = generator.model->end_token() >= 0};
-  const Sequence under_prompt =
-      options.under_prompt ? encode_argument(generator, "--under-prompt", *options.under_prompt)
-                           : prompt;
-  try {
-    return without_noise(counterfactual_samples(
-        *generator.model, prompt, observed, under ? *under->model : *generator.model, under_prompt,
-        options.k, stream, options.search, search));
-  } catch (const InvalidArgument& error) {
-    if (error.argument() != "observed") throw;
-    throw InvalidArgument("--counterfactual-of", error.reason());
-  }
-}
-
-Generated generate(const TextGenerator& generator, const Sequence& prompt,
-                   const GenerateOptions& options) {
-  const SequenceModel& model = *generator.model;
-  const Stream stream{.seed = options.common.seed};
-  if (!options.draft.empty()) return draw_speculatively(generator, prompt, options, stream);
-  if (options.counterfactual) return draw_counterfactually(generator, prompt, options, stream);
-  switch (*options.method) {
-    case GenerateMethod::ancestral:
-      return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
-    case GenerateMethod::beam:
-      return without_noise(beam_search(model, prompt, options.k, options.search, options.beam));
-    case GenerateMethod::unique:
-      return draw_unique(model, prompt, options, stream);
-    case GenerateMethod::stochastic_beam:
-      break;
-  }
-  StochasticBeam beam = stochastic_beam_search(model, prompt, options.k, stream, options.search);
-  return {std::move(beam.sequences), std::move(beam.weights), beam.threshold};
-}
 
 Json to_json(const Generated& generated, const TextGenerator& generator,
              const GenerateOptions& options) {
@@ -175,6 +38,9 @@ Json to_json(const Generated& generated, const TextGenerator& generator,
                            {"accepted", drawn->accepted},
                            {"tokens_per_call", drawn->tokens_per_call()}};
   }
+  if (!std::isnan(generated.probability)) {
+    json[options.particles > 0 ? "probability" : "probability_bound"] = generated.probability;
+  }
   return json;
 }
 
@@ -187,7 +53,8 @@ std::string in_one_line(std::string_view text) {
   return out;
 }
 
-std::string to_text(const Generated& generated, const TextGenerator& generator) {
+std::string to_text(const Generated& generated, const TextGenerator& generator,
+                    const GenerateOptions& options) {
   const auto number = [](double value) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.4g}", value);
   };
@@ -202,6 +69,10 @@ std::string to_text(const Generated& generated, const TextGenerator& generator) 
   if (!std::isnan(generated.threshold)) {
     out += fmt::format("threshold {:.4g}\n", generated.threshold);
   };
+  if (!std::isnan(generated.probability)) {
+    out += fmt::format("texts match with a probability of {} {:.4g}\n",
+                       options.particles > 0 ? "about" : "at most", generated.probability);
+  }
   if (const auto& drawn = generated.speculative) {
     out += fmt::format("{} in {} of the model: {:.3g} a call\n", counted(drawn->tokens, "token"),
                        counted(drawn->calls, "call"), drawn->tokens_per_call());
@@ -215,6 +86,7 @@ void run(GenerateOptions& options) {
   const auto steered = options.search.filter.steered_step();
   const char* const only_ancestral = !options.draft.empty()   ? "--draft"
                                      : options.counterfactual ? "--counterfactual-of"
+                                     : options.matching       ? "--matching"
                                                               : nullptr;
   if (only_ancestral != nullptr &&
       options.method.value_or(GenerateMethod::ancestral) != GenerateMethod::ancestral) {
@@ -239,15 +111,18 @@ void run(GenerateOptions& options) {
   const TextGenerator generator = open_model(options.model);
   if (generator.threaded) options.search.threads = 1;
   const Sequence prompt = encode_argument(generator, "--prompt", options.prompt);
+  if (options.particles > 0) options.k = options.particles;
   const Generated generated = generate(generator, prompt, options);
-  if (generated.sequences.size() < options.k) {
+  if (generated.sequences.size() < options.k && options.particles > 0) {
+    note(fmt::format("{} of {} particles survived", generated.sequences.size(), options.particles));
+  } else if (generated.sequences.size() < options.k) {
     note(fmt::format("{}: the model has no more under these options",
                      counted(generated.sequences.size(), "sequence")));
   }
   if (options.common.json) {
     print_json(to_json(generated, generator, options));
   } else {
-    print(to_text(generated, generator));
+    print(to_text(generated, generator, options));
   }
 }
 
@@ -328,6 +203,24 @@ void add_generate(CLI::App& app) {
       ->check(number("(0, inf)"))
       ->needs(of)
       ->group(counterfactual);
+  const std::string constraint = "Constraints";
+  auto* const matching =
+      command
+          ->add_option(
+              "--matching", options->matching,
+              "texts that match this regular expression (PCRE2) as a whole, by the model's "
+              "own law")
+          ->option_text("REGEX")
+          ->excludes("--draft")
+          ->excludes(of)
+          ->group(constraint);
+  command
+      ->add_option("--particles", options->particles,
+                   "for rare ones: so many weighted texts instead of -k exact draws")
+      ->option_text("N")
+      ->check(whole_number(1, 1U << 20U))
+      ->needs(matching)
+      ->group(constraint);
   add_common(*command, options->common);
   add_model_options(*command, options->model);
   command->footer(
