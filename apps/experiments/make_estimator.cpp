@@ -43,6 +43,11 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
     case EstimatorKind::straight_through_gumbel:
       return made<StraightThroughGumbel>(
           RelaxationOptions{.samples = samples, .temperature = settings.temperature});
+    case EstimatorKind::gumbel_rao:
+      return made<GumbelRao>(
+          GumbelRaoOptions{.samples = samples, .temperature = settings.temperature});
+    case EstimatorKind::reinmax:
+      return made<ReinMax>(ReinMaxOptions{.samples = samples});
     case EstimatorKind::straight_through:
       return made<StraightThrough>(StraightThroughOptions{.samples = samples});
     case EstimatorKind::rebar:

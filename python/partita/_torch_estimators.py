@@ -230,6 +230,23 @@ class StraightThroughGumbel(Estimator):
         super().__init__(_learn.straight_through_gumbel, samples=samples, temperature=temperature)
 
 
+class GumbelRao(Estimator):
+    """StraightThroughGumbel, its Jacobian averaged over relaxed samples with the same discrete one. Biased.
+
+    Paulus, Maddison, Krause (2021): f is still evaluated once, the bias is the same, the variance less.
+
+    Parameters
+    ----------
+    samples, temperature
+        As in :class:`Concrete`.
+    inner : int
+        Relaxed samples for each discrete one.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1, temperature: Any = 0.5, inner: SupportsIndex = 10) -> None:
+        super().__init__(_learn.gumbel_rao, samples=samples, temperature=temperature, inner=inner)
+
+
 class StraightThrough(Estimator):
     """f at discrete samples, with the gradient passed on to the probabilities. Biased.
 
@@ -240,6 +257,19 @@ class StraightThrough(Estimator):
 
     def __init__(self, samples: SupportsIndex = 1) -> None:
         super().__init__(_learn.straight_through, samples=samples)
+
+
+class ReinMax(Estimator):
+    """StraightThrough, accurate to second order (Liu et al. 2023): unbiased for quadratic f at temperature 1.
+
+    Parameters
+    ----------
+    samples, temperature
+        As in :class:`Concrete`.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1, temperature: Any = 1.0) -> None:
+        super().__init__(_learn.reinmax, samples=samples, temperature=temperature)
 
 
 class Rebar(Estimator):

@@ -110,10 +110,18 @@ std::shared_ptr<Estimator> with_samples(py::handle samples) {
   return std::make_shared<E>(Options{.samples = samples_of(samples)});
 }
 
-template <class E>
+template <class E, class Options = RelaxationOptions>
 std::shared_ptr<Estimator> relaxation(py::handle samples, py::handle temperature) {
-  return std::make_shared<E>(RelaxationOptions{
-      .samples = samples_of(samples), .temperature = tensor_or_number(temperature, "temperature")});
+  return std::make_shared<E>(Options{.samples = samples_of(samples),
+                                     .temperature = tensor_or_number(temperature, "temperature")});
+}
+
+std::shared_ptr<Estimator> gumbel_rao(py::handle samples, py::handle temperature,
+                                      py::handle inner) {
+  return std::make_shared<GumbelRao>(
+      GumbelRaoOptions{.samples = samples_of(samples),
+                       .temperature = tensor_or_number(temperature, "temperature"),
+                       .inner = static_cast<std::int64_t>(count(inner, "inner"))});
 }
 
 std::shared_ptr<ScoreFunction> score_function(py::handle samples, py::handle baseline) {
@@ -169,6 +177,8 @@ void add_estimators(py::module_& module) {
   module.def("sum_and_sample", &with_samples<SumAndSample, SumAndSampleOptions>);
   module.def("concrete", &relaxation<Concrete>);
   module.def("straight_through_gumbel", &relaxation<StraightThroughGumbel>);
+  module.def("reinmax", &relaxation<ReinMax, ReinMaxOptions>);
+  module.def("gumbel_rao", &gumbel_rao);
   module.def("unordered_set", &unordered_set);
   module.def("relax", &relax);
   module.def("enumeration",

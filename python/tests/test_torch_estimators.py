@@ -110,7 +110,8 @@ def test_relaxations() -> None:
     exact = THETA.sigmoid() * (1 - THETA.sigmoid())
     for estimator, expected in ((pt.Concrete(temperature=temperature), of_relaxation),
                                 (pt.StraightThroughGumbel(temperature=temperature), of_relaxation),
-                                (pt.StraightThrough(), exact)):
+                                (pt.GumbelRao(temperature=temperature, inner=3), of_relaxation),
+                                (pt.StraightThrough(), exact), (pt.ReinMax(), exact)):
         found, _ = gradient(estimator, coins, lambda x: x.sum(-1), THETA.expand(ROWS, 3))
         assert ((found.mean(0) - expected).abs() < 6 * found.std(0) / ROWS**0.5 + 1e-9).all(), estimator
 

@@ -36,13 +36,14 @@ void check(const VaeTrainOptions& options) {
     throw InvalidArgument("--ablations",
                           "applies only to --objective elbo, which has separate terms");
   }
-  if (iwae &&
-      (options.estimator == EstimatorKind::rebar || options.estimator == EstimatorKind::relax)) {
+  for (const EstimatorKind of_one_code : {EstimatorKind::rebar, EstimatorKind::relax,
+                                          EstimatorKind::gumbel_rao, EstimatorKind::reinmax}) {
+    if (!iwae || options.estimator != of_one_code) continue;
     throw InvalidArgument("--estimator",
-                          fmt::format("the control variate of {} is for one code, but the bound of "
-                                      "--objective iwae takes several together: expected concrete, "
-                                      "st-gumbel, reinforce-loo or unordered-set",
-                                      name_of(kVaeEstimators, *options.estimator)));
+                          fmt::format("{} is for one code, but the bound of --objective iwae takes "
+                                      "several together: expected concrete, st-gumbel, "
+                                      "reinforce-loo or unordered-set",
+                                      name_of(kVaeEstimators, of_one_code)));
   }
 }
 

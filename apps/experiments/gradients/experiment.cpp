@@ -183,7 +183,9 @@ std::string family_of(EstimatorKind estimator) {
   switch (estimator) {
     case EstimatorKind::concrete:
     case EstimatorKind::straight_through_gumbel:
+    case EstimatorKind::gumbel_rao:
     case EstimatorKind::straight_through:
+    case EstimatorKind::reinmax:
     case EstimatorKind::rebar:
     case EstimatorKind::relax:
       return "relaxations";

@@ -84,7 +84,9 @@ std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
   };
   entries.push_back(tempered(of(EstimatorKind::concrete)));
   entries.push_back(tempered(of(EstimatorKind::straight_through_gumbel)));
+  entries.push_back(tempered(of(EstimatorKind::gumbel_rao)));
   entries.push_back(of(EstimatorKind::straight_through));
+  entries.push_back(of(EstimatorKind::reinmax));
   entries.push_back(evaluates(3, tempered(of(EstimatorKind::rebar))));
   entries.push_back(of(EstimatorKind::relax));
   for (const EstimatorKind kind : {EstimatorKind::arm, EstimatorKind::disarm}) {

@@ -29,6 +29,8 @@ inline constexpr auto kVaeObjectives =
 inline constexpr auto kVaeEstimators =
     names<EstimatorKind>({{"concrete", EstimatorKind::concrete},
                           {"st-gumbel", EstimatorKind::straight_through_gumbel},
+                          {"gumbel-rao", EstimatorKind::gumbel_rao},
+                          {"reinmax", EstimatorKind::reinmax},
                           {"reinforce-loo", EstimatorKind::score_leave_one_out},
                           {"rebar", EstimatorKind::rebar},
                           {"relax", EstimatorKind::relax},

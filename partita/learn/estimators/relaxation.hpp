@@ -4,10 +4,12 @@
 //
 //   Concrete({.temperature = 0.5})                 f of relaxed samples
 //   StraightThroughGumbel({.temperature = 0.5})    f of hard samples, gradient of relaxed ones
+//   GumbelRao({.temperature = 0.5, .inner = 10})   the same gradient, averaged over relaxed ones
 //   StraightThrough()                              f of hard samples, gradient of the mean
+//   ReinMax()                                      the same to second order: exact for quadratic f
 //
-// By a probability that is exactly 0 or 1 the first two give 0, since the logit is infinite;
-// StraightThrough gives f'(z).
+// By a probability that is exactly 0 or 1 all but StraightThrough give 0, since the logit is
+// infinite; StraightThrough gives f'(z).
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -49,6 +51,29 @@ class StraightThroughGumbel : public Estimator {
   TensorOrNumber temperature_;
 };
 
+struct GumbelRaoOptions {
+  std::int64_t samples = 1;
+  TensorOrNumber temperature = 0.5;  ///< as in RelaxationOptions
+  std::int64_t inner = 10;           ///< relaxed samples for each hard one, >= 1
+};
+
+/// StraightThroughGumbel with its Jacobian averaged over `inner` relaxed samples that have the same
+/// hard one (Paulus, Maddison, Krause 2021, section 3): f is still evaluated once, the bias is the
+/// same, and the variance is never larger, less with more of them.
+class GumbelRao : public Estimator {
+ public:
+  /// @throws InvalidArgument if inner < 1
+  explicit GumbelRao(GumbelRaoOptions options = {});
+
+ protected:
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
+
+ private:
+  TensorOrNumber temperature_;
+  std::int64_t inner_;
+};
+
 struct StraightThroughOptions {
   std::int64_t samples = 1;
 };
@@ -62,6 +87,27 @@ class StraightThrough : public Estimator {
  protected:
   GradientEstimate estimate(const Distribution& distribution, const Function& f,
                             const Random& random) override;
+};
+
+struct ReinMaxOptions {
+  std::int64_t samples = 1;
+  TensorOrNumber temperature = 1.0;  ///< as in RelaxationOptions; 1 is second order
+};
+
+/// StraightThrough made accurate to second order by Heun's method (Liu et al. 2023, algorithm 2):
+/// with p = softmax(logits), the hard sample z and q = (z + softmax(logits / temperature)) / 2, the
+/// gradient of f at z is passed on by 2 J(q) - J(p) / 2, J(p) = diag(p) - p p'. At temperature 1 it
+/// is unbiased for quadratic f (each of several variables, the others fixed).
+class ReinMax : public Estimator {
+ public:
+  explicit ReinMax(ReinMaxOptions options = {});
+
+ protected:
+  GradientEstimate estimate(const Distribution& distribution, const Function& f,
+                            const Random& random) override;
+
+ private:
+  TensorOrNumber temperature_;
 };
 
 }  // namespace partita::estimators

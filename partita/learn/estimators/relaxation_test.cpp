@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "partita/base/error.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/estimators/test_support.hpp"
 
@@ -65,6 +66,76 @@ TEST(StraightThroughGumbel, HasTheBiasOfItsGradient) {
                     const double x = sigmoid(z / temperature);
                     return 2 * ((z > 0 ? 1 : 0) - t) * x * (1 - x) / temperature;
                   });
+                }));
+  }
+}
+
+// The mean is StraightThroughGumbel's; the variance falls with the number of inner samples.
+TEST(GumbelRao, AveragesTheJacobianOfStraightThroughGumbel) {
+  const double temperature = 0.3;
+  Tensor variances[2];
+  for (const std::int64_t inner : {1, 16}) {
+    GumbelRao estimator({.samples = 4, .temperature = temperature, .inner = inner});
+    expect_bias(estimator, testing::bernoulli(), by_row([&](double logit, double t) {
+                  return expectation(logit, [&](double z) {
+                    const double x = sigmoid(z / temperature);
+                    return 2 * ((z > 0 ? 1 : 0) - t) * x * (1 - x) / temperature;
+                  });
+                }));
+    variances[inner == 1 ? 0 : 1] =
+        testing::estimates(testing::bernoulli(), estimator, 20'000).gradient.var(0);
+  }
+  EXPECT_TRUE((variances[1] < 0.9 * variances[0]).all().item<bool>());
+}
+
+TEST(GumbelRao, OfOneHotVectorsHasTheMeanOfStraightThroughGumbel) {
+  const auto problem = testing::categorical();
+  StraightThroughGumbel plain({.samples = 4, .temperature = 0.7});
+  GumbelRao rao({.samples = 4, .temperature = 0.7, .inner = 4});
+  const Tensor a = testing::estimates(problem, plain, 50'000).gradient;
+  const Tensor b = testing::estimates(problem, rao, 50'000).gradient;
+  const Tensor interval =
+      kFiveSigma *
+      (testing::standard_error(a).square() + testing::standard_error(b).square()).sqrt();
+  EXPECT_TRUE(((a.mean(0) - b.mean(0)).abs() < interval).all().item<bool>());
+  EXPECT_LT(b.var(0).sum().item<double>(), 0.9 * a.var(0).sum().item<double>());
+}
+
+TEST(ReinMax, IsUnbiasedForQuadraticFunctions) {
+  auto one_hot = testing::categorical();
+  const Tensor c = testing::numbers({1, -0.5, 2, 0.3, -1});
+  one_hot.f = [c](const Tensor& x, const Tensor&) { return ((c * x).sum(-1) - 0.4).square(); };
+  const Tensor p = one_hot.theta.softmax(-1);
+  const Tensor each = (c - 0.4).square();
+  one_hot.gradient = p * (each - (p * each).sum(-1, true));
+  for (const auto& problem : {testing::bernoulli(), one_hot}) {
+    ReinMax estimator({.samples = 4});
+    const Tensor gradient = testing::estimates(problem, estimator, 200'000).gradient;
+    const Tensor interval = kFiveSigma * testing::standard_error(gradient);
+    EXPECT_TRUE(((gradient.mean(0) - problem.gradient).abs() < interval).all().item<bool>())
+        << gradient.mean(0) << "\nexact\n"
+        << problem.gradient;
+  }
+}
+
+TEST(ReinMax, HasItsClosedFormBias) {
+  auto problem = testing::bernoulli();
+  const auto f = [](double x) { return 4 * x * x * x; };  // the derivative of x^4
+  problem.f = [](const Tensor& x, const Tensor&) { return x.pow(4).squeeze(-1); };
+  problem.gradient = by_row([](double logit, double) {
+    const double p = sigmoid(logit);
+    return p * (1 - p);
+  });
+  for (const double temperature : {1.0, 2.0}) {
+    ReinMax estimator({.samples = 4, .temperature = temperature});
+    expect_bias(estimator, problem, by_row([&](double logit, double) {
+                  const double p = sigmoid(logit);
+                  double mean = 0;
+                  for (const double b : {0.0, 1.0}) {
+                    const double q = (b + sigmoid(logit / temperature)) / 2;
+                    mean += (b == 1 ? p : 1 - p) * f(b) * (2 * q * (1 - q) - p * (1 - p) / 2);
+                  }
+                  return mean;
                 }));
   }
 }
@@ -138,6 +209,7 @@ TEST(Concrete, TakesATemperatureForEachRow) {
 TEST(Relaxations, NameWhatIsWrong) {
   EXPECT_EQ(testing::refusal(Concrete({.temperature = 0.0}), distributions::Bernoulli(0.5)),
             "temperature: Concrete: expected a number > 0, got 0");
+  EXPECT_THROW(GumbelRao({.inner = 0}), InvalidArgument);
   EXPECT_EQ(testing::refusal(StraightThrough(), distributions::Normal(0, 1)),
             "distribution: StraightThrough: expected Bernoulli, OneHotCategorical or an "
             "Independent of one, got Normal(loc: 0, scale: 1)");
