@@ -2,10 +2,15 @@
 #include "partita/learn/estimators/elbo.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/kl.hpp"
@@ -23,13 +28,64 @@ GradientEstimate rising(Estimator& estimator, const Distribution& distribution, 
   return {-cost.surrogate, -cost.value};
 }
 
+/// log q(z), with a gradient through z and none by q's own parameters.
+Tensor path_log_prob(const Distribution& q, const Tensor& z) {
+  const Tensor score = q.log_prob(z.detach());
+  return q.log_prob(z) - (score - score.detach());
+}
+
+/// x as it is, and its gradient times a factor that is known once backward() comes.
+struct ScaleGradient : torch::autograd::Function<ScaleGradient> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                        const std::shared_ptr<Tensor>& factor) {
+    context->saved_data["factor"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(factor));
+    return x.view_as(x);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const auto holder =
+        c10::static_intrusive_pointer_cast<Holder>(context->saved_data["factor"].toCapsule());
+    return {gradients[0] * *holder->factor, Tensor()};
+  }
+
+ private:
+  struct Holder : torch::CustomClassHolder {
+    explicit Holder(std::shared_ptr<Tensor> it) : factor(std::move(it)) {}
+    std::shared_ptr<Tensor> factor;
+  };
+};
+
+/// The importance weights of z [n, batch, k, event], where q is [batch, k]: their logarithms,
+/// [n, batch, k].
+Tensor log_weights(const Distribution& q, const Distribution& prior, const Function& log_likelihood,
+                   const Tensor& z, const Tensor& log_q) {
+  const auto k_dim = static_cast<std::int64_t>(q.batch_shape().size());    // in [n, batch, k]
+  const Tensor given = log_likelihood(z.movedim(k_dim, 1).flatten(0, 1));  // [n * k, batch]
+  const Tensor log_likelihoods =
+      given.view(concatenate({z.size(0), q.batch_shape().back()}, given.sizes().slice(1)))
+          .movedim(1, -1);
+  return log_likelihoods + (prior.log_prob(z) - log_q);
+}
+
+Tensor log_mean(const Tensor& log_weight) {
+  return distributions::log_sum_exp(log_weight) -
+         std::log(static_cast<double>(log_weight.size(-1)));
+}
+
+void check_copies(const Distribution& q) {
+  if (q.batch_shape().empty()) {
+    throw InvalidArgument("q", "expected a batch shape [..., k], got []");
+  }
+}
+
 }  // namespace
 
 Elbo elbo(const Distribution& q, const Distribution& prior, const Function& log_likelihood,
           Estimator& estimator, const Random& random, KlTerm kl) {
-  if (kl == KlTerm::sampled) {
+  if (kl != KlTerm::analytic) {
     const Function log_ratio = [&](const Tensor& z) {
-      return log_likelihood(z) + (prior.log_prob(z) - q.log_prob(z));
+      const Tensor log_q = kl == KlTerm::sampled ? q.log_prob(z) : path_log_prob(q, z);
+      return log_likelihood(z) + (prior.log_prob(z) - log_q);
     };
     const GradientEstimate bound = rising(estimator, q, log_ratio, random);
     return {bound.surrogate, bound.value};
@@ -42,21 +98,45 @@ Elbo elbo(const Distribution& q, const Distribution& prior, const Function& log_
 
 GradientEstimate importance_weighted(const Distribution& q, const Distribution& prior,
                                      const Function& log_likelihood, Estimator& estimator,
-                                     const Random& random) {
-  if (q.batch_shape().empty()) {
-    throw InvalidArgument("q", "expected a batch shape [..., k], got []");
-  }
-  const auto k_dim = static_cast<std::int64_t>(q.batch_shape().size());  // in [samples, batch, k]
-  const std::int64_t k = q.batch_shape().back();
+                                     const Random& random, WeightedGradient gradient) {
+  check_copies(q);
   const distributions::Independent all(q.expand(q.batch_shape()), 1, /*validate_args=*/false);
-  const Function log_mean_weight = [&](const Tensor& z) {
-    const Tensor given = log_likelihood(z.movedim(k_dim, 1).flatten(0, 1));  // [samples * k, batch]
-    const Tensor log_likelihoods =
-        given.view(concatenate({z.size(0), k}, given.sizes().slice(1))).movedim(1, -1);
-    const Tensor log_weight = log_likelihoods + (prior.log_prob(z) - q.log_prob(z));
-    return distributions::log_sum_exp(log_weight) - std::log(static_cast<double>(k));
+  const Function log_mean_weight = [&](const Tensor& given) {
+    if (gradient == WeightedGradient::total) {
+      return log_mean(log_weights(q, prior, log_likelihood, given, q.log_prob(given)));
+    }
+    // The bound's own gradient gives each z its weight once; the second is put on its way back.
+    const auto weight = std::make_shared<Tensor>();
+    const Tensor z = ScaleGradient::apply(given, weight);
+    const Tensor log_weight = log_weights(q, prior, log_likelihood, z, path_log_prob(q, z));
+    *weight = log_weight.detach().softmax(-1);
+    *weight = weight->reshape(concatenate(weight->sizes(), Shape(q.event_shape().size(), 1)));
+    return log_mean(log_weight);
   };
   return rising(estimator, all, log_mean_weight, random);
+}
+
+GradientEstimate vimco(const Distribution& q, const Distribution& prior,
+                       const Function& log_likelihood, const Random& random, std::int64_t samples) {
+  check_copies(q);
+  const std::int64_t k = q.batch_shape().back();
+  if (k < 2) {
+    throw InvalidArgument("q", fmt::format("expected a batch shape [..., k] with k >= 2, got {}",
+                                           to_string(q.batch_shape())));
+  }
+  check_at_least("samples", samples, 1);
+  const Tensor z = q.sample({samples}, random);
+  const Tensor log_q = q.log_prob(z);
+  const Tensor log_weight = log_weights(q, prior, log_likelihood, z, log_q);
+  const Tensor bound = log_mean(log_weight);
+  // [n, batch, j, i]: the logarithms of all weights, that of j being the others' mean.
+  const Tensor given = log_weight.detach();
+  const Tensor mean_of_others = (given.sum(-1, true) - given) / static_cast<double>(k - 1);
+  const Tensor without = at::where(at::eye(k, given.options()) == 1, mean_of_others.unsqueeze(-1),
+                                   given.unsqueeze(-2));
+  const Tensor credit = bound.detach().unsqueeze(-1) - log_mean(without);
+  const Tensor surrogate = bound + (credit * log_q).sum(-1);
+  return {surrogate.mean(0), bound.detach().mean(0)};
 }
 
 }  // namespace partita::estimators

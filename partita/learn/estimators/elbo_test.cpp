@@ -3,13 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <utility>
 
+#include "partita/base/error.hpp"
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/kl.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+#include "partita/learn/estimators/elbo_test_support.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/rebar.hpp"
@@ -21,22 +25,8 @@ namespace partita::estimators {
 namespace {
 
 using distributions::Normal;
-
-/// z ~ N(0, 1), x | z ~ N(w z, s): evidence N(x; 0, sqrt(w^2 + s^2)), posterior
-/// N(w x / (w^2 + s^2), s / sqrt(w^2 + s^2)).
-struct LinearGaussian {
-  double w = 1.5;
-  double s = 0.7;
-  Tensor x = testing::numbers({0.4, -2});
-
-  Normal prior() const { return {testing::numbers({0, 0}), 1}; }
-  double total() const { return w * w + s * s; }
-  Tensor log_evidence() const { return Normal(at::zeros_like(x), std::sqrt(total())).log_prob(x); }
-  Normal posterior() const { return {w * x / total(), s / std::sqrt(total())}; }
-  Function log_likelihood() const {
-    return [*this](const Tensor& z) { return Normal(w * z, s).log_prob(x.expand_as(z)); };
-  }
-};
+using testing::copies;
+using testing::LinearGaussian;
 
 TEST(Elbo, IsTheLogEvidenceAtThePosterior) {
   const LinearGaussian model;
@@ -126,11 +116,6 @@ TEST(Elbo, RaisingItLowersTheEstimatorsOwnLoss) {
   });
   EXPECT_NE(descended, 0);
   EXPECT_DOUBLE_EQ(raised, descended);
-}
-
-/// q of batch [x, k].
-Normal copies(const Tensor& loc, const Tensor& scale, std::int64_t k) {
-  return {loc.unsqueeze(-1).expand({loc.size(0), k}), scale.unsqueeze(-1).expand({loc.size(0), k})};
 }
 
 TEST(ImportanceWeighted, RisesFromTheElboToTheEvidence) {
