@@ -20,6 +20,7 @@
 
 #include "partita/learn/distributions/categorical.hpp"
 #include "partita/learn/estimators/generalized_advantage.hpp"
+#include "partita/learn/estimators/policy_ratio.hpp"
 #include "partita/learn/networks.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/training/batches.hpp"
@@ -163,10 +164,9 @@ class Learner {
       const Tensor a = chosen(advantages);
       const Tensor advantage = (a - a.mean()) / (a.std() + 1e-8);
       const Categorical pi = policy(states.index_select(0, rows));
-      const Tensor ratio = (pi.log_prob(chosen(seen.actions)) - chosen(seen.log_prob)).exp();
-      // The lesser of the two: no reward for a ratio that is out of bounds, but a way back.
-      const Tensor gain =
-          at::minimum(ratio * advantage, ratio.clamp(1 - kClip, 1 + kClip) * advantage);
+      const Tensor gain = estimators::clipped_ratio_objective(pi.log_prob(chosen(seen.actions)),
+                                                              chosen(seen.log_prob), advantage,
+                                                              {.low = kClip, .high = kClip});
       training::descend(parts_[0], -(gain + kEntropyWeight * pi.entropy()).mean());
       training::descend(parts_[1],
                         (value(states.index_select(0, rows)) - chosen(returns)).square().mean());

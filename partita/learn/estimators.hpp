@@ -9,6 +9,7 @@
 #include "partita/learn/estimators/measure.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/policy_gradient.hpp"
+#include "partita/learn/estimators/policy_ratio.hpp"
 #include "partita/learn/estimators/rebar.hpp"
 #include "partita/learn/estimators/relaxation.hpp"
 #include "partita/learn/estimators/score_function.hpp"

@@ -112,7 +112,7 @@ TEST(Vimco, IsUnbiasedWithLessVarianceThanTheScoreFunction) {
   constexpr std::int64_t kCopies = 3;
   constexpr std::int64_t kRows = 40'000;
   const Tensor logits = testing::numbers({0.4, -1});
-  const Function log_likelihood = [](const Tensor& b) { return -3 * (b - 0.3).square() + b; };
+  const Function log_likelihood = [](const Tensor& b) { return -3 * (b - 0.3).square() + 3 * b; };
   const distributions::Bernoulli prior(testing::numbers({0.35, 0.35}).unsqueeze(-1));
   const auto copied = [&](const Tensor& each) {
     return distributions::Bernoulli(

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <limits>
 #include <vector>
@@ -16,8 +17,8 @@
 namespace partita::losses {
 namespace {
 
-using ::testing::HasSubstr;
 using partita::testing::message_of;
+using ::testing::HasSubstr;
 
 struct LinearExample {
   Tensor hidden, weight, bias, targets;
