@@ -178,7 +178,10 @@ SpeculativeDraw judge_drafts(Rows target, Rows draft, std::span<const Token> can
                             fmt::format("token {} is one that the draft cannot draw", x));
     }
     double rest = 0;
-    for (std::size_t i = 0; i < p.size(); ++i) rest += residual[i] = std::max(0.0, p[i] - q[i]);
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      residual[i] = std::max(0.0, p[i] - q[i]);
+      rest += residual[i];
+    }
     // Where rounding leaves no residual, p and q are equal.
     if (rest == 0 || stream.uniform(k) * q[x] < p[x]) return {candidates[k], k};
     for (std::size_t i = 0; i < p.size(); ++i) p[i] = residual[i] / rest;

@@ -33,8 +33,15 @@ class Categorical {
     return static_cast<Token>(found - cumulative_.begin());
   }
 
-  double log_prob(Token token) const {
-    return std::log(probabilities_[static_cast<std::size_t>(token)]);
+  double log_prob(Token token) const { return std::log(probability(token)); }
+  double probability(Token token) const { return probabilities_[static_cast<std::size_t>(token)]; }
+
+  /// Where in the share of its token u lies, in [0, 1).
+  double rest(double u, Token token) const {
+    const auto i = static_cast<std::size_t>(token);
+    const double before = i == 0 ? 0 : cumulative_[i - 1];
+    return std::clamp((u * cumulative_.back() - before) / (cumulative_[i] - before), 0.0,
+                      1 - 0x1p-53);
   }
 
  private:
@@ -81,6 +88,12 @@ class Steered {
   std::vector<AdaptiveState> adaptive_;
 };
 
+/// Where a sample of arithmetic_samples() lies in the share of its prefix, and how large that is.
+struct Code {
+  double place;
+  double share = 1;
+};
+
 SearchOptions without_filter(SearchOptions options) {
   options.filter = {};
   return options;
@@ -89,16 +102,18 @@ SearchOptions without_filter(SearchOptions options) {
 /// Samples [first, last), a batch, grouped by what they have drawn so far.
 class Walk {
  public:
+  /// @param codes of all samples; empty: they draw independently
   Walk(const SequenceModel& model, const Streams& streams, const SearchOptions& options,
        std::span<const Token> prompt, std::size_t first, std::size_t last,
-       std::span<Hypothesis> out)
+       std::span<Hypothesis> out, std::span<Code> codes = {})
       : end_token_(model.end_token()),
         max_length_(options.max_length),
         prompt_(prompt.size()),
         streams_(&streams),
         first_(first),
         decoder_(model, options.filter.steered_step() ? without_filter(options) : options),
-        out_(out) {
+        out_(out),
+        codes_(codes) {
     if (options.filter.steered_step()) steered_.emplace(options.filter, last - first);
     rows_.push({prompt.begin(), prompt.end()}, -1);
     for (std::size_t sample = first; sample < last; ++sample) rows_.samples.push_back(sample);
@@ -166,9 +181,19 @@ class Walk {
   void draw_together(std::size_t row, std::size_t step) {
     choices_.clear();
     for (const std::size_t sample : samples_at(row)) {
-      const Token token = categorical_.at((*streams_)[sample].uniform(step));
+      const double u = codes_.empty() ? (*streams_)[sample].uniform(step) : codes_[sample].place;
+      const Token token = categorical_.at(u);
       choose(sample, token, categorical_.log_prob(token));
+      if (!codes_.empty()) descend(codes_[sample], u, token, (*streams_)[sample].uniform(step));
     }
+  }
+
+  /// Moves a code into the share of its token. A place has 53 bits, of which 33 are left when it
+  /// begins anew.
+  void descend(Code& code, double u, Token token, double fresh) const {
+    code.share *= categorical_.probability(token);
+    const bool is_small = code.share < 0x1p-20;
+    code = is_small ? Code{.place = fresh} : Code{categorical_.rest(u, token), code.share};
   }
 
   /// Every sample at `row` draws its next token from a distribution of its own.
@@ -215,6 +240,7 @@ class Walk {
   std::optional<Steered> steered_;
   Decoder decoder_;
   std::span<Hypothesis> out_;
+  std::span<Code> codes_;
   Prefixes rows_;
   Prefixes children_;
   std::vector<std::size_t> parents_;
@@ -234,6 +260,26 @@ std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, const Sequ
   std::vector<Hypothesis> out(n);
   for_each_batch(model, options, n, 1, [&](std::size_t first, std::size_t last) {
     Walk(model, streams, options, prompt, first, last, out).run();
+  });
+  return out;
+}
+
+std::vector<Hypothesis> arithmetic_samples(const SequenceModel& model, const Sequence& prompt,
+                                           std::size_t n, const Stream& stream,
+                                           const SearchOptions& options) {
+  check_search(model, options);
+  check_unsteered(options.filter);
+  check_prompt(model, prompt);
+  enum class Purpose : std::uint8_t { places, fresh };
+  const double u = stream.child(Purpose::places).uniform(0);
+  std::vector<Code> codes;
+  for (std::size_t i = 0; i < n; ++i) {
+    codes.push_back({.place = (static_cast<double>(i) + u) / static_cast<double>(n)});
+  }
+  const Streams fresh(stream.child(Purpose::fresh));
+  std::vector<Hypothesis> out(n);
+  for_each_batch(model, options, n, 1, [&](std::size_t first, std::size_t last) {
+    Walk(model, fresh, options, prompt, first, last, out, codes).run();
   });
   return out;
 }

@@ -6,6 +6,9 @@
 //                                           {.max_length = 30});
 //   words[7].tokens, words[7].log_prob
 //
+// For a mean over samples, arithmetic_samples() spreads them evenly over the model's sequences:
+// each has the model's law, and together they repeat themselves less.
+//
 // Sample i draws from streams[i] alone, so neither the number of samples nor the batch or the
 // threads change it. Samples that share a prefix advance as one until they diverge: the
 // model sees each distinct prefix of a batch once.
@@ -29,5 +32,17 @@ namespace partita {
 std::vector<Hypothesis> ancestral_samples(const SequenceModel& model, const Sequence& prompt,
                                           std::size_t n, const Streams& streams,
                                           const SearchOptions& options = {});
+
+/// Draws n sequences by arithmetic sampling (Vilnis et al., ICML 2023): the model's sequences share
+/// the interval [0, 1), each as much as its probability, in the order of their tokens; sample i is
+/// the sequence at (i + u) / n modulo 1, with one uniform u for all. Each sample alone is
+/// distributed as one of ancestral_samples(), so means over them are unbiased; a sequence of
+/// probability p comes floor(n p) or ceil(n p) times. Where a sample's share of the interval has
+/// fallen below 2^-20, its further tokens are independent of the others'.
+/// @throws InvalidArgument as ancestral_samples(); a filter with a step that is random or has a
+///         state is refused.
+std::vector<Hypothesis> arithmetic_samples(const SequenceModel& model, const Sequence& prompt,
+                                           std::size_t n, const Stream& stream,
+                                           const SearchOptions& options = {});
 
 }  // namespace partita

@@ -106,6 +106,94 @@ TEST(Ancestral, BeginsFromTheStateThatIsSet) {
   EXPECT_EQ(narrow.mu, 0.01);
 }
 
+TEST(Arithmetic, EverySampleAloneHasTheModelsLaw) {
+  const StatelessModel model({.vocabulary = 4});
+  const SearchOptions options{.max_length = 4};
+  const Support support(model, options);
+  std::vector<Hypothesis> samples;
+  for (std::size_t call = 0; call < 100'000; ++call) {
+    const auto five = arithmetic_samples(model, {}, 5, {.seed = 1, .id = call}, options);
+    samples.push_back(five[call % 5]);
+    ASSERT_NEAR(samples.back().log_prob, support.leaves[support.find(samples.back())].log_prob,
+                1e-12);
+  }
+  EXPECT_GT(p_value_of(samples, support), kFalseAlarm);
+}
+
+TEST(Arithmetic, LongTextsHaveTheModelsLawToo) {
+  // Beyond 2^-20 codes begin anew: the last of 30 tokens, by the token before it.
+  const CallableModel model(3, -1, [](std::span<const Token> prefix) {
+    return prefix.empty() || prefix.back() == 0 ? std::vector<double>{0, 1, 0.5}
+                                                : std::vector<double>{1, 0, -1};
+  });
+  std::vector<double> observed(6);
+  std::vector<double> expected(6);
+  for (std::uint64_t call = 0; call < 1500; ++call) {
+    for (const Hypothesis& h :
+         arithmetic_samples(model, {}, 20, Stream{.id = call}, {.max_length = 30})) {
+      const std::size_t state = h.tokens[28] == 0 ? 0 : 1;
+      ++observed[3 * state + static_cast<std::size_t>(h.tokens[29])];
+      const auto next = next_log_probs(model, {h.tokens[28]});
+      for (std::size_t i = 0; i < 3; ++i) expected[3 * state + i] += std::exp(next[i]);
+    }
+  }
+  EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
+}
+
+TEST(Arithmetic, SequencesComeAsOftenAsTheyShould) {
+  const StatelessModel model({.vocabulary = 4});
+  const SearchOptions options{.max_length = 4};
+  const Support support(model, options);
+  for (const std::size_t n : {1U, 7U, 1000U}) {
+    std::vector<double> counts(support.size());
+    for (const Hypothesis& h : arithmetic_samples(model, {}, n, Stream{3}, options)) {
+      ++counts[support.find(h)];
+    }
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      EXPECT_LT(std::abs(counts[i] - static_cast<double>(n) * support.p[i]), 1 + 1e-9);
+    }
+  }
+}
+
+TEST(Arithmetic, MeansVaryLessThanThoseOfIndependentSamples) {
+  const StatelessModel model({.vocabulary = 4});
+  const SearchOptions options{.max_length = 6};
+  const auto variance = [&](const auto& draw) {
+    std::vector<double> means;
+    for (std::uint64_t call = 0; call < 400; ++call) {
+      double sum = 0;
+      for (const Hypothesis& h : draw(call)) sum += static_cast<double>(h.tokens.size()) / 20;
+      means.push_back(sum);
+    }
+    double mean = 0;
+    for (const double m : means) mean += m / 400;
+    double squares = 0;
+    for (const double m : means) squares += (m - mean) * (m - mean);
+    return squares;
+  };
+  const double independent = variance([&](std::uint64_t call) {
+    return ancestral_samples(model, {}, 20, Stream{.seed = 1, .id = call}, options);
+  });
+  const double spread = variance([&](std::uint64_t call) {
+    return arithmetic_samples(model, {}, 20, {.seed = 1, .id = call}, options);
+  });
+  EXPECT_LT(spread, independent / 3);
+}
+
+TEST(Arithmetic, BatchesAndThreadsChangeNothing) {
+  const SearchOptions options{.max_length = 9};
+  const auto one =
+      arithmetic_samples(StatelessModel({.vocabulary = 5}), {1}, 50, Stream{2}, options);
+  const auto other = arithmetic_samples(StatefulModel({.vocabulary = 5}), {1}, 50, Stream{2},
+                                        {.max_length = 9, .threads = 2, .batch = 7});
+  EXPECT_EQ(one, other);
+  EXPECT_TRUE(arithmetic_samples(StatelessModel({.vocabulary = 5}), {}, 0, Stream{2}).empty());
+  SearchOptions steered;
+  steered.filter.xtc_probability = 0.5;
+  EXPECT_THROW(arithmetic_samples(StatelessModel({.vocabulary = 5}), {}, 2, Stream{2}, steered),
+               InvalidArgument);
+}
+
 TEST(Ancestral, ImpossibleTokensNeverCome) {
   const CallableModel model(4, -1, [](auto) {
     return std::vector<double>{kMinusInfinity, 0, kMinusInfinity, kMinusInfinity};

@@ -54,6 +54,10 @@ def ancestral_sample(
     model: Any, prompt: Any, n: Any, seed: Any, stream: Any, max_length: Any, filter: Any, threads: Any, batch: Any,
     progress: Any, /
 ) -> list[_Hypothesis]: ...
+def arithmetic_sample(
+    model: Any, prompt: Any, n: Any, seed: Any, stream: Any, max_length: Any, filter: Any, threads: Any, batch: Any,
+    progress: Any, /
+) -> list[_Hypothesis]: ...
 def score_sequences(
     model: Any, sequences: Any, filter: Any, threads: Any, batch: Any, progress: Any, /
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]]: ...

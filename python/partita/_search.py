@@ -220,6 +220,39 @@ def ancestral_sample(model: Model, n: SupportsIndex, *, seed: SupportsIndex, str
     return [Hypothesis(*each) for each in found]
 
 
+def arithmetic_sample(model: Model, n: SupportsIndex, *, seed: SupportsIndex, stream: SupportsIndex | None = None,
+                      prompt: Tokens = (), max_length: SupportsIndex = 256, filter: SamplerSettings | None = None,
+                      threads: SupportsIndex = 1, batch: SupportsIndex = 0,
+                      progress: Progress = None) -> list[Hypothesis]:
+    """n sequences that are spread evenly over the model's: arithmetic sampling (Vilnis et al. 2023).
+
+    Each alone is distributed as one of :func:`ancestral_sample`, so means over them are unbiased; together
+    they repeat themselves less, so means vary less.
+
+    Parameters
+    ----------
+    n : int
+    seed : int
+    stream : int, optional
+        If not given, all are drawn from the seed itself.
+    model, prompt, max_length, filter, threads, batch, progress
+        As in :func:`beam_search`.
+
+    Returns
+    -------
+    list of Hypothesis
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> coin = partita.CallableModel(lambda prefixes: np.zeros((len(prefixes), 2)))
+    >>> sorted(h.tokens for h in partita.arithmetic_sample(coin, 4, seed=1, max_length=2))
+    [[0, 0], [0, 1], [1, 0], [1, 1]]
+    """
+    found = _core.arithmetic_sample(model, prompt, n, seed, stream, max_length, filter, threads, batch, progress)
+    return [Hypothesis(*each) for each in found]
+
+
 class UniqueSampler:
     """Distinct sequences, one at a time, until there is none left: an iterator.
 

@@ -94,6 +94,18 @@ py::list ancestral_sample_of(py::handle model, py::handle prompt, py::handle n, 
       released([&] { return ancestral_samples(sampled, begin, samples, streams, options.get()); }));
 }
 
+py::list arithmetic_sample_of(py::handle model, py::handle prompt, py::handle n, py::handle seed,
+                              py::handle stream, py::handle max_length, py::handle filter,
+                              py::handle threads, py::handle batch, py::handle progress) {
+  const Sequence begin = sequence(prompt, "prompt");
+  const Model sampled(model, begin, progress);
+  const Options options(max_length, filter, threads, batch);
+  const std::size_t samples = count(n, "n");
+  const Stream one = stream_of(seed, stream);
+  return as_list(
+      released([&] { return arithmetic_samples(sampled, begin, samples, one, options.get()); }));
+}
+
 py::list score_sequences_of(py::handle model, py::handle given, py::handle filter,
                             py::handle threads, py::handle batch, py::handle progress) {
   const std::vector<Sequence> all = sequences(given, "sequences");
@@ -218,6 +230,7 @@ void add_search(py::module_& module) {
   module.def("beam_search", &beam_search_of);
   module.def("stochastic_beam_search", &stochastic_beam_search_of);
   module.def("ancestral_sample", &ancestral_sample_of);
+  module.def("arithmetic_sample", &arithmetic_sample_of);
   module.def("score_sequences", &score_sequences_of);
   module.def("importance_weights", &importance_weights_of);
   module.def("estimate", &estimate_of);

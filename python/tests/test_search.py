@@ -285,3 +285,13 @@ def test_a_sampler_is_used_by_one_call_at_a_time() -> None:
 
 def test_json_of_results() -> None:
     assert json.loads(json.dumps(partita.beam_search(MODEL, 1, max_length=2)[0]))[1] in (True, False)
+
+
+def test_arithmetic_samples_are_spread_evenly() -> None:
+    p = [0.5, 0.3, 0.2]
+    model = partita.CallableModel(lambda prefixes: np.tile(np.log(p), (len(prefixes), 1)))
+    drawn = partita.arithmetic_sample(model, 1000, seed=1, max_length=2)
+    for a in range(3):
+        for b in range(3):
+            assert abs(sum(h.tokens == [a, b] for h in drawn) - 1000 * p[a] * p[b]) < 1 + 1e-9
+    assert drawn == partita.arithmetic_sample(model, 1000, seed=1, max_length=2, batch=7)

@@ -132,7 +132,8 @@ TEST_F(Command, NgramsOfAnyUnits) {
       EXPECT_EQ(trained["vocabulary"], 4 + 2);  // and the end, and <unk>
     }
     double drawn = 0;
-    for (const std::string method : {"stochastic-beam", "unique", "ancestral", "beam"}) {
+    for (const std::string method :
+         {"stochastic-beam", "unique", "ancestral", "arithmetic", "beam"}) {
       const Json generated = json_of({"generate", "--model", model, "-k", "300", "--method", method,
                                       "--max-length", "20", "--seed", "2"});
       ASSERT_EQ(generated["sequences"].size(), 300U) << unit << ' ' << method;
@@ -176,7 +177,8 @@ TEST_F(Command, TrainAcceptsCrlfAndSaysSo) {
 
 TEST_F(Command, GenerateJson) {
   const std::string from = model();
-  for (const std::string method : {"stochastic-beam", "unique", "ancestral", "beam"}) {
+  for (const std::string method :
+       {"stochastic-beam", "unique", "ancestral", "arithmetic", "beam"}) {
     const std::vector<std::string> arguments = {"generate", "--model",      from,   "-k",
                                                 "12",       "--method",     method, "--seed",
                                                 "3",        "--max-length", "30"};

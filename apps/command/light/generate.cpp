@@ -141,7 +141,7 @@ void add_generate(CLI::App& app) {
       ->option_text("TEXT");
   add_k(*command, options->k, "sequences");
   add_choice(*command, "--method", options->method, kGenerateMethods,
-             "stochastic-beam, unique, ancestral (or sample) or beam (stochastic-beam)")
+             "stochastic-beam, unique, ancestral (or sample), arithmetic or beam (stochastic-beam)")
       ->option_text("METHOD");
   add_penalties(*command, options->sampler);
   add_filter(*command, options->sampler);
@@ -232,6 +232,8 @@ void add_generate(CLI::App& app) {
       "  unique            the same ones, found one by one\n"
       "  ancestral         k independent sequences; some may be equal. XTC, Mirostat and\n"
       "                    adaptive-p are for these\n"
+      "  arithmetic        k sequences, each at random and together spread evenly over all: means\n"
+      "                    over them vary less\n"
       "  beam              the k most likely sequences, as far as a beam of width k finds them\n"
       "\n"
       "Prints each sequence with its log-probability and, for the methods that draw without\n"

@@ -16,12 +16,13 @@
 
 namespace partita::app {
 
-enum class GenerateMethod : std::uint8_t { stochastic_beam, beam, ancestral, unique };
+enum class GenerateMethod : std::uint8_t { stochastic_beam, beam, ancestral, arithmetic, unique };
 
 inline constexpr auto kGenerateMethods =
     names<GenerateMethod>({{"stochastic-beam", GenerateMethod::stochastic_beam},
                            {"beam", GenerateMethod::beam},
                            {"ancestral", GenerateMethod::ancestral},
+                           {"arithmetic", GenerateMethod::arithmetic},
                            {"unique", GenerateMethod::unique},
                            {"sample", GenerateMethod::ancestral}});  // its everyday name
 

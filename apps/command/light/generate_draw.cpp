@@ -124,6 +124,8 @@ Generated generate(const TextGenerator& generator, const Sequence& prompt,
   switch (*options.method) {
     case GenerateMethod::ancestral:
       return without_noise(ancestral_samples(model, prompt, options.k, stream, options.search));
+    case GenerateMethod::arithmetic:
+      return without_noise(arithmetic_samples(model, prompt, options.k, stream, options.search));
     case GenerateMethod::beam:
       return without_noise(beam_search(model, prompt, options.k, options.search, options.beam));
     case GenerateMethod::unique:
