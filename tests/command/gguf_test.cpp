@@ -102,6 +102,33 @@ TEST_F(Gguf, EvaluatesAText) {
             result);
 }
 
+TEST_F(Gguf, SharesItsNoise) {
+  const std::string model = path("tiny.gguf");
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--prompt", "abc", "--json"});
+    return generate(more);
+  };
+  // Its own draft: all that is drafted is accepted, whoever judges.
+  for (const char* method : {"rejection", "coupling"}) {
+    const Json drawn = json_of(
+        with({"--draft", model, "--speculative-method", method, "-k", "3", "--draft-length", "3"}));
+    EXPECT_NEAR(drawn["speculation"]["tokens_per_call"].get<double>(), 4, 0.7);
+  }
+  const std::string text = json_of(with({"--method", "sample"}))["sequences"][0]["text"];
+  EXPECT_EQ(json_of(with({"--counterfactual-of", text}))["sequences"][0]["text"], text);
+  const Json matching = json_of(with({"--matching", "[a-m]*", "-k", "5"}));
+  EXPECT_EQ(matching["sequences"].size(), 5U);
+  const std::vector<std::string> key = {"--model",         model, "--key",     std::string(32, '7'),
+                                        "--context-width", "2",   "--threads", "1"};
+  std::vector<std::string> words = {"watermark", "generate", "--max-length", "60"};
+  words.insert(words.end(), key.begin(), key.end());
+  const Outcome marked = run_partita(words);
+  ASSERT_EQ(marked.status, 0) << marked.err;
+  words = {"watermark", "detect", file("marked.txt", marked.out)};
+  words.insert(words.end(), key.begin(), key.end());
+  EXPECT_LT(json_of(words)["p_value"].get<double>(), 1e-3);
+}
+
 TEST_F(Gguf, RefusesInOneLine) {
   const auto refused = [&](const std::string& model, const std::vector<std::string>& more = {},
                            int status = kFailed) {
