@@ -31,11 +31,8 @@ class RankedRow {
     double before = 0;
     for (std::size_t rank = 0; rank < classes; ++rank) {
       const double here = p[order[rank]];
-      scores.push_back(options.score == ConformalScore::lac ? 1 - here : before + u * here);
-      if (options.score == ConformalScore::raps && rank >= options.free_rank) {
-        scores.back() += options.penalty * static_cast<double>(rank + 1 - options.free_rank);
-      }
-      before += here;
+      scores.push_back(score(options, rank, before, here, u));
+      before += options.score == ConformalScore::saps && rank > 0 ? options.penalty : here;
     }
   }
 
@@ -43,6 +40,24 @@ class RankedRow {
   std::vector<double> scores;  // in the order of the classes, ascending
 
  private:
+  /// @param before what the classes of smaller ranks, from 0, add up to
+  static double score(const ConformalOptions& options, std::size_t rank, double before, double here,
+                      double u) {
+    switch (options.score) {
+      case ConformalScore::lac:
+        return 1 - here;
+      case ConformalScore::aps:
+        return before + u * here;
+      case ConformalScore::raps: {
+        const std::size_t beyond = rank >= options.free_rank ? rank + 1 - options.free_rank : 0;
+        return before + u * here + options.penalty * static_cast<double>(beyond);
+      }
+      case ConformalScore::saps:
+        break;
+    }
+    return before + u * (rank == 0 ? here : options.penalty);
+  }
+
   DistributionRow row_;
 };
 
@@ -77,7 +92,16 @@ ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labe
     const auto rank = std::find(row.order.begin(), row.order.end(), label) - row.order.begin();
     scores[r] = row.scores[static_cast<std::size_t>(rank)];
   });
-  return {options, logits.columns(), conformal_quantile(std::move(scores), options.alpha)};
+  ConformalPredictor out{options, logits.columns(), conformal_quantile(scores, options.alpha)};
+  if (!options.class_conditional) return out;
+  std::vector<std::vector<double>> of_class(logits.columns());
+  for (std::size_t r = 0; r < scores.size(); ++r) {
+    of_class[static_cast<std::size_t>(labels[r])].push_back(scores[r]);
+  }
+  for (auto& own : of_class) {
+    out.class_thresholds.push_back(conformal_quantile(std::move(own), options.alpha));
+  }
+  return out;
 }
 
 PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
@@ -88,7 +112,7 @@ PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
   for_each_row<RankedRow>(logits.rows(), options, [&](std::size_t r, RankedRow& row) {
     row.read(logits, r, predictor.options, noise_of(predictor.options, streams[r]));
     for (std::size_t i = 0; i < row.order.size(); ++i) {
-      if (row.scores[i] <= predictor.threshold) {
+      if (row.scores[i] <= predictor.threshold_of(row.order[i])) {
         sets[r].push_back(static_cast<std::int64_t>(row.order[i]));
       }
     }

@@ -14,6 +14,12 @@
 //          2020): sets that adapt to how hard a row is
 //   raps   aps + penalty * max(0, rank of k - free_rank)   (Angelopoulos, Bates, Malik, Jordan
 //          2021): without long tails
+//   saps   u p_1 for the most likely class, and p_1 + (rank of k - 2 + u) penalty for the others
+//          (Huang, Xi, Zhang, Yao, Qiu, Wei 2024): of the probabilities, only the largest counts
+//
+// The promise is one on average over classes, so that sets may often miss the hard ones. With
+// `class_conditional`, it holds for the rows of each class: a class is compared with the scores of
+// the rows that have its label (Vovk 2012), and is in every set if these are too few.
 //
 // u is uniform on (0, 1), one per row, from the row's stream. Without randomization it is 1; sets
 // are then larger than necessary.
@@ -30,20 +36,26 @@
 
 namespace partita {
 
-enum class ConformalScore : std::uint8_t { lac, aps, raps };
+enum class ConformalScore : std::uint8_t { lac, aps, raps, saps };
 
 struct ConformalOptions {
   ConformalScore score = ConformalScore::aps;
   double alpha = 0.1;         ///< largest share of sets that miss the right class, in (0, 1)
-  bool randomized = true;     ///< aps and raps: whether u is drawn, or 1
-  double penalty = 0.01;      ///< raps: added per rank beyond free_rank, >= 0
+  bool randomized = true;     ///< aps, raps, saps: whether u is drawn, or 1
+  double penalty = 0.01;      ///< raps and saps: added per rank (beyond free_rank), >= 0
   std::size_t free_rank = 5;  ///< raps: ranks, counted from 1, without a penalty
+  bool class_conditional = false;
 };
 
 struct ConformalPredictor {
   ConformalOptions options;
   std::size_t classes;
   double threshold;  ///< +inf, so that every set holds all classes, if n < 1/alpha - 1
+  std::vector<double> class_thresholds = {};  ///< [K], instead of it, if class-conditional
+
+  double threshold_of(std::size_t k) const {
+    return class_thresholds.empty() ? threshold : class_thresholds[k];
+  }
 };
 
 /// The ceil((n + 1)(1 - alpha))-th smallest of n scores; +inf if that is beyond the last.

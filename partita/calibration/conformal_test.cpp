@@ -47,6 +47,7 @@ TEST(Conformal, SetsByHand) {
   EXPECT_THAT(set(ConformalScore::aps, 0.96), ElementsAre(0, 1, 2));
   EXPECT_THAT(set(ConformalScore::raps, 0.96), ElementsAre(0, 1));  // .5, .8, 1.05, 1.2
   EXPECT_THAT(set(ConformalScore::raps, 1.06), ElementsAre(0, 1, 2));
+  EXPECT_THAT(set(ConformalScore::saps, 0.71), ElementsAre(0, 1, 2));  // .5, .6, .7, .8
   EXPECT_THAT(set(ConformalScore::lac, INFINITY), ElementsAre(0, 1, 2, 3));
 }
 
@@ -57,7 +58,7 @@ TEST(Conformal, CoversAsPromised) {
   const Labeled held_out = make_labeled(kRows, 12, 2, 11);  // at the wrong temperature
   const Labeled fresh = make_labeled(kRows, 12, 2, 12);
   for (const ConformalScore score :
-       {ConformalScore::lac, ConformalScore::aps, ConformalScore::raps}) {
+       {ConformalScore::lac, ConformalScore::aps, ConformalScore::raps, ConformalScore::saps}) {
     const auto predictor = fit_conformal(held_out.view(), held_out.labels, Stream{13}.child(0),
                                          {.score = score, .alpha = 0.1});
     const PredictionSets sets = predict_sets(predictor, fresh.view(), Stream{13}.child(1));
@@ -72,6 +73,53 @@ TEST(Conformal, CoversAsPromised) {
     EXPECT_EQ(again.classes, sets.classes);
     EXPECT_EQ(again.start, sets.start);
   }
+}
+
+/// The share of the rows of each class whose sets hold it.
+std::vector<double> coverage_by_class(const PredictionSets& sets, const Labeled& data) {
+  std::vector<double> covered(data.classes);
+  std::vector<double> rows(data.classes);
+  for (std::size_t r = 0; r < data.rows; ++r) {
+    const auto set = sets.of(r);
+    const auto y = static_cast<std::size_t>(data.labels[r]);
+    rows[y] += 1;
+    covered[y] += std::find(set.begin(), set.end(), data.labels[r]) != set.end() ? 1 : 0;
+  }
+  for (std::size_t k = 0; k < rows.size(); ++k) covered[k] /= rows[k];
+  return covered;
+}
+
+TEST(Conformal, CoversEveryClassIfConditional) {
+  // The network thinks little of class 0. Of 4 classes there are some 1000 rows each, held out and
+  // fresh: a coverage's deviation is sqrt(.09 (1/1000 + 1/1000)) = .0134, five of which are .067.
+  constexpr std::size_t kRows = 4000;
+  const auto skewed = [](std::uint64_t seed) {
+    Labeled data = make_labeled(kRows, 4, 1, seed);
+    for (std::size_t r = 0; r < kRows; ++r) data.logits[4 * r] -= 3;
+    return data;
+  };
+  const Labeled held_out = skewed(21);
+  const Labeled fresh = skewed(22);
+  for (const ConformalScore score :
+       {ConformalScore::lac, ConformalScore::aps, ConformalScore::raps, ConformalScore::saps}) {
+    const auto coverage = [&](bool conditional) {
+      const auto predictor =
+          fit_conformal(held_out.view(), held_out.labels, Stream{23}.child(0),
+                        {.score = score, .alpha = 0.1, .class_conditional = conditional});
+      return coverage_by_class(predict_sets(predictor, fresh.view(), Stream{23}.child(1)), fresh);
+    };
+    EXPECT_LT(coverage(false)[0], 0.83);
+    for (const double of_class : coverage(true)) EXPECT_NEAR(of_class, 0.9, 0.067);
+  }
+}
+
+TEST(Conformal, AClassOfFewRowsIsInEverySet) {
+  const double z[] = {3, 0, 3, 0, 3, 0, 0, 3};
+  const std::int64_t labels[] = {0, 0, 0, 1};
+  const auto predictor =
+      fit_conformal(Rows(z, 4, 2), labels, Stream{}, {.alpha = 0.3, .class_conditional = true});
+  EXPECT_LT(predictor.threshold_of(0), 1);
+  EXPECT_EQ(predictor.threshold_of(1), INFINITY);  // n = 1 < 1 / .3 - 1
 }
 
 TEST(Conformal, Refusals) {

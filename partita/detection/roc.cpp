@@ -106,4 +106,14 @@ double threshold_at_tpr(std::span<const double> positive, double tpr) {
   return scores[accepted - 1];
 }
 
+double conformal_threshold(std::span<const double> known, double alpha) {
+  check_in("alpha", alpha, "(0, 1)");
+  const std::vector<double> scores = descending("known", known);
+  // The largest rank, from 1, whose share of n + 1 is at most alpha; without the product's
+  // rounding.
+  std::size_t rank = 0;
+  while (rank < scores.size() && share(rank + 1, scores.size() + 1) <= alpha) ++rank;
+  return rank == 0 ? -std::numeric_limits<double>::infinity() : scores[scores.size() - rank];
+}
+
 }  // namespace partita

@@ -63,4 +63,12 @@ double detection_accuracy(const RocCurve& curve);
 /// @throws InvalidArgument if there are no scores or one is NaN, or unless 0 < tpr <= 1.
 double threshold_at_tpr(std::span<const double> positive, double tpr);
 
+/// The threshold that rejects a new known row with probability at most alpha: the floor(alpha (n +
+/// 1))-th smallest of n known scores, -inf if that is 0. With rows that are exchangeable with the n
+/// (and were not used to fit the score) this holds whatever the distribution, on average over what
+/// the n happened to be (a conformal p-value, Bates et al., "Testing for outliers with conformal
+/// p-values", 2023). threshold_at_tpr has the share of the n themselves.
+/// @throws InvalidArgument if there are no scores or one is NaN, or unless 0 < alpha < 1.
+double conformal_threshold(std::span<const double> known, double alpha);
+
 }  // namespace partita

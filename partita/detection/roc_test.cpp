@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "errors.hpp"
@@ -160,6 +161,36 @@ TEST(ThresholdAtTpr, AcceptsTheShareAskedForAndNoMoreThanItMust) {
   EXPECT_EQ(threshold_at_tpr(scores, 1e-9), 19);
   EXPECT_EQ(threshold_at_tpr(Scores{1, 1, 0}, 0.5), 1);
   EXPECT_EQ(threshold_at_tpr(Scores{-kInfinity}, 0.5), -kInfinity);
+}
+
+TEST(ConformalThreshold, IsTheScoreOfItsRank) {
+  Scores scores;
+  for (int i = 19; i >= 1; --i) scores.push_back(i);
+  EXPECT_EQ(conformal_threshold(scores, 0.05), 1);  // floor(.05 * 20) = 1
+  EXPECT_EQ(conformal_threshold(scores, 0.0499), -kInfinity);
+  EXPECT_EQ(conformal_threshold(scores, 0.1), 2);
+  EXPECT_EQ(conformal_threshold(scores, 0.999), 19);
+  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { conformal_threshold(scores, 1); }),
+            "alpha: expected a number in (0, 1), got 1");
+}
+
+TEST(ConformalThreshold, RejectsKnownRowsAsRarelyAsPromised) {
+  // Of 20,000 sets of 30 scores and one more, floor(.1 * 31) / 31 = .0968 reject the one; deviation
+  // .0021. The share of the 30 themselves, threshold_at_tpr, rejects more than .1.
+  std::mt19937_64 random(3);
+  std::normal_distribution<double> normal;
+  double conformal = 0;
+  double plain = 0;
+  constexpr int kTrials = 20'000;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    Scores known(30);
+    for (double& s : known) s = normal(random);
+    const double fresh = normal(random);
+    conformal += fresh < conformal_threshold(known, 0.1) ? 1 : 0;
+    plain += fresh < threshold_at_tpr(known, 0.9) ? 1 : 0;
+  }
+  EXPECT_NEAR(conformal / kTrials, 3 / 31.0, 0.011);
+  EXPECT_GT(plain / kTrials, 0.11);
 }
 
 TEST(Roc, RefusesWhatHasNoAnswer) {

@@ -35,6 +35,7 @@ __all__ = [
     "Mahalanobis",
     "RocCurve",
     "compare_detectors",
+    "conformal_threshold",
     "detection_intervals",
     "detection_metrics",
     "logit_scores",
@@ -205,6 +206,27 @@ def threshold_at_tpr(positive: ArrayLike, tpr: float) -> float:
     2.0
     """
     return _core.threshold_at_tpr(positive, tpr)
+
+
+def conformal_threshold(known: ArrayLike, alpha: float) -> float:
+    """The threshold that rejects a new known input with probability at most `alpha`.
+
+    It is the floor(alpha (n + 1))-th smallest of n scores, -inf if that is 0, and holds whatever the
+    distribution, if the rows were not used to fit the score (Bates et al. 2023).
+
+    Parameters
+    ----------
+    known : array of any shape
+        Scores of known inputs, exchangeable with those to come.
+    alpha : float
+        In (0, 1).
+
+    Examples
+    --------
+    >>> conformal_threshold([4.0, 3.0, 2.0, 1.0], 0.4)
+    2.0
+    """
+    return _core.conformal_threshold(known, alpha)
 
 
 for _each in [globals()[_name] for _name in __all__]:

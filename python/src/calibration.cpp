@@ -26,7 +26,7 @@ std::vector<std::string_view> methods() {
   return names;
 }
 
-constexpr std::array<std::string_view, 3> kScores = {"lac", "aps", "raps"};
+constexpr std::array<std::string_view, 4> kScores = {"lac", "aps", "raps", "saps"};
 
 py::array numbers(std::vector<double> values, const Shape& shape) {
   return to_numpy(std::move(values), shape);
@@ -212,38 +212,45 @@ py::list compare(py::handle logits, py::handle labels, py::handle probabilities,
 }
 
 ConformalOptions conformal_options(py::handle score, py::handle alpha, py::handle randomized,
-                                   py::handle penalty, py::handle free_rank) {
+                                   py::handle penalty, py::handle free_rank,
+                                   py::handle class_conditional) {
   return {.score = static_cast<ConformalScore>(choice(score, "score", kScores)),
           .alpha = number(alpha, "alpha"),
           .randomized = flag(randomized),
           .penalty = number(penalty, "penalty"),
-          .free_rank = count(free_rank, "free_rank")};
+          .free_rank = count(free_rank, "free_rank"),
+          .class_conditional = flag(class_conditional)};
 }
 
 /// The rows that are fitted and those that are predicted draw from different children of the seed.
 enum class Purpose : std::uint8_t { fit, predict };
 
-double fit_conformal_of(py::handle logits, py::handle labels, py::handle seed, py::handle score,
-                        py::handle alpha, py::handle randomized, py::handle penalty,
-                        py::handle free_rank, py::handle threads) {
+/// (threshold, those of the classes)
+py::tuple fit_conformal_of(py::handle logits, py::handle labels, py::handle seed, py::handle score,
+                           py::handle alpha, py::handle randomized, py::handle penalty,
+                           py::handle free_rank, py::handle class_conditional, py::handle threads) {
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
-  const ConformalOptions options = conformal_options(score, alpha, randomized, penalty, free_rank);
+  const ConformalOptions options =
+      conformal_options(score, alpha, randomized, penalty, free_rank, class_conditional);
   const Stream stream = Stream{.seed = natural(seed, "seed")}.child(Purpose::fit);
   const int most = thread_count(threads);
-  return released([&] { return fit_conformal(array.rows(), y, stream, options, most).threshold; });
+  ConformalPredictor fitted =
+      released([&] { return fit_conformal(array.rows(), y, stream, options, most); });
+  return py::make_tuple(fitted.threshold, numbers(std::move(fitted.class_thresholds)));
 }
 
 /// (classes, row by row; where each row's begin)
 py::tuple predict_sets_of(py::handle logits, py::handle classes, py::handle threshold,
-                          py::handle seed, py::handle score, py::handle alpha,
-                          py::handle randomized, py::handle penalty, py::handle free_rank,
-                          py::handle threads) {
+                          py::handle class_thresholds, py::handle seed, py::handle score,
+                          py::handle alpha, py::handle randomized, py::handle penalty,
+                          py::handle free_rank, py::handle class_conditional, py::handle threads) {
   const FloatArray array(logits, "logits");
   const ConformalPredictor predictor{
-      .options = conformal_options(score, alpha, randomized, penalty, free_rank),
+      .options = conformal_options(score, alpha, randomized, penalty, free_rank, class_conditional),
       .classes = count(classes, "classes"),
-      .threshold = number(threshold, "threshold")};
+      .threshold = number(threshold, "threshold"),
+      .class_thresholds = Doubles(class_thresholds, "class_thresholds").values};
   const Stream stream = Stream{.seed = natural(seed, "seed")}.child(Purpose::predict);
   const RowOptions options{.threads = thread_count(threads)};
   PredictionSets sets =

@@ -218,6 +218,11 @@ double threshold_at_tpr_of(py::handle positive, py::handle tpr) {
   return threshold_at_tpr(scores.values, number(tpr, "tpr"));
 }
 
+double conformal_threshold_of(py::handle known, py::handle alpha) {
+  const Doubles scores(known, "known");
+  return conformal_threshold(scores.values, number(alpha, "alpha"));
+}
+
 }  // namespace
 
 void add_detection(py::module_& module) {
@@ -229,6 +234,7 @@ void add_detection(py::module_& module) {
   module.def("detection_scores", &detection_score_names);
   module.def("roc_curve", &roc_curve_of);
   module.def("threshold_at_tpr", &threshold_at_tpr_of);
+  module.def("conformal_threshold", &conformal_threshold_of);
   py::class_<KeptDetector>(module, "Detector")
       .def_static("fit", &KeptDetector::fit)
       .def("scores", &KeptDetector::scores);

@@ -265,7 +265,7 @@ def test_a_diagram_is_drawn() -> None:
     assert ax.get_xlabel() == "confidence" and len(ax.patches) > 5
 
 
-@pytest.mark.parametrize("score", ["lac", "aps", "raps"])
+@pytest.mark.parametrize("score", ["lac", "aps", "raps", "saps"])
 def test_conformal_sets_cover(score: str) -> None:
     z, y = labeled(20_000)
     predictor = SplitConformal(seed=1, score=score, alpha=0.2).fit(z[:10_000], y[:10_000])
@@ -275,3 +275,17 @@ def test_conformal_sets_cover(score: str) -> None:
     assert len(sets) == 10_000 and all(each.tolist()[:1] in ([], [row.argmax()]) for each, row in zip(sets, z[10_000:], strict=True))
     again = pickle.loads(pickle.dumps(predictor)).predict_sets(z[10_000:10_100])
     assert all(np.array_equal(a, b) for a, b in zip(again, sets, strict=False))
+
+
+def test_class_conditional_sets_cover_the_hard_class() -> None:
+    z, y = labeled(8000, 4)
+    z = z - 4.0 * (np.arange(4) == 0)  # the network thinks little of class 0
+
+    def coverage(conditional: bool) -> Any:
+        predictor = SplitConformal(seed=1, alpha=0.1, class_conditional=conditional).fit(z[:4000], y[:4000])
+        assert len(predictor.class_thresholds_) == (4 if conditional else 0)
+        held = np.array([label in each for label, each in zip(y[4000:], predictor.predict_sets(z[4000:]), strict=True)])
+        return np.array([held[y[4000:] == k].mean() for k in range(4)])
+
+    assert coverage(False)[0] < 0.85
+    assert (abs(coverage(True) - 0.9) < 0.07).all()

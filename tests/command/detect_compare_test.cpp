@@ -174,6 +174,19 @@ TEST_F(DetectCompare, AThresholdKnowsItsLayer) {
             "--weight: not used: " + path("m.json") + " was made without a last layer");
 }
 
+TEST_F(DetectCompare, AConformalThresholdSaysSo) {
+  const std::vector<std::string> threshold = {"detect",  "threshold", "--in", in,
+                                              "--score", "energy",    "-o",   path("t.json")};
+  const Json found = json_of(with(threshold, {"--alpha", "0.1"}));
+  EXPECT_EQ(found["alpha"], 0.1);
+  EXPECT_EQ(found["accepted"], 55 / 60.0);  // the 6th smallest of 60: floor(.1 * 61)
+  EXPECT_EQ(json_of({"detect", "apply", path("t.json"), in})["in"], 55);
+  EXPECT_EQ(refusal(with(threshold, {"--alpha", "0.01"}), kFailed),
+            in + ": 60 rows, too few for --alpha 0.01: expected 99 or more");
+  EXPECT_THAT(refusal(with(threshold, {"--alpha", "0.1", "--tpr", "0.9"}), kWronglyAsked),
+              HasSubstr("--tpr"));
+}
+
 TEST_F(DetectCompare, Refuses) {
   const auto evaluate = [&](const std::vector<std::string>& more, int status = kWronglyAsked) {
     return refusal(with({"detect", "evaluate", "--in", in, "--out", out, "--positive", "in"}, more),

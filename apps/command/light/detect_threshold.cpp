@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "apps/command/light/calibrate_input.hpp"
@@ -26,6 +27,7 @@ struct ThresholdOptions {
   std::string in;
   ScoreOptions score;
   double tpr = 0.95;
+  std::optional<double> alpha;
   CommonOptions common;
   std::string output;
 };
@@ -38,10 +40,17 @@ Threshold find_threshold(const ThresholdOptions& options) {
   const ScoredInput in(options.score.files.probabilities, options.in, options.common.threads);
   const std::vector<double> scores = scorer.scores(in.rows(), options.in);
   Threshold out{.score = options.score,
-                .threshold = threshold_at_tpr(scores, options.tpr),
-                .tpr = options.tpr,
+                .threshold = options.alpha ? conformal_threshold(scores, *options.alpha)
+                                           : threshold_at_tpr(scores, options.tpr),
+                .tpr = options.alpha ? 1 - *options.alpha : options.tpr,
+                .alpha = options.alpha,
                 .rows = scores.size(),
                 .columns = in.rows().columns()};
+  if (std::isinf(out.threshold) && options.alpha) {
+    throw DataError(options.in, fmt::format("{}, too few for --alpha {:g}: expected {:.0f} or more",
+                                            counted(scores.size(), "row"), *options.alpha,
+                                            std::ceil(1 / *options.alpha - 1e-9) - 1));
+  }
   const auto accepted =
       std::count_if(scores.begin(), scores.end(), [&](double s) { return s >= out.threshold; });
   out.accepted = static_cast<double>(accepted) / static_cast<double>(scores.size());
@@ -76,6 +85,7 @@ Threshold parse(const Json& json) {
                 .accepted = json.at("accepted").get<double>(),
                 .rows = json.at("rows").get<std::size_t>(),
                 .columns = json.value("columns", std::size_t{0})};
+  if (json.contains("alpha")) out.alpha = json.at("alpha").get<double>();
   if (json.contains("features")) out.features = json.at("features").get<Shape>();
   if (json.contains("layer")) out.layer = json.at("layer").get<Shape>();
   return out;
@@ -88,6 +98,7 @@ Json to_json(const Threshold& threshold) {
   json.update(score_json(threshold.score));
   json["threshold"] = threshold.threshold;
   json["tpr"] = threshold.tpr;
+  if (threshold.alpha) json["alpha"] = *threshold.alpha;
   json["accepted"] = threshold.accepted;
   json["rows"] = threshold.rows;
   json["columns"] = threshold.columns;
@@ -115,10 +126,18 @@ void add_detect_threshold(CLI::App& app) {
                    "array in a file as FILE:ARRAY")
       ->option_text("FILE")
       ->required();
+  auto* tpr = command
+                  ->add_option("--tpr", options->tpr,
+                               "share of them to accept, above 0 and at most 1 (0.95)")
+                  ->option_text("P")
+                  ->check(number("(0, 1]"));
   command
-      ->add_option("--tpr", options->tpr, "share of them to accept, above 0 and at most 1 (0.95)")
-      ->option_text("P")
-      ->check(number("(0, 1]"));
+      ->add_option("--alpha", options->alpha,
+                   "instead: reject a new known input with probability A at most, whatever the "
+                   "scores' distribution")
+      ->option_text("A")
+      ->check(number("(0, 1)"))
+      ->excludes(tpr);
   add_score(*command, options->score);
   add_score_settings(*command, options->score);
   add_score_files(*command, options->score.files);
@@ -129,9 +148,9 @@ void add_detect_threshold(CLI::App& app) {
       "Example:\n"
       "  partita detect threshold --in val.npy --score energy --tpr 0.95 -o threshold.json\n"
       "\n"
-      "The threshold is the largest score that a share of P or more reaches. --seed changes "
-      "nothing "
-      "here.");
+      "The threshold is the largest score that a share of P or more reaches. With --alpha, it is\n"
+      "the floor(A (n + 1))-th smallest of n scores: a conformal threshold, which holds for new\n"
+      "inputs if those of --in were not used for training. --seed changes nothing here.");
   command->callback([options] { run(*options); });
 }
 

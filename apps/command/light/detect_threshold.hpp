@@ -17,6 +17,7 @@ struct Threshold {
   ScoreOptions score;
   double threshold = 0;                // rows with this score or more are in
   double tpr = 0;                      // the share of known rows to accept
+  std::optional<double> alpha = {};    // instead: the probability of rejecting a new one
   double accepted = 0;                 // the share that is accepted
   std::size_t rows = 0;                // number of known rows
   std::size_t columns = 0;             // of them; 0 in files of older versions
