@@ -27,6 +27,10 @@ Stream address_of(const Watermark& watermark, std::span<const Token> context) {
   return stream;
 }
 
+void check_tokens(const char* argument, std::span<const Token> text) {
+  for (const Token token : text) check_at_least(argument, token, 0);
+}
+
 bool before(const Stream& a, const Stream& b) {
   return std::tie(a.path, a.seed, a.id) < std::tie(b.path, b.seed, b.id);
 }
@@ -102,6 +106,7 @@ void Watermark::check() const {
 WatermarkSampler::WatermarkSampler(const Watermark& watermark, std::span<const Token> prompt)
     : watermark_(watermark), text_(prompt.begin(), prompt.end()) {
   watermark.check();
+  check_tokens("prompt", prompt);
 }
 
 Token WatermarkSampler::draw(Rows logits, const Stream& stream) {
@@ -155,6 +160,7 @@ WatermarkEvidence detect_watermark(const Watermark& watermark, std::span<const S
   std::vector<Stream> used;
   std::size_t longest = 0;
   for (const Sequence& text : texts) {
+    check_tokens("text", text);
     longest = std::max(longest, text.size());
     for (std::size_t t = watermark.context_width; t < text.size(); ++t) {
       const Stream address = address_of(

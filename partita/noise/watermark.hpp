@@ -64,7 +64,7 @@ struct Watermark {
 class WatermarkSampler {
  public:
   /// @param prompt what stands before the text: its tokens are contexts too.
-  /// @throws InvalidArgument as Watermark::check().
+  /// @throws InvalidArgument as Watermark::check(), or if a token is negative.
   explicit WatermarkSampler(const Watermark& watermark, std::span<const Token> prompt = {});
 
   /// The next token, which becomes part of the context.
@@ -100,7 +100,8 @@ struct WatermarkEvidence {
 double watermark_p_value(const Watermark& watermark, std::size_t n, double score);
 
 /// Scores each token that has h tokens before it.
-/// @throws InvalidArgument as Watermark::check(), or if no token has h tokens before it.
+/// @throws InvalidArgument as Watermark::check(), if no token has h tokens before it, or a token is
+///         negative.
 WatermarkEvidence detect_watermark(const Watermark& watermark, std::span<const Token> text);
 
 /// The same of several texts as one: contexts do not reach from one into the next, and are masked

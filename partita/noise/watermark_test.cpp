@@ -219,6 +219,8 @@ TEST(Watermark, RefusesWhatItCannotUse) {
   EXPECT_EQ(reason({.layers = 65}, text), "layers: expected 1..64, got 65");
   EXPECT_THAT(reason({.green_fraction = 1}, text), ::testing::HasSubstr("green_fraction"));
   EXPECT_THAT(reason({.green_bias = -1}, text), ::testing::HasSubstr("green_bias"));
+  EXPECT_EQ(reason({.context_width = 1}, {1, -1}), "text: expected 0 or more, got -1");
+  EXPECT_EQ(reason({.context_width = 1}, {-3, 1}), "text: expected 0 or more, got -3");
   const StatelessModel model;
   EXPECT_THROW(watermarked_samples(model, {}, 1, {.context_width = 0}, Stream{}), InvalidArgument);
   EXPECT_THROW(watermarked_samples(model, {9}, 1, {}, Stream{}), InvalidArgument);
