@@ -46,6 +46,11 @@ class NoiseDistribution:
         return cls._from("uniform_noise", int(categories))
 
     @classmethod
+    def log_uniform(cls, categories: SupportsIndex) -> "NoiseDistribution":
+        """q(w) in proportion to log((w + 2) / (w + 1)): for words sorted by frequency, without their counts."""
+        return cls._from("log_uniform_noise", int(categories))
+
+    @classmethod
     def unigram(cls, counts: ArrayLike, alpha: float = 0.75) -> "NoiseDistribution":
         """q(w) in proportion to counts[w]^alpha: 0.75 is word2vec's, 1 the unigram distribution."""
         return cls._from("unigram_noise", counts, alpha)

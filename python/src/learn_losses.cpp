@@ -145,8 +145,8 @@ std::vector<Tensor> linear_gumbel_top_k(py::handle hidden, py::handle weight, py
   const std::size_t draws = count(k, "k");
   const double cap = number(soft_cap, "soft_cap");
   const RowStreams streams(seed, stream, static_cast<std::size_t>(states.size(0)));
-  const TopKSample sample = released(
-      [&] { return losses::linear_gumbel_top_k(states, output, draws, streams, cap); });
+  const TopKSample sample =
+      released([&] { return losses::linear_gumbel_top_k(states, output, draws, streams, cap); });
   const Shape each = {states.size(0), static_cast<std::int64_t>(draws)};
   const auto doubles = [](const std::vector<double>& values) {
     return at::tensor(at::ArrayRef<double>(values), at::kDouble);
@@ -183,6 +183,10 @@ void add_losses(py::module_& module) {
              [](const std::vector<double>& weights) { return NoiseDistribution(weights); });
   module.def("uniform_noise", [](py::handle categories) {
     return NoiseDistribution::uniform(static_cast<std::int64_t>(count(categories, "categories")));
+  });
+  module.def("log_uniform_noise", [](py::handle categories) {
+    return NoiseDistribution::log_uniform(
+        static_cast<std::int64_t>(count(categories, "categories")));
   });
   module.def("unigram_noise", &unigram);
   module.def("output_loss", &output_loss);

@@ -111,6 +111,7 @@ def test_noise_distributions() -> None:
     assert ((found - p).abs() <= 6 * (p * (1 - p) / n).sqrt()).all()
     torch.testing.assert_close(noise.log_prob([1, 2, 3]).exp(), p[1:])
     assert len(pt.NoiseDistribution.uniform(7)) == 7
+    assert abs(float(pt.NoiseDistribution.log_uniform(7).log_prob([0]).exp()) - 1 / 3) < 1e-12
     with pytest.raises(ValueError, match="weights"):
         pt.NoiseDistribution([0.0, -1.0])
     with pytest.raises(ValueError, match="counts: expected integers of 0 or more, got -1"):

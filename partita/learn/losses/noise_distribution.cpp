@@ -24,6 +24,15 @@ NoiseDistribution NoiseDistribution::uniform(std::int64_t categories) {
   return NoiseDistribution(std::vector<double>(static_cast<std::size_t>(categories), 1.0));
 }
 
+NoiseDistribution NoiseDistribution::log_uniform(std::int64_t categories) {
+  check_at_least("categories", categories, 1);
+  std::vector<double> weights;
+  for (std::int64_t w = 0; w < categories; ++w) {
+    weights.push_back(std::log1p(1 / static_cast<double>(w + 1)));
+  }
+  return NoiseDistribution(weights);
+}
+
 NoiseDistribution NoiseDistribution::unigram(std::span<const std::uint64_t> counts, double alpha) {
   check_in("alpha", alpha, "(-inf, inf)");
   std::vector<double> weights;

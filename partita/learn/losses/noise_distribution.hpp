@@ -35,6 +35,11 @@ class NoiseDistribution {
   /// @throws InvalidArgument if alpha is not finite or if all counts are 0.
   static NoiseDistribution unigram(std::span<const std::uint64_t> counts, double alpha = 0.75);
 
+  /// q(w) = log((w + 2) / (w + 1)) / log(V + 1): nearly Zipf's law, for words sorted by frequency
+  /// whose counts are not known (TensorFlow's log-uniform sampler).
+  /// @throws InvalidArgument if categories < 1.
+  static NoiseDistribution log_uniform(std::int64_t categories);
+
   /// V, the number of categories.
   std::int64_t size() const { return static_cast<std::int64_t>(table_->size()); }
 
