@@ -96,6 +96,18 @@ Finding addressed_noise(const TourContext& context) {
             "How often two distributions that share their noise draw the same category."}}};
 }
 
+constexpr std::size_t kMarkedTexts = 40;
+constexpr std::size_t kMarkedLength = 100;
+
+/// Geometric mean over texts of the p-value of their first tokens.
+double mean_p_value(const Watermark& mark, std::span<const Hypothesis> texts, std::size_t length) {
+  double sum = 0;
+  for (const Hypothesis& text : texts) {
+    sum += std::log10(detect_watermark(mark, std::span(text.tokens).first(length)).p_value);
+  }
+  return std::pow(10, sum / static_cast<double>(texts.size()));
+}
+
 Finding watermarks(const TourContext& context) {
   const std::size_t n = context.choose(100'000U, 20'000U);
   struct Marked {
@@ -124,7 +136,8 @@ Finding watermarks(const TourContext& context) {
   // Over random keys, the first three tokens have the model's distribution, or not.
   const CallableModel small = random_model(3, 1);
   const std::vector<double> expected = expected_texts(small, n);
-  std::vector<Series> curves;
+  std::vector<Series> by_length;
+  std::vector<Series> by_entropy;
   for (const auto& [scheme, name] : kAll) {
     std::vector<double> observed(expected.size());
     for (std::uint64_t i = 0; i < n; ++i) {
@@ -140,32 +153,45 @@ Finding watermarks(const TourContext& context) {
             ? at_most("green list: texts over random keys against the model, χ², p-value", p, 1e-6)
             : not_rejected(fmt::format("{}: texts over random keys against the model, χ²", name),
                            p));
-    // Marked texts: the mean of log10 p by length.
-    constexpr std::size_t kTexts = 40;
-    constexpr std::size_t kLength = 100;
+    // Marked texts: p by length, and by entropy.
     const Watermark mark{.scheme = scheme, .key = key(7), .context_width = 2};
-    const auto texts = watermarked_samples(model, {}, kTexts, mark, context.stream(3),
-                                           {.max_length = kLength + 2});
-    Series& curve = curves.emplace_back(Series{.name = name, .mark = Mark::line});
-    for (std::size_t length = 5; length <= kLength; length += 5) {
-      double sum = 0;
-      for (const Hypothesis& text : texts) {
-        sum += std::log10(detect_watermark(mark, std::span(text.tokens).first(length + 2)).p_value);
-      }
+    const auto texts = watermarked_samples(model, {}, kMarkedTexts, mark, context.stream(3),
+                                           {.max_length = kMarkedLength});
+    Series& curve = by_length.emplace_back(Series{.name = name, .mark = Mark::line});
+    for (std::size_t length = 5; length <= kMarkedLength; length += 5) {
       curve.x.push_back(static_cast<double>(length));
-      curve.y.push_back(std::pow(10, sum / kTexts));
+      curve.y.push_back(mean_p_value(mark, texts, length));
     }
     finding.checks.push_back(
-        at_most(fmt::format("{}: p-value of a marked text of 100 tokens, geometric mean", name),
+        at_most(fmt::format("{}: p-value of a marked text of {} tokens, geometric mean", name,
+                            kMarkedLength),
                 curve.y.back(), 1e-6));
+    Series& fall = by_entropy.emplace_back(Series{.name = name});
+    for (const double sigma : {8.0, 5.0, 3.5, 2.5, 1.5, 1.0, 0.0}) {
+      const CallableModel other = random_model(30, sigma);
+      const auto drawn = watermarked_samples(other, {}, kMarkedTexts / 2, mark, context.stream(4),
+                                             {.max_length = kMarkedLength});
+      double log_prob = 0;
+      for (const Hypothesis& text : drawn) log_prob += text.log_prob;
+      fall.x.push_back(-log_prob / (kMarkedTexts / 2 * kMarkedLength));
+      fall.y.push_back(mean_p_value(mark, drawn, kMarkedLength));
+    }
+    finding.checks.push_back(at_most(
+        fmt::format("{}: its exponent at the least entropy, over that at 3.4 nats a token", name),
+        std::log(fall.y.front()) / std::log(fall.y.back()), 0.5));
   }
-  finding.figures.push_back(
+  finding.figures = {
       {to_svg({.title = "p-value against length",
                .x = {.label = "tokens"},
                .y = {.label = "p-value", .logarithmic = true},
-               .series = curves}),
+               .series = by_length}),
        "What is left of doubt as a marked text grows: geometric mean over 40 texts of a model of "
-       "30 tokens with 2.9 nats of entropy each."});
+       "30 tokens with 2.9 nats of entropy each."},
+      {to_svg({.title = "p-value against entropy",
+               .x = {.label = "nats a token"},
+               .y = {.label = "p-value", .logarithmic = true},
+               .series = by_entropy}),
+       "And after 100 tokens, for models that are less sure or more sure of the next one."}};
   return finding;
 }
 
