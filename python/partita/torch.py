@@ -25,23 +25,18 @@ from partita._torch_distributions import distributions as _distributions
 from partita._torch_distributions import kl_divergence
 from partita._torch_estimators import (
     Arm,
-    Concrete,
     ControlVariate,
     DisArm,
     Enumeration,
     Estimator,
     GradientEstimate,
-    GumbelRao,
     Learned,
     LeaveOneOut,
     MovingAverage,
     Pathwise,
     Rebar,
-    ReinMax,
     Relax,
     ScoreFunction,
-    StraightThrough,
-    StraightThroughGumbel,
     SumAndSample,
     UnorderedSet,
 )
@@ -70,6 +65,7 @@ from partita._torch_losses import (
     SampledSoftmaxLoss,
     kl_from_uniform,
 )
+from partita._torch_relaxations import Concrete, GumbelRao, ReinMax, StraightThrough, StraightThroughGumbel
 
 __all__ = [
     "AdaptiveSoftmaxLoss",
