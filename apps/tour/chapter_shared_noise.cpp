@@ -295,17 +295,16 @@ constexpr Claim kSharedNoiseClaims[] = {
      addressed_noise},
     {"H2", "Who has the key can tell a watermarked text, with exact p-values.", watermarks},
     {"H3",
-     "Tokens drafted by another model are accepted as often as is possible, and the text keeps the "
-     "model's law.",
+     "Tokens drafted by another model are accepted as often as any judge can, and the text keeps "
+     "the target's law.",
      speculative_sampling},
     {"H4",
      "What another model would have written with the same luck: its law, and no change without a "
      "reason.",
      counterfactuals},
     {"H5",
-     "Texts that meet a constraint, by the model's law: rejection that learns gives it, masking "
-     "does "
-     "not.",
+     "Rejection that learns dead prefixes draws a constraint's texts by the model's law; masking "
+     "does not.",
      constrained_sampling},
 };
 

@@ -55,8 +55,8 @@ struct SpeculativeDraw {
 SpeculativeDraw judge_drafts(Rows target, Rows draft, std::span<const Token> candidates,
                              const Stream& stream);
 
-/// A draw from softmax(logits), [1, V], that agrees as often as it can with draws of others that
-/// use one of these addresses: arg max_i (z_i + max_k G_i^k), G^k the noise at the k-th address.
+/// A draw from softmax(logits), [1, V], that tends to agree with draws of others that use one of
+/// these addresses: arg max_i (z_i + max_k G_i^k), G^k the noise at the k-th address.
 /// @throws InvalidArgument as addressed_gumbel_max(), or if there is no address.
 Token coupled_draw(Rows logits, std::span<const Stream> addresses);
 
