@@ -83,6 +83,7 @@ class ThreadGroup final : public Group {
     return all;
   }
 
+  using Group::all_reduce;
   void all_reduce(std::span<double> values, Reduction reduction) override {
     const std::size_t n = values.size();
     const std::vector<double> all = all_gather(values);

@@ -36,12 +36,26 @@ TEST(ThreadGroup, GathersReducesAndBroadcasts) {
         group.all_reduce(most, Reduction::max);
         ASSERT_EQ(most[0], 10 * round + size - 1);
         ASSERT_EQ(most[1], -10 * round);
+        std::vector<float> narrow = {static_cast<float>(own), 1};
+        group.all_reduce(narrow, Reduction::sum);
+        ASSERT_EQ(narrow[0], static_cast<float>(sum[0]));
         std::vector<double> last = mine;
         group.broadcast(last, size - 1);
         ASSERT_EQ(last[0], 10 * round + size - 1);
       }
     });
   }
+}
+
+TEST(ThreadGroup, CarriesBytes) {
+  run_threads(3, [&](Group& group) {
+    const std::string own(static_cast<std::size_t>(7 * group.rank()),
+                          static_cast<char>(0xF0 + group.rank()));
+    EXPECT_THAT(all_gather_bytes(own, group),
+                ElementsAre("", std::string(7, '\xF1'), std::string(14, '\xF2')));
+    EXPECT_EQ(broadcast_bytes(own, 2, group), std::string(14, '\xF2'));
+    EXPECT_EQ(broadcast_bytes(own, 0, group), "");
+  });
 }
 
 TEST(ThreadGroup, ABarrierWaitsForAll) {
