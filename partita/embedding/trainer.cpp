@@ -14,6 +14,7 @@
 #include "partita/base/internal/check.hpp"
 #include "partita/base/parallel.hpp"
 #include "partita/embedding/internal/checkpoint.hpp"
+#include "partita/embedding/internal/rank_exchange.hpp"
 #include "partita/embedding/internal/row_copies.hpp"
 #include "partita/embedding/internal/window_trainer.hpp"
 #include "partita/random/fill.hpp"
@@ -102,16 +103,10 @@ class EmbeddingTrainer::State {
   }
 
   void train(const TrainingRun& run) {
+    if (run.group->size() > 1) return train_in_group(run, *run.group);
     Reporter reporter(*this, run);
     while (next_chunk_ < chunks()) {
-      if (options_.deterministic) {
-        train_deterministic(reporter);
-      } else {
-        train_in_parallel(reporter);
-      }
-      if (!std::isfinite(loss_.sum)) {
-        throw Error("the weights are no longer finite: lower alpha");
-      }
+      train_until(chunks(), reporter);
       if (next_chunk_ < chunks() && !run.checkpoint.empty()) {
         save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
         reporter.checkpointed();
@@ -246,11 +241,62 @@ class EmbeddingTrainer::State {
     return loss;
   }
 
+  /// Until a checkpoint is due, or the chunks before `end` are done.
+  void train_until(std::uint64_t end, Reporter& reporter) {
+    if (options_.deterministic) {
+      train_deterministic(end, reporter);
+    } else {
+      train_in_parallel(end, reporter);
+    }
+    check_finite();
+  }
+
+  void check_finite() const {
+    if (!std::isfinite(loss_.sum)) throw Error("the weights are no longer finite: lower alpha");
+  }
+
+  /// In a round every rank trains a block of its own, and then they exchange what has changed.
+  void train_in_group(const TrainingRun& run, Group& group) {
+    check_same_on_all_ranks(corpus_, stream_, options_, next_chunk_, group);
+    const TrainingRun told{.progress = group.rank() == 0 ? run.progress : TrainingProgress()};
+    Reporter reporter(*this, told);
+    RankExchange ranks(weights_, group);
+    // A chunk for each thread that shares weights.
+    const auto of_block = static_cast<std::uint64_t>(options_.deterministic ? 1 : options_.threads);
+    const auto of_round = of_block * static_cast<std::uint64_t>(group.size());
+    auto checkpointed = Clock::now();
+    while (next_chunk_ < chunks()) {
+      const std::uint64_t begin = next_chunk_;
+      const LossSum before = std::exchange(loss_, {});
+      const std::uint64_t block = begin + of_block * static_cast<std::uint64_t>(group.rank());
+      next_chunk_ = std::min(block, chunks());
+      train_until(std::min(block + of_block, chunks()), reporter);
+      next_chunk_ = std::min(begin + of_round, chunks());
+
+      const std::uint64_t round = (next_chunk_ + of_round - 1) / of_round;
+      const bool all = next_chunk_ == chunks() || ranks.all_after(round);
+      ranks.exchange(all ? corpus_.vocabulary().size() : ranks.words_after(round));
+      const double own[] = {loss_.sum, static_cast<double>(loss_.predictions)};
+      loss_ = before;
+      const std::vector<double> losses = group.all_gather(own);
+      for (std::size_t i = 0; i < losses.size(); i += 2) {
+        loss_ += {losses[i], static_cast<std::uint64_t>(losses[i + 1])};
+      }
+      check_finite();
+      if (group.rank() == 0 && all && !run.checkpoint.empty() && next_chunk_ < chunks() &&
+          seconds_since(checkpointed) >= run.checkpoint_seconds) {
+        save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
+        checkpointed = Clock::now();
+      }
+    }
+    reporter.finish();
+  }
+
   Worker make_worker() const { return {options_, weights_.inputs.stride(), log_noise_}; }
 
-  /// Hogwild, until a checkpoint is due or all is done. Chunks are handed out in order, and each
+  /// Hogwild. Chunks are handed out in order, and each
   /// one is finished, so the number of the next one is the whole state.
-  void train_in_parallel(Reporter& reporter) {
+  void train_in_parallel(std::uint64_t end, Reporter& reporter) {
     std::atomic<std::uint64_t> next = next_chunk_;
     std::atomic<bool> stop = false;
     std::mutex mutex;
@@ -260,7 +306,7 @@ class EmbeddingTrainer::State {
       SharedRows rows(weights_);
       while (!stop) {
         const std::uint64_t chunk = next++;
-        if (chunk >= chunks()) break;
+        if (chunk >= end) break;
         const std::uint64_t first = chunk % chunks_of_epoch_ * kChunk;
         const LossSum loss = train_range(rows, worker, chunk / chunks_of_epoch_, first,
                                          std::min(corpus_.size(), first + kChunk));
@@ -282,10 +328,11 @@ class EmbeddingTrainer::State {
         throw;
       }
     });
-    next_chunk_ = std::min<std::uint64_t>(next, chunks());
+    next_chunk_ = std::min<std::uint64_t>(next, end);
   }
 
-  void train_deterministic(Reporter& reporter) {
+  void train_deterministic(std::uint64_t end, Reporter& reporter) {
+    if (next_chunk_ >= end) return;
     constexpr std::uint64_t kPart = kChunk / kParts;
     std::vector<Worker> workers;
     std::vector<CopiedRows> copies;
@@ -315,7 +362,7 @@ class EmbeddingTrainer::State {
       loss_ += loss;
       ++next_chunk_;
       reporter.update(next_chunk_, loss);
-    } while (next_chunk_ < chunks() && !reporter.checkpoint_is_due());
+    } while (next_chunk_ < end && !reporter.checkpoint_is_due());
   }
 
   const Corpus& corpus_;

@@ -32,6 +32,7 @@
 #include <optional>
 #include <span>
 
+#include "partita/base/group.hpp"
 #include "partita/base/rows.hpp"
 #include "partita/embedding/corpus.hpp"
 #include "partita/random/stream.hpp"
@@ -79,6 +80,13 @@ struct TrainingRun {
   TrainingProgress progress = {};
   std::filesystem::path checkpoint = {};  ///< written every `checkpoint_seconds`; empty: never
   double checkpoint_seconds = 300;
+  /// Processes that train together, each with the whole corpus at hand: they take blocks of it in
+  /// turn, and exchange what they have changed, the rows of frequent words often, those of rare
+  /// ones seldom. Every rank then has the same vectors. They are a function of the number of ranks,
+  /// too, where they are one of the other arguments. Only rank 0 reports and writes checkpoints,
+  /// when all rows have been exchanged; all ranks resume from the same one, as many as there are
+  /// then.
+  Group* group = &Group::alone();
 };
 
 class EmbeddingTrainer {
@@ -98,7 +106,7 @@ class EmbeddingTrainer {
   void resume(const std::filesystem::path& checkpoint);
 
   /// Trains what is left. @throws IoError if a checkpoint cannot be written; Error if the weights
-  /// are no longer finite
+  /// are no longer finite; InvalidArgument if ranks differ in corpus, stream, options or checkpoint
   void train(const TrainingRun& run = {});
 
   /// The word vectors, [vocabulary, dim], by id.

@@ -12,10 +12,12 @@
 
 #include "apps/command/light/embed.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
 #include "partita/embedding/trainer.hpp"
+#include "partita/io/file.hpp"
 #include "partita/io/word_vectors.hpp"
 
 namespace partita::app {
@@ -66,6 +68,11 @@ Corpus read_corpus(const TrainOptions& options) {
 
 void run(TrainOptions options) {
   check_word_vectors_path(options.output);
+  const std::string checkpoint = options.output + ".checkpoint";
+  const auto group = command_group({&options.output});
+  if (group->size() > 1 && is_stream(options.corpus)) {
+    throw InvalidArgument("CORPUS", "standard input is that of one process: expected a file");
+  }
   options.embedding.alpha = options.alpha;
   options.embedding.threads = options.common.threads;
 
@@ -78,7 +85,6 @@ void run(TrainOptions options) {
                                 options.vocabulary.min_count));
   }
   EmbeddingTrainer trainer(corpus, {.seed = options.common.seed}, options.embedding);
-  const std::string checkpoint = options.output + ".checkpoint";
   if (options.resume && std::filesystem::exists(checkpoint)) {
     trainer.resume(checkpoint);
     note(fmt::format("resuming from {}", checkpoint));
@@ -90,7 +96,9 @@ void run(TrainOptions options) {
                        show(at);
                      },
                  .checkpoint = options.checkpoint_seconds > 0 ? checkpoint : "",
-                 .checkpoint_seconds = options.checkpoint_seconds});
+                 .checkpoint_seconds = options.checkpoint_seconds,
+                 .group = group.get()});
+  if (options.output.empty()) return;
   save_word_vectors(
       options.output, [&](std::size_t i) { return vocabulary.word(static_cast<WordId>(i)); },
       trainer.vectors());
@@ -173,7 +181,8 @@ void add_embed_train(CLI::App& embed) {
       "With one thread or --deterministic, a seed always gives the same vectors; more threads "
       "share "
       "them\n"
-      "without locks, and no two runs are the same.");
+      "without locks, and no two runs are the same. The processes of partita launch take parts of "
+      "the\ntext in turn; their number is then part of what determines the vectors.");
   command->callback([options] { run(*options); });
 }
 

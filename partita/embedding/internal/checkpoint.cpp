@@ -140,4 +140,16 @@ TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus
   return position;
 }
 
+void check_same_on_all_ranks(const Corpus& corpus, const Stream& stream,
+                             const EmbeddingOptions& options, std::uint64_t next_chunk,
+                             Group& group) {
+  const auto check = [&](std::string_view name, const auto& value) {
+    check_same(group, std::string(name).c_str(), fmt::to_string(value));
+  };
+  for (const Setting& setting : settings(corpus, options)) check(setting.name, setting.value);
+  for (const StreamNumber& number : numbers(stream)) check(number.name, number.value);
+  if (!options.deterministic) check("threads", options.threads);
+  check("position to resume from", next_chunk);
+}
+
 }  // namespace partita

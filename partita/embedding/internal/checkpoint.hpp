@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "partita/base/group.hpp"
 #include "partita/embedding/internal/window_trainer.hpp"
 #include "partita/random/stream.hpp"
 
@@ -31,5 +32,11 @@ void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus, co
 TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus& corpus,
                                  const Stream& stream, const EmbeddingOptions& options,
                                  EmbeddingWeights& weights);
+
+/// That all ranks are about to do the same. @throws InvalidArgument on every rank, naming the first
+/// that differs
+void check_same_on_all_ranks(const Corpus& corpus, const Stream& stream,
+                             const EmbeddingOptions& options, std::uint64_t next_chunk,
+                             Group& group);
 
 }  // namespace partita

@@ -7,14 +7,8 @@
 namespace partita {
 namespace {
 
-/// A part's change of one row, and of its bias if it has one.
-struct Change {
-  float* row;
-  float* bias;
-};
-
 /// The adaptive sum of a and b, in a.
-void combine(std::size_t stride, Change a, Change b) {
+void combine(std::size_t stride, RowChange a, RowChange b) {
   const float ab = kernels::dot(stride, a.row, b.row);
   const auto factor = [&](const float* row) {
     const float square = kernels::dot(stride, row, row);
@@ -27,21 +21,12 @@ void combine(std::size_t stride, Change a, Change b) {
   if (a.bias != nullptr) *a.bias = of_a * *a.bias + of_b * *b.bias;
 }
 
-/// The adaptive sum of all, in the first.
-void combine(std::size_t stride, std::span<Change> changes) {
-  for (std::size_t step = 1; step < changes.size(); step *= 2) {
-    for (std::size_t i = 0; i + step < changes.size(); i += 2 * step) {
-      combine(stride, changes[i], changes[i + step]);
-    }
-  }
-}
-
 /// Adds the parts' changes of each row with id % threads = thread to `row(id)` and `bias(id)`.
 /// `copies(part)` and `change(part, place)` give access to the parts.
 template <class Copies, class ChangeOf, class Target>
 void add_rows(std::size_t parts, std::size_t stride, std::size_t thread, std::size_t threads,
               const Copies& copies, const ChangeOf& change, const Target& target) {
-  std::vector<Change> changes;
+  std::vector<RowChange> changes;
   for (std::size_t part = 0; part < parts; ++part) {
     for (const WordId id : copies(part).ids()) {
       if (id % threads != thread) continue;
@@ -53,8 +38,8 @@ void add_rows(std::size_t parts, std::size_t stride, std::size_t thread, std::si
       for (std::size_t p = part; p < parts; ++p) {
         if (has(p)) changes.push_back(change(p, copies(p).find(id)));
       }
-      combine(stride, changes);
-      const Change to = target(id);
+      adaptive_sum(stride, changes);
+      const RowChange to = target(id);
       kernels::add_scaled(stride, 1, changes[0].row, to.row);
       if (to.bias != nullptr && changes[0].bias != nullptr) *to.bias += *changes[0].bias;
     }
@@ -62,6 +47,14 @@ void add_rows(std::size_t parts, std::size_t stride, std::size_t thread, std::si
 }
 
 }  // namespace
+
+void adaptive_sum(std::size_t stride, std::span<RowChange> changes) {
+  for (std::size_t step = 1; step < changes.size(); step *= 2) {
+    for (std::size_t i = 0; i + step < changes.size(); i += 2 * step) {
+      combine(stride, changes[i], changes[i + step]);
+    }
+  }
+}
 
 RowCopies::RowCopies(const WeightMatrix& shared, std::size_t most)
     : shared_(&shared),
@@ -117,10 +110,10 @@ void add_changes(std::span<CopiedRows> parts, EmbeddingWeights& weights, std::si
       parts.size(), stride, thread, threads,
       [&](std::size_t part) -> const RowCopies& { return parts[part].inputs_; },
       [&](std::size_t part, std::uint32_t place) {
-        return Change{parts[part].inputs_.at(place), nullptr};
+        return RowChange{parts[part].inputs_.at(place), nullptr};
       },
       [&](WordId id) {
-        return Change{weights.inputs.row(id), nullptr};
+        return RowChange{weights.inputs.row(id), nullptr};
       });
   add_rows(
       parts.size(), stride, thread, threads,
@@ -129,10 +122,10 @@ void add_changes(std::span<CopiedRows> parts, EmbeddingWeights& weights, std::si
         // Negative sampling has no biases.
         float* const bias =
             place < parts[part].biases_.size() ? &parts[part].biases_[place] : nullptr;
-        return Change{parts[part].outputs_.at(place), bias};
+        return RowChange{parts[part].outputs_.at(place), bias};
       },
       [&](WordId id) {
-        return Change{weights.outputs.row(id), &weights.biases[id]};
+        return RowChange{weights.outputs.row(id), &weights.biases[id]};
       });
 }
 

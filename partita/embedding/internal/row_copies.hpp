@@ -67,16 +67,26 @@ class CopiedRows {
   std::vector<float> biases_;  // those of the copied outputs
 };
 
-/// Adds the parts' changes to the weights, for the rows with id % threads = thread. Changes of one
-/// row by several parts are not summed, as they are not small: eight parts that each move a
-/// frequent word to where it belongs would together move it eight times as far. Two of them, a and
-/// b, become
+/// A change of one row, and of its bias if it has one.
+struct RowChange {
+  float* row;
+  float* bias;
+};
+
+/// Several changes of one row as one, which takes the place of the first; the others are
+/// overwritten. They are not summed, as they are not small: eight parts of a corpus that each move
+/// a frequent word to where it belongs would together move it eight times as far. Two of them, a
+/// and b, become
 ///
 ///   (1 - a.b / 2|a|^2) a + (1 - a.b / 2|b|^2) b,
 ///
 /// the sum if they are orthogonal and the mean if they are equal; more changes are combined in
 /// pairs, pairs of pairs and so on (Maleki et al. 2021, "Scaling distributed training with adaptive
-/// summation"). Overwrites the parts' differences.
+/// summation").
+void adaptive_sum(std::size_t stride, std::span<RowChange> changes);
+
+/// Adds the parts' changes to the weights, by adaptive sums, for the rows with id % threads =
+/// thread. Overwrites the parts' differences.
 void add_changes(std::span<CopiedRows> parts, EmbeddingWeights& weights, std::size_t thread,
                  std::size_t threads);
 

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Word vectors on several ranks, which are threads here.
+#include "partita/embedding/internal/rank_exchange.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "errors.hpp"
+#include "partita/base/error.hpp"
+#include "partita/base/thread_group.hpp"
+#include "partita/embedding/trainer.hpp"
+#include "partita/io/file.hpp"
+#include "temporary_directory.hpp"
+
+namespace partita {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::message_of;
+using testing::TemporaryDirectory;
+
+EmbeddingWeights weights_of(std::size_t words) {
+  return {{words, 3}, {words, 3}, std::vector<float>(words)};
+}
+
+TEST(RankExchange, FrequentWordsAreExchangedOften) {
+  const auto words_after = [](int size, std::size_t vocabulary) {
+    std::vector<std::size_t> words;
+    run_threads(size, [&](Group& group) {
+      EmbeddingWeights weights = weights_of(vocabulary);
+      const RankExchange ranks(weights, group);
+      if (group.rank() > 0) return;
+      for (std::uint64_t round = 1; round <= 16; ++round) words.push_back(ranks.words_after(round));
+      EXPECT_EQ(ranks.words_after(std::uint64_t{1} << 63), vocabulary);
+      EXPECT_EQ(ranks.all_after(1), vocabulary <= 512);
+    });
+    return words;
+  };
+  EXPECT_THAT(words_after(8, 5000), ElementsAre(512, 1024, 512, 2048, 512, 1024, 512, 4096, 512,
+                                                1024, 512, 2048, 512, 1024, 512, 5000));
+  EXPECT_THAT(words_after(2, 5000), ElementsAre(512, 512, 512, 512, 512, 512, 512, 1024, 512, 512,
+                                                512, 512, 512, 512, 512, 2048));
+  EXPECT_THAT(words_after(9, 300), Each(300));
+}
+
+TEST(RankExchange, CombinesChangesOfAllRanks) {
+  constexpr std::size_t kWords = 6000;  // more than a message holds
+  run_threads(3, [&](Group& group) {
+    EmbeddingWeights weights = weights_of(kWords);
+    for (std::size_t i = 0; i < kWords; ++i) weights.inputs.row(i)[1] = static_cast<float>(i);
+    RankExchange ranks(weights, group);
+    const auto rank = static_cast<std::size_t>(group.rank());
+    for (int round = 1; round <= 2; ++round) {
+      for (const std::size_t word : {std::size_t{0}, std::size_t{5999}}) {
+        weights.inputs.row(word)[rank] += 1;  // orthogonal: they are added
+        weights.outputs.row(word)[0] += 2;    // equal: of a frequent word their mean
+        weights.biases[word] += 1;
+      }
+      if (group.rank() == 1) weights.outputs.row(7)[2] = 5;  // of one rank alone
+      weights.inputs.row(5999)[2] += 0.5F;
+      ranks.exchange(round == 1 ? 100 : kWords);
+      EXPECT_FLOAT_EQ(weights.inputs.row(0)[0], static_cast<float>(round));
+      EXPECT_FLOAT_EQ(weights.inputs.row(0)[1], static_cast<float>(round));
+      EXPECT_FLOAT_EQ(weights.outputs.row(0)[0], 2 * static_cast<float>(round));
+      EXPECT_FLOAT_EQ(weights.outputs.row(7)[2], 5);
+      EXPECT_FLOAT_EQ(weights.biases[0], static_cast<float>(round));
+      // What was not exchanged is each rank's own until it is.
+      EXPECT_FLOAT_EQ(weights.outputs.row(5999)[0], round == 1 ? 2 : 3 * 4);
+      EXPECT_FLOAT_EQ(weights.biases[5999], round == 1 ? 1 : 3 * 2);
+    }
+    EXPECT_FLOAT_EQ(weights.inputs.row(3000)[1], 3000);
+    const float* const last = weights.inputs.row(5999);
+    EXPECT_EQ(group.all_gather(std::vector<double>{last[0], last[1], last[2]}),
+              std::vector<double>({last[0], last[1], last[2], last[0], last[1], last[2], last[0],
+                                   last[1], last[2]}));
+  });
+}
+
+/// Lines of words of one of three topics each.
+Corpus topics(std::size_t lines, std::uint64_t seed = 11) {
+  const TemporaryDirectory directory;
+  std::string text;
+  std::uint64_t position = 0;
+  const auto below = [&](std::uint64_t n) { return Stream{seed}.bits(position++) % n; };
+  for (std::size_t line = 0; line < lines; ++line) {
+    const auto topic = static_cast<char>('a' + below(3));
+    for (int i = 0; i < 12; ++i) text += fmt::format("{}{} ", topic, below(10));
+    text += '\n';
+  }
+  write_file(directory / "text", text);
+  return Corpus(directory / "text", {.min_count = 1});
+}
+
+std::vector<float> values(Rows rows) {
+  std::vector<float> all;
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    const float* const row = rows.row_data<float>(i);
+    all.insert(all.end(), row, row + rows.columns());
+  }
+  return all;
+}
+
+/// Mean cosine of words of one topic, less that of words of different ones.
+double separation(const Corpus& corpus, Rows vectors) {
+  double sum[2] = {};
+  double pairs[2] = {};
+  for (WordId a = 0; a < vectors.rows(); ++a) {
+    for (WordId b = 0; b < a; ++b) {
+      double ab = 0;
+      double aa = 0;
+      double bb = 0;
+      for (std::size_t c = 0; c < vectors.columns(); ++c) {
+        const double x = vectors.row_data<float>(a)[c];
+        const double y = vectors.row_data<float>(b)[c];
+        ab += x * y;
+        aa += x * x;
+        bb += y * y;
+      }
+      const int same = corpus.vocabulary().word(a)[0] == corpus.vocabulary().word(b)[0] ? 1 : 0;
+      sum[same] += ab / std::sqrt(aa * bb);
+      pairs[same] += 1;
+    }
+  }
+  return sum[1] / pairs[1] - sum[0] / pairs[0];
+}
+
+EmbeddingOptions small() { return {.dim = 16, .sample = 0, .epochs = 4, .alpha = 0.05}; }
+
+std::vector<float> trained(const Corpus& corpus, int ranks, const EmbeddingOptions& options) {
+  std::vector<std::vector<float>> all(static_cast<std::size_t>(ranks));
+  run_threads(ranks, [&](Group& group) {
+    EmbeddingTrainer trainer(corpus, {.seed = 1}, options);
+    trainer.train({.group = &group});
+    EXPECT_GT(separation(corpus, trainer.vectors()), 0.5) << ranks;
+    EXPECT_EQ(trainer.predictions() > 0, true);
+    all[static_cast<std::size_t>(group.rank())] = values(trainer.vectors());
+  });
+  for (const auto& each : all) EXPECT_EQ(each, all[0]);
+  return all[0];
+}
+
+TEST(RankExchange, RanksFindTheTopicsTogether) {
+  const Corpus corpus = topics(6000);
+  for (const EmbeddingLoss loss : {EmbeddingLoss::negative_sampling, EmbeddingLoss::nce}) {
+    for (const bool deterministic : {false, true}) {
+      EmbeddingOptions options = small();
+      options.loss = loss;
+      options.deterministic = deterministic;
+      const std::vector<float> three = trained(corpus, 3, options);
+      EXPECT_EQ(trained(corpus, 3, options), three);  // a function of their number
+      EXPECT_NE(trained(corpus, 2, options), three);
+      options.threads = deterministic ? 4 : 1;
+      EXPECT_EQ(trained(corpus, 3, options), three);
+    }
+  }
+}
+
+struct Killed {};
+
+/// A group whose ranks die in the middle of the training below.
+class Mortal final : public Group {
+ public:
+  explicit Mortal(Group& group) : group_(group) {}
+  int rank() const override { return group_.rank(); }
+  int size() const override { return group_.size(); }
+  std::vector<double> all_gather(std::span<const double> own) override {
+    if (++messages_ == 70) throw Killed{};
+    return group_.all_gather(own);
+  }
+  using Group::all_reduce;
+  void all_reduce(std::span<double> values, Reduction how) override {
+    group_.all_reduce(values, how);
+  }
+  void broadcast(std::span<double> values, int root) override { group_.broadcast(values, root); }
+  void barrier() override { group_.barrier(); }
+
+ private:
+  Group& group_;
+  int messages_ = 0;
+};
+
+TEST(RankExchange, RanksMeetEveryWordAndResume) {
+  const Corpus corpus = topics(12'000);
+  const TemporaryDirectory folder;
+  std::vector<float> whole;
+  std::uint64_t predictions = 0;
+  {
+    EmbeddingTrainer alone(corpus, {.seed = 1}, small());
+    alone.train();
+    predictions = alone.predictions();
+  }
+  run_threads(2, [&](Group& group) {
+    EmbeddingTrainer trainer(corpus, {.seed = 1}, small());
+    trainer.train({.group = &group});
+    EXPECT_EQ(trainer.predictions(), predictions);
+    if (group.rank() == 0) whole = values(trainer.vectors());
+  });
+  const std::string checkpoint = folder / "checkpoint";
+  EXPECT_THROW(
+      run_threads(2,
+                  [&](Group& group) {
+                    EmbeddingTrainer trainer(corpus, {.seed = 1}, small());
+                    Mortal mortal(group);
+                    trainer.train(
+                        {.checkpoint = checkpoint, .checkpoint_seconds = 0, .group = &mortal});
+                  }),
+      Killed);
+  run_threads(2, [&](Group& group) {
+    EmbeddingTrainer trainer(corpus, {.seed = 1}, small());
+    trainer.resume(checkpoint);
+    EXPECT_GT(trainer.predictions(), 0U);
+    EXPECT_LT(trainer.predictions(), predictions);
+    trainer.train({.group = &group});
+    EXPECT_EQ(values(trainer.vectors()), whole);
+    EXPECT_EQ(trainer.predictions(), predictions);
+  });
+  // Three take over what two have done; one alone cannot begin where the others do not.
+  run_threads(3, [&](Group& group) {
+    EmbeddingTrainer trainer(corpus, {.seed = 1}, small());
+    trainer.resume(checkpoint);
+    trainer.train({.group = &group});
+    EXPECT_EQ(trainer.predictions(), predictions);
+  });
+  EXPECT_THAT(
+      message_of<InvalidArgument>([&] {
+        run_threads(2, [&](Group& group) {
+          EmbeddingTrainer trainer(corpus, {.seed = 1}, small());
+          if (group.rank() == 1) trainer.resume(checkpoint);
+          trainer.train({.group = &group});
+        });
+      }),
+      HasSubstr("position to resume from: expected the same on every rank, got 0 on rank 0"));
+}
+
+TEST(RankExchange, RanksThatDifferAreRefused) {
+  const Corpus corpus = topics(100);
+  const Corpus other = topics(100, 12);
+  const auto refusal = [&](const Corpus& second, std::uint64_t seed, double alpha) {
+    return message_of<InvalidArgument>([&] {
+      run_threads(2, [&](Group& group) {
+        const bool is_first = group.rank() == 0;
+        EmbeddingTrainer trainer(is_first ? corpus : second, {.seed = is_first ? 1 : seed},
+                                 {.dim = 4, .alpha = is_first ? 0.05 : alpha});
+        trainer.train({.group = &group});
+      });
+    });
+  };
+  EXPECT_EQ(refusal(corpus, 1, 0.1),
+            "alpha: expected the same on every rank, got 0.05 on rank 0 and 0.1 on rank 1");
+  EXPECT_EQ(refusal(corpus, 3, 0.05),
+            "seed: expected the same on every rank, got 1 on rank 0 and 3 on rank 1");
+  EXPECT_EQ(refusal(other, 1, 0.05).substr(0, 18), "the corpus' words:");
+}
+
+}  // namespace
+}  // namespace partita
