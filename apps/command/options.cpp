@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <optional>
@@ -31,6 +32,12 @@ std::optional<Number> parsed(const std::string& text) {
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc{} || stop != end) return std::nullopt;
   return value;
+}
+
+/// How many processes share this machine's processors: those of `partita launch` or torchrun.
+int processes_here() {
+  const char* const size = std::getenv("LOCAL_WORLD_SIZE");
+  return std::max(1, size == nullptr ? 1 : parsed<int>(size).value_or(1));
 }
 
 /// The type of options that name a file to be written.
@@ -167,13 +174,14 @@ void add_run(CLI::App& app, RunOptions& options, const std::string& group) {
 }
 
 void add_common(CLI::App& app, CommonOptions& options) {
-  options.threads =
-      std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
+  options.threads = std::clamp(
+      static_cast<int>(std::thread::hardware_concurrency()) / processes_here(), 1, kMostThreads);
   app.add_option("--seed", options.seed,
                  "the same seed gives the same draws on any number of threads (0)")
       ->option_text("N")
       ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
-  app.add_option("--threads", options.threads, "use at most N threads (one per processor)")
+  app.add_option("--threads", options.threads,
+                 "use at most N threads (one per processor, of all processes of a launch)")
       ->option_text("N")
       ->check(whole_number(1, kMostThreads));
   app.add_flag("--json", options.json, "print one JSON object to standard output and nothing else");

@@ -16,9 +16,9 @@ namespace {
 constexpr std::uint64_t kUnbounded = std::numeric_limits<std::uint64_t>::max();
 
 /// Adds options of numbers to one group of the help.
-class Group {
+class OptionGroup {
  public:
-  Group(CLI::App& app, std::string name) : app_(app), name_(std::move(name)) {}
+  OptionGroup(CLI::App& app, std::string name) : app_(app), name_(std::move(name)) {}
 
   void number(const char* option, double& value, const char* what, const char* letter,
               RealInterval range) {
@@ -89,7 +89,7 @@ LogitBias bias_of(const std::string& text) {
 
 void add_filter(CLI::App& app, SamplerOptions& options) {
   SamplerSettings& s = options.values;
-  Group add(app, "Filters, in the order in which they are applied");
+  OptionGroup add(app, "Filters, in the order in which they are applied");
   add.number("--temperature,--temp", s.temperature, "divide the logits by T > 0 (1)", "T",
              "(0, inf)");
   add.number("--dynatemp-range", s.dynatemp_range,
@@ -124,7 +124,7 @@ void add_filter(CLI::App& app, SamplerOptions& options) {
 
 void add_penalties(CLI::App& app, SamplerOptions& options) {
   SamplerSettings& s = options.values;
-  Group add(app, "Penalties for repetition, applied before the filters");
+  OptionGroup add(app, "Penalties for repetition, applied before the filters");
   add.count("--no-repeat-ngram-size", s.no_repeat_ngram,
             "forbid N-grams that have occurred (0: off)", 0);
   add.number("--repeat-penalty", s.repeat_penalty,
@@ -146,7 +146,7 @@ void add_penalties(CLI::App& app, SamplerOptions& options) {
 
 void add_draw_options(CLI::App& app, SamplerOptions& options) {
   SamplerSettings& s = options.values;
-  Group add(app, "Biases; and, for independent draws, steps that are random or have a state");
+  OptionGroup add(app, "Biases; and, for independent draws, steps that are random or have a state");
   add.number("--xtc-probability", s.xtc_probability,
              "XTC: with this probability leave out all likely ones but the last (0: off)", "P",
              "[0, 1]");

@@ -6,12 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "apps/experiments/names.hpp"
+#include "partita/base/group.hpp"
 #include "partita/base/progress.hpp"
 
 namespace partita::app {
@@ -20,9 +22,10 @@ enum class Device : std::uint8_t { cpu, cuda };
 
 inline constexpr auto kDevices = names<Device>({{"cpu", Device::cpu}, {"cuda", Device::cuda}});
 
-/// Where a run computes, and how its training is kept.
+/// Where a run computes, with whom, and how its training is kept.
 struct RunOptions {
   Device device = Device::cpu;
+  std::shared_ptr<Group> group = {std::shared_ptr<Group>(), &Group::alone()};
   std::string checkpoint = {};     ///< file; empty: none
   double checkpoint_seconds = 30;  ///< between two checkpoints
   std::string log = {};            ///< file; empty: none

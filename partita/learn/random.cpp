@@ -88,31 +88,92 @@ struct Random::State {
   }
 };
 
+/// Where the elements of a draw lie among those of the draw for all rows: `length` at a time,
+/// `stride` apart.
+struct Random::Window {
+  std::int64_t first;
+  std::int64_t length;
+  std::int64_t stride;
+  std::int64_t total;  // elements of the draw for all rows
+
+  /// As for_each_piece, for the elements from `begin` to `end`.
+  template <class Body>
+  void visit(std::int64_t begin, std::int64_t end, const Body& body) const {
+    while (begin < end) {
+      const std::int64_t within = begin % length;
+      const std::int64_t count = std::min(end - begin, length - within);
+      body(static_cast<std::uint64_t>(first + begin / length * stride + within), begin, count);
+      begin += count;
+    }
+  }
+};
+
 Random::Random(Stream stream) : state_(std::make_shared<State>(State{stream})) {}
 Random::Random(at::Generator generator)
     : state_(std::make_shared<State>(State{std::move(generator)})) {}
 
-namespace {
+Random Random::of(const Share& share, std::int64_t dim) const {
+  if (share.is_whole()) return {state_, std::nullopt};
+  if (state_->stream() == nullptr) {
+    throw InvalidArgument("random", "rows are shared out with a stream only, got a generator");
+  }
+  return {state_, OfRows{share, dim}};
+}
 
-/// A tensor on the CPU, of the arithmetic type of `options`: the draws of consecutive positions, by
-/// fill(stream, position, span).
+Random Random::whole() const { return {state_, std::nullopt}; }
+
+Random::Window Random::window(IntArrayRef shape) const {
+  const std::int64_t n = c10::multiply_integers(shape);
+  if (!rows_) return {0, std::max<std::int64_t>(1, n), 0, n};
+  const auto& [share, dim] = *rows_;
+  if (dim >= static_cast<std::int64_t>(shape.size()) ||
+      shape[static_cast<std::size_t>(dim)] != share.size) {
+    throw InvalidArgument("shape", fmt::format("expected {} rows, a share of {}, in dimension {}, "
+                                               "got {}",
+                                               share.size, share.total, dim, to_string(shape)));
+  }
+  const std::int64_t row = c10::multiply_integers(shape.slice(static_cast<std::size_t>(dim) + 1));
+  return {share.first * row, std::max<std::int64_t>(1, share.size * row), share.total * row,
+          n / share.size * share.total};
+}
+
+void Random::for_each_piece(IntArrayRef shape, std::int64_t grain, const Piece& body) const {
+  const Window where = window(shape);
+  at::parallel_for(0, c10::multiply_integers(shape), grain,
+                   [&](std::int64_t begin, std::int64_t end) { where.visit(begin, end, body); });
+}
+
+std::uint64_t Random::first_row(std::int64_t rows) const {
+  if (!rows_) return 0;
+  const Share& share = rows_->share;
+  if (rows % share.size != 0) {
+    throw InvalidArgument("rows", fmt::format("expected a multiple of {}, a share of {}, got {}",
+                                              share.size, share.total, rows));
+  }
+  return static_cast<std::uint64_t>(share.first * (rows / share.size));
+}
+
+/// On the CPU, of the arithmetic type of `options`.
 template <class Fill>
-Tensor from_stream(const Stream& stream, std::uint64_t first, IntArrayRef shape,
-                   const at::TensorOptions& options, const Fill& fill) {
+Tensor Random::from_stream(IntArrayRef shape, const at::TensorOptions& options,
+                           const Fill& fill) const {
   Tensor out = at::empty(shape, at::TensorOptions(arithmetic_type(options)));
+  const Window where = window(shape);
+  const Stream& stream = *state_->stream();
+  const std::uint64_t first = state_->take(static_cast<std::uint64_t>(where.total));
   AT_DISPATCH_FLOATING_TYPES(out.scalar_type(), "Random", [&] {
-    const std::span<scalar_t> all(out.data_ptr<scalar_t>(), static_cast<std::size_t>(out.numel()));
+    auto* const data = out.data_ptr<scalar_t>();
     at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      fill(stream, first + static_cast<std::uint64_t>(begin),
-           all.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+      where.visit(begin, end, [&](std::uint64_t place, std::int64_t from, std::int64_t count) {
+        fill(stream, first + place,
+             std::span<scalar_t>(data + from, static_cast<std::size_t>(count)));
+      });
     });
   });
   return out;
 }
 
-std::uint64_t count(IntArrayRef shape) {
-  return static_cast<std::uint64_t>(c10::multiply_integers(shape));
-}
+namespace {
 
 Tensor exponential_from(const Halves& u) {
   return at::where(u.from_above, -at::log1p(-u.x), -u.x.log());
@@ -122,10 +183,10 @@ Tensor exponential_from(const Halves& u) {
 
 Tensor Random::uniform(IntArrayRef shape, const at::TensorOptions& options) const {
   Tensor draws;
-  if (const Stream* stream = state_->stream()) {
-    draws =
-        from_stream(*stream, state_->take(count(shape)), shape, options,
-                    [](const Stream& s, std::uint64_t at, auto out) { fill_uniform(s, at, out); });
+  if (state_->stream() != nullptr) {
+    draws = from_stream(shape, options, [](const Stream& s, std::uint64_t at, auto out) {
+      fill_uniform(s, at, out);
+    });
   } else {
     const Halves u = halves(state_->bits(shape, options.device()));
     draws = at::where(u.from_above, 1 - u.x, u.x).clamp_max_(1 - 0x1p-53);
@@ -135,10 +196,10 @@ Tensor Random::uniform(IntArrayRef shape, const at::TensorOptions& options) cons
 
 Tensor Random::exponential(IntArrayRef shape, const at::TensorOptions& options) const {
   Tensor draws;
-  if (const Stream* stream = state_->stream()) {
-    draws = from_stream(
-        *stream, state_->take(count(shape)), shape, options,
-        [](const Stream& s, std::uint64_t at, auto out) { fill_exponential(s, at, out); });
+  if (state_->stream() != nullptr) {
+    draws = from_stream(shape, options, [](const Stream& s, std::uint64_t at, auto out) {
+      fill_exponential(s, at, out);
+    });
   } else {
     draws = exponential_from(halves(state_->bits(shape, options.device())));
   }
@@ -146,8 +207,8 @@ Tensor Random::exponential(IntArrayRef shape, const at::TensorOptions& options) 
 }
 
 Tensor Random::normal(IntArrayRef shape, const at::TensorOptions& options) const {
-  if (const Stream* stream = state_->stream()) {
-    return from_stream(*stream, state_->take(count(shape)), shape, options,
+  if (state_->stream() != nullptr) {
+    return from_stream(shape, options,
                        [](const Stream& s, std::uint64_t at, auto out) { fill_normal(s, at, out); })
         .to(options);
   }
@@ -157,8 +218,8 @@ Tensor Random::normal(IntArrayRef shape, const at::TensorOptions& options) const
 }
 
 Tensor Random::gumbel(IntArrayRef shape, const at::TensorOptions& options) const {
-  if (const Stream* stream = state_->stream()) {
-    return from_stream(*stream, state_->take(count(shape)), shape, options,
+  if (state_->stream() != nullptr) {
+    return from_stream(shape, options,
                        [](const Stream& s, std::uint64_t at, auto out) { fill_gumbel(s, at, out); })
         .to(options);
   }
@@ -166,9 +227,9 @@ Tensor Random::gumbel(IntArrayRef shape, const at::TensorOptions& options) const
 }
 
 Tensor Random::logistic(IntArrayRef shape, const at::TensorOptions& options) const {
-  if (const Stream* stream = state_->stream()) {
+  if (state_->stream() != nullptr) {
     return from_stream(
-               *stream, state_->take(count(shape)), shape, options,
+               shape, options,
                [](const Stream& s, std::uint64_t at, auto out) { fill_logistic(s, at, out); })
         .to(options);
   }
@@ -178,15 +239,11 @@ Tensor Random::logistic(IntArrayRef shape, const at::TensorOptions& options) con
 }
 
 Stream Random::fork() const {
+  if (rows_) throw InvalidArgument("random", "this draw is not one that rows are shared out of");
   if (const Stream* stream = state_->stream()) return stream->child(state_->take(1));
   const auto& generator = std::get<at::Generator>(state_->source);
   return {.seed = static_cast<std::uint64_t>(
               state_->bits({}, generator.device()).item<std::int64_t>())};
-}
-
-std::pair<Stream, std::uint64_t> Random::reserve(std::uint64_t positions) const {
-  if (const Stream* stream = state_->stream()) return {*stream, state_->take(positions)};
-  return {fork(), 0};
 }
 
 namespace {
@@ -203,22 +260,30 @@ Tensor prepared(const Tensor& parameter) {
   return parameter.detach().to(at::kCPU, at::kDouble).contiguous();
 }
 
+}  // namespace
+
 /// out[i] = variate(draws of element i, parameters[i]...), made in double.
 template <class Variate, class... Tensors>
-Tensor elementwise(const std::pair<Stream, std::uint64_t>& source, const Variate& variate,
-                   const Tensor& first, const Tensors&... others) {
+Tensor Random::elementwise(const Variate& variate, const Tensor& first,
+                           const Tensors&... others) const {
   const std::array<Tensor, 1 + sizeof...(others)> parameters = {prepared(first),
                                                                 prepared(others)...};
   Tensor out = at::empty(first.sizes(), at::kDouble);
   auto* to = out.data_ptr<double>();
+  const Stream* const own = state_->stream();
+  const Stream stream = own != nullptr ? *own : fork();
+  const std::uint64_t position =
+      own == nullptr ? 0
+                     : state_->take(static_cast<std::uint64_t>(window(first.sizes()).total) *
+                                    kElementPositions);
   const auto fill = [&](const auto*... from) {
-    at::parallel_for(0, out.numel(), kGrain / 16, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        Draws draws(source.first,
-                    source.second + static_cast<std::uint64_t>(i) * kElementPositions);
-        to[i] = variate(draws, from[i]...);
-      }
-    });
+    for_each_piece(first.sizes(), kGrain / 16,
+                   [&](std::uint64_t place, std::int64_t begin, std::int64_t count) {
+                     for (std::int64_t i = begin; i < begin + count; ++i) {
+                       Draws draws(stream, position + place++ * kElementPositions);
+                       to[i] = variate(draws, from[i]...);
+                     }
+                   });
   };
   std::apply([&](const auto&... t) { fill(t.template data_ptr<double>()...); }, parameters);
   return out.to(first.options());
@@ -226,37 +291,33 @@ Tensor elementwise(const std::pair<Stream, std::uint64_t>& source, const Variate
 
 /// The same by fill(stream, position, parameters, out).
 template <class Fill>
-Tensor filled(const Stream& source, const Fill& fill, const Tensor& parameter) {
+Tensor Random::filled(const Fill& fill, const Tensor& parameter) const {
   const Tensor from = prepared(parameter);
   Tensor out = at::empty(from.sizes(), from.options());
-  const std::span<const double> parameters(from.data_ptr<double>(),
-                                           static_cast<std::size_t>(from.numel()));
-  const std::span<double> draws(out.data_ptr<double>(), parameters.size());
-  at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    const auto first = static_cast<std::size_t>(begin);
-    const auto n = static_cast<std::size_t>(end - begin);
-    fill(source, first, parameters.subspan(first, n), draws.subspan(first, n));
-  });
+  const auto* const parameters = from.data_ptr<double>();
+  auto* const draws = out.data_ptr<double>();
+  const Stream source = whole().fork();
+  for_each_piece(
+      from.sizes(), kGrain, [&](std::uint64_t place, std::int64_t first, std::int64_t count) {
+        const auto n = static_cast<std::size_t>(count);
+        fill(source, place, std::span(parameters + first, n), std::span(draws + first, n));
+      });
   return out.to(parameter.options());
 }
 
-}  // namespace
-
 Tensor Random::log_standard_gamma(const Tensor& concentration) const {
-  return filled(fork(), fill_log_gamma, concentration);
+  return filled(fill_log_gamma, concentration);
 }
 
-Tensor Random::poisson(const Tensor& rate) const { return filled(fork(), fill_poisson, rate); }
+Tensor Random::poisson(const Tensor& rate) const { return filled(fill_poisson, rate); }
 
 Tensor Random::binomial(const Tensor& total_count, const Tensor& probs) const {
   check_same_shape("probs", probs, "total_count", total_count);
-  return elementwise(reserve(count(probs.sizes()) * kElementPositions), binomial_variate,
-                     total_count, probs);
+  return elementwise(binomial_variate, total_count, probs);
 }
 
 Tensor Random::von_mises(const Tensor& concentration) const {
-  return elementwise(reserve(count(concentration.sizes()) * kElementPositions), von_mises_variate,
-                     concentration);
+  return elementwise(von_mises_variate, concentration);
 }
 
 Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
@@ -271,7 +332,8 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
 
   const Tensor on_cpu = logits.detach().to(at::kCPU);
   const Rows rows = rows_of(on_cpu, "logits");
-  const Stream source = fork();
+  const Stream source = whole().fork();
+  const std::uint64_t first = first_row(logits.size(0));
   const auto draws = static_cast<std::size_t>(count);
   const Tensor out = at::empty({logits.size(0), count}, at::kLong);
   auto* const drawn = out.data_ptr<std::int64_t>();
@@ -279,7 +341,7 @@ Tensor Random::categorical(const Tensor& logits, std::int64_t count) const {
       rows.rows(), {.threads = threads_for(logits.numel() + 64 * out.numel())},
       [&](std::size_t row, CategoricalSampler& sampler) {
         sampler.reset(rows, row, draws);
-        sampler.draw(source.child(row), 0, {drawn + row * draws, draws});
+        sampler.draw(source.child(first + row), 0, {drawn + row * draws, draws});
       });
   return out.t().to(logits.device());
 }

@@ -15,14 +15,22 @@
 // From a stream, element i (in row-major order) of a draw depends on (stream, position) and i
 // alone, so the leading draws of sample({64}) are those of sample({32}). They are made on the CPU
 // and moved to the requested device. A torch generator must live on that device.
+//
+// So a process that holds some rows of a batch can draw their numbers, and only theirs:
+//
+//   random.of(share).normal({share.size, 50}, options);       // rows of random.normal({64, 50},
+//   ...)
 #pragma once
 
 #include <ATen/core/Generator.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "partita/learn/share.hpp"
 #include "partita/learn/tensor.hpp"
 #include "partita/random/stream.hpp"
 
@@ -32,6 +40,14 @@ class Random {
  public:
   Random(Stream stream);            // NOLINT(google-explicit-constructor)
   Random(at::Generator generator);  // NOLINT(google-explicit-constructor)
+
+  /// The same source for the own rows of a batch: what it draws is what those rows have in the
+  /// draws for the whole batch. Dimension `dim` of a draw's shape is that of the rows;
+  /// categorical() takes them from the leading dimension of its logits, flattened.
+  /// @throws InvalidArgument if the source is a torch generator, and the share not the whole.
+  Random of(const Share& share, std::int64_t dim = 0) const;
+  /// The same source for what all rows have in common.
+  Random whole() const;
 
   // Each of the following returns a tensor of `shape` with the type and device of `options`, a
   // floating-point type. Draws are made in at least single precision, from 64 random bits each.
@@ -70,15 +86,41 @@ class Random {
 
   /// A fresh core stream, for what takes one (gumbel_top_k): the next child of this source's stream
   /// or, for a torch generator, a stream whose seed is its next 64 bits.
+  /// @throws InvalidArgument for a share of rows, which the new stream would not know: whole()
+  /// forks.
   Stream fork() const;
+
+  // For what draws from a fork by itself.
+
+  /// The place of the first own row among all; 0 without a share. @param rows of the draw, own
+  std::uint64_t first_row(std::int64_t rows) const;
+  /// Calls body(place, first, count) for the elements of a draw of this shape, in pieces: elements
+  /// first ... first + count - 1 are those from `place` on of the whole draw. On torch's threads.
+  using Piece = std::function<void(std::uint64_t place, std::int64_t first, std::int64_t count)>;
+  void for_each_piece(IntArrayRef shape, std::int64_t grain, const Piece& body) const;
 
  private:
   struct State;
-  /// A core stream and the first of `positions` positions in it that nobody else reads.
-  std::pair<Stream, std::uint64_t> reserve(std::uint64_t positions) const;
+  struct Window;
+  struct OfRows {
+    Share share;
+    std::int64_t dim;
+  };
+  Random(std::shared_ptr<State> state, std::optional<OfRows> rows)
+      : state_(std::move(state)), rows_(rows) {}
+
+  Window window(IntArrayRef shape) const;
+  /// Draws of a floating-point type by fill(stream, position, span).
+  template <class Fill>
+  Tensor from_stream(IntArrayRef shape, const at::TensorOptions& options, const Fill& fill) const;
+  template <class Variate, class... Tensors>
+  Tensor elementwise(const Variate& variate, const Tensor& first, const Tensors&... others) const;
+  template <class Fill>
+  Tensor filled(const Fill& fill, const Tensor& parameter) const;
   Tensor gumbel_max(const Tensor& logits, std::int64_t count) const;
 
   std::shared_ptr<State> state_;
+  std::optional<OfRows> rows_ = {};
 };
 
 }  // namespace partita

@@ -5,6 +5,7 @@
 
 #include "apps/command/learn/nce_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/nce/experiment.hpp"
@@ -24,6 +25,7 @@ void run(NceCommand& command) {
   NceExperimentOptions& options = command.experiment;
   options.seed = command.common.seed;
   options.threads = command.common.threads;
+  options.group = command_group({&command.report});
   const NceExperimentResult result = run_nce(options, meters());
   if (!command.report.empty())
     write_file(command.report, report_html(result, options, command_line()));

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/command/processes.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/device.hpp"
 #include "partita/base/error.hpp"
@@ -199,7 +200,9 @@ TextGenerator open_torch_script(const ModelFile& file) {
 
 }  // namespace
 
-void train_neural(const LmTrainOptions& options) {
+void train_neural(const LmTrainOptions& asked) {
+  LmTrainOptions options = asked;
+  options.run.group = command_group({&options.output, &options.run.log});
   use_threads(options.common.threads);
   const TextLines text = read_lines(options.text);
   for (const std::string& line : text.notes) note(line);
@@ -222,14 +225,15 @@ void train_neural(const LmTrainOptions& options) {
                   .learning_rate = options.learning_rate,
                   .held_out = options.held_out,
                   .patience = options.patience,
-                  .device = device_of(options.run.device)},
+                  .device = device_of(options.run.device),
+                  .group = options.run.group.get()},
                  {.checkpoint = options.run.checkpoint,
                   .checkpoint_seconds = options.run.checkpoint_seconds,
                   .run = facts_of(options),
                   .log = options.run.log},
                  meter.progress());
   }();
-  model.save(options.output);
+  if (!options.output.empty()) model.save(options.output);
   const double words_a_second =
       static_cast<double>(result.tokens) * options.epochs / result.loop.seconds;
   const bool held_out = result.held_out.tokens > 0;

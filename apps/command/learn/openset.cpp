@@ -12,6 +12,7 @@
 #include "apps/command/learn/openset_score.hpp"
 #include "apps/command/learn/openset_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/openset/experiment.hpp"
@@ -104,8 +105,10 @@ OpensetOptions experiment_of(const OpensetCommand& command) {
   return options;
 }
 
-void train(const OpensetCommand& command) {
-  const OpensetOptions options = experiment_of(command);
+void train(OpensetCommand& command) {
+  OpensetOptions options = experiment_of(command);
+  options.run.group =
+      command_group({&options.output, &command.report, &options.run.log});
   const OpensetResult result = run_openset(options, meters());
   if (!command.report.empty())
     write_file(command.report, openset_report(result, options, command_line()));

@@ -11,6 +11,7 @@
 
 #include "apps/command/learn/seqgan_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/seqgan/experiment.hpp"
@@ -189,8 +190,10 @@ void add_training(SeqganCommand& command) {
   add_common(command.app(), *command.common);
 }
 
-SeqganOptions asked(const SeqganCommand& command, const SeqganOptions& defaults) {
+SeqganOptions asked(SeqganCommand& command, const SeqganOptions& defaults) {
   SeqganOptions options = command.with(defaults);
+  options.run.group =
+      command_group({&options.output, &command.report, &options.run.log});
   options.seed = command.common->seed;
   options.threads = command.common->threads;
   return options;
@@ -212,7 +215,7 @@ void show(const SeqganCommand& command, const SeqganOptions& options, const Resu
   }
 }
 
-void run_oracle(const SeqganCommand& command) {
+void run_oracle(SeqganCommand& command) {
   const SeqganOptions options = asked(command, options_of(command.preset));
   show(command, options, run_seqgan_oracle(options, meters()));
 }
@@ -244,7 +247,7 @@ void add_oracle(CLI::App& seqgan) {
   command->app().callback([command] { run_oracle(*command); });
 }
 
-void run_text(const SeqganCommand& command) {
+void run_text(SeqganCommand& command) {
   const SeqganOptions options = asked(command, seqgan_text_defaults());
   const TextLines text = read_lines(options.corpus);
   for (const std::string& line : text.notes) note(line);

@@ -10,6 +10,7 @@
 
 #include "apps/command/learn/vae_summary.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/experiments/vae/experiment.hpp"
@@ -53,6 +54,8 @@ void train(VaeCommand& command) {
   options.pictures = !command.report.empty();
   options.seed = command.common.seed;
   options.threads = command.common.threads;
+  options.run.group =
+      command_group({&options.output, &command.report, &options.run.log});
   const VaeResult result = run_vae(options, meters());
   if (!command.report.empty())
     write_file(command.report, vae_report(result, options, command_line()));

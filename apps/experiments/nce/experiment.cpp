@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
 #include "partita/learn/training/batches.hpp"
+#include "partita/learn/training/run_facts.hpp"
 
 namespace partita::app {
 namespace {
@@ -167,6 +169,10 @@ CurvePoint curve_point(const Experiment& experiment, const Model& model, bool le
           .log_z_deviation = now.log_z_deviation()};
 }
 
+int trainer_of(std::size_t loss, const Group& group) {
+  return static_cast<int>(loss % static_cast<std::size_t>(group.size()));
+}
+
 LossResult train(const Experiment& experiment, const Contender& contender, std::uint64_t id,
                  SharedProgress& progress) {
   using Clock = std::chrono::steady_clock;
@@ -215,15 +221,57 @@ double unigram_perplexity(const Pairs& pairs, const Tensor& log_unigram) {
   return std::exp(-log_unigram.index_select(0, targets).mean().item<double>());
 }
 
-/// Trains each loss on one thread, so that results do not depend on the number of threads.
+/// The result of the process that trained a loss, on all of them.
+void broadcast(LossResult& result, std::int64_t steps, Group& group, int trained_by) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> numbers = {result.corrected_perplexity.value_or(kNone)};
+  for (std::int64_t step = 0; step <= steps; ++step) {
+    if (!is_evaluated(step, steps)) continue;
+    const CurvePoint point =
+        group.rank() == trained_by ? result.curve[(numbers.size() - 1) / 5] : CurvePoint{};
+    numbers.insert(numbers.end(), {static_cast<double>(step), point.seconds, point.perplexity,
+                                   point.mean_log_z, point.log_z_deviation});
+  }
+  group.broadcast(numbers, trained_by);
+  if (!std::isnan(numbers[0])) result.corrected_perplexity = numbers[0];
+  result.curve.clear();
+  for (std::size_t i = 1; i < numbers.size(); i += 5) {
+    result.curve.push_back({static_cast<std::int64_t>(numbers[i]), numbers[i + 1], numbers[i + 2],
+                            numbers[i + 3], numbers[i + 4]});
+  }
+}
+
+/// Trains each loss on one thread of one process, so that results depend on the number of neither.
 std::vector<LossResult> train_all(const Experiment& experiment, const Progress& progress) {
+  const NceExperimentOptions& options = experiment.options;
+  Group& group = *options.group;
   const std::vector<Contender> all = contenders();
   std::vector<LossResult> results(all.size());
-  SharedProgress shared(progress, all.size() * static_cast<std::uint64_t>(experiment.options.steps),
-                        "steps");
-  run_tasks(all.size(), experiment.options.threads,
-            [&](std::size_t task) { results[task] = train(experiment, all[task], task, shared); });
+  std::vector<std::size_t> own;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    results[i] = {all[i].name, all[i].noise, all[i].learns_log_z};
+    if (trainer_of(i, group) == group.rank()) own.push_back(i);
+  }
+  SharedProgress shared(progress, own.size() * static_cast<std::uint64_t>(options.steps), "steps");
+  run_tasks(own.size(), options.threads, [&](std::size_t task) {
+    results[own[task]] = train(experiment, all[own[task]], own[task], shared);
+  });
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (group.size() > 1) broadcast(results[i], options.steps, group, trainer_of(i, group));
+  }
   return results;
+}
+
+/// That the processes are about to do the same.
+void check_same(const NceExperimentOptions& options, const Pairs& pairs) {
+  training::RunFacts facts{{"words", training::digest(pairs.words)}};
+  facts.add("vocabulary", options.vocabulary)
+      .add("dim", options.dim)
+      .add("batch", options.batch)
+      .add("steps", options.steps)
+      .add("noise exponent", options.noise_exponent)
+      .add("seed", options.seed);
+  training::check_same_on_all_ranks(facts, *options.group);
 }
 
 }  // namespace
@@ -231,6 +279,7 @@ std::vector<LossResult> train_all(const Experiment& experiment, const Progress& 
 NceExperimentResult run_nce(const NceExperimentOptions& options, const Phases& phases) {
   use_threads(1);
   Pairs pairs = read_pairs(options, begin(phases, "reading"));
+  check_same(options, pairs);
   const auto unigram = NoiseDistribution::unigram(pairs.train_counts, 1);
   const Tensor log_unigram = unigram.log_prob(at::arange(unigram.size()), at::kDouble);
   const auto noise = NoiseDistribution::unigram(pairs.train_counts, options.noise_exponent);
@@ -242,7 +291,7 @@ NceExperimentResult run_nce(const NceExperimentOptions& options, const Phases& p
   result.held_out_pairs = experiment.pairs.held_out;
   result.unigram_perplexity = unigram_perplexity(experiment.pairs, log_unigram);
   result.losses = train_all(experiment, begin(phases, "training"));
-  result.step_times = time_steps(options, phases);
+  if (options.group->rank() == 0) result.step_times = time_steps(options, phases);
   return result;
 }
 

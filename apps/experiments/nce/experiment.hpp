@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct NceExperimentOptions {
   std::int64_t largest = 1'000'000;  ///< outputs up to which steps are timed
   std::uint64_t seed = 0;
   int threads = 1;
+  /// Processes among which the losses are divided: each trains some of them.
+  std::shared_ptr<Group> group = {std::shared_ptr<Group>(), &Group::alone()};
 };
 
 /// The children of the seed's stream.
@@ -72,7 +75,9 @@ struct NceExperimentResult {
 inline constexpr std::int64_t kTimedBatch = 64;
 inline constexpr std::int64_t kTimedNoise = 25;
 
-/// @throws IoError, DataError if the corpus cannot be read or has too few words
+/// Every process of the group gets what all have trained; only the first times steps.
+/// @throws IoError, DataError if the corpus cannot be read or has too few words; InvalidArgument if
+///         the processes differ in options or corpus
 NceExperimentResult run_nce(const NceExperimentOptions& options, const Phases& phases = {});
 
 /// The second part of run_nce(), which needs no corpus.

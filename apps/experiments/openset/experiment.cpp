@@ -14,6 +14,7 @@
 #include "apps/data/image_sets.hpp"
 #include "apps/experiments/device.hpp"
 #include "apps/experiments/openset/data.hpp"
+#include "partita/base/error.hpp"
 #include "partita/detection/logit_score.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/networks.hpp"
@@ -141,6 +142,11 @@ class Trainee {
         x_(data.train.x.to(device_)),
         y_(data.train.y.to(device_)) {
     classifier_.classifier->to(device_);
+    if (options_.loss != OpensetLoss::cross_entropy && takes_features() &&
+        options_.run.group->size() > 1) {  // before a warm-up is trained
+      throw InvalidArgument("out_set",
+                            "shell draws from the features of a whole batch: train in one process");
+    }
     if (takes_given()) {
       given_ = is_toy(options_)
                    ? toy_out_set(options_.out_set, data.train, stream(OpensetPurpose::data))
@@ -217,7 +223,8 @@ class Trainee {
             .learning_rate = options_.learning_rate,
             .beta1 = options_.beta1,
             .gan_beta1 = options_.gan_beta1,
-            .clip_norm = options_.clip_norm};
+            .clip_norm = options_.clip_norm,
+            .group = options_.run.group.get()};
   }
 
   openset::ConfidentClassifier with_gan() {

@@ -106,7 +106,8 @@ SeqganPhase SeqganPhases::maximum_likelihood(const std::string& name, const Poli
                  .final_rate = options_.final_rate,
                  .clip_norm = options_.clip_norm,
                  .patience = options_.patience,
-                 .final_teacher = final_teacher},
+                 .final_teacher = final_teacher,
+                 .group = options_.run.group.get()},
                 files(name, /*discriminator=*/false), evaluate, begin(phases_, name)));
 }
 
@@ -144,7 +145,8 @@ std::vector<SeqganPhase> SeqganPhases::adversarial(const Policy& generator, cons
        .penalty = options_.penalty,
        .clip_norm = options_.clip_norm,
        .discriminator_clip_norm = options_.d_clip_norm,
-       .mixed_batches = options_.d_batches == SeqganBatches::mixed});
+       .mixed_batches = options_.d_batches == SeqganBatches::mixed,
+       .group = options_.run.group.get()});
   std::vector<SeqganPhase> phases;
   if (options_.pretraining > 0) {
     const std::string name = "discriminator";

@@ -62,7 +62,8 @@ Settings settle(const VaeTrainOptions& options) {
                    .epsilon = iwae ? 1e-4 : 1e-8,
                    .held_out = options.held_out.value_or(iwae ? 0 : 0.05),
                    .patience = options.patience,
-                   .device = device_of(options.run.device)}};
+                   .device = device_of(options.run.device),
+                   .group = options.run.group.get()}};
   if (iwae) settings.training.schedule = vae::Schedule::iwae;
   return settings;
 }

@@ -127,18 +127,18 @@ class ProcessGroup final : public Group {
     std::vector<at::Tensor> input = {at::tensor(at::ArrayRef<double>(own.data(), own.size()))};
     std::vector<std::vector<at::Tensor>> output(1);
     for (int rank = 0; rank < self_.size; ++rank) {
-      output[0].push_back(view({&all[own.size() * static_cast<std::size_t>(rank)], own.size()}));
+      output[0].push_back(
+          view(std::span(all).subspan(own.size() * static_cast<std::size_t>(rank), own.size())));
     }
     complete([&] { return group_->allgather(output, input); });
     return all;
   }
 
   void all_reduce(std::span<double> values, Reduction reduction) override {
-    if (values.empty()) return;
-    std::vector<at::Tensor> tensors = {view(values)};
-    c10d::AllreduceOptions options;
-    options.reduceOp = reduction == Reduction::sum ? c10d::ReduceOp::SUM : c10d::ReduceOp::MAX;
-    complete([&] { return group_->allreduce(tensors, options); });
+    reduce(values, reduction);
+  }
+  void all_reduce(std::span<float> values, Reduction reduction) override {
+    reduce(values, reduction);
   }
 
   void broadcast(std::span<double> values, int root) override {
@@ -155,8 +155,19 @@ class ProcessGroup final : public Group {
   }
 
  private:
-  static at::Tensor view(std::span<double> values) {
-    return at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::kDouble);
+  template <class Real>
+  static at::Tensor view(std::span<Real> values) {
+    return at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())},
+                         at::CppTypeToScalarType<Real>::value);
+  }
+
+  template <class Real>
+  void reduce(std::span<Real> values, Reduction reduction) {
+    if (values.empty()) return;
+    std::vector<at::Tensor> tensors = {view(values)};
+    c10d::AllreduceOptions options;
+    options.reduceOp = reduction == Reduction::sum ? c10d::ReduceOp::SUM : c10d::ReduceOp::MAX;
+    complete([&] { return group_->allreduce(tensors, options); });
   }
 
   /// torchrun's agent may hold the store itself.

@@ -39,13 +39,14 @@ Tensor given_maximum(const Tensor& gumbel, const Tensor& maximum) {
 
 /// Standard Gumbels, [rows, members, values]: those of row r from a stream of its own.
 /// @param longest how many numbers a row takes of its stream at a time, at most
-Tensor noise(const Stream& stream, std::int64_t time, std::int64_t longest, IntArrayRef shape) {
+Tensor noise(const Stream& stream, std::uint64_t first_row, std::int64_t time, std::int64_t longest,
+             IntArrayRef shape) {
   Tensor out = at::empty(shape, at::kDouble);
   const std::int64_t size = shape[1] * shape[2];
   auto* const data = out.data_ptr<double>();
   at::parallel_for(0, shape[0], 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) {
-      fill_gumbel(stream.child(static_cast<std::uint64_t>(row)),
+      fill_gumbel(stream.child(first_row + static_cast<std::uint64_t>(row)),
                   static_cast<std::uint64_t>(time * longest),
                   {data + row * size, static_cast<std::size_t>(size)});
     }
@@ -72,7 +73,8 @@ Draw draw_without_replacement(const char* name, const FiniteSupport& support, st
                           .permute({2, 1, 0})
                           .to(at::kCPU, at::kDouble);  // [variables, rows, values]
   const std::int64_t rows = each.size(1);
-  const Stream stream = random.fork();
+  const Stream stream = random.whole().fork();
+  const std::uint64_t first_row = random.first_row(rows);
 
   Tensor log_prob = at::zeros({rows, 1}, at::kDouble);
   Tensor perturbed;
@@ -82,7 +84,7 @@ Draw draw_without_replacement(const char* name, const FiniteSupport& support, st
   for (std::int64_t m = 0; m < variables; ++m) {
     const Tensor children =
         log_prob.unsqueeze(-1) + each[m].unsqueeze(1);  // [rows, members, values]
-    Tensor gumbel = children + noise(stream, m, k * values, children.sizes());
+    Tensor gumbel = children + noise(stream, first_row, m, k * values, children.sizes());
     if (m > 0) gumbel = given_maximum(gumbel, perturbed.unsqueeze(-1));
     gumbel.masked_fill_(children == -kInfinity, -kInfinity);
     Tensor chosen;

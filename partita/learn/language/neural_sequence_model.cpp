@@ -15,18 +15,18 @@ namespace partita::language {
 namespace {
 
 /// Rows of one length: which of the batch they are, and their cache in this order.
-struct Group {
+struct SameLength {
   std::vector<std::size_t> rows;
   LanguageModel::Cache cache;
 };
 
 struct NeuralState final : DecodingState {
-  std::vector<Group> groups;
+  std::vector<SameLength> groups;
 
   void reorder(std::span<const std::size_t> rows) override {
-    std::vector<Group> reordered;
-    for (Group& group : groups) {
-      Group next;
+    std::vector<SameLength> reordered;
+    for (SameLength& group : groups) {
+      SameLength next;
       std::vector<std::int64_t> from;  // places in the old cache
       for (std::size_t i = 0; i < rows.size(); ++i) {
         // A group's rows ascend.
@@ -76,7 +76,7 @@ void NeuralSequenceModel::next_logits(std::span<const Sequence> prefixes, Decodi
     for (auto& rows : rows_by_length(prefixes)) groups.push_back({std::move(rows), {}});
   }
   const auto device = model_->device();
-  for (Group& group : groups) {
+  for (SameLength& group : groups) {
     const Tensor tokens = first ? tokens_of(prefixes, group.rows, start_token_)
                                 : last_tokens_of(prefixes, group.rows);
     const Tensor read = model_->hidden(tokens.to(device), group.cache);

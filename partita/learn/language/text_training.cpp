@@ -14,6 +14,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/learn/share.hpp"
 #include "partita/learn/training/batches.hpp"
 #include "partita/random/shuffle.hpp"
 
@@ -48,9 +49,8 @@ class Pieces {
 
   /// Indices of pieces by falling length.
   void sort(std::vector<std::int64_t>& pieces) const {
-    std::stable_sort(pieces.begin(), pieces.end(), [&](std::int64_t a, std::int64_t b) {
-      return length_[static_cast<std::size_t>(a)] > length_[static_cast<std::size_t>(b)];
-    });
+    std::stable_sort(pieces.begin(), pieces.end(),
+                     [&](std::int64_t a, std::int64_t b) { return length(a) > length(b); });
   }
 
   struct Batch {
@@ -59,11 +59,19 @@ class Pieces {
     Tensor targets;  ///< [places]
   };
 
-  Batch batch(std::span<const std::int64_t> pieces) const {
-    std::int64_t longest = 0;
-    for (const std::int64_t piece : pieces) {
-      longest = std::max(longest, length_[static_cast<std::size_t>(piece)]);
-    }
+  std::int64_t longest(std::span<const std::int64_t> pieces) const {
+    std::int64_t most = 0;
+    for (const std::int64_t piece : pieces) most = std::max(most, length(piece));
+    return most;
+  }
+  std::int64_t targets(std::span<const std::int64_t> pieces) const {
+    std::int64_t sum = 0;
+    for (const std::int64_t piece : pieces) sum += length(piece);
+    return sum;
+  }
+
+  /// @param longest L: that of the longest piece, or more
+  Batch batch(std::span<const std::int64_t> pieces, std::int64_t longest) const {
     const auto rows = static_cast<std::int64_t>(pieces.size());
     const Tensor inputs = at::full({rows, longest}, end_, at::kLong);
     auto* const in = inputs.data_ptr<std::int64_t>();
@@ -82,6 +90,8 @@ class Pieces {
   }
 
  private:
+  std::int64_t length(std::int64_t piece) const { return length_[static_cast<std::size_t>(piece)]; }
+
   Token end_;
   std::vector<Token> stream_ = {};
   std::vector<std::size_t> begin_ = {};
@@ -99,10 +109,11 @@ class PieceBatches {
         slices_(stream.child(kSlices)),
         pools_(pieces.size(), batch * static_cast<std::int64_t>(kPool), stream.child(kPools)) {}
 
-  Pieces::Batch at(std::uint64_t step) {
+  /// The pieces of a step.
+  std::span<const std::int64_t> at(std::uint64_t step) {
     if (pool_.empty() || step / kPool != which_) fill(step / kPool);
     const std::size_t slice = order_[step % kPool];
-    return pieces_->batch(std::span(pool_).subspan(slice * batch_, batch_));
+    return std::span(pool_).subspan(slice * batch_, batch_);
   }
 
  private:
@@ -141,22 +152,27 @@ HiddenAndTargets predict(const LanguageModel& network, const Pieces::Batch& batc
   return {hidden.flatten(0, 1).index_select(0, batch.places.to(device)), batch.targets.to(device)};
 }
 
-TextEvaluation evaluate(const LanguageModel& network, const Pieces& pieces, std::int64_t batch) {
+/// The ranks take batches in turn.
+TextEvaluation evaluate(const LanguageModel& network, const Pieces& pieces, std::int64_t batch,
+                        Group& group) {
   const at::NoGradGuard no_grad;
   std::vector<std::int64_t> all(static_cast<std::size_t>(pieces.size()));
   std::iota(all.begin(), all.end(), std::int64_t{0});
   pieces.sort(all);
   TextEvaluation result{.tokens = pieces.targets()};
   double sum = 0;
-  for (std::size_t at = 0; at < all.size(); at += static_cast<std::size_t>(batch)) {
-    const std::size_t count = std::min(all.size() - at, static_cast<std::size_t>(batch));
-    const auto [hidden, targets] =
-        predict(network, pieces.batch(std::span(all).subspan(at, count)), {});
+  const auto size = static_cast<std::size_t>(batch);
+  for (auto at = size * static_cast<std::size_t>(group.rank()); at < all.size();
+       at += size * static_cast<std::size_t>(group.size())) {
+    const std::size_t count = std::min(all.size() - at, size);
+    const auto some = std::span(all).subspan(at, count);
+    const auto [hidden, targets] = predict(network, pieces.batch(some, pieces.longest(some)), {});
     sum += losses::evaluate({hidden, targets}, network.output())
                .log_likelihood.to(at::kDouble)
                .sum()
                .item<double>();
   }
+  group.all_reduce(std::span(&sum, 1), Reduction::sum);
   result.log_likelihood = sum / static_cast<double>(std::max<std::uint64_t>(1, result.tokens));
   result.perplexity = std::exp(-result.log_likelihood);
   return result;
@@ -246,18 +262,25 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
   const auto adam = std::make_shared<torch::optim::Adam>(
       network.parameters(), torch::optim::AdamOptions(options.learning_rate));
   const std::vector<training::Part> parts = {
-      {"language model", model.network, adam, options.clip_norm}};
+      {"language model", model.network, adam, options.clip_norm, options.group}};
   const double batch_tokens = static_cast<double>(pieces.targets()) /
                               static_cast<double>(pieces.size()) *
                               static_cast<double>(options.batch);  // on average
   PieceBatches batches(pieces, options.batch, stream.child(kOrder));
+  const Share share = Share::of(options.batch, *options.group);
   const auto step = [&](std::uint64_t n) -> training::Losses {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
     static_cast<torch::optim::AdamOptions&>(adam->param_groups().front().options())
         .lr(options.learning_rate * (1 - 0.9 * done));
-    const Random dropout(stream.child(kDropout).child(n));
-    const Random noise(stream.child(kNoise).child(n));
-    const auto [hidden, targets] = predict(network, batches.at(n), dropout);
+    const auto all = batches.at(n);
+    const auto own =
+        all.subspan(static_cast<std::size_t>(share.first), static_cast<std::size_t>(share.size));
+    const Share tokens{pieces.targets(all.first(static_cast<std::size_t>(share.first))),
+                       pieces.targets(own), pieces.targets(all)};
+    const Random dropout = Random(stream.child(kDropout).child(n)).of(share);
+    const Random noise = Random(stream.child(kNoise).child(n)).of(tokens);
+    const auto [hidden, targets] =
+        predict(network, pieces.batch(own, pieces.longest(all)), dropout);
     // Not the batch's own mean, in which the tokens of a batch of short pieces would weigh more.
     const Tensor value =
         loss({hidden, targets}, network.output(), noise, losses::Reduction::sum) / batch_tokens;
@@ -269,12 +292,14 @@ TextTrainingResult train(TextModel& model, std::span<const std::string> lines,
     loop.evaluate_every = per_epoch;
     loop.patience = options.patience;
     on_held_out = [&]() -> training::Values {
-      return {{"held_out_perplexity", evaluate(network, held_out, options.batch).perplexity}};
+      return {{"held_out_perplexity",
+               evaluate(network, held_out, options.batch, *options.group).perplexity}};
     };
   }
   TextTrainingResult result{.loop = training::train(parts, loop, step, on_held_out, progress),
                             .tokens = pieces.targets()};
-  if (held_out.size() > 0) result.held_out = evaluate(network, held_out, options.batch);
+  if (held_out.size() > 0)
+    result.held_out = evaluate(network, held_out, options.batch, *options.group);
   return result;
 }
 
@@ -282,7 +307,8 @@ TextEvaluation evaluate(const TextModel& model, std::span<const std::string> lin
                         const TextTrainingOptions& options) {
   check(options);
   check_at_least("lines", lines.size(), 1);
-  return evaluate(*model.network, Pieces(model.units, lines, options.length), options.batch);
+  return evaluate(*model.network, Pieces(model.units, lines, options.length), options.batch,
+                  *options.group);
 }
 
 std::vector<std::uint64_t> token_counts(const TextUnits& units,

@@ -31,6 +31,7 @@ struct TextTrainingOptions {
   double held_out = 0.05;       ///< share of lines used only for evaluation, in [0, 1)
   std::uint64_t patience = 0;   ///< epochs without a better held-out perplexity; 0: all epochs
   at::Device device = at::kCPU;
+  Group* group = &Group::alone();  ///< processes that train together: training/loop.hpp
 };
 
 /// The probability of lines under a model, per token, including line ends.

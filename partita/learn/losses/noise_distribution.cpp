@@ -2,7 +2,6 @@
 #include "partita/learn/losses/noise_distribution.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <cmath>
 #include <vector>
@@ -45,15 +44,13 @@ NoiseDistribution NoiseDistribution::unigram(std::span<const std::uint64_t> coun
 
 Tensor NoiseDistribution::draw(IntArrayRef shape, const Random& random) const {
   constexpr std::int64_t kGrain = 4096;
-  const Stream stream = random.fork();
+  const Stream stream = random.whole().fork();
   Tensor out = at::empty(shape, at::kLong);
-  const std::span<std::int64_t> all(out.data_ptr<std::int64_t>(),
-                                    static_cast<std::size_t>(out.numel()));
-  at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    table_->fill(
-        stream, static_cast<std::uint64_t>(begin),
-        all.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
-  });
+  auto* const drawn = out.data_ptr<std::int64_t>();
+  random.for_each_piece(
+      shape, kGrain, [&](std::uint64_t place, std::int64_t first, std::int64_t count) {
+        table_->fill(stream, place, {drawn + first, static_cast<std::size_t>(count)});
+      });
   return out;
 }
 

@@ -2,6 +2,7 @@
 #include "partita/learn/openset/confident_classifier.hpp"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <torch/optim/adam.h>
 
 #include <cmath>
@@ -27,13 +28,27 @@ constexpr double kBeta2 = 0.999;
 
 enum Index : std::size_t { kClassifier, kGenerator, kDiscriminator };
 
+/// That no row of a batch has a say in the output of another: ranks see but their own.
+void check_rows_apart(const std::string& name, const torch::nn::Sequential& network,
+                      const Group& group) {
+  if (group.size() == 1) return;
+  for (const auto& module : network->modules()) {
+    if (module->name().find("BatchNorm") == std::string::npos) continue;
+    throw InvalidArgument("group", fmt::format("the {} has batch normalization, which needs whole "
+                                               "batches: train it in one process",
+                                               name));
+  }
+}
+
 Part part(std::string name, const torch::nn::Sequential& network, double beta1,
           const ConfidentClassifierOptions& options) {
   auto adam = std::make_shared<torch::optim::Adam>(
       network->parameters(),
       torch::optim::AdamOptions(options.learning_rate).betas(std::make_tuple(beta1, kBeta2)));
+  check_rows_apart(name, network, *options.group);
   return {std::move(name), network.ptr(), std::move(adam),
-          options.clip_norm > 0 ? options.clip_norm : std::numeric_limits<double>::infinity()};
+          options.clip_norm > 0 ? options.clip_norm : std::numeric_limits<double>::infinity(),
+          options.group};
 }
 
 void check(const ConfidentClassifierOptions& options) {
@@ -70,39 +85,56 @@ ConfidentClassifier::ConfidentClassifier(torch::nn::Sequential classifier,
   discriminator_ = std::move(discriminator);
   parts_.push_back(part("generator", generator_, options.gan_beta1, options));
   parts_.push_back(part("discriminator", discriminator_, options.gan_beta1, options));
+  if (options.entropy_weight > 0 && options.group->size() > 1) {
+    throw InvalidArgument("entropy_weight",
+                          "the entropy is that of a whole batch: train in one process");
+  }
 }
 
 Losses ConfidentClassifier::cross_entropy_step(const Tensor& x, const Tensor& y) {
-  const Tensor loss = losses::cross_entropy(classifier_->forward(x), y);
+  const Share share = share_of(x);
+  const Tensor loss =
+      share.weight() * losses::cross_entropy(classifier_->forward(share.of(x)), share.of(y));
   training::descend(parts_[kClassifier], loss);
   return {{"cross_entropy", loss}};
 }
 
 Losses ConfidentClassifier::confidence_step(const Tensor& x, const Tensor& y,
                                             const Tensor& unknown) {
-  return confidence(classifier_->forward(at::cat({x, unknown})), y);
+  const Share known = share_of(x);
+  const Share other = share_of(unknown);
+  return confidence(classifier_->forward(at::cat({known.of(x), other.of(unknown)})), known.of(y),
+                    known.weight(), other.weight());
 }
 
 Losses ConfidentClassifier::shell_step(const Tensor& x, const Tensor& y, const Random& random) {
+  if (options_.group->size() > 1) {
+    throw InvalidArgument("shell",
+                          "draws from the features of a whole batch: train in one process");
+  }
   Tensor features = x;
   const auto last = classifier_->end() - 1;
   for (auto layer = classifier_->begin(); layer != last; ++layer) {
     features = layer->forward<Tensor>(features);
   }
   const Tensor unknown = shell(features.detach(), y, x.size(0), random, options_.shell);
-  return confidence(last->forward<Tensor>(at::cat({features, unknown})), y);
+  return confidence(last->forward<Tensor>(at::cat({features, unknown})), y, 1, 1);
 }
 
 Losses ConfidentClassifier::gan_step(const Tensor& x, const Random& random) {
   check_gan();
-  const Tensor fake = samples(x.size(0), random);
-  const Tensor discriminator = discriminator_loss(
-      discriminator_->forward(x), discriminator_->forward(fake.detach()), options_.generator_loss);
+  const Share share = share_of(x);
+  const Tensor fake = samples(share, random);
+  const Tensor discriminator =
+      share.weight() * discriminator_loss(discriminator_->forward(share.of(x)),
+                                          discriminator_->forward(fake.detach()),
+                                          options_.generator_loss);
   training::descend(parts_[kDiscriminator], discriminator);
 
-  const Tensor deception = generator_loss(discriminator_->forward(fake), options_.generator_loss);
+  const Tensor deception =
+      share.weight() * generator_loss(discriminator_->forward(fake), options_.generator_loss);
   Losses told = {{"discriminator", discriminator}, {"generator", deception}};
-  Tensor loss = deception + options_.beta * unsure(classifier_->forward(fake));
+  Tensor loss = deception + options_.beta * unsure(classifier_->forward(fake)) * share.weight();
   if (options_.entropy_weight > 0) {
     const Tensor spread = entropy(fake, options_.entropy);
     loss = loss - options_.entropy_weight * spread;
@@ -114,7 +146,13 @@ Losses ConfidentClassifier::gan_step(const Tensor& x, const Random& random) {
 
 Losses ConfidentClassifier::joint_step(const Tensor& x, const Tensor& y, const Random& random) {
   const Losses gan = gan_step(x, random);
-  Losses all = confidence_step(x, y, generate(x.size(0), random));
+  const Share share = share_of(x);
+  const Tensor unknown = [&] {
+    const at::NoGradGuard no_grad;
+    return samples(share, random);
+  }();
+  Losses all = confidence(classifier_->forward(at::cat({share.of(x), unknown})), share.of(y),
+                          share.weight(), share.weight());
   all.insert(all.end(), gan.begin(), gan.end());
   return all;
 }
@@ -135,13 +173,14 @@ Tensor ConfidentClassifier::logits(const Tensor& x) {
 
 Tensor ConfidentClassifier::generate(std::int64_t count, const Random& random) {
   const at::NoGradGuard no_grad;
-  return samples(count, random);
+  return samples({.first = 0, .size = count, .total = count}, random);
 }
 
-Tensor ConfidentClassifier::samples(std::int64_t count, const Random& random) {
+Tensor ConfidentClassifier::samples(const Share& share, const Random& random) {
   check_gan();
   const at::TensorOptions like = generator_->parameters().front().options();
-  return generator_->forward(random.normal({count, options_.noise}, like.requires_grad(false)));
+  return generator_->forward(
+      random.of(share).normal({share.size, options_.noise}, like.requires_grad(false)));
 }
 
 /// What asks a classifier to be unsure, from its logits for unknown examples.
@@ -150,10 +189,13 @@ Tensor ConfidentClassifier::unsure(const Tensor& logits) const {
   return -logits.log_softmax(-1).select(-1, logits.size(-1) - 1).mean();
 }
 
-/// The classifier's step, from its logits for the examples of y, and for unknown ones after them.
-Losses ConfidentClassifier::confidence(const Tensor& logits, const Tensor& y) {
-  const Tensor cross_entropy = losses::cross_entropy(logits.slice(0, 0, y.size(0)), y);
-  const Tensor unknown = unsure(logits.slice(0, y.size(0)));
+/// The classifier's step, from its logits for the examples of y, and for unknown ones after them;
+/// the weights are those of this rank's shares.
+Losses ConfidentClassifier::confidence(const Tensor& logits, const Tensor& y, double known_weight,
+                                       double unknown_weight) {
+  const Tensor cross_entropy =
+      known_weight * losses::cross_entropy(logits.slice(0, 0, y.size(0)), y);
+  const Tensor unknown = unknown_weight * unsure(logits.slice(0, y.size(0)));
   training::descend(parts_[kClassifier], cross_entropy + options_.beta * unknown);
   return {{"cross_entropy", cross_entropy}, {options_.reject ? "reject" : "kl", unknown}};
 }

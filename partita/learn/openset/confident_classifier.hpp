@@ -24,6 +24,7 @@
 
 #include "partita/learn/openset/confident_classifier_options.hpp"
 #include "partita/learn/random.hpp"
+#include "partita/learn/share.hpp"
 #include "partita/learn/tensor.hpp"
 #include "partita/learn/training/loop.hpp"
 
@@ -42,6 +43,8 @@ class ConfidentClassifier {
   explicit ConfidentClassifier(torch::nn::Sequential classifier,
                                const ConfidentClassifierOptions& options = {});
   /// @param generator [N, noise] to examples. @param discriminator examples to logits [N, 1].
+  /// @throws InvalidArgument with a group, if a network has batch normalization or the samples'
+  ///         entropy a weight: both look at a whole batch. (So does the constructor above.)
   ConfidentClassifier(torch::nn::Sequential classifier, torch::nn::Sequential generator,
                       torch::nn::Sequential discriminator,
                       const ConfidentClassifierOptions& options = {});
@@ -49,7 +52,8 @@ class ConfidentClassifier {
   /// "classifier", and with a GAN "generator" and "discriminator": what training::train() saves.
   std::span<const training::Part> parts() const { return parts_; }
 
-  // One step on examples x [N, ...] with known classes y, int64 [N].
+  // One step on examples x [N, ...] with known classes y, int64 [N]. With a group they are those of
+  // the whole batch, of which each rank computes its share.
 
   /// Minimizes E[-log p(y | x)]. Losses: cross_entropy.
   training::Losses cross_entropy_step(const Tensor& x, const Tensor& y);
@@ -61,6 +65,7 @@ class ConfidentClassifier {
   /// The same with as many draws from the outskirts of this batch's features, which are the inputs
   /// of the classifier's last layer: shell(). (The paper keeps a queue of features of each class,
   /// and adds a loss on the energy.)
+  /// @throws InvalidArgument with a group: it draws from the features of a whole batch.
   training::Losses shell_step(const Tensor& x, const Tensor& y, const Random& random);
 
   /// Minimizes the GAN's losses against a fixed classifier (equation 3):
@@ -89,9 +94,11 @@ class ConfidentClassifier {
 
  private:
   void check_gan() const;
-  Tensor samples(std::int64_t count, const Random& random);
+  Share share_of(const Tensor& batch) const { return Share::of(batch.size(0), *options_.group); }
+  Tensor samples(const Share& share, const Random& random);
   Tensor unsure(const Tensor& logits) const;
-  training::Losses confidence(const Tensor& logits, const Tensor& y);
+  training::Losses confidence(const Tensor& logits, const Tensor& y, double known_weight,
+                              double unknown_weight);
 
   torch::nn::Sequential classifier_;
   torch::nn::Sequential generator_{nullptr};

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "partita/base/group.hpp"
+
 namespace partita::openset {
 
 /// What a generator minimizes to make its samples pass for real, with D(x) =
@@ -43,6 +45,7 @@ struct ConfidentClassifierOptions {
   double beta1 = 0.9;      ///< the classifier's, of Adam, as in the authors' code; beta2 is 0.999
   double gan_beta1 = 0.5;  ///< the generator's and the discriminator's
   double clip_norm = 0;    ///< largest gradient norm of each network; 0: not clipped
+  Group* group = &Group::alone();  ///< processes that train together: training/loop.hpp
 };
 
 }  // namespace partita::openset

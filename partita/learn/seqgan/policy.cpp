@@ -161,47 +161,64 @@ Tensor GaussianPolicy::log_prob(const Tensor& sequences) const {
   return distribution(hidden).log_prob(sequences).sum(-1);
 }
 
-std::vector<Stream> element_streams(const Stream& stream, std::int64_t t, std::int64_t rows) {
+std::vector<Stream> element_streams(const Stream& stream, std::int64_t t, std::int64_t rows,
+                                    std::int64_t first) {
   const Stream elements = stream.child(static_cast<std::uint64_t>(t));
   std::vector<Stream> streams(static_cast<std::size_t>(rows));
-  for (std::size_t row = 0; row < streams.size(); ++row) streams[row] = elements.child(row);
+  for (std::size_t row = 0; row < streams.size(); ++row) {
+    streams[row] = elements.child(static_cast<std::uint64_t>(first) + row);
+  }
   return streams;
 }
 
 Tensor sample(const SequencePolicy& policy, std::int64_t count, std::int64_t length,
               const Stream& stream) {
   check_at_least("count", count, 1);
+  return sample(policy, {.first = 0, .size = count, .total = count}, length, stream);
+}
+
+Tensor sample(const SequencePolicy& policy, const Share& share, std::int64_t length,
+              const Stream& stream) {
   check_at_least("length", length, 1);
   const at::NoGradGuard no_grad;
-  SequencePolicy::State state = policy.start(count);
+  SequencePolicy::State state = policy.start(share.size);
   std::vector<Tensor> elements;
   for (std::int64_t t = 0; t < length; ++t) {
     if (t > 0) policy.read(elements.back(), state);
-    elements.push_back(policy.draw(state, element_streams(stream, t, count)));
+    elements.push_back(policy.draw(state, element_streams(stream, t, share.size, share.first)));
   }
   return at::stack(elements, 1);
 }
 
 Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, double teacher,
-                        const Stream& stream) {
+                        const Stream& stream, const Share& share) {
   check_in("teacher", teacher, "[0, 1]");
+  check_size("sequences", sequences.size(0), share.size, "the share's rows");
   enum Draw : std::uint64_t { kTokens, kCoins };
   const Stream coins = stream.child(kCoins);
   const at::NoGradGuard no_grad;
-  const std::int64_t rows = sequences.size(0);
   const Tensor inputs = policy.inputs_of(sequences);
-  SequencePolicy::State state = policy.start(rows);
+  SequencePolicy::State state = policy.start(share.size);
   for (std::int64_t t = 1; t < sequences.size(1); ++t) {
-    const Tensor drawn = policy.draw(state, element_streams(stream.child(kTokens), t, rows));
-    Tensor is_true = at::empty({rows}, at::kBool);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      is_true[row] = coins.uniform(static_cast<std::uint64_t>(t * rows + row)) < teacher;
+    const Tensor drawn =
+        policy.draw(state, element_streams(stream.child(kTokens), t, share.size, share.first));
+    Tensor is_true = at::empty({share.size}, at::kBool);
+    for (std::int64_t row = 0; row < share.size; ++row) {
+      const std::int64_t coin = t * share.total + share.first + row;
+      is_true[row] = coins.uniform(static_cast<std::uint64_t>(coin)) < teacher;
     }
     is_true = is_true.to(sequences.device());
     inputs.select(1, t).copy_(at::where(is_true, inputs.select(1, t), drawn));
     policy.read(inputs.select(1, t), state);
   }
   return inputs;
+}
+
+Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, double teacher,
+                        const Stream& stream) {
+  const std::int64_t rows = sequences.size(0);
+  return scheduled_inputs(policy, sequences, teacher, stream,
+                          {.first = 0, .size = rows, .total = rows});
 }
 
 }  // namespace partita::seqgan

@@ -20,6 +20,7 @@
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/language/language_model.hpp"
 #include "partita/learn/random.hpp"
+#include "partita/learn/share.hpp"
 #include "partita/learn/tensor.hpp"
 #include "partita/random/stream.hpp"
 
@@ -103,18 +104,27 @@ class GaussianPolicy final : public SequencePolicy {
   Tensor output_bias_;
 };
 
-/// The streams of the rows [0, rows) for element t: functions of `stream`, t and the row.
-std::vector<Stream> element_streams(const Stream& stream, std::int64_t t, std::int64_t rows);
+/// The streams of the rows [first, first + rows) for element t: functions of `stream`, t and the
+/// row.
+std::vector<Stream> element_streams(const Stream& stream, std::int64_t t, std::int64_t rows,
+                                    std::int64_t first = 0);
 
 /// `count` sequences of `length` elements: [count, length, ...]. A sequence is a function of the
 /// stream and its place: the first 32 of sample(64) are those of sample(32).
 Tensor sample(const SequencePolicy& policy, std::int64_t count, std::int64_t length,
               const Stream& stream);
+/// A share of the same: [share.size, length, ...].
+Tensor sample(const SequencePolicy& policy, const Share& share, std::int64_t length,
+              const Stream& stream);
 
 /// What scheduled sampling (Bengio, Vinyals, Jaitly, Shazeer 2015, "Scheduled sampling for sequence
 /// prediction with recurrent neural networks") reads instead of the sequences: each token with
 /// probability `teacher` the true one, else one drawn from the policy given what was read before.
+/// @param sequences [B, T]: a share of the batch's, B = share.size
 /// @return [B, T], for TokenPolicy::log_prob(sequences, inputs).
+Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, double teacher,
+                        const Stream& stream, const Share& share);
+/// The same of a whole batch.
 Tensor scheduled_inputs(const TokenPolicy& policy, const Tensor& sequences, double teacher,
                         const Stream& stream);
 

@@ -18,12 +18,12 @@ using State = SequencePolicy::State;
 
 /// Streams of the roll-outs of the prefixes of 1 ... t elements, in the order [t, B, rollouts].
 std::vector<Stream> rollout_streams(const Stream& stream, std::int64_t t, std::int64_t length,
-                                    std::int64_t batch, std::int64_t rollouts) {
+                                    std::int64_t first, std::int64_t batch, std::int64_t rollouts) {
   const Stream elements = stream.child(static_cast<std::uint64_t>(t));
   std::vector<Stream> streams;
   streams.reserve(static_cast<std::size_t>(t * batch * rollouts));
   for (std::int64_t prefix = 0; prefix < t; ++prefix) {
-    for (std::int64_t b = 0; b < batch; ++b) {
+    for (std::int64_t b = first; b < first + batch; ++b) {
       for (std::int64_t n = 0; n < rollouts; ++n) {
         const std::int64_t row = (b * length + prefix) * rollouts + n;
         streams.push_back(elements.child(static_cast<std::uint64_t>(row)));
@@ -36,7 +36,7 @@ std::vector<Stream> rollout_streams(const Stream& stream, std::int64_t t, std::i
 }  // namespace
 
 Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int64_t rollouts,
-                const Stream& stream) {
+                const Stream& stream, std::int64_t first) {
   check_at_least("rollouts", rollouts, 1);
   if (sequences.dim() < 2 || sequences.size(1) < 2) {
     throw InvalidArgument("sequences", fmt::format("expected [B, T, ...] with T >= 2, got {}",
@@ -62,7 +62,8 @@ Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int6
         rolling[i] = at::cat({rolling[i], joining});
       }
     }
-    const Tensor drawn = policy.draw(rolling, rollout_streams(stream, t, length, batch, rollouts));
+    const Tensor drawn =
+        policy.draw(rolling, rollout_streams(stream, t, length, first, batch, rollouts));
     completed.narrow(0, 0, t).select(3, t).copy_(
         drawn.view(concatenate({t, batch, rollouts}, element)));
     if (t + 1 < length) policy.read(drawn, rolling);
@@ -71,9 +72,9 @@ Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int6
 }
 
 Tensor action_values(const SequencePolicy& policy, const Tensor& sequences, const Reward& reward,
-                     std::int64_t rollouts, const Stream& stream) {
+                     std::int64_t rollouts, const Stream& stream, std::int64_t first) {
   const at::NoGradGuard no_grad;
-  const Tensor completed = roll_out(policy, sequences, rollouts, stream);
+  const Tensor completed = roll_out(policy, sequences, rollouts, stream, first);
   const Tensor before = reward(completed.flatten(0, 2))
                             .view({completed.size(0), completed.size(1), rollouts})
                             .mean(-1);
@@ -86,17 +87,24 @@ estimators::GradientEstimate rollout_policy_gradient(const SequencePolicy& gener
                                                      const RolloutOptions& options,
                                                      const Stream& stream) {
   enum Draw : std::uint64_t { kSequences, kRollouts };
-  const Tensor sequences =
-      sample(generator, options.batch, options.length, stream.child(kSequences));
-  const Tensor q =
-      action_values(policy, sequences, reward, options.rollouts, stream.child(kRollouts)).t();
+  const Share share = Share::of(options.batch, *options.group);
+  const Tensor sequences = sample(generator, share, options.length, stream.child(kSequences));
+  const Tensor own = action_values(policy, sequences, reward, options.rollouts,
+                                   stream.child(kRollouts), share.first);
+  // A sequence's baseline is made of all the others'.
+  const Tensor q = all_rows(own, share, *options.group).t();
   // Rewards whose sum from t on is Q_t.
   const Tensor rewards =
       q - at::cat({q.narrow(0, 1, q.size(0) - 1), at::zeros_like(q[0]).unsqueeze(0)});
+  // Other ranks' sequences are without gradient here.
+  const Tensor log_prob = at::constant_pad_nd(
+      generator.log_prob(sequences).t(), {share.first, share.total - share.first - share.size});
   estimators::PolicyGradientOptions estimator;
   if (options.baseline) estimator.baseline = estimators::baselines::LeaveOneOut{};
   estimators::PolicyGradient policy_gradient(estimator);
-  return policy_gradient(generator.log_prob(sequences).t(), rewards);
+  estimators::GradientEstimate estimate = policy_gradient(log_prob, rewards);
+  estimate.value = share.weight() * estimate.value;
+  return estimate;
 }
 
 }  // namespace partita::seqgan

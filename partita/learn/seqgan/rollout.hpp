@@ -28,8 +28,9 @@ using Reward = std::function<Tensor(const Tensor& sequences)>;
 /// length, so that each prefix is read once. A completion is a function of its prefix, of the
 /// stream and of b, t and n, given T and the number of roll-outs.
 /// @param sequences [B, T, ...], T >= 2.
+/// @param first b of the first of them: that of a share of a batch.
 Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int64_t rollouts,
-                const Stream& stream);
+                const Stream& stream, std::int64_t first = 0);
 
 /// Q(y_1 ... y_(t-1), y_t): the mean reward of the roll-outs that begin with y_1 ... y_t, and at T
 /// the reward of the sequence itself (equation 4). Unbiased for the expected reward if `policy`
@@ -37,13 +38,15 @@ Tensor roll_out(const SequencePolicy& policy, const Tensor& sequences, std::int6
 /// @return [B, T], without gradient.
 /// @throws InvalidArgument unless rollouts >= 1.
 Tensor action_values(const SequencePolicy& policy, const Tensor& sequences, const Reward& reward,
-                     std::int64_t rollouts, const Stream& stream);
+                     std::int64_t rollouts, const Stream& stream, std::int64_t first = 0);
 
 struct RolloutOptions {
   std::int64_t batch = 64;     ///< sequences, >= 2
   std::int64_t length = 20;    ///< elements per sequence
   std::int64_t rollouts = 16;  ///< completions per prefix
   bool baseline = true;        ///< whether b_t below is subtracted; else 0
+  Group* group =
+      &Group::alone();  ///< each rank draws its share, and gets its share of the estimate
 };
 
 /// Draws a batch of sequences from the generator and estimates the gradient of its expected reward

@@ -114,18 +114,22 @@ training::LoopResult train_maximum_likelihood(
       .add("stream", stream);
 
   const auto optimizer = adam(*policy, options.learning_rate);
-  const std::vector<Part> parts = {{"generator", policy, optimizer, options.clip_norm}};
+  const std::vector<Part> parts = {
+      {"generator", policy, optimizer, options.clip_norm, options.group}};
+  const Share share = Share::of(options.batch, *options.group);
   training::Batches batches(real.size(0), options.batch, stream.child(kOrder));
   const auto step = [&](std::uint64_t n) -> Losses {
     const double done = static_cast<double>(n) / static_cast<double>(loop.steps);
     set_learning_rate(*optimizer, options.learning_rate, options.final_rate, done);
-    const Tensor y = real.index_select(0, batches.at(n).to(real.device()));
+    const Tensor all = real.index_select(0, batches.at(n).to(real.device()));
+    const Tensor y = share.of(all);
     const double teacher = 1 - (1 - options.final_teacher) * done;
     const Tensor log_prob =
-        teacher == 1 ? policy->log_prob(y)
-                     : tokens->log_prob(y, scheduled_inputs(*tokens, y, teacher,
-                                                            stream.child(kTeacher).child(n)));
-    const Tensor loss = -log_prob.sum() / elements(*policy, y);
+        teacher == 1
+            ? policy->log_prob(y)
+            : tokens->log_prob(
+                  y, scheduled_inputs(*tokens, y, teacher, stream.child(kTeacher).child(n), share));
+    const Tensor loss = -log_prob.sum() / elements(*policy, all);
     training::descend(parts[0], loss);
     return {{"nll", loss}};
   };
@@ -161,10 +165,10 @@ SeqGan::SeqGan(std::shared_ptr<SequencePolicy> generator,
   update_rollout_policy(0);
   parts_ = {
       {"generator", generator_, adam(*generator_, options.generator_learning_rate),
-       options.clip_norm},
-      {"roll-out policy", rollout_policy_},
+       options.clip_norm, options.group},
+      {.name = "roll-out policy", .module = rollout_policy_, .group = options.group},
       {"discriminator", discriminator_, adam(*discriminator_, options.discriminator_learning_rate),
-       options.discriminator_clip_norm}};
+       options.discriminator_clip_norm, options.group}};
 }
 
 training::LoopResult SeqGan::pretrain_discriminator(std::uint64_t steps,
@@ -249,7 +253,8 @@ Losses SeqGan::generator_step(const Stream& stream) {
                                                           {.batch = options_.batch,
                                                            .length = real_.size(1),
                                                            .rollouts = options_.rollouts,
-                                                           .baseline = options_.baseline},
+                                                           .baseline = options_.baseline,
+                                                           .group = options_.group},
                                                           stream);
   const double sequences = options_.sum_loss ? static_cast<double>(options_.batch) : 1;
   training::descend(parts_[kGenerator], -surrogate * sequences);
@@ -258,8 +263,10 @@ Losses SeqGan::generator_step(const Stream& stream) {
 
 Losses SeqGan::discriminator_step(const Stream& stream) {
   enum Draw : std::uint64_t { kGenerated, kReal, kSetOrder, kDropout };
+  Group& group = *options_.group;
+  const Share drawn = Share::of(options_.negatives, group);
   const Tensor fake =
-      sample(*generator_, options_.negatives, real_.size(1), stream.child(kGenerated));
+      all_rows(sample(*generator_, drawn, real_.size(1), stream.child(kGenerated)), drawn, group);
   const Tensor chosen =
       training::Batches(real_.size(0), options_.negatives, stream.child(kReal)).at(0);
   const Tensor real = real_.index_select(0, chosen.to(real_.device()));
@@ -270,17 +277,22 @@ Losses SeqGan::discriminator_step(const Stream& stream) {
   const std::int64_t each = options_.negatives;
   const std::int64_t rows = options_.mixed_batches ? 2 * each : each;
   training::Batches batches(rows, options_.batch, stream.child(kSetOrder));
-  const Random dropout(stream.child(kDropout));
+  const Share share =
+      Share::of(options_.mixed_batches ? options_.batch : 2 * options_.batch, group);
+  const Random dropout = Random(stream.child(kDropout)).of(share);
   const std::int64_t steps = (options_.d_epochs * rows) / options_.batch;
   const at::TensorOptions like = discriminator_->parameters().front().options();
   Tensor sum = at::zeros({}, at::kDouble);
   for (std::int64_t i = 0; i < steps; ++i) {
     Tensor batch = batches.at(static_cast<std::uint64_t>(i)).to(real.device());
     if (!options_.mixed_batches) batch = at::cat({batch, batch + each});
+    batch = share.of(batch);
     const Tensor is_real = (batch < each).to(like.dtype());
-    const Tensor loss = losses::binary_cross_entropy_with_logits(
-        discriminator_->logits(all.index_select(0, batch), dropout), is_real);
-    training::descend(parts_[kDiscriminator], loss + options_.penalty * discriminator_->penalty());
+    const Tensor loss =
+        share.weight() * losses::binary_cross_entropy_with_logits(
+                             discriminator_->logits(all.index_select(0, batch), dropout), is_real);
+    training::descend(parts_[kDiscriminator],
+                      loss + share.weight() * options_.penalty * discriminator_->penalty());
     sum = sum + loss.detach().to(at::kCPU, at::kDouble);
   }
   return {{"discriminator", sum / static_cast<double>(steps)}};

@@ -36,6 +36,7 @@ struct MaximumLikelihoodOptions {
   /// Scheduled sampling: the probability of reading the true token falls linearly from 1 to this.
   /// 1: always the true one. Below 1 the policy must be a TokenPolicy.
   double final_teacher = 1;
+  Group* group = &Group::alone();  ///< processes that train together: training/loop.hpp
 };
 
 /// Trains a policy on real sequences. Losses: nll, per element. After each epoch there is a log
@@ -85,6 +86,7 @@ struct SeqGanOptions {
   /// Whether a batch of the discriminator is `batch` sequences of both kinds in random order, and
   /// not as many of each.
   bool mixed_batches = false;
+  Group* group = &Group::alone();  ///< processes that train together: training/loop.hpp
 };
 
 class SeqGan {

@@ -14,6 +14,7 @@
 #include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
 #include "partita/learn/training/internal/checkpoint.hpp"
+#include "partita/learn/training/internal/ranks.hpp"
 
 namespace partita::training {
 namespace {
@@ -116,8 +117,9 @@ class Loop {
       : parts_(parts),
         options_(options),
         evaluate_(evaluate),
-        state_(resumed(parts, options)),
-        log_(options.files.log, state_.history) {
+        group_(group_of(parts)),
+        state_(resumed(parts, options, group_)),
+        log_(is_first() ? options.files.log : std::filesystem::path(), state_.history) {
     sums_.restore(state_.sums, state_.summed);
   }
 
@@ -128,18 +130,18 @@ class Loop {
     Every progress_due(kProgressSeconds);
     const bool anything_to_do = !done();
     while (!done()) {
-      sums_.add(step(state_.steps));
+      sums_.add(added_up(step(state_.steps), group_));
       ++state_.steps;
       state_.seconds = before + seconds_since(start);
       look_back();
       if (done()) break;
-      if (!options_.files.checkpoint.empty() && checkpoint_due.due()) save();
+      if (keeps_checkpoint() && checkpoint_due.due()) save();
       if (progress && progress_due.due()) report(progress);
     }
     if (anything_to_do && options_.patience > 0 && !state_.best.empty()) {
       restore(state_.best, parts_);
     }
-    if (anything_to_do && !options_.files.checkpoint.empty()) save();
+    if (anything_to_do && keeps_checkpoint()) save();
     if (progress) report(progress);
     return {state_.steps, state_.stopped_early, state_.seconds, state_.history};
   }
@@ -147,12 +149,18 @@ class Loop {
  private:
   static constexpr double kProgressSeconds = 0.2;
 
-  static LoopState resumed(std::span<const Part> parts, const LoopOptions& options) {
-    const RunFiles& files = options.files;
-    if (files.checkpoint.empty() || !std::filesystem::exists(files.checkpoint)) return {};
-    LoopState state = load_checkpoint(files.checkpoint, files.run, parts);
+  /// Rank 0 reads the file, which others may not see.
+  static LoopState resumed(std::span<const Part> parts, const LoopOptions& options, Group& group) {
+    check_same_run(options, parts, group);
+    const std::filesystem::path& path = options.files.checkpoint;
+    double exists = !path.empty() && std::filesystem::exists(path) ? 1 : 0;
+    group.broadcast({&exists, 1}, 0);
+    if (exists == 0) return {};
+    const std::string bytes =
+        broadcast_bytes(group.rank() == 0 ? read_file(path) : std::string(), 0, group);
+    LoopState state = load_checkpoint(path, bytes, options.files.run, parts);
     if (state.steps > options.steps) {
-      throw DataError(files.checkpoint.string(),
+      throw DataError(path.string(),
                       fmt::format("is from another run: it has done {} steps, more than the {} of "
                                   "this run",
                                   state.steps, options.steps));
@@ -160,6 +168,8 @@ class Loop {
     return state;
   }
 
+  bool is_first() const { return group_.rank() == 0; }
+  bool keeps_checkpoint() const { return is_first() && !options_.files.checkpoint.empty(); }
   bool done() const { return state_.stopped_early || state_.steps >= options_.steps; }
 
   bool at_multiple_of(std::uint64_t steps) const {
@@ -172,7 +182,7 @@ class Loop {
     if (!evaluation && !at_multiple_of(options_.log_every)) return;
     LogEntry entry{state_.steps, state_.seconds, means()};
     if (evaluation) {
-      const Values values = evaluate_();
+      const Values values = broadcast(evaluate_(), group_);
       entry.values.insert(entry.values.end(), values.begin(), values.end());
       if (options_.patience > 0) compare(values);
     }
@@ -210,12 +220,14 @@ class Loop {
   }
 
   void report(const Progress& progress) const {
+    if (!is_first()) return;
     progress({.done = state_.steps, .total = options_.steps, .unit = "steps"});
   }
 
   std::span<const Part> parts_;
   const LoopOptions& options_;
   const Evaluate& evaluate_;
+  Group& group_;
   LoopState state_;
   Sums sums_;
   Log log_;

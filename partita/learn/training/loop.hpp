@@ -19,6 +19,19 @@
 // A step must be a function of its number and of the parts: it draws examples with Batches and
 // numbers from a child of a stream. Then, on a CPU with the same number of threads, a run that was
 // killed and resumed ends with the same bits as one that was not.
+//
+// Several processes train one model if its parts name their group: every rank calls train() with
+// the same arguments and data, and a step computes the rank's share of its losses.
+//
+//     const Share share = Share::of(64, group);                 // parts = {{..., .group = &group}}
+//     const Tensor rows = share.of(batches.at(step));
+//     const Tensor loss = share.weight() * losses::cross_entropy(...);
+//     training::descend(parts[0], loss);                        // with the gradients of all shares
+//     return {{"loss", loss}};                                  // added up, too
+//
+// Batches and random numbers belong to the step and to the row of the whole batch (Random::of), so
+// the losses are those of one process, up to the rounding of sums. Rank 0 writes the log and the
+// checkpoint, from which any number of processes resumes, and its evaluation counts.
 #pragma once
 
 #include <cstdint>
@@ -85,7 +98,8 @@ struct LoopResult {
 /// Runs the remaining steps.
 /// @param parts their states make up the model's; step() changes no other lasting state.
 /// @param evaluate early stopping minimizes the first value that it returns.
-/// @throws InvalidArgument if steps = 0; for patience without evaluate or with evaluate_every = 0
+/// @throws InvalidArgument if steps = 0; for patience without evaluate or with evaluate_every = 0;
+///         if the ranks of a group differ in options, facts, version or initial weights
 /// @throws DataError if the checkpoint is damaged, or from another run or other networks
 /// @throws Error if a loss is not finite, which is noticed when a log entry is due
 LoopResult train(std::span<const Part> parts, const LoopOptions& options, const Step& step,

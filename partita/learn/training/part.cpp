@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/training/internal/ranks.hpp"
 
 namespace partita::training {
 
@@ -23,10 +24,12 @@ void descend(const Part& part, const Tensor& loss) {
   std::vector<Tensor> gradients =
       torch::autograd::grad({loss}, parameters, /*grad_outputs=*/{}, /*retain_graph=*/c10::nullopt,
                             /*create_graph=*/false, /*allow_unused=*/true);
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    Tensor& gradient = gradients[i];
+  for (Tensor& gradient : gradients) {
     if (gradient.defined() && gradient.is_sparse()) gradient = gradient.to_dense();
-    parameters[i].mutable_grad() = std::move(gradient);
+  }
+  add_up(parameters, gradients, *part.group);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    parameters[i].mutable_grad() = std::move(gradients[i]);
   }
   if (std::isfinite(part.clip_norm)) torch::nn::utils::clip_grad_norm_(parameters, part.clip_norm);
   part.optimizer->step();

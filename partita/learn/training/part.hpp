@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "partita/base/group.hpp"
 #include "partita/learn/tensor.hpp"
 
 namespace partita::training {
@@ -27,6 +28,8 @@ struct Part {
   /// Gradients whose norm over all parameters exceeds this are scaled down to it (Pascanu, Mikolov,
   /// Bengio 2013).
   double clip_norm = std::numeric_limits<double>::infinity();
+  /// Those that train it together (loop.hpp), each with a copy of the module and the optimizer.
+  Group* group = &Group::alone();
 };
 
 /// One step of the part's optimizer down the gradient of a loss. The gradient is taken with respect

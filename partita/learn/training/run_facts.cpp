@@ -4,10 +4,15 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <torch/version.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <optional>
+#include <utility>
+
+#include "partita/base/error.hpp"
+#include "partita/base/version.hpp"
 
 namespace partita::training {
 namespace {
@@ -21,6 +26,29 @@ std::optional<std::string> value_of(std::span<const RunFacts::Fact> facts,
   const auto found = std::find_if(facts.begin(), facts.end(),
                                   [&](const auto& fact) { return fact.first == name; });
   return found == facts.end() ? std::nullopt : std::optional(found->second);
+}
+
+constexpr char kBetween = '\0';
+
+std::string text_of(const RunFacts& facts) {
+  std::string text;
+  for (const auto& [name, value] : facts.all()) {
+    text += name + kBetween + value + kBetween;
+  }
+  return text;
+}
+
+RunFacts facts_from(const std::string& text) {
+  auto next = [&, at = std::size_t{0}]() mutable {
+    const std::size_t end = text.find(kBetween, at);
+    return text.substr(std::exchange(at, end + 1), end - at);
+  };
+  RunFacts facts;
+  for (auto left = std::count(text.begin(), text.end(), kBetween) / 2; left > 0; --left) {
+    std::string name = next();
+    facts.add(std::move(name), next());
+  }
+  return facts;
 }
 
 }  // namespace
@@ -44,18 +72,32 @@ RunFacts& RunFacts::add(const RunFacts& more) {
   return *this;
 }
 
-std::string RunFacts::difference_from(const RunFacts& saved) const {
+std::string RunFacts::difference_from(const RunFacts& others, std::string_view sentence) const {
   std::vector<std::string> differences;
+  const auto say = [&](const std::string& name, const std::string& other, const std::string& own) {
+    differences.push_back(fmt::format(fmt::runtime(sentence), name, other, own));
+  };
   for (const auto& [name, value] : facts_) {
-    const std::string old = value_of(saved.facts_, name).value_or("none");
-    if (old != value) differences.push_back(fmt::format("{} was {}, now {}", name, old, value));
+    const std::string other = value_of(others.facts_, name).value_or("none");
+    if (other != value) say(name, other, value);
   }
-  for (const auto& [name, value] : saved.facts_) {
-    if (value_of(facts_, name)) continue;
-    differences.push_back(fmt::format("{} was {}, now none", name, value));
+  for (const auto& [name, value] : others.facts_) {
+    if (!value_of(facts_, name)) say(name, value, "none");
   }
-  if (differences.empty() && facts_ != saved.facts_) return "its facts have another order";
+  if (differences.empty() && facts_ != others.facts_) return "its facts have another order";
   return fmt::format("{}", fmt::join(differences, "; "));
+}
+
+void check_same_on_all_ranks(const RunFacts& facts, Group& group) {
+  if (group.size() == 1) return;
+  RunFacts own{{"Partita", version()}, {"libtorch", TORCH_VERSION}};
+  const std::vector<std::string> all = all_gather_bytes(text_of(own.add(facts)), group);
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] == all[0]) continue;
+    const std::string sentence = "{} is {} on rank 0, {} on rank " + std::to_string(rank);
+    throw InvalidArgument("ranks",
+                          facts_from(all[rank]).difference_from(facts_from(all[0]), sentence));
+  }
 }
 
 std::string digest(const Tensor& tensor) {

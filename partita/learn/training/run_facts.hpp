@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "partita/base/group.hpp"
 #include "partita/learn/tensor.hpp"
 #include "partita/random/stream.hpp"
 
@@ -39,12 +40,18 @@ class RunFacts {
 
   std::span<const Fact> all() const { return facts_; }
 
-  /// How these differ from `saved`: "dropout was 0.1, now 0; ..."; empty if they do not.
-  std::string difference_from(const RunFacts& saved) const;
+  /// How these differ from `others`: "dropout was 0.1, now 0; ..."; empty if they do not.
+  /// @param sentence what is said of a name, the others' value and the own one
+  std::string difference_from(const RunFacts& others,
+                              std::string_view sentence = "{} was {}, now {}") const;
 
  private:
   std::vector<Fact> facts_;
 };
+
+/// That all ranks of a group have the same facts, and are of one version of Partita and libtorch.
+/// @throws InvalidArgument on every rank, saying what is different on which
+void check_same_on_all_ranks(const RunFacts& facts, Group& group);
 
 /// A number that other contents do not have (CRC-32 of type, shape and elements), and the shape.
 std::string digest(const Tensor& tensor);

@@ -99,12 +99,16 @@ class Trainer {
     facts_ = facts_of(images);
     split(images);
     batches_.emplace(train_.size(0), options.batch, stream_.child(kOrder));
+    share_ = Share::of(options.batch, *options.group);
     vae_->to(options.device);
     prior_ = vae_->prior();
-    parts_.push_back({"vae", vae_, adam(vae_->parameters(), options), options.clip_norm});
+    parts_.push_back(
+        {"vae", vae_, adam(vae_->parameters(), options), options.clip_norm, options.group});
     if (const std::vector<Tensor> own = estimator.parameters(); !own.empty()) {
-      parts_.push_back(
-          {"estimator", std::make_shared<EstimatorParameters>(own), adam(own, options)});
+      parts_.push_back({.name = "estimator",
+                        .module = std::make_shared<EstimatorParameters>(own),
+                        .optimizer = adam(own, options),
+                        .group = options.group});
     }
   }
 
@@ -187,11 +191,15 @@ class Trainer {
       static_cast<torch::optim::AdamOptions&>(part.optimizer->param_groups().front().options())
           .lr(rate);
     }
-    Tensor x = grays(train_.index_select(0, batches_->at(n).to(train_.device())));
-    if (bits_drawn_) x = binarize(x, stream_.child(kBits).child(n));
-    const Random random(stream_.child(kSamples).child(n));
-    const auto [descended, losses] =
+    const Tensor rows = share_.of(batches_->at(n));
+    Tensor x = grays(train_.index_select(0, rows.to(train_.device())));
+    if (bits_drawn_) x = binarize(x, Random(stream_.child(kBits).child(n)).of(share_));
+    // Draws are [samples, images, ...].
+    const Random random = Random(stream_.child(kSamples).child(n)).of(share_, 1);
+    auto [descended, losses] =
         options_.objective == Objective::iwae ? iwae(x, random) : elbo(x, random);
+    descended = descended * share_.weight();
+    for (auto& [name, loss] : losses) loss = loss * share_.weight();
     // The estimator's own first: what leads to its parameters is freed, and leads nowhere else.
     if (parts_.size() > 1) training::descend(parts_[1], descended);
     training::descend(parts_[0], descended);
@@ -276,6 +284,7 @@ class Trainer {
   bool bits_drawn_ = false;  // new bits in every step
   Tensor held_out_;          // undefined if there are none
   std::optional<training::Batches> batches_;
+  Share share_;
   std::vector<Part> parts_;
 };
 

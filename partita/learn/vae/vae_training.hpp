@@ -70,6 +70,7 @@ struct TrainingOptions {
   std::uint64_t patience = 0;     ///< epochs without a better held-out bound; 0: all epochs
   std::uint64_t log_every = 100;  ///< steps that a log entry averages
   at::Device device = at::kCPU;
+  Group* group = &Group::alone();  ///< processes that train together: training/loop.hpp
 };
 
 struct TrainingResult {
@@ -82,7 +83,8 @@ struct TrainingResult {
 /// one sample each.
 /// @param images uint8 [N, inputs]
 /// @param estimator for E_q[log p(x | z)], or for the importance-weighted bound: then one that does
-///        not relax samples; Pathwise with options.relaxation.
+///        not relax samples; Pathwise with options.relaxation. With a group, one that looks at each
+///        image by itself, as all do but those with a MovingAverage, which averages a rank's own.
 /// @param stream the source of held-out images, order, bits and samples
 /// @throws InvalidArgument if an option is out of its range, or no image is left to train on
 TrainingResult train(const std::shared_ptr<Vae>& vae, const Tensor& images,

@@ -105,9 +105,9 @@ void save_checkpoint(const std::filesystem::path& path, const RunFacts& run, con
   out.save(path);
 }
 
-LoopState load_checkpoint(const std::filesystem::path& path, const RunFacts& run,
-                          std::span<const Part> parts) {
-  ArchiveReader in = ArchiveReader::open(path, kKind, kVersion);
+LoopState load_checkpoint(const std::filesystem::path& path, std::string_view bytes,
+                          const RunFacts& run, std::span<const Part> parts) {
+  ArchiveReader in = ArchiveReader::from_bytes(path.string(), bytes, kKind, kVersion);
   if (in.version() < kVersion) {
     throw DataError(
         path.string(),

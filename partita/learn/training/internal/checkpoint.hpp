@@ -7,6 +7,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "partita/learn/training/loop.hpp"
@@ -30,10 +31,10 @@ struct LoopState {
 void save_checkpoint(const std::filesystem::path& path, const RunFacts& run, const LoopState& state,
                      std::span<const Part> parts);
 
-/// Reads it back into the parts.
-/// @throws IoError, DataError
-LoopState load_checkpoint(const std::filesystem::path& path, const RunFacts& run,
-                          std::span<const Part> parts);
+/// Reads it back into the parts. @param bytes of the file, which `path` names in errors
+/// @throws DataError
+LoopState load_checkpoint(const std::filesystem::path& path, std::string_view bytes,
+                          const RunFacts& run, std::span<const Part> parts);
 
 /// The modules of the parts in memory, to go back to.
 std::vector<std::string> snapshot(std::span<const Part> parts);
