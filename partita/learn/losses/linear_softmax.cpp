@@ -146,6 +146,9 @@ void check(const Tensor& hidden, const OutputLayer& output) {
   if (!output.tails.empty()) {
     throw InvalidArgument("output", "has tails, which need AdaptiveSoftmaxLoss");
   }
+  if (output.columns != nullptr) {
+    throw InvalidArgument("output", "is split over ranks, which needs FullSoftmaxLoss");
+  }
   const Tensor& weight = output.weight;
   const at::ScalarType type = weight.scalar_type();
   if (weight.dim() != 2 || weight.size(0) == 0 || !weight.device().is_cpu() ||

@@ -11,6 +11,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/internal/sampled_scores.hpp"
+#include "partita/learn/losses/internal/split_output.hpp"
 #include "partita/learn/losses/linear_softmax.hpp"
 
 namespace partita::losses {
@@ -50,7 +51,8 @@ void check_tails(const OutputLayer& output) {
 void check_layer(const OutputLayer& output) {
   const Tensor& weight = output.weight;
   const Tensor& bias = output.bias;
-  if (weight.dim() != 2 || weight.size(0) == 0 || !weight.is_floating_point()) {
+  if (weight.dim() != 2 || (weight.size(0) == 0 && output.columns == nullptr) ||
+      !weight.is_floating_point()) {
     throw InvalidArgument(
         "weight", fmt::format("expected floating-point [V, d], got {} {}",
                               at::toString(weight.scalar_type()), to_string(weight.sizes())));
@@ -63,6 +65,9 @@ void check_layer(const OutputLayer& output) {
                             at::toString(bias.scalar_type()), to_string(bias.sizes())));
   }
   check_tails(output);
+  if (output.columns == nullptr) return;
+  check_size("weight", weight.size(0), output.columns->size(), "rows, this rank's columns");
+  if (!output.tails.empty()) throw InvalidArgument("tails", "expected none of a split layer");
 }
 
 void check(const OutputBatch& batch, const OutputLayer& output) {
@@ -121,6 +126,7 @@ LogPartition log_partition(const Tensor& hidden, const OutputLayer& output) {
 }  // namespace
 
 std::int64_t OutputLayer::outputs() const {
+  if (columns != nullptr) return static_cast<std::int64_t>(columns->columns());
   std::int64_t count = weight.size(0) - static_cast<std::int64_t>(tails.size());
   for (const Tail& tail : tails) count += tail.weight.size(0);
   return count;
@@ -143,6 +149,11 @@ Tensor OutputLoss::operator()(const OutputBatch& given, const OutputLayer& outpu
 
 Tensor FullSoftmaxLoss::losses(const OutputBatch& batch, const OutputLayer& output,
                                const Random& /*random*/) const {
+  if (output.columns != nullptr) {
+    const Tensor hidden = divided(batch.hidden, output.columns->group());
+    return split_cross_entropy(scores(hidden, output.weight, output.bias), batch.targets,
+                               *output.columns);
+  }
   if (batch.hidden.device().is_cpu() && batch.hidden.scalar_type() != at::kDouble) {
     return -linear_softmax(batch.hidden, output, batch.targets).log_prob;
   }
@@ -181,10 +192,20 @@ TargetLikelihood evaluate(const OutputBatch& given, const OutputLayer& output) {
     most.push_back(log_z.most);
     log_sum.push_back(log_z.log_sum);
   }
-  Tensor target = (batch.hidden * output.weight.index_select(0, batch.targets)).sum(-1);
-  if (output.bias.defined()) target = target + output.bias.index_select(0, batch.targets);
-  out.log_z = at::cat(most) + at::cat(log_sum);
-  out.log_likelihood = (target - at::cat(most)) - at::cat(log_sum);
+  LogPartition all{at::cat(most), at::cat(log_sum)};
+  Tensor target;
+  if (output.columns != nullptr) {
+    Group& group = output.columns->group();
+    const Tensor largest = over_ranks(all.most, partita::Reduction::max, group);
+    const Tensor own = (all.most - largest + all.log_sum).exp();
+    all = {largest, over_ranks(own, partita::Reduction::sum, group).log()};
+    target = split_target_scores(batch, output);
+  } else {
+    target = (batch.hidden * output.weight.index_select(0, batch.targets)).sum(-1);
+    if (output.bias.defined()) target = target + output.bias.index_select(0, batch.targets);
+  }
+  out.log_z = all.most + all.log_sum;
+  out.log_likelihood = (target - all.most) - all.log_sum;
   check_losses(out.log_likelihood);
   return out;
 }

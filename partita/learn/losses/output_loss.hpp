@@ -20,6 +20,11 @@
 //   SampledSoftmaxLoss    softmax over target and noise, corrected         (sampled_softmax.hpp)
 //   FullSoftmaxLoss       softmax over all V: maximum likelihood           (here)
 //
+// A layer that no process holds is split over several (OutputLayer::columns), for all of them:
+//
+//   const SplitColumns columns(10'000'000, group);             // on every rank
+//   losses::OutputLayer own{weight, bias, {}, &columns};       // weight [columns.size(), d]
+//
 // AdaptiveSoftmaxLoss (adaptive_softmax.hpp) goes the other way: its output layer keeps rare
 // outputs in clusters of their own, so that the exact softmax is cheap.
 #pragma once
@@ -30,6 +35,7 @@
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/tensor.hpp"
+#include "partita/split/columns.hpp"
 
 namespace partita::losses {
 
@@ -46,6 +52,12 @@ struct OutputLayer {
   Tensor weight;
   Tensor bias = {};              ///< one number for each row of weight; undefined: 0
   std::vector<Tail> tails = {};  ///< none: a full softmax
+  /// The layer is split over the ranks of a group: weight and bias are the own columns' rows,
+  /// [columns->size(), d], and V is columns->columns(). Every rank calls a loss with the same
+  /// hidden states, targets and random numbers, and has the same loss; gradients are those of the
+  /// own rows, and in the hidden states those of all. Not with tails. It must outlive the
+  /// gradients' graph.
+  const SplitColumns* columns = nullptr;
 
   std::int64_t outputs() const;  ///< V
 };
@@ -105,7 +117,7 @@ struct TargetLikelihood {
 TargetLikelihood evaluate(const OutputBatch& batch, const OutputLayer& output);
 
 /// What a softmax turns into probabilities: the scores or, with tails, log-probabilities.
-/// @param hidden [..., d] @return [..., V]
+/// @param hidden [..., d] @return [..., V]; of a split layer, those of the own columns
 Tensor logits(const Tensor& hidden, const OutputLayer& output);
 /// The same, written to `out`, [B, V] for [B, d]. No gradients.
 void logits_out(Tensor& out, const Tensor& hidden, const OutputLayer& output);

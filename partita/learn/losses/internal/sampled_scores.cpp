@@ -14,6 +14,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/learn/losses/internal/split_output.hpp"
 
 namespace partita::losses {
 
@@ -292,10 +293,9 @@ void check_indices(const char* argument, const Tensor& index, std::int64_t rows,
 
 Tensor draw_noise(const NoiseDistribution& noise, std::int64_t k, bool shared,
                   const OutputBatch& batch, const OutputLayer& output, const Random& random) {
-  check_size("noise", noise.size(), output.weight.size(0),
-             "categories, one for each row of weight");
+  check_size("noise", noise.size(), output.outputs(), "categories, one for each row of weight");
   const Shape shape = shared ? Shape{k} : Shape{batch.targets.size(0), k};
-  return noise.draw(shape, random).to(batch.targets.device());
+  return noise.draw(shape, shared ? random.whole() : random).to(batch.targets.device());
 }
 
 Tensor accidental_hits(const Tensor& targets, const Tensor& noise) {
@@ -308,6 +308,7 @@ Tensor sparse_rows(const Tensor& table, const Tensor& index) {
 
 SampledScores sampled_scores(const OutputBatch& batch, const OutputLayer& output,
                              const Tensor& noise) {
+  if (output.columns != nullptr) return split_sampled_scores(batch, output, noise);
   if (noise.dim() == 1) return shared_scores(batch, output, noise);
   const Tensor index = at::cat({batch.targets.unsqueeze(1), noise}, 1);
   const Tensor scores =
