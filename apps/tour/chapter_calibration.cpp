@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,10 @@
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/conformal.hpp"
+#include "partita/calibration/risk_coverage.hpp"
+#include "partita/calibration/smooth_ece.hpp"
 #include "partita/calibration/temperature.hpp"
+#include "partita/detection/roc.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/random/goodness_of_fit.hpp"
@@ -158,6 +162,38 @@ Finding maximum_entropy(const TourContext& context) {
                    1e-6)}};
 }
 
+/// The error of the reliability diagram that a reflected Gaussian of this width smooths, from every
+/// row's own kernel.
+double error_at_width(const Confidences& rows, double width) {
+  constexpr int kPoints = 1000;
+  const auto n = static_cast<double>(rows.rows());
+  double total = 0;
+  for (int i = 0; i < kPoints; ++i) {
+    const double t = (i + 0.5) / kPoints;
+    double sum = 0;
+    for (std::size_t r = 0; r < rows.rows(); ++r) {
+      const double c = rows.confidence[r];
+      for (const double image : {c, -c, 2 - c}) {
+        const double z = (t - image) / width;
+        sum += (rows.right[r] - c) * std::exp(-z * z / 2);
+      }
+    }
+    total += std::abs(sum);
+  }
+  return total / (kPoints * n * width * std::sqrt(2 * std::numbers::pi));
+}
+
+/// (1 - AUROC) a (1 - a) + (1 - a)^2 / 2, at accuracy a.
+double augrc_by_hand(const Confidences& rows) {
+  std::vector<double> right;
+  std::vector<double> wrong;
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    (rows.right[r] == 1 ? right : wrong).push_back(rows.confidence[r]);
+  }
+  const double a = static_cast<double>(right.size()) / static_cast<double>(rows.rows());
+  return (1 - auroc(roc_curve(right, wrong))) * a * (1 - a) + (1 - a) * (1 - a) / 2;
+}
+
 Finding metrics(const TourContext& context) {
   const std::array log_prob = {std::log(0.95), std::log(0.05), 0.0, -kInfinity};
   const std::array<std::int64_t, 2> labels = {0, 1};
@@ -177,6 +213,9 @@ Finding metrics(const TourContext& context) {
   const CalibrationEvaluation before = evaluate_calibration(outputs.rows(), outputs.labels);
   const CalibrationEvaluation after =
       evaluate_calibration(outputs.rows(), outputs.labels, {}, &calibrator);
+  const Outputs some = overconfident(context.stream(1), 1500, 10);
+  const Confidences rows = confidences_of(some.rows(), some.labels);
+  const SmoothEce smooth = smooth_ece(rows);
   std::vector<Series> series = {{.name = "perfectly calibrated",
                                  .x = {0, 1},
                                  .y = {0, 1},
@@ -206,7 +245,13 @@ Finding metrics(const TourContext& context) {
            }(),
            after.metrics.ece, 1e-12),
        at_most("ECE after temperature scaling, over before", after.metrics.ece / before.metrics.ece,
-               0.2)},
+               0.2),
+       equal("smooth ECE, over the error of the diagram that a kernel as wide smooths",
+             smooth.value / error_at_width(rows, smooth.value), 1, 1e-3),
+       equal("p of \"this is calibrated\", before, of 99 simulations",
+             calibration_test(rows, context.stream(2), 99).p_value, 0.01, 0),
+       equal("AUGRC less (1 - AUROC) a (1 - a) + (1 - a)²/2",
+             risk_coverage(rows).augrc - augrc_by_hand(rows), 0, 1e-12)},
       {{to_svg({.title = "Reliability",
                 .x = {.label = "confidence", .min = 0, .max = 1},
                 .y = {.label = "accuracy", .min = 0, .max = 1},
@@ -220,8 +265,9 @@ Finding beyond(const TourContext& context) {
   const Outputs fresh = overconfident(context.stream(1), n, 6);
   Finding finding;
   const double before = evaluate_calibration(fresh.rows(), fresh.labels).metrics.ece;
-  for (const auto method : {CalibrationMethod::vector, CalibrationMethod::matrix,
-                            CalibrationMethod::isotonic, CalibrationMethod::histogram}) {
+  for (const auto method :
+       {CalibrationMethod::vector, CalibrationMethod::matrix, CalibrationMethod::isotonic,
+        CalibrationMethod::histogram, CalibrationMethod::dirichlet}) {
     const Calibrator calibrator =
         fit_calibrator(method, fitted.rows(), fitted.labels).calibrator.value();
     finding.checks.push_back(at_most(
@@ -234,7 +280,8 @@ Finding beyond(const TourContext& context) {
   const double deviation = std::sqrt(kAlpha * (1 - kAlpha) * 2 / static_cast<double>(n));
   for (const auto& [name, score] : {std::pair{"LAC", ConformalScore::lac},
                                     {"APS", ConformalScore::aps},
-                                    {"RAPS", ConformalScore::raps}}) {
+                                    {"RAPS", ConformalScore::raps},
+                                    {"SAPS", ConformalScore::saps}}) {
     const ConformalPredictor predictor = fit_conformal(
         fitted.rows(), fitted.labels, context.stream(2), {.score = score, .alpha = kAlpha});
     const PredictionSets sets = predict_sets(predictor, fresh.rows(), context.stream(3));
