@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/lecture.md is the map of the lecture: for each row it has the formula that the tour shows, a
-// link to a header, and the tour's function.
+// docs/lecture.md is the map of the lecture, and docs/shared_noise.md of what goes beyond it: for
+// each row they have the formula that the tour shows, a link to a header, and the tour's function.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -45,7 +45,8 @@ std::map<std::string, std::string> sections_of(std::string page) {
 
 TEST(Lecture, EveryRowHasItsFormulaItsHeaderAndItsClaim) {
   const fs::path root = PARTITA_SOURCE;
-  const auto sections = sections_of(read_file(root / "docs/lecture.md"));
+  const auto sections =
+      sections_of(read_file(root / "docs/lecture.md") + read_file(root / "docs/shared_noise.md"));
   const auto formulas =
       pairs_of(read_file(root / "apps/tour/formulas.tsv"), "([A-H][0-9])\t([^\n]+)\n");
   std::map<std::string, std::string> claims;  // row -> "chapter_x.cpp function"
