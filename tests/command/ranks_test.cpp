@@ -75,7 +75,7 @@ class Ranks : public CommandTest {
     }
   }
 
-  /// Runs it on some ranks and kills one of them once the checkpoint has been written and `after`
+  /// Runs it on some ranks and kills one of them once it has written its checkpoint and `after`
   /// seconds have passed.
   Outcome killed(int ranks, int victim, double after, const Words& command) const {
     std::string line;
@@ -86,8 +86,9 @@ class Ranks : public CommandTest {
     return run_program(
         {"/bin/sh", "-c",
          fmt::format(
+             "touch {2}/start\n"
              "{0} launch -n {1} -- /bin/sh -c 'echo $$ > {2}/$RANK; exec {0} \"$@\"' sh {3} &\n"
-             "while ! test -s {4}; do sleep .05; done; sleep {5}\n"
+             "while kill -0 $! && ! test {4} -nt {2}/start; do sleep .05; done; sleep {5}\n"
              "kill -9 $(cat {2}/{6}); wait $!",
              program, ranks, folder, line, path("checkpoint"), after, victim)});
   }
@@ -95,8 +96,8 @@ class Ranks : public CommandTest {
 
 TEST_F(Ranks, AModelOfKilledRunsIsThatOfOneProcess) {
   ASSERT_EQ(run_partita(language_model("one")).status, 0);
-  const Words command = language_model(
-      "many", {"--checkpoint", path("checkpoint"), "--checkpoint-seconds", "0", "--epochs", "20"});
+  const Words command =
+      language_model("many", {"--checkpoint", path("checkpoint"), "--checkpoint-seconds", "0"});
   struct Death {
     int ranks;
     int victim;
