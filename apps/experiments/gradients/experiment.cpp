@@ -186,9 +186,10 @@ std::string family_of(EstimatorKind estimator) {
     case EstimatorKind::gumbel_rao:
     case EstimatorKind::straight_through:
     case EstimatorKind::reinmax:
+      return "relaxations";
     case EstimatorKind::rebar:
     case EstimatorKind::relax:
-      return "relaxations";
+      return "control variates from relaxations";
     case EstimatorKind::arm:
     case EstimatorKind::disarm:
     case EstimatorKind::unordered_set:
