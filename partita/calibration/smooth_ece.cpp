@@ -23,7 +23,7 @@ using Eigen::VectorXd;
 
 constexpr Index kCells = 1024;
 constexpr double kLeastWidth = 2.0 / kCells;  // what the cells resolve
-constexpr Index kStep = 8;  // cells of the grid to one point of the diagram
+constexpr Index kStep = 8;                    // cells of the grid to one point of the diagram
 
 /// Masses at the middles of the cells, smoothed to any width. A Gaussian that is reflected at 0 and
 /// 1 smooths a function of period 2, of which the other half is the mirror image: it multiplies the

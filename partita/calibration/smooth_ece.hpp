@@ -29,8 +29,8 @@ struct SmoothEce {
 
 /// smECE_s = integral over t in [0, 1] of |mean over rows of (right - confidence) k_s(t,
 /// confidence)|, where k_s is the Gaussian kernel of deviation s, reflected at 0 and 1; at the
-/// width where smECE_s = s, but at least 1/512. There is no
-/// parameter, and it is consistent: within constant factors of the distance from calibration.
+/// width where smECE_s = s, but at least 1/512. There is no parameter, and it is consistent: within
+/// constant factors of the distance from calibration (Blasiok and Nakkiran 2023).
 /// @throws InvalidArgument as Confidences::check, of probabilities
 SmoothEce smooth_ece(const Confidences& confidences);
 

@@ -184,7 +184,8 @@ TEST(CompareDetectors, ShareTheirResamples) {
 TEST(CompareDetectors, ADifferenceOfNothingIsRarelySeen) {
   // Two detectors that see the same thing through noise of their own. The difference of the one
   // that came out lower is half-normal, so its 95 % interval reaches 0 in 95 % of trials: of 150,
-  // 142.5 +- 2.7; bounds are five deviations away, and one more for percentile intervals of few rows.
+  // 142.5 +- 2.7; bounds are five deviations away, and one more for percentile intervals of few
+  // rows.
   constexpr std::uint64_t kTrials = 150;
   int covered = 0;
   for (std::uint64_t trial = 0; trial < kTrials; ++trial) {

@@ -62,7 +62,8 @@ TEST_F(Refusal, WrongOptions) {
 }
 
 TEST_F(Refusal, WrongCommands) {
-  const auto all = StartsWith("expected a command (sample, lm, generate, watermark, calibrate");  // or more
+  const auto all =
+      StartsWith("expected a command (sample, lm, generate, watermark, calibrate");  // or more
   EXPECT_THAT(refusal({}, kWronglyAsked), AllOf(all, EndsWith("), got none (see partita --help)")));
   EXPECT_THAT(refusal({"frobnicate"}, kWronglyAsked),
               AllOf(all, EndsWith("), got frobnicate (see partita --help)")));

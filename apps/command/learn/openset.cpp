@@ -107,8 +107,7 @@ OpensetOptions experiment_of(const OpensetCommand& command) {
 
 void train(OpensetCommand& command) {
   OpensetOptions options = experiment_of(command);
-  options.run.group =
-      command_group({&options.output, &command.report, &options.run.log});
+  options.run.group = command_group({&options.output, &command.report, &options.run.log});
   const OpensetResult result = run_openset(options, meters());
   if (!command.report.empty())
     write_file(command.report, openset_report(result, options, command_line()));

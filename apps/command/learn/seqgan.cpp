@@ -192,8 +192,7 @@ void add_training(SeqganCommand& command) {
 
 SeqganOptions asked(SeqganCommand& command, const SeqganOptions& defaults) {
   SeqganOptions options = command.with(defaults);
-  options.run.group =
-      command_group({&options.output, &command.report, &options.run.log});
+  options.run.group = command_group({&options.output, &command.report, &options.run.log});
   options.seed = command.common->seed;
   options.threads = command.common->threads;
   return options;

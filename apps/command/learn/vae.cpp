@@ -54,8 +54,7 @@ void train(VaeCommand& command) {
   options.pictures = !command.report.empty();
   options.seed = command.common.seed;
   options.threads = command.common.threads;
-  options.run.group =
-      command_group({&options.output, &command.report, &options.run.log});
+  options.run.group = command_group({&options.output, &command.report, &options.run.log});
   const VaeResult result = run_vae(options, meters());
   if (!command.report.empty())
     write_file(command.report, vae_report(result, options, command_line()));

@@ -31,8 +31,8 @@ namespace partita::distributions {
 ///
 /// A pair registered for exactly the types of p and q comes first, then the one registered last for
 /// classes they derive from; the caller's own pairs come before the library's.
-/// @throws NotAvailable (not_available.hpp) if there is no such pair; InvalidArgument if the shapes do
-///         not fit.
+/// @throws NotAvailable (not_available.hpp) if there is no such pair; InvalidArgument if the shapes
+///         do not fit.
 Tensor kl_divergence(const Distribution& p, const Distribution& q);
 
 /// KL(p || q) of two members exp(sum_i eta_i t_i(x) - F(eta)) h(x) of an exponential family: the
