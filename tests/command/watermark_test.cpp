@@ -9,12 +9,14 @@
 
 #include "browser.hpp"
 #include "command.hpp"
+#include "partita/io/file.hpp"
 #include "partita/random/stream.hpp"
 
 namespace partita::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr const char* kKey = "00112233445566778899aabbccddeeff";
 
@@ -61,6 +63,7 @@ TEST_F(WatermarkCommand, DetectsWhatItGenerates) {
     EXPECT_EQ(other["tokens"], found["tokens"]);
   }
   EXPECT_EQ(problems_of_page(path("report.html")), "");
+  EXPECT_THAT(read_file(path("report.html")), Not(HasSubstr(kKey)));  // pages are shown to others
 }
 
 TEST_F(WatermarkCommand, TheSeedAndTheThreadsAreAsElsewhere) {

@@ -61,9 +61,18 @@ double expected_score(const Watermark& watermark, std::size_t n) {
   return tokens;
 }
 
+/// How the page was made, without the secret: pages are shown to others.
+std::string command_line_without(const std::string& key) {
+  std::string line = command_line();
+  for (auto at = line.find(key); at != std::string::npos; at = line.find(key)) {
+    line.replace(at, key.size(), "KEY");
+  }
+  return line;
+}
+
 /// The p-value after each number of tokens.
 std::string report(const Watermark& watermark, const WatermarkEvidence& evidence,
-                   const std::string& text) {
+                   const DetectMarkOptions& options) {
   Series curve{.name = "p-value", .mark = Mark::line};
   double score = 0;
   for (std::size_t i = 0; i < evidence.scores.size(); ++i) {
@@ -71,8 +80,8 @@ std::string report(const Watermark& watermark, const WatermarkEvidence& evidence
     curve.x.push_back(static_cast<double>(i + 1));
     curve.y.push_back(std::max(1e-300, watermark_p_value(watermark, i + 1, score)));
   }
-  Page page("Watermark",
-            fmt::format("{}, scheme {}", text, name_of(kWatermarkSchemes, watermark.scheme)));
+  Page page("Watermark", fmt::format("{}, scheme {}", options.text,
+                                     name_of(kWatermarkSchemes, watermark.scheme)));
   page.paragraph(fmt::format(
       "{} of the text were scored; {} were left out because their context had occurred before. A "
       "text that was made without the key scores this or more with probability {:.3g}.",
@@ -82,7 +91,7 @@ std::string report(const Watermark& watermark, const WatermarkEvidence& evidence
                          .y = {.label = "p-value", .logarithmic = true},
                          .series = {curve}}),
                  "The p-value of the text's beginning, by how many of its tokens were scored."}});
-  page.note(command_line());
+  page.note(command_line_without(options.key));
   return page.html();
 }
 
@@ -99,7 +108,7 @@ void run(DetectMarkOptions& options) {
   }();
   const std::size_t n = evidence.scores.size();
   if (!options.report.empty()) {
-    write_file(options.report, report(watermark, evidence, options.text));
+    write_file(options.report, report(watermark, evidence, options));
   }
   if (options.common.json) {
     print_json({{"scheme", name_of(kWatermarkSchemes, watermark.scheme)},
