@@ -29,6 +29,25 @@ void check_format(const char* name, Rows rows) {
   throw InvalidArgument(name, "expected float, bfloat16 or float16, got double");
 }
 
+void check(Rows hidden, const LinearLayer& layer, const LinearSoftmaxRequest& request) {
+  const std::size_t categories = layer.weights.rows();
+  check_format("hidden", hidden);
+  check_format("weights", layer.weights);
+  check_at_least("weights", categories, 1);
+  check_size("hidden", hidden.columns(), layer.weights.columns(), "the columns of weights");
+  if (!layer.bias.empty()) check_size("bias", layer.bias.size(), categories, "the rows of weights");
+  check_in("soft_cap", layer.soft_cap, "[0, inf)");
+  check_at_least("threads", request.threads, 1);
+  check_between("top", request.top, 0, categories, "categories");
+  check_between("k", request.k, 0, categories, "categories");
+  if (request.k > 0) request.streams.check_covers(hidden.rows());
+  if (!request.targets.empty())
+    check_size("targets", request.targets.size(), hidden.rows(), "the rows of hidden");
+  for (const std::int64_t target : request.targets) {
+    if (target != LinearSoftmax::kIgnored) check_index("targets", target, categories);
+  }
+}
+
 double sum_of(std::span<const float> z) {
   double lanes[kernels::kLanes] = {};
   for (std::size_t i = 0; i < z.size(); ++i) {
@@ -167,23 +186,8 @@ LinearSoftmax::LinearSoftmax(Rows hidden, const LinearLayer& layer, Multiply mul
       multiply_(std::move(multiply)),
       targets_(request.targets.begin(), request.targets.end()),
       sample_(unanswered(request.k > 0 ? hidden.rows() : 0, request.k)) {
+  check(hidden, layer, request);
   const std::size_t n = hidden.rows();
-  const std::size_t categories = layer.weights.rows();
-  check_format("hidden", hidden);
-  check_format("weights", layer.weights);
-  check_at_least("weights", categories, 1);
-  check_size("hidden", hidden.columns(), layer.weights.columns(), "the columns of weights");
-  if (!layer.bias.empty()) check_size("bias", layer.bias.size(), categories, "the rows of weights");
-  check_in("soft_cap", layer.soft_cap, "[0, inf)");
-  check_at_least("threads", request.threads, 1);
-  check_between("top", request.top, 0, categories, "categories");
-  check_between("k", request.k, 0, categories, "categories");
-  if (request.k > 0) request.streams.check_covers(n);
-  if (!targets_.empty()) check_size("targets", targets_.size(), n, "the rows of hidden");
-  for (const std::int64_t target : targets_) {
-    if (target != kIgnored) check_index("targets", target, categories);
-  }
-
   LogitTiles tiles(layer_, multiply_);
   std::vector<RowState> rows(n);
   tile_max_.resize(tiles.count() * n);
@@ -210,7 +214,7 @@ LinearSoftmax::LinearSoftmax(Rows hidden, const LinearLayer& layer, Multiply mul
     }
   }
 
-  const auto category_count = static_cast<double>(categories);
+  const auto category_count = static_cast<double>(layer.weights.rows());
   for (std::size_t r = 0; r < n; ++r) {
     const RowState& row = rows[r];
     if (row.is_bad) {

@@ -98,7 +98,27 @@ double LinearSoftmax::add_gradients(const LinearSoftmaxCotangents& cotangents,
   FloatMatrix states;
   states.read(hidden_, 0, n);
   ActiveRows active;
-  std::vector<float> added;  // to hidden, of the active rows
+  std::vector<float> of_active;  // what is added to the hidden states of some of the rows
+  const auto add_to_hidden = [&](std::size_t size, std::size_t chunk, float* hidden) {
+    const bool all = active.size() == chunk;
+    of_active.resize(all ? 0 : active.size() * columns);
+    multiply_({.m = active.size(),
+               .n = columns,
+               .k = size,
+               .transpose_a = false,
+               .transpose_b = false,
+               .a = tiles.row(0),
+               .a_stride = LogitTiles::kColumns,
+               .b = tiles.weights().data(),
+               .b_stride = tiles.weights().stride(),
+               .beta = all ? 1.0F : 0.0F,
+               .c = all ? hidden : of_active.data(),
+               .c_stride = columns});
+    for (std::size_t i = 0; !all && i < active.size(); ++i) {
+      float* const out = hidden + active[i] * columns;
+      for (std::size_t c = 0; c < columns; ++c) out[c] += of_active[i * columns + c];
+    }
+  };
   const auto cap = static_cast<float>(layer_.soft_cap);
   double skipped = 0;
   for (std::size_t t = 0; t < tiles.count(); ++t) {
@@ -145,30 +165,8 @@ double LinearSoftmax::add_gradients(const LinearSoftmaxCotangents& cotangents,
           }
         }
       });
-      const MatrixProduct to_hidden{.m = active.size(),
-                                    .n = columns,
-                                    .k = size,
-                                    .transpose_a = false,
-                                    .transpose_b = false,
-                                    .a = tiles.row(0),
-                                    .a_stride = LogitTiles::kColumns,
-                                    .b = tiles.weights().data(),
-                                    .b_stride = tiles.weights().stride(),
-                                    .beta = 1,
-                                    .c = gradients.hidden + begin * columns,
-                                    .c_stride = columns};
-      if (gradients.hidden != nullptr && active.size() == chunk) {
-        multiply_(to_hidden);
-      } else if (gradients.hidden != nullptr) {
-        added.resize(active.size() * columns);
-        MatrixProduct apart = to_hidden;
-        apart.beta = 0;
-        apart.c = added.data();
-        multiply_(apart);
-        for (std::size_t i = 0; i < active.size(); ++i) {
-          float* const out = gradients.hidden + (begin + active[i]) * columns;
-          for (std::size_t c = 0; c < columns; ++c) out[c] += added[i * columns + c];
-        }
+      if (gradients.hidden != nullptr) {
+        add_to_hidden(size, chunk, gradients.hidden + begin * columns);
       }
       if (gradients.weights != nullptr) {
         multiply_({.m = size,

@@ -27,10 +27,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 class FilteredRows {
  public:
   FilteredRows(std::size_t rows, const SplitColumns& columns, int threads)
-      : columns_(&columns),
-        ranks_(static_cast<std::size_t>(columns.group().size())),
-        threads_(threads),
-        rows_(rows) {}
+      : columns_(&columns), threads_(threads), rows_(rows) {}
 
   FilteredRow& operator[](std::size_t r) { return rows_[r]; }
 
@@ -42,20 +39,23 @@ class FilteredRows {
   }
 
   void open() {
-    constexpr std::size_t kNumbers = 4;
-    std::vector<double> own;
-    for (const FilteredRow& row : rows_) {
-      const auto& [max, fault, spared, spared_edited] = row.opening();
-      own.insert(own.end(), {max, fault.code(), spared, spared_edited});
-    }
-    const auto all = columns_->group().all_gather(own);
+    split::RowExchange openings(*columns_, rows_.size(), 0, 4);
     for_each([&](std::size_t r, FilteredRow& row) {
-      std::vector<FilteredRow::Opening> openings;
-      for (std::size_t rank = 0; rank < ranks_; ++rank) {
-        const double* const said = &all[rank * own.size() + r * kNumbers];
-        openings.push_back({said[0], split::Fault(said[1]), said[2], said[3]});
+      const auto& [max, fault, spared, spared_edited] = row.opening();
+      const auto out = openings.of_row(r);
+      out[0] = max;
+      out[1] = fault.code();
+      out[2] = spared;
+      out[3] = spared_edited;
+    });
+    openings.exchange();
+    for_each([&](std::size_t r, FilteredRow& row) {
+      std::vector<FilteredRow::Opening> of_ranks;
+      for (int rank = 0; rank < columns_->group().size(); ++rank) {
+        const auto said = openings.of_row(rank, r);
+        of_ranks.push_back({said[0], split::Fault(said[1]), said[2], said[3]});
       }
-      row.take_openings(openings);
+      row.take_openings(of_ranks);
     });
   }
 
@@ -63,24 +63,16 @@ class FilteredRows {
     const bool is_needed = std::any_of(rows_.begin(), rows_.end(),
                                        [](const FilteredRow& row) { return row.needs_sums(); });
     if (!is_needed) return;
-    constexpr std::size_t kNumbers = sampler::SumOfRow::kNumbers;
-    const std::size_t length = split::most_shards(*columns_) * kNumbers;
-    std::vector<double> own(rows_.size() * length);
-    for_each([&](std::size_t r, FilteredRow& row) {
-      if (row.needs_sums()) row.write_sums(&own[r * length]);
-    });
-    const auto all = columns_->group().all_gather(own);
+    split::RowExchange sums(*columns_, rows_.size(), sampler::SumOfRow::kNumbers, 0);
     for_each([&](std::size_t r, FilteredRow& row) {
       if (!row.needs_sums()) return;
-      std::vector<double> parts;
-      for (int rank = 0; rank < columns_->group().size(); ++rank) {
-        const auto shards = columns_->first_shard_of(rank + 1) - columns_->first_shard_of(rank);
-        const auto said =
-            all.begin() +
-            static_cast<std::ptrdiff_t>(static_cast<std::size_t>(rank) * own.size() + r * length);
-        parts.insert(parts.end(), said, said + static_cast<std::ptrdiff_t>(shards * kNumbers));
+      for (std::size_t s = columns_->first_shard(); s < columns_->last_shard(); ++s) {
+        row.write_sums(s, sums.of_shard(r, s).data());
       }
-      row.take_sums(parts);
+    });
+    sums.exchange();
+    for_each([&](std::size_t r, FilteredRow& row) {
+      if (row.needs_sums()) row.take_sums(sums.of_shards(r));
     });
   }
 
@@ -96,24 +88,27 @@ class FilteredRows {
       for_each([&](std::size_t r, FilteredRow& row) {
         if (row.waits_for_list()) lists[r].covered = row.collect(lists[r].candidates);
       });
-      std::vector<double> lengths;
+      split::RowExchange sizes(*columns_, rows_.size(), 0, 2);
       std::vector<double> own;
-      for (const auto& [candidates, covered] : lists) {
-        lengths.insert(lengths.end(), {static_cast<double>(candidates.ids.size()), covered});
+      for (std::size_t r = 0; r < rows_.size(); ++r) {
+        const auto& [candidates, covered] = lists[r];
+        sizes.of_row(r)[0] = static_cast<double>(candidates.ids.size());
+        sizes.of_row(r)[1] = covered;
         own.insert(own.end(), candidates.ids.begin(), candidates.ids.end());
         own.insert(own.end(), candidates.logits.begin(), candidates.logits.end());
       }
-      const auto all_lengths = columns_->group().all_gather(lengths);
+      sizes.exchange();
       std::vector<double> longest = {static_cast<double>(own.size())};
       columns_->group().all_reduce(longest, Reduction::max);
       own.resize(static_cast<std::size_t>(longest[0]));
       const auto all = columns_->group().all_gather(own);
 
       lists.assign(rows_.size(), {});
-      for (std::size_t rank = 0; rank < ranks_; ++rank) {  // and so in the order of columns
-        const double* at = all.data() + rank * own.size();
+      const double* at = all.data();
+      for (int rank = 0; rank < columns_->group().size(); ++rank) {  // and so in columns' order
+        const double* const next = at + own.size();
         for (std::size_t r = 0; r < rows_.size(); ++r) {
-          const double* const said = &all_lengths[rank * lengths.size() + 2 * r];
+          const auto said = sizes.of_row(rank, r);
           const auto size = static_cast<std::ptrdiff_t>(said[0]);
           auto& [candidates, covered] = lists[r];
           for (const double* id = at; id != at + size; ++id) {
@@ -123,6 +118,7 @@ class FilteredRows {
           covered = std::max(covered, said[1]);
           at += 2 * size;
         }
+        at = next;
       }
       for_each([&](std::size_t r, FilteredRow& row) {
         if (row.waits_for_list()) row.take_list(std::move(lists[r].candidates), lists[r].covered);
@@ -132,7 +128,6 @@ class FilteredRows {
 
  private:
   const SplitColumns* columns_;
-  std::size_t ranks_;
   int threads_;
   std::vector<FilteredRow> rows_;
 };
@@ -185,9 +180,10 @@ TopKSample sample_without_replacement(Rows own, std::size_t k, const RowSettings
     }
     const auto i = static_cast<std::size_t>(
         std::lower_bound(unfiltered.begin(), unfiltered.end(), r) - unfiltered.begin());
-    for (const RowError& error : errors) {
-      if (error.row == i) throw InvalidArgument("logits", error.reason);
-    }
+    const auto error =
+        std::lower_bound(errors.begin(), errors.end(), i,
+                         [](const RowError& each, std::size_t row) { return each.row < row; });
+    if (error != errors.end() && error->row == i) throw InvalidArgument("logits", error->reason);
     const auto copy = [&](const auto& from, auto& to) {
       std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(i * k), k,
                   to.begin() + static_cast<std::ptrdiff_t>(r * k));

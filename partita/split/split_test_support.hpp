@@ -19,11 +19,10 @@ inline std::vector<float> normal_logits(std::size_t rows, std::size_t columns, d
   return z;
 }
 
-/// This rank's part of rows that a test has whole, with strides.
+/// This rank's part of rows that a test has whole.
 template <class T>
 Rows own_part(const std::vector<T>& z, std::size_t rows, const SplitColumns& columns) {
-  return {z.data() + columns.first(), rows, columns.size(),
-          static_cast<std::ptrdiff_t>(columns.columns())};
+  return columns.part_of({z.data(), rows, columns.columns()});
 }
 
 /// call(columns) of every rank, in the order of ranks.

@@ -3,17 +3,15 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
-#include <memory>
-#include <utility>
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/kl.hpp"
+#include "partita/learn/estimators/internal/discrete.hpp"
 
 namespace partita::estimators {
 
@@ -33,27 +31,6 @@ Tensor path_log_prob(const Distribution& q, const Tensor& z) {
   const Tensor score = q.log_prob(z.detach());
   return q.log_prob(z) - (score - score.detach());
 }
-
-/// x as it is, and its gradient times a factor that is known once backward() comes.
-struct ScaleGradient : torch::autograd::Function<ScaleGradient> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const std::shared_ptr<Tensor>& factor) {
-    context->saved_data["factor"] = c10::IValue::make_capsule(c10::make_intrusive<Holder>(factor));
-    return x.view_as(x);
-  }
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& gradients) {
-    const auto holder =
-        c10::static_intrusive_pointer_cast<Holder>(context->saved_data["factor"].toCapsule());
-    return {gradients[0] * *holder->factor, Tensor()};
-  }
-
- private:
-  struct Holder : torch::CustomClassHolder {
-    explicit Holder(std::shared_ptr<Tensor> it) : factor(std::move(it)) {}
-    std::shared_ptr<Tensor> factor;
-  };
-};
 
 /// The importance weights of z [n, batch, k, event], where q is [batch, k]: their logarithms,
 /// [n, batch, k].
@@ -106,11 +83,13 @@ GradientEstimate importance_weighted(const Distribution& q, const Distribution& 
       return log_mean(log_weights(q, prior, log_likelihood, given, q.log_prob(given)));
     }
     // The bound's own gradient gives each z its weight once; the second is put on its way back.
-    const auto weight = std::make_shared<Tensor>();
-    const Tensor z = ScaleGradient::apply(given, weight);
+    const Tensor z = given.view_as(given);
     const Tensor log_weight = log_weights(q, prior, log_likelihood, z, path_log_prob(q, z));
-    *weight = log_weight.detach().softmax(-1);
-    *weight = weight->reshape(concatenate(weight->sizes(), Shape(q.event_shape().size(), 1)));
+    if (z.requires_grad()) {
+      const Tensor weight = log_weight.detach().softmax(-1);
+      z.register_hook(
+          [weight = unsqueeze_event(weight, q)](const Tensor& g) { return g * weight; });
+    }
     return log_mean(log_weight);
   };
   return rising(estimator, all, log_mean_weight, random);

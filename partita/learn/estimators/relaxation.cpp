@@ -12,17 +12,6 @@ namespace partita::estimators {
 
 namespace {
 
-/// [batch] -> [batch, 1 for each event dimension], checked.
-Tensor temperature_for(const char* name, const TensorOrNumber& argument,
-                       const DiscreteVariables& variables, const Distribution& distribution) {
-  const Tensor temperature = argument.tensor(variables.logits.options());
-  if (!(temperature > 0).all().item<bool>()) {
-    throw InvalidArgument("temperature", fmt::format("{}: expected a number > 0, got {}", name,
-                                                     temperature.min().item<double>()));
-  }
-  return unsqueeze_event(temperature, distribution);
-}
-
 /// The value of `hard`, and the gradient of `soft`.
 Tensor straight_through(const Tensor& hard, const Tensor& soft) {
   return hard + (soft - soft.detach());
@@ -30,58 +19,73 @@ Tensor straight_through(const Tensor& hard, const Tensor& soft) {
 
 }  // namespace
 
-Concrete::Concrete(RelaxationOptions options)
-    : Estimator("Concrete", options.samples), temperature_(std::move(options.temperature)) {}
+Relaxation::Relaxation(const char* name, std::int64_t samples, TensorOrNumber temperature)
+    : Estimator(name, samples), temperature_(std::move(temperature)) {}
 
-GradientEstimate Concrete::estimate(const Distribution& distribution, const Function& f,
-                                    const Random& random) {
+GradientEstimate Relaxation::estimate(const Distribution& distribution, const Function& f,
+                                      const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
-  const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
-  const Tensor relaxed = variables->relaxed(variables->perturbed({samples()}, random), temperature);
+  const Tensor temperature = temperature_.tensor(variables->logits.options());
+  if (!(temperature > 0).all().item<bool>()) {
+    throw InvalidArgument("temperature", fmt::format("{}: expected a number > 0, got {}", name(),
+                                                     temperature.min().item<double>()));
+  }
+  const Tensor relaxed = relax(*variables, unsqueeze_event(temperature, distribution), random);
   const Tensor mean = evaluate(f, relaxed, distribution).mean(0);
   return {mean, mean.detach()};
 }
 
-StraightThroughGumbel::StraightThroughGumbel(RelaxationOptions options)
-    : Estimator("StraightThroughGumbel", options.samples),
-      temperature_(std::move(options.temperature)) {}
+Concrete::Concrete(RelaxationOptions options)
+    : Relaxation("Concrete", options.samples, std::move(options.temperature)) {}
 
-GradientEstimate StraightThroughGumbel::estimate(const Distribution& distribution,
-                                                 const Function& f, const Random& random) {
-  const auto variables = DiscreteVariables::of(distribution);
-  if (!variables) does_not_fit(distribution, kDiscrete);
-  const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
-  const Tensor perturbed = variables->perturbed({samples()}, random);
-  const Tensor relaxed = variables->relaxed(perturbed, temperature);
-  const Tensor hard = straight_through(variables->hard(perturbed), relaxed);
-  const Tensor mean = evaluate(f, hard, distribution).mean(0);
-  return {mean, mean.detach()};
+Tensor Concrete::relax(const DiscreteVariables& variables, const Tensor& temperature,
+                       const Random& random) const {
+  return variables.relaxed(variables.perturbed({samples()}, random), temperature);
+}
+
+StraightThroughGumbel::StraightThroughGumbel(RelaxationOptions options)
+    : Relaxation("StraightThroughGumbel", options.samples, std::move(options.temperature)) {}
+
+Tensor StraightThroughGumbel::relax(const DiscreteVariables& variables, const Tensor& temperature,
+                                    const Random& random) const {
+  const Tensor perturbed = variables.perturbed({samples()}, random);
+  return straight_through(variables.hard(perturbed), variables.relaxed(perturbed, temperature));
 }
 
 GumbelRao::GumbelRao(GumbelRaoOptions options)
-    : Estimator("GumbelRao", options.samples),
-      temperature_(std::move(options.temperature)),
+    : Relaxation("GumbelRao", options.samples, std::move(options.temperature)),
       inner_(options.inner) {
   check_at_least("inner", inner_, 1);
 }
 
-GradientEstimate GumbelRao::estimate(const Distribution& distribution, const Function& f,
-                                     const Random& random) {
-  const auto variables = DiscreteVariables::of(distribution);
-  if (!variables) does_not_fit(distribution, kDiscrete);
-  const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
-  const Tensor hard = variables->hard(variables->perturbed({samples()}, random));
-  Tensor mean_relaxed;
+Tensor GumbelRao::relax(const DiscreteVariables& variables, const Tensor& temperature,
+                        const Random& random) const {
+  const Tensor hard = variables.hard(variables.perturbed({samples()}, random));
+  Tensor mean_relaxed = at::zeros_like(hard);
   for (std::int64_t k = 0; k < inner_; ++k) {
     // Its noise is held: the Jacobian is that of softmax((logits + G) / temperature) by the logits.
-    const Tensor given = variables->perturbed_given(hard, random).detach();
-    const Tensor perturbed = given + (variables->logits - variables->logits.detach());
-    const Tensor relaxed = variables->relaxed(perturbed, temperature) / static_cast<double>(inner_);
-    mean_relaxed = mean_relaxed.defined() ? mean_relaxed + relaxed : relaxed;
+    const Tensor given = variables.perturbed_given(hard, random).detach();
+    const Tensor perturbed = straight_through(given, variables.logits);
+    mean_relaxed =
+        mean_relaxed + variables.relaxed(perturbed, temperature) / static_cast<double>(inner_);
   }
-  const Tensor mean = evaluate(f, straight_through(hard, mean_relaxed), distribution).mean(0);
-  return {mean, mean.detach()};
+  return straight_through(hard, mean_relaxed);
+}
+
+ReinMax::ReinMax(ReinMaxOptions options)
+    : Relaxation("ReinMax", options.samples, std::move(options.temperature)) {}
+
+Tensor ReinMax::relax(const DiscreteVariables& variables, const Tensor& temperature,
+                      const Random& random) const {
+  const Tensor hard = variables.hard(variables.perturbed({samples()}, random));
+  const Tensor logits = variables.logits;
+  const Tensor middle = ((hard + variables.relaxed(logits, temperature)) / 2).detach();
+  // Of the value `middle`, with the softmax's (or sigmoid's) gradient there by the logits.
+  const Tensor of_middle = variables.one_hot ? middle.log() : at::logit(middle);
+  const Tensor q =
+      variables.relaxed(straight_through(of_middle, logits), at::ones({}, logits.options()));
+  return straight_through(hard, 2 * q - variables.probs() / 2);
 }
 
 StraightThrough::StraightThrough(StraightThroughOptions options)
@@ -94,26 +98,6 @@ GradientEstimate StraightThrough::estimate(const Distribution& distribution, con
   const Tensor probs = probs_of(distribution);
   const Tensor hard = straight_through(distribution.sample({samples()}, random), probs);
   const Tensor mean = evaluate(f, hard, distribution).mean(0);
-  return {mean, mean.detach()};
-}
-
-ReinMax::ReinMax(ReinMaxOptions options)
-    : Estimator("ReinMax", options.samples), temperature_(std::move(options.temperature)) {}
-
-GradientEstimate ReinMax::estimate(const Distribution& distribution, const Function& f,
-                                   const Random& random) {
-  const auto variables = DiscreteVariables::of(distribution);
-  if (!variables) does_not_fit(distribution, kDiscrete);
-  const Tensor temperature = temperature_for(name(), temperature_, *variables, distribution);
-  const Tensor hard = variables->hard(variables->perturbed({samples()}, random));
-  const Tensor logits = variables->logits;
-  const Tensor middle = ((hard + variables->relaxed(logits, temperature)) / 2).detach();
-  // Of the value `middle`, with the softmax's (or sigmoid's) gradient there by the logits.
-  const Tensor of_middle = variables->one_hot ? middle.log() : at::logit(middle);
-  const Tensor q =
-      variables->relaxed(of_middle + (logits - logits.detach()), at::ones({}, logits.options()));
-  const Tensor mean =
-      evaluate(f, straight_through(hard, 2 * q - variables->probs() / 2), distribution).mean(0);
   return {mean, mean.detach()};
 }
 

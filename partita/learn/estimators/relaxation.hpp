@@ -22,33 +22,45 @@ struct RelaxationOptions {
   TensorOrNumber temperature = 0.5;
 };
 
-/// grad f(x), x the Concrete relaxation of the sample: softmax((logits + Gumbel) / temperature), or
-/// sigmoid((logits + logistic) / temperature) for bits (Maddison, Mnih, Teh 2017; Jang, Gu, Poole
-/// 2017). Biased for a temperature > 0: it is the gradient of E[f(x)].
-class Concrete : public Estimator {
- public:
-  explicit Concrete(RelaxationOptions options = {});
+struct DiscreteVariables;  // internal/discrete.hpp
 
+/// What the following have in common: f of samples that carry a gradient, made at a temperature.
+class Relaxation : public Estimator {
  protected:
+  Relaxation(const char* name, std::int64_t samples, TensorOrNumber temperature);
+
   GradientEstimate estimate(const Distribution& distribution, const Function& f,
                             const Random& random) override;
 
  private:
+  /// What f is to see, [samples, batch, event]. @param temperature [batch, 1 for the event]
+  virtual Tensor relax(const DiscreteVariables& variables, const Tensor& temperature,
+                       const Random& random) const = 0;
+
   TensorOrNumber temperature_;
+};
+
+/// grad f(x), x the Concrete relaxation of the sample: softmax((logits + Gumbel) / temperature), or
+/// sigmoid((logits + logistic) / temperature) for bits (Maddison, Mnih, Teh 2017; Jang, Gu, Poole
+/// 2017). Biased for a temperature > 0: it is the gradient of E[f(x)].
+class Concrete : public Relaxation {
+ public:
+  explicit Concrete(RelaxationOptions options = {});
+
+ private:
+  Tensor relax(const DiscreteVariables& variables, const Tensor& temperature,
+               const Random& random) const override;
 };
 
 /// f and its derivative are taken at the hard sample; the gradient then flows through the relaxed
 /// sample made from the same noise (Jang, Gu, Poole 2017, section 2.2). Biased.
-class StraightThroughGumbel : public Estimator {
+class StraightThroughGumbel : public Relaxation {
  public:
   explicit StraightThroughGumbel(RelaxationOptions options = {});
 
- protected:
-  GradientEstimate estimate(const Distribution& distribution, const Function& f,
-                            const Random& random) override;
-
  private:
-  TensorOrNumber temperature_;
+  Tensor relax(const DiscreteVariables& variables, const Tensor& temperature,
+               const Random& random) const override;
 };
 
 struct GumbelRaoOptions {
@@ -60,17 +72,14 @@ struct GumbelRaoOptions {
 /// StraightThroughGumbel with its Jacobian averaged over `inner` relaxed samples that have the same
 /// hard one (Paulus, Maddison, Krause 2021, section 3): f is still evaluated once, the bias is the
 /// same, and the variance is never larger, less with more of them.
-class GumbelRao : public Estimator {
+class GumbelRao : public Relaxation {
  public:
   /// @throws InvalidArgument if inner < 1
   explicit GumbelRao(GumbelRaoOptions options = {});
 
- protected:
-  GradientEstimate estimate(const Distribution& distribution, const Function& f,
-                            const Random& random) override;
-
  private:
-  TensorOrNumber temperature_;
+  Tensor relax(const DiscreteVariables& variables, const Tensor& temperature,
+               const Random& random) const override;
   std::int64_t inner_;
 };
 
@@ -98,16 +107,13 @@ struct ReinMaxOptions {
 /// with p = softmax(logits), the hard sample z and q = (z + softmax(logits / temperature)) / 2, the
 /// gradient of f at z is passed on by 2 J(q) - J(p) / 2, J(p) = diag(p) - p p'. At temperature 1 it
 /// is unbiased for quadratic f (each of several variables, the others fixed).
-class ReinMax : public Estimator {
+class ReinMax : public Relaxation {
  public:
   explicit ReinMax(ReinMaxOptions options = {});
 
- protected:
-  GradientEstimate estimate(const Distribution& distribution, const Function& f,
-                            const Random& random) override;
-
  private:
-  TensorOrNumber temperature_;
+  Tensor relax(const DiscreteVariables& variables, const Tensor& temperature,
+               const Random& random) const override;
 };
 
 }  // namespace partita::estimators

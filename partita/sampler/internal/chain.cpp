@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "partita/sampler/internal/edits.hpp"
-#include "partita/sampler/internal/rules.hpp"
 
 namespace partita::sampler {
 
@@ -89,6 +88,13 @@ T Chain::below(double x, double max) const {
 }
 
 template <class T>
+T Chain::below_cutoff(const RowSums& sums, double max) const {
+  const bool cuts = has_cutoff(*first_, *settings_);
+  const double cut = cuts ? cutoff(*first_, *settings_, sums).low : -kInfinity;
+  return below<T>(std::max(floor_, cut), max);
+}
+
+template <class T>
 T Chain::with_equals(T low, double max) const {
   if (std::is_same_v<T, float> || !is_heated()) return low;  // floats stay apart in double
   constexpr double kSlack = 0x1p-48;
@@ -98,6 +104,8 @@ T Chain::with_equals(T low, double max) const {
 
 template float Chain::below<float>(double, double) const;
 template double Chain::below<double>(double, double) const;
+template float Chain::below_cutoff<float>(const RowSums&, double) const;
+template double Chain::below_cutoff<double>(const RowSums&, double) const;
 template float Chain::with_equals<float>(float, double) const;
 template double Chain::with_equals<double>(double, double) const;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "partita/sampler/internal/rules.hpp"
 #include "partita/sampler/settings.hpp"
 
 namespace partita::sampler {
@@ -48,6 +49,10 @@ class Chain {
   /// rounding.
   template <class T>
   T below(double x, double max) const;
+  /// A logit below which nothing is kept, by the cutoff of the first filter, if it has one, and by
+  /// the floor.
+  template <class T>
+  T below_cutoff(const RowSums& sums, double max) const;
   /// `low`, or a logit below it: nothing further down is equal to it once it is scaled.
   template <class T>
   T with_equals(T low, double max) const;

@@ -27,7 +27,8 @@ bool RowSampler::is_short() {
   kept_.logits.clear();
   if (has_cutoff(*chain_.first(), chain_.settings()) || chain_.floor() != -kInfinity) {
     sums_ = sums_within<T>(needs(*chain_.first()));
-    if (scan.collect(reader<T>(), below_cutoff<T>(sums_), kAll, kShortList, kept_)) return true;
+    if (scan.collect(reader<T>(), chain_.below_cutoff<T>(sums_, max_), kAll, kShortList, kept_))
+      return true;
     kept_.ids.clear();
     kept_.logits.clear();
   }

@@ -120,15 +120,6 @@ void RowSampler::take_all() {
   covered_ = -kInfinity;
 }
 
-/// A logit below which the chain keeps nothing, by the cutoff of the first filter, if it has one,
-/// and by the floor.
-template <class T>
-T RowSampler::below_cutoff(const RowSums& sums) const {
-  const bool cuts = has_cutoff(*chain_.first(), chain_.settings());
-  const double cut = cuts ? cutoff(*chain_.first(), chain_.settings(), sums).low : -kInfinity;
-  return chain_.below<T>(std::max(chain_.floor(), cut), max_);
-}
-
 /// The categories with logit > low, and the first `equals` of those equal to it; false if they are
 /// more than `most`.
 template <class T>
@@ -195,7 +186,7 @@ void RowSampler::filter_first() {
   std::size_t wanted = step == SamplerStep::top_k ? chain_.settings().top_k : 128;
   const T floor = chain_.below<T>(chain_.floor(), max_);
   T low = has_cutoff(step, chain_.settings())
-              ? below_cutoff<T>(sums)
+              ? chain_.below_cutoff<T>(sums, max_)
               : std::max(floor, scan.reached_by(reader<T>(), wanted));
   collect_from(low, step == SamplerStep::top_k ? chain_.settings().top_k : kAll, kAll);
   while (true) {
@@ -239,8 +230,6 @@ template void RowSampler::find_max<float>();
 template void RowSampler::find_max<double>();
 template RowSums RowSampler::sums_within<float>(Needs);
 template RowSums RowSampler::sums_within<double>(Needs);
-template float RowSampler::below_cutoff<float>(const RowSums&) const;
-template double RowSampler::below_cutoff<double>(const RowSums&) const;
 template bool RowSampler::collect_from<float>(float, std::size_t, std::size_t);
 template bool RowSampler::collect_from<double>(double, std::size_t, std::size_t);
 

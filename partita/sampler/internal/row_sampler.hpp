@@ -100,8 +100,6 @@ class [[gnu::visibility("default")]] RowSampler {
   void scale_list();
   void take_all();
   template <class T>
-  T below_cutoff(const RowSums& sums) const;
-  template <class T>
   bool collect_from(T low, std::size_t equals, std::size_t most);
 
   template <class T>

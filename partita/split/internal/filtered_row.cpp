@@ -124,19 +124,15 @@ bool FilteredRow::needs_sums() const {
   return needs.any_exp() || needs.deviation;
 }
 
-void FilteredRow::write_sums(double* out) const {
+void FilteredRow::write_sums(std::size_t shard, double* out) const {
   const double max = chain_.scaled_max(max_);
+  SumOfRow sum(sampler::needs(*chain_.first()));
+  const RowReader<double> row(columns_->shard_of(own_, shard), 0);
   double buffer[kernels::kBlock];
-  for (std::size_t s = columns_->first_shard(); s < columns_->last_shard(); ++s) {
-    SumOfRow sum(sampler::needs(*chain_.first()));
-    const Rows shard = columns_->shard_of(own_, s);
-    const RowReader<double> row(shard, 0);
-    for (std::size_t b = 0; b < row.blocks(); ++b) {
-      for (const double z : row.block(b, buffer)) sum.add(chain_.scaled(z, max_) - max);
-    }
-    sum.write(out);
-    out += SumOfRow::kNumbers;
+  for (std::size_t b = 0; b < row.blocks(); ++b) {
+    for (const double z : row.block(b, buffer)) sum.add(chain_.scaled(z, max_) - max);
   }
+  sum.write(out);
 }
 
 void FilteredRow::take_sums(std::span<const double> parts) {
@@ -158,8 +154,8 @@ double FilteredRow::collect_from(RowScan<T>& scan, Candidates& out) {
   T low = sampler::kNever<T>;
   std::size_t equals = kAll;
   if (first && sampler::has_cutoff(*first, settings)) {
-    const double cut = wanted_ == kAll ? -kInfinity : sampler::cutoff(*first, settings, sums_).low;
-    low = chain_.below<T>(std::max(cut, chain_.floor()), max_);
+    low = wanted_ == kAll ? chain_.below<T>(chain_.floor(), max_)
+                          : chain_.below_cutoff<T>(sums_, max_);
   } else if (first) {
     low = std::max(chain_.below<T>(chain_.floor(), max_), scan.reached_by(row, wanted_));
     if (first == SamplerStep::top_k) equals = wanted_;

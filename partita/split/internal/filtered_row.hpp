@@ -43,8 +43,8 @@ class FilteredRow {
 
   // Then each shard's sums, if the first filter reads any.
   bool needs_sums() const;
-  /// @param out [own shards, SumOfRow::kNumbers]
-  void write_sums(double* out) const;
+  /// @param out [SumOfRow::kNumbers]
+  void write_sums(std::size_t shard, double* out) const;
   /// @param parts those of all shards, in their order, one after the other
   void take_sums(std::span<const double> parts);
 

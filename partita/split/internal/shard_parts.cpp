@@ -67,50 +67,60 @@ std::size_t most_shards(const SplitColumns& columns) {
   return most;
 }
 
-Messages::Messages(const SplitColumns& columns, std::size_t rows, std::size_t extra)
-    : columns_(&columns), rows_(rows), most_shards_(most_shards(columns)) {
-  length_ = 2 * most_shards_ + 1 + extra;
-  own_.assign(rows * length_, -kInfinity);
+RowExchange::RowExchange(const SplitColumns& columns, std::size_t rows, std::size_t of_shard,
+                         std::size_t of_row)
+    : columns_(&columns),
+      rows_(rows),
+      of_shard_(of_shard),
+      of_shards_(of_shard * most_shards(columns)),
+      length_(of_shards_ + of_row),
+      own_(rows * length_, -kInfinity) {}
+
+std::span<double> RowExchange::of_shard(std::size_t row, std::size_t shard) {
+  const std::size_t first = row * length_ + of_shard_ * (shard - columns_->first_shard());
+  return std::span(own_).subspan(first, of_shard_);
+}
+
+std::span<double> RowExchange::of_row(std::size_t row) {
+  return std::span(own_).subspan(row * length_, length_).subspan(of_shards_);
+}
+
+void RowExchange::exchange() { all_ = columns_->group().all_gather(own_); }
+
+std::span<const double> RowExchange::message(int rank, std::size_t row) const {
+  return std::span(all_).subspan((static_cast<std::size_t>(rank) * rows_ + row) * length_, length_);
+}
+
+std::vector<double> RowExchange::of_shards(std::size_t row) const {
+  std::vector<double> all;
+  for (int rank = 0; rank < columns_->group().size(); ++rank) {
+    const std::size_t count = columns_->first_shard_of(rank + 1) - columns_->first_shard_of(rank);
+    const auto said = message(rank, row).first(count * of_shard_);
+    all.insert(all.end(), said.begin(), said.end());
+  }
+  return all;
+}
+
+std::span<const double> RowExchange::of_row(int rank, std::size_t row) const {
+  return message(rank, row).subspan(of_shards_);
 }
 
 void Messages::set_part(std::size_t row, std::size_t shard, const Normalizer& part) {
-  double* const out = &own_[row * length_ + 2 * (shard - columns_->first_shard())];
+  const auto out = exchange_.of_shard(row, shard);
   out[0] = part.max;
   out[1] = part.log_sum;
 }
 
-void Messages::set_fault(std::size_t row, const Fault& fault) {
-  own_[row * length_ + 2 * most_shards_] = fault.code();
-}
-
-std::span<double> Messages::extra(std::size_t row) {
-  return std::span(own_).subspan(row * length_, length_).subspan(2 * most_shards_ + 1);
-}
-
-void Messages::exchange() { all_ = columns_->group().all_gather(own_); }
-
-std::span<const double> Messages::message(int rank, std::size_t row) const {
-  return std::span(all_).subspan((static_cast<std::size_t>(rank) * rows_ + row) * length_, length_);
-}
-
-std::span<const double> Messages::extra(int rank, std::size_t row) const {
-  return message(rank, row).subspan(2 * most_shards_ + 1);
-}
-
 std::vector<Normalizer> Messages::parts(std::size_t row) const {
+  const std::vector<double> said = exchange_.of_shards(row);
   std::vector<Normalizer> parts;
-  for (int rank = 0; rank < columns_->group().size(); ++rank) {
-    const std::size_t count = columns_->first_shard_of(rank + 1) - columns_->first_shard_of(rank);
-    const auto said = message(rank, row);
-    for (std::size_t i = 0; i < count; ++i) parts.push_back({said[2 * i], said[2 * i + 1]});
-  }
+  for (std::size_t i = 0; i < said.size(); i += 2) parts.push_back({said[i], said[i + 1]});
   return parts;
 }
 
 void Messages::check(std::size_t row, std::span<const Normalizer> parts) const {
-  for (int rank = 0; rank < columns_->group().size(); ++rank) {
-    const Fault fault(
-        message(rank, row)[2 * most_shards_]);  // the first rank has the first columns
+  for (int rank = 0; rank < exchange_.columns().group().size(); ++rank) {
+    const Fault fault(exchange_.of_row(rank, row)[0]);  // the first rank has the first columns
     if (!fault.is_none()) throw InvalidArgument("logits", fault.reason());
   }
   const bool possible = std::any_of(parts.begin(), parts.end(),

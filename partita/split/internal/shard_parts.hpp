@@ -38,34 +38,62 @@ class Fault {
 /// The most shards that a rank has.
 std::size_t most_shards(const SplitColumns& columns);
 
-/// Messages of the same length from every rank for every row: [ranks, rows, length].
-class Messages {
+/// Numbers about each row and each of its shards, which every rank sends to all, [ranks, rows,
+/// length], in one exchange.
+class RowExchange {
  public:
-  /// @param extra numbers beside the shards' parts and a fault
-  Messages(const SplitColumns& columns, std::size_t rows, std::size_t extra);
+  /// Before the exchange, all numbers are -inf.
+  RowExchange(const SplitColumns& columns, std::size_t rows, std::size_t of_shard,
+              std::size_t of_row);
+
+  const SplitColumns& columns() const { return *columns_; }
 
   // What this rank says, before exchange().
-  void set_part(std::size_t row, std::size_t shard, const Normalizer& part);
-  void set_fault(std::size_t row, const Fault& fault);
-  std::span<double> extra(std::size_t row);
+  std::span<double> of_shard(std::size_t row, std::size_t shard);  ///< one of its own
+  std::span<double> of_row(std::size_t row);
 
   void exchange();
 
   // What all said.
-  std::vector<Normalizer> parts(std::size_t row) const;  ///< [shards]
-  /// @throws InvalidArgument with the first fault of the row, or if all of it is impossible.
-  void check(std::size_t row, std::span<const Normalizer> parts) const;
-  std::span<const double> extra(int rank, std::size_t row) const;
+  std::vector<double> of_shards(std::size_t row) const;  ///< [shards, of_shard]
+  std::span<const double> of_row(int rank, std::size_t row) const;
 
  private:
   std::span<const double> message(int rank, std::size_t row) const;
 
   const SplitColumns* columns_;
   std::size_t rows_;
-  std::size_t most_shards_;
+  std::size_t of_shard_;
+  std::size_t of_shards_;  // of the rank that has the most shards
   std::size_t length_;
   std::vector<double> own_;
   std::vector<double> all_;
+};
+
+/// The normalizers of shards, and what is wrong with a row.
+class Messages {
+ public:
+  /// @param extra numbers beside the shards' parts and a fault
+  Messages(const SplitColumns& columns, std::size_t rows, std::size_t extra)
+      : exchange_(columns, rows, 2, 1 + extra) {}
+
+  // What this rank says, before exchange().
+  void set_part(std::size_t row, std::size_t shard, const Normalizer& part);
+  void set_fault(std::size_t row, const Fault& fault) { exchange_.of_row(row)[0] = fault.code(); }
+  std::span<double> extra(std::size_t row) { return exchange_.of_row(row).subspan(1); }
+
+  void exchange() { exchange_.exchange(); }
+
+  // What all said.
+  std::vector<Normalizer> parts(std::size_t row) const;  ///< [shards]
+  /// @throws InvalidArgument with the first fault of the row, or if all of it is impossible.
+  void check(std::size_t row, std::span<const Normalizer> parts) const;
+  std::span<const double> extra(int rank, std::size_t row) const {
+    return exchange_.of_row(rank, row).subspan(1);
+  }
+
+ private:
+  RowExchange exchange_;
 };
 
 }  // namespace partita::split
