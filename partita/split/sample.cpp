@@ -98,9 +98,15 @@ class FilteredRows {
         own.insert(own.end(), candidates.logits.begin(), candidates.logits.end());
       }
       sizes.exchange();
-      std::vector<double> longest = {static_cast<double>(own.size())};
-      columns_->group().all_reduce(longest, Reduction::max);
-      own.resize(static_cast<std::size_t>(longest[0]));
+      std::size_t longest = 0;
+      for (int rank = 0; rank < columns_->group().size(); ++rank) {
+        std::size_t length = 0;
+        for (std::size_t r = 0; r < rows_.size(); ++r) {
+          length += 2 * static_cast<std::size_t>(sizes.of_row(rank, r)[0]);
+        }
+        longest = std::max(longest, length);
+      }
+      own.resize(longest);
       const auto all = columns_->group().all_gather(own);
 
       lists.assign(rows_.size(), {});
