@@ -14,11 +14,7 @@ namespace partita {
 namespace {
 
 /// What the metrics of a row's prediction need.
-struct Prediction {
-  double confidence;
-  double right;  // 1 or 0
-  double nll;
-  double brier;
+struct Prediction : JudgedRow {
   std::size_t bin;  // of confidence, among those of equal width
 };
 
@@ -52,16 +48,6 @@ struct ClassBins {
   }
 };
 
-/// A row's prediction, and what it adds to the bins of each class.
-Prediction predict(std::span<const double> log_prob, std::span<const double> p, std::size_t label) {
-  const auto top = static_cast<std::size_t>(std::max_element(log_prob.begin(), log_prob.end()) -
-                                            log_prob.begin());
-  double squares = 0;
-  for (const double value : p) squares += value * value;
-  squares += (1 - p[label]) * (1 - p[label]) - p[label] * p[label];
-  return {p[top], top == label ? 1.0 : 0.0, -log_prob[label], squares, 0};
-}
-
 /// Everything about the rows: predictions sorted by confidence, and classwise_ece.
 struct Pass {
   std::vector<Prediction> predictions;
@@ -83,19 +69,15 @@ Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> lab
       [&](std::size_t r, ClassBins& sum) {
         DistributionRow row;
         try {
-          if (calibrator == nullptr) {
-            row.read(predictions, r);
-          } else {
-            calibrate_row(*calibrator, predictions, r, row);
-          }
+          read_row(predictions, r, calibrator, row);
         } catch (const InvalidArgument& error) {
           throw InvalidArgument(error.argument(),
                                 "row " + std::to_string(r) + ": " + error.reason());
         }
         const auto p = row.probabilities();
         const auto label = static_cast<std::size_t>(labels[r]);
-        Prediction& prediction = pass.predictions[r] = predict(row.log_prob(), p, label);
-        prediction.bin = bins.of(prediction.confidence, precision);
+        const JudgedRow judged = judge(row, labels[r]);
+        pass.predictions[r] = {judged, bins.of(judged.confidence, precision)};
         for (std::size_t k = 0; k < classes; ++k) {
           sum.sums[k * bins.size() + bins.of(p[k], precision)].add(1, p[k], k == label ? 1 : 0);
         }

@@ -233,8 +233,9 @@ std::span<const CalibrationMethod> calibration_methods() {
 Calibrator::Calibrator(std::size_t classes, Parameters parameters)
     : classes_(classes), parameters_(std::move(parameters)) {}
 
-void calibrate_row(const Calibrator& calibrator, const Predictions& predictions, std::size_t r,
-                   DistributionRow& row) {
+void read_row(const Predictions& predictions, std::size_t r, const Calibrator* calibrator,
+              DistributionRow& row) {
+  if (calibrator == nullptr) return row.read(predictions, r);
   std::visit(
       [&]<class P>(const P& parameters) {
         if constexpr (requires { parameters.curves; }) {
@@ -250,7 +251,20 @@ void calibrate_row(const Calibrator& calibrator, const Predictions& predictions,
           row.softmax();
         }
       },
-      calibrator.parameters());
+      calibrator->parameters());
+}
+
+JudgedRow judge(const DistributionRow& row, std::int64_t label) {
+  const auto p = row.probabilities();
+  const auto log_prob = row.log_prob();
+  const auto y = static_cast<std::size_t>(label);
+  const auto top = static_cast<std::size_t>(std::max_element(log_prob.begin(), log_prob.end()) -
+                                            log_prob.begin());
+  double squares = 0;
+  for (const double value : p) squares += value * value;
+  squares += (1 - p[y]) * (1 - p[y]) - p[y] * p[y];
+  return {
+      .confidence = p[top], .right = top == y ? 1.0 : 0.0, .nll = -log_prob[y], .brier = squares};
 }
 
 void Calibrator::transform(const Predictions& predictions, MutableRows out,
@@ -262,7 +276,7 @@ void Calibrator::transform(const Predictions& predictions, MutableRows out,
                                              rows.rows(), classes_, out.rows(), out.columns()));
   }
   for_each_row<DistributionRow>(rows.rows(), options, [&](std::size_t r, DistributionRow& row) {
-    calibrate_row(*this, predictions, r, row);
+    read_row(predictions, r, this, row);
     const auto result = predictions.are_probabilities ? row.probabilities()
                                                       : std::span<const double>(row.log_prob());
     visit(out.dtype(), [&]<Element T>(T) {

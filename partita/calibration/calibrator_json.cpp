@@ -19,17 +19,12 @@ constexpr int kVersion = 1;
 void put(Json& json, const TemperatureScaling& scaling) {
   json["temperature"] = scaling.temperature;
 }
-void put(Json& json, const VectorScaling& scaling) {
-  json["weights"] = scaling.weights;
-  json["bias"] = scaling.bias;
-}
-void put(Json& json, const MatrixScaling& scaling) {
-  json["weights"] = scaling.weights;
-  json["bias"] = scaling.bias;
-}
-void put(Json& json, const DirichletCalibration& calibration) {
-  json["weights"] = calibration.weights;
-  json["bias"] = calibration.bias;
+/// Vector, matrix and Dirichlet.
+template <class Linear>
+requires requires(Linear linear) { linear.weights; }
+void put(Json& json, const Linear& linear) {
+  json["weights"] = linear.weights;
+  json["bias"] = linear.bias;
 }
 void put(Json& json, const PlattScaling& scaling) {
   json["slope"] = scaling.slope;

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 
 #include "partita/base/internal/check.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
+#include "partita/calibration/internal/labeled_rows.hpp"
 #include "partita/random/shuffle.hpp"
 
 namespace partita {
@@ -16,44 +16,6 @@ namespace partita {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-/// Some rows and their labels, copied.
-class Chosen {
- public:
-  Chosen(const Predictions& all, std::span<const std::int64_t> labels,
-         std::span<const std::size_t> rows)
-      : columns_(all.rows.columns()),
-        item_(element_size(all.rows.dtype())),
-        memory_(rows.size() * columns_ * item_),
-        predictions_(all) {
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      for (std::size_t c = 0; c < columns_; ++c) {
-        std::memcpy(&memory_[(i * columns_ + c) * item_], element(all.rows, rows[i], c), item_);
-      }
-      labels_.push_back(labels[rows[i]]);
-    }
-    predictions_.rows = {memory_.data(), all.rows.dtype(), rows.size(), columns_,
-                         static_cast<std::ptrdiff_t>(columns_)};
-  }
-  Chosen(const Chosen&) = delete;
-  Chosen& operator=(const Chosen&) = delete;
-
-  const Predictions& predictions() const { return predictions_; }
-  std::span<const std::int64_t> labels() const { return labels_; }
-
- private:
-  const std::byte* element(Rows rows, std::size_t r, std::size_t c) const {
-    const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(r) * rows.row_stride() +
-                              static_cast<std::ptrdiff_t>(c) * rows.column_stride();
-    return static_cast<const std::byte*>(rows.data()) + at * static_cast<std::ptrdiff_t>(item_);
-  }
-
-  std::size_t columns_;
-  std::size_t item_;
-  std::vector<std::byte> memory_;
-  std::vector<std::int64_t> labels_ = {};
-  Predictions predictions_;
-};
 
 /// What is said of each row by a calibrator that has not seen it.
 struct HeldOut {
@@ -74,29 +36,20 @@ std::vector<std::vector<std::size_t>> deal(std::size_t rows, std::size_t folds,
   return out;
 }
 
-void judge(const Predictions& predictions, std::span<const std::int64_t> labels,
-           std::span<const std::size_t> rows, const Calibrator* calibrator, int threads,
-           HeldOut& to) {
-  for_each_row<DistributionRow>(
-      rows.size(), {.threads = threads}, [&](std::size_t i, DistributionRow& row) {
-        if (calibrator == nullptr) {
-          row.read(predictions, i);
-        } else {
-          calibrate_row(*calibrator, predictions, i, row);
-        }
-        const auto p = row.probabilities();
-        const auto y = static_cast<std::size_t>(labels[i]);
-        const auto top = static_cast<std::size_t>(
-            std::max_element(row.log_prob().begin(), row.log_prob().end()) -
-            row.log_prob().begin());
-        double brier = 1 - 2 * p[y];
-        for (const double value : p) brier += value * value;
-        const std::size_t r = rows[i];
-        to.nll[r] = -row.log_prob()[y];
-        to.brier[r] = brier;
-        to.confidences.confidence[r] = std::min(1.0, p[top]);
-        to.confidences.right[r] = top == y ? 1 : 0;
-      });
+/// @param rows where the i-th of the predictions belongs
+void judge_all(const Predictions& predictions, std::span<const std::int64_t> labels,
+               std::span<const std::size_t> rows, const Calibrator* calibrator, int threads,
+               HeldOut& to) {
+  for_each_row<DistributionRow>(rows.size(), {.threads = threads},
+                                [&](std::size_t i, DistributionRow& row) {
+                                  read_row(predictions, i, calibrator, row);
+                                  const JudgedRow judged = judge(row, labels[i]);
+                                  const std::size_t r = rows[i];
+                                  to.nll[r] = judged.nll;
+                                  to.brier[r] = judged.brier;
+                                  to.confidences.confidence[r] = std::min(1.0, judged.confidence);
+                                  to.confidences.right[r] = static_cast<std::uint8_t>(judged.right);
+                                });
 }
 
 /// Whether a method takes so many classes, and impossible ones.
@@ -140,7 +93,7 @@ std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictio
   add(std::nullopt);
   std::vector<std::size_t> every(n);
   std::iota(every.begin(), every.end(), std::size_t{0});
-  judge(predictions, labels, every, nullptr, threads, all.front());
+  judge_all(predictions, labels, every, nullptr, threads, all.front());
   for (const CalibrationMethod method : calibration_methods()) {
     if (suits(method, predictions)) add(method);
   }
@@ -151,15 +104,15 @@ std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictio
     for (const auto& fold : folds) {
       if (&fold != &held_out) others.insert(others.end(), fold.begin(), fold.end());
     }
-    const Chosen training(predictions, labels, others);
-    const Chosen test(predictions, labels, held_out);
+    const LabeledRows training = copy_rows(predictions, labels, others);
+    const LabeledRows test = copy_rows(predictions, labels, held_out);
     for (HeldOut& each : all) {
       if (!each.result.method || each.result.status != FitStatus::converged) continue;
-      const CalibratorFit fit = fit_calibrator(*each.result.method, training.predictions(),
-                                               training.labels(), options.calibration, threads);
+      const CalibratorFit fit = fit_calibrator(*each.result.method, training.predictions,
+                                               training.labels, options.calibration, threads);
       each.result.status = fit.report.status;
       if (!fit.calibrator) continue;
-      judge(test.predictions(), test.labels(), held_out, &*fit.calibrator, threads, each);
+      judge_all(test.predictions, test.labels, held_out, &*fit.calibrator, threads, each);
     }
   }
 

@@ -33,18 +33,13 @@ Confidences confidences_of(const Predictions& predictions, std::span<const std::
   check_labels(predictions.rows, labels);
   const std::size_t rows = predictions.rows.rows();
   Confidences out{std::vector<double>(rows), std::vector<std::uint8_t>(rows)};
-  for_each_row<DistributionRow>(
-      rows, {.threads = threads}, [&](std::size_t r, DistributionRow& row) {
-        if (calibrator == nullptr) {
-          row.read(predictions, r);
-        } else {
-          calibrate_row(*calibrator, predictions, r, row);
-        }
-        const auto log_prob = row.log_prob();
-        const auto top = std::max_element(log_prob.begin(), log_prob.end()) - log_prob.begin();
-        out.confidence[r] = std::min(1.0, row.probabilities()[static_cast<std::size_t>(top)]);
-        out.right[r] = top == labels[r] ? 1 : 0;
-      });
+  for_each_row<DistributionRow>(rows, {.threads = threads},
+                                [&](std::size_t r, DistributionRow& row) {
+                                  read_row(predictions, r, calibrator, row);
+                                  const JudgedRow judged = judge(row, labels[r]);
+                                  out.confidence[r] = std::min(1.0, judged.confidence);
+                                  out.right[r] = static_cast<std::uint8_t>(judged.right);
+                                });
   return out;
 }
 

@@ -19,6 +19,7 @@
 #include "apps/command/terminal.hpp"
 #include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
+#include "partita/calibration/internal/labeled_rows.hpp"
 #include "partita/io/array_file.hpp"
 #include "partita/io/file.hpp"
 #include "partita/random/shuffle.hpp"
@@ -54,9 +55,9 @@ struct ApplyOptions {
 };
 
 /// Rows in a random order: the first part is fitted, the rest evaluated. Each has at least one.
-std::pair<Part, Part> split_rows(const Predictions& predictions,
-                                 std::span<const std::int64_t> labels, double share,
-                                 const Stream& stream) {
+std::pair<LabeledRows, LabeledRows> split_rows(const Predictions& predictions,
+                                               std::span<const std::int64_t> labels, double share,
+                                               const Stream& stream) {
   if (labels.size() < 2) throw InvalidArgument("--split", "1 row cannot be split");
   std::vector<std::size_t> order(labels.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -95,14 +96,14 @@ CalibrationResult fit(const FitOptions& options) {
   const std::vector<std::int64_t> labels = input.labels(options.input.labels);
   note_zeros(all, options.method, options.input.logits);
   const bool split = options.split < 1;
-  std::optional<std::pair<Part, Part>> parts;
+  std::optional<std::pair<LabeledRows, LabeledRows>> parts;
   if (split) {
     parts =
         split_rows(all, labels, options.split, Stream{.seed = options.common.seed}.child(kSplit));
   }
-  const Part whole{{}, all, labels};
-  const Part& fitted = split ? parts->first : whole;
-  const Part& evaluated = split ? parts->second : whole;
+  const LabeledRows whole{{}, all, labels};
+  const LabeledRows& fitted = split ? parts->first : whole;
+  const LabeledRows& evaluated = split ? parts->second : whole;
 
   CalibrationResult result;
   result.logits = options.input.logits;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstring>
 
 #include "apps/command/terminal.hpp"
 #include "partita/random/stream.hpp"
@@ -80,20 +79,6 @@ MeasuredCalibration measure(const Predictions& predictions, std::span<const std:
 void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what) {
   if (!std::isinf(evaluation.metrics.nll)) return;
   note(fmt::format("partita: warning: nll{} is infinite: some label has probability 0", what));
-}
-
-Part copy_rows(const Predictions& predictions, std::span<const std::int64_t> labels,
-               std::span<const std::size_t> chosen) {
-  const Rows rows = predictions.rows;
-  const std::size_t row_bytes = rows.columns() * element_size(rows.dtype());
-  Part part{std::vector<std::byte>(chosen.size() * row_bytes), predictions, {}};
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    std::memcpy(part.memory.data() + i * row_bytes, rows.slice(chosen[i], 1).data(), row_bytes);
-    part.labels.push_back(labels[chosen[i]]);
-  }
-  part.predictions.rows = {part.memory.data(), rows.dtype(), chosen.size(), rows.columns(),
-                           static_cast<std::ptrdiff_t>(rows.columns())};
-  return part;
 }
 
 }  // namespace partita::app

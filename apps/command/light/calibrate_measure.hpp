@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the commands of `partita calibrate` share: rows chosen from a file, how they are measured.
+// How the commands of `partita calibrate` measure, and what their options have in common.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -40,16 +40,6 @@ MeasuredCalibration measure(const Predictions& predictions, std::span<const std:
 
 /// Says on standard error that a likelihood is infinite.
 void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what);
-
-/// Some of the rows of a matrix, with their labels.
-struct Part {
-  std::vector<std::byte> memory;  // holds a copy; empty if the rows are a whole file's
-  Predictions predictions;
-  std::vector<std::int64_t> labels;
-};
-
-Part copy_rows(const Predictions& predictions, std::span<const std::int64_t> labels,
-               std::span<const std::size_t> chosen);
 
 /// Turns the library's complaint about an argument into one about its file.
 template <class Work>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
@@ -92,8 +93,17 @@ class DistributionRow {
 
 class Calibrator;
 
-/// Reads a row of predictions and calibrates it.
-void calibrate_row(const Calibrator& calibrator, const Predictions& predictions, std::size_t r,
-                   DistributionRow& row);
+/// Reads a row of predictions, and calibrates it unless `calibrator` is null.
+void read_row(const Predictions& predictions, std::size_t r, const Calibrator* calibrator,
+              DistributionRow& row);
+
+/// What a row's distribution says, and what its label says of it.
+struct JudgedRow {
+  double confidence;  // the largest probability
+  double right;       // 1 if its class, the lowest of those that tie, is the label, else 0
+  double nll;
+  double brier;
+};
+JudgedRow judge(const DistributionRow& row, std::int64_t label);
 
 }  // namespace partita

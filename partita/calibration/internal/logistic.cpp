@@ -42,13 +42,13 @@ LogisticFit fit_logistic(const MatrixXd& features, const VectorXd& targets) {
     return fit;
   }
   const MatrixXd x = features * scale.cwiseInverse().asDiagonal();
+  const bool binary = (targets.array() == 0 || targets.array() == 1).all();
   VectorXd& w = fit.weights;
   for (;; ++fit.iterations) {
     const ArrayXd logit = x * w;
     const ArrayXd p = (-softplus(-logit)).exp();
     const VectorXd gradient = x.transpose() * (p.matrix() - targets) / rows;
     fit.gradient_residual = gradient.cwiseAbs().maxCoeff();
-    const bool binary = (targets.array() == 0 || targets.array() == 1).all();
     if (binary && right_everywhere(logit, targets)) fit.status = FitStatus::not_attained;
     if (fit.gradient_residual < kTolerance || fit.status != FitStatus::converged) break;
     if (fit.iterations == kMostIterations) {
