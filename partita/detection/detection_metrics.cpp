@@ -28,6 +28,22 @@ DetectionMetrics metrics_of(const RocCurve& in_curve, Positive positive) {
           .detection_accuracy = detection_accuracy(in_curve)};
 }
 
+/// Calls use(r, in counts, out counts) for each resample r of both sides, from several threads.
+template <class Use>
+void for_each_resample(std::size_t in_rows, std::size_t out_rows, const Stream& stream,
+                       const BootstrapOptions& options, const Use& use) {
+  const auto some = [&](std::size_t first, std::size_t last) {
+    std::vector<std::uint32_t> in(in_rows);
+    std::vector<std::uint32_t> out(out_rows);
+    for (std::size_t r = first; r < last; ++r) {
+      resample(stream.child(r).child(kIn), in);
+      resample(stream.child(r).child(kOut), out);
+      use(r, in, out);
+    }
+  };
+  parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
+}
+
 /// The curve of a resample, in which the i-th highest positive occurs positive[i] times.
 RocCurve resampled(const RocCurve& curve, std::span<const std::uint32_t> positive,
                    std::span<const std::uint32_t> negative) {
@@ -97,16 +113,10 @@ DetectionIntervals detection_intervals(std::span<const double> in, std::span<con
   options.check();
   const RocCurve curve = roc_curve(in, out);
   std::vector<DetectionMetrics> resamples(options.resamples);
-  const auto some = [&](std::size_t first, std::size_t last) {
-    std::vector<std::uint32_t> in_counts(in.size());
-    std::vector<std::uint32_t> out_counts(out.size());
-    for (std::size_t r = first; r < last; ++r) {
-      resample(stream.child(r).child(kIn), in_counts);
-      resample(stream.child(r).child(kOut), out_counts);
-      resamples[r] = metrics_of(resampled(curve, in_counts, out_counts), positive);
-    }
-  };
-  parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
+  for_each_resample(in.size(), out.size(), stream, options,
+                    [&](std::size_t r, const auto& in_counts, const auto& out_counts) {
+                      resamples[r] = metrics_of(resampled(curve, in_counts, out_counts), positive);
+                    });
   return intervals_of(resamples, options.level);
 }
 
@@ -124,20 +134,15 @@ std::vector<ComparedDetector> compare_detectors(std::span<const ScoredSides> det
   }
   std::vector<std::vector<DetectionMetrics>> resamples(
       detectors.size(), std::vector<DetectionMetrics>(options.resamples));
-  const auto some = [&](std::size_t first, std::size_t last) {
-    std::vector<std::uint32_t> in_counts(first_in.size());
-    std::vector<std::uint32_t> out_counts(first_out.size());
-    for (std::size_t r = first; r < last; ++r) {
-      resample(stream.child(r).child(kIn), in_counts);
-      resample(stream.child(r).child(kOut), out_counts);
-      for (std::size_t d = 0; d < ranked.size(); ++d) {
-        resamples[d][r] = metrics_of(resampled(ranked[d].curve, in_order(in_counts, ranked[d].in),
-                                               in_order(out_counts, ranked[d].out)),
-                                     positive);
-      }
-    }
-  };
-  parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
+  for_each_resample(first_in.size(), first_out.size(), stream, options,
+                    [&](std::size_t r, const auto& in_counts, const auto& out_counts) {
+                      for (std::size_t d = 0; d < ranked.size(); ++d) {
+                        const auto& [curve, in, out] = ranked[d];
+                        resamples[d][r] = metrics_of(
+                            resampled(curve, in_order(in_counts, in), in_order(out_counts, out)),
+                            positive);
+                      }
+                    });
 
   std::vector<ComparedDetector> result;
   std::size_t best = 0;

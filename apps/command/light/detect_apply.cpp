@@ -73,7 +73,7 @@ void run(const ApplyThresholdOptions& options) {
     check_shape(known.layer->weight, threshold.layer, options.files.weight, "layer",
                 options.threshold);
   }
-  const Scorer scorer(score, files);
+  const Scorer scorer(score, files, options.common.threads);
   const ScoredInput input(options.files.probabilities, options.logits, options.common.threads);
   if (score.of_logits() && threshold.columns != 0 && input.rows().columns() != threshold.columns) {
     throw DataError(options.logits,

@@ -30,7 +30,7 @@ bool suits(DetectionScore score, const DetectionFileOptions& files) {
 }
 
 void check(const CompareDetectionOptions& options) {
-  const DetectionFileOptions& files = options.score.files;
+  const DetectionFileOptions& files = options.files;
   if (!files.bias.empty() && files.weight.empty()) {
     throw InvalidArgument("--weight", "missing: --bias goes with the weights");
   }
@@ -44,17 +44,15 @@ void check(const CompareDetectionOptions& options) {
 
 /// The scores of both files by every detector that can be fitted.
 DetectionComparison score_all(const CompareDetectionOptions& options) {
-  const DetectionFiles files(options.score.files, options.common.threads);
-  const bool probabilities = options.score.files.probabilities;
-  const ScoredInput in(probabilities, options.in, options.common.threads);
-  const ScoredInput out(probabilities, options.out, options.common.threads);
+  const int threads = options.common.threads;
+  const DetectionFiles files(options.files, threads);
+  const ScoredInput in(options.files.probabilities, options.in, threads);
+  const ScoredInput out(options.files.probabilities, options.out, threads);
   DetectionComparison result;
   for (const DetectionScore score : detection_scores()) {
-    if (!suits(score, options.score.files)) continue;
-    ScoreOptions settings = options.score;
-    settings.score = score;
+    if (!suits(score, options.files)) continue;
     try {
-      const Scorer scorer(settings, files);
+      const Scorer scorer(options.of(score), files, threads);
       result.detectors.push_back({.score = score,
                                   .in = scorer.scores(in.rows(), options.in),
                                   .out = scorer.scores(out.rows(), options.out)});
@@ -91,9 +89,7 @@ Json to_json(const DetectionComparison& result, const CompareDetectionOptions& o
   Json detectors = Json::array();
   for (const RankedDetector& each : result.detectors) {
     const auto& [metrics, intervals, less_best] = each.compared;
-    ScoreOptions settings = options.score;
-    settings.score = each.score;
-    Json json = score_json(settings);
+    Json json = score_json(options.of(each.score));
     for (const NamedFigure& figure : named_figures(metrics, {})) json[figure.key] = figure.value;
     json["intervals"] = intervals_json(intervals, options.resamples);
     json["auroc_less_best"] = {less_best.low, less_best.high};
@@ -165,22 +161,12 @@ std::string DetectionComparison::verdict() const {
 void add_detect_compare(CLI::App& app) {
   auto* command = app.add_subcommand("compare", "Rank all scores on known and unknown inputs");
   auto options = std::make_shared<CompareDetectionOptions>();
-  command
-      ->add_option("--in", options->in,
-                   "logits (or features) of known inputs: .npy, .npz, .safetensors or .csv; an "
-                   "array in a file as FILE:ARRAY")
-      ->option_text("FILE")
-      ->required();
-  command->add_option("--out", options->out, "the same for unknown inputs")
-      ->option_text("FILE")
-      ->required();
-  add_feature_labels(*command, options->score.files);
-  add_choice(*command, "--positive", options->positive, kPositives,
-             "the side whose true positive rate is 95 % in fpr_at_95_tpr: in or out")
-      ->option_text("SIDE")
-      ->required();
-  add_score_settings(*command, options->score);
-  add_score_files(*command, options->score.files);
+  add_in(*command, options->in)->required();
+  add_out(*command, options->out)->required();
+  add_feature_labels(*command, options->files);
+  add_positive(*command, options->positive);
+  add_score_settings(*command, options->settings);
+  add_score_files(*command, options->files);
   command
       ->add_option("--resamples", options->resamples,
                    "bootstrap resamples for 95 % intervals (1000)")

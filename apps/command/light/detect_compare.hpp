@@ -14,11 +14,16 @@ namespace partita::app {
 struct CompareDetectionOptions {
   std::string in;
   std::string out;
-  ScoreOptions score;  // its settings and files; not its score
+  DetectorOptions settings;
+  DetectionFileOptions files;
   Positive positive = Positive::in;
   std::size_t resamples = 1000;
   std::string report;
   CommonOptions common;
+
+  ScoreOptions of(DetectionScore score) const {
+    return {.score = score, .settings = settings, .files = files};
+  }
 };
 
 struct RankedDetector {

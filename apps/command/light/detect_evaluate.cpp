@@ -35,7 +35,7 @@ void check(const EvaluateDetectionOptions& options) {
 /// Scores the rows of two files.
 DetectionResult score_files(const EvaluateDetectionOptions& options) {
   const DetectionFiles files = files_for(options.score, options.common.threads);
-  const Scorer scorer(options.score, files);
+  const Scorer scorer(options.score, files, options.common.threads);
   const bool probabilities = options.score.files.probabilities;
   const ScoredInput in(probabilities, options.in, options.common.threads);
   const ScoredInput out(probabilities, options.out, options.common.threads);
@@ -53,7 +53,7 @@ DetectionResult score_errors(const EvaluateDetectionOptions& options) {
   ScoreOptions score = options.score;
   score.files.labels.clear();
   const DetectionFiles files = files_for(score, options.common.threads);
-  const Scorer scorer(score, files);
+  const Scorer scorer(score, files, options.common.threads);
   PredictionsInput input({.logits = options.logits,
                           .labels = options.score.files.labels,
                           .probabilities = options.score.files.probabilities},
@@ -132,6 +132,13 @@ void run(const EvaluateDetectionOptions& options) {
 
 }  // namespace
 
+void add_positive(CLI::App& app, Positive& positive) {
+  add_choice(app, "--positive", positive, kPositives,
+             "the side whose true positive rate is 95 % in fpr_at_95_tpr: in or out")
+      ->option_text("SIDE")
+      ->required();
+}
+
 std::vector<NamedFigure> named_figures(const DetectionMetrics& metrics,
                                        const std::optional<DetectionIntervals>& intervals) {
   std::vector<NamedFigure> out;
@@ -162,13 +169,8 @@ void add_detect_evaluate(CLI::App& app) {
   auto* command =
       app.add_subcommand("evaluate", "Measure how well known and unknown are told apart");
   auto options = std::make_shared<EvaluateDetectionOptions>();
-  auto* in = command
-                 ->add_option("--in", options->in,
-                              "logits (or features) of known inputs: .npy, .npz, .safetensors or "
-                              ".csv; an array in a file as FILE:ARRAY")
-                 ->option_text("FILE");
-  auto* out = command->add_option("--out", options->out, "the same for unknown inputs")
-                  ->option_text("FILE");
+  auto* in = add_in(*command, options->in);
+  auto* out = add_out(*command, options->out);
   auto* logits = command
                      ->add_option("--logits", options->logits,
                                   "instead of --in and --out: take the rows that are classified "
@@ -182,12 +184,9 @@ void add_detect_evaluate(CLI::App& app) {
   in->needs(out);
   out->needs(in);
   logits->needs(labels)->excludes(in)->excludes(out);
-  add_choice(*command, "--positive", options->positive, kPositives,
-             "the side whose true positive rate is 95 % in fpr_at_95_tpr: in or out")
-      ->option_text("SIDE")
-      ->required();
+  add_positive(*command, options->positive);
   add_score(*command, options->score);
-  add_score_settings(*command, options->score);
+  add_score_settings(*command, options->score.settings);
   add_score_files(*command, options->score.files);
   command
       ->add_option("--resamples", options->resamples,

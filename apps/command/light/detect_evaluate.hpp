@@ -14,6 +14,9 @@ namespace partita::app {
 
 inline constexpr auto kPositives = names<Positive>({{"in", Positive::in}, {"out", Positive::out}});
 
+/// --positive
+void add_positive(CLI::App& app, Positive& positive);
+
 struct EvaluateDetectionOptions {
   std::string in;
   std::string out;

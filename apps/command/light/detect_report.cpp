@@ -224,7 +224,7 @@ std::string report_html(const DetectionResult& result, const EvaluateDetectionOp
             what_was_compared(result, options));
   std::string score = fmt::format("The score is {}", description(options.score.score));
   if (options.score.score <= DetectionScore::energy) {
-    score += fmt::format(" at temperature {:g}", options.score.temperature);
+    score += fmt::format(" at temperature {:g}", options.score.settings.temperature);
   }
   page.paragraph(
       fmt::format("{}, larger where a row looks {}. Every figure is exact: thresholds are the "

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <utility>
 
 #include "apps/command/options.hpp"
 #include "partita/base/error.hpp"
@@ -27,7 +28,7 @@ std::vector<std::string> score_names() {
 /// The largest of given probabilities is msp itself.
 DetectionScore effective(const ScoreOptions& options) {
   const bool given = options.files.probabilities && options.score == msp;
-  return given && options.temperature == 1 ? max_logit : options.score;
+  return given && options.settings.temperature == 1 ? max_logit : options.score;
 }
 
 /// Turns the library's complaint about an argument into one about its option or file.
@@ -46,6 +47,15 @@ auto naming_options(const DetectionFileOptions& files, const Work& work) {
                                           : files.features,
                     error.reason());
   }
+}
+
+Detector fit(const ScoreOptions& options, const KnownInputs& known, int threads) {
+  Meter meter("learning " + options.name());
+  DetectorOptions settings = options.settings;
+  settings.threads = threads;
+  settings.progress = meter.progress();
+  return naming_options(options.files,
+                        [&] { return Detector::fit(effective(options), known, settings); });
 }
 
 std::vector<double> one_row(const std::string& path) {
@@ -73,6 +83,18 @@ bool of_features(DetectionScore score) { return score > kl_matching; }
 
 bool ScoreOptions::of_logits() const { return !of_features(score) && files.weight.empty(); }
 
+CLI::Option* add_in(CLI::App& app, std::string& path) {
+  return app
+      .add_option("--in", path,
+                  "logits (or features) of known inputs: .npy, .npz, .safetensors or .csv; an "
+                  "array in a file as FILE:ARRAY")
+      ->option_text("FILE");
+}
+
+CLI::Option* add_out(CLI::App& app, std::string& path) {
+  return app.add_option("--out", path, "the same for unknown inputs")->option_text("FILE");
+}
+
 void add_score(CLI::App& app, ScoreOptions& options) {
   app.add_option_function<std::string>(
          "--score",
@@ -87,7 +109,7 @@ void add_score(CLI::App& app, ScoreOptions& options) {
       ->check(CLI::IsMember(score_names()));
 }
 
-void add_score_settings(CLI::App& app, ScoreOptions& options) {
+void add_score_settings(CLI::App& app, DetectorOptions& options) {
   const auto count = whole_number(1, std::numeric_limits<std::uint64_t>::max());
   app.add_option("--temperature", options.temperature,
                  "divide the logits by T > 0; max-logit ignores it (1)")
@@ -143,46 +165,45 @@ void add_feature_labels(CLI::App& app, DetectionFileOptions& options) {
 
 Json score_json(const ScoreOptions& options) {
   Json json = {{"score", options.name()}};
-  if (options.score <= energy) json["temperature"] = options.temperature;
+  const DetectorOptions& settings = options.settings;
+  if (options.score <= energy) json["temperature"] = settings.temperature;
   if (options.score == gen) {
-    json["gamma"] = options.gamma;
-    json["largest"] = options.largest;
+    json["gamma"] = settings.gamma;
+    json["largest"] = settings.largest;
   }
-  if (options.score == knn) json["k"] = options.k.value_or(50);
+  if (options.score == knn) json["k"] = settings.k.value_or(50);
   const auto add = [&](const char* key, const auto& value) {
     if (value) json[key] = *value;
   };
-  if (options.score == nnguide) add("k", options.k);
-  if (options.score == vim) add("dimension", options.dimension);
-  if (options.score >= react && options.score <= scale) add("percentile", options.percentile);
+  if (options.score == nnguide) add("k", settings.k);
+  if (options.score == vim) add("dimension", settings.dimension);
+  if (options.score >= react && options.score <= scale) add("percentile", settings.percentile);
   if (options.score == mahalanobis || options.score == relative_mahalanobis) {
-    add("shrinkage", options.shrinkage);
+    add("shrinkage", settings.shrinkage);
   }
   return json;
 }
 
 ScoreOptions score_from_json(const Json& json) {
-  ScoreOptions options;
   const auto name = json.at("score").get<std::string>();
   const auto score = detection_score_named(name);
   if (!score) throw InvalidArgument("score", "no such score: " + name);
-  options.score = *score;
-  options.temperature = json.value("temperature", options.temperature);
-  check_in("temperature", options.temperature, "(0, inf)");
-  options.gamma = json.value("gamma", options.gamma);
-  options.largest = json.value("largest", options.largest);
+  DetectorOptions settings;
+  settings.temperature = json.value("temperature", settings.temperature);
+  check_in("temperature", settings.temperature, "(0, inf)");
+  settings.gamma = json.value("gamma", settings.gamma);
+  settings.largest = json.value("largest", settings.largest);
   const auto take = [&]<class T>(const char* key, std::optional<T>& value) {
     if (json.contains(key)) value = json.at(key).get<T>();
   };
-  take("k", options.k);
-  take("dimension", options.dimension);
-  take("percentile", options.percentile);
-  take("shrinkage", options.shrinkage);
-  return options;
+  take("k", settings.k);
+  take("dimension", settings.dimension);
+  take("percentile", settings.percentile);
+  take("shrinkage", settings.shrinkage);
+  return {.score = *score, .settings = std::move(settings)};
 }
 
-DetectionFiles::DetectionFiles(const DetectionFileOptions& options, int threads)
-    : options_(options), threads_(threads) {
+DetectionFiles::DetectionFiles(const DetectionFileOptions& options, int threads) {
   if (!options.features.empty())
     features_.emplace(options.probabilities, options.features, threads);
   if (!options.labels.empty()) labels_ = ArrayFile(options.labels).integers();
@@ -231,22 +252,11 @@ DetectionFiles files_for(const ScoreOptions& options, int threads) {
   return {options.files, threads};
 }
 
-Scorer::Scorer(const ScoreOptions& options, const DetectionFiles& files)
-    : options_(options), known_(files.known()), threads_(files.threads()) {
-  Meter meter("learning " + options.name());
-  detector_ = naming_options(files.options(), [&] {
-    return Detector::fit(effective(options), known_,
-                         {.temperature = options.temperature,
-                          .gamma = options.gamma,
-                          .largest = options.largest,
-                          .percentile = options.percentile,
-                          .k = options.k,
-                          .dimension = options.dimension,
-                          .shrinkage = options.shrinkage,
-                          .threads = threads_,
-                          .progress = meter.progress()});
-  });
-}
+Scorer::Scorer(const ScoreOptions& options, const DetectionFiles& files, int threads)
+    : options_(options),
+      known_(files.known()),
+      threads_(threads),
+      detector_(fit(options, known_, threads)) {}
 
 void Scorer::check_columns(Rows rows, const std::string& name) const {
   const auto expect = [&](std::size_t columns, const std::string& as_in) {
@@ -273,7 +283,7 @@ std::vector<double> Scorer::scores(Rows rows, const std::string& name) const {
   for (std::size_t first = 0; first < rows.rows(); first += kChunkRows) {
     const Rows chunk = rows.slice(first, std::min(kChunkRows, rows.rows() - first));
     std::vector<RowError> errors;
-    const auto scores = detector_->scores(chunk, {.threads = threads_, .errors = &errors});
+    const auto scores = detector_.scores(chunk, {.threads = threads_, .errors = &errors});
     if (!errors.empty()) {
       throw DataError(name,
                       fmt::format("row {}: {}", first + errors.front().row, errors.front().reason));

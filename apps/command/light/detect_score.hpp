@@ -27,14 +27,8 @@ struct DetectionFileOptions {
 
 struct ScoreOptions {
   DetectionScore score = DetectionScore::msp;
-  double temperature = 1;
-  double gamma = 0.1;
-  std::size_t largest = 100;
-  std::optional<double> percentile;
-  std::optional<std::size_t> k;
-  std::optional<std::size_t> dimension;
-  std::optional<double> shrinkage;
-  DetectionFileOptions files;
+  DetectorOptions settings = {};
+  DetectionFileOptions files = {};
 
   /// As --score takes it: "max-logit".
   std::string name() const { return std::string(name_of(score)); }
@@ -45,11 +39,15 @@ struct ScoreOptions {
 /// Whether a score is one of features, with or without a layer.
 bool of_features(DetectionScore score);
 
+/// --in, rows that are known
+CLI::Option* add_in(CLI::App& app, std::string& path);
+/// --out, rows that are not
+CLI::Option* add_out(CLI::App& app, std::string& path);
 /// --score
 void add_score(CLI::App& app, ScoreOptions& options);
 /// What scores can be told: --temperature, --gamma, --largest, --percentile, -k, --dimension,
 /// --shrinkage
-void add_score_settings(CLI::App& app, ScoreOptions& options);
+void add_score_settings(CLI::App& app, DetectorOptions& options);
 /// --probabilities, --features, --weight, --bias
 void add_score_files(CLI::App& app, DetectionFileOptions& options);
 /// --labels, for commands that take no other labels
@@ -84,12 +82,8 @@ class DetectionFiles {
   DetectionFiles(const DetectionFileOptions& options, int threads);
 
   KnownInputs known() const;
-  const DetectionFileOptions& options() const { return options_; }
-  int threads() const { return threads_; }
 
  private:
-  DetectionFileOptions options_;
-  int threads_;
   std::optional<ScoredInput> features_;
   std::vector<std::int64_t> labels_;
   std::optional<ArrayFile> weight_;
@@ -104,7 +98,7 @@ DetectionFiles files_for(const ScoreOptions& options, int threads);
 class Scorer {
  public:
   /// @throws InvalidArgument naming an option out of its range; DataError naming the file
-  Scorer(const ScoreOptions& options, const DetectionFiles& files);
+  Scorer(const ScoreOptions& options, const DetectionFiles& files, int threads);
 
   /// @param name of the rows' file
   /// @throws DataError naming the file and the first bad row
@@ -116,7 +110,7 @@ class Scorer {
   ScoreOptions options_;
   KnownInputs known_;
   int threads_;
-  std::optional<Detector> detector_;
+  Detector detector_;
 };
 
 }  // namespace partita::app

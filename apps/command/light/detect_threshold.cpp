@@ -36,7 +36,7 @@ Shape shape_of(Rows rows) { return {rows.rows(), rows.columns()}; }
 
 Threshold find_threshold(const ThresholdOptions& options) {
   const DetectionFiles files = files_for(options.score, options.common.threads);
-  const Scorer scorer(options.score, files);
+  const Scorer scorer(options.score, files, options.common.threads);
   const ScoredInput in(options.score.files.probabilities, options.in, options.common.threads);
   const std::vector<double> scores = scorer.scores(in.rows(), options.in);
   Threshold out{.score = options.score,
@@ -120,12 +120,7 @@ Threshold read_threshold(const std::string& path) {
 void add_detect_threshold(CLI::App& app) {
   auto* command = app.add_subcommand("threshold", "Find the score that most known inputs reach");
   auto options = std::make_shared<ThresholdOptions>();
-  command
-      ->add_option("--in", options->in,
-                   "logits (or features) of known inputs: .npy, .npz, .safetensors or .csv; an "
-                   "array in a file as FILE:ARRAY")
-      ->option_text("FILE")
-      ->required();
+  add_in(*command, options->in)->required();
   auto* tpr = command
                   ->add_option("--tpr", options->tpr,
                                "share of them to accept, above 0 and at most 1 (0.95)")
@@ -139,7 +134,7 @@ void add_detect_threshold(CLI::App& app) {
       ->check(number("(0, 1)"))
       ->excludes(tpr);
   add_score(*command, options->score);
-  add_score_settings(*command, options->score);
+  add_score_settings(*command, options->score.settings);
   add_score_files(*command, options->score.files);
   add_feature_labels(*command, options->score.files);
   add_common(*command, options->common);
