@@ -37,7 +37,7 @@ struct Predictions {
 };
 
 /// The distance from 1 to the next number of a precision: what a probability of 0 counts as where
-/// its logarithm must be finite, in vector and matrix scaling.
+/// its logarithm must be finite: see Calibrator::transform.
 double least_probability(DType precision);
 
 /// Why a row is no distribution ("probabilities add up to 1.3, expected 1"); empty if it is one:

@@ -38,8 +38,8 @@ class Smoother {
 
   /// Their density at the middles of the cells.
   ArrayXd density(double width) const {
-    const ArrayXd k = ArrayXd::LinSpaced(2 * kCells, 0, 2 * kCells - 1);
-    const ArrayXd frequency = std::numbers::pi * width * k.min(2 * kCells - k);
+    const ArrayXd k = ArrayXd::LinSpaced(kCells + 1, 0, kCells);
+    const ArrayXd frequency = std::numbers::pi * width * k;
     const Spectrum damped = spectrum_.array() * (-0.5 * frequency.square()).exp();
     VectorXd both;
     fourier().inv(both, damped);
@@ -50,11 +50,12 @@ class Smoother {
   using Spectrum = Eigen::VectorXcd;
 
   static Eigen::FFT<double>& fourier() {
-    thread_local Eigen::FFT<double> fft;  // keeps its tables
+    using Fourier = Eigen::FFT<double>;
+    thread_local Fourier fft(Fourier::impl_type(), Fourier::HalfSpectrum);  // keeps its tables
     return fft;
   }
 
-  Spectrum spectrum_;
+  Spectrum spectrum_;  // of frequencies 0 to kCells: the others are their conjugates
 };
 
 /// The width that equals its error. The error does not grow with the width, so that it lies between

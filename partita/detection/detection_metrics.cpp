@@ -48,6 +48,7 @@ void for_each_resample(std::size_t in_rows, std::size_t out_rows, const Stream& 
 RocCurve resampled(const RocCurve& curve, std::span<const std::uint32_t> positive,
                    std::span<const std::uint32_t> negative) {
   RocCurve out{curve.front()};
+  out.reserve(curve.size());
   OperatingPoint point = curve.front();
   for (std::size_t j = 1; j < curve.size(); ++j) {
     for (std::size_t i = curve[j - 1].true_positives; i < curve[j].true_positives; ++i) {

@@ -3,22 +3,15 @@
 #include <array>
 #include <string>
 
-#include "arguments.hpp"
 #include "core.hpp"
+#include "measures.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
-#include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/compare_calibrators.hpp"
 #include "partita/calibration/conformal.hpp"
 #include "partita/io/file.hpp"
 
 namespace partita::python {
 namespace {
-
-bool flag(py::handle object) { return py::bool_(py::reinterpret_borrow<py::object>(object)); }
-
-Predictions predictions(const FloatArray& array, py::handle probabilities) {
-  return flag(probabilities) ? Predictions::probabilities(array.rows()) : Predictions(array.rows());
-}
 
 std::vector<std::string_view> methods() {
   std::vector<std::string_view> names;
@@ -27,15 +20,6 @@ std::vector<std::string_view> methods() {
 }
 
 constexpr std::array<std::string_view, 4> kScores = {"lac", "aps", "raps", "saps"};
-
-py::array numbers(std::vector<double> values, const Shape& shape) {
-  return to_numpy(std::move(values), shape);
-}
-
-py::array numbers(std::vector<double> values) {
-  const auto size = static_cast<py::ssize_t>(values.size());
-  return numbers(std::move(values), {size});
-}
 
 /// (status, iterations, gradient residual, Calibrator or None)
 py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handle probabilities,
@@ -137,27 +121,23 @@ py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilitie
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
   const Predictions given = predictions(array, probabilities);
   const CalibrationBins options{.bins = count(bins, "bins"), .equal_mass = flag(equal_mass)};
-  const Calibrator* used = calibrator.is_none() ? nullptr : calibrator.cast<const Calibrator*>();
-  const int most = thread_count(threads);
+  const Calibrator* used = calibrator_of(calibrator);
   const ProgressReport report(progress);
   CalibrationEvaluation e;
   if (seed.is_none()) {
+    const int most = thread_count(threads);
     e = released([&] { return evaluate_calibration(given, y, options, used, most); });
   } else {
     // The child that the command's bootstrap draws from.
     const Stream stream = Stream{.seed = natural(seed, "seed")}.child(1);
-    const BootstrapOptions bootstrap{.resamples = count(resamples, "resamples"),
-                                     .level = number(level, "level"),
-                                     .threads = most,
-                                     .progress = report};
+    const BootstrapOptions bootstrap = bootstrap_options(resamples, level, threads, report);
     e = released([&] { return evaluate_calibration(given, y, stream, bootstrap, options, used); });
   }
-  const auto pair = [](const Interval& i) { return py::make_tuple(i.low, i.high); };
   std::vector<double> lower;
   std::vector<double> upper;
   std::vector<double> confidence;
   std::vector<double> accuracy;
-  std::vector<double> ends;
+  std::vector<double> accuracy_ends;
   std::vector<std::int64_t> counts;
   for (const ReliabilityBin& bin : e.bins) {
     lower.push_back(bin.lower);
@@ -166,18 +146,19 @@ py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilitie
     confidence.push_back(bin.confidence);
     accuracy.push_back(bin.accuracy);
     if (bin.accuracy_interval) {
-      ends.push_back(bin.accuracy_interval->low);
-      ends.push_back(bin.accuracy_interval->high);
+      accuracy_ends.push_back(bin.accuracy_interval->low);
+      accuracy_ends.push_back(bin.accuracy_interval->high);
     } else if (e.intervals) {
-      ends.insert(ends.end(), 2, std::numeric_limits<double>::quiet_NaN());
+      accuracy_ends.insert(accuracy_ends.end(), 2, std::numeric_limits<double>::quiet_NaN());
     }
   }
   const auto size = static_cast<py::ssize_t>(counts.size());
   const py::object intervals =
-      e.intervals ? static_cast<py::object>(numbers(std::move(ends), {size, 2})) : py::none();
+      e.intervals ? static_cast<py::object>(numbers(std::move(accuracy_ends), {size, 2}))
+                  : py::none();
   return py::make_tuple(
       each_metric(e.metrics, [](double value) { return value; }),
-      e.intervals ? static_cast<py::object>(each_metric(*e.intervals, pair)) : py::none(),
+      e.intervals ? static_cast<py::object>(each_metric(*e.intervals, ends)) : py::none(),
       py::make_tuple(numbers(std::move(lower)), numbers(std::move(upper)),
                      to_numpy(std::move(counts), {size}), numbers(std::move(confidence)),
                      numbers(std::move(accuracy)), intervals));
@@ -193,11 +174,9 @@ py::list compare(py::handle logits, py::handle labels, py::handle probabilities,
   // The child that the command draws from.
   const Stream stream = Stream{.seed = natural(seed, "seed")}.child(3);
   const ProgressReport report(progress);
-  const CompareCalibratorsOptions options{.folds = count(folds, "folds"),
-                                          .bootstrap = {.resamples = count(resamples, "resamples"),
-                                                        .level = number(level, "level"),
-                                                        .threads = thread_count(threads),
-                                                        .progress = report}};
+  const CompareCalibratorsOptions options{
+      .folds = count(folds, "folds"),
+      .bootstrap = bootstrap_options(resamples, level, threads, report)};
   const auto found = released([&] { return compare_calibrators(given, y, stream, options); });
   py::list result;
   for (const ComparedCalibrator& each : found) {
@@ -205,8 +184,7 @@ py::list compare(py::handle logits, py::handle labels, py::handle probabilities,
         each.method ? static_cast<py::object>(py::str(std::string(name_of(*each.method))))
                     : py::none();
     result.append(py::make_tuple(method, std::string(name_of(each.status)), each.nll, each.brier,
-                                 each.ece,
-                                 py::make_tuple(each.nll_over_best.low, each.nll_over_best.high)));
+                                 each.ece, ends(each.nll_over_best)));
   }
   return result;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures of confidences.
-#include "arguments.hpp"
 #include "core.hpp"
+#include "measures.hpp"
 #include "partita/calibration/risk_coverage.hpp"
 #include "partita/calibration/score_decomposition.hpp"
 #include "partita/calibration/smooth_ece.hpp"
@@ -18,21 +18,14 @@ Confidences rows(py::handle confidence, py::handle right) {
   return out;
 }
 
-py::array numbers(std::vector<double> values) {
-  const auto size = static_cast<py::ssize_t>(values.size());
-  return to_numpy(std::move(values), {size});
-}
-
 py::tuple confidences(py::handle logits, py::handle labels, py::handle probabilities,
                       py::handle calibrator, py::handle threads) {
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
-  const bool given = py::bool_(py::reinterpret_borrow<py::object>(probabilities));
-  const Predictions predictions =
-      given ? Predictions::probabilities(array.rows()) : Predictions(array.rows());
-  const Calibrator* used = calibrator.is_none() ? nullptr : calibrator.cast<const Calibrator*>();
+  const Predictions given = predictions(array, probabilities);
+  const Calibrator* used = calibrator_of(calibrator);
   const int most = thread_count(threads);
-  Confidences found = released([&] { return confidences_of(predictions, y, used, most); });
+  Confidences found = released([&] { return confidences_of(given, y, used, most); });
   std::vector<std::int64_t> right(found.right.begin(), found.right.end());
   const auto size = static_cast<py::ssize_t>(right.size());
   return py::make_tuple(numbers(std::move(found.confidence)), to_numpy(std::move(right), {size}));
@@ -59,17 +52,15 @@ py::tuple diagram(py::handle confidence, py::handle right, py::handle seed, py::
                   py::handle level, py::handle threads) {
   const Confidences given = rows(confidence, right);
   const Stream stream{.seed = natural(seed, "seed")};
-  const BootstrapOptions options{.resamples = count(resamples, "resamples"),
-                                 .level = number(level, "level"),
-                                 .threads = thread_count(threads)};
+  const BootstrapOptions options = bootstrap_options(resamples, level, threads);
   KernelDiagram found = released([&] { return kernel_diagram(given, stream, options); });
-  std::vector<double> ends;
+  std::vector<double> band;
   for (const Interval& interval : found.band)
-    ends.insert(ends.end(), {interval.low, interval.high});
+    band.insert(band.end(), {interval.low, interval.high});
   const auto size = static_cast<py::ssize_t>(found.band.size());
   return py::make_tuple(found.bandwidth, numbers(std::move(found.confidence)),
                         numbers(std::move(found.accuracy)), numbers(std::move(found.density)),
-                        to_numpy(std::move(ends), {size, 2}));
+                        numbers(std::move(band), {size, 2}));
 }
 
 /// (threshold, coverage, risk, aurc, e_aurc, augrc)

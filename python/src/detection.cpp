@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "arguments.hpp"
 #include "core.hpp"
+#include "measures.hpp"
 #include "partita/detection/detection_metrics.hpp"
 #include "partita/detection/detector.hpp"
 #include "partita/detection/knn.hpp"
@@ -156,15 +156,12 @@ py::tuple intervals(py::handle in, py::handle out, py::handle positive, py::hand
   const Positive chosen = side(positive);
   const Stream stream{.seed = natural(seed, "seed")};
   const ProgressReport report(progress);
-  const BootstrapOptions options{.resamples = count(resamples, "resamples"),
-                                 .level = number(level, "level"),
-                                 .threads = thread_count(threads),
-                                 .progress = report};
-  return each_figure(
-      released([&] {
-        return detection_intervals(known.values, unknown.values, chosen, stream, options);
-      }),
-      [](const Interval& interval) { return py::make_tuple(interval.low, interval.high); });
+  const BootstrapOptions options = bootstrap_options(resamples, level, threads, report);
+  return each_figure(released([&] {
+                       return detection_intervals(known.values, unknown.values, chosen, stream,
+                                                  options);
+                     }),
+                     ends);
 }
 
 /// [(metrics, intervals, auroc_less_best)]
@@ -180,12 +177,8 @@ py::list compared(const py::list& in, const py::list& out, py::handle positive, 
   const Positive chosen = side(positive);
   const Stream stream{.seed = natural(seed, "seed")};
   const ProgressReport report(progress);
-  const BootstrapOptions options{.resamples = count(resamples, "resamples"),
-                                 .level = number(level, "level"),
-                                 .threads = thread_count(threads),
-                                 .progress = report};
+  const BootstrapOptions options = bootstrap_options(resamples, level, threads, report);
   const auto found = released([&] { return compare_detectors(sides, chosen, stream, options); });
-  const auto ends = [](const Interval& i) { return py::make_tuple(i.low, i.high); };
   py::list result;
   for (const ComparedDetector& each : found) {
     result.append(py::make_tuple(each_figure(each.metrics, [](double value) { return value; }),

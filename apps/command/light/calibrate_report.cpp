@@ -16,32 +16,50 @@
 namespace partita::app {
 namespace {
 
-/// Accuracy against confidence, with the diagonal and the ends of the bootstrap bands.
+/// Accuracy against confidence, beside the diagonal.
+Figure diagram_of(Series accuracy, std::string title) {
+  return {
+      .title = std::move(title),
+      .x = {.label = "confidence", .min = 0, .max = 1},
+      .y = {.label = "accuracy", .min = 0, .max = 1},
+      .series = {std::move(accuracy),
+                 {.name = "perfect", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true}},
+      .height = 400};
+}
+
+/// The lower ends of intervals, and the upper ones on the way back.
+class Band {
+ public:
+  void add(double x, const Interval& interval) {
+    series_.x.push_back(x);
+    series_.y.push_back(interval.low);
+    high_.push_back(interval.high);
+  }
+
+  Series series() const {
+    Series out = series_;
+    out.x.insert(out.x.end(), series_.x.rbegin(), series_.x.rend());
+    out.y.insert(out.y.end(), high_.rbegin(), high_.rend());
+    return out;
+  }
+
+ private:
+  Series series_{.name = "95 % band", .mark = Mark::line, .dashed = true};
+  std::vector<double> high_;
+};
+
+/// With the bootstrap bands of the bins' accuracies.
 CaptionedFigure reliability(const CalibrationEvaluation& evaluation, const std::string& when) {
   Series measured{.name = "accuracy", .mark = Mark::line_and_points};
-  Series band{.name = "95 % band", .mark = Mark::line, .dashed = true};  // there and back
-  std::vector<double> high;
+  Band band;
   for (const ReliabilityBin& bin : evaluation.bins) {
     if (bin.count == 0) continue;
     measured.x.push_back(bin.confidence);
     measured.y.push_back(bin.accuracy);
-    if (!bin.accuracy_interval) continue;
-    band.x.push_back(bin.confidence);
-    band.y.push_back(bin.accuracy_interval->low);
-    high.push_back(bin.accuracy_interval->high);
+    if (bin.accuracy_interval) band.add(bin.confidence, *bin.accuracy_interval);
   }
-  for (std::size_t i = high.size(); i-- > 0;) {
-    band.x.push_back(band.x[i]);
-    band.y.push_back(high[i]);
-  }
-  Figure figure{
-      .title = "Reliability diagram" + when,
-      .x = {.label = "confidence", .min = 0, .max = 1},
-      .y = {.label = "accuracy", .min = 0, .max = 1},
-      .series = {std::move(measured),
-                 {.name = "perfect", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true}},
-      .height = 400};
-  if (!band.x.empty()) figure.series.push_back(std::move(band));
+  Figure figure = diagram_of(std::move(measured), "Reliability diagram" + when);
+  if (evaluation.intervals) figure.series.push_back(band.series());
   return {to_svg(figure), fmt::format("Reliability{}: ECE {:.4f}. Under the diagonal the "
                                       "network is surer than it should be.",
                                       when, evaluation.metrics.ece)};
@@ -52,33 +70,20 @@ CaptionedFigure kernel_figure(const ConfidenceMeasures& measures, const std::str
   const KernelDiagram& diagram = *measures.diagram;
   constexpr double kFewest = 0.02;  // of the mean density
   Series curve{.name = "accuracy", .mark = Mark::line};
-  Series band{.name = "95 % band", .mark = Mark::line, .dashed = true};  // there and back
   Series density{.name = "share of rows", .mark = Mark::line};
+  Band band;
   const double top = *std::max_element(diagram.density.begin(), diagram.density.end());
-  std::vector<double> high;
   for (std::size_t i = 0; i < diagram.confidence.size(); ++i) {
     density.x.push_back(diagram.confidence[i]);
     density.y.push_back(0.2 * diagram.density[i] / top);
     if (diagram.density[i] < kFewest) continue;
     curve.x.push_back(diagram.confidence[i]);
     curve.y.push_back(diagram.accuracy[i]);
-    band.x.push_back(diagram.confidence[i]);
-    band.y.push_back(diagram.band[i].low);
-    high.push_back(diagram.band[i].high);
+    band.add(diagram.confidence[i], diagram.band[i]);
   }
-  for (std::size_t i = high.size(); i-- > 0;) {
-    band.x.push_back(band.x[i]);
-    band.y.push_back(high[i]);
-  }
-  const Figure figure{
-      .title = "Smooth reliability diagram" + when,
-      .x = {.label = "confidence", .min = 0, .max = 1},
-      .y = {.label = "accuracy", .min = 0, .max = 1},
-      .series = {std::move(curve),
-                 {.name = "perfect", .x = {0, 1}, .y = {0, 1}, .mark = Mark::line, .dashed = true},
-                 std::move(band),
-                 std::move(density)},
-      .height = 400};
+  Figure figure = diagram_of(std::move(curve), "Smooth reliability diagram" + when);
+  figure.series.push_back(band.series());
+  figure.series.push_back(std::move(density));
   return {to_svg(figure), fmt::format("Smoothed by a kernel of width {:.3f}: smooth ECE {:.4f}{}.",
                                       diagram.bandwidth, measures.smooth_ece.value, when)};
 }
