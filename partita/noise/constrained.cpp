@@ -79,19 +79,19 @@ struct ConstrainedSampler::State {
   Node root;
 
   /// Fills a node that is met for the first time.
-  void open(Node& node, const Sequence& prefix) const {
-    Decoder decoder(*model, options);
-    const Rows logits = decoder.next({&prefix, 1});
+  /// @param decoder has seen its parent, unless that was known before
+  void open(Node& node, const Sequence& prefix, std::optional<Decoder>& decoder) const {
+    constexpr std::size_t kItsRow[] = {0};
+    if (decoder) {
+      decoder->reorder(kItsRow);
+    } else {
+      decoder.emplace(*model, options);
+    }
+    const Rows logits = decoder->next({&prefix, 1});
     node.log_prob.resize(logits.columns());
     log_softmax(logits, {node.log_prob.data(), 1, node.log_prob.size()});
     for (const double x : node.log_prob) node.alive.push_back(std::exp(x));
-    node.share = total(node);
-  }
-
-  static double total(const Node& node) {
-    double sum = 0;
-    for (const double x : node.alive) sum += x;
-    return sum;
+    node.share = sum_of(node.alive);
   }
 
   /// Draws a text of those not known to be dead. Nothing if it is dead, which is then known.
@@ -100,9 +100,10 @@ struct ConstrainedSampler::State {
     std::vector<std::pair<Node*, Token>> path;
     Prefix prefix{.tokens = prompt};
     Node* node = &root;
+    std::optional<Decoder> decoder;  // from the first new node on, below which all are new
     for (std::uint64_t step = 0;; ++step) {
-      if (node->log_prob.empty()) open(*node, prefix.tokens);
-      const Token token = choose(*node, stream.uniform(step));
+      if (node->log_prob.empty()) open(*node, prefix.tokens, decoder);
+      const Token token = choose(node->alive, node->share, stream.uniform(step));
       path.emplace_back(node, token);
       const double log_prob = prefix.log_prob + node->log_prob[static_cast<std::size_t>(token)];
       prefix = extend(prefix, token, log_prob, model->end_token(), longest);
@@ -117,18 +118,6 @@ struct ConstrainedSampler::State {
     }
   }
 
-  static Token choose(const Node& node, double u) {
-    double left = u * node.share;
-    std::size_t last = 0;
-    for (std::size_t i = 0; i < node.alive.size(); ++i) {
-      if (node.alive[i] == 0) continue;
-      last = i;
-      left -= node.alive[i];
-      if (left < 0) break;
-    }
-    return static_cast<Token>(last);
-  }
-
   /// Takes the last token of a path out of the tree.
   static void bury(std::span<const std::pair<Node*, Token>> path) {
     double share = 0;  // what is alive below
@@ -136,7 +125,7 @@ struct ConstrainedSampler::State {
       auto& [node, token] = path[i];
       const auto at = static_cast<std::size_t>(token);
       node->alive[at] = std::exp(node->log_prob[at]) * share;
-      share = node->share = total(*node);
+      share = node->share = sum_of(node->alive);
       if (share == 0) node->children.clear();
     }
   }
@@ -184,23 +173,18 @@ std::size_t ConstrainedSampler::attempts() const { return state_->attempts; }
 
 namespace {
 
-/// A text and its weight; those of all particles have a mean of 1.
-struct Particle {
-  Prefix prefix{};
-  double weight = 1;
-};
-
 /// The particle that each place takes, by systematic resampling at u, u + 1, ...
-std::vector<std::size_t> systematic(std::span<const Particle> particles, double u) {
+/// @param weights in mean 1
+std::vector<std::size_t> systematic(std::span<const double> weights, double u) {
   std::vector<std::size_t> chosen;
   double passed = 0;
-  for (std::size_t i = 0; i < particles.size(); ++i) {
-    passed += particles[i].weight;
-    while (chosen.size() < particles.size() && static_cast<double>(chosen.size()) + u < passed) {
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    passed += weights[i];
+    while (chosen.size() < weights.size() && static_cast<double>(chosen.size()) + u < passed) {
       chosen.push_back(i);
     }
   }
-  while (chosen.size() < particles.size()) chosen.push_back(chosen.back());  // by rounding
+  while (chosen.size() < weights.size()) chosen.push_back(chosen.back());  // by rounding
   return chosen;
 }
 
@@ -218,61 +202,50 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
   const std::size_t longest = longest_with(prompt.size(), options);
   const auto n = static_cast<double>(particles);
   WeightedTexts out;
-  double log_mass = 0;
-  std::vector<Particle> all(particles, Particle{.prefix = {.tokens = prompt}});
-  Decoder decoder(model, options);
-  for (std::uint64_t step = 0;; ++step) {
-    std::vector<Sequence> prefixes;
-    std::vector<std::size_t> parents;
-    for (Particle& particle : all) {
-      if (particle.prefix.leaf || particle.weight == 0) continue;
-      parents.push_back(std::exchange(particle.prefix.row, prefixes.size()));
-      prefixes.push_back(particle.prefix.tokens);
-    }
-    if (prefixes.empty()) break;
-    if (step > 0) decoder.reorder(parents);
-    const Rows logits = decoder.next(prefixes);
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      Particle& particle = all[i];
-      if (particle.prefix.leaf || particle.weight == 0) continue;
+  out.log_mass = 0;
+  const Prefix root{.tokens = prompt};
+  std::vector<std::vector<Prefix>> beams = {std::vector<Prefix>(particles, root)};
+  std::vector<double> weights(particles, 1);  // in mean 1
+  std::uint64_t step = 0;
+  run_beams(model, options, beams, [&](std::size_t, std::vector<Prefix>& texts, Rows logits) {
+    const Stream noise = stream.child(step++);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      Prefix& text = texts[i];
+      if (text.leaf) continue;
       const auto child = [&](Token token, double log_prob) {
-        return extend(particle.prefix, token, log_prob, model.end_token(), longest);
+        return extend(text, token, log_prob, model.end_token(), longest);
       };
       const auto drawn = allowed_draw(
-          logits.slice(particle.prefix.row, 1),
+          logits.slice(text.row, 1),
           [&](Token token) {
             ++out.looks;
             return meets(constraint, child(token, 0), prompt.size());
           },
-          stream.child(step).child(i));
-      if (!drawn) {
-        particle.weight = 0;
-        continue;
-      }
-      particle.prefix = child(drawn->token, particle.prefix.log_prob + drawn->log_prob);
-      particle.weight *= std::exp(drawn->log_mass);
+          noise.child(i));
+      weights[i] *= drawn ? std::exp(drawn->log_mass) : 0;
+      if (drawn) text = child(drawn->token, text.log_prob + drawn->log_prob);
+      if (weights[i] == 0) text.leaf = true;  // it is dead
     }
-    double sum = 0;
-    for (const Particle& particle : all) sum += particle.weight;
-    if (sum == 0) return out;
-    log_mass += std::log(sum / n);
+    const double sum = sum_of(weights);
+    out.log_mass += std::log(sum / n);
+    if (sum == 0) return;
     double squares = 0;
-    for (Particle& particle : all) {
-      particle.weight *= n / sum;
-      squares += particle.weight * particle.weight;
+    for (double& weight : weights) {
+      weight *= n / sum;
+      squares += weight * weight;
     }
-    if (n * n >= n / 2 * squares) continue;
-    std::vector<Particle> next;
-    for (const std::size_t i : systematic(all, stream.child(step).child(particles).uniform(0))) {
-      next.push_back({all[i].prefix, 1});
+    if (n * n >= n / 2 * squares) return;
+    std::vector<Prefix> next;
+    for (const std::size_t i : systematic(weights, noise.child(particles).uniform(0))) {
+      next.push_back(texts[i]);
     }
-    all = std::move(next);
-  }
-  out.log_mass = log_mass;
-  for (Particle& particle : all) {
-    if (particle.weight == 0) continue;
-    out.weights.push_back(particle.weight / n);
-    out.sequences.push_back(without_prompt(std::move(particle.prefix), prompt.size()));
+    texts = std::move(next);
+    weights.assign(particles, 1);
+  });
+  for (std::size_t i = 0; i < particles; ++i) {
+    if (weights[i] == 0) continue;
+    out.weights.push_back(weights[i] / n);
+    out.sequences.push_back(without_prompt(std::move(beams[0][i]), prompt.size()));
   }
   return out;
 }

@@ -16,27 +16,6 @@
 namespace partita {
 namespace {
 
-std::vector<double> probabilities_of(Rows logits) {
-  std::vector<double> p(logits.columns());
-  softmax(logits, {p.data(), 1, p.size()});
-  return p;
-}
-
-/// The category at which the cumulative weights, not all 0, pass a share u of their sum.
-Token choose(std::span<const double> weights, double u) {
-  double left = 0;
-  for (const double w : weights) left += w;
-  left *= u;
-  Token last = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] == 0) continue;
-    last = static_cast<Token>(i);
-    left -= weights[i];
-    if (left < 0) break;
-  }
-  return last;
-}
-
 /// The children of a sample's stream: which noise is for what.
 enum class Purpose : std::uint8_t { draft, judge };
 
@@ -169,7 +148,6 @@ SpeculativeDraw judge_drafts(Rows target, Rows draft, std::span<const Token> can
   check_size("draft", draft.columns(), target.columns(), "logits, as many as the target's");
   std::vector<double> p = probabilities_of(target);
   std::vector<double> q = candidates.empty() ? std::vector<double>() : probabilities_of(draft);
-  std::vector<double> residual(p.size());
   for (std::size_t k = 0; k < candidates.size(); ++k) {
     check_index("candidates", candidates[k], p.size(), "tokens");
     const auto x = static_cast<std::size_t>(candidates[k]);
@@ -177,22 +155,18 @@ SpeculativeDraw judge_drafts(Rows target, Rows draft, std::span<const Token> can
       throw InvalidArgument("candidates",
                             fmt::format("token {} is one that the draft cannot draw", x));
     }
-    double rest = 0;
-    for (std::size_t i = 0; i < p.size(); ++i) {
-      residual[i] = std::max(0.0, p[i] - q[i]);
-      rest += residual[i];
-    }
-    // Where rounding leaves no residual, p and q are equal.
-    if (rest == 0 || stream.uniform(k) * q[x] < p[x]) return {candidates[k], k};
-    for (std::size_t i = 0; i < p.size(); ++i) p[i] = residual[i] / rest;
+    if (stream.uniform(k) * q[x] < p[x]) return {candidates[k], k};
+    for (std::size_t i = 0; i < p.size(); ++i) p[i] = std::max(0.0, p[i] - q[i]);
+    const double residual = sum_of(p);
+    if (residual == 0) return {candidates[k], k};  // by rounding: p and q are equal
+    for (double& y : p) y /= residual;
     q[x] = 0;
-    double left = 0;
-    for (const double y : q) left += y;
+    const double left = sum_of(q);
     if (left > 0) {
       for (double& y : q) y /= left;
     }
   }
-  return {choose(p, stream.uniform(candidates.size())), {}};
+  return {choose(p, sum_of(p), stream.uniform(candidates.size())), {}};
 }
 
 Token coupled_draw(Rows logits, std::span<const Stream> addresses) {

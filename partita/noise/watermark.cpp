@@ -35,14 +35,6 @@ bool before(const Stream& a, const Stream& b) {
   return std::tie(a.path, a.seed, a.id) < std::tie(b.path, b.seed, b.id);
 }
 
-/// Remembers an address; false if it was known.
-bool remember(std::vector<Stream>& used, const Stream& address) {
-  const auto place = std::lower_bound(used.begin(), used.end(), address, before);
-  if (place != used.end() && *place == address) return false;
-  used.insert(place, address);
-  return true;
-}
-
 bool is_green(const Watermark& watermark, const AddressedNoise& noise, std::uint32_t token) {
   return uniform_from_bits(noise.bits(token)) < watermark.green_fraction;
 }
@@ -78,8 +70,7 @@ Token draw_raised(const Watermark& watermark, Rows logits, const AddressedNoise&
 
 Token draw_winner(const Watermark& watermark, Rows logits, const AddressedNoise& noise,
                   const Stream& stream) {
-  std::vector<double> row(logits.columns());
-  softmax(logits, {row.data(), 1, row.size()});
+  const std::vector<double> row = probabilities_of(logits);
   std::vector<double> p;
   std::vector<Token> tokens;  // that are possible
   std::vector<std::uint64_t> bits;
@@ -104,7 +95,7 @@ void Watermark::check() const {
 }
 
 WatermarkSampler::WatermarkSampler(const Watermark& watermark, std::span<const Token> prompt)
-    : watermark_(watermark), text_(prompt.begin(), prompt.end()) {
+    : watermark_(watermark), text_(prompt.begin(), prompt.end()), used_(before) {
   watermark.check();
   check_tokens("prompt", prompt);
 }
@@ -115,7 +106,7 @@ Token WatermarkSampler::draw(Rows logits, const Stream& stream) {
       has_context ? address_of(watermark_, std::span(text_).last(watermark_.context_width))
                   : Stream{};
   const Token token = [&] {
-    if (!has_context || !remember(used_, address)) return draw_one(logits, stream);
+    if (!has_context || !used_.insert(address).second) return draw_one(logits, stream);
     switch (watermark_.scheme) {
       case WatermarkScheme::gumbel:
         return static_cast<Token>(addressed_gumbel_max(logits, std::span(&address, 1)).front());
@@ -142,7 +133,7 @@ std::vector<Hypothesis> watermarked_samples(const SequenceModel& model, const Se
 }
 
 double watermark_p_value(const Watermark& watermark, std::size_t n, double score) {
-  const auto count = static_cast<std::uint64_t>(score);
+  const auto count = static_cast<std::uint64_t>(std::ceil(std::max(0.0, score)));
   switch (watermark.scheme) {
     case WatermarkScheme::gumbel:
       return gamma_q(static_cast<double>(n), score);
@@ -157,7 +148,7 @@ double watermark_p_value(const Watermark& watermark, std::size_t n, double score
 WatermarkEvidence detect_watermark(const Watermark& watermark, std::span<const Sequence> texts) {
   watermark.check();
   WatermarkEvidence evidence;
-  std::vector<Stream> used;
+  std::set<Stream, decltype(&before)> used(before);
   std::size_t longest = 0;
   for (const Sequence& text : texts) {
     check_tokens("text", text);
@@ -165,7 +156,7 @@ WatermarkEvidence detect_watermark(const Watermark& watermark, std::span<const S
     for (std::size_t t = watermark.context_width; t < text.size(); ++t) {
       const Stream address = address_of(
           watermark, std::span(text).subspan(t - watermark.context_width, watermark.context_width));
-      if (remember(used, address)) {
+      if (used.insert(address).second) {
         evidence.scores.push_back(score_of(watermark, address, text[t]));
       } else {
         ++evidence.masked;

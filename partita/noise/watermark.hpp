@@ -35,6 +35,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -77,7 +78,7 @@ class WatermarkSampler {
  private:
   Watermark watermark_;
   Sequence text_;
-  std::vector<Stream> used_;  // addresses, sorted
+  std::set<Stream, bool (*)(const Stream&, const Stream&)> used_;  // addresses
 };
 
 /// Draws n sequences with a watermark. Token t of sample i draws from streams[i].child(t) what is

@@ -8,7 +8,7 @@
 //
 // Two programs that share an address share the noise of all categories, whatever logits they add to
 // it and however few of the categories they look at. docs/noise.md specifies every bit of it, for
-// other languages; noise_vectors.json has test vectors.
+// other languages; noise_vectors.tsv has test vectors.
 //
 // The bits are Philox4x32-10 (Salmon et al., SC 2011), which SIMD computes faster than the streams'
 // own Philox4x64-10, under a key of 128 bits: the first two words a, b of the stream's block 2^62 +

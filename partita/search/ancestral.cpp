@@ -184,16 +184,17 @@ class Walk {
       const double u = codes_.empty() ? (*streams_)[sample].uniform(step) : codes_[sample].place;
       const Token token = categorical_.at(u);
       choose(sample, token, categorical_.log_prob(token));
-      if (!codes_.empty()) descend(codes_[sample], u, token, (*streams_)[sample].uniform(step));
+      if (!codes_.empty()) descend(sample, token, step);
     }
   }
 
   /// Moves a code into the share of its token. A place has 53 bits, of which 33 are left when it
   /// begins anew.
-  void descend(Code& code, double u, Token token, double fresh) const {
-    code.share *= categorical_.probability(token);
-    const bool is_small = code.share < 0x1p-20;
-    code = is_small ? Code{.place = fresh} : Code{categorical_.rest(u, token), code.share};
+  void descend(std::size_t sample, Token token, std::size_t step) const {
+    Code& code = codes_[sample];
+    const double share = code.share * categorical_.probability(token);
+    code = share < 0x1p-20 ? Code{.place = (*streams_)[sample].uniform(step)}
+                           : Code{categorical_.rest(code.place, token), share};
   }
 
   /// Every sample at `row` draws its next token from a distribution of its own.

@@ -7,7 +7,7 @@
 #include "partita/gumbel/addressed.hpp"
 #include "partita/noise/internal/sequential.hpp"
 #include "partita/search/internal/decoder.hpp"
-#include "partita/search/internal/perturbed_tree.hpp"
+#include "partita/search/internal/stochastic_step.hpp"
 
 namespace partita {
 
@@ -26,94 +26,46 @@ std::size_t DraftTree::child(std::size_t parent, Token token) const {
   return 0;
 }
 
-namespace {
-
-/// Calls the draft model level by level.
-class Levels {
- public:
-  Levels(const SequenceModel& draft, const SearchOptions& options) : decoder_(draft, options) {}
-
-  /// The logits after some nodes of a level, which are kept in the tree.
-  /// @param parents for each, the row of its parent in the level before
-  Rows next(DraftTree& tree, std::span<const std::size_t> nodes,
-            std::span<const std::size_t> parents) {
-    if (began_) decoder_.reorder(parents);
-    began_ = true;
-    std::vector<Sequence> prefixes;
-    for (const std::size_t node : nodes) prefixes.push_back(tree.nodes[node].prefix);
-    const Rows logits = decoder_.next(prefixes);
-    for (std::size_t row = 0; row < nodes.size(); ++row) {
-      tree.nodes[nodes[row]].logits = doubles_of(logits.slice(row, 1));
-    }
-    return logits;
-  }
-
- private:
-  Decoder decoder_;
-  bool began_ = false;
-};
-
-}  // namespace
-
 DraftTree draft_without_replacement(const SequenceModel& draft, const Sequence& text,
                                     std::size_t drafts, std::size_t length, const Stream& stream,
                                     const SearchOptions& options) {
-  struct Member {
-    Prefix prefix;
-    std::size_t node;    // its own; while it is a candidate, its parent's
-    std::size_t parent;  // row of its parent
-  };
   DraftTree tree{{{.prefix = text}}};
-  std::vector<Member> beam = {{perturbed_root(text, stream), 0, 0}};
-  Levels levels(draft, options);
-  for (std::size_t step = 0; step < length; ++step) {
-    std::vector<std::size_t> nodes;
-    std::vector<std::size_t> parents;
-    std::vector<Member> candidates;
-    for (Member& member : beam) {
-      if (member.prefix.leaf) {
-        candidates.push_back(std::move(member));
-        continue;
-      }
-      parents.push_back(std::exchange(member.parent, nodes.size()));
-      nodes.push_back(member.node);
+  if (length == 0) return tree;
+  StochasticStep step(drafts, draft.end_token());
+  std::vector<std::vector<Prefix>> beams = {{perturbed_root(text, stream)}};
+  std::vector<std::size_t> open = {0};  // the node of each row of logits
+  std::size_t depth = text.size();
+  run_beams(draft, options, beams, [&](std::size_t, std::vector<Prefix>& beam, Rows logits) {
+    for (std::size_t row = 0; row < open.size(); ++row) {
+      tree.nodes[open[row]].logits = doubles_of(logits.slice(row, 1));
     }
-    if (nodes.empty()) break;
-    const Rows logits = levels.next(tree, nodes, parents);
-    for (const Member& member : beam) {
-      if (member.prefix.leaf) continue;
-      PerturbedChildren children;
-      children.open(member.prefix, logits.slice(member.parent, 1));
-      for (std::size_t k = 0; k < drafts; ++k) {
-        auto child = children.next(member.prefix, draft.end_token(), ~std::size_t{0});
-        if (!child) break;
-        candidates.push_back({std::move(*child), member.node, member.parent});
-      }
+    step(beam, logits, text.size() + length);
+    ++depth;
+    std::vector<std::size_t> below;
+    for (const Prefix& prefix : beam) {
+      // One that had ended before has its node already.
+      if (prefix.tokens.size() + (prefix.finished ? 1 : 0) < depth) continue;
+      const Token token = prefix.finished ? draft.end_token() : prefix.tokens.back();
+      const std::size_t node = tree.add(open[prefix.row], token, draft.end_token());
+      if (!prefix.leaf) below.push_back(node);
     }
-    std::stable_sort(candidates.begin(), candidates.end(), [](const Member& a, const Member& b) {
-      return a.prefix.perturbed > b.prefix.perturbed;
-    });
-    if (candidates.size() > drafts) candidates.resize(drafts);
-    for (Member& member : candidates) {
-      // A leaf of an earlier step has its node already.
-      if (member.prefix.leaf && tree.nodes[member.node].finished) continue;
-      const Token token = member.prefix.finished ? draft.end_token() : member.prefix.tokens.back();
-      member.node = tree.add(member.node, token, draft.end_token());
-    }
-    beam = std::move(candidates);
-  }
+    open = std::move(below);
+  });
   return tree;
 }
 
 DraftTree draft_at_addresses(const SequenceModel& draft, const Sequence& text, std::size_t drafts,
                              std::span<const Stream> addresses, const SearchOptions& options) {
   DraftTree tree{{{.prefix = text}}};
+  Decoder decoder(draft, options);
   std::vector<std::size_t> place(drafts, 0);  // each sequence's node
   std::vector<std::size_t> level = {0};
-  std::vector<std::size_t> parents = {0};
-  Levels levels(draft, options);
+  std::vector<std::size_t> parents;
   for (std::size_t first = 0; first < addresses.size() && !level.empty(); first += drafts) {
-    const Rows logits = levels.next(tree, level, parents);
+    if (first > 0) decoder.reorder(parents);
+    std::vector<Sequence> prefixes;
+    for (const std::size_t node : level) prefixes.push_back(tree.nodes[node].prefix);
+    const Rows logits = decoder.next(prefixes);
     std::vector<std::size_t> below;
     std::vector<std::size_t> rows;
     for (std::size_t k = 0; k < drafts; ++k) {

@@ -19,7 +19,8 @@ struct DraftTree {
     Token token = -1;                        ///< that led to it
     bool finished = false;                   ///< by the end token: it has no children
     std::vector<std::size_t> children = {};  ///< in the order drawn
-    std::vector<double> logits = {};         ///< the draft's, after it; empty if it has no children
+    /// The draft's, after it, if children were drawn from it without replacement.
+    std::vector<double> logits = {};
   };
   std::vector<Node> nodes;
 

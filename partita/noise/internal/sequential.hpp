@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,30 @@ inline std::vector<double> doubles_of(Rows logits) {
   std::vector<double> row(logits.columns());
   RowReader<double>(logits, 0).gather(0, 1, row.size(), row.data());
   return row;
+}
+
+/// softmax of one row of logits.
+inline std::vector<double> probabilities_of(Rows logits) {
+  std::vector<double> p(logits.columns());
+  softmax(logits, {p.data(), 1, p.size()});
+  return p;
+}
+
+inline double sum_of(std::span<const double> weights) {
+  return std::accumulate(weights.begin(), weights.end(), 0.0);
+}
+
+/// The category at which the cumulative weights, whose sum is > 0, pass a share u of it.
+inline Token choose(std::span<const double> weights, double sum, double u) {
+  double left = u * sum;
+  Token last = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] == 0) continue;
+    last = static_cast<Token>(i);
+    left -= weights[i];
+    if (left < 0) break;
+  }
+  return last;
 }
 
 /// The log-probability of a token by one row of logits.
@@ -45,8 +70,7 @@ inline void check_same_vocabulary(const char* argument, const SequenceModel& mod
 }
 
 /// Draws n sequences after the prompt. Log-probabilities are the (filtered) model's.
-/// @param draw Token draw(sample, prefix, logits): the token after a sample's prefix, whose prompt
-/// is
+/// @param draw Token draw(sample, prefix, logits): the token after a sample's prefix, its prompt
 ///        included; logits is one row. Calls for different samples may come from different threads.
 template <class Draw>
 std::vector<Hypothesis> draw_sequences(const SequenceModel& model, const Sequence& prompt,
