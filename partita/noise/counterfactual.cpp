@@ -11,27 +11,43 @@
 #include "partita/base/internal/check.hpp"
 #include "partita/noise/internal/sequential.hpp"
 #include "partita/random/fill.hpp"
-#include "partita/search/score.hpp"
 
 namespace partita {
 namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
-/// The logits of each observed token, the end included.
-std::vector<std::vector<double>> observed_logits(const SequenceModel& model, const Sequence& prompt,
-                                                 const Hypothesis& observed,
-                                                 const SearchOptions& options) {
-  Sequence whole = prompt;
-  whole.insert(whole.end(), observed.tokens.begin(), observed.tokens.end());
-  const std::size_t count = observed.tokens.size() + (observed.finished ? 1 : 0);
-  std::vector<std::vector<double>> logits(count);
-  score_sequences(model, {&whole, 1}, options,
-                  [&](std::size_t /*sequence*/, std::size_t position, Rows row) {
-                    if (position >= prompt.size() && position - prompt.size() < count) {
-                      logits[position - prompt.size()] = doubles_of(row);
-                    }
-                  });
+/// The tokens that a text was drawn as, the end included.
+Sequence drawn_tokens(const SequenceModel& model, const Hypothesis& observed) {
+  const Token end = model.end_token();
+  for (const Token token : observed.tokens) {
+    check_index("observed", token, model.vocabulary_size(), "tokens");
+    if (token == end) throw InvalidArgument("observed", "it goes on after the end token");
+  }
+  Sequence out = observed.tokens;
+  if (!observed.finished) return out;
+  if (end < 0) throw InvalidArgument("observed", "it has ended, which the model's texts never do");
+  out.push_back(end);
+  return out;
+}
+
+/// The logits that each of these tokens was drawn from, after the prompt.
+std::vector<std::vector<double>> logits_of(const SequenceModel& model, const Sequence& prompt,
+                                           std::span<const Token> drawn,
+                                           const SearchOptions& options) {
+  constexpr std::size_t kItsRow[] = {0};
+  Decoder decoder(model, options);
+  Sequence prefix = prompt;
+  std::vector<std::vector<double>> logits;
+  for (std::size_t t = 0; t < drawn.size(); ++t) {
+    if (t > 0) decoder.reorder(kItsRow);
+    logits.push_back(doubles_of(decoder.next({&prefix, 1})));
+    if (logits[t][static_cast<std::size_t>(drawn[t])] == kMinusInfinity) {
+      throw InvalidArgument("observed",
+                            fmt::format("the model cannot have drawn token {} at {}", drawn[t], t));
+    }
+    prefix.push_back(drawn[t]);
+  }
   return logits;
 }
 
@@ -67,30 +83,19 @@ std::vector<Hypothesis> counterfactual_samples(const SequenceModel& model, const
                                                const Streams& streams, const SearchOptions& options,
                                                const SearchOptions& other_options) {
   check_search(model, options);
+  check_unsteered(options.filter);
   check_prompt(model, prompt);
   streams.check_covers(n);
   check_same_vocabulary("other", model, other);
-  const Token end = model.end_token();
-  if (observed.finished && end < 0) {
-    throw InvalidArgument("observed", "it has ended, which the model's texts never do");
-  }
-  const auto logits = observed_logits(model, prompt, observed, options);
-  const auto token_at = [&](std::size_t t) {
-    return t < observed.tokens.size() ? observed.tokens[t] : end;
-  };
-  for (std::size_t t = 0; t < logits.size(); ++t) {
-    if (logits[t][static_cast<std::size_t>(token_at(t))] == kMinusInfinity) {
-      throw InvalidArgument(
-          "observed", fmt::format("the model cannot have drawn token {} at {}", token_at(t), t));
-    }
-  }
+  const Sequence drawn = drawn_tokens(model, observed);
+  const auto logits = logits_of(model, prompt, drawn, options);
   return draw_sequences(other, other_prompt, n, other_options,
                         [&](std::size_t sample, const Sequence& prefix, Rows row) {
                           const std::size_t t = prefix.size() - other_prompt.size();
                           const Stream stream = streams[sample].child(t);
-                          if (t < logits.size()) {
+                          if (t < drawn.size()) {
                             const Rows seen(logits[t].data(), 1, logits[t].size());
-                            return arg_max_of_sum(row, noise_given_draw(seen, token_at(t), stream));
+                            return arg_max_of_sum(row, noise_given_draw(seen, drawn[t], stream));
                           }
                           std::vector<double> fresh(row.columns());
                           fill_gumbel(stream, 4, fresh);

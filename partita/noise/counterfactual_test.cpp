@@ -133,8 +133,11 @@ TEST(Counterfactual, RefusesWhatItCannotUse) {
         [&] { counterfactual_samples(model, {}, observed, other, {}, 1, Stream{}, options); });
   };
   EXPECT_EQ(refused(text, wider), "other: a vocabulary of 4 tokens, expected 3");
-  EXPECT_EQ(refused({.tokens = {7}}, model),
-            "sequences: sequence 0: 7 is the end token, or not in 0..2");
+  EXPECT_EQ(refused({.tokens = {7}}, model), "observed: expected 0..2 (tokens), got 7");
+  const Token end = model.end_token();
+  EXPECT_EQ(refused({.tokens = {end}}, model), "observed: it goes on after the end token");
+  EXPECT_EQ(counterfactual_samples(model, {end}, text, model, {end}, 1, Stream{})[0].tokens,
+            text.tokens);  // a prompt may hold it
   const double no[] = {0, -kInfinity, 0};
   SearchOptions never;
   never.filter.top_k = 1;
