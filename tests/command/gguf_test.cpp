@@ -65,6 +65,9 @@ TEST_F(Gguf, GeneratesByEveryMethod) {
       EXPECT_EQ(text.size(), 8U) << text;  // letters only, since nothing else is allowed
     }
   }
+  const Json particles =
+      json_of(generate({"--matching", "a*[^b]*", "--particles", "20", "--json"}));
+  EXPECT_EQ(particles["sequences"].size(), 20U);  // the model holds as many
   const Json beam = json_of(generate({"--prompt", "abc", "-k", "5", "--json"}));
   const Json unique =
       json_of(generate({"--prompt", "abc", "-k", "5", "--method", "unique", "--json"}));

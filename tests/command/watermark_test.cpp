@@ -86,6 +86,9 @@ TEST_F(WatermarkCommand, RefusesInOneLine) {
             shorter + ": expected more tokens than the context of 2, got 2");
   EXPECT_THAT(refusal(words("detect", {file("unknown.txt", "abc\n#!#!#\n"), "--key", kKey}), 1),
               HasSubstr("unknown.txt: line 2: "));
+  const std::string blank = file("blank.txt", "abc\n\n#!#!#\n");
+  EXPECT_THAT(run_partita(words("detect", {blank, "--key", kKey})).err,
+              HasSubstr("blank.txt: line 3: "));
 }
 
 }  // namespace

@@ -84,26 +84,22 @@ void run(GenerateOptions& options) {
   options.search.threads = options.common.threads;
   options.search.filter = options.sampler.settings();
   const auto steered = options.search.filter.steered_step();
-  const char* const only_ancestral = !options.draft.empty()   ? "--draft"
-                                     : options.counterfactual ? "--counterfactual-of"
-                                     : options.matching       ? "--matching"
-                                                              : nullptr;
-  if (only_ancestral != nullptr &&
-      options.method.value_or(GenerateMethod::ancestral) != GenerateMethod::ancestral) {
+  std::string_view only_ancestral = !options.draft.empty() ? "--draft"
+                                    : options.observed     ? "--counterfactual-of"
+                                    : options.matching     ? "--matching"
+                                                           : "";
+  if (!options.method) {
+    options.method =
+        only_ancestral.empty() ? GenerateMethod::stochastic_beam : GenerateMethod::ancestral;
+  }
+  if (only_ancestral.empty() && steered) only_ancestral = name(*steered);
+  if (!only_ancestral.empty() && options.method != GenerateMethod::ancestral) {
     throw InvalidArgument("--method",
                           fmt::format("expected ancestral, which alone can use {}, got {}",
                                       only_ancestral, name_of(kGenerateMethods, *options.method)));
   }
-  if (!options.method) {
-    options.method =
-        only_ancestral != nullptr ? GenerateMethod::ancestral : GenerateMethod::stochastic_beam;
-  }
-  if (steered && options.method != GenerateMethod::ancestral) {
-    throw InvalidArgument("--method",
-                          fmt::format("expected ancestral, which alone can use {}, got {}",
-                                      name(*steered), name_of(kGenerateMethods, *options.method)));
-  }
   options.model.threads = options.common.threads;
+  if (options.particles > 0) options.k = options.particles;
   options.model.prefixes = options.k;
   if (!options.draft.empty()) {
     options.model.prefixes = 1 + options.speculation.drafts * options.speculation.draft_length;
@@ -111,7 +107,6 @@ void run(GenerateOptions& options) {
   const TextGenerator generator = open_model(options.model);
   if (generator.threaded) options.search.threads = 1;
   const Sequence prompt = encode_argument(generator, "--prompt", options.prompt);
-  if (options.particles > 0) options.k = options.particles;
   const Generated generated = generate(generator, prompt, options);
   if (generated.sequences.size() < options.k && options.particles > 0) {
     note(fmt::format("{} of {} particles survived", generated.sequences.size(), options.particles));
@@ -177,12 +172,8 @@ void add_generate(CLI::App& app) {
   const std::string counterfactual = "Counterfactuals";
   auto* const of =
       command
-          ->add_option_function<std::string>(
-              "--counterfactual-of",
-              [options](const std::string& text) {
-                options->observed = text;
-                options->counterfactual = true;
-              },
+          ->add_option(
+              "--counterfactual-of", options->observed,
               "what would the texts be, had this one been the model's, with the same luck?")
           ->option_text("TEXT")
           ->excludes("--draft")

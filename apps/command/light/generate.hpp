@@ -36,9 +36,8 @@ struct GenerateOptions {
   BeamOptions beam;
   std::string draft;  ///< a model's file; empty: none
   SpeculativeOptions speculation;
-  bool counterfactual = false;
-  std::string observed;  ///< the text of --counterfactual-of
-  std::string under;     ///< a model's file; empty: the model itself
+  std::optional<std::string> observed;  ///< the text of --counterfactual-of
+  std::string under;                    ///< a model's file; empty: the model itself
   std::optional<std::string> under_prompt;
   std::optional<double> under_temperature;
   std::optional<std::string> matching;  ///< a regular expression

@@ -66,7 +66,7 @@ Generated draw_counterfactually(const TextGenerator& generator, const Sequence& 
   if (under && under->threaded) search.threads = 1;
   if (options.under_temperature) search.filter.temperature = *options.under_temperature;
   const Hypothesis observed{
-      .tokens = encode_argument(generator, "--counterfactual-of", options.observed),
+      .tokens = encode_argument(generator, "--counterfactual-of", *options.observed),
       .finished = generator.model->end_token() >= 0};
   const Sequence under_prompt =
       options.under_prompt ? encode_argument(generator, "--under-prompt", *options.under_prompt)
@@ -119,7 +119,7 @@ Generated generate(const TextGenerator& generator, const Sequence& prompt,
   const SequenceModel& model = *generator.model;
   const Stream stream{.seed = options.common.seed};
   if (!options.draft.empty()) return draw_speculatively(generator, prompt, options, stream);
-  if (options.counterfactual) return draw_counterfactually(generator, prompt, options, stream);
+  if (options.observed) return draw_counterfactually(generator, prompt, options, stream);
   if (options.matching) return draw_matching(generator, prompt, options, stream);
   switch (*options.method) {
     case GenerateMethod::ancestral:

@@ -27,22 +27,24 @@ struct DetectMarkOptions : WatermarkOptions {
 
 /// The file's texts: its lines, for a model that `partita lm train` made of lines; else all of it.
 std::vector<Sequence> read_texts(const TextGenerator& generator, const std::string& path) {
-  const bool lines =
+  const bool of_lines =
       generator.kind == "ngram" || generator.kind == "lstm" || generator.kind == "transformer";
-  std::vector<std::string> texts;
-  if (lines) {
-    texts = read_lines(path).lines;
+  TextLines text;
+  if (of_lines) {
+    text = read_lines(path);
   } else {
-    texts = {read_file(path)};
-    while (texts[0].ends_with('\n')) texts[0].pop_back();
+    text.lines = {read_file(path)};
+    while (text.lines[0].ends_with('\n')) text.lines[0].pop_back();
   }
+  for (const std::string& line : text.notes) note(line);
   std::vector<Sequence> out;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
+  for (std::size_t i = 0; i < text.lines.size(); ++i) {
     try {
-      out.push_back(generator.encode(texts[i]));
+      out.push_back(generator.encode(text.lines[i]));
     } catch (const InvalidArgument& error) {
-      throw DataError(path,
-                      lines ? fmt::format("line {}: {}", i + 1, error.reason()) : error.reason());
+      throw DataError(path, of_lines
+                                ? fmt::format("line {}: {}", text.line_number[i], error.reason())
+                                : error.reason());
     }
   }
   return out;
