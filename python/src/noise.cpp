@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What shared noise makes possible: watermarks, speculative sampling, counterfactual texts.
-#include <pybind11/stl.h>
-
 #include <array>
 #include <string_view>
 
@@ -14,14 +12,6 @@
 
 namespace partita::python {
 namespace {
-
-py::list as_list(const std::vector<Hypothesis>& hypotheses) {
-  py::list out;
-  for (const Hypothesis& h : hypotheses) {
-    out.append(py::make_tuple(h.tokens, h.finished, h.log_prob));
-  }
-  return out;
-}
 
 /// A partita.Watermark.
 Watermark watermark_of(py::handle mark) {
@@ -37,8 +27,7 @@ Watermark watermark_of(py::handle mark) {
 
 py::tuple detect_watermark_of(py::handle mark, py::handle texts) {
   const Watermark watermark = watermark_of(mark);
-  std::vector<Sequence> all;
-  for (const py::handle each : texts) all.push_back(sequence(each, "tokens"));
+  const std::vector<Sequence> all = sequences(texts, "tokens");
   WatermarkEvidence found = released([&] { return detect_watermark(watermark, all); });
   const Shape shape = {static_cast<py::ssize_t>(found.scores.size())};
   return py::make_tuple(found.p_value, found.score, to_numpy(std::move(found.scores), shape),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Searches over sequence models.
 #include <fmt/format.h>
-#include <pybind11/stl.h>
 
 #include <atomic>
 #include <limits>
@@ -19,25 +18,6 @@
 
 namespace partita::python {
 namespace {
-
-std::vector<Sequence> sequences(py::handle object, std::string_view name) {
-  std::vector<Sequence> out;
-  for (const py::handle each : object) out.push_back(sequence(each, name));
-  return out;
-}
-
-py::tuple as_tuple(const Hypothesis& h) { return py::make_tuple(h.tokens, h.finished, h.log_prob); }
-
-py::tuple as_tuple(const PerturbedHypothesis& h) {
-  return py::make_tuple(h.tokens, h.finished, h.log_prob, h.perturbed);
-}
-
-template <class T>
-py::list as_list(const std::vector<T>& hypotheses) {
-  py::list out;
-  for (const T& each : hypotheses) out.append(as_tuple(each));
-  return out;
-}
 
 Sequence first_of(const std::vector<Sequence>& all) { return all.empty() ? Sequence{} : all[0]; }
 

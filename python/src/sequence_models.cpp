@@ -2,7 +2,6 @@
 #include "sequence_models.hpp"
 
 #include <fmt/format.h>
-#include <pybind11/stl.h>
 
 #include <algorithm>
 #include <string>
@@ -170,6 +169,12 @@ Options::Options(py::handle max_length, py::handle filter, py::handle threads, p
                .filter = filter_.get(),
                .threads = thread_count(threads),
                .batch = count(batch, "batch")} {}
+
+std::vector<Sequence> sequences(py::handle object, std::string_view name) {
+  std::vector<Sequence> out;
+  for (const py::handle each : object) out.push_back(sequence(each, name));
+  return out;
+}
 
 Stream stream_of(py::handle seed, py::handle stream) {
   const Stream root{.seed = natural(seed, "seed")};

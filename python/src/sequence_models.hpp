@@ -3,11 +3,13 @@
 #pragma once
 
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "arguments.hpp"
@@ -53,6 +55,25 @@ class Options {
   OwnedSettings filter_;
   SearchOptions options_;
 };
+
+/// Prompts or texts: an iterable of sequences.
+std::vector<Sequence> sequences(py::handle object, std::string_view name);
+
+/// (tokens, finished, log_prob), and perturbed if there is one: what Hypothesis and
+/// PerturbedHypothesis of Python are made of.
+inline py::tuple as_tuple(const Hypothesis& h) {
+  return py::make_tuple(h.tokens, h.finished, h.log_prob);
+}
+inline py::tuple as_tuple(const PerturbedHypothesis& h) {
+  return py::make_tuple(h.tokens, h.finished, h.log_prob, h.perturbed);
+}
+
+template <class T>
+py::list as_list(const std::vector<T>& hypotheses) {
+  py::list out;
+  for (const T& each : hypotheses) out.append(as_tuple(each));
+  return out;
+}
 
 /// The stream of one search: the seed's own if `stream` is None, else its child.
 Stream stream_of(py::handle seed, py::handle stream);
