@@ -14,10 +14,13 @@ namespace partita {
 /// (Dathathri et al. 2024, supplement: two candidates a match, g of 0 and 1).
 inline void play_tournament(std::span<double> p, std::span<const std::uint64_t> bits, int layers) {
   for (int layer = 0; layer < layers; ++layer) {
-    const auto g = [&](std::size_t x) { return (bits[x] >> layer & 1U) != 0; };
-    double share[2] = {0, 0};  // of candidates with either bit; their sum is 1
-    for (std::size_t x = 0; x < p.size(); ++x) share[g(x) ? 1 : 0] += p[x];
-    for (std::size_t x = 0; x < p.size(); ++x) p[x] *= share[0] + (g(x) ? 1 : 0);
+    // A number, since a coin cannot be predicted by a branch.
+    const auto g = [&](std::size_t x) {
+      return static_cast<double>(static_cast<int>(bits[x] >> layer & 1U));
+    };
+    double zeros = 0;  // the share of candidates whose bit is 0: 1 - sum_y p(y) g(y)
+    for (std::size_t x = 0; x < p.size(); ++x) zeros += p[x] * (1 - g(x));
+    for (std::size_t x = 0; x < p.size(); ++x) p[x] *= zeros + g(x);
   }
 }
 
