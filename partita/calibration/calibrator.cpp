@@ -130,16 +130,10 @@ BinnedCurve fit_binned(std::span<const double> p, std::span<const double> is_cla
 
 /// [rows, K], finite.
 std::vector<double> log_probabilities(const Predictions& predictions, int threads) {
-  const std::size_t rows = predictions.rows.rows();
-  const std::size_t classes = predictions.rows.columns();
-  std::vector<double> out(rows * classes);
-  for_each_row<DistributionRow>(
-      rows, {.threads = threads}, [&](std::size_t r, DistributionRow& row) {
-        row.read(predictions, r);
-        row.clip_zeros(predictions.precision());
-        std::copy(row.log_prob().begin(), row.log_prob().end(), &out[r * classes]);
-      });
-  return out;
+  return log_rows(predictions, threads, [&](std::size_t r, DistributionRow& row) {
+    row.read(predictions, r);
+    row.clip_zeros(predictions.precision());
+  });
 }
 
 void check_two_classes(const Predictions& predictions, const char* method) {

@@ -52,14 +52,14 @@ void judge_all(const Predictions& predictions, std::span<const std::int64_t> lab
                                 });
 }
 
-/// Whether a method takes so many classes, and impossible ones.
-bool suits(CalibrationMethod method, const Predictions& predictions) {
+/// Whether a method takes so many classes, and logits that may be -inf.
+bool suits(CalibrationMethod method, std::size_t classes, bool finite) {
   using enum CalibrationMethod;
-  if ((method == platt || method == beta) && predictions.rows.columns() != 2) return false;
-  if (predictions.are_probabilities || !(method == vector || method == matrix || method == platt)) {
-    return true;
-  }
-  const Rows rows = predictions.rows;
+  if ((method == platt || method == beta) && classes != 2) return false;
+  return finite || !(method == vector || method == matrix || method == platt);
+}
+
+bool all_finite(Rows rows) {
   for (std::size_t r = 0; r < rows.rows(); ++r) {
     for (std::size_t c = 0; c < rows.columns(); ++c) {
       if (!std::isfinite(RowReader<double>(rows, r).at(c))) return false;
@@ -94,8 +94,9 @@ std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictio
   std::vector<std::size_t> every(n);
   std::iota(every.begin(), every.end(), std::size_t{0});
   judge_all(predictions, labels, every, nullptr, threads, all.front());
+  const bool finite = predictions.are_probabilities || all_finite(predictions.rows);
   for (const CalibrationMethod method : calibration_methods()) {
-    if (suits(method, predictions)) add(method);
+    if (suits(method, predictions.rows.columns(), finite)) add(method);
   }
 
   const auto folds = deal(n, options.folds, stream.child(0));

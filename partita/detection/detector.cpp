@@ -128,9 +128,7 @@ Score of_logits_or_layer(const SharedLayer& layer, const OfLogits& of) {
   const BlockScore block = [layer, of](const Eigen::MatrixXd& x) {
     const Eigen::MatrixXd z = layer->logits(x);
     std::vector<RowError> seen;  // of features that are no row, which have their error already
-    const Scores scores =
-        of({z.data(), static_cast<std::size_t>(z.cols()), static_cast<std::size_t>(z.rows())},
-           {.errors = &seen});
+    const Scores scores = of(rows_of(z), {.errors = &seen});
     return Eigen::VectorXd(Eigen::Map<const Eigen::VectorXd>(scores.data(), z.cols()));
   };
   return by_blocks(block, Need::finite, layer->columns());

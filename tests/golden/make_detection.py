@@ -113,7 +113,7 @@ def knn_case(k):
     }
 
 
-def masked_energy(x, weight, bias):
+def energy(x, weight, bias):
     return logsumexp(x @ weight.T + bias, axis=1)
 
 
@@ -151,7 +151,7 @@ def shaped(x, weight, bias, percentile, prune):
         largest = np.argsort(-row, kind="stable")[: len(row) - int(np.round(len(row) * percentile / 100))]
         kept[largest] = row[largest]
         out.append(np.exp(row.sum() / kept.sum()) * (kept if prune else row))
-    return masked_energy(np.array(out), weight, bias)
+    return energy(np.array(out), weight, bias)
 
 
 def vim(known, x, weight, bias, dimension):
@@ -160,7 +160,7 @@ def vim(known, x, weight, bias, dimension):
     residual_space = vectors[:, np.argsort(-values)[dimension:]]
     residual = lambda rows: np.linalg.norm((rows - origin) @ residual_space, axis=1)
     alpha = (known @ weight.T + bias).max(1).mean() / residual(known).mean()
-    return masked_energy(x, weight, bias) - alpha * residual(x)
+    return energy(x, weight, bias) - alpha * residual(x)
 
 
 def she(known, labels, x, weight, bias):
@@ -188,9 +188,9 @@ def relative_mahalanobis(known, labels, x):
 
 
 def nnguide(known, x, weight, bias, k):
-    bank = normalize(known) * masked_energy(known, weight, bias)[:, None]
+    bank = normalize(known) * energy(known, weight, bias)[:, None]
     guidance = -np.sort(-normalize(x) @ bank.T, axis=1)[:, :k]
-    return guidance.mean(1) * masked_energy(x, weight, bias)
+    return guidance.mean(1) * energy(x, weight, bias)
 
 
 def detector_case():
@@ -210,8 +210,8 @@ def detector_case():
         "gen": generalized_entropy(z, 0.3, 3),
         "kl-matching": kl_matching(z_known, z),
         "gradnorm": gradnorm(queries, weight, bias),
-        "react": masked_energy(np.minimum(queries, np.quantile(known, 0.6, method="inverted_cdf")), weight, bias),
-        "dice": masked_energy(queries, sparse, bias),
+        "react": energy(np.minimum(queries, np.quantile(known, 0.6, method="inverted_cdf")), weight, bias),
+        "dice": energy(queries, sparse, bias),
         "ash-s": shaped(queries, weight, bias, 60, prune=True),
         "scale": shaped(queries, weight, bias, 60, prune=False),
         "she": she(known, labels, queries, weight, bias),

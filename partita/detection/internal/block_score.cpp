@@ -14,18 +14,17 @@ using Eigen::VectorXd;
 
 namespace {
 
-/// The same memory: what Eigen stores by columns are our rows.
 MutableRows rows_of(MatrixXd& columns) {
   return {columns.data(), static_cast<std::size_t>(columns.cols()),
           static_cast<std::size_t>(columns.rows())};
 }
 
+}  // namespace
+
 Rows rows_of(const MatrixXd& columns) {
   return {columns.data(), static_cast<std::size_t>(columns.cols()),
           static_cast<std::size_t>(columns.rows())};
 }
-
-}  // namespace
 
 Layer::Layer(const LastLayer& layer, int threads)
     : bias(VectorXd::Zero(Index(layer.weight.rows()))) {

@@ -21,6 +21,9 @@ inline constexpr std::size_t kScoredBlock = 512;
 /// Scores of rows, of which each column is one.
 using BlockScore = std::function<Eigen::VectorXd(const Eigen::MatrixXd& rows)>;
 
+/// The same memory: what Eigen stores by columns are our rows.
+Rows rows_of(const Eigen::MatrixXd& columns);
+
 /// z = weight x + bias, in double.
 struct Layer {
   /// @throws InvalidArgument of argument "layer"

@@ -4,7 +4,6 @@
 
 #include <Eigen/Eigenvalues>
 #include <Eigen/QR>
-#include <limits>
 #include <utility>
 
 #include "partita/base/error.hpp"
