@@ -33,6 +33,10 @@ Reduction reduction_of(py::handle object) {
   return static_cast<Reduction>(choice(object, "reduction", kNames));
 }
 
+OutputLayer layer_of(py::handle weight, py::handle bias) {
+  return {.weight = tensor_of(weight, "weight"), .bias = optional_tensor(bias, "bias")};
+}
+
 /// A loss of hidden states under an output layer; `draws` and the like are NceOptions's.
 Tensor output_loss(py::handle loss_name, const NoiseDistribution& noise, py::handle draws,
                    bool shared_noise, bool mask_accidental_hits, py::handle log_z,
@@ -59,8 +63,7 @@ Tensor output_loss(py::handle loss_name, const NoiseDistribution& noise, py::han
   const losses::OutputBatch batch{.hidden = tensor_of(hidden, "hidden"),
                                   .targets = tensor_of(targets, "targets"),
                                   .contexts = optional_tensor(contexts, "contexts")};
-  const losses::OutputLayer output{.weight = tensor_of(weight, "weight"),
-                                   .bias = optional_tensor(bias, "bias")};
+  const OutputLayer output = layer_of(weight, bias);
   const Random random = random_of(seed, stream);
   const Reduction how = reduction_of(reduction);
   return released([&] { return (*loss)(batch, output, random, how); });
@@ -113,10 +116,6 @@ std::vector<Tensor> adaptive_weights(py::handle outputs, py::handle dim,
     all.push_back(tail.weight);
   }
   return all;
-}
-
-OutputLayer layer_of(py::handle weight, py::handle bias) {
-  return {.weight = tensor_of(weight, "weight"), .bias = optional_tensor(bias, "bias")};
 }
 
 Tensor linear_cross_entropy(py::handle hidden, py::handle targets, py::handle weight,
