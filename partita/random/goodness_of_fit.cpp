@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <numbers>
 #include <numeric>
 
 #include "partita/base/internal/check.hpp"
+#include "partita/random/internal/saddle_point.hpp"
 
 namespace partita {
 
@@ -38,40 +38,13 @@ double gamma_q(double a, double x) {
   return h * std::exp(log_front);
 }
 
-namespace {
-
-/// log n! less its Stirling approximation (n + 1/2) log n - n + log sqrt(2 pi), n > 0.
-double stirling_error(double n) {
-  constexpr double kLogRoot = 0.918938533204672741780;  // log sqrt(2 pi)
-  if (n < 16) return std::lgamma(n + 1) - ((n + 0.5) * std::log(n) - n + kLogRoot);
-  const double square = n * n;
-  return (1.0 / 12 - (1.0 / 360 - (1.0 / 1260 - 1.0 / 1680 / square) / square) / square) / n;
-}
-
-/// x log(x / m) + m - x, x > 0.
-double deviance(double x, double m) {
-  const double d = (x - m) / m;
-  return m * ((1 + d) * std::log1p(d) - d);
-}
-
-/// P(X = k) by Loader's saddle point expansion (2000), which has no large terms that cancel.
-double binomial_probability(double n, double p, double k) {
-  if (k == 0) return std::exp(n * std::log1p(-p));
-  if (k == n) return std::exp(n * std::log(p));
-  const double log_ratio = stirling_error(n) - stirling_error(k) - stirling_error(n - k) -
-                           deviance(k, n * p) - deviance(n - k, n * (1 - p));
-  return std::exp(log_ratio) * std::sqrt(n / (2 * std::numbers::pi * k * (n - k)));
-}
-
-}  // namespace
-
 double binomial_upper_tail(std::uint64_t n, double p, std::uint64_t k) {
   if (k == 0) return 1;
   const auto total = static_cast<double>(n);
   const double odds = p / (1 - p);
   const bool upper = static_cast<double>(k) > total * p;
   auto j = static_cast<double>(upper ? k : k - 1);
-  double term = binomial_probability(total, p, j);
+  double term = std::exp(log_binomial(j, total, p) - log_poisson(total, total));
   double sum = 0;
   while (term > sum * 1e-17) {
     sum += term;
