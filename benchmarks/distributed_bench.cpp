@@ -215,15 +215,14 @@ void count_losses() {
   for (const std::int64_t outputs : {1000, 100'000}) {
     for (const int ranks : {2, 4}) {
       const auto bytes = [&](const losses::OutputLoss& loss) {
-        return counted(ranks, [&](Group& group) {
+        return counted(ranks, [&](CountingGroup& group) {
           const SplitColumns columns(static_cast<std::size_t>(outputs), group);
           const auto leaf = [](const Shape& shape) {
             return at::zeros(shape, at::kFloat).set_requires_grad(true);
           };
           const auto own = static_cast<std::int64_t>(columns.size());
           const Tensor targets = at::arange(kRows, at::kLong);
-          auto& counting = dynamic_cast<CountingGroup&>(group);
-          counting.bytes = 0;
+          group.bytes = 0;
           loss({leaf({kRows, kDim}), targets}, {leaf({own, kDim}), leaf({own}), {}, &columns},
                Stream{.seed = 4})
               .backward();

@@ -19,6 +19,7 @@
 #include "apps/command/terminal.hpp"
 #include "apps/command/tree.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/version.hpp"
 #include "partita/io/file.hpp"
 
 namespace {
@@ -71,7 +72,7 @@ std::string explain(const partita::InvalidArgument& error, const CLI::App& app) 
 
 int run(int argc, char** argv) {
   CLI::App app("Everything that is done with a softmax", "partita");
-  app.set_version_flag("--version", "partita " PARTITA_VERSION);
+  app.set_version_flag("--version", std::string("partita ") + partita::version());
   app.require_subcommand(1);
   app.footer("partita COMMAND --help shows a command's options, with an example.");
   partita::app::add_commands(app);

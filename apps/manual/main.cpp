@@ -17,6 +17,7 @@
 #include "apps/manual/completion.hpp"
 #include "apps/manual/pages.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/version.hpp"
 #include "partita/io/file.hpp"
 
 namespace {
@@ -38,10 +39,10 @@ int main(int argc, char** argv) {
       throw partita::InvalidArgument("DIRECTORY", "missing: the directory to write to");
     const std::filesystem::path out = argv[1];
     CLI::App app("Everything that is done with a softmax", "partita");
-    app.set_version_flag("--version", "partita " PARTITA_VERSION);
+    app.set_version_flag("--version", std::string("partita ") + partita::version());
     add_all(app);
     std::filesystem::create_directories(out / "man1");
-    for (const auto& [name, text] : partita::app::manual_pages(app, PARTITA_VERSION)) {
+    for (const auto& [name, text] : partita::app::manual_pages(app, partita::version())) {
       partita::write_file(out / "man1" / name, text);
     }
     partita::write_file(out / "partita", partita::app::bash_completion(app));

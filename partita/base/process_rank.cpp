@@ -4,19 +4,13 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <cstdlib>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/environment.hpp"
 
 namespace partita {
 
 namespace {
-
-std::optional<std::string> environment(const char* name) {
-  const char* const value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
 
 int number_of(const char* name, const std::string& text, int least, int most) {
   int value = 0;

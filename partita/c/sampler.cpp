@@ -7,6 +7,7 @@
 #include <set>
 
 #include "partita/base/internal/check.hpp"
+#include "partita/base/version.hpp"
 #include "partita/c/internal/handles.hpp"
 #include "partita/c/partita.h"
 #include "partita/sampler/sample.hpp"
@@ -171,7 +172,7 @@ partita_draw draw_of(const Draw& draw) {
 
 }  // namespace
 
-const char* partita_version(void) { return PARTITA_VERSION; }
+const char* partita_version(void) { return version(); }
 
 void partita_stream_child(const partita_stream* stream, uint64_t n, partita_stream* child) {
   const Stream made = c::stream_of(*stream).child(n);

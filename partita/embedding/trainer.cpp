@@ -107,6 +107,7 @@ class EmbeddingTrainer::State {
     Reporter reporter(*this, run);
     while (next_chunk_ < chunks()) {
       train_until(chunks(), reporter);
+      check_finite(loss_);
       if (next_chunk_ < chunks() && !run.checkpoint.empty()) {
         save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
         reporter.checkpointed();
@@ -140,7 +141,7 @@ class EmbeddingTrainer::State {
     void checkpointed() { checkpointed_ = Clock::now(); }
 
     void update(std::uint64_t chunk, const LossSum& loss) {
-      if (!std::isfinite(loss.sum)) throw Error("the weights are no longer finite: lower alpha");
+      check_finite(loss);
       recent_ += loss;
       if (run_.progress && seconds_since(updated_) >= kBetweenUpdates) report(chunk);
     }
@@ -178,6 +179,10 @@ class EmbeddingTrainer::State {
     LossSum recent_;
     double mean_ = 0;
   };
+
+  static void check_finite(const LossSum& loss) {
+    if (!std::isfinite(loss.sum)) throw Error("the weights are no longer finite: lower alpha");
+  }
 
   std::uint64_t chunks() const { return chunks_of_epoch_ * options_.epochs; }
 
@@ -248,11 +253,6 @@ class EmbeddingTrainer::State {
     } else {
       train_in_parallel(end, reporter);
     }
-    check_finite();
-  }
-
-  void check_finite() const {
-    if (!std::isfinite(loss_.sum)) throw Error("the weights are no longer finite: lower alpha");
   }
 
   /// In a round every rank trains a block of its own, and then they exchange what has changed.
@@ -282,7 +282,7 @@ class EmbeddingTrainer::State {
       for (std::size_t i = 0; i < losses.size(); i += 2) {
         loss_ += {losses[i], static_cast<std::uint64_t>(losses[i + 1])};
       }
-      check_finite();
+      check_finite(loss_);
       if (group.rank() == 0 && all && !run.checkpoint.empty() && next_chunk_ < chunks() &&
           seconds_since(checkpointed) >= run.checkpoint_seconds) {
         save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
@@ -294,8 +294,8 @@ class EmbeddingTrainer::State {
 
   Worker make_worker() const { return {options_, weights_.inputs.stride(), log_noise_}; }
 
-  /// Hogwild. Chunks are handed out in order, and each
-  /// one is finished, so the number of the next one is the whole state.
+  /// Hogwild. Chunks are handed out in order, and each one is finished, so the number of the next
+  /// one is the whole state.
   void train_in_parallel(std::uint64_t end, Reporter& reporter) {
     std::atomic<std::uint64_t> next = next_chunk_;
     std::atomic<bool> stop = false;

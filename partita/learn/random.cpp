@@ -95,17 +95,6 @@ struct Random::Window {
   std::int64_t length;
   std::int64_t stride;
   std::int64_t total;  // elements of the draw for all rows
-
-  /// As for_each_piece, for the elements from `begin` to `end`.
-  template <class Body>
-  void visit(std::int64_t begin, std::int64_t end, const Body& body) const {
-    while (begin < end) {
-      const std::int64_t within = begin % length;
-      const std::int64_t count = std::min(end - begin, length - within);
-      body(static_cast<std::uint64_t>(first + begin / length * stride + within), begin, count);
-      begin += count;
-    }
-  }
 };
 
 Random::Random(Stream stream) : state_(std::make_shared<State>(State{stream})) {}
@@ -138,9 +127,17 @@ Random::Window Random::window(IntArrayRef shape) const {
 }
 
 void Random::for_each_piece(IntArrayRef shape, std::int64_t grain, const Piece& body) const {
-  const Window where = window(shape);
-  at::parallel_for(0, c10::multiply_integers(shape), grain,
-                   [&](std::int64_t begin, std::int64_t end) { where.visit(begin, end, body); });
+  const Window own = window(shape);
+  at::parallel_for(
+      0, c10::multiply_integers(shape), grain, [&](std::int64_t begin, std::int64_t end) {
+        while (begin < end) {
+          const std::int64_t within = begin % own.length;
+          const std::int64_t count = std::min(end - begin, own.length - within);
+          const std::int64_t place = own.first + begin / own.length * own.stride + within;
+          body(static_cast<std::uint64_t>(place), begin, count);
+          begin += count;
+        }
+      });
 }
 
 std::uint64_t Random::first_row(std::int64_t rows) const {
@@ -158,16 +155,13 @@ template <class Fill>
 Tensor Random::from_stream(IntArrayRef shape, const at::TensorOptions& options,
                            const Fill& fill) const {
   Tensor out = at::empty(shape, at::TensorOptions(arithmetic_type(options)));
-  const Window where = window(shape);
   const Stream& stream = *state_->stream();
-  const std::uint64_t first = state_->take(static_cast<std::uint64_t>(where.total));
+  const std::uint64_t first = state_->take(static_cast<std::uint64_t>(window(shape).total));
   AT_DISPATCH_FLOATING_TYPES(out.scalar_type(), "Random", [&] {
     auto* const data = out.data_ptr<scalar_t>();
-    at::parallel_for(0, out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      where.visit(begin, end, [&](std::uint64_t place, std::int64_t from, std::int64_t count) {
-        fill(stream, first + place,
-             std::span<scalar_t>(data + from, static_cast<std::size_t>(count)));
-      });
+    for_each_piece(shape, kGrain, [&](std::uint64_t place, std::int64_t begin, std::int64_t count) {
+      fill(stream, first + place,
+           std::span<scalar_t>(data + begin, static_cast<std::size_t>(count)));
     });
   });
   return out;

@@ -18,8 +18,8 @@
 //
 // So a process that holds some rows of a batch can draw their numbers, and only theirs:
 //
-//   random.of(share).normal({share.size, 50}, options);       // rows of random.normal({64, 50},
-//   ...)
+//   // The rows of random.normal({64, 50}, options) that are in the share:
+//   random.of(share).normal({share.size, 50}, options);
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -86,8 +86,8 @@ class Random {
 
   /// A fresh core stream, for what takes one (gumbel_top_k): the next child of this source's stream
   /// or, for a torch generator, a stream whose seed is its next 64 bits.
-  /// @throws InvalidArgument for a share of rows, which the new stream would not know: whole()
-  /// forks.
+  /// @throws InvalidArgument for a share of rows, which the new stream would not know: take that
+  /// of whole().
   Stream fork() const;
 
   // For what draws from a fork by itself.

@@ -12,11 +12,18 @@
 
 namespace partita {
 
+namespace {
+
+Share share_of(std::int64_t rank, std::int64_t total, const Group& group) {
+  const auto begin = [&](std::int64_t of) { return total * of / group.size(); };
+  return {begin(rank), begin(rank + 1) - begin(rank), total};
+}
+
+}  // namespace
+
 Share Share::of(std::int64_t total, const Group& group) {
   check_at_least("batch", total, group.size(), "one row for each process");
-  const auto begin = [&](std::int64_t rank) { return total * rank / group.size(); };
-  const std::int64_t first = begin(group.rank());
-  return {first, begin(group.rank() + 1) - first, total};
+  return share_of(group.rank(), total, group);
 }
 
 Tensor Share::of(const Tensor& x, std::int64_t dim) const {
@@ -39,8 +46,7 @@ Tensor all_rows(const Tensor& own, const Share& share, Group& group) {
   const Tensor all = at::from_blob(got.data(), {group.size(), most, columns}, at::kDouble);
   std::vector<Tensor> rows;
   for (std::int64_t rank = 0; rank < group.size(); ++rank) {
-    const std::int64_t first = share.total * rank / group.size();
-    rows.push_back(all[rank].narrow(0, 0, share.total * (rank + 1) / group.size() - first));
+    rows.push_back(all[rank].narrow(0, 0, share_of(rank, share.total, group).size));
   }
   Shape shape = own.sizes().vec();
   shape[0] = share.total;

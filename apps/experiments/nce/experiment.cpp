@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/base/group.hpp"
 #include "partita/embedding/corpus.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
@@ -221,24 +223,16 @@ double unigram_perplexity(const Pairs& pairs, const Tensor& log_unigram) {
   return std::exp(-log_unigram.index_select(0, targets).mean().item<double>());
 }
 
-/// The result of the process that trained a loss, on all of them.
-void broadcast(LossResult& result, std::int64_t steps, Group& group, int trained_by) {
-  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-  std::vector<double> numbers = {result.corrected_perplexity.value_or(kNone)};
-  for (std::int64_t step = 0; step <= steps; ++step) {
-    if (!is_evaluated(step, steps)) continue;
-    const CurvePoint point =
-        group.rank() == trained_by ? result.curve[(numbers.size() - 1) / 5] : CurvePoint{};
-    numbers.insert(numbers.end(), {static_cast<double>(step), point.seconds, point.perplexity,
-                                   point.mean_log_z, point.log_z_deviation});
-  }
-  group.broadcast(numbers, trained_by);
-  if (!std::isnan(numbers[0])) result.corrected_perplexity = numbers[0];
-  result.curve.clear();
-  for (std::size_t i = 1; i < numbers.size(); i += 5) {
-    result.curve.push_back({static_cast<std::int64_t>(numbers[i]), numbers[i + 1], numbers[i + 2],
-                            numbers[i + 3], numbers[i + 4]});
-  }
+/// What the process that trained a loss has measured, on all of them.
+void broadcast(LossResult& result, Group& group, int trained_by) {
+  const std::string curve = broadcast_bytes({reinterpret_cast<const char*>(result.curve.data()),
+                                             result.curve.size() * sizeof(CurvePoint)},
+                                            trained_by, group);
+  result.curve.resize(curve.size() / sizeof(CurvePoint));
+  std::memcpy(result.curve.data(), curve.data(), curve.size());
+  double corrected = result.corrected_perplexity.value_or(std::numeric_limits<double>::quiet_NaN());
+  group.broadcast({&corrected, 1}, trained_by);
+  if (!std::isnan(corrected)) result.corrected_perplexity = corrected;
 }
 
 /// Trains each loss on one thread of one process, so that results depend on the number of neither.
@@ -257,7 +251,7 @@ std::vector<LossResult> train_all(const Experiment& experiment, const Progress& 
     results[own[task]] = train(experiment, all[own[task]], own[task], shared);
   });
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (group.size() > 1) broadcast(results[i], options.steps, group, trainer_of(i, group));
+    broadcast(results[i], group, trainer_of(i, group));
   }
   return results;
 }

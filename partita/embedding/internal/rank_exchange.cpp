@@ -28,10 +28,7 @@ std::size_t floats_of_word(const EmbeddingWeights& weights) {
 }  // namespace
 
 RankExchange::RankExchange(EmbeddingWeights& weights, Group& group)
-    : weights_(weights),
-      group_(group),
-      before_(copy_of(weights)),
-      changes_(static_cast<std::size_t>(group.size()), weights.inputs.columns()) {}
+    : weights_(weights), group_(group), before_(copy_of(weights)) {}
 
 std::size_t RankExchange::words_after(std::uint64_t round) const {
   const std::size_t all = weights_.inputs.rows();
@@ -44,15 +41,18 @@ std::size_t RankExchange::words_after(std::uint64_t round) const {
 
 void RankExchange::exchange(std::size_t words) {
   for (std::size_t first = 0; first < words; first += kBlock) {
-    exchange_block(first, std::min(kBlock, words - first));
+    const std::size_t block = std::min(kBlock, words - first);
+    combine(first, block, group_.all_gather(message(first, block)));
   }
 }
 
-void RankExchange::exchange_block(std::size_t first, std::size_t words) {
+/// The rank's own changes of each word: of its input row, its output row and its bias, in the bits
+/// of doubles.
+std::vector<double> RankExchange::message(std::size_t first, std::size_t words) const {
   const std::size_t dim = weights_.inputs.columns();
   const std::size_t floats = floats_of_word(weights_);
-  own_.resize((words * floats + 1) / 2);
-  auto* out = reinterpret_cast<char*>(own_.data());
+  std::vector<double> numbers((words * floats + 1) / 2);
+  auto* out = reinterpret_cast<char*>(numbers.data());
   std::vector<float> changed(floats);
   for (std::size_t word = first; word < first + words; ++word) {
     std::transform(weights_.inputs.row(word), weights_.inputs.row(word) + dim,
@@ -63,43 +63,48 @@ void RankExchange::exchange_block(std::size_t first, std::size_t words) {
     std::memcpy(out, changed.data(), floats * sizeof(float));
     out += floats * sizeof(float);
   }
-  all_ = group_.all_gather(own_);
-  for (std::size_t i = 0; i < words; ++i) combine(first + i, i);
+  return numbers;
 }
 
-/// Combines the changes of a word, which is at a place of the messages.
-void RankExchange::combine(std::size_t word, std::size_t place) {
+/// Combines the changes of all ranks' messages about these words.
+void RankExchange::combine(std::size_t first, std::size_t words,
+                           const std::vector<double>& messages) {
   const std::size_t dim = weights_.inputs.columns();
   const std::size_t stride = weights_.inputs.stride();
   const auto ranks = static_cast<std::size_t>(group_.size());
-  // The `count` floats from `from` on of rank's message about the word.
-  const auto read = [&](std::size_t rank, std::size_t from, std::size_t count, float* to) {
-    const auto* const message = reinterpret_cast<const char*>(all_.data() + rank * own_.size());
-    const std::size_t at = place * floats_of_word(weights_) + from;
+  // `count` floats of a rank's message about a word, from `from` on.
+  const auto read = [&](std::size_t rank, std::size_t word, std::size_t from, std::size_t count,
+                        float* to) {
+    const auto* const message =
+        reinterpret_cast<const char*>(messages.data() + rank * (messages.size() / ranks));
+    const std::size_t at = (word - first) * floats_of_word(weights_) + from;
     std::memcpy(to, message + at * sizeof(float), count * sizeof(float));
   };
+  WeightMatrix rows(ranks, dim);
   std::vector<float> biases(ranks);
   std::vector<RowChange> changes(ranks);
-  for (const bool is_output : {false, true}) {
-    for (std::size_t rank = 0; rank < ranks; ++rank) {
-      read(rank, is_output ? dim : 0, dim, changes_.row(rank));
-      if (is_output) read(rank, 2 * dim, 1, &biases[rank]);
-      changes[rank] = {changes_.row(rank), is_output ? &biases[rank] : nullptr};
-    }
-    if (word < kOften) {
-      adaptive_sum(stride, changes);
-    } else {
-      for (std::size_t rank = 1; rank < ranks; ++rank) {
-        kernels::add_scaled(stride, 1, changes_.row(rank), changes_.row(0));
-        biases[0] += biases[rank];
+  for (std::size_t word = first; word < first + words; ++word) {
+    for (const bool is_output : {false, true}) {
+      for (std::size_t rank = 0; rank < ranks; ++rank) {
+        read(rank, word, is_output ? dim : 0, dim, rows.row(rank));
+        if (is_output) read(rank, word, 2 * dim, 1, &biases[rank]);
+        changes[rank] = {rows.row(rank), is_output ? &biases[rank] : nullptr};
       }
+      if (word < kOften) {
+        adaptive_sum(stride, changes);
+      } else {
+        for (std::size_t rank = 1; rank < ranks; ++rank) {
+          kernels::add_scaled(stride, 1, rows.row(rank), rows.row(0));
+          if (is_output) biases[0] += biases[rank];
+        }
+      }
+      float* const before = (is_output ? before_.outputs : before_.inputs).row(word);
+      kernels::add_scaled(stride, 1, rows.row(0), before);
+      std::copy_n(before, dim, (is_output ? weights_.outputs : weights_.inputs).row(word));
     }
-    float* const before = (is_output ? before_.outputs : before_.inputs).row(word);
-    kernels::add_scaled(stride, 1, changes_.row(0), before);
-    std::copy_n(before, dim, (is_output ? weights_.outputs : weights_.inputs).row(word));
+    before_.biases[word] += biases[0];
+    weights_.biases[word] = before_.biases[word];
   }
-  before_.biases[word] += biases[0];
-  weights_.biases[word] = before_.biases[word];
 }
 
 }  // namespace partita

@@ -35,16 +35,12 @@ class RankExchange {
  private:
   static constexpr std::size_t kOften = 512;
 
-  void exchange_block(std::size_t first, std::size_t words);
-  void combine(std::size_t word, std::size_t place);
+  std::vector<double> message(std::size_t first, std::size_t words) const;
+  void combine(std::size_t first, std::size_t words, const std::vector<double>& messages);
 
   EmbeddingWeights& weights_;
   Group& group_;
   EmbeddingWeights before_;  // as last exchanged
-  WeightMatrix changes_;     // of a row, by ranks
-  // Messages: for each word its input row, its output row and its bias, in the bits of doubles.
-  std::vector<double> own_ = {};
-  std::vector<double> all_ = {};
 };
 
 }  // namespace partita

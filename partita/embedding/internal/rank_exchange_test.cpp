@@ -2,19 +2,17 @@
 // Word vectors on several ranks, which are threads here.
 #include "partita/embedding/internal/rank_exchange.hpp"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <string>
 #include <vector>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/thread_group.hpp"
+#include "partita/embedding/embedding_test_support.hpp"
 #include "partita/embedding/trainer.hpp"
-#include "partita/io/file.hpp"
 #include "temporary_directory.hpp"
 
 namespace partita {
@@ -24,7 +22,9 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::message_of;
+using testing::separation;
 using testing::TemporaryDirectory;
+using testing::values;
 
 EmbeddingWeights weights_of(std::size_t words) {
   return {{words, 3}, {words, 3}, std::vector<float>(words)};
@@ -83,52 +83,8 @@ TEST(RankExchange, CombinesChangesOfAllRanks) {
   });
 }
 
-/// Lines of words of one of three topics each.
 Corpus topics(std::size_t lines, std::uint64_t seed = 11) {
-  const TemporaryDirectory directory;
-  std::string text;
-  std::uint64_t position = 0;
-  const auto below = [&](std::uint64_t n) { return Stream{seed}.bits(position++) % n; };
-  for (std::size_t line = 0; line < lines; ++line) {
-    const auto topic = static_cast<char>('a' + below(3));
-    for (int i = 0; i < 12; ++i) text += fmt::format("{}{} ", topic, below(10));
-    text += '\n';
-  }
-  write_file(directory / "text", text);
-  return Corpus(directory / "text", {.min_count = 1});
-}
-
-std::vector<float> values(Rows rows) {
-  std::vector<float> all;
-  for (std::size_t i = 0; i < rows.rows(); ++i) {
-    const float* const row = rows.row_data<float>(i);
-    all.insert(all.end(), row, row + rows.columns());
-  }
-  return all;
-}
-
-/// Mean cosine of words of one topic, less that of words of different ones.
-double separation(const Corpus& corpus, Rows vectors) {
-  double sum[2] = {};
-  double pairs[2] = {};
-  for (WordId a = 0; a < vectors.rows(); ++a) {
-    for (WordId b = 0; b < a; ++b) {
-      double ab = 0;
-      double aa = 0;
-      double bb = 0;
-      for (std::size_t c = 0; c < vectors.columns(); ++c) {
-        const double x = vectors.row_data<float>(a)[c];
-        const double y = vectors.row_data<float>(b)[c];
-        ab += x * y;
-        aa += x * x;
-        bb += y * y;
-      }
-      const int same = corpus.vocabulary().word(a)[0] == corpus.vocabulary().word(b)[0] ? 1 : 0;
-      sum[same] += ab / std::sqrt(aa * bb);
-      pairs[same] += 1;
-    }
-  }
-  return sum[1] / pairs[1] - sum[0] / pairs[0];
+  return testing::corpus_of(testing::topics_text(lines, 3, seed));
 }
 
 EmbeddingOptions small() { return {.dim = 16, .sample = 0, .epochs = 4, .alpha = 0.05}; }

@@ -9,14 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "partita/io/file.hpp"
+#include "partita/embedding/embedding_test_support.hpp"
 #include "partita/random/goodness_of_fit.hpp"
-#include "temporary_directory.hpp"
 
 namespace partita {
 namespace {
 
-using testing::TemporaryDirectory;
+using testing::corpus_of;
 
 /// A corpus of `words` words w0, w1, ... with frequencies like 1 / (1 + rank).
 std::string zipf_text(std::size_t words, std::size_t vocabulary, std::size_t line) {
@@ -29,12 +28,6 @@ std::string zipf_text(std::size_t words, std::size_t vocabulary, std::size_t lin
     text += fmt::format("w{}{}", table(Stream{3}.bits(i)), (i + 1) % line == 0 ? '\n' : ' ');
   }
   return text;
-}
-
-Corpus corpus_of(const std::string& text) {
-  const TemporaryDirectory directory;
-  write_file(directory / "text", text);
-  return Corpus(directory / "text", {.min_count = 1});
 }
 
 AliasTable noise_of(const Corpus& corpus) {

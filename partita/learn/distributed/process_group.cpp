@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 #include <string_view>
 #include <thread>
@@ -19,6 +18,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/base/internal/environment.hpp"
 
 namespace partita {
 
@@ -26,12 +26,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using StorePointer = c10::intrusive_ptr<c10d::Store>;
-
-std::optional<std::string> environment(const char* name) {
-  const char* const value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
 
 std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 

@@ -152,6 +152,14 @@ TEST(ProcessGroup, ARankThatIsKilledIsNamedByTheOthers) {
   }
 }
 
+TEST(ProcessGroup, IsOfOneUnlessTheEnvironmentSaysOtherwise) {
+  for (const char* variable : {"RANK", "WORLD_SIZE", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK",
+                               "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"}) {
+    ::unsetenv(variable);
+  }
+  EXPECT_EQ(process_group()->size(), 1);
+}
+
 TEST(ProcessGroup, RefusesAtTheStartWhatDoesNotFit) {
   auto ranks = torchrun(3);
   ranks[2][0].second = "1";

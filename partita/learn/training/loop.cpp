@@ -113,11 +113,12 @@ class Log {
 
 class Loop {
  public:
-  Loop(std::span<const Part> parts, const LoopOptions& options, const Evaluate& evaluate)
+  Loop(std::span<const Part> parts, const LoopOptions& options, const Evaluate& evaluate,
+       Group& group)
       : parts_(parts),
         options_(options),
         evaluate_(evaluate),
-        group_(group_of(parts)),
+        group_(group),
         state_(resumed(parts, options, group_)),
         log_(is_first() ? options.files.log : std::filesystem::path(), state_.history) {
     sums_.restore(state_.sums, state_.summed);
@@ -151,7 +152,6 @@ class Loop {
 
   /// Rank 0 reads the file, which others may not see.
   static LoopState resumed(std::span<const Part> parts, const LoopOptions& options, Group& group) {
-    check_same_run(options, parts, group);
     const std::filesystem::path& path = options.files.checkpoint;
     double exists = !path.empty() && std::filesystem::exists(path) ? 1 : 0;
     group.broadcast({&exists, 1}, 0);
@@ -241,7 +241,9 @@ LoopResult train(std::span<const Part> parts, const LoopOptions& options, const 
   if (options.patience > 0 && (!evaluate || options.evaluate_every == 0)) {
     throw InvalidArgument("patience", "early stopping needs evaluate and evaluate_every");
   }
-  return Loop(parts, options, evaluate).run(step, progress);
+  Group& group = group_of(parts);
+  check_same_run(options, parts, group);
+  return Loop(parts, options, evaluate, group).run(step, progress);
 }
 
 }  // namespace partita::training

@@ -13,6 +13,8 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/version.hpp"
+#include "partita/io/archive.hpp"
+#include "partita/learn/training/internal/checkpoint.hpp"
 
 namespace partita::training {
 namespace {
@@ -28,27 +30,17 @@ std::optional<std::string> value_of(std::span<const RunFacts::Fact> facts,
   return found == facts.end() ? std::nullopt : std::optional(found->second);
 }
 
-constexpr char kBetween = '\0';
+constexpr const char* kFacts = "facts";  // an archive's kind
 
-std::string text_of(const RunFacts& facts) {
-  std::string text;
-  for (const auto& [name, value] : facts.all()) {
-    text += name + kBetween + value + kBetween;
-  }
-  return text;
+std::string packed(const RunFacts& facts) {
+  ArchiveWriter out(kFacts, 1);
+  write_facts(out, facts);
+  return out.bytes();
 }
 
-RunFacts facts_from(const std::string& text) {
-  auto next = [&, at = std::size_t{0}]() mutable {
-    const std::size_t end = text.find(kBetween, at);
-    return text.substr(std::exchange(at, end + 1), end - at);
-  };
-  RunFacts facts;
-  for (auto left = std::count(text.begin(), text.end(), kBetween) / 2; left > 0; --left) {
-    std::string name = next();
-    facts.add(std::move(name), next());
-  }
-  return facts;
+RunFacts unpacked(std::string_view bytes) {
+  ArchiveReader in = ArchiveReader::from_bytes("a rank's facts", bytes, kFacts, 1);
+  return read_facts(in);
 }
 
 }  // namespace
@@ -91,12 +83,11 @@ std::string RunFacts::difference_from(const RunFacts& others, std::string_view s
 void check_same_on_all_ranks(const RunFacts& facts, Group& group) {
   if (group.size() == 1) return;
   RunFacts own{{"Partita", version()}, {"libtorch", TORCH_VERSION}};
-  const std::vector<std::string> all = all_gather_bytes(text_of(own.add(facts)), group);
+  const std::vector<std::string> all = all_gather_bytes(packed(own.add(facts)), group);
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     if (all[rank] == all[0]) continue;
     const std::string sentence = "{} is {} on rank 0, {} on rank " + std::to_string(rank);
-    throw InvalidArgument("ranks",
-                          facts_from(all[rank]).difference_from(facts_from(all[0]), sentence));
+    throw InvalidArgument("ranks", unpacked(all[rank]).difference_from(unpacked(all[0]), sentence));
   }
 }
 

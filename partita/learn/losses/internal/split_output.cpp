@@ -5,7 +5,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <limits>
-#include <span>
+
+#include "partita/learn/internal/all_reduce.hpp"
 
 namespace partita::losses {
 
@@ -18,8 +19,8 @@ using torch::autograd::variable_list;
 /// Addresses of what outlives the graph: autograd saves numbers.
 std::int64_t address_of(const void* object) { return reinterpret_cast<std::int64_t>(object); }
 template <class T>
-T& at_address(const c10::IValue& address) {
-  return *reinterpret_cast<T*>(address.toInt());  // NOLINT(performance-no-int-to-ptr)
+T& at_address(std::int64_t address) {
+  return *reinterpret_cast<T*>(address);  // NOLINT(performance-no-int-to-ptr)
 }
 
 struct Divided : Function<Divided> {
@@ -28,7 +29,7 @@ struct Divided : Function<Divided> {
     return x.view_as(x);
   }
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
-    Group& group = at_address<Group>(ctx->saved_data["group"]);
+    Group& group = at_address<Group>(ctx->saved_data["group"].toInt());
     return {over_ranks(gradients[0], partita::Reduction::sum, group), Tensor()};
   }
 };
@@ -36,7 +37,7 @@ struct Divided : Function<Divided> {
 /// The sum over the ranks, from which each goes on alike: every rank's part has its gradient.
 struct Joined : Function<Joined> {
   static Tensor forward(AutogradContext* /*ctx*/, const Tensor& own, std::int64_t group) {
-    return over_ranks(own, partita::Reduction::sum, *reinterpret_cast<Group*>(group));
+    return over_ranks(own, partita::Reduction::sum, at_address<Group>(group));
   }
   static variable_list backward(AutogradContext* /*ctx*/, const variable_list& gradients) {
     return {gradients[0], Tensor()};
@@ -61,8 +62,7 @@ struct Own {
 struct SplitCrossEntropy : Function<SplitCrossEntropy> {
   static Tensor forward(AutogradContext* ctx, const Tensor& scores, const Tensor& targets,
                         std::int64_t address) {
-    const auto& columns =
-        *reinterpret_cast<const SplitColumns*>(address);  // NOLINT(performance-no-int-to-ptr)
+    const auto& columns = at_address<const SplitColumns>(address);
     Group& group = columns.group();
     const Tensor none = scores.new_full({scores.size(0)}, -std::numeric_limits<double>::infinity());
     const Tensor most =
@@ -127,13 +127,10 @@ class OwnScores {
 
 Tensor over_ranks(const Tensor& own, partita::Reduction reduction, Group& group) {
   const bool is_double = own.scalar_type() == at::kDouble;
-  Tensor all = own.detach()
-                   .to(at::kCPU, is_double ? at::kDouble : at::kFloat, false, /*copy=*/true)
-                   .contiguous();
-  const auto reduce = [&](auto* numbers) {
-    group.all_reduce(std::span(numbers, static_cast<std::size_t>(all.numel())), reduction);
-  };
-  is_double ? reduce(all.data_ptr<double>()) : reduce(all.data_ptr<float>());
+  const Tensor all = own.detach()
+                         .to(at::kCPU, is_double ? at::kDouble : at::kFloat, false, /*copy=*/true)
+                         .contiguous();
+  all_reduce(all, reduction, group);
   return all.to(own.options());
 }
 

@@ -58,6 +58,8 @@ Values read_values(ArchiveReader& in) {
   return values;
 }
 
+}  // namespace
+
 void write_facts(ArchiveWriter& out, const RunFacts& facts) {
   out.u64(facts.all().size());
   for (const auto& [name, value] : facts.all()) {
@@ -74,8 +76,6 @@ RunFacts read_facts(ArchiveReader& in) {
   }
   return facts;
 }
-
-}  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const RunFacts& run, const LoopState& state,
                      std::span<const Part> parts) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "partita/io/archive.hpp"
 #include "partita/learn/training/loop.hpp"
 
 namespace partita::training {
@@ -35,6 +36,10 @@ void save_checkpoint(const std::filesystem::path& path, const RunFacts& run, con
 /// @throws DataError
 LoopState load_checkpoint(const std::filesystem::path& path, std::string_view bytes,
                           const RunFacts& run, std::span<const Part> parts);
+
+// A run's facts, as they lie in archives.
+void write_facts(ArchiveWriter& out, const RunFacts& facts);
+RunFacts read_facts(ArchiveReader& in);
 
 /// The modules of the parts in memory, to go back to.
 std::vector<std::string> snapshot(std::span<const Part> parts);

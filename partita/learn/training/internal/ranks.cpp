@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/internal/all_reduce.hpp"
 
 namespace partita::training {
 namespace {
@@ -17,12 +18,6 @@ std::string digest_of(const torch::nn::Module& module) {
   for (const Tensor& tensor : module.parameters()) all.push_back(digest(tensor));
   for (const Tensor& tensor : module.buffers()) all.push_back(digest(tensor));
   return digest(all);
-}
-
-template <class Real>
-void add_up(Tensor flat, Group& group) {
-  group.all_reduce(std::span(flat.data_ptr<Real>(), static_cast<std::size_t>(flat.numel())),
-                   Reduction::sum);
 }
 
 }  // namespace
@@ -92,7 +87,7 @@ void add_up(std::span<const Tensor> parameters, std::span<Tensor> gradients, Gro
     }
     at += size;
   }
-  in_double ? add_up<double>(flat, group) : add_up<float>(flat, group);
+  all_reduce(flat, Reduction::sum, group);
   at = 0;
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     const std::int64_t size = parameters[i].numel();
