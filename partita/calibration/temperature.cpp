@@ -20,20 +20,56 @@ constexpr int kMostIterations = 200;
 /// For beta |N'|, the mean entropy's distance from N, in nats; where beta times the logits' spread
 /// is below 1, for its share of that, which is the most it can be.
 constexpr double kTolerance = 1e-12;
-/// Single precision leaves an error in N' of some 1e-7 of the logits, less over many rows.
-constexpr double kRelativeStepForDouble = 1e-5;
+/// A step this short, of beta, may go to the root of the Taylor polynomial, and ends single
+/// precision, whose error in N' is some 1e-7 of the logits.
+constexpr double kShort = 0.05;
+/// Fewer rows than some multiple of these are no sample.
+constexpr std::size_t kSample = 2048;
+
+/// Where to look next, and what |N'| is there at most.
+struct Step {
+  double beta;
+  double residual = std::numeric_limits<double>::infinity();
+};
 
 /// N and its derivatives.
 struct Likelihood {
   double value = 0;
   double first = 0;
   double second = 0;
+  double third = 0;
+  double fourth = 0;
 
   Likelihood& operator+=(const Likelihood& other) {
     value += other.value;
     first += other.first;
     second += other.second;
+    third += other.third;
+    fourth += other.fourth;
     return *this;
+  }
+
+  /// Taylor's polynomials of N, and of N' without the last term.
+  double value_at(double step) const {
+    return value + step * (first + step / 2 * (second + step / 3 * (third + step / 4 * fourth)));
+  }
+  double first_at(double step) const {
+    return first + step * (second + step / 2 * (third + step / 3 * fourth));
+  }
+
+  /// The root of first_at() next to Newton's, by Newton's method.
+  Step root(double beta, double newton) const {
+    double step = newton - beta;
+    for (int i = 0; i < 6; ++i) {
+      step -= first_at(step) / (second + step * (third + step / 2 * fourth));
+    }
+    // What is further below a row's largest logit than 708 / beta has no probability in double, so
+    // that the logits that count have this range, R. The fifth cumulant m5 - 10 m3 m2 is then at
+    // most 3.5 R^3 m2, as m2 is at most R^2 / 4, and grows by no more than exp(R |step|).
+    const double range = 708 / beta;
+    const double remainder = 3.5 * std::pow(range, 3) * second * std::exp(range * std::abs(step)) *
+                             std::pow(step, 4) / 24;
+    return {beta + step, std::abs(first_at(step)) + remainder};
   }
 };
 
@@ -73,9 +109,10 @@ class Objective {
     const Likelihood sum =
         sum_over_rows<Likelihood>(logits_.rows(), threads_, [&](std::size_t r, Likelihood& out) {
           const TemperedRow q = tempered_row<T>(logits_, r, max_[r], beta);
-          out += {q.log_sum, q.mean, q.variance};
+          out += {q.log_sum, q.mean, q.variance, q.third, q.fourth};
         });
-    return {sum.value / rows + used * mean_gap_, sum.first / rows + mean_gap_, sum.second / rows};
+    return {sum.value / rows + used * mean_gap_, sum.first / rows + mean_gap_, sum.second / rows,
+            sum.third / rows, sum.fourth / rows};
   }
 
   /// How far labels are below the largest logit of their rows; 0 if every label has the largest.
@@ -83,7 +120,7 @@ class Objective {
 
   /// How far logits are below the largest of their rows, on average over the first rows.
   double spread() const {
-    constexpr std::size_t kRows = 1000;
+    constexpr std::size_t kRows = 100;
     const std::size_t rows = std::min(kRows, logits_.rows());
     double total = 0;
     for (std::size_t r = 0; r < rows; ++r) {
@@ -128,21 +165,60 @@ struct Bracket {
   void shrink(double beta, double first) { (first > 0 ? high : low) = beta; }
 
   /// Newton's step on log beta, in which N is closer to quadratic than in beta, if it stays inside
-  /// and is not too long to be trusted; otherwise a step that is safe. The second derivative is
-  /// beta^2 N'' + beta N', whose last term is left out where it is negative.
-  double next(double beta, const Likelihood& n) const {
+  /// and is not too long to be trusted, refined where it is short; otherwise a step that is safe.
+  /// The second derivative is beta^2 N'' + beta N', whose last term is left out where it is
+  /// negative.
+  Step next(double beta, const Likelihood& n) const {
     constexpr double kLongest = 8;
     const double slope = beta * n.first;
     const double curvature = beta * beta * n.second + std::max(0.0, slope);
     const double newton = beta * std::exp(-slope / curvature);
     const double least = std::max(low, beta / kLongest);
     const double most = std::min(high, beta * kLongest);
-    if (newton > least && newton < most) return newton;
-    if (std::isinf(high)) return beta * kLongest;
-    if (low == 0) return beta / kLongest;
-    return std::sqrt(low) * std::sqrt(high);
+    if (newton > least && newton < most) {
+      const Step root = is_short(beta, newton) ? n.root(beta, newton) : Step{newton};
+      return root.beta > least && root.beta < most ? root : Step{newton};
+    }
+    if (std::isinf(high)) return {beta * kLongest};
+    if (low == 0) return {beta / kLongest};
+    return {std::sqrt(low) * std::sqrt(high)};
   }
+
+  static bool is_short(double from, double to) { return std::abs(to - from) <= kShort * from; }
 };
+
+/// Where a search of this objective begins if nothing else is known.
+double usual_start(const Objective& objective) {
+  constexpr double kUsual = 1e4;  // other logits begin where they would be usual
+  const double spread = objective.spread();
+  return spread > kUsual || spread < 1 / kUsual ? 1 / spread : 1;
+}
+
+bool needs_double(Rows logits, double beta) {
+  constexpr double kRangeOfSingle = 1e30;
+  return logits.dtype() == DType::f64 || beta > kRangeOfSingle || beta < 1 / kRangeOfSingle;
+}
+
+/// Next to where every `step`-th row has its optimum; `start` if they have none.
+double start_of_sample(Rows logits, std::span<const std::int64_t> labels, std::size_t step,
+                       double start, int threads) {
+  const Rows rows(logits.data(), logits.dtype(), logits.rows() / step, logits.columns(),
+                  logits.row_stride() * static_cast<std::ptrdiff_t>(step), logits.column_stride());
+  std::vector<std::int64_t> some;
+  for (std::size_t r = 0; r < rows.rows(); ++r) some.push_back(labels[r * step]);
+  const Objective objective(rows, some, threads);
+  const bool in_double = needs_double(logits, start);
+  Bracket bracket;
+  double beta = start;
+  for (int i = 0; i < 20; ++i) {
+    const Likelihood n = in_double ? objective.at<double>(beta) : objective.at<float>(beta);
+    bracket.shrink(beta, n.first);
+    const double next = bracket.next(beta, n).beta;
+    if (Bracket::is_short(beta, next)) return next;
+    beta = next;
+  }
+  return start;
+}
 
 }  // namespace
 
@@ -192,42 +268,43 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
     return fit;
   }
   const double spread = objective.spread();
-  constexpr double kUsual = 1e4;  // other logits begin where they would be usual
-  double beta = spread > kUsual || spread < 1 / kUsual ? 1 / spread : 1;
-  constexpr double kRangeOfSingle = 1e30;
-  bool in_double =
-      logits.dtype() == DType::f64 || beta > kRangeOfSingle || beta < 1 / kRangeOfSingle;
+  double beta = usual_start(objective);
+  if (const std::size_t step = logits.rows() / kSample; step >= 8) {
+    beta = start_of_sample(logits, labels, step, beta, threads);
+  }
+  bool in_double = needs_double(logits, beta);
   bool limit_known = false;
   Bracket bracket;
   while (fit.iterations < kMostIterations) {
     const Likelihood n = in_double ? objective.at<double>(beta) : objective.at<float>(beta);
     ++fit.iterations;
     if (progress) progress({static_cast<std::uint64_t>(fit.iterations), 0, "passes"});
-    if (n.first > 0 && !limit_known) {
-      // N' grows with beta, so only here can it be positive at 0 as well.
+    bracket.shrink(beta, n.first);
+    const Step next = bracket.next(beta, n);
+    if (n.first > 0 && !limit_known && !Bracket::is_short(beta, next.beta)) {
+      // N' grows with beta: if it is not negative at 0, it never is.
       constexpr double kAlmostZero = 1e-200;
       constexpr double kRounding = 1e-14;
       if (objective.at<double>(kAlmostZero / spread).first >= -kRounding * objective.mean_gap()) {
         fit.status = FitStatus::infinite_temperature;
         return fit;
       }
+      limit_known = true;
     }
-    limit_known = true;
-    bracket.shrink(beta, n.first);
-    const double next = bracket.next(beta, n);
-    const bool no_further = std::abs(next - beta) <= 4e-16 * beta;
+    limit_known = limit_known || n.first <= 0;
+    const bool no_further = std::abs(next.beta - beta) <= 4e-16 * beta;
     const double tolerance = kTolerance * std::min(1.0, beta * spread);
-    if (in_double && (beta * std::abs(n.first) <= tolerance || no_further)) {
-      fit.temperature = 1 / beta;
-      fit.nll = n.value;
-      fit.gradient_residual = std::abs(n.first);
+    if (in_double && (beta * next.residual <= tolerance || no_further)) {
+      fit.temperature = 1 / next.beta;
+      fit.nll = n.value_at(next.beta - beta);
+      fit.gradient_residual = std::min(next.residual, std::abs(n.first));
       return fit;
     }
-    if (!in_double && std::abs(next - beta) < kRelativeStepForDouble * beta) {
+    if (!in_double && Bracket::is_short(beta, next.beta)) {
       in_double = true;
       bracket = {};  // single precision may have put an end on the wrong side
     }
-    beta = next;
+    beta = next.beta;
   }
   fit.status = FitStatus::iteration_limit;
   return fit;

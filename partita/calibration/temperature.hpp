@@ -10,10 +10,10 @@
 //
 //   N(beta) = mean over rows of LSE(beta z) - beta z_y,
 //
-// which is convex in beta (not in T). N' = mean(E_q z) - mean(z_y) and N'' = mean(Var_q z) with
-// q = softmax(beta z): all three come from one pass over the rows. Where N' = 0 the average logit
-// of the labels is the one that q expects, and the mean entropy of q equals N; among all
-// distributions with that average, q has the largest entropy.
+// which is convex in beta (not in T). N' = mean(E_q z) - mean(z_y) with q = softmax(beta z), and the
+// further derivatives are means of the cumulants of z under q: all come from one pass over the
+// rows. Where N' = 0 the average logit of the labels is the one that q expects, and the mean entropy
+// of q equals N; among all distributions with that average, q has the largest entropy.
 #pragma once
 
 #include <cstddef>
@@ -48,11 +48,13 @@ struct TemperatureFit {
   FitStatus status = FitStatus::converged;
   double temperature = std::numeric_limits<double>::quiet_NaN();  ///< NaN unless converged
   double nll = std::numeric_limits<double>::quiet_NaN();          ///< N, in nats
-  double gradient_residual = 0;  ///< |N'| at the end: |mean E_q z - mean z_y|
-  int iterations = 0;            ///< passes over the rows for N, N' and N''
+  double gradient_residual = 0;  ///< |N'| = |mean E_q z - mean z_y| is at most this at the end
+  int iterations = 0;            ///< passes over all rows for N and its derivatives
 };
 
-/// Newton's method on log beta, within a bracket that only shrinks.
+/// Newton's method on log beta, within a bracket that only shrinks; where the step is short, to the
+/// root of the Taylor polynomial of N' of degree 3, whose remainder says when no further pass is
+/// needed. With many rows it begins where some of them have their optimum.
 /// @param logits logits or log-probabilities [n, K]; -inf is an impossible category. Memory that is
 ///        mapped from a file is read once an iteration.
 /// @param labels [n], in 0..K-1

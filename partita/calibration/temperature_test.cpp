@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -61,6 +62,51 @@ TEST(Temperature, IsWhereTheSlopeIsZero) {
       EXPECT_LT(fit.iterations, 25);
     }
   }
+}
+
+/// To 11 digits.
+void expect_optimal(const Labeled& data, const TemperatureFit& fit) {
+  const long double beta = 1 / static_cast<long double>(fit.temperature);
+  EXPECT_LT(slope(data, beta * (1 - 1e-11L)), 0);
+  EXPECT_GT(slope(data, beta * (1 + 1e-11L)), 0);
+}
+
+TEST(Temperature, BeginsOnASampleOfManyRows) {
+  constexpr std::size_t kRows = 20'000;  // every 9th is the sample
+  for (const double truth : {0.3, 2.5}) {
+    const Labeled data = make_labeled(kRows, 6, truth, 8);
+    const std::vector<float> single(data.logits.begin(), data.logits.end());
+    Labeled rounded = data;
+    rounded.logits.assign(single.begin(), single.end());
+    const TemperatureFit fit = fit_temperature({single.data(), kRows, 6}, data.labels);
+    expect_optimal(rounded, fit);
+    EXPECT_LE(fit.iterations, 3);
+    const double left =
+        static_cast<double>(slope(rounded, 1 / static_cast<long double>(fit.temperature)));
+    EXPECT_LE(std::abs(left), fit.gradient_residual + 1e-14);
+    EXPECT_EQ(fit_temperature({single.data(), kRows, 6}, data.labels, 3).temperature,
+              fit.temperature);
+  }
+}
+
+TEST(Temperature, ASampleUnlikeTheRestDoesNotMislead) {
+  constexpr std::size_t kRows = 20'000;
+  for (const bool right : {false, true}) {  // no temperature is best for the sample
+    Labeled data = make_labeled(kRows, 4, 2, 9);
+    for (std::size_t r = 0; r < kRows; r += 9) {
+      const double* z = &data.logits[4 * r];
+      data.labels[r] = right ? std::max_element(z, z + 4) - z : std::min_element(z, z + 4) - z;
+    }
+    const TemperatureFit fit = fit_temperature(data.view(), data.labels);
+    ASSERT_EQ(fit.status, FitStatus::converged);
+    expect_optimal(data, fit);
+  }
+  Labeled wrong = make_labeled(kRows, 4, 2, 9);  // and for none of the rows
+  for (std::size_t r = 0; r < kRows; ++r) {
+    const double* z = &wrong.logits[4 * r];
+    wrong.labels[r] = std::min_element(z, z + 4) - z;
+  }
+  EXPECT_EQ(fit_temperature(wrong.view(), wrong.labels).status, FitStatus::infinite_temperature);
 }
 
 TEST(Temperature, IdentitiesOfTheOptimum) {

@@ -287,6 +287,19 @@ TEST_F(Calibrate, ComparesByCrossValidation) {
               StartsWith("--folds: expected"));
 }
 
+TEST_F(Calibrate, ComparesToNoCalibration) {
+  // Logits whose probabilities are right, and ones that no method can make better.
+  std::vector<double> right = logits_;
+  for (double& z : right) z /= 2;
+  const Outcome some = run_partita(
+      {"calibrate", "compare", save("right.npy", right), labels_file_, "--resamples", "100"});
+  EXPECT_THAT(some.out, HasSubstr("\ncalibrate nothing: "));
+  const Outcome all =
+      run_partita({"calibrate", "compare", save("two.npy", {1, 0, 0, 1, 1, 0, 0, 1}, 2),
+                   save_labels("y2.npy", {0, 0, 1, 1}), "--folds", "4"});
+  EXPECT_THAT(all.out, HasSubstr("\ncalibrate nothing: every method is worse"));
+}
+
 TEST_F(Calibrate, DirichletIsRegularized) {
   const auto fit = [&](const char* weight) {
     return json_of({"calibrate", "fit", logits_file_, labels_file_, "--method", "dirichlet",

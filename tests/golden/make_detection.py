@@ -26,6 +26,11 @@ def numbers(array):
     return np.asarray(array, dtype=float).tolist()
 
 
+def determined(array):
+    """Of results of linear algebra, the digits on which every BLAS agrees: the same file anywhere."""
+    return [float(f"{value:.12g}") for value in np.ravel(array)]
+
+
 def roc_case(name, inside, outside):
     scores = np.concatenate([inside, outside])
     is_in = np.r_[np.ones(len(inside)), np.zeros(len(outside))]
@@ -86,8 +91,8 @@ def mahalanobis_case(name, training, labels, queries):
         "training": [numbers(row) for row in training],
         "labels": labels.tolist(),
         "queries": [numbers(row) for row in queries],
-        "shrinkage": estimate.shrinkage_,
-        "scores": numbers(-squared.min(1)),
+        "shrinkage": determined(estimate.shrinkage_)[0],
+        "scores": determined(-squared.min(1)),
     }
 
 
@@ -95,7 +100,7 @@ def mahalanobis_cases():
     for name, rows, columns, classes in (("plain", 60, 4, 3), ("more columns than rows", 12, 20, 2)):
         labels = np.arange(rows) % classes * 2 + 1  # labels need not be 0, 1, 2
         mixing = random.normal(size=(columns, columns))
-        training = random.normal(size=(rows, columns)) @ mixing + 3.0 * labels[:, None]
+        training = (random.normal(size=(rows, columns)) @ mixing + 3.0 * labels[:, None]).round(6)
         yield mahalanobis_case(name, training, labels, random.normal(size=(8, columns)) * 4)
 
 
@@ -109,7 +114,7 @@ def knn_case(k):
         "k": k,
         "training": [numbers(row) for row in training],
         "queries": [numbers(row) for row in queries],
-        "scores": numbers(-distance[:, -1]),
+        "scores": determined(-distance[:, -1]),
     }
 
 
@@ -227,7 +232,7 @@ def detector_case():
         "bias": numbers(bias),
         "queries": [numbers(row) for row in queries],
         "options": {"gamma": 0.3, "largest": 3, "percentile": 60, "dimension": 5, "k": 7, "shrinkage": 0},
-        "scores": {name: numbers(values) for name, values in scores.items()},
+        "scores": {name: determined(values) for name, values in scores.items()},
     }
 
 

@@ -41,6 +41,7 @@ def table(name, weights):
     print("}};\n")
 
 
+print("// SPDX-License-Identifier: Apache-2.0")
 print("// Made by tests/golden/make_regression.py, which says what it is. Rows: weights, intercept.")
 print("// clang-format off")
 print("#pragma once\n\n#include <array>\n")

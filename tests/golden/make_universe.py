@@ -25,6 +25,7 @@ def array(name, numbers):
     print("};\n")
 
 
+print("// SPDX-License-Identifier: Apache-2.0")
 print("// Made by tests/golden/make_universe.py, which says what it is.")
 print("// clang-format off")
 print("#pragma once\n\n#include <array>\n")

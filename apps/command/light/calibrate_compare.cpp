@@ -65,10 +65,14 @@ const ComparedCalibrator& advised(const Compared& all, std::size_t classes) {
 std::string advice(const Compared& all, std::size_t classes) {
   const ComparedCalibrator& use = advised(all, classes);
   const std::string best = name(all.front());
+  const bool alone = std::none_of(all.begin() + 1, all.end(), [](const auto& each) {
+    return fitted(each) && each.nll_over_best.low <= 0;
+  });
+  if (!all.front().method) {
+    return fmt::format("calibrate nothing: every method is worse{}",
+                       alone ? " by more than chance" : ", some by no more than chance");
+  }
   if (&use == &all.front()) {
-    const bool alone = std::none_of(all.begin() + 1, all.end(), [](const auto& each) {
-      return fitted(each) && each.nll_over_best.low <= 0;
-    });
     return fmt::format("use {}: {}", best,
                        alone ? "the others are worse by more than chance"
                              : "what is simpler is worse by more than chance");

@@ -5,11 +5,12 @@
 //   partita::TemperedRow q = partita::tempered_row(logits, row, max_of_row, 0.5, workspace);
 //   q.log_sum;    // log sum_i exp(beta (z_i - max))
 //   q.mean;       // E_q[z - max]
-//   q.variance;   // Var_q[z]
+//   q.variance;   // Var_q[z]; the third and fourth cumulants, too
 //
 // Not installed.
 #pragma once
 
+#include <array>
 #include <cstddef>
 
 #include "partita/base/rows.hpp"
@@ -20,6 +21,8 @@ struct TemperedRow {
   double log_sum;
   double mean;
   double variance;
+  double third;   // cumulant of z under q: the derivative of the variance with respect to beta
+  double fourth;  // and its derivative
 };
 
 /// @param max  the row's largest logit; finite
@@ -31,12 +34,8 @@ TemperedRow tempered_row(Rows logits, std::size_t row, double max, double beta);
 
 namespace kernels {
 
-/// Sums of e^x, x e^x and x^2 e^x, where x = beta (z - max).
-struct TemperedSums {
-  double exp = 0;
-  double x_exp = 0;
-  double x2_exp = 0;
-};
+/// The sums of x^k e^x for k = 0 to 4, where x = beta (z - max).
+using TemperedSums = std::array<double, 5>;
 
 /// Over z[0, n), a block as in kernels.hpp. What is impossible (-inf) or less likely than the
 /// smallest normal number counts as that number, beside a term of 1 in the row.

@@ -16,6 +16,8 @@ struct Reference {
   long double log_sum = 0;
   long double mean = 0;
   long double variance = 0;
+  long double third = 0;
+  long double fourth = 0;
 };
 
 template <class T>
@@ -32,7 +34,16 @@ Reference reference(const std::vector<T>& z, T max, long double beta) {
     second += e * d * d;
   }
   const long double mean = first / total;
-  return {std::log(total), mean, second / total - mean * mean};
+  Reference out{std::log(total), mean, second / total - mean * mean};
+  for (const T value : z) {
+    if (std::isinf(value)) continue;
+    const long double d = static_cast<long double>(value) - static_cast<long double>(max);
+    const long double q = std::exp(beta * d) / total;
+    out.third += q * std::pow(d - mean, 3.0L);
+    out.fourth += q * std::pow(d - mean, 4.0L);
+  }
+  out.fourth -= 3 * out.variance * out.variance;
+  return out;
 }
 
 /// Rows of all lengths around the edges of blocks, with impossible categories, at temperatures far
@@ -52,6 +63,10 @@ void compare(double tolerance) {
       EXPECT_NEAR(got.mean * beta, static_cast<double>(exact.mean) * beta, 10 * tolerance);
       EXPECT_NEAR(got.variance * beta * beta, static_cast<double>(exact.variance) * beta * beta,
                   100 * tolerance);
+      EXPECT_NEAR(got.third * std::pow(beta, 3),
+                  static_cast<double>(exact.third) * std::pow(beta, 3), 2000 * tolerance);
+      EXPECT_NEAR(got.fourth * std::pow(beta, 4),
+                  static_cast<double>(exact.fourth) * std::pow(beta, 4), 40000 * tolerance);
     }
   }
 }
@@ -85,6 +100,7 @@ TEST(TemperedRow, IsTheSameOnEveryTarget) {
     EXPECT_EQ(row.log_sum, rows[0].log_sum);
     EXPECT_EQ(row.mean, rows[0].mean);
     EXPECT_EQ(row.variance, rows[0].variance);
+    EXPECT_EQ(row.fourth, rows[0].fourth);
   }
 }
 
