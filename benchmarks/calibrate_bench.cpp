@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fitting a temperature, against libtorch and scipy on the same objective: ./dev bench calibrate
+// Fitting a temperature, against libtorch and scipy on the same objective, and calibration errors
+// with bootstrap intervals, against scikit-learn: ./dev bench calibrate
 //
 // Logits are twice too large: labels are drawn from softmax(z / 2). Contenders take turns in one
-// process (scipy in another, on the same numbers), on one thread:
+// process (Python's in another, on the same numbers), on one thread:
 //
 //   fit_temperature   this library
 //   log_sum_exp       one pass of this library over the same rows, for scale
@@ -10,6 +11,10 @@
 //                     as the code of Guo et al. and its many copies have it
 //   strong Wolfe      torch::optim::LBFGS on log beta, with its line search, until it stops
 //   scipy             scipy.optimize.minimize_scalar on log beta with scipy.special.logsumexp
+//
+//   evaluate          evaluate_calibration: nine metrics, eight with intervals of 1,000 resamples
+//   scikit-learn      scipy.special.softmax, then sklearn.calibration.calibration_curve of each
+//                     resample: ECE alone; a few resamples are timed
 #include <fmt/format.h>
 #include <torch/torch.h>
 
@@ -24,6 +29,7 @@
 #include <vector>
 
 #include "compare.hpp"
+#include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/temperature.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/io/npy.hpp"
@@ -84,8 +90,8 @@ double torch_lbfgs(const Data& data, double start, const torch::optim::LBFGSOpti
   return parameter.item<double>();
 }
 
-/// The fit by a Python that reads the same numbers; 0 seconds if it has no scipy.
-Fit scipy(PythonPeer& python, const Data& data) {
+/// Leaves the data in files, which Python reads as z and y.
+void hand_over(PythonPeer& python, const Data& data) {
   const auto directory = std::filesystem::temp_directory_path();
   const std::string z = directory / "partita-bench-z.npy";
   const std::string y = directory / "partita-bench-y.npy";
@@ -93,18 +99,61 @@ Fit scipy(PythonPeer& python, const Data& data) {
   save_npy(y, std::span<const std::int64_t>(data.labels), data.rows, 1);
   python.set_up(
       fmt::format("import numpy as np, time, scipy.optimize, scipy.special; z = np.load('{}'); y = "
-                  "np.load('{}')[:, 0]; zy = z[np.arange(len(y)), y]",
+                  "np.load('{}')[:, 0]",
                   z, y));
+  std::filesystem::remove(z);
+  std::filesystem::remove(y);
+}
+
+/// The fit by a Python that reads the same numbers; 0 seconds if it has no scipy.
+Fit scipy(PythonPeer& python, const Data& data) {
+  hand_over(python, data);
+  python.set_up("zy = z[np.arange(len(y)), y]");
   python.set_up(
       "nll = lambda t: float(np.mean(scipy.special.logsumexp(z * np.float32(np.exp(t)), axis=1) - "
       "zy * np.float32(np.exp(t)), dtype=np.float64))");
   python.set_up(
       "start = time.perf_counter(); best = scipy.optimize.minimize_scalar(nll, bounds=(-3, 3), "
       "method='bounded'); seconds = time.perf_counter() - start");
-  const Fit fit{python.value("seconds"), 1 / std::exp(python.value("best.x"))};
-  std::filesystem::remove(z);
-  std::filesystem::remove(y);
-  return fit;
+  return {python.value("seconds"), 1 / std::exp(python.value("best.x"))};
+}
+
+/// Calibration errors with intervals, of the data that Python has read.
+void bench_evaluation(PythonPeer& python, const Data& data) {
+  constexpr std::size_t kResamples = 1000;
+  double ece = 0;
+  const Comparison ours =
+      compare({[&] {
+                 ece = evaluate_calibration(data.view(), data.labels, Stream{.seed = 3},
+                                            {.resamples = kResamples})
+                           .metrics.ece;
+               },
+               [&] { ece = evaluate_calibration(data.view(), data.labels).metrics.ece; },
+               [&] { log_sum_exp(data.view()); }});
+  const std::string size = fmt::format("{} × {}", data.rows, data.classes);
+  const auto row = [&](const char* what, double ratio, double value) {
+    print_row({size, what, fmt::format("{:.3f}", ratio * ours.seconds), times(ratio),
+               value > 0 ? fmt::format("{:.6f}", value) : ""});
+  };
+  row("evaluate, 1,000 resamples", 1, ece);
+  row("evaluate, no intervals", ours.ratios[0], ece);
+  row("one log_sum_exp pass", ours.ratios[1], 0);
+  python.set_up(
+      "from sklearn.calibration import calibration_curve; draw = np.random.default_rng(1)");
+  python.set_up(
+      "start = time.perf_counter(); p = scipy.special.softmax(z, axis=1); c = p.max(1); right = "
+      "p.argmax(1) == y; before = time.perf_counter() - start");
+  // calibration_curve leaves out empty bins, as numpy.unique does.
+  python.set_up(
+      "ece = lambda i: float(sum(n * abs(a - b) for n, a, b in zip(np.unique(np.minimum(c[i] * 15, "
+      "14).astype(int), return_counts=True)[1], *calibration_curve(right[i], c[i], n_bins=15)))) / "
+      "len(i)");
+  const double one = python.take_turn("ece(draw.integers(len(y), size=len(y)))");
+  const double value = python.value("ece(np.arange(len(y)))");
+  row("scipy softmax, scikit-learn's curve once", (python.value("before") + one) / ours.seconds,
+      value);
+  row("the same with 1,000 resamples (from the time of some)",
+      (python.value("before") + kResamples * one) / ours.seconds, value);
 }
 
 void bench(PythonPeer& python, std::size_t rows, std::size_t classes) {
@@ -154,4 +203,11 @@ int main() {
   print_header({"rows × classes", "what", "seconds", "relative to fit_temperature", "T"});
   bench(python, 50'000, 1000);
   bench(python, 1'000'000, 100);
+  fmt::print("\n");
+  print_header({"rows × classes", "what", "seconds", "relative to evaluate", "ECE"});
+  for (const auto& [rows, classes] : {std::pair(50'000, 1000), std::pair(1'000'000, 100)}) {
+    const Data data = make_data(static_cast<std::size_t>(rows), static_cast<std::size_t>(classes));
+    hand_over(python, data);
+    bench_evaluation(python, data);
+  }
 }

@@ -13,6 +13,9 @@
 namespace partita {
 namespace {
 
+/// From so many rows on, intervals are of groups.
+constexpr std::size_t kGroupedRows = 100'000;
+
 /// What the metrics of a row's prediction need.
 struct Prediction : JudgedRow {
   std::size_t bin;  // of confidence, among those of equal width
@@ -38,14 +41,39 @@ struct BinSum {
   double gap() const { return std::abs(right - confidence); }
 };
 
-/// The bins of each class, [K, bins].
-struct ClassBins {
-  std::vector<BinSum> sums;
+/// How far labels and probabilities are apart in the bins of each class, [bins, K].
+class ClassBins {
+ public:
+  ClassBins(const Bins& bins, std::size_t classes, DType precision)
+      : bins_(&bins), precision_(precision), classes_(classes), apart_(bins.size() * classes) {}
+
+  void add(std::span<const double> p, std::size_t label) {
+    // Most probabilities are in the first bin, well below its edge: no search for those.
+    const double low = 0.9 * bins_->upper[0];
+    for (std::size_t k = 0; k < classes_; ++k) apart_[k] -= p[k] <= low ? p[k] : 0;
+    for (std::size_t k = 0; k < classes_; ++k) {
+      if (p[k] > low) apart_[at(p[k], k)] -= p[k];
+    }
+    apart_[at(p[label], label)] += 1;
+  }
 
   ClassBins& operator+=(const ClassBins& other) {
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += other.sums[i];
+    for (std::size_t i = 0; i < apart_.size(); ++i) apart_[i] += other.apart_[i];
     return *this;
   }
+
+  /// Over all classes and bins: n_b |share of label k - mean p_k|.
+  double total_gap() const {
+    return sum_of(apart_, [](double x) { return std::abs(x); });
+  }
+
+ private:
+  std::size_t at(double p, std::size_t k) const { return bins_->of(p, precision_) * classes_ + k; }
+
+  const Bins* bins_;
+  DType precision_;
+  std::size_t classes_;
+  std::vector<double> apart_;
 };
 
 /// Everything about the rows: predictions sorted by confidence, and classwise_ece.
@@ -53,6 +81,29 @@ struct Pass {
   std::vector<Prediction> predictions;
   double classwise_ece = 0;
 };
+
+/// By confidence: dealt to buckets, which are then small enough to sort in the cache.
+std::vector<Prediction> sorted(const std::vector<Prediction>& rows) {
+  constexpr std::size_t kBuckets = 4096;
+  const auto bucket = [](const Prediction& row) {
+    return std::min(static_cast<std::size_t>(row.confidence * kBuckets), kBuckets - 1);
+  };
+  std::vector<std::size_t> next(kBuckets + 1);
+  for (const Prediction& row : rows) ++next[bucket(row) + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<Prediction> out(rows.size());
+  for (const Prediction& row : rows) out[next[bucket(row)]++] = row;
+  std::size_t begin = 0;
+  for (std::size_t b = 0; b < kBuckets; ++b) {
+    std::sort(out.begin() + static_cast<std::ptrdiff_t>(begin),
+              out.begin() + static_cast<std::ptrdiff_t>(next[b]), [](const auto& x, const auto& y) {
+                return x.confidence < y.confidence ||
+                       (x.confidence == y.confidence && x.right < y.right);
+              });
+    begin = next[b];
+  }
+  return out;
+}
 
 Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> labels,
                std::size_t bin_count, const Calibrator* calibrator, int threads) {
@@ -62,7 +113,7 @@ Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> lab
   const Bins bins = equal_width_bins(bin_count);
   Pass pass;
   pass.predictions.resize(rows);
-  const ClassBins zero{std::vector<BinSum>(classes * bins.size())};
+  const ClassBins zero(bins, classes, precision);
   constexpr std::size_t kChunks = 64;  // each has its own bins of all classes
   const ClassBins total = sum_over_rows<ClassBins>(
       rows, threads,
@@ -74,20 +125,14 @@ Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> lab
           throw InvalidArgument(error.argument(),
                                 "row " + std::to_string(r) + ": " + error.reason());
         }
-        const auto p = row.probabilities();
-        const auto label = static_cast<std::size_t>(labels[r]);
         const JudgedRow judged = judge(row, labels[r]);
         pass.predictions[r] = {judged, bins.of(judged.confidence, precision)};
-        for (std::size_t k = 0; k < classes; ++k) {
-          sum.sums[k * bins.size() + bins.of(p[k], precision)].add(1, p[k], k == label ? 1 : 0);
-        }
+        sum.add(row.probabilities(), static_cast<std::size_t>(labels[r]));
       },
       zero, std::max<std::size_t>(256, (rows + kChunks - 1) / kChunks));
-  for (const BinSum& sum : total.sums) pass.classwise_ece += sum.gap();
-  pass.classwise_ece /= static_cast<double>(rows) * static_cast<double>(classes);
-  std::sort(pass.predictions.begin(), pass.predictions.end(), [](const auto& a, const auto& b) {
-    return a.confidence < b.confidence || (a.confidence == b.confidence && a.right < b.right);
-  });
+  pass.classwise_ece =
+      total.total_gap() / (static_cast<double>(rows) * static_cast<double>(classes));
+  pass.predictions = sorted(pass.predictions);
   return pass;
 }
 
@@ -102,16 +147,15 @@ std::vector<BinSum> sum_equal_width(std::span<const Prediction> sorted, std::siz
   return sums;
 }
 
-/// Bins of equal mass of the rows as they are counted: see equal_mass_bins.
+/// Bins of equal mass of the rows as they are counted, n in all: see equal_mass_bins.
 template <class Count>
-std::vector<BinSum> sum_equal_mass(std::span<const Prediction> sorted, std::size_t bins,
-                                   const Count& count) {
+std::vector<BinSum> sum_equal_mass(std::span<const Prediction> sorted, std::size_t n,
+                                   std::size_t bins, const Count& count) {
   std::vector<BinSum> sums(bins);
-  const std::size_t n = sorted.size();
   std::size_t b = 0;
   std::size_t seen = 0;  // how many rows come before
   double last = -1;
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
     const auto weight = static_cast<std::size_t>(count(i));
     if (weight == 0) continue;
     // The bin ends with the value of rank ceil(n (b + 1) / bins).
@@ -150,6 +194,62 @@ double debiased_ece_of(std::span<const BinSum> sums, double rows) {
   return std::sqrt(std::max(0.0, total / rows));
 }
 
+/// Rows with nearly the same confidence, all of them right, wrong or given no probability, in place
+/// of many: each has the means of its rows.
+struct Groups {
+  std::vector<Prediction> means;
+  std::vector<std::uint32_t> sizes;
+  std::vector<double> nll_variance;
+  std::vector<double> brier_variance;
+
+  /// Divides sorted rows into 512 parts and at the edges of bins.
+  explicit Groups(std::span<const Prediction> sorted) {
+    const std::size_t most = (sorted.size() + 511) / 512;
+    std::size_t begin = 0;
+    for (std::size_t i = 1; i <= sorted.size(); ++i) {
+      if (i < sorted.size() && i - begin < most && sorted[i].bin == sorted[begin].bin) continue;
+      const auto part = sorted.subspan(begin, i - begin);
+      add(part, [](const Prediction& row) { return row.right > 0; });
+      add(part, [](const Prediction& row) { return row.right == 0 && std::isfinite(row.nll); });
+      add(part, [](const Prediction& row) { return std::isinf(row.nll); });
+      begin = i;
+    }
+  }
+
+ private:
+  template <class Belongs>
+  void add(std::span<const Prediction> part, const Belongs& belongs) {
+    double n = 0;
+    Prediction mean{{}, part.front().bin};
+    double nll_squares = 0;
+    double brier_squares = 0;
+    for (const Prediction& row : part) {
+      if (!belongs(row)) continue;
+      n += 1;
+      mean.right = row.right;
+      mean.confidence += (row.confidence - mean.confidence) / n;
+      nll_squares += deviate(row.nll, n, mean.nll);
+      brier_squares += deviate(row.brier, n, mean.brier);
+    }
+    if (n == 0) return;
+    means.push_back(mean);
+    sizes.push_back(static_cast<std::uint32_t>(n));
+    nll_variance.push_back(nll_squares / n);
+    brier_variance.push_back(brier_squares / n);
+  }
+
+  /// What the n-th value adds to the sum of squared deviations from the mean (Welford 1962).
+  static double deviate(double value, double n, double& mean) {
+    if (std::isinf(value)) {
+      mean = value;
+      return 0;
+    }
+    const double over = value - mean;
+    mean += over / n;
+    return over * (value - mean);
+  }
+};
+
 /// The rows to measure, each counted once or as often as a resample has it.
 class Measured {
  public:
@@ -163,14 +263,15 @@ class Measured {
                                : equal_width_bins(options.bins);
   }
 
-  std::size_t rows() const { return pass_.predictions.size(); }
+  std::span<const Prediction> rows() const { return pass_.predictions; }
   std::size_t bins() const { return bins_.size(); }
 
   /// All metrics but classwise_ece, and the sums of each bin of the diagram.
+  /// @param sorted rows() or groups of them, of which count(i) make rows().size()
   template <class Count>
-  std::vector<BinSum> measure(const Count& count, CalibrationMetrics& out) const {
-    const std::span<const Prediction> sorted = pass_.predictions;
-    const auto rows = static_cast<double>(sorted.size());
+  std::vector<BinSum> measure(std::span<const Prediction> sorted, const Count& count,
+                              CalibrationMetrics& out) const {
+    const auto rows = static_cast<double>(pass_.predictions.size());
     double nll = 0;
     double brier = 0;
     for (std::size_t i = 0; i < sorted.size(); ++i) {
@@ -178,7 +279,7 @@ class Measured {
       if (weight > 0) nll += weight * sorted[i].nll;
       brier += weight * sorted[i].brier;
     }
-    const auto mass = sum_equal_mass(sorted, options_.bins, count);
+    const auto mass = sum_equal_mass(sorted, pass_.predictions.size(), options_.bins, count);
     const auto sums = options_.equal_mass ? mass : sum_equal_width(sorted, bins_.size(), count);
     BinSum all;
     for (const BinSum& sum : sums) all += sum;
@@ -196,7 +297,8 @@ class Measured {
   CalibrationEvaluation evaluate() const {
     CalibrationEvaluation out{};
     out.metrics.classwise_ece = pass_.classwise_ece;
-    for (const BinSum& sum : measure([](std::size_t) { return 1.0; }, out.metrics)) {
+    for (const BinSum& sum : measure(
+             rows(), [](std::size_t) { return 1.0; }, out.metrics)) {
       const std::size_t b = out.bins.size();
       out.bins.push_back({bins_.lower(b), bins_.upper[b], static_cast<std::size_t>(sum.count),
                           sum.confidence / sum.count, sum.right / sum.count, std::nullopt});
@@ -230,17 +332,40 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
   const Measured measured(predictions, labels, bins, calibrator, options.threads);
   CalibrationEvaluation out = measured.evaluate();
   constexpr std::size_t kMetrics = 8;
-  const auto statistic = [&](std::span<const std::uint32_t> counts, std::span<double> to) {
+  const auto write = [&](std::span<const Prediction> rows, std::span<const std::uint32_t> counts,
+                         std::span<double> to) {
     CalibrationMetrics m{};
-    const auto sums =
-        measured.measure([&](std::size_t i) { return static_cast<double>(counts[i]); }, m);
+    const auto sums = measured.measure(
+        rows, [&](std::size_t i) { return static_cast<double>(counts[i]); }, m);
     const double metrics[] = {m.accuracy, m.confidence,   m.nll,   m.ece,
                               m.mce,      m.adaptive_ece, m.brier, m.debiased_ece};
     std::copy(std::begin(metrics), std::end(metrics), to.begin());
     for (std::size_t b = 0; b < sums.size(); ++b) to[kMetrics + b] = sums[b].right / sums[b].count;
   };
-  const auto intervals =
-      bootstrap(measured.rows(), kMetrics + measured.bins(), statistic, stream, options);
+  const std::size_t outputs = kMetrics + measured.bins();
+  const std::span<const Prediction> rows = measured.rows();
+  std::vector<Interval> intervals;
+  if (rows.size() < kGroupedRows) {
+    intervals = bootstrap(
+        rows.size(), outputs, [&](auto counts, auto to) { write(rows, counts, to); }, stream,
+        options);
+  } else {
+    const Groups groups(rows);
+    const auto n = static_cast<double>(rows.size());
+    // The deviation of a mean over a resample, from what its groups vary inside.
+    const auto deviation = [&](std::span<const std::uint32_t> counts,
+                               const std::vector<double>& variance) {
+      return std::sqrt(std::inner_product(counts.begin(), counts.end(), variance.begin(), 0.0)) / n;
+    };
+    intervals = bootstrap_groups(
+        groups.sizes, outputs,
+        [&](auto counts, Draws& draws, auto to) {
+          write(groups.means, counts, to);
+          to[2] += deviation(counts, groups.nll_variance) * draws.normal();
+          to[6] += deviation(counts, groups.brier_variance) * draws.normal();
+        },
+        stream, options);
+  }
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   out.intervals = {.accuracy = intervals[0],
                    .confidence = intervals[1],

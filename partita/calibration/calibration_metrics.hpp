@@ -91,7 +91,10 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
                                            const CalibrationBins& bins = {},
                                            const Calibrator* calibrator = nullptr, int threads = 1);
 
-/// The same with bootstrap intervals: resample r draws from stream.child(r).
+/// The same with bootstrap intervals: resample r draws from stream.child(r). Of 100,000 rows or
+/// more, it draws how many rows there are of each of about 1,000 groups of nearly the same
+/// confidence, by a multinomial distribution; inside a group, likelihoods and Brier scores vary
+/// like normal ones.
 /// @param bootstrap its threads are those of the whole evaluation
 CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
                                            std::span<const std::int64_t> labels,

@@ -290,6 +290,82 @@ TEST(Metrics, IntervalsAreAsWideAsTheyShouldBe) {
   }
 }
 
+/// Mean and standard deviation of what bootstraps give.
+struct Spread {
+  double mean = 0;
+  double deviation = 0;
+
+  explicit Spread(const std::vector<double>& values) {
+    for (const double x : values) mean += x / static_cast<double>(values.size());
+    for (const double x : values) deviation += (x - mean) * (x - mean);
+    deviation = std::sqrt(deviation / static_cast<double>(values.size()));
+  }
+};
+
+TEST(Metrics, IntervalsOfManyRowsAreThoseOfResampledRows) {
+  constexpr std::size_t kRows = 100'000;
+  const Labeled data = make_labeled(kRows, 3, 1.3, 25);
+  const auto e = evaluate_calibration(data.view(), data.labels, {26}, {.resamples = 4000});
+  std::vector<double> log_prob(data.logits.size());
+  log_softmax(data.view(), {log_prob.data(), kRows, 3});
+  const Bins bins = equal_width_bins(15);
+  std::vector<double> right(kRows), confidence(kRows), nll(kRows), brier(kRows);
+  std::vector<std::size_t> bin(kRows);
+  for (std::size_t r = 0; r < kRows; ++r) {
+    const double* row = &log_prob[3 * r];
+    const auto y = data.labels[r];
+    confidence[r] = std::exp(*std::max_element(row, row + 3));
+    right[r] = std::max_element(row, row + 3) == row + y ? 1 : 0;
+    nll[r] = -row[y];
+    for (int k = 0; k < 3; ++k) brier[r] += std::pow(std::exp(row[k]) - (k == y ? 1 : 0), 2);
+    bin[r] = bins.of(confidence[r]);
+  }
+  // Of a mean over many rows, the bootstrap is normal. With 4000 resamples, half an interval has a
+  // standard error of 1.6 %, and its middle one of .021 deviations.
+  const auto expect_normal = [&](const Interval& interval, double mean, double deviation) {
+    EXPECT_NEAR((interval.low + interval.high) / 2, mean, 0.12 * deviation);
+    EXPECT_NEAR((interval.high - interval.low) / 2, 1.95996 * deviation, 0.16 * deviation);
+  };
+  const auto expect_mean = [&](const Interval& interval, const std::vector<double>& x) {
+    const Spread of(x);
+    expect_normal(interval, of.mean, of.deviation / std::sqrt(kRows));
+  };
+  expect_mean(e.intervals->accuracy, right);
+  expect_mean(e.intervals->confidence, confidence);
+  expect_mean(e.intervals->nll, nll);
+  expect_mean(e.intervals->brier, brier);
+
+  // ECE from resampled rows: its mean over 200 of them, within 5 sqrt(1 / 200), and its deviation,
+  // within 5 sqrt(1 / 400).
+  std::vector<double> ece;
+  std::vector<std::uint32_t> counts(kRows);
+  for (std::size_t i = 0; i < 200; ++i) {
+    resample(Stream{27}.child(i), counts);
+    std::vector<double> apart(15);
+    for (std::size_t r = 0; r < kRows; ++r) apart[bin[r]] += counts[r] * (right[r] - confidence[r]);
+    double total = 0;
+    for (const double gap : apart) total += std::abs(gap) / kRows;
+    ece.push_back(total);
+  }
+  const Spread exact(ece);
+  const Interval interval = e.intervals->ece;
+  EXPECT_NEAR((interval.low + interval.high) / 2, exact.mean, 0.48 * exact.deviation);
+  EXPECT_NEAR((interval.high - interval.low) / 2 / 1.96, exact.deviation, 0.27 * exact.deviation);
+}
+
+TEST(Metrics, AnImpossibleLabelAmongManyRowsIsSeldomInAResample) {
+  constexpr std::size_t kRows = 100'000;
+  std::vector<double> p(2 * kRows, 0.5);
+  const std::vector<std::int64_t> labels(kRows);
+  p[0] = 0;
+  p[1] = 1;
+  const auto e = evaluate_calibration(Predictions::probabilities({p.data(), kRows, 2}), labels,
+                                      {28}, {.resamples = 100});
+  EXPECT_EQ(e.metrics.nll, INFINITY);
+  EXPECT_NEAR(e.intervals->nll.low, std::log(2), 1e-4);  // 1/e of them do without it
+  EXPECT_EQ(e.intervals->nll.high, INFINITY);
+}
+
 TEST(Metrics, Refusals) {
   std::vector<double> z{1, 2, NAN, 3};
   const std::vector<std::int64_t> y{0, 1};

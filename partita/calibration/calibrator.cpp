@@ -252,10 +252,9 @@ JudgedRow judge(const DistributionRow& row, std::int64_t label) {
   const auto p = row.probabilities();
   const auto log_prob = row.log_prob();
   const auto y = static_cast<std::size_t>(label);
-  const auto top = static_cast<std::size_t>(std::max_element(log_prob.begin(), log_prob.end()) -
-                                            log_prob.begin());
-  double squares = 0;
-  for (const double value : p) squares += value * value;
+  const auto top = static_cast<std::size_t>(
+      std::find(log_prob.begin(), log_prob.end(), largest_of(log_prob)) - log_prob.begin());
+  double squares = sum_of(p, [](double value) { return value * value; });
   squares += (1 - p[y]) * (1 - p[y]) - p[y] * p[y];
   return {
       .confidence = p[top], .right = top == y ? 1.0 : 0.0, .nll = -log_prob[y], .brier = squares};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "partita/base/internal/check.hpp"
 #include "partita/base/internal/parallel_progress.hpp"
@@ -67,31 +68,75 @@ void resample(const Stream& stream, std::span<std::uint32_t> counts) {
   }
 }
 
+void resample_groups(Draws& draws, std::span<const std::uint32_t> sizes,
+                     std::span<std::uint32_t> counts) {
+  double rows = std::accumulate(sizes.begin(), sizes.end(), 0.0);
+  double left = rows;  // draws that fall into none of the groups before
+  for (std::size_t g = 0; g < sizes.size(); ++g) {
+    const double size = sizes[g];
+    const double here = size < rows ? binomial_variate(draws, left, size / rows) : left;
+    counts[g] = static_cast<std::uint32_t>(here);
+    left -= here;
+    rows -= size;
+  }
+}
+
 void BootstrapOptions::check() const {
   check_at_least("resamples", resamples, 2);
   check_in("level", level, "(0, 1)");
 }
 
-std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
-                                const Stream& stream, const BootstrapOptions& options) {
-  check_at_least("rows", rows, 1);
+namespace {
+
+/// @param make_statistic called for each range of resamples; what it returns writes the statistics
+///        of resample r to `out`: (r, out)
+template <class MakeStatistic>
+std::vector<Interval> intervals(std::size_t outputs, const BootstrapOptions& options,
+                                const MakeStatistic& make_statistic) {
   options.check();
   std::vector<std::vector<double>> values(outputs, std::vector<double>(options.resamples));
   const auto some = [&](std::size_t first, std::size_t last) {
-    std::vector<std::uint32_t> counts(rows);
+    auto statistic = make_statistic();
     std::vector<double> out(outputs);
     for (std::size_t r = first; r < last; ++r) {
-      resample(stream.child(r), counts);
-      statistic(counts, out);
+      statistic(r, std::span(out));
       for (std::size_t i = 0; i < outputs; ++i) values[i][r] = out[i];
     }
   };
   parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
-  std::vector<Interval> intervals;
+  std::vector<Interval> result;
   for (auto& of_one : values) {
-    intervals.push_back(percentile_interval(std::move(of_one), options.level));
+    result.push_back(percentile_interval(std::move(of_one), options.level));
   }
-  return intervals;
+  return result;
+}
+
+}  // namespace
+
+std::vector<Interval> bootstrap(std::size_t rows, std::size_t outputs, const Statistic& statistic,
+                                const Stream& stream, const BootstrapOptions& options) {
+  check_at_least("rows", rows, 1);
+  return intervals(outputs, options, [&] {
+    return [&, counts = std::vector<std::uint32_t>(rows)](std::size_t r,
+                                                          std::span<double> out) mutable {
+      resample(stream.child(r), counts);
+      statistic(counts, out);
+    };
+  });
+}
+
+std::vector<Interval> bootstrap_groups(std::span<const std::uint32_t> sizes, std::size_t outputs,
+                                       const GroupStatistic& statistic, const Stream& stream,
+                                       const BootstrapOptions& options) {
+  check_at_least("rows", std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}), 1);
+  return intervals(outputs, options, [&] {
+    return [&, counts = std::vector<std::uint32_t>(sizes.size())](std::size_t r,
+                                                                  std::span<double> out) mutable {
+      Draws draws(stream.child(r));
+      resample_groups(draws, sizes, counts);
+      statistic(counts, draws, out);
+    };
+  });
 }
 
 Interval percentile_interval(std::vector<double> values, double level) {

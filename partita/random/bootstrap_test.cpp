@@ -66,6 +66,33 @@ TEST(Resample, EveryRowOfALargeOneIsAsLikely) {
   EXPECT_LT(z_score(first_block, kRows * 0.4096 * (1 - 0.4096)), kFiveSigma);
 }
 
+TEST(Resample, GroupsAreMultinomial) {
+  // Groups of 1, 0 and 2 rows: c0 of 3 draws fall into the first with probability 1/3 each.
+  constexpr std::size_t kResamples = 100000;
+  const std::vector<std::uint32_t> sizes{1, 0, 2};
+  std::vector<double> observed(4);
+  std::vector<double> of_large;
+  for (std::size_t r = 0; r < kResamples; ++r) {
+    Draws draws({.seed = 4, .id = r});
+    std::vector<std::uint32_t> counts(3);
+    resample_groups(draws, sizes, counts);
+    ASSERT_EQ(counts[1], 0U);
+    ASSERT_EQ(counts[0] + counts[2], 3U);
+    ++observed[counts[0]];
+    if (r >= 10000) continue;
+    // The second of three groups: binomial of its own share, whatever fell into the first.
+    resample_groups(draws, std::vector<std::uint32_t>{5000, 3000, 2000}, counts);
+    ASSERT_EQ(counts[0] + counts[1] + counts[2], 10000U);
+    of_large.push_back(counts[1]);
+  }
+  const std::vector<double> expected{kResamples * 8.0 / 27, kResamples * 12.0 / 27,
+                                     kResamples * 6.0 / 27, kResamples * 1.0 / 27};
+  EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
+  EXPECT_LT(z_score(of_large, 3000), kFiveSigma);
+  for (double& count : of_large) count = (count - 3000) * (count - 3000);
+  EXPECT_LT(z_score(of_large, 2100), kFiveSigma);
+}
+
 TEST(Bootstrap, CoversTheTruthAsOftenAsItSays) {
   // The mean of 100 exponentials, 1000 times over. The percentile interval of level .95 covers it
   // .93 to .95 of the time (it is a little short for skewed data); one of half the width .7.

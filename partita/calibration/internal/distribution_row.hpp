@@ -19,6 +19,33 @@
 
 namespace partita {
 
+/// The sum of f(x), or the largest value, of eight chains side by side: one alone would wait for
+/// itself at every step.
+template <class F>
+double sum_of(std::span<const double> x, const F& f) {
+  double lanes[8] = {};
+  std::size_t i = 0;
+  for (; i + 8 <= x.size(); i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += f(x[i + lane]);
+  }
+  for (; i < x.size(); ++i) lanes[i % 8] += f(x[i]);
+  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
+         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+}
+inline double largest_of(std::span<const double> x) {
+  double lanes[8];
+  std::fill(std::begin(lanes), std::end(lanes), -std::numeric_limits<double>::infinity());
+  const auto keep = [&](std::size_t lane, double value) {
+    lanes[lane] = value > lanes[lane] ? value : lanes[lane];
+  };
+  std::size_t i = 0;
+  for (; i + 8 <= x.size(); i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) keep(lane, x[i + lane]);
+  }
+  for (; i < x.size(); ++i) keep(i % 8, x[i]);
+  return *std::max_element(std::begin(lanes), std::end(lanes));
+}
+
 class DistributionRow {
  public:
   /// Reads a row of predictions: log_prob() and probabilities() are then its own.
@@ -40,22 +67,20 @@ class DistributionRow {
   /// have the probability 1/K to the last digit.
   /// @throws InvalidArgument for NaN, +inf or all -inf
   void softmax() {
-    terms_.assign(kernels::round_up(columns(), kernels::kLanes),
-                  -std::numeric_limits<double>::infinity());
-    std::copy(log_prob_.begin(), log_prob_.end(), terms_.begin());
-    const double max = *std::max_element(log_prob_.begin(), log_prob_.end());
-    const double sum =
-        kernels::of<double>().exp_accurate(terms_.data(), terms_.size(), max, terms_.data()).high;
-    const double log_sum = std::log(sum);
-    double total = 0;
-    for (double& value : log_prob_) {
-      total += value;
-      value = (value - max) - log_sum;
-    }
-    if (std::isnan(total) || !std::isfinite(max)) {
+    terms_.resize(columns());
+    const double max = largest_of(log_prob_);
+    const double nans = sum_of(log_prob_, [](double z) { return std::isnan(z) ? 1.0 : 0.0; });
+    if (nans > 0 || !std::isfinite(max)) {
       throw InvalidArgument("logits", "NaN, +inf, or -inf in every column");
     }
-    for (double& p : terms_) p /= sum;
+    const double sum =
+        kernels::of<double>().exp_accurate(log_prob_.data(), columns(), max, terms_.data()).high;
+    const double log_sum = std::log(sum);
+    for (double& value : log_prob_) value = (value - max) - log_sum;
+    const double inverse =
+        1 / sum;  // and what its rounding leaves out, which is as good as a division
+    kernels::of<double>().scale(terms_.data(), terms_.size(),
+                                {inverse, inverse * std::fma(-inverse, sum, 1)}, terms_.data());
   }
 
   /// Whatever log_prob() holds are probabilities now, to be taken as they are.
