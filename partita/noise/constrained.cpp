@@ -207,7 +207,8 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
   std::vector<std::vector<Prefix>> beams = {std::vector<Prefix>(particles, root)};
   std::vector<double> weights(particles, 1);  // in mean 1
   std::uint64_t step = 0;
-  run_beams(model, options, beams, [&](std::size_t, std::vector<Prefix>& texts, Rows logits) {
+  Decoder decoder(model, options);
+  run_beams(decoder, beams, [&](std::size_t, std::vector<Prefix>& texts, Rows logits) {
     const Stream noise = stream.child(step++);
     for (std::size_t i = 0; i < texts.size(); ++i) {
       Prefix& text = texts[i];

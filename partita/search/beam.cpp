@@ -155,10 +155,10 @@ std::vector<std::vector<Hypothesis>> beam_search(const SequenceModel& model, Pro
       searches.emplace_back(k, prompts[i].size(), longest_with(prompts[i].size(), options),
                             model.end_token(), beam_options);
     }
-    run_beams(model, options, beams,
-              [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
-                searches[search].step(beam, logits);
-              });
+    Decoder decoder(model, options);
+    run_beams(decoder, beams, [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
+      searches[search].step(beam, logits);
+    });
     for (std::size_t i = first; i < last; ++i) {
       out[i] = std::move(searches[i - first]).sequences();
     }

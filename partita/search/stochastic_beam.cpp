@@ -23,7 +23,8 @@ std::vector<StochasticBeam> search_batch(const SequenceModel& model,
     out[i].threshold = -std::numeric_limits<double>::infinity();
   }
   StochasticStep step(k, model.end_token());
-  run_beams(model, options, beams, [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
+  Decoder decoder(model, options);
+  run_beams(decoder, beams, [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
     const double dropped = step(beam, logits, longest_with(prompts[search].size(), options));
     out[search].threshold = std::max(out[search].threshold, dropped);
   });

@@ -35,7 +35,8 @@ DraftTree draft_without_replacement(const SequenceModel& draft, const Sequence& 
   std::vector<std::vector<Prefix>> beams = {{perturbed_root(text, stream)}};
   std::vector<std::size_t> open = {0};  // the node of each row of logits
   std::size_t depth = text.size();
-  run_beams(draft, options, beams, [&](std::size_t, std::vector<Prefix>& beam, Rows logits) {
+  Decoder decoder(draft, options);
+  run_beams(decoder, beams, [&](std::size_t, std::vector<Prefix>& beam, Rows logits) {
     for (std::size_t row = 0; row < open.size(); ++row) {
       tree.nodes[open[row]].logits = doubles_of(logits.slice(row, 1));
     }

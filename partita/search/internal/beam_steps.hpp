@@ -40,13 +40,12 @@ inline void strip_prompt(Sequence& tokens, std::size_t prompt) {
 }
 
 /// Advances every beam until it holds only leaves.
+/// @param decoder a Decoder, or what gives a step other rows than whole ones
 /// @param step step(search, beam, logits) replaces the beam by its next contents. The logits
 ///             after beam[i], unless it is a leaf, stand in row beam[i].row; every prefix made with
 ///             extend() keeps that row, whose state it continues.
-template <class Step>
-void run_beams(const SequenceModel& model, const SearchOptions& options,
-               std::vector<std::vector<Prefix>>& beams, const Step& step) {
-  Decoder decoder(model, options);
+template <class AnyDecoder, class Step>
+void run_beams(AnyDecoder&& decoder, std::vector<std::vector<Prefix>>& beams, const Step& step) {
   std::vector<Sequence> prefixes;
   std::vector<std::size_t> parents;
   while (true) {
@@ -62,7 +61,7 @@ void run_beams(const SequenceModel& model, const SearchOptions& options,
     }
     if (prefixes.empty()) return;
     if (began) decoder.reorder(parents);
-    const Rows logits = decoder.next(prefixes);
+    const auto logits = decoder.next(prefixes);
     for (std::size_t search = 0; search < beams.size(); ++search) {
       const bool open = std::any_of(beams[search].begin(), beams[search].end(),
                                     [](const Prefix& prefix) { return !prefix.leaf; });

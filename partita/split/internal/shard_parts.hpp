@@ -82,6 +82,8 @@ class Messages {
   void set_fault(std::size_t row, const Fault& fault) { exchange_.of_row(row)[0] = fault.code(); }
   std::span<double> extra(std::size_t row) { return exchange_.of_row(row).subspan(1); }
 
+  const SplitColumns& columns() const { return exchange_.columns(); }
+
   void exchange() { exchange_.exchange(); }
 
   // What all said.

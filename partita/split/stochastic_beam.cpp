@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "partita/split/stochastic_beam.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
+#include "partita/gumbel/gumbel.hpp"
+#include "partita/search/importance_weights.hpp"
+#include "partita/search/internal/perturbed_tree.hpp"
+#include "partita/split/internal/top_of_rows.hpp"
+
+namespace partita {
+
+namespace {
+
+/// Gives a step this rank's columns of the logits.
+class OwnLogits {
+ public:
+  OwnLogits(const SequenceModel& model, const SplitColumns& columns)
+      : model_(&model), columns_(&columns), state_(model.start()) {}
+
+  Rows next(std::span<const Sequence> prefixes) {
+    return model_->logits_dtype() == DType::f32 ? ask(prefixes, floats_) : ask(prefixes, doubles_);
+  }
+  void reorder(std::span<const std::size_t> rows) {
+    if (state_) state_->reorder(rows);
+  }
+
+ private:
+  template <class T>
+  Rows ask(std::span<const Sequence> prefixes, std::vector<T>& buffer) {
+    // What a model forgets to write shows as NaN.
+    buffer.assign(prefixes.size() * columns_->size(), std::numeric_limits<T>::quiet_NaN());
+    const MutableRows logits(buffer.data(), prefixes.size(), columns_->size());
+    model_->next_logits(prefixes, state_.get(), logits);
+    return logits;
+  }
+
+  const SequenceModel* model_;
+  const SplitColumns* columns_;
+  std::unique_ptr<DecodingState> state_;
+  std::vector<double> doubles_;
+  std::vector<float> floats_;
+};
+
+/// Appends the k largest children of a prefix, and says how large the next one is.
+double add_children(const Prefix& parent, const split::TopOfRow& top, Token end_token,
+                    std::size_t longest, std::vector<Prefix>& out) {
+  std::vector<double> perturbed;
+  for (const split::Perturbed& each : top.largest) {
+    perturbed.push_back(parent.log_prob + each.perturbed);
+  }
+  perturbed.push_back(parent.log_prob + top.next);
+  condition_on_maximum(perturbed, parent.perturbed);
+  for (std::size_t i = 0; i < top.largest.size(); ++i) {
+    const auto token = static_cast<Token>(top.largest[i].index);
+    Prefix& child = out.emplace_back(
+        extend(parent, token, parent.log_prob + top.normalizer.log_prob(top.largest[i].logit),
+               end_token, longest));
+    child.perturbed = perturbed[i];
+    child.stream = parent.stream.child(static_cast<std::uint64_t>(token));
+  }
+  return perturbed.back();
+}
+
+}  // namespace
+
+StochasticBeam stochastic_beam_search(const SequenceModel& model, const Sequence& prompt,
+                                      std::size_t k, const Stream& stream,
+                                      const SplitColumns& columns, const SearchOptions& options) {
+  check_search(model, options);
+  check_width(model, k);
+  check_size("model", model.vocabulary_size(), columns.columns(), "tokens, as columns has");
+  check_prompt(model, prompt);
+  if (!options.filter.is_identity()) {
+    throw InvalidArgument("filter", "is not for a split vocabulary");
+  }
+  std::vector<std::vector<Prefix>> beams = {{perturbed_root(prompt, stream)}};
+  StochasticBeam out;
+  out.threshold = -std::numeric_limits<double>::infinity();
+  const std::size_t longest = longest_with(prompt.size(), options);
+  run_beams(
+      OwnLogits(model, columns), beams,
+      [&](std::size_t /*search*/, std::vector<Prefix>& beam, Rows own) {
+        std::vector<Stream> streams(own.rows());
+        for (const Prefix& prefix : beam) {
+          if (!prefix.leaf) streams[prefix.row] = prefix.stream;
+        }
+        const split::TopOfRows top(own, std::min(k, columns.columns()),
+                                   std::span<const Stream>(streams), columns, options.threads);
+        split::TopOfRow children;
+        std::vector<Prefix> next;
+        for (Prefix& prefix : beam) {
+          if (prefix.leaf) {
+            next.push_back(std::move(prefix));
+            continue;
+          }
+          top.read(prefix.row, children);
+          out.threshold = std::max(
+              out.threshold, add_children(prefix, children, model.end_token(), longest, next));
+        }
+        std::stable_sort(next.begin(), next.end(), [](const Prefix& a, const Prefix& b) {
+          return a.perturbed > b.perturbed;
+        });
+        if (next.size() > k) {
+          out.threshold = std::max(out.threshold, next[k].perturbed);
+          next.resize(k);
+        }
+        beam = std::move(next);
+      });
+  std::vector<double> log_prob;
+  for (Prefix& leaf : beams[0]) {
+    strip_prompt(leaf.tokens, prompt.size());
+    log_prob.push_back(leaf.log_prob);
+    out.sequences.push_back(
+        {{std::move(leaf.tokens), leaf.finished, leaf.log_prob}, leaf.perturbed});
+  }
+  out.weights = importance_weights(log_prob, out.threshold);
+  return out;
+}
+
+}  // namespace partita
