@@ -20,7 +20,7 @@ namespace {
 /// Gives a step this rank's columns of the logits.
 class OwnLogits {
  public:
-  OwnLogits(const SequenceModel& model, const SplitColumns& columns)
+  OwnLogits(const SplitSequenceModel& model, const SplitColumns& columns)
       : model_(&model), columns_(&columns), state_(model.start()) {}
 
   Rows next(std::span<const Sequence> prefixes) {
@@ -40,7 +40,7 @@ class OwnLogits {
     return logits;
   }
 
-  const SequenceModel* model_;
+  const SplitSequenceModel* model_;
   const SplitColumns* columns_;
   std::unique_ptr<DecodingState> state_;
   std::vector<double> doubles_;
@@ -69,13 +69,15 @@ double add_children(const Prefix& parent, const split::TopOfRow& top, Token end_
 
 }  // namespace
 
-StochasticBeam stochastic_beam_search(const SequenceModel& model, const Sequence& prompt,
+StochasticBeam stochastic_beam_search(const SplitSequenceModel& model, const Sequence& prompt,
                                       std::size_t k, const Stream& stream,
                                       const SplitColumns& columns, const SearchOptions& options) {
-  check_search(model, options);
-  check_width(model, k);
-  check_size("model", model.vocabulary_size(), columns.columns(), "tokens, as columns has");
-  check_prompt(model, prompt);
+  check_at_least("k", k, 1);
+  check_at_least("max_length", options.max_length, 1);
+  check_at_least("threads", options.threads, 1);
+  const Token end = model.end_token();
+  if (end != -1) check_index("end_token", end, columns.columns(), "tokens");
+  for (const Token token : prompt) check_index("prompt", token, columns.columns(), "tokens");
   if (!options.filter.is_identity()) {
     throw InvalidArgument("filter", "is not for a split vocabulary");
   }
@@ -83,35 +85,35 @@ StochasticBeam stochastic_beam_search(const SequenceModel& model, const Sequence
   StochasticBeam out;
   out.threshold = -std::numeric_limits<double>::infinity();
   const std::size_t longest = longest_with(prompt.size(), options);
-  run_beams(
-      OwnLogits(model, columns), beams,
-      [&](std::size_t /*search*/, std::vector<Prefix>& beam, Rows own) {
-        std::vector<Stream> streams(own.rows());
-        for (const Prefix& prefix : beam) {
-          if (!prefix.leaf) streams[prefix.row] = prefix.stream;
-        }
-        const split::TopOfRows top(own, std::min(k, columns.columns()),
-                                   std::span<const Stream>(streams), columns, options.threads);
-        split::TopOfRow children;
-        std::vector<Prefix> next;
-        for (Prefix& prefix : beam) {
-          if (prefix.leaf) {
-            next.push_back(std::move(prefix));
-            continue;
-          }
-          top.read(prefix.row, children);
-          out.threshold = std::max(
-              out.threshold, add_children(prefix, children, model.end_token(), longest, next));
-        }
-        std::stable_sort(next.begin(), next.end(), [](const Prefix& a, const Prefix& b) {
-          return a.perturbed > b.perturbed;
-        });
-        if (next.size() > k) {
-          out.threshold = std::max(out.threshold, next[k].perturbed);
-          next.resize(k);
-        }
-        beam = std::move(next);
-      });
+  run_beams(OwnLogits(model, columns), beams,
+            [&](std::size_t /*search*/, std::vector<Prefix>& beam, Rows own) {
+              std::vector<Stream> streams(own.rows());
+              for (const Prefix& prefix : beam) {
+                if (!prefix.leaf) streams[prefix.row] = prefix.stream;
+              }
+              const split::TopOfRows top(own, std::min(k, columns.columns()),
+                                         std::span<const Stream>(streams), columns,
+                                         options.threads);
+              split::TopOfRow children;
+              std::vector<Prefix> next;
+              for (Prefix& prefix : beam) {
+                if (prefix.leaf) {
+                  next.push_back(std::move(prefix));
+                  continue;
+                }
+                top.read(prefix.row, children);
+                out.threshold =
+                    std::max(out.threshold, add_children(prefix, children, end, longest, next));
+              }
+              std::stable_sort(next.begin(), next.end(), [](const Prefix& a, const Prefix& b) {
+                return a.perturbed > b.perturbed;
+              });
+              if (next.size() > k) {
+                out.threshold = std::max(out.threshold, next[k].perturbed);
+                next.resize(k);
+              }
+              beam = std::move(next);
+            });
   std::vector<double> log_prob;
   for (Prefix& leaf : beams[0]) {
     strip_prompt(leaf.tokens, prompt.size());

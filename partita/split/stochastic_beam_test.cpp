@@ -20,31 +20,35 @@ using testing::on_ranks;
 
 constexpr double kFalseAlarm = 1e-7;
 
-/// A rank's columns of another model, and what is put in place of some of its logits.
-class OwnColumns : public SequenceModel {
+/// A rank's columns of a model.
+class OwnColumns : public SplitSequenceModel {
  public:
   OwnColumns(const SequenceModel& whole, const SplitColumns& columns)
       : whole_(whole), columns_(columns) {}
 
-  std::size_t vocabulary_size() const override { return whole_.vocabulary_size(); }
   Token end_token() const override { return whole_.end_token(); }
   DType logits_dtype() const override { return whole_.logits_dtype(); }
   std::unique_ptr<DecodingState> start() const override { return whole_.start(); }
   void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
-                   MutableRows out) const override {
-    visit(logits_dtype(), [&]<Element T>(T) {
-      const std::size_t vocabulary = vocabulary_size();
-      std::vector<T> all(prefixes.size() * vocabulary);
-      if constexpr (std::is_same_v<T, double> || std::is_same_v<T, float>) {
-        whole_.next_logits(prefixes, state, {all.data(), prefixes.size(), vocabulary});
-        for (std::size_t i = 0; i < prefixes.size(); ++i) {
-          std::copy_n(&all[i * vocabulary + columns_.first()], columns_.size(), out.row_data<T>(i));
-        }
-      }
-    });
+                   MutableRows own) const override {
+    if (logits_dtype() == DType::f32) {
+      copy<float>(prefixes, state, own);
+    } else {
+      copy<double>(prefixes, state, own);
+    }
   }
 
  private:
+  template <class T>
+  void copy(std::span<const Sequence> prefixes, DecodingState* state, MutableRows own) const {
+    std::vector<T> all(prefixes.size() * whole_.vocabulary_size());
+    const MutableRows logits(all.data(), prefixes.size(), whole_.vocabulary_size());
+    whole_.next_logits(prefixes, state, logits);
+    for (std::size_t i = 0; i < prefixes.size(); ++i) {
+      std::copy_n(logits.row_data<T>(i) + columns_.first(), columns_.size(), own.row_data<T>(i));
+    }
+  }
+
   const SequenceModel& whole_;
   const SplitColumns& columns_;
 };
@@ -135,10 +139,11 @@ TEST(SplitStochasticBeam, RefusesOnEveryRank) {
   for (const std::string& each : said(3, 3)) EXPECT_THAT(each, HasSubstr("all -inf"));
   for (const std::string& each : said(0, 0)) EXPECT_THAT(each, HasSubstr("k"));
   for (const std::string& each : said(0, 2, {.top_k = 3})) EXPECT_THAT(each, HasSubstr("filter"));
-  const SplitColumns other(9);
-  EXPECT_THAT(testing::message_of<InvalidArgument>(
-                  [&] { stochastic_beam_search(model, {}, 2, {.seed = 1}, other); }),
-              HasSubstr("expected 9"));
+  EXPECT_THAT(testing::message_of<InvalidArgument>([&] {
+                const SplitColumns columns(8);
+                stochastic_beam_search(OwnColumns(model, columns), {8}, 2, {.seed = 1}, columns);
+              }),
+              HasSubstr("prompt"));
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from partita import detection as detection
     from partita import embedding as embedding
     from partita import hf as hf
+    from partita import split as split
     from partita import torch as torch
 else:
 
@@ -76,7 +77,7 @@ else:
         return sorted({*globals(), *_SUBMODULES, *_OF_TORCH})
 
 
-_SUBMODULES = ("calibration", "detection", "embedding", "hf", "torch")
+_SUBMODULES = ("calibration", "detection", "embedding", "hf", "split", "torch")
 _OF_TORCH = ("LanguageModel", "TorchScriptModel")
 
 __version__ = "0.1.0"

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
-from typing import Any, Never
+from typing import Any, Never, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,30 @@ def sample_without_replacement(
 def replay_log_prob(
     logits: Any, tokens: Any, settings: Any, seed: Any, stream: Any, threads: Any, /
 ) -> Any: ...
+
+class SplitColumns:
+    def __init__(self, columns: SupportsIndex, group: Any = ..., shards: SupportsIndex = ...) -> None: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def shards(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+
+def split_gumbel_top_k(
+    logits: Any, k: Any, columns: SplitColumns, seed: Any, stream: Any, threads: Any, /
+) -> tuple[Any, Any, Any, Any, Any]: ...
+def split_sample_without_replacement(
+    logits: Any, k: Any, columns: SplitColumns, settings: Any, seed: Any, stream: Any, threads: Any, /
+) -> tuple[Any, Any, Any, Any, Any]: ...
+def split_log_sum_exp(logits: Any, columns: SplitColumns, threads: Any, /) -> Any: ...
+def split_entropy(logits: Any, columns: SplitColumns, threads: Any, /) -> Any: ...
+def split_cross_entropy(logits: Any, targets: Any, columns: SplitColumns, threads: Any, /) -> Any: ...
+def split_stochastic_beam_search(
+    model: Any, prompt: Any, k: Any, columns: SplitColumns, seed: Any, stream: Any, max_length: Any, threads: Any, /
+) -> tuple[list[tuple[list[int], bool, float, float]], float, NDArray[np.float64]]: ...
 
 class MirostatState:
     mu: float

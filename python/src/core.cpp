@@ -66,6 +66,7 @@ PYBIND11_MODULE(_core, module) {
   add_softmax(module);
   add_sampling(module);
   add_search(module);
+  add_split(module);
   add_noise(module);
   add_ngram(module);
   add_calibration(module);

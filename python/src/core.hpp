@@ -8,6 +8,7 @@ namespace partita::python {
 
 void add_sampling(pybind11::module_& module);
 void add_search(pybind11::module_& module);
+void add_split(pybind11::module_& module);
 void add_noise(pybind11::module_& module);
 void add_ngram(pybind11::module_& module);
 void add_calibration(pybind11::module_& module);

@@ -5,48 +5,18 @@
 
 #include "arguments.hpp"
 #include "core.hpp"
+#include "draws.hpp"
 #include "partita/gumbel/addressed.hpp"
 #include "partita/gumbel/categorical.hpp"
-#include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/sampler/sample.hpp"
 #include "settings.hpp"
 
 namespace partita::python {
 namespace {
 
-Shape with(Shape shape, std::size_t last) {
-  shape.push_back(static_cast<py::ssize_t>(last));
-  return shape;
-}
-
-/// What every draw has: rows, their streams, and threads.
-struct Request {
-  FloatArray logits;
-  Rows rows;
-  RowStreams streams;
-  RowOptions options;
-
-  Request(py::handle object, py::handle seed, py::handle stream, py::handle threads)
-      : logits(object, "logits"),
-        rows(logits.rows()),
-        streams(seed, stream, rows.rows()),
-        options{.threads = thread_count(threads)} {}
-};
-
-/// The fields of partita.TopKSample.
-py::tuple top_k_sample(const FloatArray& logits, TopKSample sample) {
-  const Shape batch = logits.batch_shape();
-  const Shape shape = with(batch, sample.k);
-  return py::make_tuple(logits.result(std::move(sample.indices), shape),
-                        logits.result(std::move(sample.perturbed), shape),
-                        logits.result(std::move(sample.log_prob), shape),
-                        logits.result(std::move(sample.log_sum_exp), batch),
-                        logits.result(std::move(sample.threshold), batch));
-}
-
 py::tuple gumbel_top_k_of(py::handle logits, py::handle k, py::handle seed, py::handle stream,
                           bool addressed, py::handle threads) {
-  const Request request(logits, seed, stream, threads);
+  const RowRequest request(logits, seed, stream, threads);
   const std::size_t size = count(k, "k");
   return top_k_sample(request.logits, released([&] {
                         const auto draw = addressed ? addressed_gumbel_top_k : gumbel_top_k;
@@ -57,7 +27,7 @@ py::tuple gumbel_top_k_of(py::handle logits, py::handle k, py::handle seed, py::
 
 py::object gumbel_max_of(py::handle logits, py::handle seed, py::handle stream, bool addressed,
                          py::handle threads) {
-  const Request request(logits, seed, stream, threads);
+  const RowRequest request(logits, seed, stream, threads);
   const auto draw = addressed ? addressed_gumbel_max : gumbel_max;
   return request.logits.result(
       released([&] { return draw(request.rows, request.streams, request.options); }),
@@ -66,7 +36,7 @@ py::object gumbel_max_of(py::handle logits, py::handle seed, py::handle stream, 
 
 py::object categorical_of(py::handle logits, py::handle draws, py::handle seed, py::handle stream,
                           py::handle threads) {
-  const Request request(logits, seed, stream, threads);
+  const RowRequest request(logits, seed, stream, threads);
   const std::size_t size = count(draws, "draws");
   return request.logits.result(
       released([&] { return categorical(request.rows, size, request.streams, request.options); }),
@@ -75,7 +45,7 @@ py::object categorical_of(py::handle logits, py::handle draws, py::handle seed, 
 
 py::object sample_of(py::handle logits, py::handle settings, py::handle seed, py::handle stream,
                      py::handle threads) {
-  const Request request(logits, seed, stream, threads);
+  const RowRequest request(logits, seed, stream, threads);
   const BatchSettings each(settings, request.rows.rows());
   return request.logits.result(
       released([&] { return sample(request.rows, each, request.streams, request.options); }),
@@ -84,7 +54,7 @@ py::object sample_of(py::handle logits, py::handle settings, py::handle seed, py
 
 py::tuple sample_without_replacement_of(py::handle logits, py::handle k, py::handle settings,
                                         py::handle seed, py::handle stream, py::handle threads) {
-  const Request request(logits, seed, stream, threads);
+  const RowRequest request(logits, seed, stream, threads);
   const BatchSettings each(settings, request.rows.rows());
   const std::size_t size = count(k, "k");
   return top_k_sample(request.logits, released([&] {
@@ -95,7 +65,7 @@ py::tuple sample_without_replacement_of(py::handle logits, py::handle k, py::han
 
 py::object replay_log_prob_of(py::handle logits, py::handle tokens, py::handle settings,
                               py::handle seed, py::handle stream, py::handle threads) {
-  const Request request(logits, seed, stream, threads);
+  const RowRequest request(logits, seed, stream, threads);
   const BatchSettings each(settings, request.rows.rows());
   const std::vector<std::int64_t> drawn = one_for_each_row(tokens, "tokens", request.logits);
   return request.logits.result(released([&] {
@@ -118,7 +88,7 @@ py::object column(const FloatArray& logits, const std::vector<Draw>& draws, Fiel
 py::tuple sample_with_report_of(py::handle object, py::handle settings, py::handle seed,
                                 py::handle stream, py::handle top, py::handle kept,
                                 py::handle threads) {
-  const Request request(object, seed, stream, threads);
+  const RowRequest request(object, seed, stream, threads);
   const FloatArray& logits = request.logits;
   const BatchSettings each(settings, request.rows.rows());
   const std::size_t most = std::min(count(top, "top"), request.rows.columns());

@@ -53,13 +53,7 @@ py::list stochastic_beam_search_of(py::handle model, py::handle prompts, py::han
     return stochastic_beam_search(searched, Prompts(all), size,
                                   each ? static_cast<Streams>(*each) : Streams(one), options.get());
   });
-  py::list out;
-  for (const StochasticBeam& beam : found) {
-    const Shape shape = {static_cast<py::ssize_t>(beam.weights.size())};
-    out.append(py::make_tuple(as_list(beam.sequences), beam.threshold,
-                              to_numpy(std::vector(beam.weights), shape)));
-  }
-  return out;
+  return as_list(found);
 }
 
 py::list ancestral_sample_of(py::handle model, py::handle prompt, py::handle n, py::handle seed,

@@ -33,18 +33,19 @@ class PythonState final : public DecodingState {
   py::object state_;
 };
 
+/// Else it is a callable.
+bool is_object(py::handle model) { return py::hasattr(model, "next_logits"); }
+
 class PythonModel final : public SequenceModel {
  public:
   PythonModel(py::handle model, const Sequence& prompt)
-      : model_(py::reinterpret_borrow<py::object>(model)),
-        is_object_(py::hasattr(model, "next_logits")),
-        has_state_(is_object_ && py::hasattr(model, "start")) {
+      : model_(py::reinterpret_borrow<py::object>(model)) {
     const py::object end = py::getattr(model, "end_token", py::none());
     if (!end.is_none()) end_token_ = static_cast<Token>(natural(end, "end_token", 0x7FFFFFFF));
     const py::object size = py::getattr(model, "vocabulary_size", py::none());
     if (!size.is_none()) {
       vocabulary_size_ = natural(size, "vocabulary_size", 0x7FFFFFFF);
-    } else if (is_object_) {
+    } else if (is_object(model)) {
       throw py::type_error("model: expected an attribute vocabulary_size");
     } else {
       const FloatArray logits(model_(std::vector<Sequence>{prompt}), "model");
@@ -60,62 +61,21 @@ class PythonModel final : public SequenceModel {
   std::size_t vocabulary_size() const override { return vocabulary_size_; }
   Token end_token() const override { return end_token_; }
 
-  std::unique_ptr<DecodingState> start() const override {
-    if (!has_state_) return nullptr;
-    const py::gil_scoped_acquire acquire;
-    return std::make_unique<PythonState>(model_.attr("start")());
-  }
-
+  std::unique_ptr<DecodingState> start() const override { return start_python(model_); }
   void next_logits(std::span<const Sequence> prefixes, DecodingState* state,
                    MutableRows logits) const override {
-    const py::gil_scoped_acquire acquire;
-    py::object returned;
-    {
-      py::list asked;
-      for (const Sequence& prefix : prefixes) asked.append(py::cast(prefix));
-      if (is_object_) {
-        const py::object held =
-            state != nullptr ? static_cast<PythonState*>(state)->get() : py::none();
-        returned = model_.attr("next_logits")(asked, held);
-      } else {
-        returned = model_(asked);
-      }
-    }
-    const FloatArray array(returned, "model");
-    const Shape expected = {static_cast<py::ssize_t>(prefixes.size()),
-                            static_cast<py::ssize_t>(vocabulary_size_)};
-    if (array.shape() != expected) {
-      throw py::value_error(
-          fmt::format("model: expected logits of shape {} (prefixes, vocabulary), got {}",
-                      to_string(expected), to_string(array.shape())));
-    }
-    const Rows from = array.rows();
-    visit(from.dtype(), [&]<Element T>(T) {
-      for (std::size_t row = 0; row < from.rows(); ++row) {
-        const T* source = from.row_data<T>(row);
-        double* out = logits.row_data<double>(row);
-        for (std::size_t i = 0; i < from.columns(); ++i) {
-          out[i] = source[static_cast<std::ptrdiff_t>(i) * from.column_stride()];
-        }
-      }
-    });
+    ask_python(model_, prefixes, state, logits);
   }
 
  private:
   py::object model_;
-  bool is_object_;
-  bool has_state_;
   std::size_t vocabulary_size_ = 0;
   Token end_token_ = -1;
 };
 
 std::unique_ptr<SequenceModel> python_model(py::handle model, const Sequence& prompt) {
   if (py::isinstance<SequenceModel>(model)) return nullptr;
-  if (PyCallable_Check(model.ptr()) == 0 && !py::hasattr(model, "next_logits")) {
-    throw py::type_error(
-        fmt::format("model: expected a callable, or an object with next_logits, got {}",
-                    Py_TYPE(model.ptr())->tp_name));
-  }
+  check_python_model(model);
   return std::make_unique<PythonModel>(model, prompt);
 }
 
@@ -150,6 +110,47 @@ py::object next_logits(const SequenceModel& model, py::handle prefixes) {
 
 }  // namespace
 
+void check_python_model(py::handle model) {
+  if (PyCallable_Check(model.ptr()) != 0 || is_object(model)) return;
+  throw py::type_error(
+      fmt::format("model: expected a callable, or an object with next_logits, got {}",
+                  Py_TYPE(model.ptr())->tp_name));
+}
+
+std::unique_ptr<DecodingState> start_python(const py::object& model) {
+  const py::gil_scoped_acquire acquire;
+  if (!is_object(model) || !py::hasattr(model, "start")) return nullptr;
+  return std::make_unique<PythonState>(model.attr("start")());
+}
+
+void ask_python(const py::object& model, std::span<const Sequence> prefixes, DecodingState* state,
+                MutableRows logits) {
+  const py::gil_scoped_acquire acquire;
+  py::list asked;
+  for (const Sequence& prefix : prefixes) asked.append(py::cast(prefix));
+  const py::object held = state != nullptr ? static_cast<PythonState*>(state)->get() : py::none();
+  const py::object returned =
+      is_object(model) ? model.attr("next_logits")(asked, held) : model(asked);
+  const FloatArray array(returned, "model");
+  const Shape expected = {static_cast<py::ssize_t>(prefixes.size()),
+                          static_cast<py::ssize_t>(logits.columns())};
+  if (array.shape() != expected) {
+    throw py::value_error(
+        fmt::format("model: expected logits of shape {} (prefixes, vocabulary), got {}",
+                    to_string(expected), to_string(array.shape())));
+  }
+  const Rows from = array.rows();
+  visit(from.dtype(), [&]<Element T>(T) {
+    for (std::size_t row = 0; row < from.rows(); ++row) {
+      const T* source = from.row_data<T>(row);
+      double* out = logits.row_data<double>(row);
+      for (std::size_t i = 0; i < from.columns(); ++i) {
+        out[i] = source[static_cast<std::ptrdiff_t>(i) * from.column_stride()];
+      }
+    }
+  });
+}
+
 Model::Model(py::handle model, const Sequence& prompt, py::handle progress)
     : given_(py::reinterpret_borrow<py::object>(model)),
       python_(python_model(model, prompt)),
@@ -174,6 +175,12 @@ std::vector<Sequence> sequences(py::handle object, std::string_view name) {
   std::vector<Sequence> out;
   for (const py::handle each : object) out.push_back(sequence(each, name));
   return out;
+}
+
+py::tuple as_tuple(const StochasticBeam& beam) {
+  const Shape shape = {static_cast<py::ssize_t>(beam.weights.size())};
+  return py::make_tuple(as_list(beam.sequences), beam.threshold,
+                        to_numpy(std::vector(beam.weights), shape));
 }
 
 Stream stream_of(py::handle seed, py::handle stream) {

@@ -15,6 +15,7 @@
 #include "arguments.hpp"
 #include "partita/random/stream.hpp"
 #include "partita/search/search.hpp"
+#include "partita/search/stochastic_beam.hpp"
 #include "settings.hpp"
 
 namespace partita::python {
@@ -44,6 +45,17 @@ class Model final : public SequenceModel {
   mutable std::atomic<std::uint64_t> read_ = 0;
 };
 
+// A model of Python by itself: a callable of a list of prefixes, or an object with next_logits().
+
+/// @throws TypeError if it is neither
+void check_python_model(py::handle model);
+/// Null if the model has no start().
+std::unique_ptr<DecodingState> start_python(const py::object& model);
+/// @param logits [prefixes.size(), columns], f64 @throws ValueError if the model gives another
+/// shape
+void ask_python(const py::object& model, std::span<const Sequence> prefixes, DecodingState* state,
+                MutableRows logits);
+
 /// max_length, filter, threads and batch, as all searches take them in this order.
 class Options {
  public:
@@ -67,6 +79,9 @@ inline py::tuple as_tuple(const Hypothesis& h) {
 inline py::tuple as_tuple(const PerturbedHypothesis& h) {
   return py::make_tuple(h.tokens, h.finished, h.log_prob, h.perturbed);
 }
+
+/// The fields of partita.StochasticBeam.
+py::tuple as_tuple(const StochasticBeam& beam);
 
 template <class T>
 py::list as_list(const std::vector<T>& hypotheses) {
