@@ -58,11 +58,11 @@ class ConditionalPoisson {
     std::vector<double> included;  ///< [V] P(i in S): the gradient of log_normalizer()
     std::vector<double> excluded;  ///< [V] P(i not in S), also where the former rounds to 1
   };
-  /// In twice the time of the constructor.
+  /// In about the time of the constructor.
   Marginals marginals() const;
 
   /// Cov(1[i in S], sum_{j in S} v_j) for every i, [V]: the Hessian of log_normalizer() times v. In
-  /// six times the time of the constructor.
+  /// three to six times the time of the constructor.
   /// @throws InvalidArgument unless v has V numbers.
   std::vector<double> covariance_times(std::span<const double> v) const;
 

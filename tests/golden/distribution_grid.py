@@ -146,6 +146,13 @@ MULTINOMIALS = [
     (0, [(p,) for p in SIMPLEX], lambda p: [[0, 0, 0]]),
     (7, [(p,) for p in SIMPLEX], lambda p: [[7, 0, 0], [2, 2, 3], [0, 7, 0], [3, 0, 4]]),
 ]
+# One size for the whole batch.
+SUBSETS = [
+    (k, [([0, 0, 0, 0, 0],), ([1, -2, 0.5, 3, 0],), ([1e4, -1e4, 0, 9999, 1],),
+         ([-40, 40, -39, 41, 0],), ([1e300, 0, -1e300, 1, 1e300],), ([-math.inf, 700, 1, 2, -800],)],
+     lambda z, value=value: [value, value[::-1]])
+    for k, value in ((0, [0, 0, 0, 0, 0]), (1, [0, 1, 0, 0, 0]), (2, [1, 1, 0, 0, 0]),
+                     (4, [0, 1, 1, 1, 1]))]
 
 
 def nested(name, **arguments):

@@ -3,6 +3,8 @@
 
 As in distribution_definitions.py. For make_distributions.py.
 """
+import itertools
+
 import mpmath
 import torch.distributions as td
 from distribution_definitions import Definition, entropy_of, half, real
@@ -172,6 +174,37 @@ def dirichlet_multinomial_log_prob(x, n, c):
         loggamma(a + b) - loggamma(b) - loggamma(a + 1) for a, b in zip(x, c)))
 
 
+class Subsets:
+    """All sets of k, as vectors of ones and zeros, and the softmax of their sums of logits."""
+
+    @staticmethod
+    def all(k, z):
+        sets = [[mpf(i in members) for i in range(len(z))]
+                for members in itertools.combinations(range(len(z)), int(k))]
+        sums = [mpmath.fsum(a for a, b in zip(z, s) if b) for s in sets]
+        largest = max(sums)
+        total = mpmath.fsum(exp(x - largest) for x in sums)
+        return [(s, x - largest - log(total)) for s, x in zip(sets, sums)]
+
+    @staticmethod
+    def log_prob(x, k, z):
+        return next(p for s, p in Subsets.all(k, z) if s == list(x))
+
+    @staticmethod
+    def included(k, z, member=1):
+        return [mpmath.fsum(exp(p) for s, p in Subsets.all(k, z) if s[i] == member)
+                for i in range(len(z))]
+
+    @staticmethod
+    def variance(k, z):
+        return [a * b for a, b in zip(Subsets.included(k, z), Subsets.included(k, z, 0))]
+
+    @staticmethod
+    def mode(k, z):
+        best = sorted(range(len(z)), key=lambda i: -z[i])[:int(k)]
+        return [mpf(i in best) for i in range(len(z))]
+
+
 def ordered_logistic_probs(eta, cuts):
     ends = [mpf(0)] + [sigmoid(c - eta) for c in cuts] + [mpf(1)]
     return [b - a for a, b in zip(ends, ends[1:])]
@@ -253,6 +286,10 @@ DEFINITIONS = {
         mean=lambda n, c: [n * a / sum(c) for a in c],
         variance=lambda n, c: [n * a / sum(c) * (1 - a / sum(c)) * (n + sum(c)) / (1 + sum(c))
                                for a in c]),
+    "Subset": Definition(
+        ["k", "logits"], None, Subsets.log_prob, mean=Subsets.included, mode=Subsets.mode,
+        variance=Subsets.variance,
+        entropy=lambda k, z: -mpmath.fsum(exp(p) * p for _, p in Subsets.all(k, z) if p > -inf)),
     "OrderedLogistic": Definition(
         ["predictor", "cutpoints"], None, ordered_logistic_log_prob, discrete=True,
         cdf=ordered_logistic_cdf,

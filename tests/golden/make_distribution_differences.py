@@ -9,6 +9,7 @@ large means, log-probabilities and entropies with large parameters; by mpmath wi
 differences_test.cpp reads what this prints: {d, method, at or q, right}. All inputs are numbers that
 single precision holds.
 """
+import itertools
 import json
 
 import mpmath
@@ -134,6 +135,15 @@ def wishart_kl(v, p, w, q):
                   for i in range(d)))
 
 
+def subset_kl(k, z, _, y):
+    """Over all sets of k."""
+    def log_probs(z):
+        sums = [mpmath.fsum(members) for members in itertools.combinations(z, int(k))]
+        largest = max(sums)
+        return [x - largest - log(mpmath.fsum(exp(x - largest) for x in sums)) for x in sums]
+    return mpmath.fsum(exp(a) * (a - b) for a, b in zip(log_probs(z), log_probs(y)))
+
+
 # name, the names of its parameters, the divergence of (*p, *q)
 DIVERGENCES = {
     "Beta": (["concentration1", "concentration0"],
@@ -159,6 +169,7 @@ DIVERGENCES = {
     "Geometric": (["probs"], lambda p, q: coin_kl(p, q) / p),
     "Poisson": (["rate"], lambda r, s: r * log(r / s) + s - r),
     "StudentT": (["df", "loc", "scale"], student_kl),
+    "Subset": (["k", "logits"], subset_kl),
     "Wishart": (["df", "covariance_matrix"], wishart_kl),
 }
 # Of two families.
@@ -196,6 +207,11 @@ PAIRS = {
                  ((3, 0, 1), (3, 2, 1)), ((1, 0, 1), (2, 100, 3)), ((0.25, 0, 1), (4, -1, 2)),
                  ((0.125, -3, 1), (0.25, 5, 2)), ((2, 0, 1e-3), (7, 1, 1)), ((2, 0, 1), (7, 1, 1e-3)),
                  ((30, 1e3, 1), (4, 0, 8)), ((1e6, 0, 1), (2e6, 0, 1))],
+    "Subset": [((2, [1, -2, 0.5, 3, 0]), (2, [1, -2, 0.5, 3, 1e-4])),
+               ((3, [1, -2, 0.5, 3, 0]), (3, [1.001, -2, 0.5, 3, 0])),
+               ((2, [100, 0, 1, 100, 50]), (2, [100, 0, 1, 99, 80])),
+               ((2, [1, -30, 0.5, 3, 0]), (2, [1, -28, 0.5, 3, 0])),
+               ((4, [1, -2, 0.5, 3, 0]), (4, [-3, 0, 8, 1, 2]))],
     "Wishart": [((5, [[2, 0.5], [0.5, 1]]), (5, [[2, 0.5], [0.5, 1.0001]])),
                 ((5, [[2, 0.5], [0.5, 1]]), (5.0001, [[2, 0.5], [0.5, 1]])),
                 ((1.25, [[2, 0.5], [0.5, 1]]), (30, [[1, -0.25], [-0.25, 4]])),

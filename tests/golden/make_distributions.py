@@ -24,8 +24,8 @@ import mpmath
 import torch
 import torch.distributions as td
 from distribution_functions import sigmoid
-from distribution_grid import (MADE_OF_OTHERS, MULTINOMIALS, OF_LOGITS, TRANSFORMED, U, UNIVARIATE,
-                               VECTORS, nested)
+from distribution_grid import (MADE_OF_OTHERS, MULTINOMIALS, OF_LOGITS, SUBSETS, TRANSFORMED, U,
+                               UNIVARIATE, VECTORS, nested)
 from distribution_judge import DEFINITIONS, ask, build, high, judge, number, wrong
 from distribution_kl import kl_cases
 from distribution_vectors import softmax
@@ -50,21 +50,21 @@ def of_logits(method, position, vector):
     return translated
 
 
-def case(name, members, points, keywords=None, total_count=None):
+def case(name, members, points, keywords=None, fixed=None):
+    """fixed: the parameters that are one number for the whole batch; they come first."""
     definition = DEFINITIONS[name]
     short = name.split(" of ")[0]
     names = keywords or definition.parameters
-    if total_count is not None:
-        names = names[1:]
+    fixed = fixed or {}
+    names = names[len(fixed):]
     methods = dict(definition.methods)
     if keywords:
         k = names.index("logits") - len(names)
         methods = {m: of_logits(f, k, isinstance(members[0][k], list)) for m, f in methods.items()}
     batch = {key: [m[i] for m in members] for i, key in enumerate(names)}
-    fixed = {} if total_count is None else {"total_count": total_count}
     spec = {"name": short, **fixed, **batch}
     one = [{"name": short, **fixed, **dict(zip(names, m))} for m in members]
-    prefix = () if total_count is None else (mpf(total_count),)
+    prefix = tuple(mpf(value) for value in fixed.values())
     python = definition.python and [
         definition.python(**fixed, **{k: torch.tensor(v, dtype=torch.float64)
                                       for k, v in zip(names, m)}) for m in members]
@@ -205,7 +205,9 @@ def main():
         names = ["logits" if k == "probs" else k for k in DEFINITIONS[name].parameters]
         cases.append(case(name, members, points, keywords=names))
     for count, members, points in MULTINOMIALS:
-        cases.append(case("Multinomial", members, points, total_count=count))
+        cases.append(case("Multinomial", members, points, fixed={"total_count": count}))
+    for k, members, points in SUBSETS:
+        cases.append(case("Subset", members, points, fixed={"k": k}))
     for spec, values, probabilities in MADE_OF_OTHERS:
         cases.append(python_only(spec, build(spec), values, probabilities))
     for steps, values, probabilities in TRANSFORMED:

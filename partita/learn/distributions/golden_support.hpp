@@ -166,6 +166,11 @@ inline const std::map<std::string, Make>& makers() {
       {"RelaxedBernoulli", of_probs<RelaxedBernoulli>("temperature")},
       {"RelaxedOneHotCategorical", of_probs<RelaxedOneHotCategorical>("temperature")},
       {"LogitRelaxedBernoulli", of_probs<LogitRelaxedBernoulli>("temperature")},
+      {"Subset",
+       [](const json& d, const MakeOptions& options) {
+         return std::make_shared<Subset>(Logits(tensor(d.at("logits"), options)),
+                                         d.at("k").get<std::int64_t>(), options.validate_args);
+       }},
       {"StudentT", of<StudentT>("df", "loc", "scale")},
       {"TransformedDistribution", transformed},
       {"TruncatedGumbel", of<TruncatedGumbel>("loc", "scale", "maximum")},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // kl_divergence from distributions of whole numbers and of categories.
+#include <ATen/ExpandUtils.h>
 #include <fmt/format.h>
 
 #include <string_view>
@@ -12,10 +13,13 @@
 #include "partita/learn/distributions/internal/coin.hpp"
 #include "partita/learn/distributions/internal/kl_pairs.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
+#include "partita/learn/distributions/internal/quadrature.hpp"
+#include "partita/learn/distributions/internal/subset_law.hpp"
 #include "partita/learn/distributions/multinomial.hpp"
 #include "partita/learn/distributions/negative_binomial.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
 #include "partita/learn/distributions/poisson.hpp"
+#include "partita/learn/distributions/subset.hpp"
 
 namespace partita::distributions::internal {
 
@@ -99,6 +103,47 @@ Tensor negative_binomial_kl(const NegativeBinomial& p, const NegativeBinomial& q
   return repeated(p.total_count() / coin_of(p).failure_probs(), coin_kl(p, q));
 }
 
+/// From logits p to q = p + d: int_0^1 (1 - t) Var(sum_{i in S} d_i; p + t d) dt, the remainder of
+/// the log-normalizer's expansion. Nothing cancels, and nothing has a gradient.
+Tensor near_subset_kl(const SubsetLaw& p, const SubsetLaw& q) {
+  const at::NoGradGuard no_grad;
+  const Tensor d = (q.logits - p.logits).nan_to_num(0, 0, 0);
+  Tensor sum = at::zeros({}, d.options());
+  integrate(1, [&](double t, double weight) {
+    const SubsetLaw between = SubsetLaw::of(p.logits + t * d, p.k);
+    sum = sum + weight * (1 - t) * (d * between.covariance_times(d)).sum(-1);
+  });
+  return sum;
+}
+
+Tensor subset_kl(const Subset& p, const Subset& q) {
+  if (p.event_shape() != q.event_shape()) {
+    throw InvalidArgument(
+        "p, q", fmt::format("kl_divergence: expected as many categories in both, got {} and {}",
+                            p.to_string(), q.to_string()));
+  }
+  if (p.k() != q.k()) return infinite(p, q);
+  const SubsetLaw a = law_of(p);
+  const SubsetLaw b = law_of(q);
+  const SubsetLaw::Marginals marginals = a.marginals();
+  const auto gain = [](const Tensor& chance, const Tensor& log_p, const Tensor& log_q) {
+    return chance * at::where(chance == 0, at::zeros({}, chance.options()), log_p - log_q);
+  };
+  const Tensor divergence = (gain(marginals.included, a.log_heads(), b.log_heads()) +
+                             gain(marginals.excluded, a.log_tails(), b.log_tails()))
+                                .sum(-1) -
+                            a.log_chance + b.log_chance;
+  constexpr double kNear = 1e-4;
+  const Tensor same_support = (a.logits.isinf() == b.logits.isinf()).all(-1);
+  const Tensor near = (divergence.detach() < kNear).logical_and(same_support);
+  const Tensor precise = near.any().item<bool>()
+                             ? at::where(near, near_subset_kl(a, b), divergence.detach())
+                             : divergence.detach();
+  return with_derivatives_of(divergence, precise)
+      .expand(at::infer_size(p.batch_shape(), q.batch_shape()))
+      .to(p.logits().scalar_type());
+}
+
 Tensor bernoulli_poisson_kl(const Bernoulli& p, const Poisson& q) {
   // E[log x!] = 0
   return q.rate() - times(p.probs(), log_or_minus_infinity(q.rate())) - p.entropy();
@@ -128,6 +173,7 @@ std::vector<KlPair> discrete_kl_pairs() {
         return divergence_term(p.rate(), log_or_minus_infinity(p.rate()), q.rate(),
                                log_or_minus_infinity(q.rate()));
       }),
+      kl_pair<Subset, Subset>(subset_kl),
   };
 }
 

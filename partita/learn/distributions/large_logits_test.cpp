@@ -68,6 +68,11 @@ TEST(LargeLogits, OfCategories) {
   }
   expect_as_centered(
       [](const Tensor& z) {
+        return Subset(Logits(z), 2).log_prob(at::tensor({1., 1., 0., 0.}).to(z.scalar_type()));
+      },
+      "Subset");
+  expect_as_centered(
+      [](const Tensor& z) {
         return MixtureSameFamily(Categorical{Logits(z)}, Normal(at::arange(4).to(z.scalar_type()),
                                                                 at::ones({4}, z.options())))
             .log_prob(at::full({}, 0.7, z.options()));
