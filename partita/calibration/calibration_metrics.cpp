@@ -14,7 +14,7 @@ namespace partita {
 namespace {
 
 /// From so many rows on, intervals are of groups.
-constexpr std::size_t kGroupedRows = 100'000;
+constexpr std::size_t kGroupedRows = 20'000;
 
 /// What the metrics of a row's prediction need.
 struct Prediction : JudgedRow {

@@ -91,7 +91,7 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
                                            const CalibrationBins& bins = {},
                                            const Calibrator* calibrator = nullptr, int threads = 1);
 
-/// The same with bootstrap intervals: resample r draws from stream.child(r). Of 100,000 rows or
+/// The same with bootstrap intervals: resample r draws from stream.child(r). Of 20,000 rows or
 /// more, it draws how many rows there are of each of about 1,000 groups of nearly the same
 /// confidence, by a multinomial distribution; inside a group, likelihoods and Brier scores vary
 /// like normal ones.

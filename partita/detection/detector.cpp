@@ -36,6 +36,7 @@ constexpr Entry kEntries[] = {
     {energy, "energy", {}},
     {gen, "gen", {}},
     {kl_matching, "kl-matching", {.rows = true}},
+    {openmax, "openmax", {.rows = true, .labels = true}},
     {gradnorm, "gradnorm", {.layer = true}},
     {react, "react", {.layer = true, .rows = true}},
     {dice, "dice", {.layer = true, .rows = true}},
@@ -58,7 +59,8 @@ using Score = std::function<Scores(Rows, const RowOptions&, const Progress&)>;
 void check_options(const DetectorOptions& options) {
   check_in("temperature", options.temperature, "(0, inf)");
   check_in("gamma", options.gamma, "(0, inf)");
-  check_at_least("largest", options.largest, 1);
+  check_at_least("largest", options.largest.value_or(1), 1);
+  check_at_least("tail", options.tail, 2);
   check_in("percentile", options.percentile.value_or(0), "[0, 100)");
   check_in("shrinkage", options.shrinkage.value_or(0), "[0, 1]");
 }
@@ -72,7 +74,7 @@ bool of_logits(DetectionScore score, const SharedLayer& layer) {
 Need need_of(DetectionScore score, const SharedLayer& layer) {
   if (score == ash_s || score == scale) return Need::activations;
   if (score == knn || score == nnguide) return Need::direction;
-  return of_logits(score, layer) ? Need::logits : Need::finite;
+  return of_logits(score, layer) && score != openmax ? Need::logits : Need::finite;
 }
 
 /// Refuses what a score cannot learn from.
@@ -171,6 +173,8 @@ BlockScore fit_blocks(DetectionScore score, const Learning& known) {
   switch (score) {
     case kl_matching:
       return fit_kl_matching(known);
+    case openmax:
+      return fit_openmax(known);
     case gradnorm:
       return gradient_norm(known.layer);
     case react:
@@ -204,11 +208,11 @@ Score fit_score(DetectionScore score, const Learning& known) {
         return logit_scores(which, z, temperature, o);
       });
     case gen:
-      return of_logits_or_layer(known.layer,
-                                [gamma = known.options.gamma, largest = known.options.largest](
-                                    Rows z, const RowOptions& o) {
-                                  return generalized_entropy_scores(z, gamma, largest, o);
-                                });
+      return of_logits_or_layer(
+          known.layer, [gamma = known.options.gamma, largest = known.options.largest.value_or(100)](
+                           Rows z, const RowOptions& o) {
+            return generalized_entropy_scores(z, gamma, largest, o);
+          });
     case mahalanobis:
     case relative_mahalanobis:
       return fit_mahalanobis(known, score == relative_mahalanobis);

@@ -45,6 +45,15 @@ enum class DetectionScore : std::uint8_t {
   /// (Hendrycks et al., ICML 2022). Known rows should be held out of training.
   kl_matching,
 
+  /// log(sum of exp(v_i) / exp(v_0)), the log odds of a known class. For the [largest] A = 10
+  /// classes of the largest z, the r-th of them, v_i = z_i (1 - w_i (A + 1 - r) / A); for others
+  /// v_i = z_i; v_0 = sum of (z_i - v_i). w_i = 1 - exp(-((|z - m_i| - t) / l)^k) says how unusual
+  /// the distance from m_i is, the mean z of the known rows of class i with y = i: it is the
+  /// Weibull distribution of the largest likelihood for the [tail] 20 largest distances of these
+  /// rows, from the least of them less 1, t, on (Bendale and Boult, CVPR 2016, alg. 1 and 2, as in
+  /// their code). A constant added to all z changes the score: it is for largest logits above 0.
+  openmax,
+
   /// |x|_1 |p - 1/K|_1: the L1 norm of the gradient that the cross-entropy from uniform
   /// probabilities has in W, which the paper finds by a backward pass (Huang, Geng, Li, NeurIPS
   /// 2021, eq. 5 to 7, T = 1).
@@ -119,14 +128,15 @@ struct LastLayer {
 /// Every member is optional: needs_of() says what a score needs.
 struct KnownInputs {
   std::optional<Rows> rows = {};              ///< [rows, columns]; knn and nnguide keep the view
-  std::span<const std::int64_t> labels = {};  ///< one per row; for she, from 0 to K - 1
+  std::span<const std::int64_t> labels = {};  ///< one per row; for openmax and she, 0 to K - 1
   std::optional<LastLayer> layer = {};
 };
 
 struct DetectorOptions {
   double temperature = 1;                     ///< msp, entropy, energy; positive and finite
   double gamma = 0.1;                         ///< gen; positive and finite
-  std::size_t largest = 100;                  ///< gen; 1 or more
+  std::optional<std::size_t> largest = {};    ///< gen, openmax; 1 or more
+  std::size_t tail = 20;                      ///< openmax; 2 or more
   std::optional<double> percentile = {};      ///< react, dice, ash_s, scale; [0, 100)
   std::optional<std::size_t> k = {};          ///< knn, nnguide; 1 to the known rows
   std::optional<std::size_t> dimension = {};  ///< vim; 0 to columns - 1
@@ -142,14 +152,16 @@ class Detector {
   /// logits. Without one, they are logits to such scores.
   /// @throws InvalidArgument if the score lacks what it needs ("rows", "labels", "layer"), if
   ///         known rows are not finite, for shapes that do not fit, options out of range, or a
-  ///         formula without a value: no row of some class classified correctly (she), nothing left
-  ///         outside the principal space (vim), two classes of the same weight (fdbd).
+  ///         formula without a value: no row of some class classified correctly (openmax, she), or
+  ///         none further from their mean than others (openmax), nothing left outside the principal
+  ///         space (vim), two classes of the same weight (fdbd).
   static Detector fit(DetectionScore score, const KnownInputs& known,
                       const DetectorOptions& options = {});
 
   /// One number per row, which does not depend on the number of threads. A row that holds NaN or an
-  /// infinity (a logit may be -inf) is a row error, and its score NaN; so is, for ash_s and scale,
-  /// one with a negative feature or none that is positive, and for knn and nnguide one of all 0.
+  /// infinity (a logit may be -inf, but for openmax) is a row error, and its score NaN; so is, for
+  /// ash_s and scale, one with a negative feature or none that is positive, and for knn and nnguide
+  /// one of all 0.
   /// @throws InvalidArgument unless the columns are those of what is known.
   std::vector<double> scores(Rows rows, const RowOptions& options = {},
                              const Progress& progress = {}) const {

@@ -60,7 +60,7 @@ std::string refusal(DetectionScore score, const KnownInputs& known,
 }
 
 TEST(Detector, ScoresHaveNames) {
-  EXPECT_EQ(detection_scores().size(), 18U);
+  EXPECT_EQ(detection_scores().size(), 19U);
   for (const DetectionScore score : detection_scores()) {
     EXPECT_EQ(detection_score_named(name_of(score)), score);
   }
@@ -86,6 +86,8 @@ TEST(Detector, AsksForWhatItNeedsAndForNothingElse) {
     if (rows) known.rows = data.rows();
     expect_refused(labels, "labels");
     if (labels) known.labels = data.labels;
+    // Without a layer, rows would be logits of six classes, and labels are of three.
+    if (score == DetectionScore::openmax) known.layer = data.known().layer;
     const auto found = Detector::fit(score, known).scores(unknown.rows());
     const auto all = Detector::fit(score, data.known()).scores(unknown.rows());
     // More is no hindrance. A layer makes features of rows, which matters to scores of logits.
@@ -122,7 +124,14 @@ TEST(Detector, ScoresOfLogitsAreThoseOfTheLayersLogits) {
   const auto by_logits = Detector::fit(DetectionScore::kl_matching, {.rows = z}).scores(z);
   const auto by_features =
       Detector::fit(DetectionScore::kl_matching, data.known()).scores(data.rows());
-  for (std::size_t r = 0; r < 50; ++r) EXPECT_NEAR(by_logits[r], by_features[r], 1e-12);
+  const auto openmax =
+      Detector::fit(DetectionScore::openmax, {.rows = z, .labels = data.labels}).scores(z);
+  const auto openmax_by_features =
+      Detector::fit(DetectionScore::openmax, data.known()).scores(data.rows());
+  for (std::size_t r = 0; r < 50; ++r) {
+    EXPECT_NEAR(by_logits[r], by_features[r], 1e-12);
+    EXPECT_NEAR(openmax[r], openmax_by_features[r], 1e-9);
+  }
 }
 
 TEST(Detector, ThreadsAndFormatsChangeNothing) {
@@ -193,7 +202,10 @@ TEST(Detector, RefusesWhatHasNoValue) {
   KnownInputs known = data.known();
   const std::vector<std::int64_t> moved(60, 1);
   known.labels = moved;
-  EXPECT_THAT(refusal(DetectionScore::she, known), StartsWith("labels: no known row of class 0"));
+  EXPECT_EQ(refusal(DetectionScore::she, known),
+            "labels: no known row of class 0 is classified as such, as she needs");
+  EXPECT_EQ(refusal(DetectionScore::openmax, known),
+            "labels: no known row of class 0 is classified as such, as openmax needs");
   const std::vector<std::int64_t> beyond(60, 3);
   known.labels = beyond;
   EXPECT_EQ(refusal(DetectionScore::she, known), "labels: row 0: expected 0..2 (classes), got 3");
@@ -210,6 +222,11 @@ TEST(Detector, RefusesWhatHasNoValue) {
               StartsWith("percentile: expected a number in [0, 100)"));
   EXPECT_THAT(refusal(DetectionScore::gen, known, {.gamma = 0}), StartsWith("gamma"));
   EXPECT_THAT(refusal(DetectionScore::gen, known, {.largest = 0}), StartsWith("largest"));
+  EXPECT_EQ(refusal(DetectionScore::openmax, known, {.tail = 1}),
+            "tail: expected 2 or more, got 1");
+  const Data few(6);  // two rows of a class are equally far from their mean
+  EXPECT_THAT(refusal(DetectionScore::openmax, few.known()),
+              HasSubstr("too few, or all alike: no distribution of distances"));
   const std::vector<double> flat(kClasses * kColumns, 1.0);
   known.layer = LastLayer{{flat.data(), kClasses, kColumns}};
   EXPECT_EQ(refusal(DetectionScore::fdbd, known),

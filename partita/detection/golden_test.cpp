@@ -117,12 +117,13 @@ TEST(DetectionGolden, DetectorsAreThoseOfTheirPapers) {
   const auto bias = data["bias"].get<std::vector<double>>();
   const json& o = data["options"];
   const DetectorOptions options{.gamma = o["gamma"],
-                                .largest = o["largest"],
+                                .largest = o["largest"].get<std::size_t>(),
+                                .tail = o["tail"],
                                 .percentile = o["percentile"].get<double>(),
                                 .k = o["k"].get<std::size_t>(),
                                 .dimension = o["dimension"].get<std::size_t>(),
                                 .shrinkage = o["shrinkage"].get<double>()};
-  ASSERT_EQ(data["scores"].size(), 14U);
+  ASSERT_EQ(data["scores"].size(), 15U);
   for (const auto& [name, scores] : data["scores"].items()) {
     const auto detector = Detector::fit(
         detection_score_named(name).value(),

@@ -198,7 +198,7 @@ class Detector:
     @staticmethod
     def fit(
         score: str, rows: Any, labels: Any, weight: Any, bias: Any, temperature: Any, gamma: Any, largest: Any,
-        percentile: Any, k: Any, dimension: Any, shrinkage: Any, threads: Any, progress: Any, /
+        tail: Any, percentile: Any, k: Any, dimension: Any, shrinkage: Any, threads: Any, progress: Any, /
     ) -> Detector: ...
     def scores(self, rows: Any, threads: Any, progress: Any, /) -> Any: ...
 

@@ -28,6 +28,8 @@ class Detector(Estimator):
     ``energy``                energy(z) (Liu et al. 2020)                                                logits
     ``gen``                   -sum (p (1 - p))^gamma over the largest p (Liu et al. 2023)                logits
     ``kl-matching``           -min_c KL(p | mean p of rows with y = c) (Hendrycks et al. 2022)           logits, X
+    ``openmax``               log odds of a known class, activations revised by how unusual their      logits, X, y
+                              distances from y's mean are (Bendale and Boult 2016)
     ``gradnorm``              L1 norm of W's gradient: sum|x| sum|p - 1/K| (Huang et al. 2021)           layer
     ``react``                 energy(W min(x, percentile) + b) (Sun et al. 2021)                         layer, X
     ``dice``                  energy by the weights of the largest contributions (Sun and Li 2022)       layer, X
@@ -51,8 +53,12 @@ class Detector(Estimator):
         W and b, as of ``torch.nn.Linear``: ``(fc.weight.detach(), fc.bias.detach())``.
     temperature : float
         Of msp, entropy and energy.
-    gamma, largest : float, int
+    gamma : float
         Of gen.
+    largest : int, optional
+        Of how many probabilities gen is (100), and how many activations openmax revises (10).
+    tail : int
+        Of openmax: how many of a class's largest distances its Weibull distribution is fitted to.
     percentile : float, optional
         Of react, dice and ash-s (90), and scale (85).
     k : int, optional
@@ -80,7 +86,8 @@ class Detector(Estimator):
     """
 
     def __init__(self, score: str = "energy", *, layer: Any = None, temperature: float = 1.0, gamma: float = 0.1,
-                 largest: SupportsIndex = 100, percentile: float | None = None, k: SupportsIndex | None = None,
+                 largest: SupportsIndex | None = None, tail: SupportsIndex = 20,
+                 percentile: float | None = None, k: SupportsIndex | None = None,
                  dimension: SupportsIndex | None = None, shrinkage: float | None = None,
                  threads: SupportsIndex = 1) -> None:
         self.score = score
@@ -88,6 +95,7 @@ class Detector(Estimator):
         self.temperature = temperature
         self.gamma = gamma
         self.largest = largest
+        self.tail = tail
         self.percentile = percentile
         self.k = k
         self.dimension = dimension
@@ -101,7 +109,7 @@ class Detector(Estimator):
         """
         weight, bias = self.layer if isinstance(self.layer, tuple) else (self.layer, None)
         self.detector_ = _core.Detector.fit(self.score, X, y, weight, bias, self.temperature, self.gamma, self.largest,
-                                            self.percentile, self.k, self.dimension, self.shrinkage, self.threads,
+                                            self.tail, self.percentile, self.k, self.dimension, self.shrinkage, self.threads,
                                             progress)
         self.known_ = (X, y)
         return self

@@ -65,7 +65,7 @@ class KeptDetector {
  public:
   static KeptDetector fit(py::handle score, py::handle rows, py::handle labels, py::handle weight,
                           py::handle bias, py::handle temperature, py::handle gamma,
-                          py::handle largest, py::handle percentile, py::handle k,
+                          py::handle largest, py::handle tail, py::handle percentile, py::handle k,
                           py::handle dimension, py::handle shrinkage, py::handle threads,
                           py::handle progress) {
     const DetectionScore which = score_named(score);
@@ -90,9 +90,10 @@ class KeptDetector {
     const ProgressReport report(progress);
     DetectorOptions options{.temperature = number(temperature, "temperature"),
                             .gamma = number(gamma, "gamma"),
-                            .largest = count(largest, "largest"),
+                            .tail = count(tail, "tail"),
                             .threads = thread_count(threads),
                             .progress = report};
+    if (!largest.is_none()) options.largest = count(largest, "largest");
     if (!percentile.is_none()) options.percentile = number(percentile, "percentile");
     if (!k.is_none()) options.k = count(k, "k");
     if (!dimension.is_none()) options.dimension = count(dimension, "dimension");

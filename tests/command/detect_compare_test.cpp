@@ -91,7 +91,7 @@ TEST_F(DetectCompare, RanksEveryScore) {
   const Json json = json_of(arguments);
   EXPECT_THAT(keys(json),
               ElementsAre("detectors", "left_out", "positive", "in", "out", "report", "seed"));
-  ASSERT_EQ(json["detectors"].size(), 18U) << json["left_out"];
+  ASSERT_EQ(json["detectors"].size(), 19U) << json["left_out"];
   EXPECT_EQ(json["left_out"].size(), 0U);
   std::set<std::string> names;
   double last = 1;
@@ -103,7 +103,7 @@ TEST_F(DetectCompare, RanksEveryScore) {
     EXPECT_LE(each["auroc_less_best"][0], each["auroc_less_best"][1]);
     EXPECT_EQ(each["may_be_best"], each["auroc_less_best"][1] >= 0);
   }
-  EXPECT_EQ(names.size(), 18U);
+  EXPECT_EQ(names.size(), 19U);
   const Json& best = json["detectors"][0];
   EXPECT_EQ(best["auroc_less_best"], Json::parse("[0.0, 0.0]"));
   EXPECT_GT(best["auroc"], 0.9);
@@ -198,6 +198,10 @@ TEST_F(DetectCompare, Refuses) {
             "--features: required by vim: features of the training set");
   EXPECT_EQ(evaluate({"--score", "kl-matching"}),
             "--features: required by kl-matching: logits of held-out rows");
+  EXPECT_EQ(evaluate({"--score", "openmax"}),
+            "--features: required by openmax: logits of the training set");
+  EXPECT_THAT(evaluate({"--score", "openmax", "--tail", "1"}),
+              StartsWith("--tail: expected a whole number"));
   EXPECT_EQ(evaluate({"--score", "energy", "--bias", b}),
             "--weight: required by energy: --bias goes with the weights");
   EXPECT_EQ(evaluate({"--score", "she", "--features", training, "--weight", w}),

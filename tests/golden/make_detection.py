@@ -13,7 +13,9 @@ score of partita/detection/detector.hpp, from its paper's formula in NumPy, for 
 import json
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import log_softmax, logsumexp, rel_entr, softmax
+from scipy.stats import weibull_min
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from sklearn.neighbors import NearestNeighbors
@@ -26,9 +28,9 @@ def numbers(array):
     return np.asarray(array, dtype=float).tolist()
 
 
-def determined(array):
+def determined(array, digits=12):
     """Of results of linear algebra, the digits on which every BLAS agrees: the same file anywhere."""
-    return [float(f"{value:.12g}") for value in np.ravel(array)]
+    return [float(f"{value:.{digits}g}") for value in np.ravel(array)]
 
 
 def roc_case(name, inside, outside):
@@ -91,7 +93,7 @@ def mahalanobis_case(name, training, labels, queries):
         "training": [numbers(row) for row in training],
         "labels": labels.tolist(),
         "queries": [numbers(row) for row in queries],
-        "shrinkage": determined(estimate.shrinkage_)[0],
+        "shrinkage": determined(estimate.shrinkage_, digits=14)[0],
         "scores": determined(-squared.min(1)),
     }
 
@@ -133,6 +135,35 @@ def kl_matching(known, z):
     y = p_known.argmax(1)
     typical = np.stack([p_known[y == c].mean(0) for c in np.unique(y)])
     return -np.stack([rel_entr(p, d).sum(1) for d in typical]).min(0)
+
+
+def weibull(distances, tail):
+    """Shape and scale of the largest likelihood for the largest distances, from 1 below their least on."""
+    largest = np.sort(distances)[-tail:]
+    location = largest[0] - 1
+    x = largest - location
+    derivative = lambda k: len(x) / k + np.log(x).sum() - len(x) * (x**k * np.log(x)).sum() / (x**k).sum()
+    shape = brentq(derivative, 0.1, 200, xtol=1e-14, rtol=1e-15)
+    scale = (x**shape).mean() ** (1 / shape)
+    likelihood = lambda k, s: weibull_min.logpdf(x, k, scale=s).sum()
+    for k, s in ((1.01, 1), (0.99, 1), (1, 1.01), (1, 0.99)):
+        assert likelihood(shape * k, scale * s) < likelihood(shape, scale)
+    return weibull_min(shape, location, scale)
+
+
+def openmax(known, labels, z, tail, revised):
+    """log((1 - P(unknown)) / P(unknown)) of the revised activations."""
+    right = known.argmax(1) == labels
+    means = [known[right & (labels == c)].mean(0) for c in range(z.shape[1])]
+    tails = [weibull(np.linalg.norm(known[right & (labels == c)] - m, axis=1), tail) for c, m in enumerate(means)]
+    out = []
+    for row in z:
+        weight = np.ones(len(row))
+        for rank, c in enumerate(np.argsort(-row)[:revised]):
+            weight[c] -= (revised - rank) / revised * tails[c].cdf(np.linalg.norm(row - means[c]))
+        p = softmax(np.r_[(row * (1 - weight)).sum(), row * weight])
+        out.append(np.log(p[1:].sum() / p[0]))
+    return np.array(out)
 
 
 def gradnorm(x, weight, bias):
@@ -214,6 +245,7 @@ def detector_case():
         "energy": logsumexp(z, axis=1),
         "gen": generalized_entropy(z, 0.3, 3),
         "kl-matching": kl_matching(z_known, z),
+        "openmax": openmax(z_known, labels, z, 9, 3),
         "gradnorm": gradnorm(queries, weight, bias),
         "react": energy(np.minimum(queries, np.quantile(known, 0.6, method="inverted_cdf")), weight, bias),
         "dice": energy(queries, sparse, bias),
@@ -231,7 +263,7 @@ def detector_case():
         "weight": [numbers(row) for row in weight],
         "bias": numbers(bias),
         "queries": [numbers(row) for row in queries],
-        "options": {"gamma": 0.3, "largest": 3, "percentile": 60, "dimension": 5, "k": 7, "shrinkage": 0},
+        "options": {"gamma": 0.3, "largest": 3, "tail": 9, "percentile": 60, "dimension": 5, "k": 7, "shrinkage": 0},
         "scores": {name: determined(values) for name, values in scores.items()},
     }
 

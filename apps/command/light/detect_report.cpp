@@ -177,6 +177,8 @@ const char* description(DetectionScore score) {
       return "the negated generalized entropy of the largest probabilities (gen)";
     case DetectionScore::kl_matching:
       return "the negated divergence from the nearest class's mean probabilities (kl-matching)";
+    case DetectionScore::openmax:
+      return "the log odds of a known class, from activations revised by distance (openmax)";
     case DetectionScore::gradnorm:
       return "the size of the last layer's gradient (gradnorm)";
     case DetectionScore::react:

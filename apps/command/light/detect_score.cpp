@@ -35,7 +35,7 @@ DetectionScore effective(const ScoreOptions& options) {
 template <class Work>
 auto naming_options(const DetectionFileOptions& files, const Work& work) {
   static const std::set<std::string, std::less<>> options = {
-      "temperature", "gamma", "largest", "percentile", "dimension", "shrinkage"};
+      "temperature", "gamma", "largest", "tail", "percentile", "dimension", "shrinkage"};
   try {
     return work();
   } catch (const InvalidArgument& error) {
@@ -79,7 +79,7 @@ std::vector<double> one_row(const std::string& path) {
 
 }  // namespace
 
-bool of_features(DetectionScore score) { return score > kl_matching; }
+bool of_features(DetectionScore score) { return score > openmax; }
 
 bool ScoreOptions::of_logits() const { return !of_features(score) && files.weight.empty(); }
 
@@ -102,7 +102,8 @@ void add_score(CLI::App& app, ScoreOptions& options) {
            options.score = detection_score_named(name).value();
          },
          "of logits: msp (log of the largest softmax probability), max-logit (of one column: "
-         "scores of one's own), entropy, energy, gen, kl-matching; of features: mahalanobis, "
+         "scores of one's own), entropy, energy, gen, kl-matching, openmax; of features: "
+         "mahalanobis, "
          "relative-mahalanobis, knn; of features and the last layer: gradnorm, react, dice, ash-s, "
          "scale, she, vim, fdbd, nnguide (msp)")
       ->option_text("NAME")
@@ -118,9 +119,15 @@ void add_score_settings(CLI::App& app, DetectorOptions& options) {
   app.add_option("--gamma", options.gamma, "gen: its exponent (0.1)")
       ->option_text("G")
       ->check(number("(0, inf)"));
-  app.add_option("--largest", options.largest, "gen: of how many probabilities (100)")
+  app.add_option("--largest", options.largest,
+                 "gen: of how many probabilities (100); openmax: how many activations it revises "
+                 "(10)")
       ->option_text("N")
       ->check(count);
+  app.add_option("--tail", options.tail,
+                 "openmax: to how many of a class's largest distances it fits a distribution (20)")
+      ->option_text("N")
+      ->check(whole_number(2, std::numeric_limits<std::uint64_t>::max()));
   app.add_option("--percentile", options.percentile,
                  "react, dice, ash-s, scale: below which to leave alone, or cut (90; scale: 85)")
       ->option_text("P")
@@ -148,7 +155,7 @@ void add_score_files(CLI::App& app, DetectionFileOptions& options) {
                "the largest");
   app.add_option("--features", options.features,
                  "features of the training set, (rows, columns); the other files then hold "
-                 "features, too. For kl-matching without --weight: logits of held-out rows")
+                 "features, too. For kl-matching and openmax without --weight: logits")
       ->option_text("FILE");
   app.add_option("--weight", options.weight,
                  "the last layer's weights, (classes, columns): makes logits of features, which "
@@ -159,7 +166,8 @@ void add_score_files(CLI::App& app, DetectionFileOptions& options) {
 
 void add_feature_labels(CLI::App& app, DetectionFileOptions& options) {
   app.add_option("--labels", options.labels,
-                 "classes of --features, for mahalanobis, relative-mahalanobis and she: integers")
+                 "classes of --features, for mahalanobis, relative-mahalanobis, she and openmax: "
+                 "integers")
       ->option_text("FILE");
 }
 
@@ -169,12 +177,16 @@ Json score_json(const ScoreOptions& options) {
   if (options.score <= energy) json["temperature"] = settings.temperature;
   if (options.score == gen) {
     json["gamma"] = settings.gamma;
-    json["largest"] = settings.largest;
+    json["largest"] = settings.largest.value_or(100);
   }
   if (options.score == knn) json["k"] = settings.k.value_or(50);
   const auto add = [&](const char* key, const auto& value) {
     if (value) json[key] = *value;
   };
+  if (options.score == openmax) {
+    json["largest"] = settings.largest.value_or(10);
+    json["tail"] = settings.tail;
+  }
   if (options.score == nnguide) add("k", settings.k);
   if (options.score == vim) add("dimension", settings.dimension);
   if (options.score >= react && options.score <= scale) add("percentile", settings.percentile);
@@ -192,10 +204,11 @@ ScoreOptions score_from_json(const Json& json) {
   settings.temperature = json.value("temperature", settings.temperature);
   check_in("temperature", settings.temperature, "(0, inf)");
   settings.gamma = json.value("gamma", settings.gamma);
-  settings.largest = json.value("largest", settings.largest);
+  settings.tail = json.value("tail", settings.tail);
   const auto take = [&]<class T>(const char* key, std::optional<T>& value) {
     if (json.contains(key)) value = json.at(key).get<T>();
   };
+  take("largest", settings.largest);
   take("k", settings.k);
   take("dimension", settings.dimension);
   take("percentile", settings.percentile);
@@ -240,7 +253,9 @@ void check_files(const ScoreOptions& options) {
   }
   needed(!files.bias.empty(), "--weight", files.weight, "--bias goes with the weights");
   needed(rows, "--features", files.features,
-         options.of_logits() ? "logits of held-out rows" : "features of the training set");
+         !options.of_logits()       ? "features of the training set"
+         : options.score == openmax ? "logits of the training set"
+                                    : "logits of held-out rows");
   needed(labels, "--labels", files.labels, "classes of the training features");
   needed(layer, "--weight", files.weight, "the weights of the last layer");
 }

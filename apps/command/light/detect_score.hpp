@@ -45,8 +45,8 @@ CLI::Option* add_in(CLI::App& app, std::string& path);
 CLI::Option* add_out(CLI::App& app, std::string& path);
 /// --score
 void add_score(CLI::App& app, ScoreOptions& options);
-/// What scores can be told: --temperature, --gamma, --largest, --percentile, -k, --dimension,
-/// --shrinkage
+/// What scores can be told: --temperature, --gamma, --largest, --tail, --percentile, -k,
+/// --dimension, --shrinkage
 void add_score_settings(CLI::App& app, DetectorOptions& options);
 /// --probabilities, --features, --weight, --bias
 void add_score_files(CLI::App& app, DetectionFileOptions& options);

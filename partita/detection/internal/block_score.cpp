@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partita/detection/internal/block_score.hpp"
 
+#include <fmt/format.h>
+
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/detection/logit_score.hpp"
@@ -62,6 +64,34 @@ Index predicted(const MatrixXd& logits, Index column) {
   Index row = 0;
   logits.col(column).maxCoeff(&row);
   return row;
+}
+
+MatrixXd means_of_right(const Learning& known, MeanOf what, std::string_view score) {
+  for (std::size_t r = 0; r < known.labels.size(); ++r) {
+    const std::int64_t label = known.labels[r];
+    if (label < 0 || label >= known.classes()) {
+      throw InvalidArgument("labels", fmt::format("row {}: expected 0..{} (classes), got {}", r,
+                                                  known.classes() - 1, label));
+    }
+  }
+  const bool of_rows = what == MeanOf::rows;
+  MatrixXd means =
+      MatrixXd::Zero(of_rows ? Index(known.rows.columns()) : known.classes(), known.classes());
+  VectorXd counts = VectorXd::Zero(known.classes());
+  for_each_right(known, [&](Index label, const auto& row, const auto& logits) {
+    of_rows ? means.col(label) += row : means.col(label) += logits;
+    counts[label] += 1;
+  });
+  for (Index c = 0; c < counts.size(); ++c) {
+    if (counts[c] == 0) {
+      throw InvalidArgument("labels",
+                            fmt::format("no known row of class {} is classified as such, as {} "
+                                        "needs",
+                                        c, score));
+    }
+  }
+  means.array().rowwise() /= counts.transpose().array();
+  return means;
 }
 
 }  // namespace partita

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "partita/base/rows.hpp"
 #include "partita/detection/detector.hpp"
@@ -49,6 +50,9 @@ struct Learning {
   Eigen::MatrixXd logits(Eigen::MatrixXd block) const {
     return layer ? layer->logits(block) : block;
   }
+  Eigen::Index classes() const {
+    return layer ? layer->classes() : static_cast<Eigen::Index>(rows.columns());
+  }
 };
 
 /// Calls take(first row, block) for blocks of rows in their order, each row a column.
@@ -65,15 +69,39 @@ void for_each_known(const Learning& known, const Take& take, const Progress& pro
 /// [columns]
 Eigen::VectorXd mean_row(const Learning& known);
 
+/// Row of the first largest entry of a column.
+Eigen::Index predicted(const Eigen::MatrixXd& logits, Eigen::Index column);
+
+/// Calls take(class, row, logits), both as columns, for the known rows that are classified as their
+/// labels say.
+template <class Take>
+void for_each_right(const Learning& known, const Take& take) {
+  for_each_known(
+      known,
+      [&](std::size_t first, const Eigen::MatrixXd& x) {
+        const Eigen::MatrixXd z = known.logits(x);
+        for (Eigen::Index i = 0; i < x.cols(); ++i) {
+          const Eigen::Index label = known.labels[first + static_cast<std::size_t>(i)];
+          if (predicted(z, i) == label) take(label, x.col(i), z.col(i));
+        }
+      },
+      known.options.progress);
+}
+
+/// [columns, K]: the mean of the known rows of each class that are classified as such, or of their
+/// logits.
+/// @param score that needs it, for errors
+/// @throws InvalidArgument unless labels are classes, and each class has such a row
+enum class MeanOf : std::uint8_t { rows, logits };
+Eigen::MatrixXd means_of_right(const Learning& known, MeanOf what, std::string_view score);
+
 /// log sum exp of each column.
 Eigen::VectorXd energies(const Eigen::MatrixXd& logits);
 
 /// softmax of each column.
 Eigen::MatrixXd probabilities(Eigen::MatrixXd logits);
 
-/// Row of the first largest entry of a column.
-Eigen::Index predicted(const Eigen::MatrixXd& logits, Eigen::Index column);
-
+BlockScore fit_openmax(const Learning& known);
 BlockScore fit_kl_matching(const Learning& known);
 BlockScore gradient_norm(const SharedLayer& layer);
 BlockScore fit_react(const Learning& known);

@@ -26,36 +26,8 @@ BlockScore gradient_norm(const SharedLayer& layer) {
 }
 
 BlockScore fit_she(const Learning& known) {
-  const Layer& layer = *known.layer;
-  for (std::size_t r = 0; r < known.labels.size(); ++r) {
-    const std::int64_t label = known.labels[r];
-    if (label < 0 || label >= layer.classes()) {
-      throw InvalidArgument("labels", fmt::format("row {}: expected 0..{} (classes), got {}", r,
-                                                  layer.classes() - 1, label));
-    }
-  }
-  MatrixXd patterns = MatrixXd::Zero(Index(layer.columns()), layer.classes());
-  VectorXd counts = VectorXd::Zero(layer.classes());
-  for_each_known(
-      known,
-      [&](std::size_t first, const MatrixXd& x) {
-        const MatrixXd z = layer.logits(x);
-        for (Index i = 0; i < x.cols(); ++i) {
-          const Index label = known.labels[first + static_cast<std::size_t>(i)];
-          if (predicted(z, i) != label) continue;
-          patterns.col(label) += x.col(i);
-          counts[label] += 1;
-        }
-      },
-      known.options.progress);
-  for (Index c = 0; c < counts.size(); ++c) {
-    if (counts[c] == 0) {
-      throw InvalidArgument(
-          "labels", fmt::format("no known row of class {} is classified as such, as she needs", c));
-    }
-  }
-  patterns.array().rowwise() /= counts.transpose().array();
-  return [layer = known.layer, patterns = std::move(patterns)](const MatrixXd& x) {
+  return [layer = known.layer,
+          patterns = means_of_right(known, MeanOf::rows, "she")](const MatrixXd& x) {
     const MatrixXd z = layer->logits(x);
     VectorXd out(x.cols());
     for (Index i = 0; i < x.cols(); ++i) out[i] = x.col(i).dot(patterns.col(predicted(z, i)));
