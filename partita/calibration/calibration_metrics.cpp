@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partita/calibration/calibration_metrics.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
+#include "partita/base/internal/check.hpp"
+#include "partita/base/internal/over_ranks.hpp"
 #include "partita/calibration/bins.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
@@ -62,6 +67,8 @@ class ClassBins {
     return *this;
   }
 
+  void add_up(Group& group) { group.all_reduce(apart_, Reduction::sum); }
+
   /// Over all classes and bins: n_b |share of label k - mean p_k|.
   double total_gap() const {
     return sum_of(apart_, [](double x) { return std::abs(x); });
@@ -76,9 +83,11 @@ class ClassBins {
   std::vector<double> apart_;
 };
 
-/// Everything about the rows: predictions sorted by confidence, and classwise_ece.
+/// Everything about the rows: this rank's predictions sorted by confidence, and of all ranks how
+/// many they are and classwise_ece.
 struct Pass {
   std::vector<Prediction> predictions;
+  std::uint64_t rows = 0;
   double classwise_ece = 0;
 };
 
@@ -106,7 +115,7 @@ std::vector<Prediction> sorted(const std::vector<Prediction>& rows) {
 }
 
 Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> labels,
-               std::size_t bin_count, const Calibrator* calibrator, int threads) {
+               std::size_t bin_count, const Calibrator* calibrator, Group& group, int threads) {
   const std::size_t rows = predictions.rows.rows();
   const std::size_t classes = predictions.rows.columns();
   const DType precision = calibrator != nullptr ? DType::f64 : predictions.precision();
@@ -115,34 +124,40 @@ Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> lab
   pass.predictions.resize(rows);
   const ClassBins zero(bins, classes, precision);
   constexpr std::size_t kChunks = 64;  // each has its own bins of all classes
-  const ClassBins total = sum_over_rows<ClassBins>(
-      rows, threads,
-      [&](std::size_t r, ClassBins& sum) {
-        DistributionRow row;
-        try {
-          read_row(predictions, r, calibrator, row);
-        } catch (const InvalidArgument& error) {
-          throw InvalidArgument(error.argument(),
-                                "row " + std::to_string(r) + ": " + error.reason());
-        }
-        const JudgedRow judged = judge(row, labels[r]);
-        pass.predictions[r] = {judged, bins.of(judged.confidence, precision)};
-        sum.add(row.probabilities(), static_cast<std::size_t>(labels[r]));
-      },
-      zero, std::max<std::size_t>(256, (rows + kChunks - 1) / kChunks));
-  pass.classwise_ece =
-      total.total_gap() / (static_cast<double>(rows) * static_cast<double>(classes));
+  ClassBins total = zero;
+  together(group, [&] {
+    total = sum_over_rows<ClassBins>(
+        rows, threads,
+        [&](std::size_t r, ClassBins& sum) {
+          DistributionRow row;
+          try {
+            read_row(predictions, r, calibrator, row);
+          } catch (const InvalidArgument& error) {
+            throw InvalidArgument(error.argument(),
+                                  "row " + std::to_string(r) + ": " + error.reason());
+          }
+          const JudgedRow judged = judge(row, labels[r]);
+          pass.predictions[r] = {judged, bins.of(judged.confidence, precision)};
+          sum.add(row.probabilities(), static_cast<std::size_t>(labels[r]));
+        },
+        zero, std::max<std::size_t>(256, (rows + kChunks - 1) / kChunks));
+  });
+  total.add_up(group);
+  auto all = static_cast<double>(rows);
+  group.all_reduce({&all, 1}, Reduction::sum);
+  pass.rows = static_cast<std::uint64_t>(all);
+  pass.classwise_ece = total.total_gap() / (all * static_cast<double>(classes));
   pass.predictions = sorted(pass.predictions);
   return pass;
 }
 
-/// The sums of bins of equal width, each row counted `count(i)` times.
-template <class Count>
-std::vector<BinSum> sum_equal_width(std::span<const Prediction> sorted, std::size_t bins,
-                                    const Count& count) {
+/// The sums of bins, each row counted `count(i)` times.
+template <class Bin, class Count>
+std::vector<BinSum> sum_bins(std::span<const Prediction> sorted, std::size_t bins,
+                             const Bin& bin_of, const Count& count) {
   std::vector<BinSum> sums(bins);
   for (std::size_t i = 0; i < sorted.size(); ++i) {
-    sums[sorted[i].bin].add(count(i), sorted[i].confidence, sorted[i].right);
+    sums[bin_of(sorted[i])].add(count(i), sorted[i].confidence, sorted[i].right);
   }
   return sums;
 }
@@ -250,66 +265,112 @@ struct Groups {
   }
 };
 
+/// What the metrics but classwise_ece are made of.
+struct Totals {
+  double nll = 0;
+  double brier = 0;
+  std::vector<BinSum> diagram;
+  std::vector<BinSum> equal_mass;
+
+  void add_up(Group& group) {
+    std::vector<double*> parts = {&nll, &brier};
+    for (auto* const sums : {&diagram, &equal_mass}) {
+      for (BinSum& sum : *sums) {
+        parts.insert(parts.end(), {&sum.count, &sum.confidence, &sum.right});
+      }
+    }
+    std::vector<double> numbers;
+    for (const double* part : parts) numbers.push_back(*part);
+    group.all_reduce(numbers, Reduction::sum);
+    for (std::size_t i = 0; i < parts.size(); ++i) *parts[i] = numbers[i];
+  }
+
+  CalibrationMetrics metrics(double rows) const {
+    BinSum all;
+    for (const BinSum& sum : diagram) all += sum;
+    CalibrationMetrics out{};
+    out.accuracy = all.right / rows;
+    out.confidence = all.confidence / rows;
+    out.nll = nll / rows;
+    out.ece = ece_of(diagram, rows);
+    out.mce = mce_of(diagram);
+    out.adaptive_ece = ece_of(equal_mass, rows);
+    out.debiased_ece = debiased_ece_of(diagram, rows);
+    out.brier = brier / rows;
+    return out;
+  }
+};
+
 /// The rows to measure, each counted once or as often as a resample has it.
 class Measured {
  public:
   Measured(const Predictions& predictions, std::span<const std::int64_t> labels,
-           const CalibrationBins& options, const Calibrator* calibrator, int threads)
+           const CalibrationBins& options, const Calibrator* calibrator, Group& group, int threads)
       : options_(options),
-        pass_(pass_over(predictions, labels, options.bins, calibrator, threads)) {
+        group_(group),
+        pass_(pass_over(predictions, labels, options.bins, calibrator, group, threads)) {
     std::vector<double> confidences;
     for (const Prediction& row : pass_.predictions) confidences.push_back(row.confidence);
-    bins_ = options.equal_mass ? equal_mass_bins(confidences, options.bins)
-                               : equal_width_bins(options.bins);
+    std::vector<std::uint64_t> ends;
+    for (std::size_t b = 1; b < options.bins; ++b) {  // as equal_mass_bins()
+      ends.push_back((pass_.rows * b + options.bins - 1) / options.bins);
+    }
+    equal_mass_.upper = order_statistics(confidences, ends, group);
+    equal_mass_.upper.push_back(1);
   }
 
   std::span<const Prediction> rows() const { return pass_.predictions; }
-  std::size_t bins() const { return bins_.size(); }
+  std::size_t bins() const { return options_.bins; }
 
-  /// All metrics but classwise_ece, and the sums of each bin of the diagram.
-  /// @param sorted rows() or groups of them, of which count(i) make rows().size()
-  template <class Count>
-  std::vector<BinSum> measure(std::span<const Prediction> sorted, const Count& count,
-                              CalibrationMetrics& out) const {
-    const auto rows = static_cast<double>(pass_.predictions.size());
-    double nll = 0;
-    double brier = 0;
-    for (std::size_t i = 0; i < sorted.size(); ++i) {
-      const double weight = count(i);
-      if (weight > 0) nll += weight * sorted[i].nll;
-      brier += weight * sorted[i].brier;
-    }
-    const auto mass = sum_equal_mass(sorted, pass_.predictions.size(), options_.bins, count);
-    const auto sums = options_.equal_mass ? mass : sum_equal_width(sorted, bins_.size(), count);
-    BinSum all;
-    for (const BinSum& sum : sums) all += sum;
-    out.accuracy = all.right / rows;
-    out.confidence = all.confidence / rows;
-    out.nll = nll / rows;
-    out.ece = ece_of(sums, rows);
-    out.mce = mce_of(sums);
-    out.adaptive_ece = ece_of(mass, rows);
-    out.debiased_ece = debiased_ece_of(sums, rows);
-    out.brier = brier / rows;
-    return sums;
+  /// @param sorted rows() or groups of them
+  /// @param count  of each; all of them make rows().size()
+  Totals resampled(std::span<const Prediction> sorted,
+                   std::span<const std::uint32_t> counts) const {
+    const auto count = [&](std::size_t i) { return static_cast<double>(counts[i]); };
+    return totals(sorted, count, sum_equal_mass(sorted, rows().size(), bins(), count));
   }
 
   CalibrationEvaluation evaluate() const {
+    const auto once = [](std::size_t) { return 1.0; };
+    const auto by_mass = [&](const Prediction& row) {
+      const auto& upper = equal_mass_.upper;
+      return static_cast<std::size_t>(std::lower_bound(upper.begin(), upper.end(), row.confidence) -
+                                      upper.begin());
+    };
+    Totals all = totals(rows(), once, sum_bins(rows(), bins(), by_mass, once));
+    all.add_up(group_);
     CalibrationEvaluation out{};
+    out.metrics = all.metrics(static_cast<double>(pass_.rows));
     out.metrics.classwise_ece = pass_.classwise_ece;
-    for (const BinSum& sum : measure(
-             rows(), [](std::size_t) { return 1.0; }, out.metrics)) {
+    const Bins edges = options_.equal_mass ? equal_mass_ : equal_width_bins(bins());
+    for (const BinSum& sum : all.diagram) {
       const std::size_t b = out.bins.size();
-      out.bins.push_back({bins_.lower(b), bins_.upper[b], static_cast<std::size_t>(sum.count),
+      out.bins.push_back({edges.lower(b), edges.upper[b], static_cast<std::size_t>(sum.count),
                           sum.confidence / sum.count, sum.right / sum.count, std::nullopt});
     }
     return out;
   }
 
  private:
+  template <class Count>
+  Totals totals(std::span<const Prediction> sorted, const Count& count,
+                std::vector<BinSum> equal_mass) const {
+    Totals out;
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+      const double weight = count(i);
+      if (weight > 0) out.nll += weight * sorted[i].nll;
+      out.brier += weight * sorted[i].brier;
+    }
+    const auto by_width = [](const Prediction& row) { return row.bin; };
+    out.diagram = options_.equal_mass ? equal_mass : sum_bins(sorted, bins(), by_width, count);
+    out.equal_mass = std::move(equal_mass);
+    return out;
+  }
+
   CalibrationBins options_;
+  Group& group_;
   Pass pass_;
-  Bins bins_;
+  Bins equal_mass_;
 };
 
 }  // namespace
@@ -318,8 +379,19 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
                                            std::span<const std::int64_t> labels,
                                            const CalibrationBins& bins,
                                            const Calibrator* calibrator, int threads) {
-  check_labels(predictions.rows, labels);
-  return Measured(predictions, labels, bins, calibrator, threads).evaluate();
+  return evaluate_calibration(predictions, labels, Group::alone(), bins, calibrator, threads);
+}
+
+CalibrationEvaluation evaluate_calibration(const Predictions& own,
+                                           std::span<const std::int64_t> labels, Group& group,
+                                           const CalibrationBins& bins,
+                                           const Calibrator* calibrator, int threads) {
+  together(group, [&] {
+    check_labels(own.rows, labels);
+    check_at_least("bins", bins.bins, 1);
+  });
+  check_same(group, "logits", fmt::format("{} classes in {} bins", own.rows.columns(), bins.bins));
+  return Measured(own, labels, bins, calibrator, group, threads).evaluate();
 }
 
 CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
@@ -328,19 +400,21 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
                                            const CalibrationBins& bins,
                                            const Calibrator* calibrator) {
   check_labels(predictions.rows, labels);
+  check_at_least("bins", bins.bins, 1);
   options.check();
-  const Measured measured(predictions, labels, bins, calibrator, options.threads);
+  const Measured measured(predictions, labels, bins, calibrator, Group::alone(), options.threads);
   CalibrationEvaluation out = measured.evaluate();
   constexpr std::size_t kMetrics = 8;
   const auto write = [&](std::span<const Prediction> rows, std::span<const std::uint32_t> counts,
                          std::span<double> to) {
-    CalibrationMetrics m{};
-    const auto sums = measured.measure(
-        rows, [&](std::size_t i) { return static_cast<double>(counts[i]); }, m);
+    const Totals totals = measured.resampled(rows, counts);
+    const CalibrationMetrics m = totals.metrics(static_cast<double>(measured.rows().size()));
     const double metrics[] = {m.accuracy, m.confidence,   m.nll,   m.ece,
                               m.mce,      m.adaptive_ece, m.brier, m.debiased_ece};
     std::copy(std::begin(metrics), std::end(metrics), to.begin());
-    for (std::size_t b = 0; b < sums.size(); ++b) to[kMetrics + b] = sums[b].right / sums[b].count;
+    for (std::size_t b = 0; b < totals.diagram.size(); ++b) {
+      to[kMetrics + b] = totals.diagram[b].right / totals.diagram[b].count;
+    }
   };
   const std::size_t outputs = kMetrics + measured.bins();
   const std::span<const Prediction> rows = measured.rows();

@@ -34,6 +34,7 @@
 #include <span>
 #include <vector>
 
+#include "partita/base/group.hpp"
 #include "partita/base/rows.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/random/bootstrap.hpp"
@@ -88,6 +89,16 @@ struct CalibrationBins {
 ///         -inf
 CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
                                            std::span<const std::int64_t> labels,
+                                           const CalibrationBins& bins = {},
+                                           const Calibrator* calibrator = nullptr, int threads = 1);
+
+/// The same for the rows of all ranks, of which each has one or more: every rank calls it with its
+/// own, and gets the same metrics. How rows are divided changes them by the rounding of sums; the
+/// edges of bins are exact. 3 numbers a bin travel, one for each bin of each class, and some 64 for
+/// each bin of equal mass.
+/// @throws InvalidArgument on every rank if one has reason to, or classes differ.
+CalibrationEvaluation evaluate_calibration(const Predictions& own,
+                                           std::span<const std::int64_t> labels, Group& group,
                                            const CalibrationBins& bins = {},
                                            const Calibrator* calibrator = nullptr, int threads = 1);
 

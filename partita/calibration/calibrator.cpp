@@ -9,6 +9,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/base/internal/over_ranks.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/internal/logistic.hpp"
 #include "partita/calibration/internal/logits_of.hpp"
@@ -287,12 +288,26 @@ CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predic
                              std::span<const std::int64_t> labels,
                              const CalibrationOptions& options, int threads,
                              const Progress& progress) {
-  check_labels(predictions.rows, labels);
+  return fit_calibrator(method, predictions, labels, Group::alone(), options, threads, progress);
+}
+
+CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predictions,
+                             std::span<const std::int64_t> labels, Group& group,
+                             const CalibrationOptions& options, int threads,
+                             const Progress& progress) {
   const std::size_t classes = predictions.rows.columns();
-  if (classes < 2) {
-    throw InvalidArgument("logits",
-                          "1 class: every probability is 1, there is nothing to calibrate");
+  if (group.size() > 1 && method != CalibrationMethod::temperature) {
+    throw InvalidArgument("method", fmt::format("{} is for rows of one process: a temperature can "
+                                                "be fitted to those of several",
+                                                name_of(method)));
   }
+  together(group, [&] {
+    check_labels(predictions.rows, labels);
+    if (classes < 2) {
+      throw InvalidArgument("logits",
+                            "1 class: every probability is 1, there is nothing to calibrate");
+    }
+  });
   const auto found = [&](const auto& fit, auto parameters) {
     CalibratorFit out{{fit.status, fit.iterations, fit.gradient_residual}, std::nullopt};
     if (fit.status == FitStatus::converged) out.calibrator.emplace(classes, std::move(parameters));
@@ -301,7 +316,7 @@ CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predic
   switch (method) {
     case CalibrationMethod::temperature: {
       const LogitsOf logits(predictions, /*finite=*/false, threads);
-      const TemperatureFit fit = fit_temperature(logits.rows(), labels, threads, progress);
+      const TemperatureFit fit = fit_temperature(logits.rows(), labels, group, threads, progress);
       return found(fit, TemperatureScaling{fit.temperature});
     }
     case CalibrationMethod::vector: {

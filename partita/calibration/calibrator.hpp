@@ -170,4 +170,12 @@ CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predic
                              const CalibrationOptions& options = {}, int threads = 1,
                              const Progress& progress = {});
 
+/// A temperature for the rows of all ranks: see fit_temperature(). Other methods are for a group of
+/// one.
+/// @throws InvalidArgument on every rank
+CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& own,
+                             std::span<const std::int64_t> labels, Group& group,
+                             const CalibrationOptions& options = {}, int threads = 1,
+                             const Progress& progress = {});
+
 }  // namespace partita

@@ -32,6 +32,13 @@ struct Predictions {
     return out;
   }
 
+  /// `count` of the rows, from `first` on.
+  Predictions slice(std::size_t first, std::size_t count) const {
+    Predictions out(*this);
+    out.rows = rows.slice(first, count);
+    return out;
+  }
+
   /// The precision in which a probability is exact: that of given ones, else double.
   DType precision() const { return are_probabilities ? rows.dtype() : DType::f64; }
 };

@@ -9,6 +9,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/base/internal/over_ranks.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 #include "partita/softmax/internal/tempered.hpp"
@@ -49,6 +50,13 @@ struct Likelihood {
     return *this;
   }
 
+  /// Over all ranks.
+  Likelihood added_up(Group& group) const {
+    double sums[] = {value, first, second, third, fourth};
+    group.all_reduce(sums, Reduction::sum);
+    return {sums[0], sums[1], sums[2], sums[3], sums[4]};
+  }
+
   /// Taylor's polynomials of N, and of N' without the last term.
   double value_at(double step) const {
     return value + step * (first + step / 2 * (second + step / 3 * (third + step / 4 * fourth)));
@@ -73,17 +81,77 @@ struct Likelihood {
   }
 };
 
-/// What does not change with beta: each row's largest logit, and how far its label is below it.
+/// What does not change with beta: each row's largest logit, and how far its label is below it. Of
+/// this rank's rows; sums are over those of all.
 class Objective {
  public:
-  Objective(Rows logits, std::span<const std::int64_t> labels, int threads)
-      : logits_(logits), threads_(threads), max_(logits.rows()), gap_(logits.rows()) {
-    check_labels(logits, labels);
-    with_arithmetic_type(logits.dtype(), logits.dtype(), [&](auto zero) {
+  Objective(Rows logits, std::span<const std::int64_t> labels, Group& group, int threads)
+      : logits_(logits),
+        group_(group),
+        threads_(threads),
+        max_(logits.rows()),
+        gap_(logits.rows()) {
+    together(group, [&] { read(labels); });
+    double sums[] = {0, static_cast<double>(logits.rows())};
+    for (const double gap : gap_) sums[0] += gap;
+    group.all_reduce(sums, Reduction::sum);
+    rows_ = sums[1];
+    mean_gap_ = sums[0] / rows_;
+  }
+
+  /// Of all ranks.
+  double rows() const { return rows_; }
+
+  template <class T>
+  Likelihood at(double beta) const {
+    const double used = static_cast<double>(static_cast<T>(beta));
+    const Likelihood sum =
+        sum_over_rows<Likelihood>(logits_.rows(), threads_, [&](std::size_t r, Likelihood& out) {
+          const TemperedRow q = tempered_row<T>(logits_, r, max_[r], beta);
+          out += {q.log_sum, q.mean, q.variance, q.third, q.fourth};
+        }).added_up(group_);
+    return {sum.value / rows_ + used * mean_gap_, sum.first / rows_ + mean_gap_, sum.second / rows_,
+            sum.third / rows_, sum.fourth / rows_};
+  }
+
+  /// How far labels are below the largest logit of their rows; 0 if every label has the largest.
+  double mean_gap() const { return mean_gap_; }
+
+  /// How far logits are below the largest of their rows, on average over a rank's first rows, and
+  /// on the rank where they are furthest.
+  double spread() const {
+    constexpr std::size_t kRows = 100;
+    const std::size_t rows = std::min(kRows, logits_.rows());
+    double mean = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      const RowReader<double> row(logits_, r);
+      double below = 0;
+      std::size_t possible = 0;
+      for (std::size_t c = 0; c < logits_.columns(); ++c) {
+        const double z = row.at(c);
+        if (std::isinf(z)) continue;
+        ++possible;
+        below += (max_[r] - z - below) / static_cast<double>(possible);
+      }
+      mean += (below - mean) / static_cast<double>(r + 1);
+    }
+    group_.all_reduce({&mean, 1}, Reduction::max);
+    return std::max(mean, mean_gap_);
+  }
+
+  bool every_row_is_constant() const {
+    double varies = own_rows_are_constant() ? 0 : 1;
+    group_.all_reduce({&varies, 1}, Reduction::max);
+    return varies == 0;
+  }
+
+ private:
+  void read(std::span<const std::int64_t> labels) {
+    with_arithmetic_type(logits_.dtype(), logits_.dtype(), [&](auto zero) {
       using T = decltype(zero);
       for_each_row<RowPass<T>>(
-          logits.rows(), {.threads = threads}, [&](std::size_t r, RowPass<T>& pass) {
-            const RowReader<T> row(logits, r);
+          logits_.rows(), {.threads = threads_}, [&](std::size_t r, RowPass<T>& pass) {
+            const RowReader<T> row(logits_, r);
             pass.find_max(row);
             if (std::isinf(pass.max())) row.fail("every category is impossible (all -inf)");
             const auto label = static_cast<std::size_t>(labels[r]);
@@ -97,48 +165,9 @@ class Objective {
             }
           });
     });
-    double total = 0;
-    for (const double gap : gap_) total += gap;
-    mean_gap_ = total / static_cast<double>(gap_.size());
   }
 
-  template <class T>
-  Likelihood at(double beta) const {
-    const double used = static_cast<double>(static_cast<T>(beta));
-    const auto rows = static_cast<double>(logits_.rows());
-    const Likelihood sum =
-        sum_over_rows<Likelihood>(logits_.rows(), threads_, [&](std::size_t r, Likelihood& out) {
-          const TemperedRow q = tempered_row<T>(logits_, r, max_[r], beta);
-          out += {q.log_sum, q.mean, q.variance, q.third, q.fourth};
-        });
-    return {sum.value / rows + used * mean_gap_, sum.first / rows + mean_gap_, sum.second / rows,
-            sum.third / rows, sum.fourth / rows};
-  }
-
-  /// How far labels are below the largest logit of their rows; 0 if every label has the largest.
-  double mean_gap() const { return mean_gap_; }
-
-  /// How far logits are below the largest of their rows, on average over the first rows.
-  double spread() const {
-    constexpr std::size_t kRows = 100;
-    const std::size_t rows = std::min(kRows, logits_.rows());
-    double total = 0;
-    for (std::size_t r = 0; r < rows; ++r) {
-      const RowReader<double> row(logits_, r);
-      double below = 0;
-      std::size_t possible = 0;
-      for (std::size_t c = 0; c < logits_.columns(); ++c) {
-        const double z = row.at(c);
-        if (std::isinf(z)) continue;
-        ++possible;
-        below += (max_[r] - z - below) / static_cast<double>(possible);
-      }
-      total += (below - total) / static_cast<double>(r + 1);
-    }
-    return std::max(total, mean_gap_);
-  }
-
-  bool every_row_is_constant() const {
+  bool own_rows_are_constant() const {
     for (std::size_t r = 0; r < logits_.rows(); ++r) {
       const RowReader<double> row(logits_, r);
       for (std::size_t c = 0; c < logits_.columns(); ++c) {
@@ -149,11 +178,12 @@ class Objective {
     return true;
   }
 
- private:
   Rows logits_;
+  Group& group_;
   int threads_;
   std::vector<double> max_;
   std::vector<double> gap_;
+  double rows_ = 0;
   double mean_gap_ = 0;
 };
 
@@ -201,12 +231,12 @@ bool needs_double(Rows logits, double beta) {
 
 /// Next to where every `step`-th row has its optimum; `start` if they have none.
 double start_of_sample(Rows logits, std::span<const std::int64_t> labels, std::size_t step,
-                       double start, int threads) {
+                       double start, Group& group, int threads) {
   const Rows rows(logits.data(), logits.dtype(), logits.rows() / step, logits.columns(),
                   logits.row_stride() * static_cast<std::ptrdiff_t>(step), logits.column_stride());
   std::vector<std::int64_t> some;
   for (std::size_t r = 0; r < rows.rows(); ++r) some.push_back(labels[r * step]);
-  const Objective objective(rows, some, threads);
+  const Objective objective(rows, some, group, threads);
   const bool in_double = needs_double(logits, start);
   Bracket bracket;
   double beta = start;
@@ -257,7 +287,17 @@ void check_labels(Rows logits, std::span<const std::int64_t> labels) {
 
 TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels, int threads,
                                const Progress& progress) {
-  const Objective objective(logits, labels, threads);
+  return fit_temperature(logits, labels, Group::alone(), threads, progress);
+}
+
+TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels, Group& group,
+                               int threads, const Progress& progress) {
+  together(group, [&] { check_labels(logits, labels); });
+  constexpr const char* kFormats[] = {"f32", "f64", "bf16", "f16"};
+  check_same(group, "logits",
+             fmt::format("{} classes in {}", logits.columns(),
+                         kFormats[static_cast<std::size_t>(logits.dtype())]));
+  const Objective objective(logits, labels, group, threads);
   TemperatureFit fit;
   if (objective.every_row_is_constant()) {
     fit.status = FitStatus::undetermined;
@@ -269,8 +309,8 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
   }
   const double spread = objective.spread();
   double beta = usual_start(objective);
-  if (const std::size_t step = logits.rows() / kSample; step >= 8) {
-    beta = start_of_sample(logits, labels, step, beta, threads);
+  if (const auto step = static_cast<std::size_t>(objective.rows()) / kSample; step >= 8) {
+    beta = start_of_sample(logits, labels, step, beta, group, threads);
   }
   bool in_double = needs_double(logits, beta);
   bool limit_known = false;
@@ -313,7 +353,8 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
 double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,
                        int threads) {
   check_in("temperature", temperature, "(0, inf)");
-  return Objective(logits, labels, threads).at<double>(1 / temperature).value;
+  check_labels(logits, labels);
+  return Objective(logits, labels, Group::alone(), threads).at<double>(1 / temperature).value;
 }
 
 }  // namespace partita

@@ -10,10 +10,10 @@
 //
 //   N(beta) = mean over rows of LSE(beta z) - beta z_y,
 //
-// which is convex in beta (not in T). N' = mean(E_q z) - mean(z_y) with q = softmax(beta z), and the
-// further derivatives are means of the cumulants of z under q: all come from one pass over the
-// rows. Where N' = 0 the average logit of the labels is the one that q expects, and the mean entropy
-// of q equals N; among all distributions with that average, q has the largest entropy.
+// which is convex in beta (not in T). N' = mean(E_q z) - mean(z_y) with q = softmax(beta z), and
+// the further derivatives are means of the cumulants of z under q: all come from one pass over the
+// rows. Where N' = 0 the average logit of the labels is the one that q expects, and the mean
+// entropy of q equals N; among all distributions with that average, q has the largest entropy.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,7 @@
 #include <span>
 #include <string_view>
 
+#include "partita/base/group.hpp"
 #include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
 
@@ -64,6 +65,13 @@ struct TemperatureFit {
 /// precision until beta is good to five digits, and in double from then on.
 TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels, int threads = 1,
                                const Progress& progress = {});
+
+/// The same for the rows of all ranks, of which each has one or more: every rank calls it with its
+/// own, and gets the same fit. Seven numbers travel in a pass, whatever the rows. How rows are
+/// divided changes the result by the rounding of sums.
+/// @throws InvalidArgument on every rank if one has reason to, or classes or formats differ.
+TemperatureFit fit_temperature(Rows own, std::span<const std::int64_t> labels, Group& group,
+                               int threads = 1, const Progress& progress = {});
 
 /// N at another temperature. @param temperature > 0 @throws InvalidArgument as fit_temperature
 double temperature_nll(Rows logits, std::span<const std::int64_t> labels, double temperature,

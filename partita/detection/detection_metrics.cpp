@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "partita/base/internal/check.hpp"
+#include "partita/base/internal/over_ranks.hpp"
 #include "partita/base/internal/parallel_progress.hpp"
+#include "partita/detection/internal/sorted_scores.hpp"
 #include "partita/detection/roc.hpp"
 
 namespace partita {
@@ -19,13 +21,66 @@ constexpr double kTpr = 0.95;
 /// The children of a resample's stream.
 enum Side : std::uint64_t { kIn, kOut };
 
-DetectionMetrics metrics_of(const RocCurve& in_curve, Positive positive) {
-  const RocCurve out_curve = mirrored(in_curve);
-  return {.auroc = auroc(in_curve),
-          .aupr_in = average_precision(in_curve),
-          .aupr_out = average_precision(out_curve),
-          .fpr_at_95_tpr = fpr_at_tpr(positive == Positive::in ? in_curve : out_curve, kTpr),
-          .detection_accuracy = detection_accuracy(in_curve)};
+/// Of the curve whose positives are `in`, point by point: see roc.hpp.
+class Figures {
+ public:
+  /// @param in, out how many there are in all
+  Figures(std::uint64_t in, std::uint64_t out, Positive positive)
+      : in_(static_cast<double>(in)), out_(static_cast<double>(out)), positive_(positive) {}
+
+  /// @param in, out counts down to the next threshold
+  void add(std::uint64_t in, std::uint64_t out) {
+    // Twice the area, in units of one known times one unknown: a whole number.
+    twice_ += (out - last_out_) * (in + last_in_);
+    const double share_in = static_cast<double>(in) / in_;
+    const double share_out = static_cast<double>(out) / out_;
+    precision_in_ += static_cast<double>(in - last_in_) * share(in, in + out);
+    // For the other side, from low to high, what is not yet counted is accepted.
+    const double left_in = in_ - static_cast<double>(last_in_);
+    const double left_out = out_ - static_cast<double>(last_out_);
+    precision_out_ += static_cast<double>(out - last_out_) * left_out / (left_out + left_in);
+    if (positive_ == Positive::in && share_in >= kTpr && !has_rate_) {
+      has_rate_ = true;
+      rate_ = share_out;
+    }
+    if (positive_ == Positive::out && left_out / out_ >= kTpr) rate_ = left_in / in_;
+    best_ = std::max(best_, share_in - share_out);
+    last_in_ = in;
+    last_out_ = out;
+  }
+
+  DetectionMetrics metrics() const {
+    return {.auroc = static_cast<double>(twice_) / 2 / (in_ * out_),
+            .aupr_in = precision_in_ / in_,
+            .aupr_out = precision_out_ / out_,
+            .fpr_at_95_tpr = rate_,
+            .detection_accuracy = (1 + best_) / 2};
+  }
+
+ private:
+  static double share(std::uint64_t part, std::uint64_t whole) {
+    return static_cast<double>(part) / static_cast<double>(whole);
+  }
+
+  double in_;
+  double out_;
+  Positive positive_;
+  std::uint64_t last_in_ = 0;
+  std::uint64_t last_out_ = 0;
+  std::uint64_t twice_ = 0;
+  double precision_in_ = 0;
+  double precision_out_ = 0;
+  double rate_ = 0;
+  bool has_rate_ = false;
+  double best_ = 0;
+};
+
+DetectionMetrics metrics_of(const RocCurve& curve, Positive positive) {
+  Figures figures(curve.back().true_positives, curve.back().false_positives, positive);
+  for (std::size_t i = 1; i < curve.size(); ++i) {
+    figures.add(curve[i].true_positives, curve[i].false_positives);
+  }
+  return figures.metrics();
 }
 
 /// Calls use(r, in counts, out counts) for each resample r of both sides, from several threads.
@@ -106,6 +161,23 @@ std::vector<std::uint32_t> in_order(std::span<const std::uint32_t> counts,
 DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
                                    Positive positive) {
   return metrics_of(roc_curve(in, out), positive);
+}
+
+DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
+                                   Positive positive, Group& group) {
+  SortedScores own;
+  together(group, [&] { own = SortedScores(in, out); });
+  double sizes[] = {static_cast<double>(in.size()), static_cast<double>(out.size())};
+  group.all_reduce(sizes, Reduction::sum);
+  const auto all_in = static_cast<std::uint64_t>(sizes[0]);
+  const auto all_out = static_cast<std::uint64_t>(sizes[1]);
+  check_at_least("in", all_in, 1, "scores on all ranks together");
+  check_at_least("out", all_out, 1, "scores on all ranks together");
+  Figures figures(all_in, all_out, positive);
+  own.merge(group, [&](std::uint64_t in_count, std::uint64_t out_count) {
+    figures.add(in_count, out_count);
+  });
+  return figures.metrics();
 }
 
 DetectionIntervals detection_intervals(std::span<const double> in, std::span<const double> out,

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "partita/base/group.hpp"
 #include "partita/random/bootstrap.hpp"
 
 namespace partita {
@@ -36,6 +37,13 @@ using DetectionIntervals = DetectionFigures<Interval>;
 /// @throws InvalidArgument if a side is empty or holds a NaN
 DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
                                    Positive positive);
+
+/// The same of the scores of all ranks: every rank calls it with its own, of which there may be
+/// none, and gets the same figures, as if they were in one place: exactly, as all ranks see the
+/// scores of all in descending order, some 65,000 at a time.
+/// @throws InvalidArgument on every rank if a side is empty on all, or holds a NaN on one
+DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
+                                   Positive positive, Group& group);
 
 /// Percentile intervals from separate resamples of `in` and of `out`, each of its original size.
 /// Resample r draws from the children of stream.child(r).

@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/thread_group.hpp"
+#include "partita/detection/internal/sorted_scores.hpp"
 #include "partita/detection/roc.hpp"
 #include "partita/random/stream.hpp"
 
@@ -38,6 +42,74 @@ TEST(DetectionMetrics, AreThoseOfTheCurves) {
   }
   EXPECT_NE(detection_metrics(in, out, Positive::in).fpr_at_95_tpr,
             detection_metrics(in, out, Positive::out).fpr_at_95_tpr);
+}
+
+/// One rank's part of scores: rank 1 of three has none.
+Scores part_of(const Scores& all, const Group& group) {
+  if (group.size() == 1) return all;
+  Scores own;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const int owner = i % 3 == 0 ? 0 : group.size() - 1;
+    if (owner == group.rank()) own.push_back(all[i]);
+  }
+  return own;
+}
+
+TEST(DetectionMetrics, AreThoseOfAllRanks) {
+  Scores in = normals(3000, 1, {1, 0});
+  Scores out = normals(2000, 0, {1, 1});
+  for (Scores* side : {&in, &out}) {
+    for (std::size_t i = 0; i < side->size(); i += 2) (*side)[i] = std::round((*side)[i]);
+    side->push_back(std::numeric_limits<double>::infinity());
+    side->push_back(-std::numeric_limits<double>::infinity());
+  }
+  for (const Positive positive : {Positive::in, Positive::out}) {
+    const DetectionMetrics whole = detection_metrics(in, out, positive);
+    for (const int ranks : {1, 2, 3}) {
+      run_threads(ranks, [&](Group& group) {
+        const DetectionMetrics m =
+            detection_metrics(part_of(in, group), part_of(out, group), positive, group);
+        EXPECT_EQ(m.auroc, whole.auroc);
+        EXPECT_EQ(m.aupr_in, whole.aupr_in);
+        EXPECT_EQ(m.aupr_out, whole.aupr_out);
+        EXPECT_EQ(m.fpr_at_95_tpr, whole.fpr_at_95_tpr);
+        EXPECT_EQ(m.detection_accuracy, whole.detection_accuracy);
+      });
+    }
+  }
+}
+
+TEST(SortedScores, AreMergedInBlocksOfAnySize) {
+  const Scores in = {3, 1, 1, 7, 2, -4, 1};
+  const Scores out = {1, 2, 2, -4, 9};
+  // The scores 9, 7, 3, 2, 1, -4.
+  const std::vector<std::pair<std::uint64_t, std::uint64_t>> expected = {{0, 1}, {1, 1}, {2, 1},
+                                                                         {3, 3}, {6, 4}, {7, 5}};
+  for (const int ranks : {1, 2, 3}) {
+    for (const std::size_t block : {1U, 2U, 3U, 100U}) {
+      run_threads(ranks, [&](Group& group) {
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
+        SortedScores(part_of(in, group), part_of(out, group))
+            .merge(
+                group, [&](std::uint64_t i, std::uint64_t o) { seen.emplace_back(i, o); }, block);
+        EXPECT_EQ(seen, expected) << ranks << ' ' << block;
+      });
+    }
+  }
+}
+
+TEST(DetectionMetrics, RefuseOnEveryRank) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  run_threads(2, [&](Group& group) {
+    const Scores some = {1, 2};
+    const Scores bad = group.rank() == 1 ? Scores{1, nan} : some;
+    EXPECT_EQ(testing::message_of<InvalidArgument>(
+                  [&] { detection_metrics(some, bad, Positive::in, group); }),
+              "out: rank 1: score 1 is NaN");
+    EXPECT_EQ(testing::message_of<InvalidArgument>(
+                  [&] { detection_metrics({}, some, Positive::in, group); }),
+              "in: expected 1 or more (scores on all ranks together), got 0");
+  });
 }
 
 /// The interval by its definition: resampled scores, and their metrics.

@@ -15,6 +15,7 @@
 #include "apps/command/light/calibrate.hpp"
 #include "apps/command/light/calibrate_measure.hpp"
 #include "apps/command/options.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/subcommands.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/report/numbers.hpp"
@@ -90,44 +91,52 @@ void note_zeros(const Predictions& predictions, CalibrationMethod method, const 
                    least_probability(rows.dtype()), name_of(method)));
 }
 
-CalibrationResult fit(const FitOptions& options) {
+CalibrationResult fit(const FitOptions& options, Group& group) {
   const PredictionsInput input(options.input, options.common.threads);
   const Predictions all = input.predictions();
   const std::vector<std::int64_t> labels = input.labels(options.input.labels);
   note_zeros(all, options.method, options.input.logits);
   const bool split = options.split < 1;
+  if (split && group.size() > 1) {
+    throw InvalidArgument("--split", "is for one process: several fit and evaluate all rows");
+  }
   std::optional<std::pair<LabeledRows, LabeledRows>> parts;
   if (split) {
     parts =
         split_rows(all, labels, options.split, Stream{.seed = options.common.seed}.child(kSplit));
   }
-  const LabeledRows whole{{}, all, labels};
-  const LabeledRows& fitted = split ? parts->first : whole;
-  const LabeledRows& evaluated = split ? parts->second : whole;
+  const auto [first, count] = own_rows(labels.size(), group);
+  const LabeledRows own{{},
+                        all.slice(first, count),
+                        {labels.begin() + static_cast<std::ptrdiff_t>(first),
+                         labels.begin() + static_cast<std::ptrdiff_t>(first + count)}};
+  const LabeledRows& fitted = split ? parts->first : own;
+  const LabeledRows& evaluated = split ? parts->second : own;
 
   CalibrationResult result;
   result.logits = options.input.logits;
   result.split = split;
-  result.fitted_rows = fitted.labels.size();
-  result.evaluated_rows = evaluated.labels.size();
+  result.fitted_rows = split ? fitted.labels.size() : labels.size();
+  result.evaluated_rows = split ? evaluated.labels.size() : labels.size();
   result.classes = all.rows.columns();
-  result.resamples = options.measure.resamples;
+  result.resamples = group.size() > 1 ? 0 : options.measure.resamples;
   result.seed = options.common.seed;
   {
     Meter meter("fitting");
-    result.fit = fit_calibrator(options.method, fitted.predictions, fitted.labels,
+    result.fit = fit_calibrator(options.method, fitted.predictions, fitted.labels, group,
                                 {.bins = options.measure.bins,
                                  .equal_mass = options.measure.equal_mass,
                                  .odir = options.odir},
                                 options.common.threads, meter.progress());
   }
-  result.before = measure(evaluated.predictions, evaluated.labels, options.measure, options.common);
+  result.before = measure(evaluated.predictions, evaluated.labels, options.measure, options.common,
+                          nullptr, group);
   if (!result.fit->calibrator) return result;
   const Calibrator& calibrator = *result.fit->calibrator;
   result.after = measure(evaluated.predictions, evaluated.labels, options.measure, options.common,
-                         &calibrator);
+                         &calibrator, group);
   const auto* t = std::get_if<TemperatureScaling>(&calibrator.parameters());
-  if (t != nullptr && !options.measure.report.empty()) {
+  if (t != nullptr && !options.measure.report.empty() && group.size() == 1) {
     result.curve =
         nll_curve(fitted.predictions, fitted.labels, t->temperature, options.common.threads);
   }
@@ -159,10 +168,12 @@ Json fit_json(const CalibrationResult& result, const FitOptions& options) {
   return json;
 }
 
-void run_fit(const FitOptions& options) {
-  const CalibrationResult result = naming_files(options.input, [&] { return fit(options); });
+void run_fit(FitOptions options) {
+  const auto group = command_group({&options.measure.report});
+  const CalibrationResult result =
+      naming_files(options.input, [&] { return fit(options, *group); });
   const FitStatus status = result.fit->report.status;
-  if (result.fit->calibrator) {
+  if (result.fit->calibrator && group->rank() == 0) {
     write_file(options.output, result.fit->calibrator->to_json());
     if (!options.measure.report.empty()) {
       write_file(options.measure.report, calibration_report(result));
@@ -238,7 +249,10 @@ void add_fit(CLI::App& app) {
       "--report report.html\n"
       "\n"
       "Prints the temperature and the metrics before and after. Where no temperature is best\n"
-      "(status other than converged) nothing is written, and the exit status is 1.");
+      "(status other than converged) nothing is written, and the exit status is 1.\n"
+      "\n"
+      "Several processes divide the rows, for a temperature and the metrics without intervals:\n"
+      "  partita launch -n 4 -- calibrate fit logits.npy labels.npy -o calibrator.json");
   command->callback([options] { run_fit(*options); });
 }
 

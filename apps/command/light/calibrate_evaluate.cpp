@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // partita calibrate evaluate: how well probabilities say how often they are right.
 #include <memory>
+#include <span>
 
 #include "apps/command/light/calibrate.hpp"
 #include "apps/command/light/calibrate_measure.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/io/file.hpp"
 
@@ -16,7 +18,8 @@ struct EvaluateCalibrationOptions {
   CommonOptions common;
 };
 
-void run_evaluate(const EvaluateCalibrationOptions& options) {
+void run_evaluate(EvaluateCalibrationOptions options) {
+  const auto group = command_group({&options.measure.report});
   const PredictionsInput input(options.input, options.common.threads);
   const Predictions predictions = input.predictions();
   const std::vector<std::int64_t> labels = input.labels(options.input.labels);
@@ -24,10 +27,13 @@ void run_evaluate(const EvaluateCalibrationOptions& options) {
   result.logits = options.input.logits;
   result.evaluated_rows = labels.size();
   result.classes = predictions.rows.columns();
-  result.resamples = options.measure.resamples;
+  result.resamples = group->size() > 1 ? 0 : options.measure.resamples;
   result.seed = options.common.seed;
-  result.before = naming_files(
-      options.input, [&] { return measure(predictions, labels, options.measure, options.common); });
+  result.before = naming_files(options.input, [&] {
+    const auto [first, count] = own_rows(labels.size(), *group);
+    return measure(predictions.slice(first, count), std::span(labels).subspan(first, count),
+                   options.measure, options.common, nullptr, *group);
+  });
   if (!options.measure.report.empty()) {
     write_file(options.measure.report, calibration_report(result));
   }
@@ -58,7 +64,11 @@ void add_calibrate_evaluate(CLI::App& app) {
   add_report(*command, options->measure.report, "reliability diagrams");
   command->footer(
       "Example:\n"
-      "  partita calibrate evaluate logits.npy labels.npy --bins 15 --json");
+      "  partita calibrate evaluate logits.npy labels.npy --bins 15 --json\n"
+      "\n"
+      "Several processes divide the rows (partita launch -n 4 -- calibrate evaluate ...), and "
+      "give\n"
+      "the metrics without intervals.");
   command->callback([options] { run_evaluate(*options); });
 }
 

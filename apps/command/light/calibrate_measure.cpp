@@ -70,7 +70,11 @@ ConfidenceMeasures measure_confidences(const Confidences& rows, const MeasureOpt
 
 MeasuredCalibration measure(const Predictions& predictions, std::span<const std::int64_t> labels,
                             const MeasureOptions& options, const CommonOptions& common,
-                            const Calibrator* calibrator) {
+                            const Calibrator* calibrator, Group& group) {
+  if (group.size() > 1) {
+    const CalibrationBins bins{.bins = options.bins, .equal_mass = options.equal_mass};
+    return {evaluate_calibration(predictions, labels, group, bins, calibrator, common.threads)};
+  }
   return {evaluate(predictions, labels, options, common, calibrator),
           measure_confidences(confidences_of(predictions, labels, calibrator, common.threads),
                               options, common)};

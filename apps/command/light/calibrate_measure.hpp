@@ -13,6 +13,7 @@
 #include "apps/command/light/calibrate_result.hpp"
 #include "apps/command/options.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/group.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
 
 namespace partita::app {
@@ -33,10 +34,11 @@ void add_measure(CLI::App& app, MeasureOptions& options, const std::string& also
 /// --off-diagonal, --intercept, of Dirichlet calibration
 void add_odir(CLI::App& app, OdirPenalty& penalty);
 
-/// Metrics and the measures of confidence, with intervals unless there are no resamples.
+/// Metrics and the measures of confidence, with intervals unless there are no resamples. Of the
+/// rows of several processes, of which each gives its own, the metrics alone.
 MeasuredCalibration measure(const Predictions& predictions, std::span<const std::int64_t> labels,
                             const MeasureOptions& options, const CommonOptions& common,
-                            const Calibrator* calibrator = nullptr);
+                            const Calibrator* calibrator = nullptr, Group& group = Group::alone());
 
 /// Says on standard error that a likelihood is infinite.
 void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what);

@@ -11,6 +11,7 @@
 
 #include "apps/command/light/calibrate_input.hpp"
 #include "apps/command/light/detect.hpp"
+#include "apps/command/processes.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
@@ -33,7 +34,7 @@ void check(const EvaluateDetectionOptions& options) {
 }
 
 /// Scores the rows of two files.
-DetectionResult score_files(const EvaluateDetectionOptions& options) {
+DetectionResult score_files(const EvaluateDetectionOptions& options, const Group& group) {
   const DetectionFiles files = files_for(options.score, options.common.threads);
   const Scorer scorer(options.score, files, options.common.threads);
   const bool probabilities = options.score.files.probabilities;
@@ -44,12 +45,15 @@ DetectionResult score_files(const EvaluateDetectionOptions& options) {
                     fmt::format("{} columns, expected {}, as in {}", out.rows().columns(),
                                 in.rows().columns(), options.in));
   }
-  return {.in = scorer.scores(in.rows(), options.in),
-          .out = scorer.scores(out.rows(), options.out)};
+  const auto scores = [&](Rows rows, const std::string& file) {
+    const auto [first, count] = own_rows(rows.rows(), group);
+    return scorer.scores(rows.slice(first, count), file);
+  };
+  return {.in = scores(in.rows(), options.in), .out = scores(out.rows(), options.out)};
 }
 
 /// Scores the rows of one file: in are those whose arg max is their label.
-DetectionResult score_errors(const EvaluateDetectionOptions& options) {
+DetectionResult score_errors(const EvaluateDetectionOptions& options, const Group& group) {
   ScoreOptions score = options.score;
   score.files.labels.clear();
   const DetectionFiles files = files_for(score, options.common.threads);
@@ -58,15 +62,17 @@ DetectionResult score_errors(const EvaluateDetectionOptions& options) {
                           .labels = options.score.files.labels,
                           .probabilities = options.score.files.probabilities},
                          options.common.threads);
-  const Rows logits = input.logits();
+  const Rows all = input.logits();
   const auto labels = input.labels(options.score.files.labels);
+  const auto [first, count] = own_rows(all.rows(), group);
+  const Rows logits = all.slice(first, count);
   const auto scores = scorer.scores(logits, options.logits);
   const auto predicted = argmax(logits, {.threads = options.common.threads});
   DetectionResult result;
-  for (std::size_t r = 0; r < labels.size(); ++r) {
-    (predicted[r] == labels[r] ? result.in : result.out).push_back(scores[r]);
+  for (std::size_t r = 0; r < count; ++r) {
+    (predicted[r] == labels[first + r] ? result.in : result.out).push_back(scores[r]);
   }
-  if (result.in.empty() || result.out.empty()) {
+  if (group.size() == 1 && (result.in.empty() || result.out.empty())) {
     throw DataError(options.score.files.labels,
                     fmt::format("every row of {} is classified {}: nothing to tell apart",
                                 options.logits, result.in.empty() ? "wrongly" : "correctly"));
@@ -74,9 +80,18 @@ DetectionResult score_errors(const EvaluateDetectionOptions& options) {
   return result;
 }
 
-DetectionResult evaluate(const EvaluateDetectionOptions& options) {
+DetectionResult evaluate(const EvaluateDetectionOptions& options, Group& group) {
   check(options);
-  DetectionResult result = options.logits.empty() ? score_files(options) : score_errors(options);
+  DetectionResult result =
+      options.logits.empty() ? score_files(options, group) : score_errors(options, group);
+  double sizes[] = {static_cast<double>(result.in.size()), static_cast<double>(result.out.size())};
+  group.all_reduce(sizes, Reduction::sum);
+  result.all_in = static_cast<std::size_t>(sizes[0]);
+  result.all_out = static_cast<std::size_t>(sizes[1]);
+  if (group.size() > 1) {
+    result.metrics = detection_metrics(result.in, result.out, options.positive, group);
+    return result;
+  }
   result.metrics = detection_metrics(result.in, result.out, options.positive);
   if (options.resamples > 0) {
     result.intervals =
@@ -96,8 +111,8 @@ Json to_json(const DetectionResult& result, const EvaluateDetectionOptions& opti
       result.intervals ? intervals_json(*result.intervals, options.resamples) : Json(nullptr);
   json["positive"] = name_of(kPositives, options.positive);
   json.update(score_json(options.score));
-  json["in"] = result.in.size();
-  json["out"] = result.out.size();
+  json["in"] = result.all_in;
+  json["out"] = result.all_out;
   json["report"] = options.report;
   json["seed"] = options.common.seed;
   return json;
@@ -106,9 +121,9 @@ Json to_json(const DetectionResult& result, const EvaluateDetectionOptions& opti
 std::string to_text(const DetectionResult& result, const EvaluateDetectionOptions& options) {
   const bool errors = !options.logits.empty();
   std::string text =
-      fmt::format("{}: {} {}, {} {}; positive: {}\n", options.score.name(),
-                  grouped(result.in.size()), errors ? "correct" : "in", grouped(result.out.size()),
-                  errors ? "wrong" : "out", name_of(kPositives, options.positive));
+      fmt::format("{}: {} {}, {} {}; positive: {}\n", options.score.name(), grouped(result.all_in),
+                  errors ? "correct" : "in", grouped(result.all_out), errors ? "wrong" : "out",
+                  name_of(kPositives, options.positive));
   for (const NamedFigure& figure : named_figures(result.metrics, result.intervals)) {
     text += fmt::format("  {:<20} {:.5f}", figure.key, figure.value);
     if (figure.interval) {
@@ -120,7 +135,11 @@ std::string to_text(const DetectionResult& result, const EvaluateDetectionOption
 }
 
 void run(const EvaluateDetectionOptions& options) {
-  const DetectionResult result = evaluate(options);
+  const auto group = command_group();
+  if (group->size() > 1 && !options.report.empty()) {
+    throw InvalidArgument("--report", "is for one process, which has all scores");
+  }
+  const DetectionResult result = evaluate(options, *group);
   if (!options.report.empty()) write_file(options.report, report_html(result, options));
   if (options.common.json) {
     print_json(to_json(result, options));
@@ -203,7 +222,11 @@ void add_detect_evaluate(CLI::App& app) {
       "\n"
       "Scores are larger for known inputs. AUPR is average precision, as scikit-learn's; "
       "detection\n"
-      "accuracy is that of the best threshold when both sides are equally likely.");
+      "accuracy is that of the best threshold when both sides are equally likely.\n"
+      "\n"
+      "Several processes divide the rows (partita launch -n 4 -- detect evaluate ...), and give "
+      "the\n"
+      "same figures without intervals.");
   command->callback([options] { run(*options); });
 }
 

@@ -30,10 +30,12 @@ struct EvaluateDetectionOptions {
 };
 
 struct DetectionResult {
-  std::vector<double> in;  // scores
+  std::vector<double> in;  // scores, of this process
   std::vector<double> out;
+  std::size_t all_in = 0;  // how many, of all
+  std::size_t all_out = 0;
   DetectionMetrics metrics = {};
-  std::optional<DetectionIntervals> intervals = {};  // unless resamples = 0
+  std::optional<DetectionIntervals> intervals = {};  // of one process, unless resamples = 0
 };
 
 inline constexpr double kIntervalLevel = 0.95;
