@@ -9,7 +9,11 @@
 // pool of the k best, so that the result is exactly the k best of all sequences whose prefixes were
 // in the beam. A prefix is dropped once nothing that begins with it can enter the pool; that
 // changes no result. There is no randomness; for a random counterpart that does not collapse on
-// near-copies of one sequence, see stochastic_beam.hpp.
+// near-copies of one sequence, see stochastic_beam.hpp; for a deterministic one, the groups of
+// diverse beam search:
+//
+//   auto four = partita::beam_search(model, {}, 4, {}, {.num_beam_groups = 2,
+//                                                      .diversity_penalty = 0.5});
 #pragma once
 
 #include <cstddef>
@@ -28,10 +32,20 @@ struct BeamOptions {
   double length_penalty = 0;
   /// End as soon as k sequences have ended, better ones to come or not.
   bool early_stopping = false;
+  /// Diverse beam search (Vijayakumar et al., "Diverse beam search for improved description of
+  /// complex scenes", AAAI 2018): so many groups, each with a beam and a pool of
+  /// k / num_beam_groups. They take every step in turn, and a group scores a token lower by
+  /// diversity_penalty for each time that the groups before it have just chosen it: for their beam,
+  /// or, if it ends a sequence, for their pool (the Hamming diversity; Hugging Face's `generate`
+  /// leaves ends out). Penalties add up along a sequence; wherever sequences are ranked, log_prob
+  /// is less by them. Two groups may still find the same sequence. Divides k.
+  std::size_t num_beam_groups = 1;
+  /// Above 0 with several groups, which would be copies of each other without it; 0 with one.
+  double diversity_penalty = 0;
 };
 
 /// The k best sequences (fewer, if the model has fewer), best first. Equally likely ones
-/// keep the order of their prefixes, and then of their last tokens.
+/// keep the order of their groups, of their prefixes, and then of their last tokens.
 /// @throws InvalidArgument if k is 0 or more than the model's most_prefixes(), an option is out of
 ///         range, or the model gives NaN, +inf or only -inf.
 std::vector<Hypothesis> beam_search(const SequenceModel& model, const Sequence& prompt,

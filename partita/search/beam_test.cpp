@@ -131,6 +131,100 @@ RC_GTEST_PROP(Beam, ReturnsTheBestOfWhatItVisits, ()) {
   }
 }
 
+// One step of two groups: the first takes token 0, which then costs the second as much as asked.
+TEST(Beam, GroupsPayForWhatEarlierOnesTook) {
+  const CallableModel model(2, -1, [](auto) {
+    return std::vector<double>{std::log(0.6), std::log(0.4)};
+  });
+  const auto tokens = [&](double penalty) {
+    std::vector<Sequence> out;
+    for (const Hypothesis& h : beam_search(model, {}, 2, {.max_length = 1},
+                                           {.num_beam_groups = 2, .diversity_penalty = penalty})) {
+      EXPECT_NEAR(h.log_prob, std::log(h.tokens[0] == 0 ? 0.6 : 0.4), 1e-12);
+      out.push_back(h.tokens);
+    }
+    return out;
+  };
+  EXPECT_EQ(tokens(0.4), (std::vector<Sequence>{{0}, {0}}));  // log(.6 / .4) = .405
+  EXPECT_EQ(tokens(0.41), (std::vector<Sequence>{{0}, {1}}));
+  EXPECT_EQ(tokens(9), (std::vector<Sequence>{{0}, {1}}));
+}
+
+// Groups of any number and width: as the paper's algorithm 1 has them, one after the other at every
+// step, each a beam under logits from which lambda is taken for each earlier choice.
+RC_GTEST_PROP(Beam, GroupsAreBeamsUnderPenalties, ()) {
+  const std::size_t vocabulary = *rc::gen::inRange<std::size_t>(2, 6);
+  const StatelessModel model(
+      {.vocabulary = vocabulary, .seed = *rc::gen::inRange<std::uint64_t>(0, 1000)});
+  const SearchOptions options{.max_length = *rc::gen::inRange<std::size_t>(1, 6)};
+  const auto groups = *rc::gen::inRange<std::size_t>(2, 5);
+  const auto width = *rc::gen::inRange<std::size_t>(1, 4);
+  const double lambda = *rc::gen::element(0.1, 0.7, 3.0);
+  struct Scored {
+    double score;
+    Hypothesis hypothesis;
+    bool operator<(const Scored& other) const { return score > other.score; }
+  };
+  std::vector<std::vector<Scored>> beams(groups, {{0, {}}});
+  std::vector<std::vector<Scored>> pools(groups);
+  for (std::size_t length = 1; length <= options.max_length; ++length) {
+    std::vector<double> chosen(vocabulary);
+    for (std::size_t group = 0; group < groups; ++group) {
+      std::vector<Scored> open;
+      std::vector<Scored>& pool = pools[group];
+      for (const auto& [score, prefix] : beams[group]) {
+        const std::vector<double> phi = next_log_probs(model, prefix.tokens);
+        for (std::size_t t = 0; t < vocabulary; ++t) {
+          Scored child{score + phi[t] - lambda * chosen[t],
+                       {prefix.tokens, t + 1 == vocabulary, prefix.log_prob + phi[t]}};
+          if (!child.hypothesis.finished) {
+            child.hypothesis.tokens.push_back(static_cast<Token>(t));
+            open.push_back(child);
+          }
+          if (child.hypothesis.finished || length == options.max_length) pool.push_back(child);
+        }
+      }
+      std::sort(open.begin(), open.end());
+      std::sort(pool.begin(), pool.end());
+      open.resize(std::min(width, open.size()));
+      pool.resize(std::min(width, pool.size()));
+      for (const Scored& kept : open)
+        ++chosen[static_cast<std::size_t>(kept.hypothesis.tokens.back())];
+      for (const Scored& ended : pool) {
+        if (ended.hypothesis.finished && ended.hypothesis.tokens.size() + 1 == length) {
+          ++chosen.back();
+        }
+      }
+      // What cannot enter the pool any more is dropped, and its continuations count no more.
+      std::erase_if(open, [&](const Scored& kept) {
+        return pool.size() == width && kept.score <= pool.back().score;
+      });
+      beams[group] = open;
+    }
+  }
+  std::vector<Scored> all;
+  for (const auto& pool : pools) all.insert(all.end(), pool.begin(), pool.end());
+  std::stable_sort(all.begin(), all.end());
+  const auto found = beam_search(model, {}, groups * width, options,
+                                 {.num_beam_groups = groups, .diversity_penalty = lambda});
+  RC_ASSERT(found.size() == all.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    RC_ASSERT(found[i].tokens == all[i].hypothesis.tokens);
+    RC_ASSERT(found[i].finished == all[i].hypothesis.finished);
+    RC_ASSERT(std::abs(found[i].log_prob - all[i].hypothesis.log_prob) < 1e-9);
+  }
+}
+
+TEST(Beam, GroupsOfSeveralPrompts) {
+  const StatelessModel model({.vocabulary = 5});
+  const std::vector<Sequence> prompts = {{}, {1, 2}, {3}};
+  const BeamOptions diverse{.num_beam_groups = 3, .diversity_penalty = 1};
+  const auto together = beam_search(model, prompts, 6, {.max_length = 5}, diverse);
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    EXPECT_EQ(together[i], beam_search(model, prompts[i], 6, {.max_length = 5}, diverse));
+  }
+}
+
 TEST(Beam, FewerSequencesThanAsked) {
   const CallableModel model(3, 2, [](auto) { return std::vector<double>{0, kMinusInfinity, 0}; });
   EXPECT_EQ(beam_search(model, {}, 100, {.max_length = 3}).size(), 4U);
@@ -168,6 +262,19 @@ TEST(Beam, Refusals) {
   EXPECT_THROW(beam_search(model, {}, 0), InvalidArgument);
   EXPECT_THROW(beam_search(model, {}, 1, {.max_length = 0}), InvalidArgument);
   EXPECT_THROW(beam_search(model, {}, 1, with_filter({}, 1, 0, 0)), InvalidArgument);
+  const auto message = [&](const BeamOptions& options) {
+    return message_of<InvalidArgument>([&] { beam_search(model, {}, 5, {}, options); });
+  };
+  EXPECT_EQ(message({.num_beam_groups = 2, .diversity_penalty = 1}),
+            "num_beam_groups: expected a divisor of k = 5, got 2");
+  EXPECT_EQ(message({.num_beam_groups = 6, .diversity_penalty = 1}),
+            "num_beam_groups: expected 1..5 (the width of the beam), got 6");
+  EXPECT_EQ(message({.num_beam_groups = 5}),
+            "diversity_penalty: expected a number above 0: without it, all groups are the same");
+  EXPECT_EQ(message({.diversity_penalty = 1}),
+            "diversity_penalty: needs num_beam_groups of 2 or more");
+  EXPECT_EQ(message({.num_beam_groups = 5, .diversity_penalty = -1}),
+            "diversity_penalty: expected a number in [0, inf), got -1");
 }
 
 }  // namespace

@@ -47,7 +47,12 @@ Estimate estimate(std::span<const double> log_prob, double threshold,
   check_at_least("log_prob", log_prob.size(), 1);
   check_size("values", values.size(), log_prob.size(), "one for each log-probability");
   check_log_prob(log_prob);
-  const std::vector<double> weights = importance_weights(log_prob, threshold);
+  return estimate(importance_weights(log_prob, threshold), values);
+}
+
+Estimate estimate(std::span<const double> weights, std::span<const double> values) {
+  check_at_least("weights", weights.size(), 1);
+  check_size("values", values.size(), weights.size(), "one for each weight");
   const double sum = std::inner_product(weights.begin(), weights.end(), values.begin(), 0.0);
   return {sum, sum / std::accumulate(weights.begin(), weights.end(), 0.0)};
 }

@@ -32,4 +32,8 @@ struct Estimate {
 Estimate estimate(std::span<const double> log_prob, double threshold,
                   std::span<const double> values);
 
+/// The same from weights, of whatever search gave them.
+/// @throws InvalidArgument if the sizes differ, or there are no items.
+Estimate estimate(std::span<const double> weights, std::span<const double> values);
+
 }  // namespace partita

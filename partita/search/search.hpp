@@ -2,10 +2,11 @@
 // Options and results shared by all searches over sequences, and the order of their arguments. See
 // sequence_model.hpp for what is searched, and for the searches themselves
 //
-//   ancestral.hpp         n independent samples
-//   beam.hpp              the k most likely sequences, as far as a beam finds them
-//   stochastic_beam.hpp   k distinct sequences, an exact sample without replacement
-//   unique.hpp            the same, one at a time, on demand
+//   ancestral.hpp                  n independent samples
+//   beam.hpp                       the k most likely sequences, as far as a beam finds them
+//   stochastic_beam.hpp            k distinct sequences, an exact sample without replacement
+//   conditional_poisson_beam.hpp   k distinct sequences, a beam that keeps a random set each step
+//   unique.hpp                     distinct sequences, one at a time, on demand
 //
 // All take (model, prompt, k, stream, options), or for several prompts (model, prompts, k, streams,
 // options), each leaving out what it does not need. A prompt of {} is empty.

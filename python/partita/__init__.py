@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from partita._core import AdaptiveState, MirostatState, NGram
 from partita._gumbel import TopKSample, categorical, gumbel_max, gumbel_top_k
 from partita._importance_weights import Estimate, estimate, importance_weights
+from partita._minimum_bayes_risk import MinimumBayesRisk, minimum_bayes_risk
 from partita._noise import (
     SpeculativeSample,
     Watermark,
@@ -37,6 +38,7 @@ from partita._sampler import (
     sample_without_replacement,
 )
 from partita._search import (
+    ConditionalPoissonBeam,
     Hypothesis,
     PerturbedHypothesis,
     SequenceScores,
@@ -45,6 +47,7 @@ from partita._search import (
     ancestral_sample,
     arithmetic_sample,
     beam_search,
+    conditional_poisson_beam_search,
     score_sequences,
     stochastic_beam_search,
 )
@@ -87,10 +90,12 @@ __all__ = [
     "LLAMA_CPP_ORDER",
     "AdaptiveState",
     "CallableModel",
+    "ConditionalPoissonBeam",
     "DecodingState",
     "Draws",
     "Estimate",
     "Hypothesis",
+    "MinimumBayesRisk",
     "MirostatState",
     "NGram",
     "PerturbedHypothesis",
@@ -107,6 +112,7 @@ __all__ = [
     "arithmetic_sample",
     "beam_search",
     "categorical",
+    "conditional_poisson_beam_search",
     "counterfactual_sample",
     "detect_watermark",
     "entropy",
@@ -117,6 +123,7 @@ __all__ = [
     "kl_divergence",
     "log_softmax",
     "log_sum_exp",
+    "minimum_bayes_risk",
     "replay_log_prob",
     "sample",
     "sample_with_report",

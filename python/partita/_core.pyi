@@ -67,13 +67,17 @@ _Hypothesis = tuple[list[int], bool, float]
 _PerturbedHypothesis = tuple[list[int], bool, float, float]
 
 def beam_search(
-    model: Any, prompts: Any, k: Any, length_penalty: Any, early_stopping: Any, max_length: Any, filter: Any,
-    threads: Any, batch: Any, progress: Any, /
+    model: Any, prompts: Any, k: Any, length_penalty: Any, early_stopping: Any, num_beam_groups: Any,
+    diversity_penalty: Any, max_length: Any, filter: Any, threads: Any, batch: Any, progress: Any, /
 ) -> list[list[_Hypothesis]]: ...
 def stochastic_beam_search(
     model: Any, prompts: Any, k: Any, seed: Any, stream: Any, max_length: Any, filter: Any, threads: Any, batch: Any,
     progress: Any, /
 ) -> list[tuple[list[_PerturbedHypothesis], float, NDArray[np.float64]]]: ...
+def conditional_poisson_beam_search(
+    model: Any, prompts: Any, k: Any, seed: Any, stream: Any, hindsight_samples: Any, max_length: Any, filter: Any,
+    threads: Any, batch: Any, progress: Any, /
+) -> list[tuple[list[_Hypothesis], NDArray[np.float64]]]: ...
 def ancestral_sample(
     model: Any, prompt: Any, n: Any, seed: Any, stream: Any, max_length: Any, filter: Any, threads: Any, batch: Any,
     progress: Any, /
@@ -100,6 +104,7 @@ def counterfactual_sample(
 ) -> list[_Hypothesis]: ...
 def importance_weights(log_prob: Any, threshold: Any, /) -> Any: ...
 def estimate(log_prob: Any, threshold: Any, values: Any, /) -> tuple[Any, Any]: ...
+def minimum_bayes_risk(sequences: Any, weights: Any, utility: Any, /) -> tuple[int, NDArray[np.float64]]: ...
 
 class UniqueSampler:
     def __init__(

@@ -65,6 +65,21 @@ class StochasticBeam(NamedTuple):
     weights: Array
 
 
+class ConditionalPoissonBeam(NamedTuple):
+    """Distinct sequences, each with a weight.
+
+    Attributes
+    ----------
+    sequences : list[Hypothesis]
+        Most likely first; fewer than k if the model has fewer.
+    weights : array
+        sum(weights * f) is an unbiased estimate of E f.
+    """
+
+    sequences: list[Hypothesis]
+    weights: Array
+
+
 class SequenceScores(NamedTuple):
     """What a model says about the tokens of one sequence, its end included.
 
@@ -85,16 +100,19 @@ class SequenceScores(NamedTuple):
 
 @overload
 def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = ..., prompts: None = ...,
-                length_penalty: float = ..., early_stopping: bool = ..., max_length: SupportsIndex = ...,
+                length_penalty: float = ..., early_stopping: bool = ..., num_beam_groups: SupportsIndex = ...,
+                diversity_penalty: float = ..., max_length: SupportsIndex = ...,
                 filter: SamplerSettings | None = ..., threads: SupportsIndex = ...,
                 batch: SupportsIndex = ..., progress: Progress = ...) -> list[Hypothesis]: ...
 @overload
 def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = ..., prompts: Sequence[Tokens],
-                length_penalty: float = ..., early_stopping: bool = ..., max_length: SupportsIndex = ...,
+                length_penalty: float = ..., early_stopping: bool = ..., num_beam_groups: SupportsIndex = ...,
+                diversity_penalty: float = ..., max_length: SupportsIndex = ...,
                 filter: SamplerSettings | None = ..., threads: SupportsIndex = ...,
                 batch: SupportsIndex = ..., progress: Progress = ...) -> list[list[Hypothesis]]: ...
 def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts: Sequence[Tokens] | None = None,
-                length_penalty: float = 0.0, early_stopping: bool = False, max_length: SupportsIndex = 256,
+                length_penalty: float = 0.0, early_stopping: bool = False, num_beam_groups: SupportsIndex = 1,
+                diversity_penalty: float = 0.0, max_length: SupportsIndex = 256,
                 filter: SamplerSettings | None = None, threads: SupportsIndex = 1,
                 batch: SupportsIndex = 0, progress: Progress = None) -> list[Hypothesis] | list[list[Hypothesis]]:
     """The k most likely sequences, as far as a beam of k prefixes finds them, best first.
@@ -111,6 +129,11 @@ def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts:
         Sequences are ranked by log_prob / length**length_penalty.
     early_stopping : bool
         End as soon as k sequences have ended, better ones to come or not.
+    num_beam_groups : int
+        Diverse beam search (Vijayakumar et al. 2018): so many groups, each a beam of k / num_beam_groups.
+    diversity_penalty : float
+        What a token costs a group for each time that the groups before it have chosen it at the same step.
+        Ranking counts it; log_prob does not.
     max_length : int
         A sequence is cut after this many tokens; the end token counts as one.
     filter : SamplerSettings
@@ -140,8 +163,8 @@ def beam_search(model: Model, k: SupportsIndex, *, prompt: Tokens = (), prompts:
     >>> [h.tokens for h in partita.beam_search(model, 3, max_length=2)]
     [[0, 0], [0, 1], [1, 0]]
     """
-    found = _core.beam_search(model, _prompts_of(prompt, prompts), k, length_penalty, early_stopping, max_length,
-                              filter, threads, batch, progress)
+    found = _core.beam_search(model, _prompts_of(prompt, prompts), k, length_penalty, early_stopping,
+                              num_beam_groups, diversity_penalty, max_length, filter, threads, batch, progress)
     beams = [[Hypothesis(*each) for each in beam] for beam in found]
     return beams[0] if prompts is None else beams
 
@@ -187,6 +210,53 @@ def stochastic_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsInde
                                          threads, batch, progress)
     beams = [StochasticBeam([PerturbedHypothesis(*each) for each in sequences], threshold, weights)
              for sequences, threshold, weights in found]
+    return beams[0] if prompts is None else beams
+
+
+@overload
+def conditional_poisson_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsIndex, stream: Any = ...,
+                                    prompt: Tokens = ..., prompts: None = ...,
+                                    hindsight_samples: SupportsIndex = ...,
+                                    max_length: SupportsIndex = ..., filter: SamplerSettings | None = ...,
+                                    threads: SupportsIndex = ..., batch: SupportsIndex = ...,
+                                    progress: Progress = ...) -> ConditionalPoissonBeam: ...
+@overload
+def conditional_poisson_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsIndex, stream: Any = ...,
+                                    prompt: Tokens = ..., prompts: Sequence[Tokens],
+                                    hindsight_samples: SupportsIndex = ...,
+                                    max_length: SupportsIndex = ..., filter: SamplerSettings | None = ...,
+                                    threads: SupportsIndex = ..., batch: SupportsIndex = ...,
+                                    progress: Progress = ...) -> list[ConditionalPoissonBeam]: ...
+def conditional_poisson_beam_search(model: Model, k: SupportsIndex, *, seed: SupportsIndex, stream: Any = None,
+                                    prompt: Tokens = (), prompts: Sequence[Tokens] | None = None,
+                                    hindsight_samples: SupportsIndex = 0, max_length: SupportsIndex = 256,
+                                    filter: SamplerSettings | None = None, threads: SupportsIndex = 1,
+                                    batch: SupportsIndex = 0, progress: Progress = None
+                                    ) -> ConditionalPoissonBeam | list[ConditionalPoissonBeam]:
+    """k distinct sequences by a beam that keeps a random set of k prefixes at every step (Meister et al. 2021).
+
+    Parameters
+    ----------
+    hindsight_samples : int
+        How many further histories of the beam, besides its own, a sequence's weight is estimated from. Each costs
+        a search for each sequence, and lowers the weights' variance; sums are unbiased with any number.
+    model, k, seed, stream, prompt, prompts, max_length, filter, threads, batch, progress
+        As in :func:`stochastic_beam_search`.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> coin = lambda prefixes: np.zeros((len(prefixes), 2))
+    >>> beam = partita.conditional_poisson_beam_search(coin, 10, max_length=3, seed=1)
+    >>> len(beam.sequences), float(np.sum(beam.weights).round(12))
+    (8, 1.0)
+    """
+    if prompts is not None and stream is None:
+        stream = 0
+    found = _core.conditional_poisson_beam_search(model, _prompts_of(prompt, prompts), k, seed, stream,
+                                                  hindsight_samples, max_length, filter, threads, batch, progress)
+    beams = [ConditionalPoissonBeam([Hypothesis(*each) for each in sequences], weights)
+             for sequences, weights in found]
     return beams[0] if prompts is None else beams
 
 

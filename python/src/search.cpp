@@ -2,15 +2,20 @@
 // Searches over sequence models.
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
 #include <limits>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "arguments.hpp"
 #include "core.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
+#include "partita/search/conditional_poisson_beam.hpp"
 #include "partita/search/importance_weights.hpp"
+#include "partita/search/minimum_bayes_risk.hpp"
 #include "partita/search/score.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
@@ -22,13 +27,16 @@ namespace {
 Sequence first_of(const std::vector<Sequence>& all) { return all.empty() ? Sequence{} : all[0]; }
 
 py::list beam_search_of(py::handle model, py::handle prompts, py::handle k, py::handle penalty,
-                        py::handle early, py::handle max_length, py::handle filter,
-                        py::handle threads, py::handle batch, py::handle progress) {
+                        py::handle early, py::handle groups, py::handle diversity,
+                        py::handle max_length, py::handle filter, py::handle threads,
+                        py::handle batch, py::handle progress) {
   const std::vector<Sequence> all = sequences(prompts, "prompt");
   const Model searched(model, first_of(all), progress);
   const Options options(max_length, filter, threads, batch);
   const BeamOptions beam{.length_penalty = number(penalty, "length_penalty"),
-                         .early_stopping = py::bool_(py::reinterpret_borrow<py::object>(early))};
+                         .early_stopping = py::bool_(py::reinterpret_borrow<py::object>(early)),
+                         .num_beam_groups = count(groups, "num_beam_groups"),
+                         .diversity_penalty = number(diversity, "diversity_penalty")};
   const std::size_t size = count(k, "k");
   const auto found =
       released([&] { return beam_search(searched, Prompts(all), size, options.get(), beam); });
@@ -36,6 +44,23 @@ py::list beam_search_of(py::handle model, py::handle prompts, py::handle k, py::
   for (const auto& each : found) out.append(as_list(each));
   return out;
 }
+
+/// Without a stream there is one prompt, whose noise is that of the seed's own stream.
+class PromptStreams {
+ public:
+  PromptStreams(py::handle seed, py::handle stream, std::size_t prompts)
+      : one_{stream_of(seed, py::none())} {
+    if (!stream.is_none()) each_.emplace(seed, stream, prompts);
+  }
+
+  operator Streams() const {  // NOLINT(google-explicit-constructor)
+    return each_ ? static_cast<Streams>(*each_) : Streams(one_);
+  }
+
+ private:
+  std::vector<Stream> one_;
+  std::optional<RowStreams> each_;
+};
 
 py::list stochastic_beam_search_of(py::handle model, py::handle prompts, py::handle k,
                                    py::handle seed, py::handle stream, py::handle max_length,
@@ -45,15 +70,34 @@ py::list stochastic_beam_search_of(py::handle model, py::handle prompts, py::han
   const Model searched(model, first_of(all), progress);
   const Options options(max_length, filter, threads, batch);
   const std::size_t size = count(k, "k");
-  // Without a stream there is one prompt, whose noise is that of the seed's own stream.
-  const std::vector<Stream> one = {stream_of(seed, py::none())};
-  std::optional<RowStreams> each;
-  if (!stream.is_none()) each.emplace(seed, stream, all.size());
+  const PromptStreams streams(seed, stream, all.size());
+  return as_list(released([&] {
+    return stochastic_beam_search(searched, Prompts(all), size, streams, options.get());
+  }));
+}
+
+py::list conditional_poisson_beam_search_of(py::handle model, py::handle prompts, py::handle k,
+                                            py::handle seed, py::handle stream,
+                                            py::handle hindsight_samples, py::handle max_length,
+                                            py::handle filter, py::handle threads, py::handle batch,
+                                            py::handle progress) {
+  const std::vector<Sequence> all = sequences(prompts, "prompt");
+  const Model searched(model, first_of(all), progress);
+  const Options options(max_length, filter, threads, batch);
+  const std::size_t size = count(k, "k");
+  const PromptStreams streams(seed, stream, all.size());
+  const ConditionalPoissonOptions poisson{.hindsight_samples =
+                                              count(hindsight_samples, "hindsight_samples")};
   const auto found = released([&] {
-    return stochastic_beam_search(searched, Prompts(all), size,
-                                  each ? static_cast<Streams>(*each) : Streams(one), options.get());
+    return conditional_poisson_beam_search(searched, Prompts(all), size, streams, options.get(),
+                                           poisson);
   });
-  return as_list(found);
+  py::list out;
+  for (const ConditionalPoissonBeam& beam : found) {
+    const Shape shape = {static_cast<py::ssize_t>(beam.weights.size())};
+    out.append(py::make_tuple(as_list(beam.sequences), to_numpy(std::vector(beam.weights), shape)));
+  }
+  return out;
 }
 
 py::list ancestral_sample_of(py::handle model, py::handle prompt, py::handle n, py::handle seed,
@@ -198,16 +242,45 @@ py::tuple estimate_of(py::handle log_prob, py::handle threshold, py::handle valu
                         sample.log_prob.result(std::move(normalized), batch));
 }
 
+/// The names of utilities; anything else is a function of two of the sequences, whatever they are.
+constexpr std::array<std::string_view, 2> kUtilities = {"ngram-f", "token-f1"};
+
+py::tuple minimum_bayes_risk_of(py::handle given, py::handle weights, py::handle utility) {
+  const Doubles w(weights, "weights");
+  MinimumBayesRisk risk;
+  if (PyCallable_Check(utility.ptr()) != 0) {
+    const py::list each(py::reinterpret_borrow<py::object>(given));
+    std::vector<Sequence> places;  // stand for them
+    for (std::size_t i = 0; i < each.size(); ++i) places.push_back({static_cast<Token>(i)});
+    risk = minimum_bayes_risk(
+        places, w.values, [&](std::span<const Token> hypothesis, std::span<const Token> reference) {
+          const auto at = [&](std::span<const Token> place) {
+            return each[static_cast<std::size_t>(place[0])];
+          };
+          return number(utility(at(hypothesis), at(reference)), "utility");
+        });
+  } else {
+    const std::vector<Sequence> all = sequences(given, "sequences");
+    const NgramFScore score =
+        choice(utility, "utility", kUtilities) == 0 ? NgramFScore{} : kTokenF1;
+    risk = released([&] { return minimum_bayes_risk(all, w.values, score); });
+  }
+  const auto n = static_cast<py::ssize_t>(risk.utilities.size());
+  return py::make_tuple(risk.choice, to_numpy(std::move(risk.utilities), Shape{n}));
+}
+
 }  // namespace
 
 void add_search(py::module_& module) {
   module.def("beam_search", &beam_search_of);
   module.def("stochastic_beam_search", &stochastic_beam_search_of);
+  module.def("conditional_poisson_beam_search", &conditional_poisson_beam_search_of);
   module.def("ancestral_sample", &ancestral_sample_of);
   module.def("arithmetic_sample", &arithmetic_sample_of);
   module.def("score_sequences", &score_sequences_of);
   module.def("importance_weights", &importance_weights_of);
   module.def("estimate", &estimate_of);
+  module.def("minimum_bayes_risk", &minimum_bayes_risk_of);
   py::class_<OneAtATime>(module, "UniqueSampler")
       .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
                     py::handle, py::handle>())

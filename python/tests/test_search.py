@@ -295,3 +295,43 @@ def test_arithmetic_samples_are_spread_evenly() -> None:
         for b in range(3):
             assert abs(sum(h.tokens == [a, b] for h in drawn) - 1000 * p[a] * p[b]) < 1 + 1e-9
     assert drawn == partita.arithmetic_sample(model, 1000, seed=1, max_length=2, batch=7)
+
+
+def test_groups_of_a_diverse_beam_avoid_each_other() -> None:
+    model = CallableModel(lambda prefixes: np.tile(np.log([0.6, 0.4]), (len(prefixes), 1)))
+    for penalty, expected in ((0.4, [[0], [0]]), (0.41, [[0], [1]])):
+        found = partita.beam_search(model, 2, max_length=1, num_beam_groups=2, diversity_penalty=penalty)
+        assert [h.tokens for h in found] == expected
+    with pytest.raises(ValueError, match="num_beam_groups: expected a divisor of k = 3, got 2"):
+        partita.beam_search(model, 3, num_beam_groups=2, diversity_penalty=1.0)
+
+
+def test_the_conditional_poisson_beam_is_unbiased() -> None:
+    expected = sum(np.exp(log_prob) * len(key) for key, log_prob in enumerate_sequences(4).items())
+    for hindsight_samples in (0, 1):
+        beams = partita.conditional_poisson_beam_search(MODEL, 4, prompts=[[]] * 1000, max_length=4, seed=1,
+                                                        hindsight_samples=hindsight_samples)
+        means = [float(np.dot(b.weights, [len(as_key(h)) for h in b.sequences])) for b in beams]
+        assert abs(np.mean(means) - expected) < 5 * np.std(means) / np.sqrt(len(means))
+        assert all(len({as_key(h) for h in b.sequences}) == 4 for b in beams)
+    again = partita.conditional_poisson_beam_search(MODEL, 4, max_length=4, seed=1, stream=7, prompt=[])
+    assert again.sequences != beams[0].sequences
+
+
+def test_minimum_bayes_risk() -> None:
+    sequences = [[9, 9], [1, 2, 3], [1, 2, 4], [1, 5, 3]]
+    risk = partita.minimum_bayes_risk(sequences, [4, 2, 2, 2], utility="token-f1")
+    assert risk.choice == 1
+    np.testing.assert_allclose(risk.utilities, [0.4, 0.2 * 7 / 3, 0.4, 0.4], rtol=1e-14)
+    ours = partita.minimum_bayes_risk(["a", "abc", "ab"], utility=lambda h, r: -abs(len(h) - len(r)))
+    assert ours.choice == 2
+    np.testing.assert_allclose(ours.utilities, [-1, -1, -2 / 3], rtol=1e-14)
+    characters = [[ord(c) for c in text] for text in ("abcd", "abed")]
+    mean = (3 / 4 + 1 / 3) / 4
+    np.testing.assert_allclose(partita.minimum_bayes_risk(characters).utilities, [(1 + mean) / 2] * 2, rtol=1e-14)
+    with pytest.raises(ValueError, match="weights: expected 4"):
+        partita.minimum_bayes_risk(sequences, [1.0])
+    with pytest.raises(ValueError, match="utility"):
+        partita.minimum_bayes_risk(sequences, utility="bleu")
+    with pytest.raises(ZeroDivisionError):
+        partita.minimum_bayes_risk(sequences, utility=lambda h, r: 1 / 0)

@@ -132,8 +132,8 @@ TEST_F(Command, NgramsOfAnyUnits) {
       EXPECT_EQ(trained["vocabulary"], 4 + 2);  // and the end, and <unk>
     }
     double drawn = 0;
-    for (const std::string method :
-         {"stochastic-beam", "unique", "ancestral", "arithmetic", "beam"}) {
+    for (const std::string method : {"stochastic-beam", "unique", "conditional-poisson-beam",
+                                     "ancestral", "arithmetic", "beam"}) {
       const Json generated = json_of({"generate", "--model", model, "-k", "300", "--method", method,
                                       "--max-length", "20", "--seed", "2"});
       ASSERT_EQ(generated["sequences"].size(), 300U) << unit << ' ' << method;
@@ -177,8 +177,8 @@ TEST_F(Command, TrainAcceptsCrlfAndSaysSo) {
 
 TEST_F(Command, GenerateJson) {
   const std::string from = model();
-  for (const std::string method :
-       {"stochastic-beam", "unique", "ancestral", "arithmetic", "beam"}) {
+  for (const std::string method : {"stochastic-beam", "unique", "conditional-poisson-beam",
+                                   "ancestral", "arithmetic", "beam"}) {
     const std::vector<std::string> arguments = {"generate", "--model",      from,   "-k",
                                                 "12",       "--method",     method, "--seed",
                                                 "3",        "--max-length", "30"};
@@ -194,7 +194,7 @@ TEST_F(Command, GenerateJson) {
       EXPECT_THAT(keys(sequence), ElementsAre("text", "log_prob", "perturbed", "weight"));
       EXPECT_LE(sequence["log_prob"].get<double>(), 0);
       EXPECT_EQ(sequence["perturbed"].is_number(), perturbed);
-      EXPECT_EQ(sequence["weight"].is_number(), perturbed);
+      EXPECT_EQ(sequence["weight"].is_number(), perturbed || method == "conditional-poisson-beam");
       if (perturbed) {
         EXPECT_GE(sequence["perturbed"].get<double>(), json["threshold"].get<double>());
       }
@@ -223,6 +223,59 @@ TEST_F(Command, StochasticBeamAndUniqueAgree) {
     EXPECT_DOUBLE_EQ(beam["sequences"][i]["perturbed"].get<double>(),
                      unique["sequences"][i]["perturbed"].get<double>());
   }
+}
+
+TEST_F(Command, GenerateChoosesByMinimumBayesRisk) {
+  const std::string from = model();
+  for (const std::string utility : {"chrf", "token-f1"}) {
+    const Json json = json_of({"generate", "--model", from, "-k", "20", "--max-length", "30",
+                               "--minimum-bayes-risk", utility});
+    double last = 1;
+    double least_likely = 0;
+    for (const Json& each : json["sequences"]) {
+      EXPECT_LE(each["utility"].get<double>(), last);
+      last = each["utility"].get<double>();
+      least_likely = std::min(least_likely, each["log_prob"].get<double>());
+      EXPECT_TRUE(each["weight"].is_number());
+    }
+    EXPECT_GT(last, 0);
+    EXPECT_LT(least_likely, json["sequences"][0]["log_prob"].get<double>());
+  }
+  const Outcome table = run_partita({"generate", "--model", from, "-k", "3", "--method",
+                                     "ancestral", "--minimum-bayes-risk", "chrf"});
+  EXPECT_THAT(table.out, HasSubstr("weight    utility  text\n"));
+  EXPECT_EQ(
+      refusal({"generate", "--model", from, "--method", "beam", "--minimum-bayes-risk", "chrf"}, 2),
+      "--minimum-bayes-risk: needs a sample, by any --method but beam: its expectation is "
+      "over one");
+}
+
+TEST_F(Command, GenerateDividesABeamIntoGroups) {
+  const std::string from = model();
+  const auto texts = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"generate",     "--model", from,       "-k",  "6",
+                                          "--max-length", "30",      "--method", "beam"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    std::set<std::string> firsts;
+    const Json json = json_of(arguments);
+    EXPECT_EQ(json["sequences"].size(), 6U);
+    for (const Json& each : json["sequences"]) {
+      firsts.insert(each["text"].get<std::string>().substr(0, 1));
+    }
+    return firsts.size();
+  };
+  // Under a penalty that outweighs any log-probability, every group begins with another letter.
+  EXPECT_EQ(texts({"--num-beam-groups", "6", "--diversity-penalty", "1000"}), 6U);
+  EXPECT_LT(texts({}), 6U);
+  EXPECT_EQ(refusal({"generate", "--model", from, "-k", "5", "--method", "beam",
+                     "--num-beam-groups", "2", "--diversity-penalty", "1"},
+                    2),
+            "--num-beam-groups: expected a divisor of k = 5, got 2");
+  EXPECT_EQ(refusal({"generate", "--model", from, "--length-penalty", "1"}, 2),
+            "--method: expected beam, which alone has --length-penalty, got stochastic-beam");
+  EXPECT_EQ(refusal({"generate", "--model", from, "--hindsight-samples", "2"}, 2),
+            "--method: expected conditional-poisson-beam, which alone has --hindsight-samples, got "
+            "stochastic-beam");
 }
 
 TEST_F(Command, GenerateSteersIndependentSamples) {

@@ -26,6 +26,7 @@ Json to_json(const Generated& generated, const TextGenerator& generator,
                          {"log_prob", sequence.log_prob},
                          {"perturbed", sequence.perturbed},
                          {"weight", generated.weights[i]}});
+    if (options.utility) sequences.back()["utility"] = generated.utilities[i];
   }
   Json json = {{"sequences", std::move(sequences)},
                {"threshold", generated.threshold},
@@ -58,13 +59,16 @@ std::string to_text(const Generated& generated, const TextGenerator& generator,
   const auto number = [](double value) {
     return std::isnan(value) ? std::string("-") : fmt::format("{:.4g}", value);
   };
-  std::string out = fmt::format("{:>9}  {:>9}  {:>9}  text\n", "log_prob", "perturbed", "weight");
+  const bool ranked = options.utility.has_value();
+  std::string out = fmt::format("{:>9}  {:>9}  {:>9}  {}text\n", "log_prob", "perturbed", "weight",
+                                ranked ? "  utility  " : "");
   for (std::size_t i = 0; i < generated.sequences.size(); ++i) {
     const PerturbedHypothesis& sequence = generated.sequences[i];
-    out +=
-        fmt::format("{:>9}  {:>9}  {:>9}  {}{}\n", number(sequence.log_prob),
-                    number(sequence.perturbed), number(generated.weights[i]),
-                    in_one_line(generator.decode(sequence.tokens)), sequence.finished ? "" : "...");
+    out += fmt::format("{:>9}  {:>9}  {:>9}  ", number(sequence.log_prob),
+                       number(sequence.perturbed), number(generated.weights[i]));
+    if (ranked) out += fmt::format("{:>9}  ", number(generated.utilities[i]));
+    out += fmt::format("{}{}\n", in_one_line(generator.decode(sequence.tokens)),
+                       sequence.finished ? "" : "...");
   }
   if (!std::isnan(generated.threshold)) {
     out += fmt::format("threshold {:.4g}\n", generated.threshold);
@@ -78,6 +82,28 @@ std::string to_text(const Generated& generated, const TextGenerator& generator,
                        counted(drawn->calls, "call"), drawn->tokens_per_call());
   }
   return out;
+}
+
+/// @throws InvalidArgument if an option of one method is given to another.
+void check_method(const GenerateOptions& options) {
+  const auto only = [&](GenerateMethod method, std::string_view has) {
+    if (options.method == method) return;
+    throw InvalidArgument("--method", fmt::format("expected {}, which alone has {}, got {}",
+                                                  name_of(kGenerateMethods, method), has,
+                                                  name_of(kGenerateMethods, *options.method)));
+  };
+  const BeamOptions& beam = options.beam;
+  if (beam.length_penalty != 0) only(GenerateMethod::beam, "--length-penalty");
+  if (beam.early_stopping) only(GenerateMethod::beam, "--early-stopping");
+  if (beam.num_beam_groups > 1) only(GenerateMethod::beam, "--num-beam-groups");
+  if (beam.diversity_penalty > 0) only(GenerateMethod::beam, "--diversity-penalty");
+  if (options.poisson.hindsight_samples > 0) {
+    only(GenerateMethod::conditional_poisson_beam, "--hindsight-samples");
+  }
+  if (options.utility && options.method == GenerateMethod::beam) {
+    throw InvalidArgument("--minimum-bayes-risk",
+                          "needs a sample, by any --method but beam: its expectation is over one");
+  }
 }
 
 void run(GenerateOptions& options) {
@@ -98,6 +124,7 @@ void run(GenerateOptions& options) {
                           fmt::format("expected ancestral, which alone can use {}, got {}",
                                       only_ancestral, name_of(kGenerateMethods, *options.method)));
   }
+  check_method(options);
   options.model.threads = options.common.threads;
   if (options.particles > 0) options.k = options.particles;
   options.model.prefixes = options.k;
@@ -107,7 +134,8 @@ void run(GenerateOptions& options) {
   const TextGenerator generator = open_model(options.model);
   if (generator.threaded) options.search.threads = 1;
   const Sequence prompt = encode_argument(generator, "--prompt", options.prompt);
-  const Generated generated = generate(generator, prompt, options);
+  Generated generated = generate(generator, prompt, options);
+  if (options.utility) sort_by_utility(generated, generator, *options.utility);
   if (generated.sequences.size() < options.k && options.particles > 0) {
     note(fmt::format("{} of {} particles survived", generated.sequences.size(), options.particles));
   } else if (generated.sequences.size() < options.k) {
@@ -136,7 +164,8 @@ void add_generate(CLI::App& app) {
       ->option_text("TEXT");
   add_k(*command, options->k, "sequences");
   add_choice(*command, "--method", options->method, kGenerateMethods,
-             "stochastic-beam, unique, ancestral (or sample), arithmetic or beam (stochastic-beam)")
+             "stochastic-beam, unique, conditional-poisson-beam, ancestral (or sample), arithmetic "
+             "or beam (stochastic-beam)")
       ->option_text("METHOD");
   add_penalties(*command, options->sampler);
   add_filter(*command, options->sampler);
@@ -149,6 +178,25 @@ void add_generate(CLI::App& app) {
       ->check(number("(-inf, inf)"));
   command->add_flag("--early-stopping", options->beam.early_stopping,
                     "beam: end once k sequences have ended");
+  command
+      ->add_option("--num-beam-groups", options->beam.num_beam_groups,
+                   "beam: divide it into groups that avoid each other's tokens (1)")
+      ->option_text("N")
+      ->check(whole_number(1, 1U << 20U));
+  command
+      ->add_option("--diversity-penalty", options->beam.diversity_penalty,
+                   "beam: lower a token by X for each earlier group's choice of it (0)")
+      ->option_text("X")
+      ->check(number("[0, inf)"));
+  command
+      ->add_option(
+          "--hindsight-samples", options->poisson.hindsight_samples,
+          "conditional-poisson-beam: weights from N more searches a sequence, less noisy (0)")
+      ->option_text("N")
+      ->check(whole_number(0, 1U << 20U));
+  add_choice(*command, "--minimum-bayes-risk", options->utility, kTextUtilities,
+             "put first the text that agrees best with all, by chrf or token-f1")
+      ->option_text("UTILITY");
   const std::string speculation = "Speculative sampling";
   command
       ->add_option("--draft", options->draft,
@@ -221,6 +269,8 @@ void add_generate(CLI::App& app) {
       "Methods:\n"
       "  stochastic-beam   k different sequences, at random without replacement\n"
       "  unique            the same ones, found one by one\n"
+      "  conditional-poisson-beam\n"
+      "                    k different sequences by a beam that keeps a random set at each step\n"
       "  ancestral         k independent sequences; some may be equal. XTC, Mirostat and\n"
       "                    adaptive-p are for these\n"
       "  arithmetic        k sequences, each at random and together spread evenly over all: means\n"
@@ -228,10 +278,11 @@ void add_generate(CLI::App& app) {
       "  beam              the k most likely sequences, as far as a beam of width k finds them\n"
       "\n"
       "Prints each sequence with its log-probability and, for the methods that draw without\n"
-      "replacement, its perturbed log-probability, its importance weight, and the threshold:\n"
-      "the perturbed log-probability of the next one. With --draft, also how many tokens a call\n"
-      "of the model gave; it reads the drafted prefixes of a call anew, so calls are what is "
-      "saved.");
+      "replacement, its importance weight and (but for conditional-poisson-beam) its perturbed\n"
+      "log-probability and the threshold: that of the next one. With --minimum-bayes-risk, also\n"
+      "its expected utility under the weights: by chrf of characters, or by token-f1 of the\n"
+      "model's tokens. With --draft, also how many tokens a call of the model gave; it reads the\n"
+      "drafted prefixes of a call anew, so calls are what is saved.");
   command->callback([options] { run(*options); });
 }
 

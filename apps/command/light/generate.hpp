@@ -12,19 +12,34 @@
 #include "apps/command/text_generator.hpp"
 #include "partita/noise/speculative.hpp"
 #include "partita/search/beam.hpp"
+#include "partita/search/conditional_poisson_beam.hpp"
 #include "partita/search/search.hpp"
 
 namespace partita::app {
 
-enum class GenerateMethod : std::uint8_t { stochastic_beam, beam, ancestral, arithmetic, unique };
+enum class GenerateMethod : std::uint8_t {
+  stochastic_beam,
+  conditional_poisson_beam,
+  beam,
+  ancestral,
+  arithmetic,
+  unique
+};
 
 inline constexpr auto kGenerateMethods =
     names<GenerateMethod>({{"stochastic-beam", GenerateMethod::stochastic_beam},
+                           {"conditional-poisson-beam", GenerateMethod::conditional_poisson_beam},
                            {"beam", GenerateMethod::beam},
                            {"ancestral", GenerateMethod::ancestral},
                            {"arithmetic", GenerateMethod::arithmetic},
                            {"unique", GenerateMethod::unique},
                            {"sample", GenerateMethod::ancestral}});  // its everyday name
+
+/// The utilities of --minimum-bayes-risk.
+enum class TextUtility : std::uint8_t { chrf, token_f1 };
+
+inline constexpr auto kTextUtilities =
+    names<TextUtility>({{"chrf", TextUtility::chrf}, {"token-f1", TextUtility::token_f1}});
 
 struct GenerateOptions {
   ModelFile model;
@@ -34,7 +49,9 @@ struct GenerateOptions {
   SamplerOptions sampler;
   SearchOptions search;
   BeamOptions beam;
-  std::string draft;  ///< a model's file; empty: none
+  ConditionalPoissonOptions poisson;
+  std::optional<TextUtility> utility;  ///< of --minimum-bayes-risk
+  std::string draft;                   ///< a model's file; empty: none
   SpeculativeOptions speculation;
   std::optional<std::string> observed;  ///< the text of --counterfactual-of
   std::string under;                    ///< a model's file; empty: the model itself
@@ -56,11 +73,16 @@ struct Generated {
   std::vector<double> weights;
   double threshold = kNone;
   std::optional<SpeculativeSamples> speculative = {};  ///< its counts
-  double probability = kNone;  ///< estimated, or bounded from above, of matching texts
+  double probability = kNone;          ///< estimated, or bounded from above, of matching texts
+  std::vector<double> utilities = {};  ///< expected; empty: not asked for
 };
 
 /// @throws InvalidArgument naming an option, and what the searches throw.
 Generated generate(const TextGenerator& generator, const Sequence& prompt,
                    const GenerateOptions& options);
+
+/// Computes expected utilities, and sorts the sequences by them, best first. Sequences without
+/// weights weigh the same.
+void sort_by_utility(Generated& generated, const TextGenerator& generator, TextUtility utility);
 
 }  // namespace partita::app

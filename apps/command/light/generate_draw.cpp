@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "apps/command/light/generate.hpp"
 #include "apps/command/light/pattern.hpp"
 #include "apps/command/terminal.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/text.hpp"
 #include "partita/noise/constrained.hpp"
 #include "partita/noise/counterfactual.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/importance_weights.hpp"
+#include "partita/search/minimum_bayes_risk.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
 
@@ -112,6 +116,15 @@ Generated draw_matching(const TextGenerator& generator, const Sequence& prompt,
   return out;
 }
 
+/// Without white space, as sacreBLEU's chrF has them.
+Sequence characters(const std::string& text) {
+  Sequence out;
+  for (const char32_t c : decode_utf8(repair_utf8(text, "\xEF\xBF\xBD"))) {
+    if (c != ' ' && (c < '\t' || c > '\r')) out.push_back(static_cast<Token>(c));
+  }
+  return out;
+}
+
 }  // namespace
 
 Generated generate(const TextGenerator& generator, const Sequence& prompt,
@@ -130,11 +143,44 @@ Generated generate(const TextGenerator& generator, const Sequence& prompt,
       return without_noise(beam_search(model, prompt, options.k, options.search, options.beam));
     case GenerateMethod::unique:
       return draw_unique(model, prompt, options, stream);
+    case GenerateMethod::conditional_poisson_beam: {
+      ConditionalPoissonBeam set = conditional_poisson_beam_search(model, prompt, options.k, stream,
+                                                                   options.search, options.poisson);
+      Generated out = without_noise(set.sequences);
+      out.weights = std::move(set.weights);
+      return out;
+    }
     case GenerateMethod::stochastic_beam:
       break;
   }
   StochasticBeam beam = stochastic_beam_search(model, prompt, options.k, stream, options.search);
   return {std::move(beam.sequences), std::move(beam.weights), beam.threshold};
+}
+
+void sort_by_utility(Generated& generated, const TextGenerator& generator, TextUtility utility) {
+  const std::size_t n = generated.sequences.size();
+  if (n == 0) return;
+  std::vector<Sequence> texts;
+  for (const PerturbedHypothesis& sequence : generated.sequences) {
+    texts.push_back(utility == TextUtility::chrf ? characters(generator.decode(sequence.tokens))
+                                                 : sequence.tokens);
+  }
+  std::vector<double> weights = generated.weights;
+  for (double& weight : weights) weight = std::isnan(weight) ? 1 : weight;
+  const auto risk = utility == TextUtility::chrf ? minimum_bayes_risk(texts, weights, NgramFScore{})
+                                                 : minimum_bayes_risk(texts, weights, kTokenF1);
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return risk.utilities[a] > risk.utilities[b];
+  });
+  Generated sorted = generated;
+  for (std::size_t i = 0; i < n; ++i) {
+    sorted.sequences[i] = std::move(generated.sequences[order[i]]);
+    sorted.weights[i] = generated.weights[order[i]];
+    sorted.utilities.push_back(risk.utilities[order[i]]);
+  }
+  generated = std::move(sorted);
 }
 
 }  // namespace partita::app
