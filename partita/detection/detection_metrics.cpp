@@ -160,7 +160,7 @@ std::vector<std::uint32_t> in_order(std::span<const std::uint32_t> counts,
 
 DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
                                    Positive positive) {
-  return metrics_of(roc_curve(in, out), positive);
+  return detection_metrics(in, out, positive, Group::alone());
 }
 
 DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
@@ -171,8 +171,9 @@ DetectionMetrics detection_metrics(std::span<const double> in, std::span<const d
   group.all_reduce(sizes, Reduction::sum);
   const auto all_in = static_cast<std::uint64_t>(sizes[0]);
   const auto all_out = static_cast<std::uint64_t>(sizes[1]);
-  check_at_least("in", all_in, 1, "scores on all ranks together");
-  check_at_least("out", all_out, 1, "scores on all ranks together");
+  const char* const what = group.size() > 1 ? "scores on all ranks together" : "scores";
+  check_at_least("in", all_in, 1, what);
+  check_at_least("out", all_out, 1, what);
   Figures figures(all_in, all_out, positive);
   own.merge(group, [&](std::uint64_t in_count, std::uint64_t out_count) {
     figures.add(in_count, out_count);

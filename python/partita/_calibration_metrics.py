@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from partita import _core
 from partita._bootstrap import Interval
 from partita._calibrators import Calibrator
+from partita._group import Group
 from partita._progress import Progress
 from partita._types import ArrayLike
 
@@ -108,7 +109,7 @@ class CalibrationEvaluation(NamedTuple):
 
 def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex = 15, equal_mass: bool = False,
                          probabilities: bool = False, calibrator: Calibrator | None = None,
-                         seed: SupportsIndex | None = None, resamples: SupportsIndex = 1000, level: float = 0.95,
+                         group: Group | None = None, seed: SupportsIndex | None = None, resamples: SupportsIndex = 1000, level: float = 0.95,
                          threads: SupportsIndex = 1, progress: Progress = None) -> CalibrationEvaluation:
     """How well probabilities match how often they are right.
 
@@ -123,6 +124,9 @@ def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex
         Bins that hold equally many rows.
     calibrator : fitted Calibrator
         Evaluate what it makes of the logits.
+    group : partita.split.Group, optional
+        Processes of which each gives its own rows: the metrics of all of them, on every one, without
+        intervals.
     seed : int
         If given, there are bootstrap intervals, which it determines, as in the command.
     resamples : int
@@ -142,7 +146,7 @@ def evaluate_calibration(logits: ArrayLike, y: ArrayLike, *, bins: SupportsIndex
     0.475
     """
     fitted = None if calibrator is None else calibrator._fitted("calibrator_")
-    metrics, intervals, diagram = _core.evaluate_calibration(logits, y, probabilities, bins, equal_mass, fitted, seed,
+    metrics, intervals, diagram = _core.evaluate_calibration(logits, y, probabilities, bins, equal_mass, fitted, group, seed,
                                                              resamples, level, threads, progress)
     return CalibrationEvaluation(
         Metrics(*metrics),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from partita import _core
 from partita._bootstrap import Interval
 from partita._estimator import Estimator
+from partita._group import Group
 from partita._progress import Progress
 from partita._types import Array, ArrayLike
 
@@ -51,7 +52,7 @@ class Calibrator(Estimator):
         self.probabilities = probabilities
         self.threads = threads
 
-    def fit(self: Self, X: ArrayLike, y: ArrayLike, *, progress: Progress = None) -> Self:
+    def fit(self: Self, X: ArrayLike, y: ArrayLike, *, group: Group | None = None, progress: Progress = None) -> Self:
         """Fits to held-out rows.
 
         Parameters
@@ -60,6 +61,8 @@ class Calibrator(Estimator):
             Logits, log-probabilities or (``probabilities=True``) probabilities.
         y : array of int [n]
             The right classes, 0 to K - 1.
+        group : partita.split.Group, optional
+            Processes of which each gives its own rows: a temperature for all of them, on every one.
         progress : bool or callable
             True for a bar of tqdm's; or called as ``progress(done, total, unit)`` a few times a
             second. What it raises ends the fit, as Ctrl-C does.
@@ -74,7 +77,7 @@ class Calibrator(Estimator):
         options = (getattr(self, "bins", 15), getattr(self, "equal_mass", False), getattr(self, "off_diagonal", 0.0),
                    getattr(self, "intercept", 0.0))
         status, self.n_iter_, self.gradient_residual_, fitted = _core.fit_calibrator(
-            self._method, X, y, self.probabilities, *options, self.threads, progress)
+            self._method, X, y, self.probabilities, *options, group, self.threads, progress)
         if fitted is None:
             raise FitError(status)
         self._take(fitted)

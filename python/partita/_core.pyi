@@ -154,11 +154,11 @@ _Metrics = tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]
 
 def fit_calibrator(
     method: str, logits: Any, labels: Any, probabilities: Any, bins: Any, equal_mass: Any, off_diagonal: Any,
-    intercept: Any, threads: Any, progress: Any, /
+    intercept: Any, group: Any, threads: Any, progress: Any, /
 ) -> tuple[str, int, float, Calibrator | None]: ...
 def evaluate_calibration(
-    logits: Any, labels: Any, probabilities: Any, bins: Any, equal_mass: Any, calibrator: Calibrator | None, seed: Any,
-    resamples: Any, level: Any, threads: Any, progress: Any, /
+    logits: Any, labels: Any, probabilities: Any, bins: Any, equal_mass: Any, calibrator: Calibrator | None, group: Any,
+    seed: Any, resamples: Any, level: Any, threads: Any, progress: Any, /
 ) -> tuple[_Metrics, _Metrics | None, tuple[Any, Any, Any, Any, Any, Any]]: ...
 def compare_calibrators(
     logits: Any, labels: Any, probabilities: Any, folds: Any, seed: Any, resamples: Any, level: Any, threads: Any,
@@ -214,7 +214,7 @@ def compare_detectors(
 ) -> list[tuple[_Figures, _Figures, tuple[float, float]]]: ...
 def logit_scores(score: str, logits: Any, temperature: Any, threads: Any, /) -> Any: ...
 def knn_scores(features: Any, training: Any, k: Any, threads: Any, progress: Any, /) -> Any: ...
-def detection_metrics(in_scores: Any, out_scores: Any, positive: str, /) -> _Figures: ...
+def detection_metrics(in_scores: Any, out_scores: Any, positive: str, group: Any, /) -> _Figures: ...
 def detection_intervals(
     in_scores: Any, out_scores: Any, positive: str, seed: Any, resamples: Any, level: Any, threads: Any,
     progress: Any, /

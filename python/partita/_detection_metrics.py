@@ -3,6 +3,7 @@ from typing import Generic, NamedTuple, SupportsIndex, TypeVar
 
 from partita import _core
 from partita._bootstrap import Interval
+from partita._group import Group
 from partita._progress import Progress
 from partita._types import ArrayLike
 
@@ -31,7 +32,8 @@ class DetectionMetrics(NamedTuple, Generic[T]):
     detection_accuracy: T
 
 
-def detection_metrics(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: str) -> DetectionMetrics[float]:
+def detection_metrics(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: str,
+                      group: Group | None = None) -> DetectionMetrics[float]:
     """The usual figures, exact: ties count half, and both ends belong to the curve.
 
     Parameters
@@ -40,13 +42,15 @@ def detection_metrics(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: 
         Of known and of unknown inputs, larger where known.
     positive : {"in", "out"}
         Which side counts as positive; papers differ.
+    group : partita.split.Group, optional
+        Processes of which each gives its own scores: the figures of all of them, on every one.
 
     Examples
     --------
     >>> detection_metrics([2.0, 3.0], [1.0, 2.0], positive="in").auroc
     0.875
     """
-    return DetectionMetrics(*_core.detection_metrics(in_scores, out_scores, positive))
+    return DetectionMetrics(*_core.detection_metrics(in_scores, out_scores, positive, group))
 
 
 def detection_intervals(in_scores: ArrayLike, out_scores: ArrayLike, *, positive: str, seed: SupportsIndex,

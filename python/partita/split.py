@@ -24,13 +24,14 @@ gets the same results: the same bits for any number of ranks. A group is any obj
             return np.stack(self.comm.allgather(own))
 """
 
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partita import _core
 from partita._core import SplitColumns
+from partita._group import Group
 from partita._gumbel import TopKSample
 from partita._sampler import Settings
 from partita._search import PerturbedHypothesis, StochasticBeam
@@ -50,22 +51,7 @@ __all__ = [
     "stochastic_beam_search",
 ]
 
-SplitColumns.__module__ = __name__
-
-
-class Group(Protocol):
-    """The ranks that hold a vocabulary together."""
-
-    @property
-    def rank(self) -> int:
-        """0 to size - 1."""
-
-    @property
-    def size(self) -> int:
-        """How many ranks there are."""
-
-    def all_gather(self, own: NDArray[np.float64]) -> ArrayLike:
-        """What every rank gives as `own`, [n]: float64 [size, n], in the order of ranks."""
+Group.__module__ = SplitColumns.__module__ = __name__
 
 
 class TorchGroup:

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core.hpp"
+#include "group.hpp"
 #include "measures.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/compare_calibrators.hpp"
@@ -24,7 +25,7 @@ constexpr std::array<std::string_view, 4> kScores = {"lac", "aps", "raps", "saps
 /// (status, iterations, gradient residual, Calibrator or None)
 py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handle probabilities,
               py::handle bins, py::handle equal_mass, py::handle off_diagonal, py::handle intercept,
-              py::handle threads, py::handle progress) {
+              py::handle group, py::handle threads, py::handle progress) {
   const auto which = static_cast<CalibrationMethod>(choice(method, "method", methods()));
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
@@ -35,8 +36,9 @@ py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handl
                                             .intercept = number(intercept, "intercept")}};
   const int most = thread_count(threads);
   const ProgressReport report(progress);
+  const OwnedGroup ranks(group);
   CalibratorFit done =
-      released([&] { return fit_calibrator(which, given, y, options, most, report); });
+      released([&] { return fit_calibrator(which, given, y, ranks.get(), options, most, report); });
   return py::make_tuple(name_of(done.report.status), done.report.iterations,
                         done.report.gradient_residual,
                         done.calibrator ? py::cast(std::move(*done.calibrator)) : py::none());
@@ -114,7 +116,7 @@ py::tuple each_metric(const PerMetric<T>& m, const Make& make) {
 
 /// (metrics, intervals or None, (lower, upper, count, confidence, accuracy, intervals or None))
 py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilities, py::handle bins,
-                   py::handle equal_mass, py::handle calibrator, py::handle seed,
+                   py::handle equal_mass, py::handle calibrator, py::handle group, py::handle seed,
                    py::handle resamples, py::handle level, py::handle threads,
                    py::handle progress) {
   const FloatArray array(logits, "logits");
@@ -123,10 +125,13 @@ py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilitie
   const CalibrationBins options{.bins = count(bins, "bins"), .equal_mass = flag(equal_mass)};
   const Calibrator* used = calibrator_of(calibrator);
   const ProgressReport report(progress);
+  const OwnedGroup ranks(group);
   CalibrationEvaluation e;
   if (seed.is_none()) {
     const int most = thread_count(threads);
-    e = released([&] { return evaluate_calibration(given, y, options, used, most); });
+    e = released([&] { return evaluate_calibration(given, y, ranks.get(), options, used, most); });
+  } else if (!group.is_none()) {
+    refuse("seed", "there are no intervals over a group: expected None");
   } else {
     // The child that the command's bootstrap draws from.
     const Stream stream = Stream{.seed = natural(seed, "seed")}.child(1);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core.hpp"
+#include "group.hpp"
 #include "measures.hpp"
 #include "partita/detection/detection_metrics.hpp"
 #include "partita/detection/detector.hpp"
@@ -140,13 +141,15 @@ py::tuple each_figure(const DetectionFigures<Value>& f, const Make& make) {
                         make(f.detection_accuracy));
 }
 
-py::tuple metrics(py::handle in, py::handle out, py::handle positive) {
+py::tuple metrics(py::handle in, py::handle out, py::handle positive, py::handle group) {
   const Doubles known(in, "in_scores");
   const Doubles unknown(out, "out_scores");
   const Positive chosen = side(positive);
-  return each_figure(
-      released([&] { return detection_metrics(known.values, unknown.values, chosen); }),
-      [](double value) { return value; });
+  const OwnedGroup ranks(group);
+  return each_figure(released([&] {
+                       return detection_metrics(known.values, unknown.values, chosen, ranks.get());
+                     }),
+                     [](double value) { return value; });
 }
 
 py::tuple intervals(py::handle in, py::handle out, py::handle positive, py::handle seed,

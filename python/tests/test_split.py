@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import partita
-from partita import split
+from partita import calibration, detection, split
 
 VOCABULARY = 1000
 
@@ -38,14 +38,14 @@ class Rank:
         self.all_gather = lambda own: group.all_gather(rank, own)
 
 
-def on_ranks(size: int, call: Callable[[split.SplitColumns], Any], columns: int = VOCABULARY) -> list[Any]:
-    """call(columns) on every rank: what it returns, or raises."""
+def on_ranks(size: int, call: Callable[[Rank], Any]) -> list[Any]:
+    """call(group) on every rank: what it returns, or raises."""
     group = ThreadGroup(size)
     out: list[Any] = [None] * size
 
     def run(rank: int) -> None:
         try:
-            out[rank] = call(split.SplitColumns(columns, Rank(group, rank)))
+            out[rank] = call(Rank(group, rank))
         except Exception as error:
             out[rank] = error
 
@@ -55,6 +55,11 @@ def on_ranks(size: int, call: Callable[[split.SplitColumns], Any], columns: int 
     for thread in threads:
         thread.join()
     return out
+
+
+def with_columns(size: int, call: Callable[[split.SplitColumns], Any], columns: int = VOCABULARY) -> list[Any]:
+    """The same with columns that are split over the ranks."""
+    return on_ranks(size, lambda group: call(split.SplitColumns(columns, group)))
 
 
 @pytest.fixture
@@ -78,29 +83,29 @@ def test_rows_are_those_of_the_whole(logits: np.ndarray) -> None:
             split.sample_without_replacement(own, 3, columns, settings, seed=5),
         )
 
-    for log_sum_exp, entropy, cross_entropy, drawn in on_ranks(3, call):
+    for log_sum_exp, entropy, cross_entropy, drawn in with_columns(3, call):
         assert np.allclose(log_sum_exp, partita.log_sum_exp(logits), rtol=1e-12)
         assert np.allclose(entropy, partita.entropy(logits), rtol=1e-12)
         assert np.allclose(cross_entropy, -np.take_along_axis(log_p, targets[..., None], -1)[..., 0], rtol=1e-12)
         assert (drawn.indices == whole.indices).all()
 
 
-def test_draws_do_not_depend_on_ranks(logits: np.ndarray) -> None:
+def test_draws_do_not_depend_with_columns(logits: np.ndarray) -> None:
     def call(columns: split.SplitColumns) -> tuple[Any, ...]:
         own = logits[..., columns.first : columns.last]
         return split.gumbel_top_k(own, 5, columns, seed=2, stream=9), split.gumbel_max(own, columns, seed=2, stream=9)
 
-    (one,) = on_ranks(1, call)
+    (one,) = with_columns(1, call)
     alone = split.gumbel_top_k(logits, 5, split.SplitColumns(VOCABULARY), seed=2, stream=9)
     assert all((a == b).all() for a, b in zip(one[0], alone, strict=True))
     assert (one[1] == alone.indices[..., 0]).all()
     for size in (2, 4):
-        for sample, first in on_ranks(size, call):
+        for sample, first in with_columns(size, call):
             assert all((a == b).all() for a, b in zip(sample, alone, strict=True))
             assert (first == one[1]).all()
 
 
-def test_beams_do_not_depend_on_ranks() -> None:
+def test_beams_do_not_depend_with_columns() -> None:
     table = np.random.default_rng(3).normal(size=(VOCABULARY, VOCABULARY))
 
     def call(columns: split.SplitColumns) -> partita.StochasticBeam:
@@ -110,9 +115,9 @@ def test_beams_do_not_depend_on_ranks() -> None:
         model = partita.CallableModel(own, end_token=7)
         return split.stochastic_beam_search(model, 20, columns, prompt=[1], seed=4, max_length=5)
 
-    (one,) = on_ranks(1, call)
+    (one,) = with_columns(1, call)
     assert len({tuple(each.tokens) for each in one.sequences}) == 20
-    for beam in on_ranks(3, call):
+    for beam in with_columns(3, call):
         assert beam.sequences == one.sequences
         assert beam.threshold == one.threshold
         assert (beam.weights == one.weights).all()
@@ -122,13 +127,38 @@ def test_beams_do_not_depend_on_ranks() -> None:
     assert np.allclose([score.log_prob.sum() for score in scores], expected)
 
 
+def test_calibration_and_detection_of_rows_with_columns(rng: np.random.Generator) -> None:
+    z = rng.normal(size=(300, 4)) * 3
+    y = (z + rng.gumbel(size=z.shape) * 2).argmax(-1)
+    known, unknown = rng.normal(size=200) + 1, rng.normal(size=100)
+
+    def call(group: Rank) -> tuple[Any, ...]:
+        own = slice(group.rank, None, group.size)
+        return (
+            calibration.TemperatureScaling().fit(z[own], y[own], group=group).temperature_,
+            calibration.evaluate_calibration(z[own], y[own], group=group),
+            detection.detection_metrics(known[own], unknown[own], positive="in", group=group),
+        )
+
+    whole = calibration.evaluate_calibration(z, y)
+    for temperature, evaluation, figures in on_ranks(3, call):
+        assert np.isclose(temperature, calibration.TemperatureScaling().fit(z, y).temperature_, rtol=1e-10)
+        assert np.allclose(evaluation.metrics, whole.metrics, rtol=1e-12)
+        assert (evaluation.diagram.count == whole.diagram.count).all()
+        assert figures == detection.detection_metrics(known, unknown, positive="in")
+    with pytest.raises(ValueError, match="seed"):
+        calibration.evaluate_calibration(z, y, seed=1, group=Rank(ThreadGroup(1), 0))
+    with pytest.raises(ValueError, match="vector is for rows of one process"):
+        calibration.VectorScaling().fit(z, y, group=Rank(ThreadGroup(2), 0))
+
+
 def test_refusals(logits: np.ndarray) -> None:
-    for error in on_ranks(2, lambda c: split.gumbel_top_k(np.full((1, c.last - c.first), np.nan), 2, c, seed=1)):
+    for error in with_columns(2, lambda c: split.gumbel_top_k(np.full((1, c.last - c.first), np.nan), 2, c, seed=1)):
         assert isinstance(error, ValueError)
         assert "NaN at column 0" in str(error)
-    for error in on_ranks(5, lambda c: c, columns=3):
+    for error in with_columns(5, lambda c: c, columns=3):
         assert not isinstance(error, Exception)  # some ranks have no column
-    for error in on_ranks(65, lambda c: c):
+    for error in with_columns(65, lambda c: c):
         assert "shards" in str(error)
     with pytest.raises(ValueError, match="logits: expected 1000"):
         split.log_sum_exp(logits[..., :-1], split.SplitColumns(VOCABULARY))
