@@ -11,6 +11,7 @@
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
 #include "apps/tour/conditional_texts.hpp"
+#include "apps/tour/sequence_sets.hpp"
 #include "apps/tour/small_texts.hpp"
 #include "partita/gumbel/addressed.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
@@ -306,6 +307,15 @@ constexpr Claim kSharedNoiseClaims[] = {
      "Rejection that learns dead prefixes draws a constraint's texts by the model's law; masking "
      "does not.",
      constrained_sampling},
+    {"H6",
+     "A beam that keeps a random set at each step has weights under which every mean is unbiased.",
+     random_beams},
+    {"H7", "Groups of a beam that pay for each other's tokens find sequences that differ.",
+     diverse_beams},
+    {"H8",
+     "The text that agrees best with a sample is a better answer than the most likely one, which "
+     "may agree with none.",
+     choice_by_agreement},
 };
 
 }  // namespace
