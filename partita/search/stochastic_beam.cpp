@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "partita/base/internal/check.hpp"
-#include "partita/search/importance_weights.hpp"
+#include "partita/search/internal/drawn_leaves.hpp"
 #include "partita/search/internal/stochastic_step.hpp"
 
 namespace partita {
@@ -17,26 +18,19 @@ std::vector<StochasticBeam> search_batch(const SequenceModel& model,
                                          std::span<const Stream> streams,
                                          const SearchOptions& options) {
   std::vector<std::vector<Prefix>> beams;
-  std::vector<StochasticBeam> out(prompts.size());
+  std::vector<double> thresholds(prompts.size(), -std::numeric_limits<double>::infinity());
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     beams.push_back({perturbed_root(prompts[i], streams[i])});
-    out[i].threshold = -std::numeric_limits<double>::infinity();
   }
   StochasticStep step(k, model.end_token());
   Decoder decoder(model, options);
   run_beams(decoder, beams, [&](std::size_t search, std::vector<Prefix>& beam, Rows logits) {
     const double dropped = step(beam, logits, longest_with(prompts[search].size(), options));
-    out[search].threshold = std::max(out[search].threshold, dropped);
+    thresholds[search] = std::max(thresholds[search], dropped);
   });
+  std::vector<StochasticBeam> out;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    std::vector<double> log_prob;
-    for (Prefix& leaf : beams[i]) {
-      strip_prompt(leaf.tokens, prompts[i].size());
-      log_prob.push_back(leaf.log_prob);
-      out[i].sequences.push_back(
-          {{std::move(leaf.tokens), leaf.finished, leaf.log_prob}, leaf.perturbed});
-    }
-    out[i].weights = importance_weights(log_prob, out[i].threshold);
+    out.push_back(drawn_leaves(std::move(beams[i]), prompts[i].size(), thresholds[i]));
   }
   return out;
 }

@@ -9,7 +9,7 @@
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/gumbel/gumbel.hpp"
-#include "partita/search/importance_weights.hpp"
+#include "partita/search/internal/drawn_leaves.hpp"
 #include "partita/search/internal/perturbed_tree.hpp"
 #include "partita/split/internal/top_of_rows.hpp"
 
@@ -82,8 +82,7 @@ StochasticBeam stochastic_beam_search(const SplitSequenceModel& model, const Seq
     throw InvalidArgument("filter", "is not for a split vocabulary");
   }
   std::vector<std::vector<Prefix>> beams = {{perturbed_root(prompt, stream)}};
-  StochasticBeam out;
-  out.threshold = -std::numeric_limits<double>::infinity();
+  double threshold = -std::numeric_limits<double>::infinity();
   const std::size_t longest = longest_with(prompt.size(), options);
   run_beams(OwnLogits(model, columns), beams,
             [&](std::size_t /*search*/, std::vector<Prefix>& beam, Rows own) {
@@ -102,27 +101,18 @@ StochasticBeam stochastic_beam_search(const SplitSequenceModel& model, const Seq
                   continue;
                 }
                 top.read(prefix.row, children);
-                out.threshold =
-                    std::max(out.threshold, add_children(prefix, children, end, longest, next));
+                threshold = std::max(threshold, add_children(prefix, children, end, longest, next));
               }
               std::stable_sort(next.begin(), next.end(), [](const Prefix& a, const Prefix& b) {
                 return a.perturbed > b.perturbed;
               });
               if (next.size() > k) {
-                out.threshold = std::max(out.threshold, next[k].perturbed);
+                threshold = std::max(threshold, next[k].perturbed);
                 next.resize(k);
               }
               beam = std::move(next);
             });
-  std::vector<double> log_prob;
-  for (Prefix& leaf : beams[0]) {
-    strip_prompt(leaf.tokens, prompt.size());
-    log_prob.push_back(leaf.log_prob);
-    out.sequences.push_back(
-        {{std::move(leaf.tokens), leaf.finished, leaf.log_prob}, leaf.perturbed});
-  }
-  out.weights = importance_weights(log_prob, out.threshold);
-  return out;
+  return drawn_leaves(std::move(beams[0]), prompt.size(), threshold);
 }
 
 }  // namespace partita

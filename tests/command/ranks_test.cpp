@@ -8,12 +8,15 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <limits>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "command.hpp"
 #include "partita/io/file.hpp"
+#include "partita/io/npy.hpp"
 #include "partita/random/stream.hpp"
 
 namespace partita::testing {
@@ -117,6 +120,69 @@ TEST_F(Ranks, AModelOfKilledRunsIsThatOfOneProcess) {
   const Outcome last = run_partita(on(2, command));
   EXPECT_EQ(last.status, 0) << last.err;
   expect_same_losses("one", "many");
+}
+
+/// Logits of 4 classes, of three quarters of which the label is the largest.
+TEST_F(Ranks, MeasureRowsTogether) {
+  constexpr std::size_t kRows = 1001;
+  std::vector<float> logits;
+  std::vector<std::int64_t> labels;
+  for (std::size_t i = 0; i < 4 * kRows; ++i) {
+    logits.push_back(static_cast<float>(4 * Stream{8}.normal(i)));
+  }
+  for (std::size_t r = 0; r < kRows; ++r) {
+    const auto* const row = &logits[4 * r];
+    const auto largest = std::max_element(row, row + 4) - row;
+    labels.push_back(Stream{9}.uniform(r) < 0.75 ? largest : (largest + 1) % 4);
+  }
+  save_npy(path("z.npy"), std::span<const float>(logits), kRows, 4);
+  save_npy(path("y.npy"), std::span<const std::int64_t>(labels), kRows, 1);
+  const auto printed = [&](int ranks, Words command) {
+    command.insert(command.end(), {"--json", "--resamples", "0"});
+    const Outcome outcome = run_partita(ranks == 1 ? command : on(ranks, command));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return Json::parse(outcome.out).flatten();
+  };
+  const auto same = [&](const Words& command) {
+    const Json one = printed(1, command);
+    const Json many = printed(3, command);
+    for (const auto& [key, value] : many.items()) {
+      if (!value.is_number_float()) {
+        EXPECT_EQ(value, one.at(key)) << key;
+      } else if (key != "/gradient_residual") {
+        EXPECT_NEAR(value.get<double>(), one.at(key).get<double>(), 1e-11) << key;
+      }
+    }
+    EXPECT_GT(many.size(), 8U);
+  };
+  same({"calibrate", "fit", path("z.npy"), path("y.npy"), "-o", path("c.json")});
+  const std::string fitted = read_file(path("c.json"));
+  EXPECT_NEAR(Json::parse(fitted).at("temperature").get<double>(), 2, 1) << fitted;
+  same({"calibrate", "evaluate", path("z.npy"), path("y.npy"), "--equal-mass"});
+  same({"detect", "evaluate", "--logits", path("z.npy"), "--labels", path("y.npy"), "--positive",
+        "in"});
+
+  const auto refused = [&](const Words& command) {
+    const Outcome outcome = run_partita(on(2, command));
+    EXPECT_EQ(outcome.status, kWronglyAsked) << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_THAT(refused({"calibrate", "fit", path("z.npy"), path("y.npy"), "-o", path("d.json"),
+                       "--split", "0.5"}),
+              HasSubstr("--split"));
+  EXPECT_THAT(refused({"calibrate", "fit", path("z.npy"), path("y.npy"), "-o", path("d.json"),
+                       "--method", "vector"}),
+              HasSubstr("vector is for rows of one process"));
+  logits[4 * (kRows - 1)] = std::numeric_limits<float>::quiet_NaN();
+  save_npy(path("bad.npy"), std::span<const float>(logits), kRows, 4);
+  for (const Words& command : {Words{"calibrate", "evaluate", path("bad.npy"), path("y.npy")},
+                               Words{"detect", "evaluate", "--in", path("z.npy"), "--out",
+                                     path("bad.npy"), "--positive", "in"}}) {
+    const Outcome outcome = run_partita(on(2, command));
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("bad.npy"));
+    EXPECT_THAT(outcome.err, HasSubstr("NaN"));
+  }
 }
 
 TEST_F(Ranks, OneSpeaksForAll) {
