@@ -14,9 +14,9 @@
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
+#include "apps/tour/prediction_sets.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
-#include "partita/calibration/conformal.hpp"
 #include "partita/calibration/risk_coverage.hpp"
 #include "partita/calibration/smooth_ece.hpp"
 #include "partita/calibration/temperature.hpp"
@@ -31,14 +31,6 @@ namespace partita::app {
 namespace {
 
 /// Logits and labels of a network that is too sure of itself: labels are drawn from softmax(z / 2).
-struct Outputs {
-  std::size_t classes;
-  std::vector<double> logits;
-  std::vector<std::int64_t> labels;
-
-  Rows rows() const { return {logits.data(), labels.size(), classes}; }
-};
-
 Outputs overconfident(const Stream& stream, std::size_t n, std::size_t classes) {
   constexpr double kTemperature = 2;
   Outputs out{classes, std::vector<double>(n * classes), {}};
@@ -275,25 +267,8 @@ Finding beyond(const TourContext& context) {
         evaluate_calibration(fresh.rows(), fresh.labels, {}, &calibrator).metrics.ece / before,
         context.choose(0.2, 0.45)));
   }
-  constexpr double kAlpha = 0.1;
-  // The coverage's, over draws of both the held-out rows and the test rows.
-  const double deviation = std::sqrt(kAlpha * (1 - kAlpha) * 2 / static_cast<double>(n));
-  for (const auto& [name, score] : {std::pair{"LAC", ConformalScore::lac},
-                                    {"APS", ConformalScore::aps},
-                                    {"RAPS", ConformalScore::raps},
-                                    {"SAPS", ConformalScore::saps}}) {
-    const ConformalPredictor predictor = fit_conformal(
-        fitted.rows(), fitted.labels, context.stream(2), {.score = score, .alpha = kAlpha});
-    const PredictionSets sets = predict_sets(predictor, fresh.rows(), context.stream(3));
-    double covered = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto set = sets.of(i);
-      covered += std::find(set.begin(), set.end(), fresh.labels[i]) != set.end() ? 1 : 0;
-    }
-    finding.checks.push_back(equal(std::string(name) + " sets at 90 %: coverage",
-                                   covered / static_cast<double>(n), 1 - kAlpha,
-                                   kFiveSigma * deviation));
-  }
+  const auto sets = prediction_sets(context, fitted, fresh);
+  finding.checks.insert(finding.checks.end(), sets.begin(), sets.end());
   return finding;
 }
 

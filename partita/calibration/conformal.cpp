@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partita/calibration/conformal.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/calibration/internal/class_clusters.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/temperature.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
@@ -61,8 +65,77 @@ class RankedRow {
   DistributionRow row_;
 };
 
+/// What a row's stream is read for.
+enum Position : std::uint64_t { kNoise, kPart };
+
 double noise_of(const ConformalOptions& options, const Stream& stream) {
-  return options.randomized ? stream.uniform(0) : 1;
+  return options.randomized ? stream.uniform(kNoise) : 1;
+}
+
+/// The score of each row's label.
+std::vector<double> label_scores(Rows logits, std::span<const std::int64_t> labels,
+                                 const Streams& streams, const ConformalOptions& options,
+                                 int threads) {
+  check_labels(logits, labels);
+  streams.check_covers(logits.rows());
+  check_in("penalty", options.penalty, "[0, inf)");
+  std::vector<double> scores(logits.rows());
+  for_each_row<RankedRow>(logits.rows(), {.threads = threads}, [&](std::size_t r, RankedRow& row) {
+    row.read(logits, r, options, noise_of(options, streams[r]));
+    const auto label = static_cast<std::size_t>(labels[r]);
+    const auto rank = std::find(row.order.begin(), row.order.end(), label) - row.order.begin();
+    scores[r] = row.scores[static_cast<std::size_t>(rank)];
+  });
+  return scores;
+}
+
+/// The scores of each class, of the rows that belong.
+template <class Belongs>
+std::vector<std::vector<double>> by_class(std::span<const double> scores,
+                                          std::span<const std::int64_t> labels, std::size_t classes,
+                                          const Belongs& belongs) {
+  std::vector<std::vector<double>> out(classes);
+  for (std::size_t r = 0; r < scores.size(); ++r) {
+    if (belongs(r)) out[static_cast<std::size_t>(labels[r])].push_back(scores[r]);
+  }
+  return out;
+}
+
+/// Some rows find clusters of classes, the others their thresholds.
+void fit_clusters(std::span<const double> scores, std::span<const std::int64_t> labels,
+                  const Streams& streams, ConformalPredictor& out) {
+  const double alpha = out.options.alpha;
+  std::vector<std::size_t> rows(out.classes);
+  for (const std::int64_t label : labels) ++rows[static_cast<std::size_t>(label)];
+  const ClusterPlan plan = plan_clusters(rows, alpha);
+  const auto first_part = [&](std::size_t r) { return streams[r].uniform(kPart) < plan.share; };
+  out.clusters =
+      cluster_classes(by_class(scores, labels, out.classes, first_part), plan.clusters, alpha);
+  std::vector<std::vector<double>> of_cluster(plan.clusters);
+  std::vector<double> all;
+  for (std::size_t r = 0; r < scores.size(); ++r) {
+    if (first_part(r)) continue;
+    all.push_back(scores[r]);
+    const std::int64_t cluster = out.clusters[static_cast<std::size_t>(labels[r])];
+    if (cluster >= 0) of_cluster[static_cast<std::size_t>(cluster)].push_back(scores[r]);
+  }
+  out.threshold = conformal_quantile(std::move(all), alpha);
+  std::vector<double> thresholds;
+  for (auto& own : of_cluster) thresholds.push_back(conformal_quantile(std::move(own), alpha));
+  for (const std::int64_t cluster : out.clusters) {
+    out.class_thresholds.push_back(cluster < 0 ? out.threshold
+                                               : thresholds[static_cast<std::size_t>(cluster)]);
+  }
+}
+
+void check_weights(std::span<const double> weights, std::size_t rows) {
+  check_size("weights", weights.size(), rows, "one for each row");
+  for (std::size_t r = 0; r < rows; ++r) {
+    if (!(weights[r] >= 0 && std::isfinite(weights[r]))) {
+      throw InvalidArgument(
+          "weights", fmt::format("row {}: expected a number in [0, inf), got {:g}", r, weights[r]));
+    }
+  }
 }
 
 }  // namespace
@@ -79,40 +152,86 @@ double conformal_quantile(std::vector<double> scores, double alpha) {
   return *at;
 }
 
+std::string_view name_of(ConformalCoverage coverage) {
+  switch (coverage) {
+    case ConformalCoverage::marginal:
+      return "marginal";
+    case ConformalCoverage::class_conditional:
+      return "class-conditional";
+    case ConformalCoverage::clustered:
+      break;
+  }
+  return "clustered";
+}
+
+double WeightedScores::threshold(double alpha, double weight) const {
+  // As in conformal_quantile, what is missing only by rounding is not missing.
+  const double share = (1 - alpha) * (weights.back() + weight) * (1 - 1e-12);
+  const auto at = std::lower_bound(weights.begin(), weights.end(), share);
+  return at == weights.end() ? std::numeric_limits<double>::infinity()
+                             : scores[static_cast<std::size_t>(at - weights.begin())];
+}
+
 ConformalPredictor fit_conformal(Rows logits, std::span<const std::int64_t> labels,
                                  const Streams& streams, const ConformalOptions& options,
                                  int threads) {
-  check_labels(logits, labels);
-  streams.check_covers(logits.rows());
-  check_in("penalty", options.penalty, "[0, inf)");
-  std::vector<double> scores(logits.rows());
-  for_each_row<RankedRow>(logits.rows(), {.threads = threads}, [&](std::size_t r, RankedRow& row) {
-    row.read(logits, r, options, noise_of(options, streams[r]));
-    const auto label = static_cast<std::size_t>(labels[r]);
-    const auto rank = std::find(row.order.begin(), row.order.end(), label) - row.order.begin();
-    scores[r] = row.scores[static_cast<std::size_t>(rank)];
-  });
+  const std::vector<double> scores = label_scores(logits, labels, streams, options, threads);
   ConformalPredictor out{options, logits.columns(), conformal_quantile(scores, options.alpha)};
-  if (!options.class_conditional) return out;
-  std::vector<std::vector<double>> of_class(logits.columns());
-  for (std::size_t r = 0; r < scores.size(); ++r) {
-    of_class[static_cast<std::size_t>(labels[r])].push_back(scores[r]);
-  }
-  for (auto& own : of_class) {
-    out.class_thresholds.push_back(conformal_quantile(std::move(own), options.alpha));
+  switch (options.coverage) {
+    case ConformalCoverage::marginal:
+      break;
+    case ConformalCoverage::class_conditional:
+      for (auto& own :
+           by_class(scores, labels, logits.columns(), [](std::size_t) { return true; })) {
+        out.class_thresholds.push_back(conformal_quantile(std::move(own), options.alpha));
+      }
+      break;
+    case ConformalCoverage::clustered:
+      fit_clusters(scores, labels, streams, out);
   }
   return out;
 }
 
-PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
-                            const Streams& streams, const RowOptions& options) {
+ConformalPredictor fit_weighted_conformal(Rows logits, std::span<const std::int64_t> labels,
+                                          std::span<const double> weights, const Streams& streams,
+                                          const ConformalOptions& options, int threads) {
+  if (options.coverage != ConformalCoverage::marginal) {
+    throw InvalidArgument("coverage", fmt::format("expected marginal with weights, got {}",
+                                                  name_of(options.coverage)));
+  }
+  check_in("alpha", options.alpha, "(0, 1)");
+  const std::vector<double> scores = label_scores(logits, labels, streams, options, threads);
+  check_weights(weights, scores.size());
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });
+  WeightedScores weighted;
+  double sum = 0;
+  for (const std::size_t r : order) {
+    weighted.scores.push_back(scores[r]);
+    weighted.weights.push_back(sum += weights[r]);
+  }
+  if (!(sum > 0)) throw InvalidArgument("weights", "all of them are 0");
+  if (std::isinf(sum)) throw InvalidArgument("weights", "their sum is infinite");
+  ConformalPredictor out{options, logits.columns(), 0};
+  out.weighted = std::move(weighted);
+  return out;
+}
+
+namespace {
+
+/// @param threshold of row r and class k
+template <class Threshold>
+PredictionSets sets_up_to(const Threshold& threshold, const ConformalPredictor& predictor,
+                          Rows logits, const Streams& streams, const RowOptions& options) {
   check_size("logits", logits.columns(), predictor.classes, "classes of the predictor");
   streams.check_covers(logits.rows());
   std::vector<std::vector<std::int64_t>> sets(logits.rows());
   for_each_row<RankedRow>(logits.rows(), options, [&](std::size_t r, RankedRow& row) {
     row.read(logits, r, predictor.options, noise_of(predictor.options, streams[r]));
     for (std::size_t i = 0; i < row.order.size(); ++i) {
-      if (row.scores[i] <= predictor.threshold_of(row.order[i])) {
+      if (row.scores[i] <= threshold(r, row.order[i])) {
         sets[r].push_back(static_cast<std::int64_t>(row.order[i]));
       }
     }
@@ -123,6 +242,32 @@ PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
     out.start.push_back(out.classes.size());
   }
   return out;
+}
+
+}  // namespace
+
+PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
+                            const Streams& streams, const RowOptions& options) {
+  if (predictor.weighted) {
+    throw InvalidArgument("weights", "required: the predictor was fitted with weights");
+  }
+  return sets_up_to([&](std::size_t, std::size_t k) { return predictor.threshold_of(k); },
+                    predictor, logits, streams, options);
+}
+
+PredictionSets predict_sets(const ConformalPredictor& predictor, Rows logits,
+                            std::span<const double> weights, const Streams& streams,
+                            const RowOptions& options) {
+  if (!predictor.weighted) {
+    throw InvalidArgument("weights", "not used: the predictor was fitted without weights");
+  }
+  check_weights(weights, logits.rows());
+  std::vector<double> thresholds;
+  for (const double weight : weights) {
+    thresholds.push_back(predictor.weighted->threshold(predictor.options.alpha, weight));
+  }
+  return sets_up_to([&](std::size_t r, std::size_t) { return thresholds[r]; }, predictor, logits,
+                    streams, options);
 }
 
 }  // namespace partita

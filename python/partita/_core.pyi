@@ -178,12 +178,12 @@ def risk_coverage(
 def decompose_brier(confidence: Any, right: Any, /) -> tuple[float, float, float, float]: ...
 def decompose_nll(confidence: Any, right: Any, /) -> tuple[float, float, float, float]: ...
 def fit_conformal(
-    logits: Any, labels: Any, seed: Any, score: Any, alpha: Any, randomized: Any, penalty: Any, free_rank: Any,
-    class_conditional: Any, threads: Any, /
-) -> tuple[float, NDArray[np.float64]]: ...
+    logits: Any, labels: Any, weights: Any, seed: Any, score: Any, alpha: Any, randomized: Any, penalty: Any,
+    free_rank: Any, coverage: Any, threads: Any, /
+) -> tuple[float, NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]: ...
 def predict_sets(
-    logits: Any, classes: Any, threshold: Any, class_thresholds: Any, seed: Any, score: Any, alpha: Any,
-    randomized: Any, penalty: Any, free_rank: Any, class_conditional: Any, threads: Any, /
+    logits: Any, classes: Any, fitted: tuple[Any, ...], weights: Any, seed: Any, score: Any, alpha: Any,
+    randomized: Any, penalty: Any, free_rank: Any, coverage: Any, threads: Any, /
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 
 _Figures = tuple[Any, Any, Any, Any, Any]

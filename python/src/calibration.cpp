@@ -195,49 +195,67 @@ py::list compare(py::handle logits, py::handle labels, py::handle probabilities,
 }
 
 ConformalOptions conformal_options(py::handle score, py::handle alpha, py::handle randomized,
-                                   py::handle penalty, py::handle free_rank,
-                                   py::handle class_conditional) {
+                                   py::handle penalty, py::handle free_rank, py::handle coverage) {
+  constexpr std::array<std::string_view, 3> kCoverages = {"marginal", "class-conditional",
+                                                          "clustered"};
   return {.score = static_cast<ConformalScore>(choice(score, "score", kScores)),
           .alpha = number(alpha, "alpha"),
           .randomized = flag(randomized),
           .penalty = number(penalty, "penalty"),
           .free_rank = count(free_rank, "free_rank"),
-          .class_conditional = flag(class_conditional)};
+          .coverage = static_cast<ConformalCoverage>(choice(coverage, "coverage", kCoverages))};
 }
 
 /// The rows that are fitted and those that are predicted draw from different children of the seed.
 enum class Purpose : std::uint8_t { fit, predict };
 
-/// (threshold, those of the classes)
-py::tuple fit_conformal_of(py::handle logits, py::handle labels, py::handle seed, py::handle score,
-                           py::handle alpha, py::handle randomized, py::handle penalty,
-                           py::handle free_rank, py::handle class_conditional, py::handle threads) {
+/// (threshold; those of the classes; their clusters; scores, and sums of weights)
+py::tuple fit_conformal_of(py::handle logits, py::handle labels, py::handle weights,
+                           py::handle seed, py::handle score, py::handle alpha,
+                           py::handle randomized, py::handle penalty, py::handle free_rank,
+                           py::handle coverage, py::handle threads) {
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
   const ConformalOptions options =
-      conformal_options(score, alpha, randomized, penalty, free_rank, class_conditional);
+      conformal_options(score, alpha, randomized, penalty, free_rank, coverage);
   const Stream stream = Stream{.seed = natural(seed, "seed")}.child(Purpose::fit);
   const int most = thread_count(threads);
-  ConformalPredictor fitted =
-      released([&] { return fit_conformal(array.rows(), y, stream, options, most); });
-  return py::make_tuple(fitted.threshold, numbers(std::move(fitted.class_thresholds)));
+  std::optional<Doubles> given;
+  if (!weights.is_none()) given.emplace(weights, "weights");
+  ConformalPredictor fitted = released([&] {
+    return given ? fit_weighted_conformal(array.rows(), y, given->values, stream, options, most)
+                 : fit_conformal(array.rows(), y, stream, options, most);
+  });
+  WeightedScores weighted = std::move(fitted.weighted).value_or(WeightedScores{});
+  const auto clusters = static_cast<py::ssize_t>(fitted.clusters.size());
+  return py::make_tuple(fitted.threshold, numbers(std::move(fitted.class_thresholds)),
+                        to_numpy(std::move(fitted.clusters), {clusters}),
+                        numbers(std::move(weighted.scores)), numbers(std::move(weighted.weights)));
 }
 
 /// (classes, row by row; where each row's begin)
-py::tuple predict_sets_of(py::handle logits, py::handle classes, py::handle threshold,
-                          py::handle class_thresholds, py::handle seed, py::handle score,
-                          py::handle alpha, py::handle randomized, py::handle penalty,
-                          py::handle free_rank, py::handle class_conditional, py::handle threads) {
+/// @param fitted what fit_conformal_of returned
+py::tuple predict_sets_of(py::handle logits, py::handle classes, const py::tuple& fitted,
+                          py::handle weights, py::handle seed, py::handle score, py::handle alpha,
+                          py::handle randomized, py::handle penalty, py::handle free_rank,
+                          py::handle coverage, py::handle threads) {
   const FloatArray array(logits, "logits");
-  const ConformalPredictor predictor{
-      .options = conformal_options(score, alpha, randomized, penalty, free_rank, class_conditional),
+  ConformalPredictor predictor{
+      .options = conformal_options(score, alpha, randomized, penalty, free_rank, coverage),
       .classes = count(classes, "classes"),
-      .threshold = number(threshold, "threshold"),
-      .class_thresholds = Doubles(class_thresholds, "class_thresholds").values};
+      .threshold = number(fitted[0], "threshold"),
+      .class_thresholds = Doubles(fitted[1], "class_thresholds").values};
+  WeightedScores weighted{Doubles(fitted[3], "scores").values,
+                          Doubles(fitted[4], "weights").values};
+  if (!weighted.scores.empty()) predictor.weighted = std::move(weighted);
+  std::optional<Doubles> given;
+  if (!weights.is_none()) given.emplace(weights, "weights");
   const Stream stream = Stream{.seed = natural(seed, "seed")}.child(Purpose::predict);
   const RowOptions options{.threads = thread_count(threads)};
-  PredictionSets sets =
-      released([&] { return predict_sets(predictor, array.rows(), stream, options); });
+  PredictionSets sets = released([&] {
+    return given ? predict_sets(predictor, array.rows(), given->values, stream, options)
+                 : predict_sets(predictor, array.rows(), stream, options);
+  });
   std::vector<std::int64_t> start(sets.start.begin(), sets.start.end());
   const auto size = static_cast<py::ssize_t>(sets.classes.size());
   const auto starts = static_cast<py::ssize_t>(start.size());

@@ -282,10 +282,39 @@ def test_class_conditional_sets_cover_the_hard_class() -> None:
     z = z - 4.0 * (np.arange(4) == 0)  # the network thinks little of class 0
 
     def coverage(conditional: bool) -> Any:
-        predictor = SplitConformal(seed=1, alpha=0.1, class_conditional=conditional).fit(z[:4000], y[:4000])
+        predictor = SplitConformal(seed=1, alpha=0.1, coverage="class-conditional" if conditional else "marginal").fit(z[:4000], y[:4000])
         assert len(predictor.class_thresholds_) == (4 if conditional else 0)
         held = np.array([label in each for label, each in zip(y[4000:], predictor.predict_sets(z[4000:]), strict=True)])
         return np.array([held[y[4000:] == k].mean() for k in range(4)])
 
     assert coverage(False)[0] < 0.85
     assert (abs(coverage(True) - 0.9) < 0.07).all()
+
+
+def test_clustered_sets_cover_every_kind_of_class() -> None:
+    z, y = labeled(12_000, 60)
+    z = z + 2.0 - 2.0 * (np.arange(60) // 20)  # the network thinks too much of some, too little of others
+    predictor = SplitConformal(seed=1, alpha=0.1, coverage="clustered").fit(z[:6000], y[:6000])
+    assert predictor.clusters_.shape == predictor.class_thresholds_.shape == (60,) and predictor.clusters_.max() > 1
+    held = np.array([label in each for label, each in zip(y[6000:], predictor.predict_sets(z[6000:]), strict=True)])
+    assert all(abs(held[y[6000:] // 20 == kind].mean() - 0.9) < 0.06 for kind in range(3))
+
+
+def test_weights_keep_the_promise_under_shift() -> None:
+    z, y = labeled(16_000)
+    rows = np.arange(16_000)
+    hard = np.where(rows < 8000, rows % 5 == 0, rows % 5 != 0)  # a fifth of the held-out rows, four of the new
+    z = np.where(hard[:, None], 6 * z, z)
+    weight = np.where(hard, 4, 0.25)
+    old, new = rows < 8000, rows >= 8000
+
+    def coverage(*weights: Any) -> Any:
+        sets = SplitConformal(seed=1).fit(z[old], y[old], *weights[:1]).predict_sets(z[new], *weights[1:])
+        return np.mean([label in each for label, each in zip(y[new], sets, strict=True)])
+
+    assert coverage() < 0.83
+    assert abs(coverage(weight[old], weight[new]) - 0.9) < 0.035
+    fitted = SplitConformal(seed=1).fit(z[old], y[old], weight[old])
+    with pytest.raises(ValueError, match="weights: required"):
+        fitted.predict_sets(z[new])
+    assert len(pickle.loads(pickle.dumps(fitted)).predict_sets(z[:9], weight[:9])) == 9

@@ -314,5 +314,45 @@ TEST_F(Calibrate, DirichletIsRegularized) {
   EXPECT_LT(std::abs(file["weights"][1].get<double>()), 0.01);
 }
 
+TEST_F(Calibrate, SetsHoldTheRightClass) {
+  const std::vector<std::string> sets = {"calibrate",  "sets",       logits_file_,
+                                         labels_file_, logits_file_, "--new-labels",
+                                         labels_file_, "-o",         path("s.csv")};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = sets;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const Json json = json_of(with({"--alpha", "0.2", "--score", "lac"}));
+  EXPECT_EQ(json["covered"], 321.0 / kRows);  // ceil(401 * .8), on the held-out rows themselves
+  EXPECT_LT(json["expected"][0], 0.8);
+  EXPECT_GT(json["expected"][1], 0.8);
+  EXPECT_EQ(json["covered_by_class"].size(), kClasses);
+  const std::string csv = read_file(path("s.csv"));
+  EXPECT_THAT(csv, StartsWith("size,classes\n"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 401);
+  for (const std::string coverage : {"marginal", "class-conditional", "clustered"}) {
+    EXPECT_THAT(run_partita(with({"--coverage", coverage})).out,
+                AllOf(StartsWith("400 rows: sets of "), HasSubstr(coverage + " for 90 % by 400"),
+                      HasSubstr("hold the right class")));
+  }
+  // Weights that are all alike change nothing but the noise of ties, which lac does not have.
+  const std::string ones = save("w.npy", std::vector<double>(kRows, 1), 1);
+  const Json weighted =
+      json_of(with({"--alpha", "0.2", "--score", "lac", "--weights", ones, "--new-weights", ones}));
+  EXPECT_EQ(weighted["covered"], json["covered"]);
+  EXPECT_EQ(weighted["effective_rows"], 400);
+  EXPECT_EQ(refusal(with({"--weights", ones}), 2),
+            "--new-weights: missing: those of held-out and new rows go together");
+  EXPECT_EQ(refusal(with({"--weights", ones, "--new-weights", save("v.npy", {1, -1}, 1)}), 1),
+            path("v.npy") + ": expected 400 (one for each row), got 2");
+  EXPECT_EQ(refusal(with({"--weights", ones, "--new-weights", ones, "--coverage", "clustered"}), 2),
+            "--coverage: expected marginal with --weights");
+  EXPECT_EQ(refusal({"calibrate", "sets", logits_file_, labels_file_, save("two.npy", {1, 2}, 2),
+                     "-o", path("t.csv")},
+                    1),
+            path("two.npy") + ": 2 classes, expected 3 as in " + logits_file_);
+}
+
 }  // namespace
 }  // namespace partita::testing

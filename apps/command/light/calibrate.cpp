@@ -286,6 +286,7 @@ void add_calibrate(CLI::App& app) {
   add_apply(*command);
   add_calibrate_evaluate(*command);
   add_calibrate_compare(*command);
+  add_calibrate_sets(*command);
 }
 
 }  // namespace partita::app

@@ -8,5 +8,6 @@ namespace partita::app {
 
 void add_calibrate_evaluate(CLI::App& app);
 void add_calibrate_compare(CLI::App& app);
+void add_calibrate_sets(CLI::App& app);
 
 }  // namespace partita::app

@@ -19,7 +19,7 @@
 namespace partita::app {
 
 /// The children of the seed's stream.
-enum CalibratePurpose : std::uint64_t { kSplit, kResamples, kSmooth, kFolds };
+enum CalibratePurpose : std::uint64_t { kSplit, kResamples, kSmooth, kFolds, kSets };
 
 struct MeasureOptions {
   std::size_t bins = 15;
