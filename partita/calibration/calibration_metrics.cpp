@@ -12,6 +12,7 @@
 #include "partita/base/internal/over_ranks.hpp"
 #include "partita/calibration/bins.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
+#include "partita/calibration/internal/judged_rows.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
@@ -20,11 +21,6 @@ namespace {
 
 /// From so many rows on, intervals are of groups.
 constexpr std::size_t kGroupedRows = 20'000;
-
-/// What the metrics of a row's prediction need.
-struct Prediction : JudgedRow {
-  std::size_t bin;  // of confidence, among those of equal width
-};
 
 /// Sums over the rows of a bin.
 struct BinSum {
@@ -90,29 +86,6 @@ struct Pass {
   std::uint64_t rows = 0;
   double classwise_ece = 0;
 };
-
-/// By confidence: dealt to buckets, which are then small enough to sort in the cache.
-std::vector<Prediction> sorted(const std::vector<Prediction>& rows) {
-  constexpr std::size_t kBuckets = 4096;
-  const auto bucket = [](const Prediction& row) {
-    return std::min(static_cast<std::size_t>(row.confidence * kBuckets), kBuckets - 1);
-  };
-  std::vector<std::size_t> next(kBuckets + 1);
-  for (const Prediction& row : rows) ++next[bucket(row) + 1];
-  std::partial_sum(next.begin(), next.end(), next.begin());
-  std::vector<Prediction> out(rows.size());
-  for (const Prediction& row : rows) out[next[bucket(row)]++] = row;
-  std::size_t begin = 0;
-  for (std::size_t b = 0; b < kBuckets; ++b) {
-    std::sort(out.begin() + static_cast<std::ptrdiff_t>(begin),
-              out.begin() + static_cast<std::ptrdiff_t>(next[b]), [](const auto& x, const auto& y) {
-                return x.confidence < y.confidence ||
-                       (x.confidence == y.confidence && x.right < y.right);
-              });
-    begin = next[b];
-  }
-  return out;
-}
 
 Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> labels,
                std::size_t bin_count, const Calibrator* calibrator, Group& group, int threads) {
@@ -208,62 +181,6 @@ double debiased_ece_of(std::span<const BinSum> sums, double rows) {
   }
   return std::sqrt(std::max(0.0, total / rows));
 }
-
-/// Rows with nearly the same confidence, all of them right, wrong or given no probability, in place
-/// of many: each has the means of its rows.
-struct Groups {
-  std::vector<Prediction> means;
-  std::vector<std::uint32_t> sizes;
-  std::vector<double> nll_variance;
-  std::vector<double> brier_variance;
-
-  /// Divides sorted rows into 512 parts and at the edges of bins.
-  explicit Groups(std::span<const Prediction> sorted) {
-    const std::size_t most = (sorted.size() + 511) / 512;
-    std::size_t begin = 0;
-    for (std::size_t i = 1; i <= sorted.size(); ++i) {
-      if (i < sorted.size() && i - begin < most && sorted[i].bin == sorted[begin].bin) continue;
-      const auto part = sorted.subspan(begin, i - begin);
-      add(part, [](const Prediction& row) { return row.right > 0; });
-      add(part, [](const Prediction& row) { return row.right == 0 && std::isfinite(row.nll); });
-      add(part, [](const Prediction& row) { return std::isinf(row.nll); });
-      begin = i;
-    }
-  }
-
- private:
-  template <class Belongs>
-  void add(std::span<const Prediction> part, const Belongs& belongs) {
-    double n = 0;
-    Prediction mean{{}, part.front().bin};
-    double nll_squares = 0;
-    double brier_squares = 0;
-    for (const Prediction& row : part) {
-      if (!belongs(row)) continue;
-      n += 1;
-      mean.right = row.right;
-      mean.confidence += (row.confidence - mean.confidence) / n;
-      nll_squares += deviate(row.nll, n, mean.nll);
-      brier_squares += deviate(row.brier, n, mean.brier);
-    }
-    if (n == 0) return;
-    means.push_back(mean);
-    sizes.push_back(static_cast<std::uint32_t>(n));
-    nll_variance.push_back(nll_squares / n);
-    brier_variance.push_back(brier_squares / n);
-  }
-
-  /// What the n-th value adds to the sum of squared deviations from the mean (Welford 1962).
-  static double deviate(double value, double n, double& mean) {
-    if (std::isinf(value)) {
-      mean = value;
-      return 0;
-    }
-    const double over = value - mean;
-    mean += over / n;
-    return over * (value - mean);
-  }
-};
 
 /// What the metrics but classwise_ece are made of.
 struct Totals {
@@ -424,7 +341,7 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
         rows.size(), outputs, [&](auto counts, auto to) { write(rows, counts, to); }, stream,
         options);
   } else {
-    const Groups groups(rows);
+    const RowGroups groups(rows);
     const auto n = static_cast<double>(rows.size());
     // The deviation of a mean over a resample, from what its groups vary inside.
     const auto deviation = [&](std::span<const std::uint32_t> counts,
