@@ -12,7 +12,6 @@
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/search/internal/beam_steps.hpp"
-#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 namespace {
@@ -76,7 +75,9 @@ class Diversity {
     costs_[static_cast<std::size_t>(token)] += penalty_;
     chosen_.push_back(token);
   }
-  double cost(std::size_t token) const { return costs_.empty() ? 0 : costs_[token]; }
+  double cost(Token token) const {
+    return costs_.empty() ? 0 : costs_[static_cast<std::size_t>(token)];
+  }
 
  private:
   double penalty_;
@@ -110,16 +111,9 @@ class Search {
     diversity_->begin(length);
     Best best(k_);
     for (std::size_t source = 0; source < beam.size(); ++source) {
-      visit(logits.dtype(), [&]<Element E>(E) {
-        const std::span z(logits.row_data<E>(beam[source].row), logits.columns());
-        const Normalizer normalizer = normalizers(logits.slice(beam[source].row, 1)).front();
-        for (std::size_t i = 0; i < z.size(); ++i) {
-          const auto logit = static_cast<double>(z[i]);
-          if (logit == -std::numeric_limits<double>::infinity()) continue;
-          offer({beam[source].log_prob + normalizer.log_prob(logit),
-                 penalties_[source] + diversity_->cost(i), source, static_cast<Token>(i)},
-                beam[source], best);
-        }
+      for_each_child(beam[source], logits, [&](Token token, double log_prob) {
+        const double penalty = penalties_[source] + diversity_->cost(token);
+        offer({log_prob, penalty, source, token}, beam[source], best);
       });
     }
     for (const Scored& sequence : pool_) {

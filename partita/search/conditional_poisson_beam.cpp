@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
+#include <iterator>
 #include <utility>
 
 #include "partita/gumbel/conditional_poisson.hpp"
@@ -31,7 +31,7 @@ double log_odds(double log_prob) {
   return p - log1mexp(p);
 }
 
-/// A history of the beam: drawn as it is, or given that a sequence comes.
+/// A history of the beam: drawn freely, or given a sequence of its last set.
 class History {
  public:
   /// @param given a leaf; null: none
@@ -55,7 +55,7 @@ class History {
     ++steps_;
   }
 
-  /// log W of each member of the beam; only the last one's is one, if it is given.
+  /// log W of each member of the beam. Given a sequence, that is the last, and only its W is one.
   const std::vector<double>& log_inclusion() const { return log_inclusion_; }
 
  private:
@@ -67,15 +67,8 @@ class History {
         candidates_.push_back({prefix.log_prob, source, kEnded});
         continue;
       }
-      visit(logits.dtype(), [&]<Element E>(E) {
-        const std::span z(logits.row_data<E>(prefix.row), logits.columns());
-        const Normalizer normalizer = normalizers(logits.slice(prefix.row, 1)).front();
-        for (std::size_t i = 0; i < z.size(); ++i) {
-          const auto logit = static_cast<double>(z[i]);
-          if (logit == -std::numeric_limits<double>::infinity()) continue;
-          candidates_.push_back(
-              {prefix.log_prob + normalizer.log_prob(logit), source, static_cast<Token>(i)});
-        }
+      for_each_child(prefix, logits, [&](Token token, double log_prob) {
+        candidates_.push_back({log_prob, source, token});
       });
     }
   }
@@ -93,11 +86,11 @@ class History {
     std::swap(*found, candidates_.back());
   }
 
-  /// Which candidates are kept, ascending.
   struct Kept {
     std::size_t candidate;
     double log_inclusion;
   };
+  /// The candidates of the next set, ascending.
   std::vector<Kept> draw() const {
     const std::size_t n = candidates_.size();
     std::vector<Kept> kept;
@@ -143,11 +136,11 @@ void run(const SequenceModel& model, const SearchOptions& options,
   });
 }
 
-/// A sequence that came, and the history that it came by.
-struct Came {
+/// A sequence of a search's last set.
+struct Found {
   Prefix leaf;
   std::size_t prompt;     ///< which
-  double log_inclusion;   ///< log W of the search
+  double log_w;           ///< of the search
   Stream stream;          ///< of hindsight samples
   double log_mean_w = 0;  ///< over all histories
 };
@@ -155,31 +148,30 @@ struct Came {
 /// Draws the hindsight samples of all, and averages.
 void average_histories(const SequenceModel& model, Prompts prompts, std::size_t k,
                        const SearchOptions& options, std::size_t hindsight_samples,
-                       std::vector<Came>& came) {
-  const std::size_t further = hindsight_samples;
-  const std::size_t histories = 1 + further;
-  std::vector<double> log_w(came.size() * histories);
-  for (std::size_t i = 0; i < came.size(); ++i) log_w[i * histories] = came[i].log_inclusion;
-  for_each_batch(model, options, came.size() * further, k,
-                 [&](std::size_t first, std::size_t last) {
-                   std::vector<std::vector<Prefix>> beams;
-                   std::vector<History> drawn;
-                   for (std::size_t job = first; job < last; ++job) {
-                     const Came& of = came[job / further];
-                     const Sequence& prompt = prompts[of.prompt];
-                     beams.push_back({Prefix{.tokens = prompt}});
-                     drawn.emplace_back(k, model.end_token(), longest_with(prompt.size(), options),
-                                        of.stream.child(job % further), &of.leaf);
-                   }
-                   run(model, options, beams, drawn);
-                   for (std::size_t job = first; job < last; ++job) {
-                     log_w[job / further * histories + 1 + job % further] =
-                         drawn[job - first].log_inclusion().back();
-                   }
-                 });
-  const std::vector<double> sums = log_sum_exp({log_w.data(), came.size(), histories});
-  for (std::size_t i = 0; i < came.size(); ++i) {
-    came[i].log_mean_w = sums[i] - std::log(static_cast<double>(histories));
+                       std::vector<Found>& found) {
+  const std::size_t histories = 1 + hindsight_samples;
+  std::vector<double> log_w(found.size() * histories);
+  for (std::size_t i = 0; i < found.size(); ++i) log_w[i * histories] = found[i].log_w;
+  const auto draw = [&](std::size_t first, std::size_t last) {
+    std::vector<std::vector<Prefix>> beams;
+    std::vector<History> drawn;
+    for (std::size_t job = first; job < last; ++job) {
+      const Found& of = found[job / hindsight_samples];
+      const Sequence& prompt = prompts[of.prompt];
+      beams.push_back({Prefix{.tokens = prompt}});
+      drawn.emplace_back(k, model.end_token(), longest_with(prompt.size(), options),
+                         of.stream.child(job % hindsight_samples), &of.leaf);
+    }
+    run(model, options, beams, drawn);
+    for (std::size_t job = first; job < last; ++job) {
+      log_w[job / hindsight_samples * histories + 1 + job % hindsight_samples] =
+          drawn[job - first].log_inclusion().back();
+    }
+  };
+  for_each_batch(model, options, found.size() * hindsight_samples, k, draw);
+  const std::vector<double> sums = log_sum_exp({log_w.data(), found.size(), histories});
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    found[i].log_mean_w = sums[i] - std::log(static_cast<double>(histories));
   }
 }
 
@@ -194,7 +186,7 @@ std::vector<ConditionalPoissonBeam> conditional_poisson_beam_search(
   for (const Sequence& prompt : prompts) check_prompt(model, prompt);
   streams.check_covers(prompts.size());
   enum class Purpose : std::uint8_t { search, hindsight };
-  std::vector<std::vector<Came>> each(prompts.size());
+  std::vector<std::vector<Found>> each(prompts.size());
   for_each_batch(model, options, prompts.size(), k, [&](std::size_t first, std::size_t last) {
     std::vector<std::vector<Prefix>> beams;
     std::vector<History> searches;
@@ -211,16 +203,16 @@ std::vector<ConditionalPoissonBeam> conditional_poisson_beam_search(
         const double log_w = searches[i - first].log_inclusion()[j];
         each[i].push_back({std::move(leaves[j]), i, log_w, stream.child(j)});
       }
-      std::stable_sort(each[i].begin(), each[i].end(), [](const Came& a, const Came& b) {
+      std::stable_sort(each[i].begin(), each[i].end(), [](const Found& a, const Found& b) {
         return a.leaf.log_prob > b.leaf.log_prob;
       });
     }
   });
-  std::vector<Came> came;
-  for (std::vector<Came>& of : each) std::move(of.begin(), of.end(), std::back_inserter(came));
-  average_histories(model, prompts, k, options, poisson.hindsight_samples, came);
+  std::vector<Found> found;
+  for (std::vector<Found>& of : each) std::move(of.begin(), of.end(), std::back_inserter(found));
+  average_histories(model, prompts, k, options, poisson.hindsight_samples, found);
   std::vector<ConditionalPoissonBeam> out(prompts.size());
-  for (Came& one : came) {
+  for (Found& one : found) {
     strip_prompt(one.leaf.tokens, prompts[one.prompt].size());
     ConditionalPoissonBeam& beam = out[one.prompt];
     beam.sequences.push_back({std::move(one.leaf.tokens), one.leaf.finished, one.leaf.log_prob});

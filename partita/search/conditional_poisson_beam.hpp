@@ -10,19 +10,21 @@
 // Meister, Amini, Vieira, Cotterell, "Conditional Poisson stochastic beams", EMNLP 2021. The
 // candidates of a step are the children of the beam's prefixes and its sequences that have ended. A
 // set S of k of them is kept with a probability proportional to the product of their odds
-// w = p / (1 - p), p the model's probability of the prefix. Fewer than k candidates are all kept.
+// w = p / (1 - p), p the model's probability of the prefix. Where there are no more than k, all are
+// kept.
 //
-// A sequence y weighs p(y) / pi(y), pi(y) the probability that it comes (Horvitz, Thompson 1952).
-// One step's inclusion probabilities are known (gumbel/conditional_poisson.hpp), but pi(y) is a sum
-// over all histories of the beam, for which the authors draw M "hindsight samples", histories given
-// that y comes (each step with the prefix of y in its set): the mean of
+// A sequence y weighs p(y) / pi(y), pi(y) its probability of being in the last set S_T (Horvitz,
+// Thompson 1952). One step's inclusion probabilities are known (gumbel/conditional_poisson.hpp), but
+// pi(y) is a sum over all histories of the beam, for which the authors draw M "hindsight samples",
+// histories that lead to y (each step's set is drawn given that it holds the prefix of y): the mean
+// of
 //
 //   W = prod_t P(y_{<=t} in S_t | S_{t-1})
 //
 // over them is unbiased for pi(y). Its reciprocal is not for 1 / pi(y), so their estimate of E f is
 // biased, the less the larger M. Here the history of the search itself is one of the M. Given y, it
-// is distributed as the others times W / pi(y), so that E[M / sum_m W_m; y comes] = 1 by symmetry:
-// the estimate is unbiased for every M, and M = 1 costs nothing beyond the search.
+// has the others' law times W / pi(y), so that E[M / sum_m W_m; y in S_T] = 1 by symmetry: the
+// estimate is unbiased for every M, and M = 1 costs nothing beyond the search.
 #pragma once
 
 #include <cstddef>
@@ -41,9 +43,8 @@ struct ConditionalPoissonBeam {
 };
 
 struct ConditionalPoissonOptions {
-  /// M - 1: further histories from which each sequence's probability of coming is estimated. Each
-  /// costs a search of width k for each sequence, and lowers the weights' variance toward that of
-  /// p / pi.
+  /// M - 1: further histories from which each sequence's pi is estimated. Each costs a search of
+  /// width k for each sequence, and lowers the weights' variance toward that of p / pi.
   std::size_t hindsight_samples = 0;
 };
 

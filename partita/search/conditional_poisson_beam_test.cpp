@@ -228,6 +228,8 @@ TEST(ConditionalPoissonBeam, BatchAndThreadsChangeNothing) {
   options.batch = 4;
   options.threads = 3;
   const auto apart = conditional_poisson_beam_search(model, prompts, 4, Stream{1}, options, {3});
+  EXPECT_TRUE(
+      conditional_poisson_beam_search(model, std::vector<Sequence>{}, 4, Stream{1}).empty());
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     EXPECT_EQ(together[i].sequences, apart[i].sequences);
     EXPECT_EQ(together[i].weights, apart[i].weights);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Internal to partita/search: several beams that advance together, so that the model is called once
-// per step for all of them. What a step keeps is decided by beam.cpp and stochastic_beam.cpp.
+// per step for all of them. What a step keeps is for each search to decide.
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "partita/random/stream.hpp"
 #include "partita/search/internal/decoder.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 
@@ -33,6 +35,21 @@ inline Prefix extend(const Prefix& parent, Token token, double log_prob, Token e
   if (!child.finished) child.tokens.push_back(token);
   child.leaf = child.finished || child.tokens.size() >= longest;
   return child;
+}
+
+/// Calls take(token, log_prob) for each child of a prefix that is possible, log_prob the child's.
+/// @param logits as run_beams() gives them
+template <class Take>
+void for_each_child(const Prefix& parent, Rows logits, const Take& take) {
+  visit(logits.dtype(), [&]<Element E>(E) {
+    const std::span z(logits.row_data<E>(parent.row), logits.columns());
+    const Normalizer normalizer = normalizers(logits.slice(parent.row, 1)).front();
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const auto logit = static_cast<double>(z[i]);
+      if (logit == -std::numeric_limits<double>::infinity()) continue;
+      take(static_cast<Token>(i), parent.log_prob + normalizer.log_prob(logit));
+    }
+  });
 }
 
 inline void strip_prompt(Sequence& tokens, std::size_t prompt) {
