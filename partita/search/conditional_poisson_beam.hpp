@@ -14,10 +14,10 @@
 // kept.
 //
 // A sequence y weighs p(y) / pi(y), pi(y) its probability of being in the last set S_T (Horvitz,
-// Thompson 1952). One step's inclusion probabilities are known (gumbel/conditional_poisson.hpp), but
-// pi(y) is a sum over all histories of the beam, for which the authors draw M "hindsight samples",
-// histories that lead to y (each step's set is drawn given that it holds the prefix of y): the mean
-// of
+// Thompson 1952). One step's inclusion probabilities are known (gumbel/conditional_poisson.hpp),
+// but pi(y) is a sum over all histories of the beam, for which the authors draw M "hindsight
+// samples", histories that lead to y (each step's set is drawn given that it holds the prefix of
+// y): the mean of
 //
 //   W = prod_t P(y_{<=t} in S_t | S_{t-1})
 //
