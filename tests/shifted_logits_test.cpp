@@ -19,6 +19,7 @@
 #include "partita/sampler/sample.hpp"
 #include "partita/search/ancestral.hpp"
 #include "partita/search/beam.hpp"
+#include "partita/search/conditional_poisson_beam.hpp"
 #include "partita/search/score.hpp"
 #include "partita/search/stochastic_beam.hpp"
 #include "partita/search/unique.hpp"
@@ -171,6 +172,13 @@ std::vector<std::pair<std::string, std::function<Numbers(double)>>> functions() 
                        append(out, h);
                        out.push_back(h.perturbed);
                      }
+                     return out;
+                   }));
+  all.emplace_back("conditional_poisson_beam_search", on_model([=](const SequenceModel& model) {
+                     const ConditionalPoissonBeam beam = conditional_poisson_beam_search(
+                         model, {}, 7, {.seed = 6}, short_ones, {.hindsight_samples = 1});
+                     Numbers out = beam.weights;
+                     for (const auto& h : beam.sequences) append(out, h);
                      return out;
                    }));
   all.emplace_back("UniqueSampler", on_model([=](const SequenceModel& model) {

@@ -36,6 +36,8 @@ CALLS: dict[str, Callable[[Any, Path], Any]] = {
     "NGram.train": lambda progress, _: partita.NGram.train(LINES, progress=progress),
     "beam_search": lambda progress, _: partita.beam_search(MODEL, 9, progress=progress),
     "stochastic_beam_search": lambda progress, _: partita.stochastic_beam_search(MODEL, 9, seed=1, progress=progress),
+    "conditional_poisson_beam_search": lambda progress, _: partita.conditional_poisson_beam_search(
+        MODEL, 9, seed=1, progress=progress),
     "ancestral_sample": lambda progress, _: partita.ancestral_sample(MODEL, 9, seed=1, progress=progress),
     "ancestral_sample, threads": lambda progress, _: partita.ancestral_sample(MODEL, 99, seed=1, threads=3, progress=progress),
     "score_sequences": lambda progress, _: partita.score_sequences(MODEL, [MODEL.encode("sea")] * 9, progress=progress),
