@@ -13,6 +13,7 @@
 #include "apps/tour/conditional_texts.hpp"
 #include "apps/tour/sequence_sets.hpp"
 #include "apps/tour/small_texts.hpp"
+#include "apps/tour/subsets.hpp"
 #include "partita/gumbel/addressed.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
 #include "partita/noise/speculative.hpp"
@@ -316,6 +317,10 @@ constexpr Claim kSharedNoiseClaims[] = {
      "The text that agrees best with a sample is a better answer than the most likely one, which "
      "may agree with none.",
      choice_by_agreement},
+    {"H9",
+     "Sets of k in proportion to the product of their weights: exact draws and marginals, and not "
+     "the law of k draws without replacement.",
+     fixed_size_subsets},
 };
 
 }  // namespace

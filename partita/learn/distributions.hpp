@@ -54,6 +54,7 @@
 #include "partita/learn/distributions/rademacher.hpp"
 #include "partita/learn/distributions/relaxed_bernoulli.hpp"
 #include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+#include "partita/learn/distributions/relaxed_plackett_luce.hpp"
 #include "partita/learn/distributions/student_t.hpp"
 #include "partita/learn/distributions/subset.hpp"
 #include "partita/learn/distributions/transform_to.hpp"

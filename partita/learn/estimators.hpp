@@ -6,6 +6,7 @@
 #include "partita/learn/estimators/elbo.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/generalized_advantage.hpp"
+#include "partita/learn/estimators/implicit_mle.hpp"
 #include "partita/learn/estimators/measure.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/policy_gradient.hpp"

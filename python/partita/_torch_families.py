@@ -199,6 +199,70 @@ class Rademacher(NativeDistribution):
         super().__init__(validate_args, like=torch.empty(tuple(batch_shape), dtype=dtype, device=device))
 
 
+class RelaxedPlackettLuce(NativeDistribution):
+    """Rankings that can be differentiated: the first k places of a PlackettLuce, relaxed.
+
+    Parameters
+    ----------
+    temperature : float or torch.Tensor
+        > 0; a sample is a ranking in the limit of 0.
+    logits : torch.Tensor [..., V]
+        -inf for a category that is never drawn.
+    k : int
+        How many places.
+    validate_args : bool, optional
+        As of all of torch's distributions.
+
+    Draws are [..., k, V], a row of a simplex for each place; their sum over places is a relaxed set
+    (Xie and Ermon 2019). There is no log_prob.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import RelaxedPlackettLuce
+    >>> places = RelaxedPlackettLuce(0.01, torch.tensor([0.0, 9.0, 5.0, 1.0]), 2).rsample(seed=1)
+    >>> places.sum(-2).round().tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+
+    arg_constraints = {"temperature": constraints.positive, "logits": constraints.real_vector}
+
+    def __init__(self, temperature: Any, logits: Any, k: SupportsIndex, validate_args: bool | None = None) -> None:
+        super().__init__(validate_args, temperature=temperature, logits=logits, k=k)
+
+
+class Subset(NativeDistribution):
+    """Sets of k of V categories, in proportion to the product of their members' weights exp(logits).
+
+    Parameters
+    ----------
+    logits : torch.Tensor [..., V]
+        -inf for a category that is never included.
+    k : int
+        The size of the sets, 0 to V.
+    validate_args : bool, optional
+        As of all of torch's distributions.
+
+    Draws are [..., V], k ones and zeros otherwise; mean holds the marginals, P(i in S), with a gradient.
+    For sets as indices [..., k]: ``torch.zeros(V).scatter(-1, indices, 1)``, and back ``value.topk(k).indices``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from partita.torch import Subset
+    >>> sets = Subset(torch.tensor([0.0, 0.0, 1.0, 2.0]), 2)
+    >>> sets.mean                                               # they sum to 2
+    tensor([0.2689, 0.2689, 0.6180, 0.8442])
+    >>> sets.log_prob(torch.tensor([0.0, 0.0, 1.0, 1.0])).exp()
+    tensor(0.4863)
+    """
+
+    arg_constraints = {"logits": constraints.real_vector}
+
+    def __init__(self, logits: Any, k: SupportsIndex, validate_args: bool | None = None) -> None:
+        super().__init__(validate_args, logits=logits, k=k)
+
+
 class TruncatedGumbel(NativeDistribution):
     """A Gumbel known not to exceed a maximum: the others of a set whose maximum is known.
 

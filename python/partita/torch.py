@@ -51,6 +51,8 @@ from partita._torch_families import (
     OrderedLogistic,
     PlackettLuce,
     Rademacher,
+    RelaxedPlackettLuce,
+    Subset,
     TruncatedGumbel,
     TruncatedNormal,
     ZeroInflated,
@@ -98,10 +100,12 @@ __all__ = [
     "Rebar",
     "ReinMax",
     "Relax",
+    "RelaxedPlackettLuce",
     "SampledSoftmaxLoss",
     "ScoreFunction",
     "StraightThrough",
     "StraightThroughGumbel",
+    "Subset",
     "SumAndSample",
     "TruncatedGumbel",
     "TruncatedNormal",
@@ -113,7 +117,8 @@ __all__ = [
     "linear_gumbel_top_k",
 ]
 
-_distributions.kl.register_kl(InverseGamma, InverseGamma)(kl_divergence)  # of those above, the only ones that have it
+for _family in (InverseGamma, Subset):  # of those above, the only ones that have it
+    _distributions.kl.register_kl(_family, _family)(kl_divergence)
 
 
 for _each in [globals()[_name] for _name in __all__]:

@@ -83,6 +83,16 @@ DistributionPtr build_plackett_luce(const Arguments& arguments, bool validate_ar
   return std::make_shared<PlackettLuce>(arguments.at(0), k, validate_args);
 }
 
+DistributionPtr build_subset(const Arguments& arguments, bool validate_args) {
+  const auto k = static_cast<std::int64_t>(count(arguments.at(1).object, "k"));
+  return std::make_shared<Subset>(Logits(Tensor(arguments.at(0))), k, validate_args);
+}
+
+DistributionPtr build_relaxed_plackett_luce(const Arguments& arguments, bool validate_args) {
+  const auto k = static_cast<std::int64_t>(count(arguments.at(2).object, "k"));
+  return std::make_shared<RelaxedPlackettLuce>(arguments.at(0), arguments.at(1), k, validate_args);
+}
+
 /// Of the shape, type and device of a tensor.
 DistributionPtr build_rademacher(const Arguments& arguments, bool validate_args) {
   const Tensor like = arguments.at(0);
@@ -137,7 +147,9 @@ const std::map<std::string, Builder, std::less<>>& builders() {
       {"Rademacher", &build_rademacher},
       {"RelaxedBernoulli", &build<RelaxedBernoulli, 2>},
       {"RelaxedOneHotCategorical", &build<RelaxedOneHotCategorical, 2>},
+      {"RelaxedPlackettLuce", &build_relaxed_plackett_luce},
       {"StudentT", &build<StudentT, 3>},
+      {"Subset", &build_subset},
       {"TransformedDistribution", &build<TransformedDistribution, 2>},
       {"TruncatedGumbel", &build<TruncatedGumbel, 3>},
       {"TruncatedNormal", &build<TruncatedNormal, 4>},

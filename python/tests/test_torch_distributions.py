@@ -21,7 +21,7 @@ def t(*values: float) -> Any:
 
 
 def each() -> list[Any]:
-    """One of each class, with a batch [2] (PlackettLuce and DirichletMultinomial: and an event)."""
+    """One of each class, with a batch [2] (those of vectors: and an event)."""
     return [
         pt.BetaBinomial(10, t(2, 0.5), t(3, 1)),
         pt.DirichletMultinomial(5, torch.stack([t(1, 2, 3), t(0.5, 0.5, 4)])),
@@ -33,6 +33,8 @@ def each() -> list[Any]:
         pt.OrderedLogistic(t(0.3, -1), t(-1, 0, 2)),
         pt.PlackettLuce(torch.stack([t(0, 1, 2, -1), t(0, 0, 0, 3)]), k=2),
         pt.Rademacher([2], dtype=torch.float64),
+        pt.RelaxedPlackettLuce(0.5, torch.stack([t(0, 1, 2, -1), t(0, 0, 0, 3)]), 2),
+        pt.Subset(torch.stack([t(0, 1, 2, -1), t(0, 0, 0, 3)]), 2),
         pt.TruncatedGumbel(t(0, 1), t(1, 2), t(0.5, 3)),
         pt.TruncatedNormal(t(0, 1), t(1, 2), t(-1, 0), t(2, math.inf)),
         pt.ZeroInflated(td.Poisson(t(2, 5)), t(0.3, 0.1)),
@@ -58,8 +60,12 @@ def test_torch_validates_parameters_and_draws(d: Any) -> None:
     assert draws.shape == d._extended_shape((50,))
     d._validate_sample(draws)
     assert d.support.check(draws).all()
-    assert d.log_prob(draws).shape == (50, 2) and d.log_prob(draws).isfinite().all()
     assert repr(d).startswith(type(d).__name__)
+    if isinstance(d, pt.RelaxedPlackettLuce):
+        with pytest.raises(NotImplementedError, match="log_prob"):
+            d.log_prob(draws)
+        return
+    assert d.log_prob(draws).shape == (50, 2) and d.log_prob(draws).isfinite().all()
     for bad in (draws + 0.5, draws.double() * math.nan):
         if d.support.is_discrete or bad.isnan().any():
             with pytest.raises(ValueError):
@@ -81,8 +87,8 @@ def test_moments_are_those_of_draws(d: Any) -> None:
     """200,000 draws, six standard errors (of the variance, too)."""
     n = 200_000
     draws = d.sample((n,), seed=1).double()
-    if isinstance(d, (pt.OrderedLogistic, pt.PlackettLuce)):
-        return  # categories have no moments
+    if isinstance(d, (pt.OrderedLogistic, pt.PlackettLuce, pt.RelaxedPlackettLuce)):
+        return  # categories have no moments, relaxed ones none that are known
     mean, sd = draws.mean(0), draws.std(0)
     assert ((mean - d.mean).abs() < 6 * sd / n**0.5).all()
     if isinstance(d, pt.TruncatedGumbel):
@@ -168,6 +174,34 @@ def test_rankings() -> None:
     found = pt.PlackettLuce(logits, k=2).log_prob(torch.tensor([2, 0])).exp()
     torch.testing.assert_close(found, p[2] * p[0] / (1 - p[2]))
     assert pt.PlackettLuce(logits).mode.tolist() == [2, 1, 0, 3]
+
+
+def test_sets() -> None:
+    """P(S) is the product of its members' weights, over the sum of those of all pairs."""
+    logits = t(0, 1, 2, -1).requires_grad_()
+    d = pt.Subset(logits, 2)
+    pairs = torch.combinations(torch.arange(4))
+    sets = torch.zeros(6, 4, dtype=torch.float64).scatter(-1, pairs, 1)
+    assert torch.equal(d.enumerate_support(), sets)
+    torch.testing.assert_close(d.log_prob(sets), logits[pairs].sum(-1).log_softmax(0))
+    torch.testing.assert_close(d.mean, (d.log_prob(sets).exp()[:, None] * sets).sum(0))
+    assert torch.autograd.gradcheck(lambda z: pt.Subset(z, 2).log_prob(sets), (logits,))
+    assert torch.autograd.gradgradcheck(lambda z: pt.Subset(z, 2).log_prob(sets[1]), (logits,))
+    assert torch.autograd.gradcheck(lambda z: pt.Subset(z, 2).mean, (logits,))
+    other = pt.Subset(t(0, 0, 0, 0), 2)
+    torch.testing.assert_close(td.kl_divergence(d, other), math.log(6) - d.entropy())
+    with pytest.raises(ValueError, match="k: Subset: expected 0 to 4, the number of categories, got 5"):
+        pt.Subset(logits, 5)
+
+
+def test_relaxed_rankings_are_rankings_when_cold() -> None:
+    logits = t(0, 1, 2, -1).requires_grad_()
+    places = pt.RelaxedPlackettLuce(1e-6, logits, 3).sample((100,), seed=1)
+    assert (places.argmax(-1).sort().values.diff() > 0).all()
+    soft = pt.RelaxedPlackettLuce(0.5, logits, 3).rsample((100,), seed=1)
+    torch.testing.assert_close(soft.sum((-1, -2)), torch.full((100,), 3.0, dtype=torch.float64))
+    soft.square().sum().backward()
+    assert logits.grad.isfinite().all() and (logits.grad != 0).all()
 
 
 def test_gradients_reach_the_parameters() -> None:

@@ -9,8 +9,8 @@
 #include <limits>
 #include <span>
 
-#include "partita/base/error.hpp"
 #include "partita/gumbel/gumbel_top_k.hpp"
+#include "partita/learn/distributions/internal/choice.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -21,27 +21,9 @@ constexpr std::int64_t kMostEnumerated = 50'000;
 
 /// The shape of a ranking, [k].
 Shape event_shape_of(const ProbsOrLogits& scores, std::optional<std::int64_t> k) {
-  const TensorOrNumber& value = scores.value();
-  const std::int64_t categories =
-      value.is_number() || value.tensor().dim() == 0 ? 1 : value.tensor().size(-1);
-  if (k && (*k < 1 || *k > categories)) {
-    throw InvalidArgument("k", fmt::format("PlackettLuce: expected 1 to {}, the number of "
-                                           "categories, got {}",
-                                           categories, *k));
-  }
+  const std::int64_t categories = categories_of(scores.value());
+  check_choice("PlackettLuce", k.value_or(categories), 1, categories);
   return {k.value_or(categories)};
-}
-
-std::vector<Argument> arguments_of(const ProbsOrLogits& scores, std::int64_t k) {
-  const char* name = scores.is_logits() ? "logits" : "scores";
-  const double lowest = scores.is_logits() ? -kInfinity : 0;
-  return {{name,
-           scores.value(),
-           {fmt::format("{} in [{}, +inf), {} or more of them > {}", name, lowest, k, lowest), 1,
-            false, [=](const Tensor& x) {
-              const Tensor in_range = (x >= lowest).logical_and(x < kInfinity).all(-1);
-              return in_range.logical_and((x > lowest).sum(-1) >= k);
-            }}}};
 }
 
 /// All ordered choices of k out of `categories`, [count, k].
@@ -80,7 +62,7 @@ Tensor log_prob_of_large(const Tensor& chosen, const Tensor& rest) {
 
 PlackettLuce::PlackettLuce(const ProbsOrLogits& scores, std::optional<std::int64_t> k,
                            bool validate_args)
-    : Distribution("PlackettLuce", arguments_of(scores, event_shape_of(scores, k)[0]),
+    : Distribution("PlackettLuce", {scores_argument(scores, event_shape_of(scores, k)[0])},
                    event_shape_of(scores, k), validate_args),
       is_logits_(scores.is_logits()) {}
 

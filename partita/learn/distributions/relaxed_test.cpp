@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Concrete distribution of K outcomes and of two.
+// The Concrete distribution of K outcomes, of two, and of rankings.
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,10 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/plackett_luce.hpp"
 #include "partita/learn/distributions/relaxed_bernoulli.hpp"
 #include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+#include "partita/learn/distributions/relaxed_plackett_luce.hpp"
 #include "partita/learn/distributions/test_support.hpp"
 
 namespace partita::distributions {
@@ -297,6 +299,100 @@ TEST(RelaxedBernoulli, NamesWhatIsWrong) {
             "probs: LogitRelaxedBernoulli: expected a number in [0, 1], got 1.5 at [1]");
   EXPECT_EQ(RelaxedBernoulli(at::tensor({2.2}), at::full({4}, 0.5)).batch_shape(),
             IntArrayRef({4}));
+}
+
+// --- Rankings -----------------------------------------------------------------------------------
+
+TEST(RelaxedPlackettLuce, IsTheAlgorithmOfThePaper) {
+  const Tensor z = doubles({1, -2, 0.5, 3, 0, 0.2}).view({2, 3});
+  const double t = 0.7;
+  Tensor left = z;
+  std::vector<Tensor> rows;
+  for (int j = 0; j < 3; ++j) {
+    rows.push_back((left / t).softmax(-1));
+    left = left + (1 - rows.back()).log();
+  }
+  const Tensor expected = at::stack(rows, -2);
+  EXPECT_TRUE(at::allclose(relaxed_top_k(z, 3, t), expected, 1e-12));
+  EXPECT_TRUE(at::allclose(relaxed_top_k(z, 2, doubles({t, t})), expected.slice(1, 0, 2), 1e-12));
+  // Hard, if the temperature is low.
+  const Tensor hard = at::eye(3, at::kDouble).index_select(0, at::tensor({0, 2, 1}));
+  EXPECT_TRUE(at::allclose(relaxed_top_k(z, 3, 1e-6)[0], hard, 0, 1e-12));
+  EXPECT_TRUE(at::equal(relaxed_top_k(z.to(at::kFloat), 3, 1e-30)[0], hard.to(at::kFloat)));
+}
+
+TEST(RelaxedPlackettLuce, AColdOneIsARanking) {
+  const Tensor z = doubles({1, -kInfinity, 0.5, 3, 0});
+  constexpr std::int64_t kDraws = 50'000;
+  const PlackettLuce hard(Logits(z), 3);
+  const RelaxedPlackettLuce q(1e-7, Logits(z), 3);  // near ties stay ties when it is warmer
+  const Tensor digits = at::tensor({25, 5, 1}, at::kLong);
+  const Tensor all = hard.enumerate_support();
+  const std::vector<double> p = to_vector(hard.log_prob(all).exp() * kDraws);
+  const std::vector<double> cells = to_vector((all * digits).sum(-1));
+  for (const Random& random : {Random(Stream{.seed = 6}), Random(testing::torch_generator(6))}) {
+    std::vector<double> expected(125);
+    std::vector<double> observed(125);
+    for (std::size_t i = 0; i < p.size(); ++i) expected[static_cast<std::size_t>(cells[i])] = p[i];
+    for (const double cell : to_vector((q.sample({kDraws}, random).argmax(-1) * digits).sum(-1))) {
+      ++observed[static_cast<std::size_t>(cell)];
+    }
+    EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
+  }
+}
+
+TEST(RelaxedPlackettLuce, TheFirstRowIsRelaxedOneHotCategorical) {
+  const Tensor z = at::arange(12, at::kDouble).view({2, 6}).cos();
+  const Tensor x = RelaxedPlackettLuce(0.8, Logits(z), 4).sample({20}, Stream{.seed = 7});
+  EXPECT_EQ(x.sizes(), IntArrayRef({20, 2, 4, 6}));
+  EXPECT_TRUE(at::allclose(
+      x.select(-2, 0), RelaxedOneHotCategorical(0.8, Logits(z)).sample({20}, Stream{.seed = 7})));
+  EXPECT_TRUE(RelaxedPlackettLuce(0.8, Logits(z), 4).support().check(x).all().item<bool>());
+  // What is certain may round to 1, and still is not gone: at high temperatures it comes again.
+  const Tensor far = doubles({60, 0, 1});
+  EXPECT_TRUE(at::allclose(relaxed_top_k(far.to(at::kFloat), 3, 2).to(at::kDouble),
+                           relaxed_top_k(far, 3, 2), 1e-4, 1e-6));
+}
+
+TEST(RelaxedPlackettLuce, Gradients) {
+  const Tensor weights = at::arange(1, 16, at::kDouble).view({3, 5}).sin();
+  testing::expect_gradient(
+      [&](const auto& t) {
+        const RelaxedPlackettLuce q(t[1], Logits(t[0]), 3);
+        return (q.rsample({20}, Stream{.seed = 9}) * weights).sum();
+      },
+      {doubles({1, -2, 0.5, 3, 0}), doubles({0.8})}, 1e-6);
+  for (const double temperature : {1e-30, 1e-3, 1., 1e5}) {
+    const Tensor probs = at::tensor({0.2F, 0.F, 0.5F, 0.3F}).set_requires_grad(true);
+    const RelaxedPlackettLuce q(temperature, probs, 3);
+    const Tensor x = q.rsample({50}, Stream{.seed = 10});
+    EXPECT_TRUE(x.select(-1, 1).eq(0).all().item<bool>());
+    EXPECT_TRUE(at::allclose(x.sum({-1, -2}), at::full({50}, 3.F)));
+    x.square().sum().backward();
+    EXPECT_TRUE(all_finite(x) && all_finite(probs.grad())) << temperature << probs.grad();
+  }
+}
+
+TEST(RelaxedPlackettLuce, SaysWhatIsWrong) {
+  const Tensor z = doubles({1, 2, -kInfinity});
+  EXPECT_EQ(message_of<InvalidArgument>([&] { RelaxedPlackettLuce(0.5, Logits(z), 4); }),
+            "k: RelaxedPlackettLuce: expected 1 to 3, the number of categories, got 4");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { RelaxedPlackettLuce(0.5, Logits(z), 3); }),
+            "logits: RelaxedPlackettLuce: expected logits in [-inf, +inf), 3 or more of them > "
+            "-inf, got [1, 2, -inf]");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { RelaxedPlackettLuce(-1, Logits(z), 2); }),
+            "temperature: RelaxedPlackettLuce: expected a number > 0, got -1");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { relaxed_top_k(z, 0, 1); }),
+            "k: relaxed_top_k: expected 1 to 3, the number of categories, got 0");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { relaxed_top_k(z, 2, 0); }),
+            "temperature: relaxed_top_k: expected a number > 0, got 0");
+  const RelaxedPlackettLuce q(0.5, Logits(z), 2);
+  EXPECT_NE(message_of<InvalidArgument>([&] {
+              (void)q.log_prob(q.sample(Stream{}));
+            }).find("log_prob: not available for RelaxedPlackettLuce"),
+            std::string::npos);
+  EXPECT_EQ(RelaxedPlackettLuce(0.5, Logits(z.to(at::kHalf)), 2).sample(Stream{}).scalar_type(),
+            at::kHalf);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "partita/base/error.hpp"
 #include "partita/gumbel/conditional_poisson.hpp"
+#include "partita/learn/distributions/internal/choice.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 #include "partita/learn/distributions/internal/subset_law.hpp"
 #include "partita/learn/rows.hpp"
@@ -23,22 +23,9 @@ constexpr std::int64_t kMostEnumerated = 50'000;
 
 /// [V].
 Shape event_shape_of(const Logits& logits, std::int64_t k) {
-  const TensorOrNumber& value = logits.value;
-  const std::int64_t categories =
-      value.is_number() || value.tensor().dim() == 0 ? 1 : value.tensor().size(-1);
-  if (k < 0 || k > categories) {
-    throw InvalidArgument(
-        "k",
-        fmt::format("Subset: expected 0 to {}, the number of categories, got {}", categories, k));
-  }
+  const std::int64_t categories = categories_of(logits.value);
+  check_choice("Subset", k, 0, categories);
   return {categories};
-}
-
-Constraint logits_of_subsets(std::int64_t k) {
-  return {fmt::format("logits in [-inf, +inf), {} or more of them > -inf", k), 1, false,
-          [k](const Tensor& x) {
-            return (x < kInfinity).all(-1).logical_and((x > -kInfinity).sum(-1) >= k);
-          }};
 }
 
 /// V choose k, or more than kMostEnumerated.
@@ -53,8 +40,8 @@ std::int64_t count_of_subsets(std::int64_t categories, std::int64_t k) {
 }  // namespace
 
 Subset::Subset(const Logits& logits, std::int64_t k, bool validate_args)
-    : Distribution("Subset", {{"logits", logits.value, logits_of_subsets(k)}},
-                   event_shape_of(logits, k), validate_args),
+    : Distribution("Subset", {scores_argument(logits, k)}, event_shape_of(logits, k),
+                   validate_args),
       k_(k) {}
 
 std::string Subset::to_string() const {

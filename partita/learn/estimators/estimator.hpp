@@ -16,16 +16,18 @@
 //   Pathwise               pathwise.hpp        all with rsample           samples            no
 //   Concrete               relaxation.hpp      bits, one-hot              samples            yes
 //   StraightThroughGumbel  relaxation.hpp      bits, one-hot              samples            yes
-//   StraightThrough        relaxation.hpp      bits, one-hot              samples            yes
+//   StraightThrough        relaxation.hpp      bits, one-hot, subsets     samples            yes
+//   ImplicitMle            implicit_mle.hpp    subsets                    samples            yes
 //   Rebar, Relax           rebar.hpp           bits, one-hot              3 samples (Relax 1)  no
 //   Arm, DisArm            arm.hpp             bits                       2 samples          no
 //   UnorderedSet           unordered_set.hpp   finite support             samples            no
 //   SumAndSample           unordered_set.hpp   finite support             samples            no
 //   Enumeration            enumeration.hpp     finite support             all                exact
 //
-// Bits are Bernoulli, one-hot vectors OneHotCategorical, and several variables that f takes
-// together an Independent of them, Independent(Bernoulli(...), 1): an event is what f returns one
-// number for. Relaxed estimators pass f vectors of the same shape inside the simplex or the cube.
+// Bits are Bernoulli, one-hot vectors OneHotCategorical, subsets Subset, and several variables that
+// f takes together an Independent of them, Independent(Bernoulli(...), 1): an event is what f
+// returns one number for. Relaxed estimators pass f vectors of the same shape inside the simplex or
+// the cube.
 #pragma once
 
 #include <functional>

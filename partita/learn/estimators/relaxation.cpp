@@ -6,6 +6,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/learn/distributions/subset.hpp"
 #include "partita/learn/estimators/internal/discrete.hpp"
 
 namespace partita::estimators {
@@ -93,8 +94,11 @@ StraightThrough::StraightThrough(StraightThroughOptions options)
 
 GradientEstimate StraightThrough::estimate(const Distribution& distribution, const Function& f,
                                            const Random& random) {
-  const auto variables = DiscreteVariables::of(distribution);
-  if (!variables) does_not_fit(distribution, kDiscrete);
+  const bool is_subset =
+      dynamic_cast<const distributions::Subset*>(&base_of(distribution)) != nullptr;
+  if (!is_subset && !DiscreteVariables::of(distribution)) {
+    does_not_fit(distribution, "Bernoulli, OneHotCategorical, Subset or an Independent of one");
+  }
   const Tensor probs = probs_of(distribution);
   const Tensor hard = straight_through(distribution.sample({samples()}, random), probs);
   const Tensor mean = evaluate(f, hard, distribution).mean(0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Biased estimators for bits and one-hot vectors: a gradient through a relaxed sample, or through a
-// hard one as if it were relaxed. f must be differentiable.
+// Biased estimators for bits and one-hot vectors (StraightThrough: and for sets of a fixed size): a
+// gradient through a relaxed sample, or through a hard one as if it were relaxed. f must be
+// differentiable.
 //
 //   Concrete({.temperature = 0.5})                 f of relaxed samples
 //   StraightThroughGumbel({.temperature = 0.5})    f of hard samples, gradient of relaxed ones
@@ -88,7 +89,8 @@ struct StraightThroughOptions {
 };
 
 /// f and its derivative are taken at the hard sample; the gradient then flows through the
-/// probabilities (Bengio, Leonard, Courville 2013). Biased, unless f is linear.
+/// probabilities (Bengio, Leonard, Courville 2013), of a Subset through its exact marginals, which
+/// is SIMPLE (Ahmed, Zeng, Niepert, Van den Broeck 2023). Biased, unless f is linear.
 class StraightThrough : public Estimator {
  public:
   explicit StraightThrough(StraightThroughOptions options = {});

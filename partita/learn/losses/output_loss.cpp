@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "partita/base/error.hpp"
+#include "partita/base/internal/check.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/internal/sampled_scores.hpp"
 #include "partita/learn/losses/internal/split_output.hpp"

@@ -9,6 +9,7 @@
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
+#include "partita/learn/distributions/subset.hpp"
 
 namespace partita::estimators {
 
@@ -25,9 +26,9 @@ const Distribution& base_of(const Distribution& distribution) {
 
 Tensor probs_of(const Distribution& distribution) {
   const Distribution& base = base_of(distribution);
-  const auto* bits = dynamic_cast<const distributions::Bernoulli*>(&base);
-  return bits != nullptr ? bits->probs()
-                         : dynamic_cast<const distributions::OneHotCategorical&>(base).probs();
+  if (const auto* bits = dynamic_cast<const distributions::Bernoulli*>(&base)) return bits->probs();
+  if (const auto* sets = dynamic_cast<const distributions::Subset*>(&base)) return sets->mean();
+  return dynamic_cast<const distributions::OneHotCategorical&>(base).probs();
 }
 
 Tensor sum_event(const Tensor& value, const Distribution& distribution) {

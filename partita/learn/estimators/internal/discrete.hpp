@@ -19,7 +19,7 @@ inline constexpr const char* kDiscrete = "Bernoulli, OneHotCategorical or an Ind
 const Distribution& base_of(const Distribution& distribution);
 
 /// The probabilities of a Bernoulli or a OneHotCategorical as the distribution has them: with a
-/// gradient at 0 and 1, too.
+/// gradient at 0 and 1, too; or the marginals of a Subset.
 Tensor probs_of(const Distribution& distribution);
 
 /// Sums the event out of a tensor that holds [batch, event] with the batch shape of `distribution`.
