@@ -9,6 +9,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/estimators/arm.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
+#include "partita/learn/estimators/implicit_mle.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/relaxation.hpp"
 #include "partita/learn/estimators/score_function.hpp"
@@ -48,6 +49,8 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
           GumbelRaoOptions{.samples = samples, .temperature = settings.temperature});
     case EstimatorKind::reinmax:
       return made<ReinMax>(ReinMaxOptions{.samples = samples});
+    case EstimatorKind::implicit_mle:
+      return made<ImplicitMle>(ImplicitMleOptions{.samples = samples});
     case EstimatorKind::straight_through:
       return made<StraightThrough>(StraightThroughOptions{.samples = samples});
     case EstimatorKind::rebar:

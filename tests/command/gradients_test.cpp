@@ -146,6 +146,35 @@ TEST_F(Gradients, ThreeCoinsHaveThePublishedFigures) {
   EXPECT_LT(variances[8], 1e-25);  // all eight outcomes: exact
 }
 
+// Sets of three of eight: the exact gradient is a sum over 56 of them.
+TEST_F(Gradients, SubsetsAreUnbiasedWhereTheyShouldBe) {
+  const Json json = gradients("subset", {"--samples", "3000", "--steps", "60"});
+  const Json& variant = json["variants"][0];
+  EXPECT_EQ(variant["exact_gradient"].size(), 8U);
+  std::map<std::string, double> variances;
+  for (const Json& m : variant["measurements"]) {
+    const std::string name = m["estimator"];
+    const double bias = m["bias"].get<double>() / (m["bias_standard_error"].get<double>() + 1e-15);
+    const bool is_biased =
+        name == "straight-through" || name == "implicit-mle" || name == "relaxed-top-k";
+    // The norm of eight means; its square is chi-square-like about the square of its error.
+    if (is_biased) {
+      EXPECT_GT(bias, 5) << name;
+    } else {
+      EXPECT_LT(bias, 5) << name;
+    }
+    variances.emplace(name, m["variance"]);
+  }
+  EXPECT_LT(variances["enumeration"], 1e-20);
+  EXPECT_LT(variances["straight-through"], variances["implicit-mle"]);
+  EXPECT_LT(variances["straight-through"], variances["score-leave-one-out"]);
+  for (const Json& curve : variant["optimization"]) {
+    if (curve["estimator"] != "enumeration" && curve["estimator"] != "straight-through") continue;
+    EXPECT_LT(curve["value"].back(), curve["value"][0]) << curve["estimator"];
+    EXPECT_GE(curve["value"].back(), variant["best_value"]);
+  }
+}
+
 TEST_F(Gradients, PolicyGradientsAreUnbiasedAndImprove) {
   const Json json = gradients("mdp", {"--samples", "2000", "--steps", "60"});
   for (const Json& variant : json["variants"]) {

@@ -79,7 +79,8 @@ void add_gradients(CLI::App& app) {
   auto options = std::make_shared<GradientsCommand>();
   add_choice(*command, "--problem", options->experiment.problem, kGradientsProblems,
              "gaussian: E[z^2], z ~ N(2t + 3, 1); bernoulli: E[(b - t)^2], one coin; "
-             "categorical: three coins, eight categories; mdp: a small decision process")
+             "categorical: three coins, eight categories; subset: three of eight; mdp: a small "
+             "decision process")
       ->required();
   command
       ->add_option(

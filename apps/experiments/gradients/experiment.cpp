@@ -171,6 +171,8 @@ Problem make_problem(GradientsProblem problem, const std::optional<Mdp>& mdp) {
       return bernoulli_problem();
     case GradientsProblem::categorical:
       return categorical_problem();
+    case GradientsProblem::subset:
+      return subset_problem();
     case GradientsProblem::mdp:
       break;
   }
@@ -186,6 +188,8 @@ std::string family_of(EstimatorKind estimator) {
     case EstimatorKind::gumbel_rao:
     case EstimatorKind::straight_through:
     case EstimatorKind::reinmax:
+    case EstimatorKind::relaxed_top_k:
+    case EstimatorKind::implicit_mle:
       return "relaxations";
     case EstimatorKind::rebar:
     case EstimatorKind::relax:

@@ -15,12 +15,13 @@
 
 namespace partita::app {
 
-enum class GradientsProblem : std::uint8_t { gaussian, bernoulli, categorical, mdp };
+enum class GradientsProblem : std::uint8_t { gaussian, bernoulli, categorical, subset, mdp };
 
 inline constexpr auto kGradientsProblems =
     names<GradientsProblem>({{"gaussian", GradientsProblem::gaussian},
                              {"bernoulli", GradientsProblem::bernoulli},
                              {"categorical", GradientsProblem::categorical},
+                             {"subset", GradientsProblem::subset},
                              {"mdp", GradientsProblem::mdp}});
 
 struct GradientsOptions {

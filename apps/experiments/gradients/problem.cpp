@@ -12,6 +12,8 @@
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/relaxed_plackett_luce.hpp"
+#include "partita/learn/distributions/subset.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/score_function.hpp"
 
@@ -24,6 +26,8 @@ using distributions::DistributionPtr;
 using distributions::Independent;
 using distributions::Logits;
 using distributions::Normal;
+using distributions::RelaxedPlackettLuce;
+using distributions::Subset;
 using estimators::Expectation;
 
 /// An entry whose estimator is make(options).
@@ -97,6 +101,36 @@ std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
     entries.push_back(of(kind));
   }
   entries.back().evaluations_each = std::int64_t{1} << bits;
+  return entries;
+}
+
+/// Everything for sets of k, whose f is differentiable.
+std::vector<Entry> for_subsets(const Expectation& expectation, std::int64_t k,
+                               std::int64_t outcomes) {
+  std::vector<Entry> entries = score_functions(expectation);
+  const auto of = [&](EstimatorKind kind) {
+    return needs(least_samples(kind), entry(kind, expectation, [=](const SamplerOptions& o) {
+                   return make_estimator(kind, {.samples = o.samples});
+                 }));
+  };
+  // The relaxation is of another law of sets, which draws one member after the other.
+  const auto relaxed = [=](const SamplerOptions& options) {
+    const double temperature = options.temperature;
+    return estimators::gradient_sampler(
+        make_estimator(EstimatorKind::pathwise, {.samples = options.samples}),
+        {[=](const Tensor& theta) -> DistributionPtr {
+           return std::make_shared<RelaxedPlackettLuce>(temperature, Logits(theta), k);
+         },
+         [f = expectation.f](const Tensor& places) { return f(places.sum(-2)); }});
+  };
+  entries.push_back(
+      tempered({.kind = EstimatorKind::relaxed_top_k, .samples = {1}, .make = relaxed}));
+  for (const EstimatorKind kind : {EstimatorKind::straight_through, EstimatorKind::implicit_mle,
+                                   EstimatorKind::unordered_set, EstimatorKind::unordered_set_plain,
+                                   EstimatorKind::sum_and_sample, EstimatorKind::enumeration}) {
+    entries.push_back(of(kind));
+  }
+  entries.back().evaluations_each = outcomes;
   return entries;
 }
 
@@ -205,6 +239,40 @@ Problem categorical_problem() {
           "without replacement: k = 8 is all of them.",
       .value_name = "E[Σ (bᵢ − pᵢ)²]",
       .variants = {from(0, 1), from(-4, 20)}};
+}
+
+Problem subset_problem() {
+  constexpr std::int64_t kChosen = 3;
+  constexpr std::int64_t kColumns = 8;
+  constexpr std::int64_t kRows = 4;
+  // Columns and a target that no three of them reach.
+  const Random random(Stream{.seed = 5});
+  const Tensor columns = random.normal({kRows, kColumns}, at::kDouble);
+  const Tensor target = random.normal({kRows}, at::kDouble) * 2;
+  const Expectation expectation{
+      [=](const Tensor& theta) -> DistributionPtr {
+        return std::make_shared<Subset>(Logits(theta), kChosen);
+      },
+      [=](const Tensor& set) { return (set.matmul(columns.t()) - target).square().sum(-1); }};
+  const Tensor all =
+      Subset(Logits(at::zeros({kColumns}, at::kDouble)), kChosen).enumerate_support();
+  const Tensor values = expectation.f(all);
+  return {
+      .title = "Three of eight",
+      .description =
+          "E‖Σ aᵢ − b‖² over the sets of three of eight columns aᵢ in four dimensions, drawn in "
+          "proportion to exp(Σ θᵢ), at θ = 0. The exact gradient is a sum over all 56 sets. "
+          "straight-through passes f's slope through the exact marginals (SIMPLE).",
+      .value_name = "E‖Σ aᵢ − b‖²",
+      .variants = {{.name = "θ = 0",
+                    .start = at::zeros({kColumns}, at::kDouble),
+                    .expected =
+                        [=](const Tensor& theta) {
+                          return theta.matmul(all.t()).softmax(-1).matmul(values);
+                        },
+                    .best_value = values.min().item<double>(),
+                    .step_size = 0.1,
+                    .entries = for_subsets(expectation, kChosen, all.size(0))}}};
 }
 
 }  // namespace partita::app

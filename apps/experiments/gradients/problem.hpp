@@ -61,6 +61,7 @@ struct Problem {
 Problem gaussian_problem();
 Problem bernoulli_problem();
 Problem categorical_problem();
+Problem subset_problem();
 Problem mdp_problem(const Mdp& mdp);
 
 }  // namespace partita::app

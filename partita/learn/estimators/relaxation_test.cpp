@@ -211,7 +211,7 @@ TEST(Relaxations, NameWhatIsWrong) {
             "temperature: Concrete: expected a number > 0, got 0");
   EXPECT_THROW(GumbelRao({.inner = 0}), InvalidArgument);
   EXPECT_EQ(testing::refusal(StraightThrough(), distributions::Normal(0, 1)),
-            "distribution: StraightThrough: expected Bernoulli, OneHotCategorical or an "
+            "distribution: StraightThrough: expected Bernoulli, OneHotCategorical, Subset or an "
             "Independent of one, got Normal(loc: 0, scale: 1)");
 }
 
