@@ -56,6 +56,8 @@ TEST(Subsets, UnbiasedEstimators) {
   constexpr std::int64_t kRows = 30'000;
   ScoreFunction score({.samples = 4, .baseline = baselines::LeaveOneOut{}});
   testing::expect_unbiased(problem, score, kRows);
+  ScoreFunction control({.samples = 4, .baseline = baselines::ControlVariate{}});
+  testing::expect_unbiased(problem, control, kRows);
   UnorderedSet unordered({.samples = 3});
   testing::expect_unbiased(problem, unordered, kRows / 4);
   SumAndSample sum({.samples = 3});

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "partita/learn/distributions/gamma.hpp"
 #include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/poisson.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/test_support.hpp"
 
@@ -101,6 +103,23 @@ TEST(ScoreFunction, ControlVariateOfAnIndependent) {
   surrogate.sum().backward();
   const Tensor error = (theta.grad().mean(0) - weight / 4).abs();
   EXPECT_TRUE((error < kFiveSigma * testing::standard_error(theta.grad())).all().item<bool>());
+}
+
+TEST(ScoreFunction, ControlVariateOfDistributionsThatComputeRepeatedParametersOnce) {
+  // E[x] = rate of a Poisson, concentration of a Gamma: the gradient is 1.
+  const auto expect_one = [](const auto& make) {
+    const Tensor theta = at::full({20'000}, 2.5, at::kDouble).set_requires_grad(true);
+    ScoreFunction estimator({.samples = 4, .baseline = baselines::ControlVariate{}});
+    estimator(
+        make(theta), [](const Tensor& x) { return x; }, Stream{.seed = 3})
+        .surrogate.sum()
+        .backward();
+    const Tensor interval = kFiveSigma * testing::standard_error(theta.grad());
+    EXPECT_LT((theta.grad().mean() - 1).abs().item<double>(), interval.item<double>());
+    EXPECT_LT(interval.item<double>(), 0.1);
+  };
+  expect_one([](const Tensor& theta) { return distributions::Poisson(theta); });
+  expect_one([](const Tensor& theta) { return distributions::Gamma(theta, 1); });
 }
 
 TEST(ScoreFunction, MovingAverageIsOfEarlierCallsOnly) {

@@ -226,6 +226,7 @@ at::ScalarType log_gamma_type(std::initializer_list<Tensor> arguments) {
 
 Tensor unexpanded(const Tensor& parameter, std::int64_t event_dim) {
   Tensor own = parameter;
+  if (at::GradMode::is_enabled() && parameter.requires_grad()) return own;
   for (std::int64_t d = 0; d < own.dim() - event_dim; ++d) {
     if (own.stride(d) == 0 && own.size(d) > 1) own = own.narrow(d, 0, 1);
   }

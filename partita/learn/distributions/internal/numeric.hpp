@@ -88,7 +88,8 @@ bool all_within(const Tensor& x, double least, double greatest);
 at::ScalarType log_gamma_type(std::initializer_list<Tensor> arguments);
 
 /// The parameter without the batch dimensions that expand() repeated, so that what depends on
-/// parameters alone is computed once.
+/// parameters alone is computed once. One that requires a gradient stays as it is: its copies may
+/// be told apart by theirs (baselines::ControlVariate does).
 Tensor unexpanded(const Tensor& parameter, std::int64_t event_dim = 0);
 
 /// A value expanded to its common shape with a parameter, which unexpanded() parameters need not
