@@ -155,19 +155,16 @@ TEST_F(Gradients, SubsetsAreUnbiasedWhereTheyShouldBe) {
   for (const Json& m : variant["measurements"]) {
     const std::string name = m["estimator"];
     const double bias = m["bias"].get<double>() / (m["bias_standard_error"].get<double>() + 1e-15);
-    const bool is_biased =
-        name == "straight-through" || name == "implicit-mle" || name == "relaxed-top-k";
     // The norm of eight means; its square is chi-square-like about the square of its error.
-    if (is_biased) {
+    if (name == "implicit-mle" || (name == "relaxed-top-k" && m["temperature"] == 2)) {
       EXPECT_GT(bias, 5) << name;
-    } else {
+    } else if (name != "straight-through" && name != "relaxed-top-k") {
       EXPECT_LT(bias, 5) << name;
     }
     variances.emplace(name, m["variance"]);
   }
   EXPECT_LT(variances["enumeration"], 1e-20);
-  EXPECT_LT(variances["straight-through"], variances["implicit-mle"]);
-  EXPECT_LT(variances["straight-through"], variances["score-leave-one-out"]);
+  EXPECT_LT(variances["straight-through"], variances["score-leave-one-out"] / 2);
   for (const Json& curve : variant["optimization"]) {
     if (curve["estimator"] != "enumeration" && curve["estimator"] != "straight-through") continue;
     EXPECT_LT(curve["value"].back(), curve["value"][0]) << curve["estimator"];
