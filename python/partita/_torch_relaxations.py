@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Biased estimators for bits and one-hot vectors: gradients through relaxed samples, or through hard ones."""
+"""Biased estimators for bits, one-hot vectors and sets: gradients through relaxed samples, or through hard ones."""
 
 from typing import Any, SupportsIndex
 
@@ -54,6 +54,8 @@ class GumbelRao(Estimator):
 class StraightThrough(Estimator):
     """f at discrete samples, with the gradient passed on to the probabilities. Biased.
 
+    Of a :class:`Subset` these are the marginals, and this is SIMPLE (Ahmed et al. 2023).
+
     Parameters
     ----------
     samples : int
@@ -74,3 +76,24 @@ class ReinMax(Estimator):
 
     def __init__(self, samples: SupportsIndex = 1, temperature: Any = 1.0) -> None:
         super().__init__(_learn.reinmax, samples=samples, temperature=temperature)
+
+
+class ImplicitMle(Estimator):
+    """f at the k largest of perturbed logits, and how its slope moves them (I-MLE, Niepert et al. 2021). Biased.
+
+    For a :class:`Subset`. For one whose marginals can be had, which :class:`StraightThrough` uses, it is the noisier way.
+
+    Parameters
+    ----------
+    samples : int
+    step : float
+        > 0, how far f moves the logits: a small one has less bias and more variance.
+    temperature : float
+        > 0, of the noise.
+    terms : int
+        Of the noise, a sum of gamma variables.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1, step: float = 1.0, temperature: float = 1.0,
+                 terms: SupportsIndex = 10) -> None:
+        super().__init__(_learn.implicit_mle, samples=samples, step=step, temperature=temperature, terms=terms)

@@ -67,7 +67,14 @@ from partita._torch_losses import (
     SampledSoftmaxLoss,
     kl_from_uniform,
 )
-from partita._torch_relaxations import Concrete, GumbelRao, ReinMax, StraightThrough, StraightThroughGumbel
+from partita._torch_relaxations import (
+    Concrete,
+    GumbelRao,
+    ImplicitMle,
+    ReinMax,
+    StraightThrough,
+    StraightThroughGumbel,
+)
 
 __all__ = [
     "AdaptiveSoftmaxLoss",
@@ -85,6 +92,7 @@ __all__ = [
     "GeneralizedPareto",
     "GradientEstimate",
     "GumbelRao",
+    "ImplicitMle",
     "InverseGamma",
     "Learned",
     "LeaveOneOut",

@@ -124,6 +124,15 @@ std::shared_ptr<Estimator> gumbel_rao(py::handle samples, py::handle temperature
                        .inner = static_cast<std::int64_t>(count(inner, "inner"))});
 }
 
+std::shared_ptr<Estimator> implicit_mle(py::handle samples, py::handle step, py::handle temperature,
+                                        py::handle terms) {
+  return std::make_shared<ImplicitMle>(
+      ImplicitMleOptions{.samples = samples_of(samples),
+                         .step = number(step, "step"),
+                         .temperature = number(temperature, "temperature"),
+                         .terms = static_cast<std::int64_t>(count(terms, "terms"))});
+}
+
 std::shared_ptr<ScoreFunction> score_function(py::handle samples, py::handle baseline) {
   return std::make_shared<ScoreFunction>(
       ScoreFunctionOptions{.samples = samples_of(samples), .baseline = baseline_of(baseline)});
@@ -179,6 +188,7 @@ void add_estimators(py::module_& module) {
   module.def("straight_through_gumbel", &relaxation<StraightThroughGumbel>);
   module.def("reinmax", &relaxation<ReinMax, ReinMaxOptions>);
   module.def("gumbel_rao", &gumbel_rao);
+  module.def("implicit_mle", &implicit_mle);
   module.def("unordered_set", &unordered_set);
   module.def("relax", &relax);
   module.def("enumeration",

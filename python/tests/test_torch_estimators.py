@@ -116,6 +116,25 @@ def test_relaxations() -> None:
         assert ((found.mean(0) - expected).abs() < 6 * found.std(0) / ROWS**0.5 + 1e-9).all(), estimator
 
 
+def test_sets_of_a_fixed_size() -> None:
+    """Exact for linear f through the marginals; implicit MLE points the same way."""
+    logits = torch.tensor([0.5, -1.0, 0.0, 1.2, -0.3], dtype=torch.float64)
+    cost = torch.tensor([1.0, -0.5, 2.0, 0.3, -1.0], dtype=torch.float64)
+
+    def sets(theta: Any) -> Any:
+        return pt.Subset(theta, 2)
+
+    exact, _ = gradient(pt.Enumeration(), sets, lambda z: z @ cost, logits)
+    through, _ = gradient(pt.StraightThrough(), sets, lambda z: z @ cost, logits)
+    torch.testing.assert_close(through, exact)
+    implicit, _ = gradient(pt.ImplicitMle(2000, step=0.5), sets, lambda z: z @ cost, logits)
+    assert torch.cosine_similarity(implicit, exact, 0) > 0.5
+    score, _ = gradient(pt.ScoreFunction(4, pt.LeaveOneOut()), sets, lambda z: z @ cost, logits.expand(ROWS, 5))
+    assert ((score.mean(0) - exact).abs() < 6 * score.std(0) / ROWS**0.5).all()
+    with pytest.raises(ValueError, match="step: expected a number in"):
+        pt.ImplicitMle(step=0)
+
+
 FAMILIES = [
     td.Beta(2.0, 3.0), td.Binomial(4, torch.tensor(0.3)), td.Cauchy(0.0, 1.0), td.Chi2(3.0),
     td.ContinuousBernoulli(torch.tensor(0.3)), td.Dirichlet(torch.tensor([1.0, 2.0])), td.Exponential(2.0),
