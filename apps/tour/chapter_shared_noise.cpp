@@ -311,16 +311,16 @@ constexpr Claim kSharedNoiseClaims[] = {
     {"H6",
      "A beam that keeps a random set at each step has weights under which every mean is unbiased.",
      random_beams},
-    {"H7", "Groups of a beam that pay for each other's tokens find sequences that differ.",
-     diverse_beams},
-    {"H8",
-     "The text that agrees best with a sample is a better answer than the most likely one, which "
-     "may agree with none.",
-     choice_by_agreement},
-    {"H9",
+    {"H7",
      "Sets of k in proportion to the product of their weights: exact draws and marginals, and not "
      "the law of k draws without replacement.",
      fixed_size_subsets},
+    {"H8", "Groups of a beam that pay for each other's tokens find sequences that differ.",
+     diverse_beams},
+    {"H9",
+     "The text that agrees best with a sample is a better answer than the most likely one, which "
+     "may agree with none.",
+     choice_by_agreement},
 };
 
 }  // namespace

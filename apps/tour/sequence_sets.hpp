@@ -7,7 +7,7 @@
 namespace partita::app {
 
 Finding random_beams(const TourContext& context);         // H6
-Finding diverse_beams(const TourContext& context);        // H7
-Finding choice_by_agreement(const TourContext& context);  // H8
+Finding diverse_beams(const TourContext& context);        // H8
+Finding choice_by_agreement(const TourContext& context);  // H9
 
 }  // namespace partita::app

@@ -6,6 +6,6 @@
 
 namespace partita::app {
 
-Finding fixed_size_subsets(const TourContext& context);  // H9
+Finding fixed_size_subsets(const TourContext& context);  // H7
 
 }  // namespace partita::app
