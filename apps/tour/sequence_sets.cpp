@@ -160,10 +160,11 @@ Finding random_beams(const TourContext& context) {
   finding.checks.push_back(at_most("error of 16 arithmetic samples over that of independent ones",
                                    errors[1].y[2] / errors[0].y[2], 0.9));
   finding.figures.push_back(
-      {to_svg({.title = "Error of a mean, by how the sequences were drawn",
-               .x = {.label = "sequences", .logarithmic = true},
-               .y = {.label = "root mean square error", .logarithmic = true},
-               .series = errors}),
+      {to_svg(
+           {.title = "Error of a mean, by how the sequences were drawn",
+            .x = {.label = "sequences", .logarithmic = true, .min = 3, .max = 80},
+            .y = {.label = "root mean square error", .logarithmic = true, .min = 0.03, .max = 0.8},
+            .series = errors}),
        "Mean number of zeros in the 243 texts of a model, from few of them."});
   return finding;
 }
