@@ -19,11 +19,16 @@ from partita._gumbel import TopKSample, categorical, gumbel_max, gumbel_top_k
 from partita._importance_weights import Estimate, estimate, importance_weights
 from partita._minimum_bayes_risk import MinimumBayesRisk, minimum_bayes_risk
 from partita._noise import (
+    ConstrainedParticles,
+    ConstrainedSample,
     SpeculativeSample,
     Watermark,
     WatermarkEvidence,
+    constrained_particles,
+    constrained_sample,
     counterfactual_sample,
     detect_watermark,
+    judge_drafts,
     speculative_sample,
     watermarked_sample,
 )
@@ -90,6 +95,8 @@ __all__ = [
     "LLAMA_CPP_ORDER",
     "AdaptiveState",
     "CallableModel",
+    "ConstrainedParticles",
+    "ConstrainedSample",
     "ConditionalPoissonBeam",
     "DecodingState",
     "Draws",
@@ -113,6 +120,8 @@ __all__ = [
     "beam_search",
     "categorical",
     "conditional_poisson_beam_search",
+    "constrained_particles",
+    "constrained_sample",
     "counterfactual_sample",
     "detect_watermark",
     "entropy",
@@ -120,6 +129,7 @@ __all__ = [
     "gumbel_max",
     "gumbel_top_k",
     "importance_weights",
+    "judge_drafts",
     "kl_divergence",
     "log_softmax",
     "log_sum_exp",

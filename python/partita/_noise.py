@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What shared noise makes possible: watermarks, speculative sampling, counterfactual texts."""
+"""Watermarks, speculative sampling, counterfactual texts, and texts that meet a constraint."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, SupportsIndex
 
@@ -9,7 +9,7 @@ from partita import _core
 from partita._sampler import SamplerSettings
 from partita._search import Hypothesis
 from partita._sequence_models import Model
-from partita._types import Array, Stream, Tokens
+from partita._types import Array, ArrayLike, Stream, Tokens
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,149 @@ def speculative_sample(target: Model, draft: Model, n: SupportsIndex, *, prompt:
     sequences, tokens, calls, accepted = _core.speculative_sample(
         target, draft, prompt, n, method, draft_length, drafts, seed, stream, max_length, filter, threads)
     return SpeculativeSample([Hypothesis(*each) for each in sequences], tokens, calls, accepted)
+
+
+def judge_drafts(target: ArrayLike, draft: ArrayLike, candidates: ArrayLike, *, seed: SupportsIndex, stream: Stream = 0,
+                 threads: SupportsIndex = 1) -> tuple[Array, Array]:
+    """Judges drafted tokens: what is drawn has exactly the law of softmax(target).
+
+    Each candidate x in turn is accepted with probability min(1, p(x) / q(x)); else p becomes (p - q)+
+    normalized, and q loses x. When all are rejected, one is drawn from p (recursive rejection, Jeon et
+    al. 2024; of one candidate, Leviathan et al. 2023).
+
+    Parameters
+    ----------
+    target : array [..., V]
+        Logits of p.
+    draft : array [..., V]
+        Logits of q, from which the candidates were drawn.
+    candidates : array of int [..., k]
+        Distinct in each row, in the order drawn; k may be 0.
+    seed, stream, threads
+        As in :func:`gumbel_top_k`.
+
+    Returns
+    -------
+    tokens : int64 [...]
+    accepted : int64 [...]
+        Which candidate each is; -1: all were rejected.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> z = np.zeros((2, 5))
+    >>> tokens, accepted = partita.judge_drafts(z, z, [[3], [1]], seed=1)
+    >>> tokens.tolist(), accepted.tolist()
+    ([3, 1], [0, 0])
+    """
+    return _core.judge_drafts(target, draft, candidates, seed, stream, threads)
+
+
+#: Whether tokens, without the prompt and the end, meet a constraint if they are complete, or else may come to.
+Constraint = Callable[[list[int], bool], bool]
+
+
+class ConstrainedSample(NamedTuple):
+    """Texts that meet a constraint.
+
+    Attributes
+    ----------
+    sequences : list[Hypothesis]
+        Log-probabilities are the unconstrained model's.
+    mass_bound : float
+        An upper bound of the constraint's probability under the model.
+    attempts : int
+        How many texts were drawn, rejected ones included.
+    """
+
+    sequences: list[Hypothesis]
+    mass_bound: float
+    attempts: int
+
+
+def constrained_sample(model: Model, constraint: Constraint, n: SupportsIndex, *, prompt: Tokens = (),
+                       seed: SupportsIndex, stream: Stream = 0, max_length: SupportsIndex = 256,
+                       filter: SamplerSettings | None = None,
+                       most_attempts: SupportsIndex = 10_000) -> ConstrainedSample:
+    """Draws n texts by the model's law given that they meet a constraint, exactly (docs/constrained.md).
+
+    Masking what the constraint forbids has another law. Here whole texts are rejected, but no dead
+    prefix is met twice (CARS, arXiv 2510.01902): best where a fair share of texts meets it.
+
+    Parameters
+    ----------
+    model, n, prompt, seed, stream, max_length, filter
+        As in :func:`ancestral_sample`, whose errors it has.
+    constraint : callable
+        ``constraint(tokens, complete)``: whether the tokens, without the prompt and the end, meet it if
+        they are complete, or else may come to. What it refuses, no longer text may meet.
+    most_attempts : int
+        Texts that are drawn in vain before it gives up with a ValueError, which bounds the constraint's
+        probability.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> coin = partita.CallableModel(lambda prefixes: np.zeros((len(prefixes), 2)))
+    >>> rising = lambda tokens, complete: tokens == sorted(tokens)
+    >>> drawn = partita.constrained_sample(coin, rising, 5, seed=1, max_length=6)
+    >>> all(each.tokens == sorted(each.tokens) for each in drawn.sequences)
+    True
+    """
+    sequences, mass_bound, attempts = _core.constrained_sample(model, constraint, prompt, n, most_attempts, seed,
+                                                               stream, max_length, filter)
+    return ConstrainedSample([Hypothesis(*each) for each in sequences], mass_bound, attempts)
+
+
+class ConstrainedParticles(NamedTuple):
+    """Weighted texts that meet a constraint.
+
+    Attributes
+    ----------
+    sequences : list[Hypothesis]
+        Some may be equal.
+    weights : array
+        Of each, adding up to 1; empty if no particle survived.
+    log_mass : float
+        Logarithm of an unbiased estimate of the constraint's probability.
+    looks : int
+        Calls of the constraint.
+    """
+
+    sequences: list[Hypothesis]
+    weights: Array
+    log_mass: float
+    looks: int
+
+
+def constrained_particles(model: Model, constraint: Constraint, particles: SupportsIndex, *, prompt: Tokens = (),
+                          seed: SupportsIndex, stream: SupportsIndex | None = None, max_length: SupportsIndex = 256,
+                          filter: SamplerSettings | None = None) -> ConstrainedParticles:
+    """Weighted texts that meet a rare constraint, by sequential Monte Carlo (docs/constrained.md).
+
+    Each step, every particle draws an allowed token and is weighed by the mass that was allowed (AWRS,
+    Lipkin et al. 2025, arXiv 2504.05410).
+
+    Parameters
+    ----------
+    model, prompt, seed, stream, max_length, filter
+        As in :func:`stochastic_beam_search`.
+    constraint : callable
+        As in :func:`constrained_sample`.
+    particles : int
+        How many texts.
+
+    Examples
+    --------
+    >>> import numpy as np, partita
+    >>> coin = partita.CallableModel(lambda prefixes: np.zeros((len(prefixes), 2)))
+    >>> ones = partita.constrained_particles(coin, lambda tokens, complete: 0 not in tokens, 9, seed=1, max_length=3)
+    >>> [each.tokens for each in ones.sequences] == 9 * [[1, 1, 1]]
+    True
+    """
+    sequences, weights, log_mass, looks = _core.constrained_particles(model, constraint, prompt, particles, seed, stream,
+                                                                      max_length, filter)
+    return ConstrainedParticles([Hypothesis(*each) for each in sequences], weights, log_mass, looks)
 
 
 def counterfactual_sample(model: Model, observed: Hypothesis, n: SupportsIndex, *, prompt: Tokens = (),

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What shared noise makes possible: watermarks, speculative sampling, counterfactual texts.
+// What shared noise makes possible: watermarks, speculative sampling, counterfactual texts; and
+// texts that meet a constraint.
 #include <array>
 #include <string_view>
 
 #include "arguments.hpp"
 #include "core.hpp"
+#include "draws.hpp"
+#include "partita/base/internal/check.hpp"
+#include "partita/noise/constrained.hpp"
 #include "partita/noise/counterfactual.hpp"
 #include "partita/noise/speculative.hpp"
 #include "partita/noise/watermark.hpp"
@@ -89,6 +93,92 @@ py::list counterfactual_sample_of(py::handle model, py::handle tokens, bool fini
   }));
 }
 
+/// A callable (tokens, complete) -> bool.
+Constraint constraint_of(py::handle constraint) {
+  if (PyCallable_Check(constraint.ptr()) == 0) {
+    throw py::type_error("constraint: expected a callable (tokens, complete) -> bool");
+  }
+  return [constraint](std::span<const Token> text, bool complete) {
+    const py::gil_scoped_acquire acquire;
+    return constraint(Sequence(text.begin(), text.end()), complete).cast<bool>();
+  };
+}
+
+py::tuple constrained_sample_of(py::handle model, py::handle constraint, py::handle prompt,
+                                py::handle n, py::handle attempts, py::handle seed,
+                                py::handle stream, py::handle max_length, py::handle filter) {
+  const Sequence begin = sequence(prompt, "prompt");
+  const Model sampled(model, begin);
+  const Options options(max_length, filter, py::int_(1), py::int_(0));
+  const std::size_t samples = count(n, "n");
+  const std::size_t most = count(attempts, "most_attempts");
+  const RowStreams each(seed, stream, samples);
+  const Constraint met = constraint_of(constraint);
+  std::vector<Hypothesis> drawn;
+  double bound = 1;
+  std::size_t tried = 0;
+  released([&] {
+    ConstrainedSampler sampler(sampled, begin, met, options.get(), most);
+    const Streams streams = each;
+    for (std::size_t i = 0; i < samples; ++i) drawn.push_back(sampler.draw(streams[i]));
+    bound = sampler.mass_bound();
+    tried = sampler.attempts();
+  });
+  return py::make_tuple(as_list(drawn), bound, tried);
+}
+
+py::tuple constrained_particles_of(py::handle model, py::handle constraint, py::handle prompt,
+                                   py::handle particles, py::handle seed, py::handle stream,
+                                   py::handle max_length, py::handle filter) {
+  const Sequence begin = sequence(prompt, "prompt");
+  const Model sampled(model, begin);
+  const Options options(max_length, filter, py::int_(1), py::int_(0));
+  const std::size_t size = count(particles, "particles");
+  const Stream one = stream_of(seed, stream);
+  const Constraint met = constraint_of(constraint);
+  WeightedTexts texts = released(
+      [&] { return constrained_particles(sampled, begin, met, size, one, options.get()); });
+  const Shape shape = {static_cast<py::ssize_t>(texts.weights.size())};
+  return py::make_tuple(as_list(texts.sequences), to_numpy(std::move(texts.weights), shape),
+                        texts.log_mass, texts.looks);
+}
+
+/// (tokens, the place of the accepted candidate or -1)
+py::tuple judge_drafts_of(py::handle target, py::handle draft, py::handle candidates,
+                          py::handle seed, py::handle stream, py::handle threads) {
+  const RowRequest request(target, seed, stream, threads);
+  const FloatArray& p = request.logits;
+  const FloatArray q(draft, "draft");
+  check_same_shape(p, "target", q, "draft");
+  const Integers drafted(candidates, "candidates");
+  Shape batch = drafted.shape;
+  const std::size_t each = batch.empty() ? 0 : static_cast<std::size_t>(batch.back());
+  if (!batch.empty()) batch.pop_back();
+  if (batch != p.batch_shape() || drafted.shape.empty()) {
+    refuse("candidates", "expected a shape of " + to_string(p.batch_shape()) +
+                             " and how many there are for each row, got " +
+                             to_string(drafted.shape));
+  }
+  const std::size_t rows = request.rows.rows();
+  std::vector<std::int64_t> tokens(rows);
+  std::vector<std::int64_t> accepted(rows, -1);
+  released([&] {
+    const Streams streams = request.streams;
+    for_each_row<Sequence>(rows, request.options, [&](std::size_t row, Sequence& some) {
+      some.clear();
+      for (std::size_t i = row * each; i < (row + 1) * each; ++i) {
+        check_index("candidates", drafted.values[i], request.rows.columns(), "tokens");
+        some.push_back(static_cast<Token>(drafted.values[i]));
+      }
+      const SpeculativeDraw draw =
+          judge_drafts(request.rows.slice(row, 1), q.rows().slice(row, 1), some, streams[row]);
+      tokens[row] = draw.token;
+      if (draw.accepted) accepted[row] = static_cast<std::int64_t>(*draw.accepted);
+    });
+  });
+  return py::make_tuple(p.result(std::move(tokens), batch), p.result(std::move(accepted), batch));
+}
+
 }  // namespace
 
 void add_noise(py::module_& module) {
@@ -96,6 +186,9 @@ void add_noise(py::module_& module) {
   module.def("watermarked_sample", &watermarked_sample_of);
   module.def("speculative_sample", &speculative_sample_of);
   module.def("counterfactual_sample", &counterfactual_sample_of);
+  module.def("constrained_sample", &constrained_sample_of);
+  module.def("constrained_particles", &constrained_particles_of);
+  module.def("judge_drafts", &judge_drafts_of);
 }
 
 }  // namespace partita::python

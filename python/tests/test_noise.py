@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watermarks, speculative sampling and counterfactual texts."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -56,6 +58,51 @@ def test_speculative_texts_have_the_targets_law(method: str, drafts: int) -> Non
     assert drawn.accepted <= drawn.tokens
 
 
+def test_judged_drafts_have_the_targets_law() -> None:
+    n = 20_000
+    p, q = logits_after([[]])[0], logits_after([[]], 0.7)[0]
+    rows = [np.broadcast_to(z, (n, 6)) for z in (p, q)]
+    candidates = partita.gumbel_top_k(rows[1], 2, seed=7).indices
+    tokens, accepted = partita.judge_drafts(*rows, candidates, seed=8)
+    assert stats.chisquare(np.bincount(tokens, minlength=6), n * np.exp(p) / np.exp(p).sum()).pvalue > 1e-6
+    for i in range(2):
+        assert (tokens[accepted == i] == candidates[accepted == i, i]).all()
+    assert 0 < (accepted == -1).mean() < 0.5
+    none, all_rejected = partita.judge_drafts(p, q, np.zeros(0, int), seed=8)
+    assert none in range(6) and all_rejected == -1
+
+
+def rising(tokens: list[int], complete: bool) -> bool:
+    return all(a <= b for a, b in itertools.pairwise(tokens))
+
+
+def test_constrained_texts_have_the_conditional_law() -> None:
+    small = partita.CallableModel(lambda prefixes: logits_after(prefixes, size=3))
+    texts = [list(t) for t in itertools.product(range(3), repeat=3) if rising(list(t), True)]
+    scores = partita.score_sequences(small, texts)
+    log_prob = np.array([score.log_prob.sum() for score in scores])
+    p = np.exp(log_prob)
+    n = 4000
+    drawn = partita.constrained_sample(small, rising, n, seed=2, max_length=3)
+    counts = [sum(each.tokens == text for each in drawn.sequences) for text in texts]
+    assert sum(counts) == n
+    assert stats.chisquare(counts, n * p / p.sum()).pvalue > 1e-6
+    assert drawn.mass_bound >= p.sum() - 1e-12 and drawn.attempts >= n
+    particles = partita.constrained_particles(small, rising, 3000, seed=3, max_length=3)
+    assert np.isclose(particles.weights.sum(), 1)
+    assert np.isclose(np.exp(particles.log_mass), p.sum(), rtol=0.1)
+    weight = [sum(w for w, each in zip(particles.weights, particles.sequences, strict=True) if each.tokens == text)
+              for text in texts]
+    assert np.allclose(weight, p / p.sum(), atol=0.06)
+    assert particles.looks > 0
+    with pytest.raises(ValueError, match="constraint"):
+        partita.constrained_sample(small, lambda tokens, complete: False, 1, seed=1, max_length=3)
+    with pytest.raises(TypeError, match="constraint: expected a callable"):
+        partita.constrained_sample(small, 3, 1, seed=1)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        partita.constrained_particles(small, lambda tokens, complete: bool(1 / 0), 2, seed=1)
+
+
 def test_counterfactuals() -> None:
     for text in partita.ancestral_sample(MODEL, 10, seed=4, max_length=8):
         same = partita.counterfactual_sample(MODEL, text, 3, seed=5, max_length=8)
@@ -72,6 +119,9 @@ def test_refusals() -> None:
         (lambda: partita.detect_watermark(partita.Watermark(KEY, layers=70), range(9)), "layers: expected 1..64, got 70"),
         (lambda: partita.speculative_sample(MODEL, OTHER, 1, method="luck", seed=1), "method: "),
         (lambda: partita.speculative_sample(MODEL, OTHER, 1, drafts=0, seed=1), "drafts: expected 1 or more, got 0"),
+        (lambda: partita.judge_drafts(np.zeros((2, 5)), np.zeros((2, 4)), [[1], [2]], seed=1), "draft: expected the shape of target"),
+        (lambda: partita.judge_drafts(np.zeros((2, 5)), np.zeros((2, 5)), [1, 2], seed=1), "candidates: expected a shape"),
+        (lambda: partita.judge_drafts(np.zeros((2, 5)), np.zeros((2, 5)), [[1], [5]], seed=1), "row 1: expected 0..4"),
     ]:
         with pytest.raises(ValueError, match=message):
             wrong()
