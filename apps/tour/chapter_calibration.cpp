@@ -15,6 +15,7 @@
 #include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
 #include "apps/tour/prediction_sets.hpp"
+#include "partita/calibration/binned_temperature.hpp"
 #include "partita/calibration/calibration_metrics.hpp"
 #include "partita/calibration/calibrator.hpp"
 #include "partita/calibration/risk_coverage.hpp"
@@ -267,6 +268,21 @@ Finding beyond(const TourContext& context) {
         evaluate_calibration(fresh.rows(), fresh.labels, {}, &calibrator).metrics.ece / before,
         context.choose(0.2, 0.45)));
   }
+  Outputs kinds = fitted;  // every other row is three times as sure
+  std::vector<double> kind;
+  for (std::size_t i = 0; i < n; ++i) {
+    kind.push_back(static_cast<double>(i % 2));
+    for (std::size_t k = 0; k < kinds.classes; ++k) {
+      kinds.logits[i * kinds.classes + k] *= i % 2 == 0 ? 1 : 3;
+    }
+  }
+  Predictions rows(kinds.rows());
+  rows.by = kind;
+  const std::vector<double> temperatures =
+      fit_binned_temperature(rows, kinds.labels, 2).scaling.temperatures;
+  finding.checks.push_back(
+      equal("binned temperature, where every other row is thrice as sure: ratio",
+            temperatures[1] / temperatures[0], 3, context.choose(0.2, 0.45)));
   const auto sets = prediction_sets(context, fitted, fresh);
   finding.checks.insert(finding.checks.end(), sets.begin(), sets.end());
   return finding;

@@ -213,15 +213,17 @@ std::string_view name_of(CalibrationMethod method) {
     case CalibrationMethod::platt:
       return "platt";
     case CalibrationMethod::beta:
+      return "beta";
+    case CalibrationMethod::binned_temperature:
       break;
   }
-  return "beta";
+  return "binned-temperature";
 }
 
 std::span<const CalibrationMethod> calibration_methods() {
   using enum CalibrationMethod;
-  static constexpr CalibrationMethod kAll[] = {temperature, vector,    matrix, isotonic,
-                                               histogram,   dirichlet, platt,  beta};
+  static constexpr CalibrationMethod kAll[] = {
+      temperature, vector, matrix, isotonic, histogram, dirichlet, platt, beta, binned_temperature};
   return kAll;
 }
 
@@ -233,7 +235,12 @@ void read_row(const Predictions& predictions, std::size_t r, const Calibrator* c
   if (calibrator == nullptr) return row.read(predictions, r);
   std::visit(
       [&]<class P>(const P& parameters) {
-        if constexpr (requires { parameters.curves; }) {
+        if constexpr (std::same_as<P, BinnedTemperature>) {
+          row.read(predictions, r);
+          const double by = parameters.of_entropy ? entropy_of(row) : predictions.by_of(r);
+          scale_row(TemperatureScaling{parameters.at(by)}, row.log_prob());
+          row.softmax();
+        } else if constexpr (requires { parameters.curves; }) {
           row.read(predictions, r);
           map_row(parameters.curves, predictions.precision(), row);
         } else {
@@ -349,11 +356,16 @@ CalibratorFit fit_calibrator(CalibrationMethod method, const Predictions& predic
       const LogisticFit fit = fit_platt(predictions, labels, threads);
       return found(fit, PlattScaling{fit.weights[0], fit.weights[1]});
     }
-    case CalibrationMethod::beta:
+    case CalibrationMethod::beta: {
+      const LogisticFit fit = fit_beta(predictions, labels, threads);
+      return found(fit, BetaCalibration{fit.weights[0], fit.weights[1], fit.weights[2]});
+    }
+    case CalibrationMethod::binned_temperature:
       break;
   }
-  const LogisticFit fit = fit_beta(predictions, labels, threads);
-  return found(fit, BetaCalibration{fit.weights[0], fit.weights[1], fit.weights[2]});
+  BinnedTemperatureFit fit =
+      fit_binned_temperature(predictions, labels, options.bins, threads, progress);
+  return found(fit, std::move(fit.scaling));
 }
 
 }  // namespace partita

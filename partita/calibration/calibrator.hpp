@@ -24,6 +24,7 @@
 #include "partita/base/parallel.hpp"
 #include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
+#include "partita/calibration/binned_temperature.hpp"
 #include "partita/calibration/bins.hpp"
 #include "partita/calibration/isotonic.hpp"
 #include "partita/calibration/linear_scaling.hpp"
@@ -41,6 +42,7 @@ enum class CalibrationMethod : std::uint8_t {
   dirichlet,
   platt,  // of two classes, as beta
   beta,
+  binned_temperature,
 };
 
 /// All of them, in this order.
@@ -115,9 +117,9 @@ struct BetaCalibration {
 
 class Calibrator {
  public:
-  using Parameters =
-      std::variant<TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration,
-                   HistogramBinning, DirichletCalibration, PlattScaling, BetaCalibration>;
+  using Parameters = std::variant<TemperatureScaling, VectorScaling, MatrixScaling,
+                                  IsotonicCalibration, HistogramBinning, DirichletCalibration,
+                                  PlattScaling, BetaCalibration, BinnedTemperature>;
 
   /// @param parameters in the order of CalibrationMethod, fit for `classes`
   Calibrator(std::size_t classes, Parameters parameters);
@@ -128,7 +130,8 @@ class Calibrator {
 
   /// Writes calibrated log-probabilities, -inf where a probability is 0; or, for probabilities,
   /// calibrated probabilities. To vector and matrix scaling, a probability of 0 is the distance
-  /// from 1 to the next number of its precision, as it is to Dirichlet, Platt and beta.
+  /// from 1 to the next number of its precision, as it is to Dirichlet, Platt and beta. A binned
+  /// temperature by numbers needs predictions.by.
   /// @param out same shape; may share their memory
   /// @throws InvalidArgument if shapes differ, the columns are not classes(), or a row is bad
   void transform(const Predictions& predictions, MutableRows out,
@@ -157,7 +160,7 @@ struct CalibratorFit {
 };
 
 struct CalibrationOptions {
-  std::size_t bins = 15;    ///< histogram binning: number of bins, >= 1
+  std::size_t bins = 15;    ///< histogram binning, binned temperature: number of bins, >= 1
   bool equal_mass = false;  ///< histogram binning: bins hold equally many rows
   OdirPenalty odir = {.off_diagonal = 1, .intercept = 1};  ///< Dirichlet calibration
 };

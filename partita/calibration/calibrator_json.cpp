@@ -46,6 +46,12 @@ void put(Json& json, const HistogramBinning& binning) {
   }
 }
 
+void put(Json& json, const BinnedTemperature& scaling) {
+  json["by"] = scaling.of_entropy ? "entropy" : "number";
+  json["upper"] = scaling.upper;
+  json["temperatures"] = scaling.temperatures;
+}
+
 /// Reads what is expected, or says what is wrong.
 class Reader {
  public:
@@ -141,9 +147,25 @@ Calibrator::Parameters parameters_from(const Reader& read, std::size_t classes) 
   if (is(CalibrationMethod::beta)) {
     return BetaCalibration{read.number("a"), read.number("b"), read.number("c")};
   }
-  read.fail(
-      "method: expected temperature, vector, matrix, isotonic, histogram, dirichlet, platt or "
-      "beta");
+  if (is(CalibrationMethod::binned_temperature)) {
+    const std::string by = read.text("by");
+    if (by != "entropy" && by != "number") read.fail("by: expected entropy or number");
+    BinnedTemperature out{.of_entropy = by == "entropy",
+                          .temperatures = read.numbers("temperatures", 0)};
+    const std::size_t edges = out.temperatures.size() - 1;
+    if (edges > 0) out.upper = read.numbers("upper", edges);
+    if (!std::is_sorted(out.upper.begin(), out.upper.end())) read.fail("upper: expected to ascend");
+    if (!std::all_of(out.temperatures.begin(), out.temperatures.end(),
+                     [](double t) { return t > 0; })) {
+      read.fail("temperatures: expected more than 0");
+    }
+    return out;
+  }
+  std::string names;
+  for (const CalibrationMethod each : calibration_methods()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", name_of(each));
+  }
+  read.fail(fmt::format("method: expected {}", names));
 }
 
 }  // namespace

@@ -132,7 +132,8 @@ TEST(Calibrator, EveryMethodGivesProbabilitiesAndSurvivesItsFile) {
     const Labeled data = make_labeled(3000, classes, 3, 31);
     const double before = evaluate_calibration(data.view(), data.labels).metrics.ece;
     for (const CalibrationMethod method : calibration_methods()) {
-      if (classes > 2 && method >= CalibrationMethod::platt) continue;
+      const bool two = method == CalibrationMethod::platt || method == CalibrationMethod::beta;
+      if (classes > 2 && two) continue;
       const CalibratorFit fit = fit_calibrator(method, data.view(), data.labels);
       ASSERT_EQ(fit.report.status, FitStatus::converged) << name_of(method);
       EXPECT_GE(fit.report.iterations, 1);

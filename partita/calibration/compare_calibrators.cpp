@@ -95,7 +95,7 @@ std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictio
   std::iota(every.begin(), every.end(), std::size_t{0});
   judge_all(predictions, labels, every, nullptr, threads, all.front());
   const bool finite = predictions.are_probabilities || all_finite(predictions.rows);
-  for (const CalibrationMethod method : calibration_methods()) {
+  for (const CalibrationMethod method : options.methods) {
     if (suits(method, predictions.rows.columns(), finite)) add(method);
   }
 

@@ -34,13 +34,14 @@ struct ComparedCalibrator {
 };
 
 struct CompareCalibratorsOptions {
-  std::size_t folds = 5;  ///< 2 to the number of rows
+  std::span<const CalibrationMethod> methods = calibration_methods();  ///< beside none
+  std::size_t folds = 5;                                               ///< 2 to the number of rows
   CalibrationOptions calibration = {};
   BootstrapOptions bootstrap = {};  ///< its threads are those of the fits, too
 };
 
-/// No calibration, and every method that the number of classes allows, and logits of -inf; the
-/// least NLL first, those without a fit last.
+/// No calibration, and every one of the methods that the number of classes allows, and logits of
+/// -inf; the least NLL first, those without a fit last.
 /// @param stream its child 0 deals rows to folds; resample r draws from child(1).child(r)
 /// @throws InvalidArgument as fit_calibrator, or if an option is out of its range
 std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictions,

@@ -31,7 +31,7 @@ TEST(CompareCalibrators, OneParameterIsEnoughForATemperature) {
   const Labeled data = make_labeled(400, 8, 2, 71);
   const auto found =
       compare_calibrators(data.view(), data.labels, {.seed = 1}, {.bootstrap = {.resamples = 200}});
-  ASSERT_EQ(found.size(), 7U);
+  ASSERT_EQ(found.size(), 8U);
   EXPECT_TRUE(std::is_sorted(found.begin(), found.end(),
                              [](const auto& a, const auto& b) { return a.nll < b.nll; }));
   EXPECT_EQ(found.front().nll_over_best.low, 0);
@@ -59,7 +59,7 @@ TEST(CompareCalibrators, RowsAreJudgedByOthers) {
   const std::int64_t labels[] = {0, 1};
   const auto found =
       compare_calibrators(Rows(z, 2, 2), labels, {}, {.folds = 2, .bootstrap = {.resamples = 2}});
-  ASSERT_EQ(found.size(), 9U);  // with platt and beta
+  ASSERT_EQ(found.size(), 10U);  // with platt and beta
   EXPECT_EQ(of(found, CalibrationMethod::temperature).status, FitStatus::zero_temperature);
   EXPECT_TRUE(std::isnan(of(found, CalibrationMethod::temperature).nll));
   EXPECT_TRUE(std::isnan(found.back().nll));
@@ -75,7 +75,7 @@ TEST(CompareCalibrators, ImpossibleClassesAreForSomeMethods) {
   data.logits[3 * r + 2] = -INFINITY;
   const auto found =
       compare_calibrators(data.view(), data.labels, {}, {.bootstrap = {.resamples = 2}});
-  EXPECT_EQ(found.size(), 5U);  // neither vector nor matrix
+  EXPECT_EQ(found.size(), 6U);  // neither vector nor matrix
   data.logits[3 * 7] = NAN;
   EXPECT_EQ(message_of<InvalidArgument>([&] { compare_calibrators(data.view(), data.labels, {}); }),
             "logits: row 7: NaN, +inf, or -inf in every column");

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "partita/base/error.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
@@ -22,6 +23,15 @@ double least_probability(DType precision) {
       break;
   }
   return 0x1p-7;
+}
+
+double Predictions::by_of(std::size_t row) const {
+  if (row >= by.size()) {
+    throw InvalidArgument("by", by.empty() ? "required: temperatures are by a number for each row"
+                                           : fmt::format("{} numbers, too few", by.size()));
+  }
+  if (std::isnan(by[row])) throw InvalidArgument("by", "expected a number, got nan");
+  return by[row];
 }
 
 std::string distribution_defect(Rows rows, std::size_t row) {

@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,9 @@ namespace partita {
 struct Predictions {
   Rows rows;
   bool are_probabilities = false;
+  /// A number for each row, such as its position in a text, which binned_temperature.hpp tells rows
+  /// apart by; empty: none.
+  std::span<const double> by = {};
 
   /// Rows of logits or log-probabilities, as Rows is made.
   template <class... Args>
@@ -36,8 +40,12 @@ struct Predictions {
   Predictions slice(std::size_t first, std::size_t count) const {
     Predictions out(*this);
     out.rows = rows.slice(first, count);
+    if (!by.empty()) out.by = by.subspan(first, count);
     return out;
   }
+
+  /// @throws InvalidArgument if there is none, or NaN
+  double by_of(std::size_t row) const;
 
   /// The precision in which a probability is exact: that of given ones, else double.
   DType precision() const { return are_probabilities ? rows.dtype() : DType::f64; }

@@ -2,38 +2,19 @@
 """Calibrators: fitted on held-out logits and labels, then applied to others of the same network."""
 
 from os import PathLike
-from typing import ClassVar, NamedTuple, SupportsIndex, TypeVar
+from typing import ClassVar, SupportsIndex, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partita import _core
-from partita._bootstrap import Interval
 from partita._estimator import Estimator
+from partita._fit_error import FitError
 from partita._group import Group
 from partita._progress import Progress
 from partita._types import Array, ArrayLike
 
 Self = TypeVar("Self", bound="Calibrator")
-
-_WHY = {
-    "zero-temperature": "every label has its row's largest logit, and the likelihood rises as the temperature goes to 0",
-    "infinite-temperature": "the labels' logits are on average no larger than the others': the logits say nothing",
-    "undetermined": "all logits of a row are equal, in every row",
-    "not-attained": "the likelihood has no maximum: a class has no label, or the scaled logits are right about every row",
-    "iteration-limit": "the search did not end",
-}
-
-
-class FitError(ValueError):
-    """There are no parameters that fit best; `status` says why, as the command does."""
-
-    def __init__(self, status: str) -> None:
-        super().__init__(f"no fit ({status}): {_WHY.get(status, status)}")
-        self.status = status
-
-    def __reduce__(self) -> tuple[type["FitError"], tuple[str]]:
-        return FitError, (self.status,)
 
 
 class Calibrator(Estimator):
@@ -74,10 +55,14 @@ class Calibrator(Estimator):
         ValueError
             For a bad row or label, which it names.
         """
+        return self._fit(X, y, None, group, progress)
+
+    def _fit(self: Self, X: ArrayLike, y: ArrayLike, by: ArrayLike | None, group: Group | None,
+             progress: Progress) -> Self:
         options = (getattr(self, "bins", 15), getattr(self, "equal_mass", False), getattr(self, "off_diagonal", 0.0),
                    getattr(self, "intercept", 0.0))
         status, self.n_iter_, self.gradient_residual_, fitted = _core.fit_calibrator(
-            self._method, X, y, self.probabilities, *options, group, self.threads, progress)
+            self._method, X, y, self.probabilities, by, *options, group, self.threads, progress)
         if fitted is None:
             raise FitError(status)
         self._take(fitted)
@@ -90,24 +75,28 @@ class Calibrator(Estimator):
         for name, value in fitted.parameters().items():
             setattr(self, f"{name}_", value)
 
-    def _transform(self, X: ArrayLike) -> Array:
+    def _transform(self, X: ArrayLike, by: ArrayLike | None = None) -> Array:
         """Log-probabilities or, with ``probabilities=True``, probabilities."""
-        return self._fitted("calibrator_").transform(X, self.probabilities, self.threads)
+        return self._fitted("calibrator_").transform(X, self.probabilities, by, self.threads)
 
-    def predict_log_proba(self, X: ArrayLike) -> Array:
-        """Calibrated log-probabilities [n, K] of X [n, K], -inf where a probability is 0."""
-        out = self._transform(X)
+    def _log_proba(self, out: Array) -> Array:
         if not self.probabilities:
             return out
         with np.errstate(divide="ignore"):
             return out.log() if hasattr(out, "log") else np.log(out)
 
-    def predict_proba(self, X: ArrayLike) -> Array:
-        """Calibrated probabilities [n, K], in the format of X."""
-        out = self._transform(X)
+    def _proba(self, out: Array) -> Array:
         if self.probabilities:
             return out
         return out.exp() if hasattr(out, "exp") else np.exp(out)
+
+    def predict_log_proba(self, X: ArrayLike) -> Array:
+        """Calibrated log-probabilities [n, K] of X [n, K], -inf where a probability is 0."""
+        return self._log_proba(self._transform(X))
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """Calibrated probabilities [n, K], in the format of X."""
+        return self._proba(self._transform(X))
 
     def predict(self, X: ArrayLike) -> Array:
         """The most likely class of each row of X [n, K]: [n]."""
@@ -309,65 +298,74 @@ class BetaCalibration(Calibrator):
     c_: float
 
 
-_KINDS: list[type[Calibrator]] = [
-    TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning, DirichletCalibration,
-    PlattScaling, BetaCalibration]
+class BinnedTemperature(Calibrator):
+    """A temperature for each kind of row, of tokens at early positions, say, or where the model is unsure.
 
-
-class ComparedCalibrator(NamedTuple):
-    """What :func:`compare_calibrators` finds of one: means over rows that its fits have not seen.
-
-    Attributes
-    ----------
-    method : str or None
-        None for probabilities as they are.
-    status : str
-        "converged", or why some fold has no fit; the figures are then NaN.
-    nll, brier : float
-    smooth_ece : float
-    nll_over_best : Interval
-        Of its NLL less that of the best method: where it reaches 0, the difference may be chance.
-    """
-
-    method: str | None
-    status: str
-    nll: float
-    brier: float
-    smooth_ece: float
-    nll_over_best: Interval
-
-
-def compare_calibrators(logits: ArrayLike, y: ArrayLike, *, seed: SupportsIndex, folds: SupportsIndex = 5,
-                        probabilities: bool = False, resamples: SupportsIndex = 1000, level: float = 0.95,
-                        threads: SupportsIndex = 1, progress: Progress = None) -> list[ComparedCalibrator]:
-    """Which calibrator to use, by cross-validation: the least NLL first, as in the command.
+    Bins of equally many rows have temperatures of their own; one whose likelihood has no maximum takes that of
+    all rows.
 
     Parameters
     ----------
-    logits : array [n, K]
-        Logits, log-probabilities or (``probabilities=True``) probabilities.
-    y : array of int [n]
-    seed : int
-        Of the folds and resamples.
-    folds : int
-    resamples, level
-        Of the intervals.
-    threads : int
-    progress : bool or callable
-        True for a bar of tqdm's; or called as ``progress(done, total, "resamples")``.
+    bins : int
+        At most so many: equal numbers share one.
+    probabilities, threads
+        As in :class:`TemperatureScaling`.
+
+    Attributes
+    ----------
+    of_entropy_ : bool
+        Whether bins are of the entropy of the rows, and not of numbers given with them.
+    upper_ : array
+        The last number of each bin but the last.
+    temperatures_ : array
+        Of each bin.
 
     Examples
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(1)
-    >>> z = rng.normal(size=(500, 5))
+    >>> position = np.arange(4000) % 2
+    >>> z = rng.normal(size=(4000, 10))
     >>> y = (z + rng.gumbel(size=z.shape)).argmax(-1)
-    >>> found = compare_calibrators(3 * z, y, seed=1, resamples=100)
-    >>> [each.method for each in found if each.nll_over_best.low <= 0]
-    ['temperature']
+    >>> scaling = BinnedTemperature(bins=2).fit(np.where(position == 0, 1, 3)[:, None] * z, y, by=position)
+    >>> scaling.temperatures_.round()
+    array([1., 3.])
     """
-    found = _core.compare_calibrators(logits, y, probabilities, folds, seed, resamples, level, threads, progress)
-    return [ComparedCalibrator(*each[:-1], Interval(*each[-1])) for each in found]
+
+    _method = "binned-temperature"
+    of_entropy_: bool
+    upper_: NDArray[np.float64]
+    temperatures_: NDArray[np.float64]
+
+    def __init__(self, bins: SupportsIndex = 15, *, probabilities: bool = False, threads: SupportsIndex = 1) -> None:
+        super().__init__(probabilities=probabilities, threads=threads)
+        self.bins = bins
+
+    def fit(self: Self, X: ArrayLike, y: ArrayLike, *, by: ArrayLike | None = None, group: Group | None = None,
+            progress: Progress = None) -> Self:
+        """Fits to held-out rows X [n, K] and classes y [n].
+
+        ``by`` [n] are numbers that tell rows apart; without, their entropy does. ``group`` is refused; ``progress``
+        is as in :meth:`TemperatureScaling.fit`.
+        """
+        return self._fit(X, y, by, group, progress)
+
+    def predict_log_proba(self, X: ArrayLike, by: ArrayLike | None = None) -> Array:
+        """Calibrated log-probabilities [n, K] of X [n, K] with the numbers `by` [n], if fitted with such."""
+        return self._log_proba(self._transform(X, by))
+
+    def predict_proba(self, X: ArrayLike, by: ArrayLike | None = None) -> Array:
+        """Calibrated probabilities [n, K], in the format of X, by the same numbers as ``predict_log_proba``."""
+        return self._proba(self._transform(X, by))
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The most likely class of each row of X [n, K], which no temperature changes: [n]."""
+        return np.asarray(X).argmax(-1)
+
+
+_KINDS: list[type[Calibrator]] = [
+    TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning, DirichletCalibration,
+    PlattScaling, BetaCalibration, BinnedTemperature]
 
 
 def load(path: str | PathLike[str]) -> Calibrator:

@@ -28,19 +28,18 @@ from partita._calibration_metrics import (
 )
 from partita._calibrators import (
     BetaCalibration,
+    BinnedTemperature,
     Calibrator,
-    ComparedCalibrator,
     DirichletCalibration,
-    FitError,
     HistogramBinning,
     IsotonicCalibration,
     MatrixScaling,
     PlattScaling,
     TemperatureScaling,
     VectorScaling,
-    compare_calibrators,
     load,
 )
+from partita._compare_calibrators import ComparedCalibrator, compare_calibrators
 from partita._confidences import (
     CalibrationTest,
     Confidences,
@@ -57,9 +56,11 @@ from partita._confidences import (
     smooth_ece,
 )
 from partita._conformal import SplitConformal
+from partita._fit_error import FitError
 
 __all__ = [
     "BetaCalibration",
+    "BinnedTemperature",
     "CalibrationEvaluation",
     "CalibrationTest",
     "Calibrator",

@@ -24,12 +24,13 @@ constexpr std::array<std::string_view, 4> kScores = {"lac", "aps", "raps", "saps
 
 /// (status, iterations, gradient residual, Calibrator or None)
 py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handle probabilities,
-              py::handle bins, py::handle equal_mass, py::handle off_diagonal, py::handle intercept,
-              py::handle group, py::handle threads, py::handle progress) {
+              py::handle by, py::handle bins, py::handle equal_mass, py::handle off_diagonal,
+              py::handle intercept, py::handle group, py::handle threads, py::handle progress) {
   const auto which = static_cast<CalibrationMethod>(choice(method, "method", methods()));
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
-  const Predictions given = predictions(array, probabilities);
+  std::vector<double> kinds;
+  const Predictions given = predictions(array, probabilities, by, kinds);
   const CalibrationOptions options{.bins = count(bins, "bins"),
                                    .equal_mass = flag(equal_mass),
                                    .odir = {.off_diagonal = number(off_diagonal, "off_diagonal"),
@@ -45,9 +46,10 @@ py::tuple fit(py::handle method, py::handle logits, py::handle labels, py::handl
 }
 
 py::object transform(const Calibrator& calibrator, py::handle logits, py::handle probabilities,
-                     py::handle threads) {
+                     py::handle by, py::handle threads) {
   const FloatArray array(logits, "logits");
-  const Predictions given = predictions(array, probabilities);
+  std::vector<double> kinds;
+  const Predictions given = predictions(array, probabilities, by, kinds);
   auto [out, rows] = array.empty_like();
   const RowOptions options{.threads = thread_count(threads)};
   released([&, to = rows] { calibrator.transform(given, to, options); });
@@ -77,6 +79,13 @@ struct Describe {
     out["a"] = s.a;
     out["b"] = s.b;
     out["c"] = s.c;
+    return out;
+  }
+  py::dict operator()(const BinnedTemperature& s) const {
+    py::dict out;
+    out["of_entropy"] = s.of_entropy;
+    out["upper"] = numbers(s.upper);
+    out["temperatures"] = numbers(s.temperatures);
     return out;
   }
   py::dict operator()(const IsotonicCalibration& s) const {
@@ -170,17 +179,24 @@ py::tuple evaluate(py::handle logits, py::handle labels, py::handle probabilitie
 }
 
 /// [(method or None, status, nll, brier, ece, nll_over_best)]
-py::list compare(py::handle logits, py::handle labels, py::handle probabilities, py::handle folds,
-                 py::handle seed, py::handle resamples, py::handle level, py::handle threads,
-                 py::handle progress) {
+py::list compare(py::handle logits, py::handle labels, py::handle probabilities, py::handle by,
+                 const py::list& chosen, py::handle bins, py::handle folds, py::handle seed,
+                 py::handle resamples, py::handle level, py::handle threads, py::handle progress) {
   const FloatArray array(logits, "logits");
   const std::vector<std::int64_t> y = one_for_each_row(labels, "labels", array);
-  const Predictions given = predictions(array, probabilities);
+  std::vector<double> kinds;
+  const Predictions given = predictions(array, probabilities, by, kinds);
+  std::vector<CalibrationMethod> compared;
+  for (const py::handle name : chosen) {
+    compared.push_back(static_cast<CalibrationMethod>(choice(name, "methods", methods())));
+  }
   // The child that the command draws from.
   const Stream stream = Stream{.seed = natural(seed, "seed")}.child(3);
   const ProgressReport report(progress);
   const CompareCalibratorsOptions options{
+      .methods = compared,
       .folds = count(folds, "folds"),
+      .calibration = {.bins = count(bins, "bins")},
       .bootstrap = bootstrap_options(resamples, level, threads, report)};
   const auto found = released([&] { return compare_calibrators(given, y, stream, options); });
   py::list result;
@@ -287,6 +303,11 @@ void add_calibration(py::module_& module) {
                       }));
   module.def("fit_calibrator", &fit);
   module.def("evaluate_calibration", &evaluate);
+  module.def("calibration_methods", [] {
+    py::list names;
+    for (const std::string_view name : methods()) names.append(std::string(name));
+    return names;
+  });
   module.def("compare_calibrators", &compare);
   module.def("fit_conformal", &fit_conformal_of);
   module.def("predict_sets", &predict_sets_of);

@@ -2,6 +2,8 @@
 // What the measures of predictions share: predictions, a calibrator, the bootstrap, its intervals.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,20 @@ inline bool flag(py::handle object) {
 
 inline Predictions predictions(const FloatArray& array, py::handle probabilities) {
   return flag(probabilities) ? Predictions::probabilities(array.rows()) : Predictions(array.rows());
+}
+
+/// The same with a number for each row, unless None. @param numbers must outlive what is returned
+inline Predictions predictions(const FloatArray& array, py::handle probabilities, py::handle by,
+                               std::vector<double>& numbers) {
+  Predictions out = predictions(array, probabilities);
+  if (by.is_none()) return out;
+  numbers = Doubles(by, "by").values;
+  if (numbers.size() != out.rows.rows()) {
+    refuse("by",
+           fmt::format("expected {} (one for each row), got {}", out.rows.rows(), numbers.size()));
+  }
+  out.by = numbers;
+  return out;
 }
 
 /// Null for None.

@@ -12,6 +12,7 @@ import partita
 from partita import calibration
 from partita.calibration import (
     BetaCalibration,
+    BinnedTemperature,
     DirichletCalibration,
     FitError,
     HistogramBinning,
@@ -24,7 +25,8 @@ from partita.calibration import (
     evaluate_calibration,
 )
 
-ALL = [TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning, DirichletCalibration]
+ALL = [TemperatureScaling, VectorScaling, MatrixScaling, IsotonicCalibration, HistogramBinning, DirichletCalibration,
+       BinnedTemperature]
 
 
 def labeled(n: int = 3000, classes: int = 5, temperature: float = 2.5, seed: int = 1) -> tuple[Any, Any]:
@@ -318,3 +320,27 @@ def test_weights_keep_the_promise_under_shift() -> None:
     with pytest.raises(ValueError, match="weights: required"):
         fitted.predict_sets(z[new])
     assert len(pickle.loads(pickle.dumps(fitted)).predict_sets(z[:9], weight[:9])) == 9
+
+
+def test_binned_temperature(tmp_path: Path) -> None:
+    z, y = labeled(6000, temperature=1.0)
+    kind = np.arange(6000) % 2
+    z = z * np.where(kind == 0, 1, 4)[:, None]
+    scaling = BinnedTemperature(bins=2).fit(z, y, by=kind)
+    assert not scaling.of_entropy_ and scaling.upper_.tolist() == [0]
+    for each, temperature in enumerate(scaling.temperatures_):
+        assert temperature == TemperatureScaling().fit(z[kind == each], y[kind == each]).temperature_
+    log_p = scaling.predict_log_proba(z, kind)
+    np.testing.assert_allclose(log_p, partita.log_softmax(z / scaling.temperatures_[kind][:, None]), atol=1e-12)
+    np.testing.assert_allclose(scaling.predict_proba(z, kind), np.exp(log_p), rtol=1e-12)
+    scaling.save(tmp_path / "c.json")
+    np.testing.assert_array_equal(BinnedTemperature.load(tmp_path / "c.json").predict_log_proba(z, kind), log_p)
+    with pytest.raises(ValueError, match="by: row 0: required"):
+        scaling.predict_proba(z)
+    with pytest.raises(ValueError, match="by: expected 6000"):
+        scaling.predict_proba(z, kind[:9])
+    assert BinnedTemperature(bins=4).fit(z, y).predict_proba(z).shape == z.shape  # by entropy
+    found = calibration.compare_calibrators(z, y, seed=1, methods=["temperature", "binned-temperature"], by=kind, bins=2,
+                                            resamples=100)
+    assert [each.method for each in found] == ["binned-temperature", "temperature", None]
+    assert found[1].nll_over_best.low > 0

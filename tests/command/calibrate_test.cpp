@@ -272,7 +272,7 @@ TEST_F(Calibrate, ComparesByCrossValidation) {
                                             labels_file_, "--resamples", "100"};
   const Json json = json_of(compare);
   EXPECT_THAT(keys(json), ElementsAre("methods", "use", "rows", "folds", "resamples", "seed"));
-  ASSERT_EQ(json["methods"].size(), 7U);
+  ASSERT_EQ(json["methods"].size(), 8U);
   double last = 0;
   for (const Json& each : json["methods"]) {
     if (each["nll"].is_null()) continue;  // infinite
@@ -312,6 +312,42 @@ TEST_F(Calibrate, DirichletIsRegularized) {
   const Json file = Json::parse(read_file(path("d.json")));
   EXPECT_EQ(file["method"], "dirichlet");
   EXPECT_LT(std::abs(file["weights"][1].get<double>()), 0.01);
+}
+
+TEST_F(Calibrate, TemperaturesOfSeveralKindsOfRows) {
+  std::vector<double> logits = logits_;  // twice too large; those of odd rows twenty times
+  std::vector<double> kinds;
+  for (std::size_t r = 0; r < kRows; ++r) {
+    kinds.push_back(static_cast<double>(r % 2));
+    for (std::size_t k = 0; k < kClasses; ++k) logits[r * kClasses + k] *= r % 2 == 1 ? 10 : 1;
+  }
+  const std::string z = save("kinds-z.npy", logits);
+  const std::string by = save("kinds.npy", kinds, 1);
+  const Json found =
+      json_of({"calibrate", "compare", z, labels_file_, "--method", "temperature", "--method",
+               "binned-temperature", "--by", by, "--bins", "2", "--resamples", "50"});
+  EXPECT_EQ(found["methods"].size(), 3U);
+  EXPECT_EQ(found["use"], "binned-temperature");
+  const std::vector<std::string> fit = {
+      "calibrate", "fit",          z,      labels_file_, "--bins",      "2",
+      "-o",        path("b.json"), "--by", by,           "--resamples", "0"};
+  EXPECT_EQ(refusal(fit, 2), "--by: used by --method binned-temperature alone");
+  std::vector<std::string> binned = fit;
+  binned.insert(binned.end(), {"--method", "binned-temperature"});
+  EXPECT_THAT(run_partita(binned).out,
+              AllOf(HasSubstr("number up to 0\n"), HasSubstr("number above 0\n")));
+  const Json file = Json::parse(read_file(path("b.json")));
+  EXPECT_NEAR(file["temperatures"][0].get<double>(), 2, 0.6);
+  EXPECT_NEAR(file["temperatures"][1].get<double>(), 20, 6);
+  const std::vector<std::string> apply = {"calibrate", "apply", path("b.json"),
+                                          z,           "-o",    path("out.npy")};
+  EXPECT_EQ(refusal(apply, 2), "--by: required: " + path("b.json") + " was fitted with it");
+  std::vector<std::string> with = apply;
+  with.insert(with.end(), {"--by", by});
+  EXPECT_EQ(run_partita(with).status, 0);
+  with.back() = save("few.npy", {1, 2}, 1);
+  EXPECT_EQ(refusal(with, 1),
+            path("few.npy") + ": 2 numbers, expected one for each of the 400 rows of " + z);
 }
 
 TEST_F(Calibrate, SetsHoldTheRightClass) {

@@ -28,16 +28,6 @@
 namespace partita::app {
 namespace {
 
-constexpr auto kCalibrationMethods =
-    names<CalibrationMethod>({{"temperature", CalibrationMethod::temperature},
-                              {"vector", CalibrationMethod::vector},
-                              {"matrix", CalibrationMethod::matrix},
-                              {"isotonic", CalibrationMethod::isotonic},
-                              {"histogram", CalibrationMethod::histogram},
-                              {"dirichlet", CalibrationMethod::dirichlet},
-                              {"platt", CalibrationMethod::platt},
-                              {"beta", CalibrationMethod::beta}});
-
 struct FitOptions {
   InputOptions input;
   CalibrationMethod method = CalibrationMethod::temperature;
@@ -74,7 +64,8 @@ std::pair<LabeledRows, LabeledRows> split_rows(const Predictions& predictions,
 /// Says that probabilities of 0 are not taken as they are where their logarithms must be finite.
 void note_zeros(const Predictions& predictions, CalibrationMethod method, const std::string& file) {
   using enum CalibrationMethod;
-  const bool finite = method != temperature && method != isotonic && method != histogram;
+  const bool finite = method != temperature && method != binned_temperature && method != isotonic &&
+                      method != histogram;
   if (!finite || !predictions.are_probabilities) return;
   const Rows rows = predictions.rows;
   std::size_t zeros = 0;
@@ -107,6 +98,7 @@ CalibrationResult fit(const FitOptions& options, Group& group) {
   }
   const auto [first, count] = own_rows(labels.size(), group);
   const LabeledRows own{{},
+                        {},
                         all.slice(first, count),
                         {labels.begin() + static_cast<std::ptrdiff_t>(first),
                          labels.begin() + static_cast<std::ptrdiff_t>(first + count)}};
@@ -169,6 +161,9 @@ Json fit_json(const CalibrationResult& result, const FitOptions& options) {
 }
 
 void run_fit(FitOptions options) {
+  if (!options.input.by.empty() && options.method != CalibrationMethod::binned_temperature) {
+    throw InvalidArgument("--by", "used by --method binned-temperature alone");
+  }
   const auto group = command_group({&options.measure.report});
   const CalibrationResult result =
       naming_files(options.input, [&] { return fit(options, *group); });
@@ -193,6 +188,13 @@ void run_fit(FitOptions options) {
 void run_apply(const ApplyOptions& options) {
   const Calibrator calibrator =
       Calibrator::from_json(read_file(options.calibrator), options.calibrator);
+  const auto* binned = std::get_if<BinnedTemperature>(&calibrator.parameters());
+  const bool by = binned != nullptr && !binned->of_entropy;
+  if (by != !options.input.by.empty()) {
+    throw InvalidArgument("--by",
+                          fmt::format("{}: {} was fitted {} it", by ? "required" : "not used",
+                                      options.calibrator, by ? "with" : "without"));
+  }
   const PredictionsInput input(options.input, options.common.threads);
   const Predictions predictions = input.predictions();
   const Rows rows = predictions.rows;
@@ -231,7 +233,8 @@ void add_fit(CLI::App& app) {
   add_labels(*command, options->input);
   add_choice(*command, "--method", options->method, kCalibrationMethods,
              "temperature (the default), vector, matrix, isotonic, histogram, dirichlet; platt and "
-             "beta for two classes");
+             "beta for two classes; binned-temperature for rows of several kinds, as tokens are");
+  add_by(*command, options->input);
   add_odir(*command, options->odir);
   command
       ->add_option("--split", options->split,
@@ -239,7 +242,7 @@ void add_fit(CLI::App& app) {
                    "(1: both on all)")
       ->option_text("SHARE")
       ->check(number("(0, 1]"));
-  add_measure(*command, options->measure, " and of --method histogram");
+  add_measure(*command, options->measure, ", and of --method histogram and binned-temperature");
   add_common(*command, options->common);
   add_output(*command, options->output, "the calibrator, as JSON")->required();
   add_report(*command, options->measure.report, "reliability diagrams");
@@ -263,6 +266,7 @@ void add_apply(CLI::App& app) {
       ->option_text("FILE")
       ->required();
   add_logits(*command, options->input);
+  add_by(*command, options->input);
   add_common(*command, options->common);
   add_output(*command, options->output,
              "log-probabilities (probabilities with --probabilities), as .npy or .csv",

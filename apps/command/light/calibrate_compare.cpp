@@ -17,6 +17,8 @@ namespace {
 
 struct CompareCalibrationOptions {
   InputOptions input;
+  std::vector<CalibrationMethod> methods{calibration_methods().begin(),
+                                         calibration_methods().end()};
   std::size_t folds = 5;
   MeasureOptions measure;
   OdirPenalty odir = CalibrationOptions{}.odir;
@@ -31,8 +33,15 @@ std::string name(const ComparedCalibrator& each) {
 
 bool fitted(const ComparedCalibrator& each) { return each.status == FitStatus::converged; }
 
+/// What the number of a method's parameters depends on.
+struct Sizes {
+  std::size_t classes;
+  std::size_t bins;
+};
+
 /// How many parameters a method has, to prefer the simpler of two that are alike.
-std::size_t parameters(const ComparedCalibrator& each, std::size_t classes) {
+std::size_t parameters(const ComparedCalibrator& each, const Sizes& sizes) {
+  const std::size_t classes = sizes.classes;
   using enum CalibrationMethod;
   if (!each.method) return 0;
   switch (*each.method) {
@@ -42,6 +51,8 @@ std::size_t parameters(const ComparedCalibrator& each, std::size_t classes) {
       return 2;
     case beta:
       return 3;
+    case binned_temperature:
+      return sizes.bins;
     case vector:
       return 2 * classes;
     case matrix:
@@ -53,17 +64,17 @@ std::size_t parameters(const ComparedCalibrator& each, std::size_t classes) {
 }
 
 /// The simplest of those whose distance to the best may be chance.
-const ComparedCalibrator& advised(const Compared& all, std::size_t classes) {
+const ComparedCalibrator& advised(const Compared& all, const Sizes& sizes) {
   const ComparedCalibrator* out = &all.front();
   for (const ComparedCalibrator& each : all) {
     if (!fitted(each) || each.nll_over_best.low > 0) continue;
-    if (parameters(each, classes) < parameters(*out, classes)) out = &each;
+    if (parameters(each, sizes) < parameters(*out, sizes)) out = &each;
   }
   return *out;
 }
 
-std::string advice(const Compared& all, std::size_t classes) {
-  const ComparedCalibrator& use = advised(all, classes);
+std::string advice(const Compared& all, const Sizes& sizes) {
+  const ComparedCalibrator& use = advised(all, sizes);
   const std::string best = name(all.front());
   const bool alone = std::none_of(all.begin() + 1, all.end(), [](const auto& each) {
     return fitted(each) && each.nll_over_best.low <= 0;
@@ -84,7 +95,7 @@ std::string advice(const Compared& all, std::size_t classes) {
                      name(use), best);
 }
 
-Json to_json(const Compared& all, std::size_t classes, const CompareCalibrationOptions& options,
+Json to_json(const Compared& all, const Sizes& sizes, const CompareCalibrationOptions& options,
              std::size_t rows) {
   Json methods = Json::array();
   for (const ComparedCalibrator& each : all) {
@@ -96,26 +107,26 @@ Json to_json(const Compared& all, std::size_t classes, const CompareCalibrationO
     methods.push_back(std::move(json));
   }
   return {{"methods", std::move(methods)},
-          {"use", name(advised(all, classes))},
+          {"use", name(advised(all, sizes))},
           {"rows", rows},
           {"folds", options.folds},
           {"resamples", options.measure.resamples},
           {"seed", options.common.seed}};
 }
 
-std::string to_text(const Compared& all, std::size_t classes,
+std::string to_text(const Compared& all, const Sizes& sizes,
                     const CompareCalibrationOptions& options, std::size_t rows) {
   std::string text =
       fmt::format("{} of {}, each calibrated without its own fold of {}\n", counted(rows, "row"),
-                  counted(classes, "class", "classes"), options.folds);
-  text += fmt::format("  {:<12} {:<8} {:<8} {:<11} {}\n", "method", "nll", "brier", "smooth_ece",
+                  counted(sizes.classes, "class", "classes"), options.folds);
+  text += fmt::format("  {:<18} {:<8} {:<8} {:<11} {}\n", "method", "nll", "brier", "smooth_ece",
                       "nll more than the best's");
   for (const ComparedCalibrator& each : all) {
     if (!fitted(each)) {
-      text += fmt::format("  {:<12} no fit: {}\n", name(each), name_of(each.status));
+      text += fmt::format("  {:<18} no fit: {}\n", name(each), name_of(each.status));
       continue;
     }
-    text += fmt::format("  {:<12} {:<8.5f} {:<8.5f} {:<11.5f}", name(each), each.nll, each.brier,
+    text += fmt::format("  {:<18} {:<8.5f} {:<8.5f} {:<11.5f}", name(each), each.nll, each.brier,
                         each.ece);
     if (&each != &all.front()) {
       text += fmt::format(" [{:.5f}, {:.5f}]", each.nll_over_best.low, each.nll_over_best.high);
@@ -123,7 +134,7 @@ std::string to_text(const Compared& all, std::size_t classes,
     text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';
   }
-  return text + advice(all, classes) + '\n';
+  return text + advice(all, sizes) + '\n';
 }
 
 void run(const CompareCalibrationOptions& options) {
@@ -134,7 +145,8 @@ void run(const CompareCalibrationOptions& options) {
   const Compared all = naming_files(options.input, [&] {
     return compare_calibrators(predictions, labels,
                                Stream{.seed = options.common.seed}.child(kFolds),
-                               {.folds = options.folds,
+                               {.methods = options.methods,
+                                .folds = options.folds,
                                 .calibration = {.bins = options.measure.bins,
                                                 .equal_mass = options.measure.equal_mass,
                                                 .odir = options.odir},
@@ -142,12 +154,18 @@ void run(const CompareCalibrationOptions& options) {
                                               .threads = options.common.threads,
                                               .progress = meter.progress()}});
   });
-  const std::size_t classes = predictions.rows.columns();
+  const Sizes sizes{predictions.rows.columns(), options.measure.bins};
   if (options.common.json) {
-    print_json(to_json(all, classes, options, labels.size()));
+    print_json(to_json(all, sizes, options, labels.size()));
   } else {
-    print(to_text(all, classes, options, labels.size()));
+    print(to_text(all, sizes, options, labels.size()));
   }
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const CalibrationMethod method : calibration_methods()) names.emplace_back(name_of(method));
+  return names;
 }
 
 }  // namespace
@@ -162,11 +180,25 @@ void add_calibrate_compare(CLI::App& app) {
                    "parts of the rows, each calibrated by what the others say (5)")
       ->option_text("N")
       ->check(whole_number(2, 1'000'000));
-  command->add_option("--bins", options->measure.bins, "bins of histogram (15)")
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "--method",
+          [options](const std::vector<std::string>& names) {
+            options->methods.clear();
+            for (const std::string& name : names) {
+              options->methods.push_back(value_named(kCalibrationMethods, name).value());
+            }
+          },
+          "compare these alone, as of a language model's many classes; more than once (all)")
+      ->option_text("NAME")
+      ->check(CLI::IsMember(method_names()));
+  add_by(*command, options->input);
+  command
+      ->add_option("--bins", options->measure.bins, "bins of histogram and binned-temperature (15)")
       ->option_text("N")
       ->check(whole_number(1, 100'000));
   command->add_flag("--equal-mass", options->measure.equal_mass,
-                    "its bins hold equally many rows instead of having equal widths");
+                    "histogram: bins hold equally many rows instead of having equal widths");
   add_odir(*command, options->odir);
   command
       ->add_option("--resamples", options->measure.resamples,

@@ -84,6 +84,29 @@ void add_labels(CLI::App& app, InputOptions& options) {
       ->required();
 }
 
+void add_by(CLI::App& app, InputOptions& options) {
+  app.add_option("--by", options.by,
+                 "binned-temperature: a number for each row, which rows are told apart by, such as "
+                 "the token's position; without, their entropy")
+      ->option_text("FILE");
+}
+
+std::vector<double> read_column(const std::string& path, std::string_view what) {
+  const ArrayFile file(path);
+  const Rows rows = file.rows();
+  if (rows.columns() != 1) {
+    throw DataError(path,
+                    fmt::format("{} columns, expected one: {} of each row", rows.columns(), what));
+  }
+  std::vector<double> column;
+  visit(rows.dtype(), [&]<Element T>(T) {
+    for (std::size_t r = 0; r < rows.rows(); ++r) {
+      column.push_back(static_cast<double>(rows.row_data<T>(r)[0]));
+    }
+  });
+  return column;
+}
+
 PredictionsInput::PredictionsInput(const InputOptions& options, int threads, OneColumn one)
     : file_(options.logits), probabilities_(options.probabilities), threads_(threads) {
   const bool two = file_.rows().columns() == 1 && one == OneColumn::two_classes;
@@ -96,6 +119,13 @@ PredictionsInput::PredictionsInput(const InputOptions& options, int threads, One
   }
   if (probabilities_) check_probabilities(file_.rows(), options.logits, threads, two);
   if (two) both_ = two_classes(file_.rows(), probabilities_);
+  if (options.by.empty()) return;
+  by_ = read_column(options.by, "the number");
+  if (by_.size() != file_.rows().rows()) {
+    throw DataError(options.by,
+                    fmt::format("{} numbers, expected one for each of the {} rows of {}",
+                                by_.size(), file_.rows().rows(), options.logits));
+  }
 }
 
 Rows PredictionsInput::rows() const {
@@ -104,7 +134,9 @@ Rows PredictionsInput::rows() const {
 }
 
 Predictions PredictionsInput::predictions() const {
-  return probabilities_ ? Predictions::probabilities(rows()) : Predictions(rows());
+  Predictions out = probabilities_ ? Predictions::probabilities(rows()) : Predictions(rows());
+  out.by = by_;
+  return out;
 }
 
 Rows PredictionsInput::logits() {

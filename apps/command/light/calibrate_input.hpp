@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "partita/base/rows.hpp"
@@ -19,12 +20,18 @@ struct InputOptions {
   std::string logits;
   std::string labels;
   bool probabilities = false;
+  std::string by = {};
 };
 
 /// LOGITS, and --probabilities.
 void add_logits(CLI::App& app, InputOptions& options);
 /// LABELS.
 void add_labels(CLI::App& app, InputOptions& options);
+/// --by, of binned temperatures
+void add_by(CLI::App& app, InputOptions& options);
+
+/// The one column of a file, `what` of each row. @throws DataError if there are more, IoError
+std::vector<double> read_column(const std::string& path, std::string_view what);
 
 /// What one column of a file is: the logits or probabilities of class 1 of two, as a sigmoid gives
 /// them; or a score of its own.
@@ -54,6 +61,7 @@ class PredictionsInput {
   ArrayFile file_;
   bool probabilities_;
   int threads_;
+  std::vector<double> by_;
   std::vector<std::byte> both_;  // two classes made of one
   std::vector<double> log_;      // logarithms of probabilities
 };

@@ -18,6 +18,17 @@
 
 namespace partita::app {
 
+constexpr auto kCalibrationMethods =
+    names<CalibrationMethod>({{"temperature", CalibrationMethod::temperature},
+                              {"vector", CalibrationMethod::vector},
+                              {"matrix", CalibrationMethod::matrix},
+                              {"isotonic", CalibrationMethod::isotonic},
+                              {"histogram", CalibrationMethod::histogram},
+                              {"dirichlet", CalibrationMethod::dirichlet},
+                              {"platt", CalibrationMethod::platt},
+                              {"beta", CalibrationMethod::beta},
+                              {"binned-temperature", CalibrationMethod::binned_temperature}});
+
 /// The children of the seed's stream.
 enum CalibratePurpose : std::uint64_t { kSplit, kResamples, kSmooth, kFolds, kSets };
 
@@ -49,6 +60,7 @@ auto naming_files(const InputOptions& input, const Work& work) {
   try {
     return work();
   } catch (const InvalidArgument& error) {
+    if (error.argument() == "by") throw DataError(input.by, error.reason());
     const std::string& file = error.argument() == "labels" ? input.labels : input.logits;
     if (error.argument() != "labels" && error.argument() != "logits" &&
         error.argument() != "probabilities") {

@@ -69,6 +69,20 @@ void each_line(const CalibrationResult& result, const Use& use) {
   });
 }
 
+/// A line for each bin.
+std::string binned_text(const BinnedTemperature& scaling) {
+  const char* const by = scaling.of_entropy ? "entropy" : "number";
+  std::string out;
+  for (std::size_t b = 0; b < scaling.temperatures.size(); ++b) {
+    const bool last = b == scaling.upper.size();
+    const std::string range = scaling.upper.empty() ? "any"
+                              : last ? fmt::format("above {:.5g}", scaling.upper[b - 1])
+                                     : fmt::format("up to {:.5g}", scaling.upper[b]);
+    out += fmt::format("temperature {:<9.6g} {} {}\n", scaling.temperatures[b], by, range);
+  }
+  return out;
+}
+
 }  // namespace
 
 Json metrics_json(const MeasuredCalibration& evaluation) {
@@ -137,6 +151,9 @@ std::string result_text(const CalibrationResult& result) {
                     report.gradient_residual);
     if (const auto* t = std::get_if<TemperatureScaling>(&result.fit->calibrator->parameters())) {
       out += fmt::format("temperature {:.10g}\n", t->temperature);
+    }
+    if (const auto* t = std::get_if<BinnedTemperature>(&result.fit->calibrator->parameters())) {
+      out += binned_text(*t);
     }
   }
   out += fmt::format("{}{}\n", counted(result.evaluated_rows, "row"),

@@ -66,21 +66,6 @@ struct Outcome {
   }
 };
 
-std::vector<double> read_weights(const std::string& path) {
-  const ArrayFile file(path);
-  const Rows rows = file.rows();
-  if (rows.columns() != 1) {
-    throw DataError(path, fmt::format("{} columns, expected one weight a row", rows.columns()));
-  }
-  std::vector<double> weights;
-  visit(rows.dtype(), [&]<Element T>(T) {
-    for (std::size_t r = 0; r < rows.rows(); ++r) {
-      weights.push_back(static_cast<double>(rows.row_data<T>(r)[0]));
-    }
-  });
-  return weights;
-}
-
 /// Turns complaints about weights into ones about their file, and others as naming_files does.
 template <class Work>
 auto naming_weights(const InputOptions& input, const std::string& weights, const Work& work) {
@@ -139,8 +124,8 @@ Outcome make_sets(const SetsOptions& options) {
       return predict_sets(predictor, new_rows, stream.child(1), {.threads = threads});
     });
   } else {
-    const std::vector<double> weights = read_weights(options.weights);
-    const std::vector<double> new_weights = read_weights(options.new_weights);
+    const std::vector<double> weights = read_column(options.weights, "the weight");
+    const std::vector<double> new_weights = read_column(options.new_weights, "the weight");
     const auto predictor = naming_weights(options.held_out, options.weights, [&] {
       return fit_weighted_conformal(rows, labels, weights, stream.child(0), conformal, threads);
     });

@@ -116,6 +116,17 @@ class DistributionRow {
   std::vector<double> terms_;
 };
 
+/// In nats.
+inline double entropy_of(const DistributionRow& row) {
+  const auto p = row.probabilities();
+  const auto log_prob = row.log_prob();
+  double entropy = 0;
+  for (std::size_t k = 0; k < p.size(); ++k) {
+    if (p[k] > 0) entropy -= p[k] * log_prob[k];
+  }
+  return entropy;
+}
+
 class Calibrator;
 
 /// Reads a row of predictions, and calibrates it unless `calibrator` is null.

@@ -8,6 +8,7 @@ LabeledRows copy_rows(const Predictions& predictions, std::span<const std::int64
   const Rows from = predictions.rows;
   const std::size_t columns = from.columns();
   LabeledRows out{std::vector<std::byte>(chosen.size() * columns * element_size(from.dtype())),
+                  {},
                   predictions,
                   {}};
   visit(from.dtype(), [&]<Element T>(T) {
@@ -18,10 +19,12 @@ LabeledRows copy_rows(const Predictions& predictions, std::span<const std::int64
         *to++ = row[static_cast<std::ptrdiff_t>(c) * from.column_stride()];
       }
       out.labels.push_back(labels[r]);
+      if (!predictions.by.empty()) out.by.push_back(predictions.by[r]);
     }
   });
   out.predictions.rows = {out.memory.data(), from.dtype(), chosen.size(), columns,
                           static_cast<std::ptrdiff_t>(columns)};
+  out.predictions.by = out.by;
   return out;
 }
 

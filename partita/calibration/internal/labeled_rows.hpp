@@ -14,6 +14,7 @@ namespace partita {
 
 struct LabeledRows {
   std::vector<std::byte> memory;  // holds a copy; empty if the rows are someone else's
+  std::vector<double> by;         // the same
   Predictions predictions;
   std::vector<std::int64_t> labels;
 };
