@@ -21,7 +21,7 @@ def t(*values: float) -> Any:
 
 
 def each() -> list[Any]:
-    """One of each class, with a batch [2] (those of vectors: and an event)."""
+    """One of each class that has log_prob, with a batch [2] (those of vectors: and an event)."""
     return [
         pt.BetaBinomial(10, t(2, 0.5), t(3, 1)),
         pt.DirichletMultinomial(5, torch.stack([t(1, 2, 3), t(0.5, 0.5, 4)])),
@@ -33,7 +33,6 @@ def each() -> list[Any]:
         pt.OrderedLogistic(t(0.3, -1), t(-1, 0, 2)),
         pt.PlackettLuce(torch.stack([t(0, 1, 2, -1), t(0, 0, 0, 3)]), k=2),
         pt.Rademacher([2], dtype=torch.float64),
-        pt.RelaxedPlackettLuce(0.5, torch.stack([t(0, 1, 2, -1), t(0, 0, 0, 3)]), 2),
         pt.Subset(torch.stack([t(0, 1, 2, -1), t(0, 0, 0, 3)]), 2),
         pt.TruncatedGumbel(t(0, 1), t(1, 2), t(0.5, 3)),
         pt.TruncatedNormal(t(0, 1), t(1, 2), t(-1, 0), t(2, math.inf)),
@@ -47,7 +46,7 @@ parametrized = pytest.mark.parametrize("d", each(), ids=lambda d: type(d).__name
 def test_all_are_here() -> None:
     families = {name for name in pt.__all__ if isinstance(getattr(pt, name), type)
                 and issubclass(getattr(pt, name), td.Distribution)}
-    assert families == {type(d).__name__ for d in each()}
+    assert families == {type(d).__name__ for d in each()} | {"RelaxedPlackettLuce"}
 
 
 @parametrized
@@ -60,12 +59,8 @@ def test_torch_validates_parameters_and_draws(d: Any) -> None:
     assert draws.shape == d._extended_shape((50,))
     d._validate_sample(draws)
     assert d.support.check(draws).all()
-    assert repr(d).startswith(type(d).__name__)
-    if isinstance(d, pt.RelaxedPlackettLuce):
-        with pytest.raises(NotImplementedError, match="log_prob"):
-            d.log_prob(draws)
-        return
     assert d.log_prob(draws).shape == (50, 2) and d.log_prob(draws).isfinite().all()
+    assert repr(d).startswith(type(d).__name__)
     for bad in (draws + 0.5, draws.double() * math.nan):
         if d.support.is_discrete or bad.isnan().any():
             with pytest.raises(ValueError):
@@ -87,8 +82,8 @@ def test_moments_are_those_of_draws(d: Any) -> None:
     """200,000 draws, six standard errors (of the variance, too)."""
     n = 200_000
     draws = d.sample((n,), seed=1).double()
-    if isinstance(d, (pt.OrderedLogistic, pt.PlackettLuce, pt.RelaxedPlackettLuce)):
-        return  # categories have no moments, relaxed ones none that are known
+    if isinstance(d, (pt.OrderedLogistic, pt.PlackettLuce)):
+        return  # categories have no moments
     mean, sd = draws.mean(0), draws.std(0)
     assert ((mean - d.mean).abs() < 6 * sd / n**0.5).all()
     if isinstance(d, pt.TruncatedGumbel):
@@ -202,6 +197,14 @@ def test_relaxed_rankings_are_rankings_when_cold() -> None:
     torch.testing.assert_close(soft.sum((-1, -2)), torch.full((100,), 3.0, dtype=torch.float64))
     soft.square().sum().backward()
     assert logits.grad.isfinite().all() and (logits.grad != 0).all()
+    d = pt.RelaxedPlackettLuce(t(0.5, 2), t(0, 1, 2, -1), 3)
+    assert (d.batch_shape, d.event_shape) == ((2,), (3, 4)) and d.has_rsample
+    for other in (d.expand((5, 2)), pickle.loads(pickle.dumps(d)), copy.deepcopy(d)):
+        assert other.support.check(other.sample(seed=1)).all()
+    with pytest.raises(NotImplementedError, match="log_prob: not available for RelaxedPlackettLuce"):
+        d.log_prob(d.sample(seed=1))
+    with pytest.raises(ValueError, match="k: RelaxedPlackettLuce: expected 1 to 4"):
+        pt.RelaxedPlackettLuce(0.5, logits, 5)
 
 
 def test_gradients_reach_the_parameters() -> None:

@@ -90,9 +90,7 @@ Tensor RelaxedPlackettLuce::do_rsample(IntArrayRef sample_shape, const Random& r
 }
 
 Tensor RelaxedPlackettLuce::do_log_prob(const Tensor& /*value*/) const {
-  unavailable("log_prob",
-              "a sample's rows are a function of the first, whose density that of "
-              "RelaxedOneHotCategorical is");
+  unavailable("log_prob", "its rows are a function of the first, a RelaxedOneHotCategorical");
 }
 
 }  // namespace partita::distributions
