@@ -11,6 +11,7 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "compare.hpp"
@@ -24,6 +25,7 @@
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/poisson.hpp"
 #include "partita/learn/distributions/relaxed_one_hot_categorical.hpp"
+#include "partita/learn/distributions/subset.hpp"
 #include "python_peer.hpp"
 
 namespace {
@@ -237,6 +239,54 @@ void categories(Bench& bench, std::int64_t v) {
       "D.RelaxedOneHotCategorical(t, logits=z, validate_args=False).log_prob(relaxed)");
 }
 
+/// log e_k of the weights exp(z), by its recursion over the categories in log space.
+Tensor log_symmetric_polynomial(const Tensor& z, std::int64_t k) {
+  Tensor e = at::full({z.size(0), k + 1}, -std::numeric_limits<double>::infinity(), z.options());
+  e.select(1, 0).zero_();
+  for (std::int64_t i = 0; i < z.size(1); ++i) {
+    const Tensor with = e.narrow(1, 0, k) + z.narrow(1, i, 1);
+    e = at::cat({e.narrow(1, 0, 1), at::logaddexp(e.narrow(1, 1, k), with)}, 1);
+  }
+  return e.select(1, k);
+}
+
+/// Sets of k of V, 64 rows; Python has none, and its column is the same recursion there.
+void subsets(Bench& bench, std::int64_t v, std::int64_t k) {
+  const Tensor z = at::randn({64, v}) * 2;
+  const Tensor sets = Subset(Logits(z), k).sample(Stream{.seed = 3});
+  bench.python().set_up(fmt::format(
+      "import functools; z = torch.randn(64, {}) * 2; k = {}; "
+      "sets = torch.zeros_like(z).scatter(1, z.topk(k).indices, 1); "
+      "step = lambda e, c: torch.cat([e[:, :1], torch.logaddexp(e[:, 1:], e[:, :-1] + c)], 1); "
+      "none = torch.cat([torch.zeros(64, 1), torch.full((64, k), float('-inf'))], 1); "
+      "log_e = lambda z: functools.reduce(step, z.split(1, 1), none)[:, k]; "
+      "log_prob = lambda z: (sets * z).sum(-1) - log_e(z); "
+      "slope = lambda z: torch.autograd.grad(log_prob(z).sum(), z)",
+      v, k));
+  const std::string size = fmt::format("64 × {}, k = {}", v, k);
+  bench.row(
+      "Subset, log_prob", size, [&](bool check) { Subset(Logits(z), k, check).log_prob(sets); },
+      [&] { (sets * z).sum(-1) - log_symmetric_polynomial(z, k); }, "log_prob(z)");
+  const auto with_gradient = [&](const std::function<Tensor(const Tensor&)>& log_prob) {
+    const at::AutoGradMode enable(true);
+    const Tensor leaf = z.clone().set_requires_grad(true);
+    log_prob(leaf).sum().backward();
+  };
+  bench.row(
+      "Subset, log_prob and its gradient", size,
+      [&](bool check) {
+        with_gradient(
+            [&](const Tensor& leaf) { return Subset(Logits(leaf), k, check).log_prob(sets); });
+      },
+      [&] {
+        with_gradient([&](const Tensor& leaf) {
+          return (sets * leaf).sum(-1) - log_symmetric_polynomial(leaf, k);
+        });
+      },
+      "(torch.set_grad_enabled(True), slope(z.clone().requires_grad_()), "
+      "torch.set_grad_enabled(False))");
+}
+
 }  // namespace
 
 int main() {
@@ -251,4 +301,5 @@ int main() {
                 "libtorch operators", "partita checked, µs", "torch.distributions"});
   elementwise(bench);
   for (const std::int64_t v : {1000, 50257}) categories(bench, v);
+  for (const std::int64_t k : {10, 100}) subsets(bench, 1000, k);
 }

@@ -266,6 +266,26 @@ Finding bias_of_relaxations(const TourContext& context) {
                       .mark = Mark::line,
                       .dashed = true});
   }
+  // Sets of two of four, of a linear f: through the marginals without bias or noise.
+  const Tensor cost = at::tensor({0.2, 1.5, -0.7, 0.9}, at::kDouble);
+  const auto through_sets = [&](Estimator& estimator) {
+    const Tensor theta = at::tensor(kLogits, at::kDouble).set_requires_grad(true);
+    estimator(
+        distributions::Subset(Logits(theta), 2), [&](const Tensor& z) { return z.matmul(cost); },
+        context.stream(id++))
+        .surrogate.backward();
+    return theta.grad();
+  };
+  Enumeration enumeration;
+  StraightThrough through;
+  ImplicitMle implicit({.samples = 1000});
+  const Tensor exact = through_sets(enumeration);
+  finding.checks.push_back(
+      equal("Straight-through of sets of two, linear f: off the exact gradient",
+            (through_sets(through) - exact).abs().max().item<double>(), 0, 1e-12));
+  finding.checks.push_back(
+      at_least("Implicit MLE of the same: cosine with the exact gradient",
+               at::cosine_similarity(through_sets(implicit), exact, 0).item<double>(), 0.5));
   finding.figures.push_back(
       {to_svg({.title = "Bias and standard deviation against temperature",
                .x = {.label = "temperature", .logarithmic = true},

@@ -146,7 +146,8 @@ Tensor Subset::do_sample(IntArrayRef sample_shape, const Random& random) const {
 
 Tensor Subset::do_log_prob(const Tensor& value) const {
   const SubsetLaw law = law_of(*this);
-  const Tensor of_coins = at::where(value == 1, law.log_heads(), law.log_tails()).sum(-1);
+  const Tensor log_odds = law.log_odds();
+  const Tensor of_coins = at::log_sigmoid(at::where(value == 1, log_odds, -log_odds)).sum(-1);
   const Tensor log_p = of_coins - law.log_chance;
   // A set that is impossible has no gradient.
   return log_p.masked_fill(log_p == -kInfinity, -kInfinity)

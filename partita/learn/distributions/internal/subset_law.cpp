@@ -96,20 +96,26 @@ struct OfMarginals : torch::autograd::Function<OfMarginals> {
 };
 
 /// log_chance and shift. The derivative is that of log e_k less that of the coins' own
-/// probabilities: the marginals less the coins' means.
+/// probabilities: the marginals less the coins' means. Where one is wanted, marginals are computed
+/// with the chance, from the same tree.
 struct Chance : torch::autograd::Function<Chance> {
   static variable_list forward(AutogradContext* ctx, const Tensor& logits, std::int64_t k) {
     const Tensor z = matrix_of(logits);
     const Tensor log_chance = at::empty({z.size(0)}, z.options());
     const Tensor shift = at::empty_like(log_chance);
+    const Tensor included = logits.requires_grad() ? at::empty_like(z) : Tensor();
     for_each_law(z, k, [&](const ConditionalPoisson& law, std::int64_t row) {
       log_chance.data_ptr<double>()[row] = law.log_chance();
       shift.data_ptr<double>()[row] = law.shift();
+      if (!included.defined()) return;
+      std::ranges::copy(law.marginals().included, included.data_ptr<double>() + row * z.size(1));
     });
     const IntArrayRef batch = logits.sizes().slice(0, logits.sizes().size() - 1);
     const auto shaped = [&](const Tensor& x) { return x.view(batch).to(logits.device()); };
     const variable_list both = {shaped(log_chance), shaped(shift)};
-    ctx->save_for_backward({logits, both[1]});
+    ctx->save_for_backward(
+        {logits, both[1],
+         included.defined() ? included.view(logits.sizes()).to(logits.device()) : Tensor()});
     ctx->saved_data["k"] = k;
     ctx->mark_non_differentiable({both[1]});
     return both;
@@ -118,7 +124,9 @@ struct Chance : torch::autograd::Function<Chance> {
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
     const variable_list saved = ctx->get_saved_variables();
     const Tensor& logits = saved[0];
-    const Tensor included = OfMarginals::apply(logits, ctx->saved_data["k"].toInt())[0];
+    const Tensor included = at::GradMode::is_enabled()
+                                ? OfMarginals::apply(logits, ctx->saved_data["k"].toInt())[0]
+                                : saved[2];
     const Tensor heads = (logits - saved[1].unsqueeze(-1)).sigmoid();
     return {gradients[0].unsqueeze(-1) * (included - heads), Tensor()};
   }
@@ -132,8 +140,8 @@ SubsetLaw SubsetLaw::of(const Tensor& logits, std::int64_t k) {
   return {z, k, both[1], both[0]};
 }
 
-Tensor SubsetLaw::log_heads() const { return at::log_sigmoid(logits - shift.unsqueeze(-1)); }
-Tensor SubsetLaw::log_tails() const { return at::log_sigmoid(shift.unsqueeze(-1) - logits); }
+Tensor SubsetLaw::log_heads() const { return at::log_sigmoid(log_odds()); }
+Tensor SubsetLaw::log_tails() const { return at::log_sigmoid(-log_odds()); }
 
 SubsetLaw::Marginals SubsetLaw::marginals() const {
   const variable_list both = OfMarginals::apply(logits, k);

@@ -18,6 +18,7 @@ struct SubsetLaw {
 
   static SubsetLaw of(const Tensor& logits, std::int64_t k);
 
+  Tensor log_odds() const { return logits - shift.unsqueeze(-1); }  ///< of heads, [batch, V]
   Tensor log_heads() const;  ///< log P(coin i shows heads), [batch, V]
   Tensor log_tails() const;
 
