@@ -5,8 +5,8 @@
 //
 //   - a node of s <= k coins costs s^2 / 4 multiplications, one of more k^2 / 2, which makes about
 //     2 V k in all. A running product needs V k, and takes 0.4 of the constructor's time for k = 10
-//     and 0.7 for k = 1000, but what follows would have to keep its V polynomials, and a draw to
-//     pass all of them;
+//     and 0.7 for k = 1000, but would have to keep V polynomials for what follows, and a draw to
+//     pass through all of them;
 //   - the chance's derivative by each coefficient, from the root down, costs as much again for
 //     each of two children: at the leaves it gives the marginals, and the same with its derivative
 //     in a direction v the covariances;
