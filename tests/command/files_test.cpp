@@ -191,11 +191,11 @@ TEST_F(Files, OneColumnIsClassOneOfTwo) {
   std::string one = "p\n";
   std::string two = "p0,p1\n";
   std::string labels = "y\n";
-  for (int i = 1; i < 10; ++i) {
-    const std::string p = "0." + std::to_string(i);
+  for (int i = 1; i < 16; ++i) {  // sixteenths, of which 1 - p is exact
+    const std::string p = std::to_string(i / 16.0);
     one += p + "\n";
-    two += "0." + std::to_string(10 - i) + "," + p + "\n";
-    labels += i > 4 || i == 2 ? "1\n" : "0\n";
+    two += std::to_string(1 - i / 16.0) + "," + p + "\n";
+    labels += i > 7 || i == 3 ? "1\n" : "0\n";
   }
   const std::string y = file("y.csv", labels);
   const auto metrics = [&](const std::string& p) {
