@@ -125,7 +125,7 @@ Tensor subset_kl(const Subset& p, const Subset& q) {
   if (p.k() != q.k()) return infinite(p, q);
   const SubsetLaw a = law_of(p);
   const SubsetLaw b = law_of(q);
-  const SubsetLaw::Marginals marginals = a.marginals();
+  const SubsetMarginals marginals = subset_marginals(a.logits, a.k);
   const auto gain = [](const Tensor& chance, const Tensor& log_p, const Tensor& log_q) {
     return chance * at::where(chance == 0, at::zeros({}, chance.options()), log_p - log_q);
   };

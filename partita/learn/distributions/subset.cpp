@@ -73,20 +73,18 @@ Tensor Subset::log_normalizer() const {
 
 Tensor Subset::entropy() const {
   const SubsetLaw law = law_of(*this);
-  const SubsetLaw::Marginals p = law.marginals();
+  const SubsetMarginals p = subset_marginals(law.logits, k_);
   const Tensor of_coins = times(p.included, law.log_heads()) + times(p.excluded, law.log_tails());
   return (law.log_chance - of_coins.sum(-1)).expand(batch_shape()).to(parameter(0).scalar_type());
 }
 
 Tensor Subset::mean() const {
-  return law_of(*this)
-      .marginals()
-      .included.expand(extended_shape({}))
-      .to(parameter(0).scalar_type());
+  const SubsetMarginals p = subset_marginals(unexpanded(logits(), 1), k_);
+  return p.included.expand(extended_shape({})).to(parameter(0).scalar_type());
 }
 
 Tensor Subset::variance() const {
-  const SubsetLaw::Marginals p = law_of(*this).marginals();
+  const SubsetMarginals p = subset_marginals(unexpanded(logits(), 1), k_);
   return (p.included * p.excluded).expand(extended_shape({})).to(parameter(0).scalar_type());
 }
 

@@ -99,11 +99,12 @@ struct OfMarginals : torch::autograd::Function<OfMarginals> {
 /// probabilities: the marginals less the coins' means. Where one is wanted, marginals are computed
 /// with the chance, from the same tree.
 struct Chance : torch::autograd::Function<Chance> {
-  static variable_list forward(AutogradContext* ctx, const Tensor& logits, std::int64_t k) {
+  static variable_list forward(AutogradContext* ctx, const Tensor& logits, std::int64_t k,
+                               bool wants_gradient) {
     const Tensor z = matrix_of(logits);
     const Tensor log_chance = at::empty({z.size(0)}, z.options());
     const Tensor shift = at::empty_like(log_chance);
-    const Tensor included = logits.requires_grad() ? at::empty_like(z) : Tensor();
+    const Tensor included = wants_gradient ? at::empty_like(z) : Tensor();
     for_each_law(z, k, [&](const ConditionalPoisson& law, std::int64_t row) {
       log_chance.data_ptr<double>()[row] = law.log_chance();
       shift.data_ptr<double>()[row] = law.shift();
@@ -128,25 +129,26 @@ struct Chance : torch::autograd::Function<Chance> {
                                 ? OfMarginals::apply(logits, ctx->saved_data["k"].toInt())[0]
                                 : saved[2];
     const Tensor heads = (logits - saved[1].unsqueeze(-1)).sigmoid();
-    return {gradients[0].unsqueeze(-1) * (included - heads), Tensor()};
+    return {gradients[0].unsqueeze(-1) * (included - heads), Tensor(), Tensor()};
   }
 };
 
 }  // namespace
 
+SubsetMarginals subset_marginals(const Tensor& logits, std::int64_t k) {
+  const variable_list both = OfMarginals::apply(in_double(logits), k);
+  return {both[0], with_derivatives_of(1 - both[0], both[1])};
+}
+
 SubsetLaw SubsetLaw::of(const Tensor& logits, std::int64_t k) {
   const Tensor z = in_double(logits);
-  const variable_list both = Chance::apply(z, k);
+  const bool wants_gradient = at::GradMode::is_enabled() && z.requires_grad();
+  const variable_list both = Chance::apply(z, k, wants_gradient);
   return {z, k, both[1], both[0]};
 }
 
 Tensor SubsetLaw::log_heads() const { return at::log_sigmoid(log_odds()); }
 Tensor SubsetLaw::log_tails() const { return at::log_sigmoid(-log_odds()); }
-
-SubsetLaw::Marginals SubsetLaw::marginals() const {
-  const variable_list both = OfMarginals::apply(logits, k);
-  return {both[0], with_derivatives_of(1 - both[0], both[1])};
-}
 
 Tensor SubsetLaw::covariance_times(const Tensor& v) const {
   const at::NoGradGuard no_grad;
