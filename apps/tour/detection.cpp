@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "partita/detection/logit_score.hpp"
 #include "partita/detection/mahalanobis.hpp"
 #include "partita/detection/roc.hpp"
+#include "partita/detection/score_fusion.hpp"
 #include "partita/learn/openset/odin.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/rows.hpp"
@@ -182,6 +184,16 @@ Finding detection_of_unknown(const TourContext& context) {
       DetectionScore::openmax,
       {.rows = training.rows(), .labels = training.labels, .layer = LastLayer{rows_of(means)}});
   add("openmax", auroc(openmax.scores(known.rows()), openmax.scores(unknown.rows())), 0.93);
+  const auto energy_in = logit_scores(LogitScore::energy, rows_of(z_in));
+  const auto energy_out = logit_scores(LogitScore::energy, rows_of(z_out));
+  const auto distance_in = distance.scores(known.rows());
+  const auto distance_out = distance.scores(unknown.rows());
+  const std::vector<ScoredSides> sides = {{energy_in, energy_out}, {distance_in, distance_out}};
+  const ScoreFusion fusion = fit_score_fusion(sides);
+  const std::vector<std::span<const double>> of_known = {energy_in, distance_in};
+  const std::vector<std::span<const double>> of_unknown = {energy_out, distance_out};
+  add("energy and Mahalanobis distance, fused",
+      auroc(fused_scores(fusion, of_known), fused_scores(fusion, of_unknown)), 0.985);
   const Tensor few = known.features.slice(0, 0, 50);
   const auto closed = Detector::fit(DetectionScore::gradnorm, inputs).scores(rows_of(few));
   const auto by_autograd = gradient_norms(means, bias, few);

@@ -42,32 +42,42 @@ struct BinSum {
   double gap() const { return std::abs(right - confidence); }
 };
 
-/// How far labels and probabilities are apart in the bins of each class, [bins, K].
+/// The sums of the bins of each class: of probabilities, and of rows that have its label.
 class ClassBins {
  public:
   ClassBins(const Bins& bins, std::size_t classes, DType precision)
-      : bins_(&bins), precision_(precision), classes_(classes), apart_(bins.size() * classes) {}
+      : bins_(&bins),
+        precision_(precision),
+        classes_(classes),
+        right_(bins.size() * classes),
+        sums_(2 * right_) {}
 
   void add(std::span<const double> p, std::size_t label) {
     // Most probabilities are in the first bin, well below its edge: no search for those.
     const double low = 0.9 * bins_->upper[0];
-    for (std::size_t k = 0; k < classes_; ++k) apart_[k] -= p[k] <= low ? p[k] : 0;
+    for (std::size_t k = 0; k < classes_; ++k) sums_[k] += p[k] <= low ? p[k] : 0;
     for (std::size_t k = 0; k < classes_; ++k) {
-      if (p[k] > low) apart_[at(p[k], k)] -= p[k];
+      if (p[k] > low) sums_[at(p[k], k)] += p[k];
     }
-    apart_[at(p[label], label)] += 1;
+    sums_[right_ + at(p[label], label)] += 1;
   }
 
   ClassBins& operator+=(const ClassBins& other) {
-    for (std::size_t i = 0; i < apart_.size(); ++i) apart_[i] += other.apart_[i];
+    for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += other.sums_[i];
     return *this;
   }
 
-  void add_up(Group& group) { group.all_reduce(apart_, Reduction::sum); }
+  void add_up(Group& group) { group.all_reduce(sums_, Reduction::sum); }
 
   /// Over all classes and bins: n_b |share of label k - mean p_k|.
   double total_gap() const {
-    return sum_of(apart_, [](double x) { return std::abs(x); });
+    double total = 0;
+    for (std::size_t k = 0; k < classes_; ++k) {
+      for (std::size_t i = k; i < right_; i += classes_) {
+        total += std::abs(sums_[right_ + i] - sums_[i]);
+      }
+    }
+    return total;
   }
 
  private:
@@ -76,7 +86,8 @@ class ClassBins {
   const Bins* bins_;
   DType precision_;
   std::size_t classes_;
-  std::vector<double> apart_;
+  std::size_t right_;         // where the counts of rows begin
+  std::vector<double> sums_;  // [2, bins, K]
 };
 
 /// Everything about the rows: this rank's predictions sorted by confidence, and of all ranks how

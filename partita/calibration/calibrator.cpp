@@ -9,9 +9,9 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/base/internal/logistic.hpp"
 #include "partita/base/internal/over_ranks.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
-#include "partita/calibration/internal/logistic.hpp"
 #include "partita/calibration/internal/logits_of.hpp"
 #include "partita/calibration/linear_scaling.hpp"
 #include "partita/softmax/internal/row_pass.hpp"

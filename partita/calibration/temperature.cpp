@@ -252,24 +252,6 @@ double start_of_sample(Rows logits, std::span<const std::int64_t> labels, std::s
 
 }  // namespace
 
-std::string_view name_of(FitStatus status) {
-  switch (status) {
-    case FitStatus::converged:
-      return "converged";
-    case FitStatus::zero_temperature:
-      return "zero-temperature";
-    case FitStatus::infinite_temperature:
-      return "infinite-temperature";
-    case FitStatus::undetermined:
-      return "undetermined";
-    case FitStatus::not_attained:
-      return "not-attained";
-    case FitStatus::iteration_limit:
-      break;
-  }
-  return "iteration-limit";
-}
-
 void check_labels(Rows logits, std::span<const std::int64_t> labels) {
   if (logits.rows() == 0 || logits.columns() == 0) {
     throw InvalidArgument(

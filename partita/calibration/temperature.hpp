@@ -20,30 +20,13 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <string_view>
 
 #include "partita/base/group.hpp"
+#include "partita/base/fit_status.hpp"
 #include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
 
 namespace partita {
-
-/// How a fit ended.
-enum class FitStatus : std::uint8_t {
-  converged,
-  /// Every label has its row's largest logit: the likelihood keeps rising as T goes to 0.
-  zero_temperature,
-  /// On average the labels' logits are no larger than their rows': it rises as T goes to infinity.
-  infinite_temperature,
-  /// All logits of a row are equal, in every row: T changes nothing.
-  undetermined,
-  /// The maximum of the likelihood lies at infinity (vector and matrix scaling).
-  not_attained,
-  iteration_limit
-};
-
-/// "converged", "zero-temperature", ...
-std::string_view name_of(FitStatus status);
 
 struct TemperatureFit {
   FitStatus status = FitStatus::converged;

@@ -2,6 +2,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, SupportsIndex
 
+import numpy as np
+from numpy.typing import NDArray
+
 from partita import _core
 from partita._bootstrap import Interval
 from partita._detection_metrics import DetectionMetrics
@@ -128,6 +131,47 @@ class Detector(Estimator):
         vars(self).update(state)
         if "known_" in state:
             self.fit(*state["known_"])
+
+
+class ScoreFusion(Estimator):
+    """Several scores as one: the log odds that a row is known, where as many are unknown, by logistic regression.
+
+    Attributes
+    ----------
+    weights_ : dict of float
+        Of each score, by its name.
+    bias_ : float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> known, unknown = rng.normal(1, size=(2, 2000)), rng.normal(size=(2, 2000))
+    >>> fusion = ScoreFusion().fit({"a": (known[0], unknown[0]), "b": (known[1], unknown[1])})
+    >>> fusion.score_samples({"a": [3.0, -3.0], "b": [2.0, -2.0]}).round() > 0
+    array([ True, False])
+    """
+
+    def fit(self, scores: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> "ScoreFusion":
+        """Fits to scores of known and of unknown rows, which no score has learned from.
+
+        Parameters
+        ----------
+        scores : mapping from a name to (in_scores, out_scores)
+            The i-th scores of all belong to the same row.
+        """
+        weights, self.bias_ = _core.fit_score_fusion([s[0] for s in scores.values()], [s[1] for s in scores.values()])
+        self.weights_ = dict(zip(scores, weights.tolist(), strict=True))
+        return self
+
+    def score_samples(self, scores: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+        """The log odds of each row, larger where known, from a mapping ``scores`` of all names to their scores [n]."""
+        weights = self._fitted("weights_")
+        if missing := [name for name in weights if name not in scores]:
+            raise ValueError(f"scores: {missing[0]} is missing")
+        columns = np.stack([np.asarray(scores[name], float) for name in weights], axis=-1)
+        log_odds: NDArray[np.float64] = columns @ np.array(list(weights.values())) + self.bias_
+        return log_odds
 
 
 class ComparedDetector(NamedTuple):

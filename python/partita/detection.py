@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from partita import _core
 from partita._detection_metrics import DetectionMetrics, detection_intervals, detection_metrics
-from partita._detector import SCORES, ComparedDetector, Detector, compare_detectors
+from partita._detector import SCORES, ComparedDetector, Detector, ScoreFusion, compare_detectors
 from partita._estimator import Estimator
 from partita._progress import Progress
 from partita._types import Array, ArrayLike
@@ -34,6 +34,7 @@ __all__ = [
     "Detector",
     "Mahalanobis",
     "RocCurve",
+    "ScoreFusion",
     "compare_detectors",
     "conformal_threshold",
     "detection_intervals",

@@ -13,6 +13,7 @@
 #include "partita/detection/logit_score.hpp"
 #include "partita/detection/mahalanobis.hpp"
 #include "partita/detection/roc.hpp"
+#include "partita/detection/score_fusion.hpp"
 
 namespace partita::python {
 namespace {
@@ -131,6 +132,20 @@ py::tuple detection_score_names() {
   return py::tuple(names);
 }
 
+/// (weights, bias)
+py::tuple fit_fusion(const py::list& in, const py::list& out) {
+  std::vector<Doubles> known;
+  std::vector<Doubles> unknown;
+  for (const py::handle each : in) known.emplace_back(each, "in_scores");
+  for (const py::handle each : out) unknown.emplace_back(each, "out_scores");
+  std::vector<ScoredSides> sides;
+  for (std::size_t d = 0; d < known.size(); ++d) {
+    sides.push_back({known[d].values, unknown[d].values});
+  }
+  ScoreFusion fusion = released([&] { return fit_score_fusion(sides); });
+  return py::make_tuple(numbers(std::move(fusion.weights)), fusion.bias);
+}
+
 Positive side(py::handle positive) {
   return choice(positive, "positive", kSides) == 0 ? Positive::in : Positive::out;
 }
@@ -225,6 +240,7 @@ double conformal_threshold_of(py::handle known, py::handle alpha) {
 void add_detection(py::module_& module) {
   module.def("logit_scores", &logit_scores_of);
   module.def("knn_scores", &knn_scores_of);
+  module.def("fit_score_fusion", &fit_fusion);
   module.def("detection_metrics", &metrics);
   module.def("detection_intervals", &intervals);
   module.def("compare_detectors", &compared);

@@ -99,6 +99,21 @@ def test_detectors(rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(Detector(score, layer=(W, b), threads=2).fit(X, y).score_samples(queries), scores)
 
 
+def test_fusion_is_the_log_odds(rng: np.random.Generator) -> None:
+    known, unknown = rng.normal([1, 0.5], size=(8000, 2)), rng.normal(size=(4000, 2))
+    fusion = detection.ScoreFusion().fit({"a": (known[:, 0], unknown[:, 0]), "b": (known[:, 1], unknown[:, 1])})
+    assert fusion.weights_ == pytest.approx({"a": 1, "b": 0.5}, abs=0.15)
+    assert fusion.bias_ == pytest.approx(-0.625, abs=0.15)
+    odds = fusion.score_samples({"a": known[:, 0], "b": known[:, 1]})
+    np.testing.assert_allclose(odds, known @ list(fusion.weights_.values()) + fusion.bias_, rtol=1e-12)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fusion)).score_samples({"a": [1], "b": [2]}),
+                                  fusion.score_samples({"a": [1], "b": [2]}))
+    with pytest.raises(ValueError, match="scores: b is missing"):
+        fusion.score_samples({"a": [1]})
+    with pytest.raises(ValueError, match="one score is a sum of others"):
+        detection.ScoreFusion().fit({"a": (known[:, 0], unknown[:, 0]), "b": (known[:, 0], unknown[:, 0])})
+
+
 def test_known_rows_stay_alive(rng: np.random.Generator) -> None:
     X = rng.normal(size=(2000, 50))
     expected = Detector("knn", k=3).fit(X).score_samples(X[:5])

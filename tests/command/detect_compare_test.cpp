@@ -187,6 +187,36 @@ TEST_F(DetectCompare, AConformalThresholdSaysSo) {
               HasSubstr("--tpr"));
 }
 
+TEST_F(DetectCompare, FusesScores) {
+  const std::string held_out = features("held-out.npy", 60, true, 3);
+  const std::string fresh = features("fresh.npy", 40, true, 4);
+  const auto fuse = with({"detect", "fuse", "--in", in, "--out", out, "--score", "energy",
+                          "--score", "vim", "--new", fresh, "-o", path("f.csv")},
+                         everything);
+  const Json json = json_of(with(fuse, {"--held-out", held_out, "--alpha", "0.1"}));
+  ASSERT_EQ(json["scores"].size(), 2U);
+  EXPECT_EQ(json["scores"][1]["score"], "vim");
+  EXPECT_GT(json["auroc"], 0.8);
+  EXPECT_EQ(json["rows"], 40);
+  EXPECT_GE(json["accepted"], 28);  // 36 expected, with a deviation of 2.5
+  const std::string csv = read_file(path("f.csv"));
+  EXPECT_THAT(csv, StartsWith("log_odds,in\n"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 41);
+  EXPECT_EQ(json_of(fuse)["threshold"], 0.0);
+  EXPECT_THAT(run_partita(fuse).out, AllOf(StartsWith("60 in, 60 out\n"), HasSubstr("\n  fused ")));
+  EXPECT_EQ(refusal(with(fuse, {"--held-out", held_out, "--alpha", "0.01"}), kFailed),
+            held_out + ": 60 rows, too few for --alpha 0.01: expected 99 or more");
+  EXPECT_EQ(refusal(with(fuse, {"--score", "energy"}), kWronglyAsked),
+            "--score: one score is a sum of others: leave it out");
+  EXPECT_EQ(refusal({"detect", "fuse", "--in", in, "--out", out, "--score", "energy", "--score",
+                     "knn", "--features", training},
+                    kWronglyAsked),
+            "--weight: required to fuse scores of logits and of features");
+  EXPECT_EQ(refusal({"detect", "fuse", "--in", in, "--out", out, "--score", "energy", "--new", in},
+                    kWronglyAsked),
+            "--output: missing: --new and --output go together");
+}
+
 TEST_F(DetectCompare, Refuses) {
   const auto evaluate = [&](const std::vector<std::string>& more, int status = kWronglyAsked) {
     return refusal(with({"detect", "evaluate", "--in", in, "--out", out, "--positive", "in"}, more),

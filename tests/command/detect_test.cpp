@@ -260,7 +260,7 @@ TEST_F(Detect, RefusesWrongOptions) {
     return refusal(all, kWronglyAsked);
   };
   EXPECT_THAT(refusal({"detect"}, kWronglyAsked),
-              StartsWith("expected a command (evaluate, compare, threshold, apply), got none"));
+              StartsWith("expected a command (evaluate, compare, fuse, threshold, apply), got none"));
   EXPECT_THAT(evaluate({"--in", in, "--out", in}), StartsWith("--positive"));
   EXPECT_THAT(evaluate({"--in", in, "--out", in, "--positive", "both"}), HasSubstr("--positive"));
   EXPECT_THAT(evaluate({"--positive", "in"}),

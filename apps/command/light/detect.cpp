@@ -11,6 +11,7 @@ void add_detect(CLI::App& app) {
   command->require_subcommand(1);
   add_detect_evaluate(*command);
   add_detect_compare(*command);
+  add_detect_fuse(*command);
   add_detect_threshold(*command);
   add_detect_apply(*command);
 }

@@ -10,5 +10,6 @@ void add_detect_evaluate(CLI::App& app);
 void add_detect_compare(CLI::App& app);
 void add_detect_threshold(CLI::App& app);
 void add_detect_apply(CLI::App& app);
+void add_detect_fuse(CLI::App& app);
 
 }  // namespace partita::app

@@ -19,12 +19,6 @@ using enum DetectionScore;
 
 constexpr std::size_t kChunkRows = 4096;  // scored between two updates of the meter
 
-std::vector<std::string> score_names() {
-  std::vector<std::string> names;
-  for (const DetectionScore score : detection_scores()) names.emplace_back(name_of(score));
-  return names;
-}
-
 /// The largest of given probabilities is msp itself.
 DetectionScore effective(const ScoreOptions& options) {
   const bool given = options.files.probabilities && options.score == msp;
@@ -78,6 +72,12 @@ std::vector<double> one_row(const std::string& path) {
 }
 
 }  // namespace
+
+std::vector<std::string> score_names() {
+  std::vector<std::string> names;
+  for (const DetectionScore score : detection_scores()) names.emplace_back(name_of(score));
+  return names;
+}
 
 bool of_features(DetectionScore score) { return score > openmax; }
 
@@ -231,8 +231,6 @@ KnownInputs DetectionFiles::known() const {
   return known;
 }
 
-namespace {
-
 void check_files(const ScoreOptions& options) {
   const DetectionFileOptions& files = options.files;
   const auto [layer, rows, labels] = needs_of(options.score);
@@ -259,8 +257,6 @@ void check_files(const ScoreOptions& options) {
   needed(labels, "--labels", files.labels, "classes of the training features");
   needed(layer, "--weight", files.weight, "the weights of the last layer");
 }
-
-}  // namespace
 
 DetectionFiles files_for(const ScoreOptions& options, int threads) {
   check_files(options);

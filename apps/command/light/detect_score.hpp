@@ -36,6 +36,9 @@ struct ScoreOptions {
   bool of_logits() const;
 };
 
+/// What --score takes.
+std::vector<std::string> score_names();
+
 /// Whether a score is one of features, with or without a layer.
 bool of_features(DetectionScore score);
 
@@ -89,6 +92,10 @@ class DetectionFiles {
   std::optional<ArrayFile> weight_;
   std::vector<double> bias_;
 };
+
+/// @throws InvalidArgument naming the option of a file that is missing, or that the score does not
+/// use
+void check_files(const ScoreOptions& options);
 
 /// The files that a score needs.
 /// @throws InvalidArgument naming the option, if there are too many or too few; IoError, DataError

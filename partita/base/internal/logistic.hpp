@@ -4,7 +4,7 @@
 
 #include <Eigen/Core>
 
-#include "partita/calibration/temperature.hpp"
+#include "partita/base/fit_status.hpp"
 
 namespace partita {
 

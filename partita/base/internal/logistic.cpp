@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "partita/calibration/internal/logistic.hpp"
+#include "partita/base/internal/logistic.hpp"
 
 #include <Eigen/Cholesky>
 #include <algorithm>
