@@ -75,6 +75,7 @@ from partita._torch_relaxations import (
     StraightThrough,
     StraightThroughGumbel,
 )
+from partita._torch_sparsemax import entmax15, entmax15_loss, sparsemax, sparsemax_loss
 
 __all__ = [
     "AdaptiveSoftmaxLoss",
@@ -119,10 +120,14 @@ __all__ = [
     "TruncatedNormal",
     "UnorderedSet",
     "ZeroInflated",
+    "entmax15",
+    "entmax15_loss",
     "kl_divergence",
     "kl_from_uniform",
     "linear_cross_entropy",
     "linear_gumbel_top_k",
+    "sparsemax",
+    "sparsemax_loss",
 ]
 
 for _family in (InverseGamma, Subset):  # of those above, the only ones that have it

@@ -13,6 +13,7 @@
 #include "partita/learn/losses/linear_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
+#include "partita/learn/losses/sparsemax.hpp"
 #include "partita/learn/replay_log_prob.hpp"
 #include "settings.hpp"
 
@@ -155,6 +156,15 @@ std::vector<Tensor> linear_gumbel_top_k(py::handle hidden, py::handle weight, py
           doubles(sample.log_sum_exp), doubles(sample.threshold)};
 }
 
+/// A loss of logits [..., K] and classes [...].
+template <auto loss>
+Tensor class_loss(py::handle logits, py::handle target, py::handle reduction) {
+  const Tensor given = tensor_of(logits, "logits");
+  const Tensor classes = tensor_of(target, "target");
+  const Reduction how = reduction_of(reduction);
+  return released([&] { return loss(given, classes, how); });
+}
+
 /// @param logits [N, V] @return [N], with a gradient
 Tensor replay(py::handle logits, py::handle tokens, py::handle settings, py::handle seed,
               py::handle stream) {
@@ -198,6 +208,16 @@ void add_losses(py::module_& module) {
   module.def("linear_cross_entropy", &linear_cross_entropy);
   module.def("linear_gumbel_top_k", &linear_gumbel_top_k);
   module.def("replay_log_prob", &replay);
+  module.def("sparsemax", [](py::handle logits) {
+    const Tensor given = tensor_of(logits, "logits");
+    return released([&] { return losses::sparsemax(given); });
+  });
+  module.def("entmax15", [](py::handle logits) {
+    const Tensor given = tensor_of(logits, "logits");
+    return released([&] { return losses::entmax15(given); });
+  });
+  module.def("sparsemax_loss", &class_loss<&losses::sparsemax_loss>);
+  module.def("entmax15_loss", &class_loss<&losses::entmax15_loss>);
   module.def("kl_from_uniform", [](py::handle logits, py::handle reduction) {
     return losses::kl_from_uniform(tensor_of(logits, "logits"), reduction_of(reduction));
   });

@@ -219,3 +219,21 @@ def test_linear_gumbel_top_k(batch: dict[str, Any]) -> None:
     assert torch.equal(drawn.indices, again.indices)
     with pytest.raises(ValueError, match="weight: expected float, bfloat16 or half"):
         pt.linear_cross_entropy(batch["hidden"], batch["targets"], batch["weight"])
+
+
+@pytest.mark.parametrize("name", ["sparsemax", "entmax15"])
+def test_softmaxes_with_exact_zeros(name: str) -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(4, 6, generator=generator, dtype=torch.float64).requires_grad_()
+    softmax, loss = getattr(pt, name), getattr(pt, f"{name}_loss")
+    p = softmax(logits)
+    assert (p == 0).any() and torch.allclose(p.sum(-1), torch.ones(4, dtype=torch.float64))
+    assert torch.autograd.gradcheck(softmax, logits) and torch.autograd.gradgradcheck(softmax, logits)
+    targets = torch.tensor([1, -100, 0, 5])
+    assert torch.autograd.gradcheck(loss, (logits, targets)) and torch.autograd.gradgradcheck(loss, (logits, targets))
+    each = loss(logits, targets, reduction="none")
+    torch.testing.assert_close(loss(logits, targets), each.sum() / 3)
+    with pytest.raises(ValueError, match="target: row 0: expected a class of 0..5, got 6"):
+        loss(logits, torch.tensor([6, 0, 0, 0]))
+    with pytest.raises(ValueError, match="logits: row 1"):
+        softmax(torch.tensor([[0.0, 1.0], [float("nan"), 0.0]]))
