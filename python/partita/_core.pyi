@@ -196,6 +196,15 @@ def predict_sets(
     logits: Any, classes: Any, fitted: tuple[Any, ...], weights: Any, seed: Any, score: Any, alpha: Any,
     randomized: Any, penalty: Any, free_rank: Any, coverage: Any, threads: Any, /
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+def fit_sampling_rule(
+    qualities: Any, admissible: Any, similarities: Any, seed: Any, epsilon: Any, delta: Any, confidence: Any, /
+) -> tuple[float, float, float, int, int, int, float]: ...
+def sampled_sets(
+    qualities: Any, similarities: Any, fitted: tuple[Any, ...], epsilon: Any, delta: Any, confidence: Any, /
+) -> list[tuple[NDArray[np.int64], int]]: ...
+def draw_set(
+    draw: Any, similarity: Any, fitted: tuple[Any, ...], epsilon: Any, delta: Any, confidence: Any, /
+) -> tuple[NDArray[np.int64], int]: ...
 
 _Figures = tuple[Any, Any, Any, Any, Any]
 

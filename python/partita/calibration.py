@@ -57,6 +57,7 @@ from partita._confidences import (
 )
 from partita._conformal import SplitConformal
 from partita._fit_error import FitError
+from partita._sampling_rule import ConformalSampling, SampledSet
 
 __all__ = [
     "BetaCalibration",
@@ -66,6 +67,7 @@ __all__ = [
     "Calibrator",
     "ComparedCalibrator",
     "Confidences",
+    "ConformalSampling",
     "DirichletCalibration",
     "FitError",
     "HistogramBinning",
@@ -77,6 +79,7 @@ __all__ = [
     "PlattScaling",
     "ReliabilityDiagram",
     "RiskCoverage",
+    "SampledSet",
     "ScoreDecomposition",
     "SmoothECE",
     "SplitConformal",

@@ -70,6 +70,7 @@ PYBIND11_MODULE(_core, module) {
   add_noise(module);
   add_ngram(module);
   add_calibration(module);
+  add_sampling_rule(module);
   add_confidences(module);
   add_detection(module);
   add_embedding(module);

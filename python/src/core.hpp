@@ -12,6 +12,7 @@ void add_split(pybind11::module_& module);
 void add_noise(pybind11::module_& module);
 void add_ngram(pybind11::module_& module);
 void add_calibration(pybind11::module_& module);
+void add_sampling_rule(pybind11::module_& module);
 void add_confidences(pybind11::module_& module);
 void add_detection(pybind11::module_& module);
 void add_embedding(pybind11::module_& module);

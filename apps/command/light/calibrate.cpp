@@ -291,6 +291,7 @@ void add_calibrate(CLI::App& app) {
   add_calibrate_evaluate(*command);
   add_calibrate_compare(*command);
   add_calibrate_sets(*command);
+  add_calibrate_samples(*command);
 }
 
 }  // namespace partita::app

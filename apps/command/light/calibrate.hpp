@@ -9,5 +9,6 @@ namespace partita::app {
 void add_calibrate_evaluate(CLI::App& app);
 void add_calibrate_compare(CLI::App& app);
 void add_calibrate_sets(CLI::App& app);
+void add_calibrate_samples(CLI::App& app);
 
 }  // namespace partita::app

@@ -30,7 +30,7 @@ constexpr auto kCalibrationMethods =
                               {"binned-temperature", CalibrationMethod::binned_temperature}});
 
 /// The children of the seed's stream.
-enum CalibratePurpose : std::uint64_t { kSplit, kResamples, kSmooth, kFolds, kSets };
+enum CalibratePurpose : std::uint64_t { kSplit, kResamples, kSmooth, kFolds, kSets, kSamples };
 
 struct MeasureOptions {
   std::size_t bins = 15;

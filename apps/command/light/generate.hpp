@@ -85,4 +85,7 @@ Generated generate(const TextGenerator& generator, const Sequence& prompt,
 /// weights weigh the same.
 void sort_by_utility(Generated& generated, const TextGenerator& generator, TextUtility utility);
 
+/// The characters of a text that sacreBLEU's chrF compares: all but white space.
+Sequence characters(const std::string& text);
+
 }  // namespace partita::app

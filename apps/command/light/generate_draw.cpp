@@ -116,7 +116,8 @@ Generated draw_matching(const TextGenerator& generator, const Sequence& prompt,
   return out;
 }
 
-/// Without white space, as sacreBLEU's chrF has them.
+}  // namespace
+
 Sequence characters(const std::string& text) {
   Sequence out;
   for (const char32_t c : decode_utf8(repair_utf8(text, "\xEF\xBF\xBD"))) {
@@ -124,8 +125,6 @@ Sequence characters(const std::string& text) {
   }
   return out;
 }
-
-}  // namespace
 
 Generated generate(const TextGenerator& generator, const Sequence& prompt,
                    const GenerateOptions& options) {
