@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "partita/calibration/conformal.hpp"
+#include "partita/calibration/sampling_rule.hpp"
 #include "partita/random/goodness_of_fit.hpp"
 
 namespace partita::app {
@@ -44,6 +45,44 @@ Outputs mixed(Outputs outputs, std::size_t wild) {
     outputs.logits[i] *= i / outputs.classes % 5 < wild ? 3 : 0.5;
   }
   return outputs;
+}
+
+/// Prompts with eight answers each, of which one of quality q is right with probability q.
+std::vector<Candidates> questions(std::size_t n, const Stream& stream) {
+  std::vector<Candidates> out(n);
+  Draws draws(stream);
+  for (Candidates& each : out) {
+    for (int i = 0; i < 8; ++i) {
+      each.quality.push_back(draws.uniform());
+      each.admissible.push_back(draws.uniform() < each.quality.back());
+    }
+  }
+  return out;
+}
+
+/// Rules for a risk of 0.2 at 90 %, each from 200 prompts.
+void sampling_rules(const Stream& stream, std::vector<Check>& checks) {
+  constexpr std::size_t kRules = 200;
+  constexpr double kRisk = 0.2;
+  const std::vector<Candidates> fresh = questions(1000, stream.child(kRules));
+  double broken = 0;
+  double mean = 0;
+  for (std::size_t r = 0; r < kRules; ++r) {
+    const Stream own = stream.child(r);
+    const SamplingRule rule = fit_sampling_rule(questions(200, own.child(0)), own.child(1),
+                                                {.epsilon = kRisk, .delta = kAlpha});
+    double risk = 0;  // exact, given the qualities
+    for (const Candidates& each : fresh) {
+      double missed = 1;
+      for (const std::size_t i : sample_set(rule, each).kept) missed *= 1 - each.quality[i];
+      risk += missed / static_cast<double>(fresh.size());
+    }
+    broken += risk > kRisk ? 1.0 / kRules : 0;
+    mean += risk / kRules;
+  }
+  checks.push_back(at_most("rules for drawing answers: share that misses more than promised",
+                           broken, kAlpha + kFiveSigma * deviation(kRules, kInfinity)));
+  checks.push_back(at_least("and the mean risk, of 0.2 allowed", mean, 0.1));
 }
 
 }  // namespace
@@ -95,6 +134,7 @@ std::vector<Check> prediction_sets(const TourContext& context, const Outputs& fi
             coverage(predict_sets(weighted, mostly_wild.rows(), weights(4), context.stream(7)),
                      mostly_wild),
             1 - kAlpha, kFiveSigma * deviation(n / 3.25, n)));  // (sum w)^2 / sum w^2 = n / 3.25
+  sampling_rules(context.stream(8), checks);
   return checks;
 }
 

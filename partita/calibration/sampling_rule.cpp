@@ -156,7 +156,7 @@ std::vector<Proposal> propose(SamplingRule rule, const Prompts& prompts,
     const std::size_t draws = grow(rule, *each, [&](std::size_t i, double reached) {
       ++kept;
       held = held || each->admissible[i];
-      while (confidence[next] <= reached) end(i + 1);  // the last one is infinite
+      while (next < out.size() && confidence[next] <= reached) end(i + 1);
       return true;
     });
     while (next < out.size()) end(draws);

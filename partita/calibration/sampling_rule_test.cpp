@@ -99,6 +99,12 @@ TEST(SamplingRule, StopsWhereAnswersAre) {
   }
 }
 
+TEST(SamplingRule, SumsMayOverflow) {
+  auto prompts = make_prompts(200, 0, 0);
+  for (Candidates& each : prompts) each.quality.assign(8, 1e308);
+  EXPECT_EQ(sample_set(fit_sampling_rule(prompts, {.seed = 1}), prompts[0]).draws, 1);
+}
+
 TEST(SamplingRule, RejectsWhatIsNeverAnswer) {
   // Every second candidate is poor, and every fourth, a copy of the one before it, never right.
   std::vector<Candidates> prompts;
