@@ -15,12 +15,18 @@ Candidate = TypeVar("Candidate")
 
 
 class SampledSet(NamedTuple):
-    """Which candidates of a prompt to keep."""
+    """Which candidates of a prompt to keep.
+
+    Attributes
+    ----------
+    kept : array
+        Their indices, ascending.
+    draws : int
+        How many candidates were looked at.
+    """
 
     kept: NDArray[np.int64]
-    """Their indices, ascending."""
     draws: int
-    """How many candidates were looked at."""
 
 
 class ConformalSampling(Estimator):
@@ -102,13 +108,25 @@ class ConformalSampling(Estimator):
         return self
 
     def predict_sets(self, X: Sequence[ArrayLike], similarity: Sequence[ArrayLike] | None = None) -> list[SampledSet]:
-        """The set of each prompt, from candidates drawn as those of :meth:`fit`."""
+        """The set of each prompt, from candidates drawn as those of :meth:`fit`: qualities X, and ``similarity`` if the
+        rule rejects by it.
+        """
         fitted = self._fitted("fitted_")
         return [SampledSet(*each) for each in _core.sampled_sets(X, similarity, fitted, *self._options())]
 
     def sample_set(self, candidates: Iterable[Candidate], quality: Callable[[Candidate], float],
                    similarity: Callable[[Candidate, Candidate], float] | None = None) -> list[Candidate]:
-        """The set of one prompt: takes from an iterator, such as ``UniqueSampler``, no more than it needs."""
+        """The set of one prompt, from candidates as they are drawn.
+
+        Parameters
+        ----------
+        candidates : iterable
+            Such as :class:`partita.UniqueSampler`. No more are taken than are needed.
+        quality : callable
+            Of a candidate.
+        similarity : callable, optional
+            Of a candidate to one drawn before it; needed if the rule rejects by it.
+        """
         fitted = self._fitted("fitted_")
         source = iter(candidates)
         drawn: list[Candidate] = []
