@@ -8,6 +8,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/estimators/arm.hpp"
+#include "partita/learn/estimators/arms.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/implicit_mle.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
@@ -65,6 +66,8 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
       return made<Arm>(ArmOptions{.samples = samples});
     case EstimatorKind::disarm:
       return made<DisArm>(ArmOptions{.samples = samples});
+    case EstimatorKind::arms:
+      return made<Arms>(ArmsOptions{.samples = samples});
     case EstimatorKind::unordered_set:
     case EstimatorKind::unordered_set_plain:
       return made<UnorderedSet>(UnorderedSetOptions{
@@ -80,7 +83,14 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
 }
 
 std::int64_t least_samples(EstimatorKind kind) {
-  return kind == EstimatorKind::score_leave_one_out || kind == EstimatorKind::unordered_set ? 2 : 1;
+  switch (kind) {
+    case EstimatorKind::score_leave_one_out:
+    case EstimatorKind::arms:
+    case EstimatorKind::unordered_set:
+      return 2;
+    default:
+      return 1;
+  }
 }
 
 estimators::RelaxOptions control_network(std::int64_t inputs, std::int64_t hidden,

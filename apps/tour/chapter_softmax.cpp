@@ -13,6 +13,7 @@
 #include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
 #include "partita/learn/losses/losses.hpp"
+#include "partita/learn/losses/sparsemax.hpp"
 #include "partita/learn/random.hpp"
 #include "partita/learn/rows.hpp"
 #include "partita/softmax/divergence.hpp"
@@ -171,6 +172,14 @@ Finding losses_of_a_softmax(const TourContext& context) {
   const Tensor d = p - y;
   const double square_error = largest_difference(z.grad(), 2 * p * (d - (p * d).sum(-1, true)));
 
+  // The loss of a softmax with exact zeros.
+  z.mutable_grad().zero_();
+  const Tensor classes = y.argmax(-1);
+  losses::entmax15_loss(z, classes, losses::Reduction::sum).backward();
+  const Tensor sparse = losses::entmax15(z.detach());
+  const double sparse_error =
+      largest_difference(z.grad(), sparse - one_hot(classes, 6, sparse.options()));
+
   std::vector<double> margins;
   for (int i = -40; i <= 80; ++i) margins.push_back(i / 4.0);
   const Curve entropy = against_margin(losses::cross_entropy, margins);
@@ -193,7 +202,10 @@ Finding losses_of_a_softmax(const TourContext& context) {
                  square.gradient.back() / (4 * std::exp(-20.0)), 1, 1e-7),
            equal("cross-entropy's gradient there", entropy.gradient.back(), 1, 1e-8),
            at_least("square loss at 4 over its chord from 0 to 8: not convex",
-                    at(square, 4) - (at(square, 0) + at(square, 8)) / 2, 0.1)},
+                    at(square, 4) - (at(square, 0) + at(square, 8)) / 2, 0.1),
+           at_most("1.5-entmax: its loss's gradient against p − y", sparse_error, 1e-14),
+           at_least("1.5-entmax: share of probabilities that are exactly 0",
+                    (sparse == 0).to(at::kDouble).mean().item<double>(), 0.2)},
           {{plot("loss", entropy.loss, square.loss, false), "The two losses."},
            {plot("gradient", entropy.gradient, square.gradient, true),
             "How hard they pull: at a confident mistake, the square loss does not."}}};

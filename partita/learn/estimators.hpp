@@ -3,6 +3,7 @@
 #pragma once
 
 #include "partita/learn/estimators/arm.hpp"
+#include "partita/learn/estimators/arms.hpp"
 #include "partita/learn/estimators/elbo.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/generalized_advantage.hpp"

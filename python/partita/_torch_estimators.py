@@ -284,6 +284,21 @@ class DisArm(Estimator):
         super().__init__(_learn.dis_arm, samples=samples)
 
 
+class Arms(Estimator):
+    """From samples that avoid each other: ARMS, and CARMS (Dimitriev and Zhou 2021). Unbiased.
+
+    For Bernoulli, OneHotCategorical and an Independent of them. Of two bits, it is :class:`DisArm`.
+
+    Parameters
+    ----------
+    samples : int
+        2 or more.
+    """
+
+    def __init__(self, samples: SupportsIndex = 2) -> None:
+        super().__init__(_learn.arms, samples=samples)
+
+
 class UnorderedSet(Estimator):
     """From distinct outcomes, drawn without replacement (Kool, van Hoof, Welling 2020). Unbiased.
 

@@ -7,7 +7,7 @@ from partita import _learn
 
 
 def sparsemax(logits: Any) -> Any:
-    """argmax_p <p, z> + sum_j p_j (1 - p_j) / 2: the projection of each row onto the simplex (Martins and Astudillo 2016).
+    """argmax_p <p, z> + sum_j p_j (1 - p_j) / 2: each row's projection on the simplex (Martins and Astudillo 2016).
 
     Classes whose logits lie 1 or more below the row's largest have probability 0, and often nearer ones too.
 

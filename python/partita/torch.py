@@ -25,6 +25,7 @@ from partita._torch_distributions import distributions as _distributions
 from partita._torch_distributions import kl_divergence
 from partita._torch_estimators import (
     Arm,
+    Arms,
     ControlVariate,
     DisArm,
     Enumeration,
@@ -80,6 +81,7 @@ from partita._torch_sparsemax import entmax15, entmax15_loss, sparsemax, sparsem
 __all__ = [
     "AdaptiveSoftmaxLoss",
     "Arm",
+    "Arms",
     "BetaBinomial",
     "Concrete",
     "ConfidenceLoss",

@@ -181,6 +181,7 @@ void add_estimators(py::module_& module) {
       .def_property_readonly("scale", &Rebar::scale);
   module.def("arm", &with_samples<Arm, ArmOptions>);
   module.def("dis_arm", &with_samples<DisArm, ArmOptions>);
+  module.def("arms", &with_samples<Arms, ArmsOptions>);
   module.def("pathwise", &with_samples<Pathwise, PathwiseOptions>);
   module.def("straight_through", &with_samples<StraightThrough, StraightThroughOptions>);
   module.def("sum_and_sample", &with_samples<SumAndSample, SumAndSampleOptions>);

@@ -48,6 +48,7 @@ UNBIASED = {
     "RelaxWithRebar": pt.Relax(lambda z: 0.1 * z.sum(-1), temperature=0.5),
     "Arm": pt.Arm(),
     "DisArm": pt.DisArm(),
+    "Arms": pt.Arms(3),
     "UnorderedSet": pt.UnorderedSet(3),
     "UnorderedSetAlone": pt.UnorderedSet(2, baseline=False),
     "SumAndSample": pt.SumAndSample(2),

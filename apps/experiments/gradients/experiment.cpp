@@ -196,11 +196,13 @@ std::string family_of(EstimatorKind estimator) {
       return "control variates from relaxations";
     case EstimatorKind::arm:
     case EstimatorKind::disarm:
+    case EstimatorKind::arms:
+      return "antithetic samples";
     case EstimatorKind::unordered_set:
     case EstimatorKind::unordered_set_plain:
     case EstimatorKind::sum_and_sample:
     case EstimatorKind::enumeration:
-      return "pairs and sets";
+      return "sets";
     default:
       return "score function";
   }

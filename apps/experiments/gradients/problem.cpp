@@ -96,8 +96,9 @@ std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
   for (const EstimatorKind kind : {EstimatorKind::arm, EstimatorKind::disarm}) {
     entries.push_back(evaluates(2, of(kind)));
   }
-  for (const EstimatorKind kind : {EstimatorKind::unordered_set, EstimatorKind::unordered_set_plain,
-                                   EstimatorKind::sum_and_sample, EstimatorKind::enumeration}) {
+  for (const EstimatorKind kind :
+       {EstimatorKind::arms, EstimatorKind::unordered_set, EstimatorKind::unordered_set_plain,
+        EstimatorKind::sum_and_sample, EstimatorKind::enumeration}) {
     entries.push_back(of(kind));
   }
   entries.back().evaluations_each = std::int64_t{1} << bits;

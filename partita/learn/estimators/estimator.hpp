@@ -20,6 +20,7 @@
 //   ImplicitMle            implicit_mle.hpp    subsets                    samples            yes
 //   Rebar, Relax           rebar.hpp           bits, one-hot              3 samples (Relax 1)  no
 //   Arm, DisArm            arm.hpp             bits                       2 samples          no
+//   Arms                   arms.hpp            bits, one-hot              samples            no
 //   UnorderedSet           unordered_set.hpp   finite support             samples            no
 //   SumAndSample           unordered_set.hpp   finite support             samples            no
 //   Enumeration            enumeration.hpp     finite support             all                exact

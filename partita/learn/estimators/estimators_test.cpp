@@ -5,6 +5,7 @@
 #include "partita/learn/distributions/categorical.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/estimators/arm.hpp"
+#include "partita/learn/estimators/arms.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/rebar.hpp"
@@ -83,6 +84,77 @@ TEST(Arm, IsUnbiased) {
   }
 }
 
+/// Two variables of four categories that f takes together, one of them never drawn.
+Problem two_categories() {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Tensor one = testing::numbers({0.3, -1, 0.8, 0, 1.5, 0.2, -0.4, -infinity});
+  const Tensor theta = at::stack({one, testing::numbers({0, 0, 0, 0, 2.5, -2, 1, 0})});
+  const Tensor c = testing::numbers({1, -2, 0.5, 3, -1, 2, 0, 1}).view({2, 4});
+  Problem problem{.name = "two categories",
+                  .theta = theta,
+                  .distribution =
+                      [](const Tensor& logits) {
+                        const Shape batch = logits.sizes().slice(0, logits.dim() - 1).vec();
+                        return std::make_shared<distributions::Independent>(
+                            distributions::OneHotCategorical(
+                                distributions::Logits(logits.view(concatenate(batch, {2, 4})))),
+                            1);
+                      },
+                  .f =
+                      [c](const Tensor& x, const Tensor&) {
+                        const Tensor each = (c * x).sum(-1);
+                        return each.prod(-1) + each.sum(-1).square() / 2;
+                      },
+                  .gradient = {},
+                  .value = {}};
+  Enumeration enumeration;
+  const auto exact = testing::estimates(problem, enumeration, 1);
+  problem.gradient = exact.gradient[0];
+  problem.value = exact.value[0];
+  return problem;
+}
+
+TEST(Arms, IsUnbiased) {
+  auto all = problems();
+  all.push_back(two_categories());
+  for (const Problem& problem : all) {
+    for (const std::int64_t n : {2, 5}) {
+      Arms arms({.samples = n});
+      testing::expect_unbiased(problem, arms, kRows / 2);
+    }
+  }
+}
+
+TEST(Arms, OfTwoBitsIsDisArm) {
+  const Problem problem = testing::bernoulli();
+  Arms arms;
+  DisArm disarm;
+  const Tensor two = testing::estimates(problem, arms, 1000).gradient;
+  const Tensor pair = testing::estimates(problem, disarm, 1000).gradient;
+  for (const std::int64_t row : {0, 1}) {  // 0 where the bits agree, else one number
+    const Tensor most = pair.select(1, row).abs().max();
+    const Tensor found = two.select(1, row).abs();
+    EXPECT_GT(most.item<double>(), 0);
+    EXPECT_TRUE(at::minimum(found, (found - most).abs()).le(1e-14 * most).all().item<bool>());
+  }
+}
+
+TEST(Arms, VariesLessThanIndependentSamples) {
+  for (const Problem& problem :
+       {testing::bernoulli(), testing::categorical(), testing::three_coins(), two_categories()}) {
+    const auto variance = [&](Estimator&& estimator) {
+      const Tensor draws = testing::estimates(problem, estimator, kRows / 4).gradient;
+      // The first row's; outcomes of the second are too rare to avoid each other by much.
+      return draws.select(1, 0).var(0).sum().item<double>();
+    };
+    for (const std::int64_t n : {2, 4}) {
+      const double independent =
+          variance(ScoreFunction({.samples = n, .baseline = baselines::LeaveOneOut{}}));
+      EXPECT_LT(variance(Arms({.samples = n})), 0.9 * independent) << problem.name << n;
+    }
+  }
+}
+
 TEST(UnorderedSet, IsUnbiased) {
   for (const Problem& problem : problems()) {
     UnorderedSet plain({.samples = problem.name == "three coins" ? 4 : 2, .baseline = false});
@@ -108,6 +180,11 @@ TEST(Estimators, SayWhatTheyDoNotFit) {
   EXPECT_EQ(testing::refusal(Arm(), normal),
             "distribution: Arm: expected Bernoulli or Independent(Bernoulli), got "
             "Normal(loc: 0, scale: 1)");
+  EXPECT_EQ(
+      testing::refusal(Arms(), normal),
+      "distribution: Arms: expected Bernoulli, OneHotCategorical or an Independent of one, got "
+      "Normal(loc: 0, scale: 1)");
+  EXPECT_THROW(Arms({.samples = 1}), InvalidArgument);
   EXPECT_EQ(testing::refusal(UnorderedSet(), normal),
             "distribution: UnorderedSet: expected a distribution that enumerates its support, got "
             "Normal(loc: 0, scale: 1)");
@@ -139,6 +216,17 @@ TEST(Enumeration, OfIntegersAndOfSeveralOneHotVectors) {
   const Tensor first = testing::numbers({1, 0, 0});
   const Tensor exact = (p.select(1, 0).prod() * (first - p)).detach();
   EXPECT_TRUE(at::allclose(logits.grad(), exact, 1e-12));
+}
+
+TEST(Arms, OfOneCategory) {
+  const Tensor logits = testing::numbers({0.3}).set_requires_grad(true);
+  Arms arms({.samples = 3});
+  const auto [surrogate, value] = arms(
+      distributions::OneHotCategorical(distributions::Logits(logits)),
+      [](const Tensor& x) { return 2 * x.sum(-1); }, Stream{1});
+  surrogate.backward();
+  EXPECT_EQ(value.item<double>(), 2);
+  EXPECT_EQ(logits.grad().item<double>(), 0);
 }
 
 TEST(Enumeration, ImpossibleOutcomesHaveNoGradient) {
@@ -180,6 +268,7 @@ TEST(Estimators, WorkInSinglePrecision) {
   all.push_back(std::make_unique<Rebar>());
   all.push_back(std::make_unique<Arm>());
   all.push_back(std::make_unique<DisArm>());
+  all.push_back(std::make_unique<Arms>());
   all.push_back(std::make_unique<UnorderedSet>());
   all.push_back(std::make_unique<SumAndSample>());
   all.push_back(std::make_unique<Enumeration>());
