@@ -200,7 +200,7 @@ class EmbeddingTrainer::State {
     const double done = (static_cast<double>(epoch) +
                          static_cast<double>(position) / static_cast<double>(corpus_.size())) /
                         static_cast<double>(options_.epochs);
-    return *options_.alpha * std::max(kLeastRate, 1 - done);
+    return *options_.alpha * rate_of_group_ * std::max(kLeastRate, 1 - done);
   }
 
   void initialize() {
@@ -259,6 +259,7 @@ class EmbeddingTrainer::State {
   void train_in_group(const TrainingRun& run, Group& group) {
     check_same_on_all_ranks(corpus_, stream_, options_, next_chunk_, group);
     const TrainingRun told{.progress = group.rank() == 0 ? run.progress : TrainingProgress()};
+    rate_of_group_ = RankExchange::rate(group.size());
     Reporter reporter(*this, told);
     RankExchange ranks(weights_, group);
     // A chunk for each thread that shares weights.
@@ -374,6 +375,7 @@ class EmbeddingTrainer::State {
   std::uint64_t chunks_of_epoch_;
   std::vector<float> log_noise_;  // log(K q)
   std::uint64_t next_chunk_ = 0;
+  double rate_of_group_ = 1;
   LossSum loss_;
 };
 

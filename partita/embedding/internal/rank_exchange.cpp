@@ -2,6 +2,7 @@
 #include "partita/embedding/internal/rank_exchange.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <functional>
 
@@ -38,6 +39,8 @@ std::size_t RankExchange::words_after(std::uint64_t round) const {
   for (round /= seldom; round % 2 == 0 && words < all; round /= 2) words *= 2;
   return std::min(words, all);
 }
+
+double RankExchange::rate(int ranks) { return std::pow(std::max(1.0, ranks / 2.0), 0.3); }
 
 void RankExchange::exchange(std::size_t words) {
   for (std::size_t first = 0; first < words; first += kBlock) {
@@ -80,6 +83,7 @@ void RankExchange::combine(std::size_t first, std::size_t words,
     const std::size_t at = (word - first) * floats_of_word(weights_) + from;
     std::memcpy(to, message + at * sizeof(float), count * sizeof(float));
   };
+  const std::size_t adaptive = ranks > 2 ? kAdaptive : kOften;
   WeightMatrix rows(ranks, dim);
   std::vector<float> biases(ranks);
   std::vector<RowChange> changes(ranks);
@@ -90,7 +94,7 @@ void RankExchange::combine(std::size_t first, std::size_t words,
         if (is_output) read(rank, word, 2 * dim, 1, &biases[rank]);
         changes[rank] = {rows.row(rank), is_output ? &biases[rank] : nullptr};
       }
-      if (word < kOften) {
+      if (word < adaptive) {
         adaptive_sum(stride, changes);
       } else {
         for (std::size_t rank = 1; rank < ranks; ++rank) {
