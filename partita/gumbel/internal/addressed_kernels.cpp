@@ -131,10 +131,18 @@ HWY_INLINE Reached FindBlock(const AddressedNoise& noise, const T* lanes, std::s
   for (; block < blocks; ++block) {
     std::uint16_t largest[kLanes];
     LargestPrefixes(noise, block, largest);
+    // Nearly every block is left after one look, at its largest logit and its largest prefix.
+    const T* const logits = lanes + block * kLanes;
+    T logit = logits[0];
+    std::uint16_t prefix = largest[0];
+    for (std::size_t l = 1; l < kLanes; ++l) {
+      logit = logits[l] > logit ? logits[l] : logit;
+      prefix = largest[l] > prefix ? largest[l] : prefix;
+    }
+    if (static_cast<double>(logit) + gumbel_bound(prefix) < value) continue;
     std::uint32_t reached = 0;
     for (std::size_t l = 0; l < kLanes; ++l) {
-      const double bound =
-          static_cast<double>(lanes[block * kLanes + l]) + gumbel_bound(largest[l]);
+      const double bound = static_cast<double>(logits[l]) + gumbel_bound(largest[l]);
       reached |= (bound >= value ? 1U : 0U) << l;
     }
     if (reached != 0) return {block, reached};
