@@ -9,7 +9,7 @@
 #include "partita/base/internal/check.hpp"
 #include "partita/base/internal/over_ranks.hpp"
 #include "partita/base/internal/parallel_progress.hpp"
-#include "partita/detection/internal/sorted_scores.hpp"
+#include "partita/detection/internal/roc_points.hpp"
 #include "partita/detection/roc.hpp"
 
 namespace partita {
@@ -28,8 +28,9 @@ class Figures {
   Figures(std::uint64_t in, std::uint64_t out, Positive positive)
       : in_(static_cast<double>(in)), out_(static_cast<double>(out)), positive_(positive) {}
 
-  /// @param in, out counts down to the next threshold
-  void add(std::uint64_t in, std::uint64_t out) {
+  void add(const OperatingPoint& next) {
+    const std::uint64_t in = next.true_positives;
+    const std::uint64_t out = next.false_positives;
     // Twice the area, in units of one known times one unknown: a whole number.
     twice_ += (out - last_out_) * (in + last_in_);
     const double share_in = static_cast<double>(in) / in_;
@@ -77,9 +78,7 @@ class Figures {
 
 DetectionMetrics metrics_of(const RocCurve& curve, Positive positive) {
   Figures figures(curve.back().true_positives, curve.back().false_positives, positive);
-  for (std::size_t i = 1; i < curve.size(); ++i) {
-    figures.add(curve[i].true_positives, curve[i].false_positives);
-  }
+  std::for_each(curve.begin() + 1, curve.end(), [&](const OperatingPoint& p) { figures.add(p); });
   return figures.metrics();
 }
 
@@ -165,8 +164,8 @@ DetectionMetrics detection_metrics(std::span<const double> in, std::span<const d
 
 DetectionMetrics detection_metrics(std::span<const double> in, std::span<const double> out,
                                    Positive positive, Group& group) {
-  SortedScores own;
-  together(group, [&] { own = SortedScores(in, out); });
+  RocCurve own;
+  together(group, [&] { own = points_of(descending("in", in), descending("out", out)); });
   double sizes[] = {static_cast<double>(in.size()), static_cast<double>(out.size())};
   group.all_reduce(sizes, Reduction::sum);
   const auto all_in = static_cast<std::uint64_t>(sizes[0]);
@@ -175,9 +174,7 @@ DetectionMetrics detection_metrics(std::span<const double> in, std::span<const d
   check_at_least("in", all_in, 1, what);
   check_at_least("out", all_out, 1, what);
   Figures figures(all_in, all_out, positive);
-  own.merge(group, [&](std::uint64_t in_count, std::uint64_t out_count) {
-    figures.add(in_count, out_count);
-  });
+  visit_points(own, group, [&](const OperatingPoint& point) { figures.add(point); });
   return figures.metrics();
 }
 

@@ -12,7 +12,7 @@
 #include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/thread_group.hpp"
-#include "partita/detection/internal/sorted_scores.hpp"
+#include "partita/detection/internal/roc_points.hpp"
 #include "partita/detection/roc.hpp"
 #include "partita/random/stream.hpp"
 
@@ -79,7 +79,7 @@ TEST(DetectionMetrics, AreThoseOfAllRanks) {
   }
 }
 
-TEST(SortedScores, AreMergedInBlocksOfAnySize) {
+TEST(RocPoints, AreMergedInBlocksOfAnySize) {
   const Scores in = {3, 1, 1, 7, 2, -4, 1};
   const Scores out = {1, 2, 2, -4, 9};
   // The scores 9, 7, 3, 2, 1, -4.
@@ -89,9 +89,14 @@ TEST(SortedScores, AreMergedInBlocksOfAnySize) {
     for (const std::size_t block : {1U, 2U, 3U, 100U}) {
       run_threads(ranks, [&](Group& group) {
         std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
-        SortedScores(part_of(in, group), part_of(out, group))
-            .merge(
-                group, [&](std::uint64_t i, std::uint64_t o) { seen.emplace_back(i, o); }, block);
+        const RocCurve own =
+            points_of(descending("in", part_of(in, group)), descending("out", part_of(out, group)));
+        visit_points(
+            own, group,
+            [&](const OperatingPoint& point) {
+              seen.emplace_back(point.true_positives, point.false_positives);
+            },
+            block);
         EXPECT_EQ(seen, expected) << ranks << ' ' << block;
       });
     }

@@ -10,13 +10,19 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/detection/internal/roc_points.hpp"
 
 namespace partita {
 
 namespace {
 
+double share(std::size_t part, std::size_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+}  // namespace
+
 std::vector<double> descending(const char* name, std::span<const double> scores) {
-  check_at_least(name, scores.size(), 1, "scores");
   const auto nan = std::find_if(scores.begin(), scores.end(), [](double s) { return s != s; });
   if (nan != scores.end()) {
     throw InvalidArgument(name, fmt::format("score {} is NaN", nan - scores.begin()));
@@ -26,25 +32,26 @@ std::vector<double> descending(const char* name, std::span<const double> scores)
   return out;
 }
 
-double share(std::size_t part, std::size_t whole) {
-  return static_cast<double>(part) / static_cast<double>(whole);
-}
-
-}  // namespace
-
-RocCurve roc_curve(std::span<const double> positive, std::span<const double> negative) {
-  const std::vector<double> p = descending("positive", positive);
-  const std::vector<double> n = descending("negative", negative);
+RocCurve points_of(std::span<const double> positive, std::span<const double> negative) {
   RocCurve curve{{std::numeric_limits<double>::infinity(), 0, 0}};
   std::size_t i = 0;
   std::size_t j = 0;
-  while (i < p.size() || j < n.size()) {
-    const double threshold = j == n.size() || (i < p.size() && p[i] > n[j]) ? p[i] : n[j];
-    while (i < p.size() && p[i] == threshold) ++i;
-    while (j < n.size() && n[j] == threshold) ++j;
+  while (i < positive.size() || j < negative.size()) {
+    const double threshold =
+        j == negative.size() || (i < positive.size() && positive[i] > negative[j]) ? positive[i]
+                                                                                   : negative[j];
+    while (i < positive.size() && positive[i] == threshold) ++i;
+    while (j < negative.size() && negative[j] == threshold) ++j;
     curve.push_back({threshold, i, j});
   }
   return curve;
+}
+
+RocCurve roc_curve(std::span<const double> positive, std::span<const double> negative) {
+  check_at_least("positive", positive.size(), 1, "scores");
+  const std::vector<double> p = descending("positive", positive);
+  check_at_least("negative", negative.size(), 1, "scores");
+  return points_of(p, descending("negative", negative));
 }
 
 RocCurve mirrored(const RocCurve& curve) {
@@ -100,6 +107,7 @@ double detection_accuracy(const RocCurve& curve) {
 
 double threshold_at_tpr(std::span<const double> positive, double tpr) {
   check_in("tpr", tpr, "(0, 1]");
+  check_at_least("positive", positive.size(), 1, "scores");
   const std::vector<double> scores = descending("positive", positive);
   std::size_t accepted = 1;
   while (share(accepted, scores.size()) < tpr) ++accepted;
@@ -108,6 +116,7 @@ double threshold_at_tpr(std::span<const double> positive, double tpr) {
 
 double conformal_threshold(std::span<const double> known, double alpha) {
   check_in("alpha", alpha, "(0, 1)");
+  check_at_least("known", known.size(), 1, "scores");
   const std::vector<double> scores = descending("known", known);
   // The largest rank, from 1, whose share of n + 1 is at most alpha; without the product's
   // rounding.

@@ -23,7 +23,6 @@ class SharedBeam {
       : k_(k),
         longest_(longest),
         end_(model.end_token()),
-        has_state_(model.start() != nullptr),
         group_(group),
         decoder_(model, options),
         step_(k, end_) {}
@@ -37,7 +36,7 @@ class SharedBeam {
     while (
         std::any_of(beam_.begin(), beam_.end(), [](const Member& m) { return !m.prefix.leaf; })) {
       take_step();
-      if (!has_state_) share_out();
+      if (!decoder_.has_state()) share_out();
     }
     std::vector<Prefix> leaves;
     for (Member& member : beam_) leaves.push_back(std::move(member.prefix));
@@ -95,11 +94,8 @@ class SharedBeam {
       threshold_ = std::max(threshold_, *begin);
       for (const double* in = begin + 1; in != begin + length && *in > -kInfinity; in += kNumbers) {
         const auto row = static_cast<std::size_t>(in[1]);
-        const auto token = static_cast<Token>(in[2]);
-        const Prefix& parent = parents[rank][row];
-        Prefix child = extend(parent, token, in[3], end_, longest_);
-        child.perturbed = in[0];
-        child.stream = parent.stream.child(static_cast<std::uint64_t>(token));
+        Prefix child = perturbed_child(parents[rank][row], static_cast<Token>(in[2]), in[3], in[0],
+                                       end_, longest_);
         child.row = row;
         next.push_back({std::move(child), rank});
       }
@@ -131,7 +127,6 @@ class SharedBeam {
   std::size_t k_;
   std::size_t longest_;
   Token end_;
-  bool has_state_;
   Group& group_;
   Decoder decoder_;
   StochasticStep step_;

@@ -57,12 +57,9 @@ double add_children(const Prefix& parent, const split::TopOfRow& top, Token end_
   perturbed.push_back(parent.log_prob + top.next);
   condition_on_maximum(perturbed, parent.perturbed);
   for (std::size_t i = 0; i < top.largest.size(); ++i) {
-    const auto token = static_cast<Token>(top.largest[i].index);
-    Prefix& child = out.emplace_back(
-        extend(parent, token, parent.log_prob + top.normalizer.log_prob(top.largest[i].logit),
-               end_token, longest));
-    child.perturbed = perturbed[i];
-    child.stream = parent.stream.child(static_cast<std::uint64_t>(token));
+    out.push_back(perturbed_child(parent, static_cast<Token>(top.largest[i].index),
+                                  parent.log_prob + top.normalizer.log_prob(top.largest[i].logit),
+                                  perturbed[i], end_token, longest));
   }
   return perturbed.back();
 }

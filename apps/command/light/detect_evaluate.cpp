@@ -88,12 +88,8 @@ DetectionResult evaluate(const EvaluateDetectionOptions& options, Group& group) 
   group.all_reduce(sizes, Reduction::sum);
   result.all_in = static_cast<std::size_t>(sizes[0]);
   result.all_out = static_cast<std::size_t>(sizes[1]);
-  if (group.size() > 1) {
-    result.metrics = detection_metrics(result.in, result.out, options.positive, group);
-    return result;
-  }
-  result.metrics = detection_metrics(result.in, result.out, options.positive);
-  if (options.resamples > 0) {
+  result.metrics = detection_metrics(result.in, result.out, options.positive, group);
+  if (group.size() == 1 && options.resamples > 0) {
     result.intervals =
         detection_intervals(result.in, result.out, options.positive, {.seed = options.common.seed},
                             {.resamples = options.resamples,

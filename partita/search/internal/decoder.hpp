@@ -26,6 +26,9 @@ class Decoder {
   Decoder(const SequenceModel& model, const SearchOptions& options)
       : model_(&model), filter_(options.filter), state_(model.start()) {}
 
+  /// Whether the model keeps what it has read of prefixes.
+  bool has_state() const { return state_ != nullptr; }
+
   /// The logits after each prefix, as the model gives them (f64 or f32), or filtered (f64): valid
   /// until the next call.
   /// @throws InvalidArgument if the model gives a row with NaN, +inf or only -inf, or logits in

@@ -20,6 +20,15 @@ inline Prefix perturbed_root(const Sequence& prompt, const Stream& stream) {
   return {.tokens = prompt, .perturbed = stream.gumbel(0), .stream = stream};
 }
 
+/// The parent extended by `token`, with the noise below it.
+inline Prefix perturbed_child(const Prefix& parent, Token token, double log_prob, double perturbed,
+                              Token end_token, std::size_t longest) {
+  Prefix child = extend(parent, token, log_prob, end_token, longest);
+  child.perturbed = perturbed;
+  if (!child.leaf) child.stream = parent.stream.child(static_cast<std::uint64_t>(token));
+  return child;
+}
+
 /// The children of a prefix from the largest perturbed log-probability down: that of the first is
 /// the parent's own.
 class PerturbedChildren {
@@ -38,12 +47,9 @@ class PerturbedChildren {
   std::optional<Prefix> next(const Prefix& parent, Token end_token, std::size_t longest) {
     const auto item = top_down_.next();
     if (!item) return std::nullopt;
-    const auto token = static_cast<Token>(item->index);
-    const double log_prob = parent.log_prob + normalizer_.log_prob(item->logit);
-    Prefix child = extend(parent, token, log_prob, end_token, longest);
-    child.perturbed = item->perturbed;
-    if (!child.leaf) child.stream = parent.stream.child(static_cast<std::uint64_t>(token));
-    return child;
+    return perturbed_child(parent, static_cast<Token>(item->index),
+                           parent.log_prob + normalizer_.log_prob(item->logit), item->perturbed,
+                           end_token, longest);
   }
 
  private:
