@@ -16,6 +16,7 @@
 #include "partita/embedding/internal/checkpoint.hpp"
 #include "partita/embedding/internal/rank_exchange.hpp"
 #include "partita/embedding/internal/row_copies.hpp"
+#include "partita/embedding/internal/training_schedule.hpp"
 #include "partita/embedding/internal/window_trainer.hpp"
 #include "partita/random/fill.hpp"
 
@@ -24,9 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint64_t kChunk = 8192;        // positions that a thread takes at a time
 constexpr std::size_t kParts = 8;             // per chunk in deterministic training, one copy each
-constexpr double kLeastRate = 1e-4;           // as a share of the initial learning rate
 constexpr double kBetweenUpdates = 0.1;       // seconds
 constexpr std::size_t kPrefetchDistance = 2;  // windows
 constexpr double kNoisePower = 0.75;
@@ -92,7 +91,7 @@ class EmbeddingTrainer::State {
         weights_{{corpus.vocabulary().size(), options_.dim},
                  {corpus.vocabulary().size(), options_.dim},
                  std::vector<float>(corpus.vocabulary().size())},
-        chunks_of_epoch_((corpus.size() + kChunk - 1) / kChunk) {
+        schedule_(corpus, options_.epochs, *options_.alpha) {
     initialize();
   }
 
@@ -105,10 +104,10 @@ class EmbeddingTrainer::State {
   void train(const TrainingRun& run) {
     if (run.group->size() > 1) return train_in_group(run, *run.group);
     Reporter reporter(*this, run);
-    while (next_chunk_ < chunks()) {
-      train_until(chunks(), reporter);
+    while (next_chunk_ < schedule_.chunks()) {
+      train_until(schedule_.chunks(), reporter);
       check_finite(loss_);
-      if (next_chunk_ < chunks() && !run.checkpoint.empty()) {
+      if (next_chunk_ < schedule_.chunks() && !run.checkpoint.empty()) {
         save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
         reporter.checkpointed();
       }
@@ -133,7 +132,7 @@ class EmbeddingTrainer::State {
   class Reporter {
    public:
     Reporter(const State& state, const TrainingRun& run)
-        : state_(state), run_(run), began_at_(state.words_before(state.next_chunk_)) {}
+        : state_(state), run_(run), began_at_(state.schedule_.words_before(state.next_chunk_)) {}
 
     bool checkpoint_is_due() const {
       return !run_.checkpoint.empty() && seconds_since(checkpointed_) >= run_.checkpoint_seconds;
@@ -146,14 +145,15 @@ class EmbeddingTrainer::State {
       if (run_.progress && seconds_since(updated_) >= kBetweenUpdates) report(chunk);
     }
     void finish() {
-      if (run_.progress) report(state_.chunks());
+      if (run_.progress) report(state_.schedule_.chunks());
     }
 
    private:
     void report(std::uint64_t chunk) {
       updated_ = Clock::now();
-      const std::uint64_t words = state_.words_before(chunk);
-      const std::uint64_t total = state_.words_before(state_.chunks());
+      const TrainingSchedule& schedule = state_.schedule_;
+      const std::uint64_t words = schedule.words_before(chunk);
+      const std::uint64_t total = schedule.words_before(schedule.chunks());
       const double rate = static_cast<double>(words - began_at_) /
                           std::max(seconds_since(start_), std::numeric_limits<double>::min());
       if (recent_.predictions > 0) {
@@ -165,8 +165,8 @@ class EmbeddingTrainer::State {
                      .words_per_second = rate,
                      .seconds_left = rate > 0 ? static_cast<double>(total - words) / rate
                                               : std::numeric_limits<double>::infinity(),
-                     .learning_rate = state_.learning_rate(
-                         chunk / state_.chunks_of_epoch_, chunk % state_.chunks_of_epoch_ * kChunk),
+                     .learning_rate =
+                         schedule.learning_rate(schedule.epoch_of(chunk), schedule.first_of(chunk)),
                      .loss = mean_});
     }
 
@@ -182,25 +182,6 @@ class EmbeddingTrainer::State {
 
   static void check_finite(const LossSum& loss) {
     if (!std::isfinite(loss.sum)) throw Error("the weights are no longer finite: lower alpha");
-  }
-
-  std::uint64_t chunks() const { return chunks_of_epoch_ * options_.epochs; }
-
-  /// Words passed before a chunk: its share of the positions, some of which are line ends.
-  std::uint64_t words_before(std::uint64_t chunk) const {
-    const std::uint64_t epoch = chunk / chunks_of_epoch_;
-    const std::uint64_t position = chunk % chunks_of_epoch_ * kChunk;
-    const auto words = static_cast<double>(corpus_.vocabulary().total());
-    return epoch * corpus_.vocabulary().total() +
-           static_cast<std::uint64_t>(words * static_cast<double>(position) /
-                                      static_cast<double>(corpus_.size()));
-  }
-
-  double learning_rate(std::uint64_t epoch, std::uint64_t position) const {
-    const double done = (static_cast<double>(epoch) +
-                         static_cast<double>(position) / static_cast<double>(corpus_.size())) /
-                        static_cast<double>(options_.epochs);
-    return *options_.alpha * rate_of_group_ * std::max(kLeastRate, 1 - done);
   }
 
   void initialize() {
@@ -239,9 +220,9 @@ class EmbeddingTrainer::State {
     for (std::size_t i = 0; i < batch.windows.size(); ++i) {
       prefetch(i + kPrefetchDistance);
       const Window& window = batch.windows[i];
-      loss += worker.trainer.train(rows, batch.words, window,
-                                   std::span(batch.negatives).subspan(i * k, k),
-                                   static_cast<float>(learning_rate(epoch, window.position)));
+      loss += worker.trainer.train(
+          rows, batch.words, window, std::span(batch.negatives).subspan(i * k, k),
+          static_cast<float>(schedule_.learning_rate(epoch, window.position)));
     }
     return loss;
   }
@@ -259,23 +240,23 @@ class EmbeddingTrainer::State {
   void train_in_group(const TrainingRun& run, Group& group) {
     check_same_on_all_ranks(corpus_, stream_, options_, next_chunk_, group);
     const TrainingRun told{.progress = group.rank() == 0 ? run.progress : TrainingProgress()};
-    rate_of_group_ = RankExchange::rate(group.size());
+    schedule_.begin_at_rate(*options_.alpha * RankExchange::rate(group.size()));
     Reporter reporter(*this, told);
     RankExchange ranks(weights_, group);
     // A chunk for each thread that shares weights.
     const auto of_block = static_cast<std::uint64_t>(options_.deterministic ? 1 : options_.threads);
     const auto of_round = of_block * static_cast<std::uint64_t>(group.size());
     auto checkpointed = Clock::now();
-    while (next_chunk_ < chunks()) {
+    while (next_chunk_ < schedule_.chunks()) {
       const std::uint64_t begin = next_chunk_;
       const LossSum before = std::exchange(loss_, {});
       const std::uint64_t block = begin + of_block * static_cast<std::uint64_t>(group.rank());
-      next_chunk_ = std::min(block, chunks());
-      train_until(std::min(block + of_block, chunks()), reporter);
-      next_chunk_ = std::min(begin + of_round, chunks());
+      next_chunk_ = std::min(block, schedule_.chunks());
+      train_until(std::min(block + of_block, schedule_.chunks()), reporter);
+      next_chunk_ = std::min(begin + of_round, schedule_.chunks());
 
       const std::uint64_t round = (next_chunk_ + of_round - 1) / of_round;
-      const bool all = next_chunk_ == chunks() || ranks.all_after(round);
+      const bool all = next_chunk_ == schedule_.chunks() || ranks.all_after(round);
       ranks.exchange(all ? corpus_.vocabulary().size() : ranks.words_after(round));
       const double own[] = {loss_.sum, static_cast<double>(loss_.predictions)};
       loss_ = before;
@@ -284,7 +265,7 @@ class EmbeddingTrainer::State {
         loss_ += {losses[i], static_cast<std::uint64_t>(losses[i + 1])};
       }
       check_finite(loss_);
-      if (group.rank() == 0 && all && !run.checkpoint.empty() && next_chunk_ < chunks() &&
+      if (group.rank() == 0 && all && !run.checkpoint.empty() && next_chunk_ < schedule_.chunks() &&
           seconds_since(checkpointed) >= run.checkpoint_seconds) {
         save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
         checkpointed = Clock::now();
@@ -308,9 +289,8 @@ class EmbeddingTrainer::State {
       while (!stop) {
         const std::uint64_t chunk = next++;
         if (chunk >= end) break;
-        const std::uint64_t first = chunk % chunks_of_epoch_ * kChunk;
-        const LossSum loss = train_range(rows, worker, chunk / chunks_of_epoch_, first,
-                                         std::min(corpus_.size(), first + kChunk));
+        const LossSum loss = train_range(rows, worker, schedule_.epoch_of(chunk),
+                                         schedule_.first_of(chunk), schedule_.last_of(chunk));
         const std::scoped_lock lock(mutex);
         loss_ += loss;
         unreported += loss;
@@ -334,7 +314,7 @@ class EmbeddingTrainer::State {
 
   void train_deterministic(std::uint64_t end, Reporter& reporter) {
     if (next_chunk_ >= end) return;
-    constexpr std::uint64_t kPart = kChunk / kParts;
+    constexpr std::uint64_t kPart = TrainingSchedule::kChunk / kParts;
     std::vector<Worker> workers;
     std::vector<CopiedRows> copies;
     for (std::size_t part = 0; part < kParts; ++part) {
@@ -342,8 +322,8 @@ class EmbeddingTrainer::State {
       copies.emplace_back(weights_, kPart + 2 * options_.window, kPart * (1 + options_.negative));
     }
     do {
-      const std::uint64_t epoch = next_chunk_ / chunks_of_epoch_;
-      const std::uint64_t begin = next_chunk_ % chunks_of_epoch_ * kChunk;
+      const std::uint64_t epoch = schedule_.epoch_of(next_chunk_);
+      const std::uint64_t begin = schedule_.first_of(next_chunk_);
       std::array<LossSum, kParts> losses{};
       parallel_for(kParts, options_.threads, [&](std::size_t first_part, std::size_t last_part) {
         for (std::size_t part = first_part; part < last_part; ++part) {
@@ -372,10 +352,9 @@ class EmbeddingTrainer::State {
   AliasTable noise_;
   WindowSampler sampler_;
   EmbeddingWeights weights_;
-  std::uint64_t chunks_of_epoch_;
+  TrainingSchedule schedule_;
   std::vector<float> log_noise_;  // log(K q)
   std::uint64_t next_chunk_ = 0;
-  double rate_of_group_ = 1;
   LossSum loss_;
 };
 
