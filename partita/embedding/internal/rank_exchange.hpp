@@ -33,8 +33,8 @@ class RankExchange {
   void exchange(std::size_t words);
 
   /// What makes up for adaptive sums, in which the same change by several ranks counts once: the
-  /// factor of the learning rate, (ranks / 2)^0.3 for more than two. By trial: with it 4 and 8
-  /// ranks learn from as many words as one does.
+  /// factor of the learning rate, (ranks / 2)^0.3 for more than two. By trial: docs/scale.md has
+  /// what 4 and 8 ranks then learn.
   static double rate(int ranks);
 
  private:
