@@ -261,9 +261,9 @@ class Measured {
   CalibrationEvaluation evaluate() const {
     const auto once = [](std::size_t) { return 1.0; };
     const auto by_mass = [&](const Prediction& row) {
-      const auto& upper = equal_mass_.upper;
-      return static_cast<std::size_t>(std::lower_bound(upper.begin(), upper.end(), row.confidence) -
-                                      upper.begin());
+      const auto& upper = equal_mass_.upper;  // what rounding put above 1 is in the last bin
+      return static_cast<std::size_t>(
+          std::lower_bound(upper.begin(), upper.end() - 1, row.confidence) - upper.begin());
     };
     Totals all = totals(rows(), once, sum_bins(rows(), bins(), by_mass, once));
     all.add_up(group_);

@@ -146,6 +146,18 @@ TEST(Metrics, GivenProbabilitiesStayAsGiven) {
 }
 
 // As logits they are a softmax away: exp(-log 10) is no .1, but one of ten equal terms is.
+TEST(Metrics, ProbabilitiesThatRoundingPutAboveOneAreInTheLastBin) {
+  const std::vector<float> p = {1.0005F, 0, 0.9F, 0.1F, 0.8F, 0.2F, 0.7F, 0.3F};
+  const std::vector<std::int64_t> labels = {0, 0, 1, 0};
+  for (const bool equal_mass : {false, true}) {
+    const auto e = evaluate_calibration(Predictions::probabilities({p.data(), 4, 2}), labels,
+                                        {.bins = 2, .equal_mass = equal_mass});
+    EXPECT_EQ(e.metrics.accuracy, 0.75);
+    EXPECT_NEAR(e.metrics.adaptive_ece, (0.25 + 0.04975) / 2, 1e-7);
+    EXPECT_EQ(e.bins[1].count, equal_mass ? 2U : 4U);
+  }
+}
+
 TEST(Metrics, EqualLogitsAreOnTheEdge) {
   for (std::size_t classes = 1; classes <= 100; ++classes) {
     const std::vector<double> z(classes, 3.7);
