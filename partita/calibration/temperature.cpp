@@ -217,10 +217,9 @@ struct Bracket {
   static bool is_short(double from, double to) { return std::abs(to - from) <= kShort * from; }
 };
 
-/// Where a search of this objective begins if nothing else is known.
-double usual_start(const Objective& objective) {
+/// Where a search begins if nothing but the logits' spread is known.
+double usual_start(double spread) {
   constexpr double kUsual = 1e4;  // other logits begin where they would be usual
-  const double spread = objective.spread();
   return spread > kUsual || spread < 1 / kUsual ? 1 / spread : 1;
 }
 
@@ -290,7 +289,7 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
     return fit;
   }
   const double spread = objective.spread();
-  double beta = usual_start(objective);
+  double beta = usual_start(spread);
   if (const auto step = static_cast<std::size_t>(objective.rows()) / kSample; step >= 8) {
     beta = start_of_sample(logits, labels, step, beta, group, threads);
   }

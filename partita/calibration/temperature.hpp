@@ -21,8 +21,8 @@
 #include <limits>
 #include <span>
 
-#include "partita/base/group.hpp"
 #include "partita/base/fit_status.hpp"
+#include "partita/base/group.hpp"
 #include "partita/base/progress.hpp"
 #include "partita/base/rows.hpp"
 
@@ -50,7 +50,7 @@ TemperatureFit fit_temperature(Rows logits, std::span<const std::int64_t> labels
                                const Progress& progress = {});
 
 /// The same for the rows of all ranks, of which each has one or more: every rank calls it with its
-/// own, and gets the same fit. Seven numbers travel in a pass, whatever the rows. How rows are
+/// own, and gets the same fit. Five numbers travel in a pass, whatever the rows. How rows are
 /// divided changes the result by the rounding of sums.
 /// @throws InvalidArgument on every rank if one has reason to, or classes or formats differ.
 TemperatureFit fit_temperature(Rows own, std::span<const std::int64_t> labels, Group& group,

@@ -2,7 +2,7 @@
 // A row of logits at an inverse temperature beta: q = softmax(beta z), and what a fit of beta needs
 // to know about it, all in one pass.
 //
-//   partita::TemperedRow q = partita::tempered_row(logits, row, max_of_row, 0.5, workspace);
+//   partita::TemperedRow q = partita::tempered_row<float>(logits, row, max_of_row, 0.5);
 //   q.log_sum;    // log sum_i exp(beta (z_i - max))
 //   q.mean;       // E_q[z - max]
 //   q.variance;   // Var_q[z]; the third and fourth cumulants, too
