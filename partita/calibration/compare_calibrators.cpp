@@ -36,15 +36,15 @@ std::vector<std::vector<std::size_t>> deal(std::size_t rows, std::size_t folds,
   return out;
 }
 
-/// @param rows where the i-th of the predictions belongs
-void judge_all(const Predictions& predictions, std::span<const std::int64_t> labels,
-               std::span<const std::size_t> rows, const Calibrator* calibrator, int threads,
-               HeldOut& to) {
+/// Judges some of the rows.
+void judge_rows(const Predictions& predictions, std::span<const std::int64_t> labels,
+                std::span<const std::size_t> rows, const Calibrator* calibrator, int threads,
+                HeldOut& to) {
   for_each_row<DistributionRow>(rows.size(), {.threads = threads},
                                 [&](std::size_t i, DistributionRow& row) {
-                                  read_row(predictions, i, calibrator, row);
-                                  const JudgedRow judged = judge(row, labels[i]);
                                   const std::size_t r = rows[i];
+                                  read_row(predictions, r, calibrator, row);
+                                  const JudgedRow judged = judge(row, labels[r]);
                                   to.nll[r] = judged.nll;
                                   to.brier[r] = judged.brier;
                                   to.confidences.confidence[r] = std::min(1.0, judged.confidence);
@@ -93,7 +93,7 @@ std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictio
   add(std::nullopt);
   std::vector<std::size_t> every(n);
   std::iota(every.begin(), every.end(), std::size_t{0});
-  judge_all(predictions, labels, every, nullptr, threads, all.front());
+  judge_rows(predictions, labels, every, nullptr, threads, all.front());
   const bool finite = predictions.are_probabilities || all_finite(predictions.rows);
   for (const CalibrationMethod method : options.methods) {
     if (suits(method, predictions.rows.columns(), finite)) add(method);
@@ -106,14 +106,13 @@ std::vector<ComparedCalibrator> compare_calibrators(const Predictions& predictio
       if (&fold != &held_out) others.insert(others.end(), fold.begin(), fold.end());
     }
     const LabeledRows training = copy_rows(predictions, labels, others);
-    const LabeledRows test = copy_rows(predictions, labels, held_out);
     for (HeldOut& each : all) {
       if (!each.result.method || each.result.status != FitStatus::converged) continue;
       const CalibratorFit fit = fit_calibrator(*each.result.method, training.predictions,
                                                training.labels, options.calibration, threads);
       each.result.status = fit.report.status;
       if (!fit.calibrator) continue;
-      judge_all(test.predictions, test.labels, held_out, &*fit.calibrator, threads, each);
+      judge_rows(predictions, labels, held_out, &*fit.calibrator, threads, each);
     }
   }
 
