@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "partita/base/internal/check.hpp"
+#include "partita/calibration/bins.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/internal/labeled_rows.hpp"
 #include "partita/calibration/internal/logits_of.hpp"
@@ -28,11 +29,8 @@ std::vector<double> numbers_of(const Predictions& predictions, int threads) {
 /// Where bins end, but for the last: after every n / bins-th number, and not between equal ones.
 std::vector<double> edges(std::vector<double> numbers, std::size_t bins) {
   std::sort(numbers.begin(), numbers.end());
-  std::vector<double> upper;
-  for (std::size_t b = 1; b < bins; ++b) {
-    const std::size_t rank = std::max<std::size_t>((numbers.size() * b + bins - 1) / bins, 1);
-    upper.push_back(numbers[rank - 1]);
-  }
+  std::vector<double> upper = equal_mass_bins(numbers, bins).upper;
+  upper.pop_back();
   upper.erase(std::unique(upper.begin(), upper.end()), upper.end());
   if (!upper.empty() && upper.back() == numbers.back()) upper.pop_back();
   return upper;

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "partita/base/internal/check.hpp"
 #include "partita/base/internal/parallel_progress.hpp"
+#include "partita/random/internal/quantile.hpp"
 #include "partita/random/variates.hpp"
 
 namespace partita {
@@ -34,16 +34,6 @@ void count_rest(Draws& draws, std::uint64_t n, std::span<std::uint32_t> counts) 
   for (; n > 0; --n) {
     ++counts[static_cast<std::size_t>(static_cast<Wide>(draws.bits()) * counts.size() >> 64U)];
   }
-}
-
-double quantile(const std::vector<double>& sorted, double p) {
-  if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const double at = p * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  const double share = at - static_cast<double>(below);
-  if (sorted[below] == sorted[above]) return sorted[below];  // both may be infinite
-  return sorted[below] + share * (sorted[above] - sorted[below]);
 }
 
 }  // namespace

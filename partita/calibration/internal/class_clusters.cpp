@@ -7,6 +7,8 @@
 #include <limits>
 #include <numeric>
 
+#include "partita/random/internal/quantile.hpp"
+
 namespace partita {
 
 namespace {
@@ -18,15 +20,11 @@ std::size_t least_rows(double alpha) {
   return static_cast<std::size_t>(std::ceil(1 / alpha - 1 - 1e-9));
 }
 
-/// Linearly interpolated, as NumPy's.
 Point quantiles(std::vector<double>& scores) {
   std::sort(scores.begin(), scores.end());
   Point out;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const double at = (0.5 + 0.1 * static_cast<double>(i)) * static_cast<double>(scores.size() - 1);
-    const auto below = static_cast<std::size_t>(at);
-    const std::size_t above = std::min(below + 1, scores.size() - 1);
-    out[i] = std::lerp(scores[below], scores[above], at - static_cast<double>(below));
+    out[i] = quantile(scores, 0.5 + 0.1 * static_cast<double>(i));
   }
   return out;
 }
