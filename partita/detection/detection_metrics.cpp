@@ -98,25 +98,24 @@ void for_each_resample(std::size_t in_rows, std::size_t out_rows, const Stream& 
   parallel_for(options.resamples, options.threads, options.progress, "resamples", some);
 }
 
-/// The curve of a resample, in which the i-th highest positive occurs positive[i] times.
-RocCurve resampled(const RocCurve& curve, std::span<const std::uint32_t> positive,
-                   std::span<const std::uint32_t> negative) {
-  RocCurve out{curve.front()};
-  out.reserve(curve.size());
+/// Of a resample, in which the i-th highest known score occurs in_counts[i] times.
+DetectionMetrics metrics_of(const RocCurve& curve, std::span<const std::uint32_t> in_counts,
+                            std::span<const std::uint32_t> out_counts, Positive positive) {
+  Figures figures(curve.back().true_positives, curve.back().false_positives, positive);
   OperatingPoint point = curve.front();
   for (std::size_t j = 1; j < curve.size(); ++j) {
+    const OperatingPoint last = point;
     for (std::size_t i = curve[j - 1].true_positives; i < curve[j].true_positives; ++i) {
-      point.true_positives += positive[i];
+      point.true_positives += in_counts[i];
     }
     for (std::size_t i = curve[j - 1].false_positives; i < curve[j].false_positives; ++i) {
-      point.false_positives += negative[i];
+      point.false_positives += out_counts[i];
     }
-    point.threshold = curve[j].threshold;
-    const bool drawn = point.true_positives > out.back().true_positives ||
-                       point.false_positives > out.back().false_positives;
-    if (drawn) out.push_back(point);
+    const bool drawn =
+        point.true_positives > last.true_positives || point.false_positives > last.false_positives;
+    if (drawn) figures.add(point);
   }
-  return out;
+  return figures.metrics();
 }
 
 DetectionIntervals intervals_of(std::span<const DetectionMetrics> resamples, double level) {
@@ -186,7 +185,7 @@ DetectionIntervals detection_intervals(std::span<const double> in, std::span<con
   std::vector<DetectionMetrics> resamples(options.resamples);
   for_each_resample(in.size(), out.size(), stream, options,
                     [&](std::size_t r, const auto& in_counts, const auto& out_counts) {
-                      resamples[r] = metrics_of(resampled(curve, in_counts, out_counts), positive);
+                      resamples[r] = metrics_of(curve, in_counts, out_counts, positive);
                     });
   return intervals_of(resamples, options.level);
 }
@@ -209,9 +208,8 @@ std::vector<ComparedDetector> compare_detectors(std::span<const ScoredSides> det
                     [&](std::size_t r, const auto& in_counts, const auto& out_counts) {
                       for (std::size_t d = 0; d < ranked.size(); ++d) {
                         const auto& [curve, in, out] = ranked[d];
-                        resamples[d][r] = metrics_of(
-                            resampled(curve, in_order(in_counts, in), in_order(out_counts, out)),
-                            positive);
+                        resamples[d][r] = metrics_of(curve, in_order(in_counts, in),
+                                                     in_order(out_counts, out), positive);
                       }
                     });
 
