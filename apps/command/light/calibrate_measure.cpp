@@ -41,10 +41,10 @@ namespace {
 
 CalibrationEvaluation evaluate(const Predictions& predictions, std::span<const std::int64_t> labels,
                                const MeasureOptions& measure, const CommonOptions& common,
-                               const Calibrator* calibrator) {
+                               const Calibrator* calibrator, Group& group) {
   const CalibrationBins bins{.bins = measure.bins, .equal_mass = measure.equal_mass};
-  if (measure.resamples == 0) {
-    return evaluate_calibration(predictions, labels, bins, calibrator, common.threads);
+  if (group.size() > 1 || measure.resamples == 0) {
+    return evaluate_calibration(predictions, labels, group, bins, calibrator, common.threads);
   }
   return evaluate_calibration(predictions, labels, Stream{.seed = common.seed}.child(kResamples),
                               {.resamples = measure.resamples, .threads = common.threads}, bins,
@@ -71,13 +71,12 @@ ConfidenceMeasures measure_confidences(const Confidences& rows, const MeasureOpt
 MeasuredCalibration measure(const Predictions& predictions, std::span<const std::int64_t> labels,
                             const MeasureOptions& options, const CommonOptions& common,
                             const Calibrator* calibrator, Group& group) {
-  if (group.size() > 1) {
-    const CalibrationBins bins{.bins = options.bins, .equal_mass = options.equal_mass};
-    return {evaluate_calibration(predictions, labels, group, bins, calibrator, common.threads)};
+  MeasuredCalibration out{evaluate(predictions, labels, options, common, calibrator, group)};
+  if (group.size() == 1) {
+    out.confidence = measure_confidences(
+        confidences_of(predictions, labels, calibrator, common.threads), options, common);
   }
-  return {evaluate(predictions, labels, options, common, calibrator),
-          measure_confidences(confidences_of(predictions, labels, calibrator, common.threads),
-                              options, common)};
+  return out;
 }
 
 void note_infinite(const CalibrationEvaluation& evaluation, std::string_view what) {

@@ -3,18 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <span>
 #include <utility>
 
 #include "apps/command/light/detect.hpp"
 #include "apps/command/light/detect_score.hpp"
+#include "apps/command/light/detect_threshold.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
 #include "apps/report/numbers.hpp"
 #include "partita/base/error.hpp"
-#include "partita/detection/roc.hpp"
 #include "partita/detection/score_fusion.hpp"
 
 namespace partita::app {
@@ -137,13 +136,7 @@ Fused fuse(const FuseOptions& options) {
   if (!options.held_out.empty()) {
     const auto known =
         fused_scores(result.fusion, spans(score_all(options, files, options.held_out)));
-    result.threshold = conformal_threshold(known, options.alpha);
-    if (std::isinf(result.threshold)) {
-      throw DataError(options.held_out,
-                      fmt::format("{}, too few for --alpha {:g}: expected {:.0f} or more",
-                                  counted(known.size(), "row"), options.alpha,
-                                  std::ceil(1 / options.alpha - 1e-9) - 1));
-    }
+    result.threshold = conformal_threshold_of(known, options.alpha, options.held_out);
   }
   if (!options.fresh.empty()) {
     result.fresh = fused_scores(result.fusion, spans(score_all(options, files, options.fresh)));

@@ -40,17 +40,13 @@ Threshold find_threshold(const ThresholdOptions& options) {
   const ScoredInput in(options.score.files.probabilities, options.in, options.common.threads);
   const std::vector<double> scores = scorer.scores(in.rows(), options.in);
   Threshold out{.score = options.score,
-                .threshold = options.alpha ? conformal_threshold(scores, *options.alpha)
-                                           : threshold_at_tpr(scores, options.tpr),
+                .threshold = options.alpha
+                                 ? conformal_threshold_of(scores, *options.alpha, options.in)
+                                 : threshold_at_tpr(scores, options.tpr),
                 .tpr = options.alpha ? 1 - *options.alpha : options.tpr,
                 .alpha = options.alpha,
                 .rows = scores.size(),
                 .columns = in.rows().columns()};
-  if (std::isinf(out.threshold) && options.alpha) {
-    throw DataError(options.in, fmt::format("{}, too few for --alpha {:g}: expected {:.0f} or more",
-                                            counted(scores.size(), "row"), *options.alpha,
-                                            std::ceil(1 / *options.alpha - 1e-9) - 1));
-  }
   const auto accepted =
       std::count_if(scores.begin(), scores.end(), [&](double s) { return s >= out.threshold; });
   out.accepted = static_cast<double>(accepted) / static_cast<double>(scores.size());
@@ -92,6 +88,17 @@ Threshold parse(const Json& json) {
 }
 
 }  // namespace
+
+double conformal_threshold_of(std::span<const double> known, double alpha,
+                              const std::string& path) {
+  const double threshold = conformal_threshold(known, alpha);
+  if (std::isinf(threshold)) {
+    throw DataError(
+        path, fmt::format("{}, too few for --alpha {:g}: expected {:.0f} or more",
+                          counted(known.size(), "row"), alpha, std::ceil(1 / alpha - 1e-9) - 1));
+  }
+  return threshold;
+}
 
 Json to_json(const Threshold& threshold) {
   Json json = {{"format", kFormat}, {"version", kVersion}};

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "apps/command/light/detect_score.hpp"
@@ -24,6 +25,10 @@ struct Threshold {
   std::optional<Shape> features = {};  // of the training features
   std::optional<Shape> layer = {};     // of the last layer's weights
 };
+
+/// conformal_threshold() of the scores of a file.
+/// @throws DataError naming the file if they are too few for alpha
+double conformal_threshold_of(std::span<const double> known, double alpha, const std::string& path);
 
 Json to_json(const Threshold& threshold);
 
