@@ -31,7 +31,7 @@ class Detector(Estimator):
     ``energy``                energy(z) (Liu et al. 2020)                                                logits
     ``gen``                   -sum (p (1 - p))^gamma over the largest p (Liu et al. 2023)                logits
     ``kl-matching``           -min_c KL(p | mean p of rows with y = c) (Hendrycks et al. 2022)           logits, X
-    ``openmax``               log odds of a known class, activations revised by how unusual their      logits, X, y
+    ``openmax``               log odds of a known class, activations revised by how unusual their        logits, X, y
                               distances from y's mean are (Bendale and Boult 2016)
     ``gradnorm``              L1 norm of W's gradient: sum|x| sum|p - 1/K| (Huang et al. 2021)           layer
     ``react``                 energy(W min(x, percentile) + b) (Sun et al. 2021)                         layer, X

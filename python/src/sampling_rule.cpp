@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "core.hpp"
 #include "measures.hpp"
@@ -76,10 +77,10 @@ SamplingRule rule_of(const py::tuple& fitted, py::handle epsilon, py::handle del
 }
 
 /// Kept candidates, draws.
-py::tuple to_python(SampledSet set) {
-  const std::vector<std::int64_t> kept(set.kept.begin(), set.kept.end());
+py::tuple to_python(const SampledSet& set) {
+  std::vector<std::int64_t> kept(set.kept.begin(), set.kept.end());
   const auto size = static_cast<py::ssize_t>(kept.size());
-  return py::make_tuple(to_numpy(std::vector(kept), {size}), set.draws);
+  return py::make_tuple(to_numpy(std::move(kept), {size}), set.draws);
 }
 
 py::list sets_of(const py::sequence& qualities, py::handle similarities, const py::tuple& fitted,
