@@ -13,13 +13,25 @@
 namespace partita {
 namespace {
 
-/// The n-grams of a text, sorted.
-std::vector<std::span<const Token>> ngrams(std::span<const Token> text, std::size_t n) {
+/// The beginnings of a text's suffixes, of up to n tokens, sorted.
+std::vector<std::span<const Token>> sorted_suffixes(std::span<const Token> text, std::size_t n) {
   std::vector<std::span<const Token>> out;
-  for (std::size_t i = 0; i + n <= text.size(); ++i) out.push_back(text.subspan(i, n));
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    out.push_back(text.subspan(i, std::min(n, text.size() - i)));
+  }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
     return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
   });
+  return out;
+}
+
+/// The n-grams of a text, sorted as its suffixes are.
+std::vector<std::span<const Token>> ngrams(std::span<const std::span<const Token>> suffixes,
+                                           std::size_t n) {
+  std::vector<std::span<const Token>> out;
+  for (const std::span<const Token> suffix : suffixes) {
+    if (suffix.size() >= n) out.push_back(suffix.first(n));
+  }
   return out;
 }
 
@@ -47,11 +59,13 @@ double NgramFScore::operator()(std::span<const Token> hypothesis,
     return hypothesis.empty() && reference.empty() ? 1 : 0;
   }
   const std::size_t longest = std::min({max_n, hypothesis.size(), reference.size()});
+  const auto our_suffixes = sorted_suffixes(hypothesis, longest);
+  const auto their_suffixes = sorted_suffixes(reference, longest);
   double precision = 0;
   double recall = 0;
   for (std::size_t n = 1; n <= longest; ++n) {
-    const auto ours = ngrams(hypothesis, n);
-    const auto theirs = ngrams(reference, n);
+    const auto ours = ngrams(our_suffixes, n);
+    const auto theirs = ngrams(their_suffixes, n);
     const double both = shared(ours, theirs);
     precision += both / static_cast<double>(ours.size() * longest);
     recall += both / static_cast<double>(theirs.size() * longest);
