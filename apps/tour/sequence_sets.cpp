@@ -25,34 +25,6 @@
 namespace partita::app {
 namespace {
 
-/// Every text of a model, cut at `length`, with its log-probability, by walking its tree.
-void list_texts(const SequenceModel& model, std::size_t length, const Sequence& prefix,
-                double log_prob, std::map<Sequence, double>& out) {
-  std::vector<double> phi(model.vocabulary_size());
-  model.next_logits({&prefix, 1}, nullptr, row_to(phi));
-  log_softmax(row_of(phi), row_to(phi));
-  for (std::size_t i = 0; i < phi.size(); ++i) {
-    const auto token = static_cast<Token>(i);
-    if (token == model.end_token()) {
-      out[prefix] = log_prob + phi[i];
-      continue;
-    }
-    Sequence text = prefix;
-    text.push_back(token);
-    if (text.size() == length) {
-      out[text] = log_prob + phi[i];
-    } else {
-      list_texts(model, length, text, log_prob + phi[i], out);
-    }
-  }
-}
-
-std::map<Sequence, double> texts_of(const SequenceModel& model, std::size_t length) {
-  std::map<Sequence, double> out;
-  list_texts(model, length, {}, 0, out);
-  return out;
-}
-
 double zeros(const Sequence& text) {
   return static_cast<double>(std::count(text.begin(), text.end(), 0));
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <map>
 #include <vector>
 
 #include "apps/tour/claim.hpp"
@@ -24,6 +25,35 @@ inline CallableModel random_model(std::size_t v, double sigma) {
           }};
 }
 
+/// Adds the texts that begin with a prefix to texts_of().
+inline void list_texts(const SequenceModel& model, std::size_t length, const Sequence& prefix,
+                       double log_prob, std::map<Sequence, double>& out) {
+  std::vector<double> phi(model.vocabulary_size());
+  model.next_logits({&prefix, 1}, nullptr, row_to(phi));
+  log_softmax(row_of(phi), row_to(phi));
+  for (std::size_t i = 0; i < phi.size(); ++i) {
+    const auto token = static_cast<Token>(i);
+    if (token == model.end_token()) {
+      out[prefix] = log_prob + phi[i];
+      continue;
+    }
+    Sequence text = prefix;
+    text.push_back(token);
+    if (text.size() == length) {
+      out[text] = log_prob + phi[i];
+    } else {
+      list_texts(model, length, text, log_prob + phi[i], out);
+    }
+  }
+}
+
+/// Every text of a model, cut at `length`, with its log-probability, by walking its tree.
+inline std::map<Sequence, double> texts_of(const SequenceModel& model, std::size_t length) {
+  std::map<Sequence, double> out;
+  list_texts(model, length, {}, 0, out);
+  return out;
+}
+
 /// Of the 27 texts of three tokens that a model of three can begin with: where one stands, and how
 /// often each is expected among n.
 inline std::size_t place_of(const Sequence& text) {
@@ -31,16 +61,7 @@ inline std::size_t place_of(const Sequence& text) {
 }
 inline std::vector<double> expected_texts(const SequenceModel& model, std::size_t n) {
   std::vector<double> expected(27);
-  for (Token code = 0; code < 27; ++code) {
-    double log_prob = 0;
-    Sequence text;
-    for (const Token token : {code / 9, code / 3 % 3, code % 3}) {
-      std::vector<double> row(3);
-      model.next_logits({&text, 1}, nullptr, {row.data(), 1, 3});
-      log_softmax(row_of(row), row_to(row));
-      log_prob += row[static_cast<std::size_t>(token)];
-      text.push_back(token);
-    }
+  for (const auto& [text, log_prob] : texts_of(model, 3)) {
     expected[place_of(text)] = static_cast<double>(n) * std::exp(log_prob);
   }
   return expected;
