@@ -166,8 +166,8 @@ void sort_by_utility(Generated& generated, const TextGenerator& generator, TextU
   }
   std::vector<double> weights = generated.weights;
   for (double& weight : weights) weight = std::isnan(weight) ? 1 : weight;
-  const auto risk = utility == TextUtility::chrf ? minimum_bayes_risk(texts, weights, NgramFScore{})
-                                                 : minimum_bayes_risk(texts, weights, kTokenF1);
+  const auto risk =
+      minimum_bayes_risk(texts, weights, utility == TextUtility::chrf ? NgramFScore{} : kTokenF1);
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
