@@ -8,8 +8,7 @@
 //   const Tensor old_log_prob = replay_log_prob(old_logits, tokens, settings, stream).detach();
 //
 //   const Tensor ratio = (replay_log_prob(logits, tokens, settings, stream) - old_log_prob).exp();
-//   (-(ratio * advantage).mean()).backward();     // the ratio is exactly 1 where logits are the
-//   same
+//   (-(ratio * advantage).mean()).backward();  // the ratio is exactly 1 where logits are the same
 #pragma once
 
 #include <cstdint>

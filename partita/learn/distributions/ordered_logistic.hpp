@@ -11,8 +11,7 @@
 namespace partita::distributions {
 
 /// OrderedLogistic(predictor, cutpoints): P(X <= k) = 1 / (1 + exp(predictor - cutpoints_k)) for k
-/// = 0
-/// ... K - 1, cutpoints [..., K] increasing; X is one of K + 1 categories (McCullagh 1980,
+/// from 0 to K - 1, cutpoints [..., K] increasing; X is one of K + 1 categories (McCullagh 1980,
 /// "Regression models for ordinal data"). (Pyro has it; Python's torch.distributions does not.) The
 /// batch is that of predictor [...] and of the vectors of cutpoints.
 class OrderedLogistic : public Distribution {
