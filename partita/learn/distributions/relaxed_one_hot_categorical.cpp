@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "partita/learn/distributions/internal/choice.hpp"
 #include "partita/learn/distributions/internal/numeric.hpp"
 
 namespace partita::distributions {
@@ -13,16 +14,8 @@ namespace {
 
 std::vector<Argument> weights_and_temperature(const TensorOrNumber& temperature,
                                               const ProbsOrLogits& parameter) {
-  const bool is_single = !temperature.is_number() && temperature.tensor().numel() == 1;
   return {parameter.argument(constraints::simplex(), constraints::logits()),
-          {"temperature", is_single ? temperature.tensor().reshape({}) : temperature,
-           constraints::positive()}};
-}
-
-/// [K], of a parameter that may turn out to have no dimension at all (which the base rejects).
-Shape event_shape_of(const ProbsOrLogits& parameter) {
-  const Tensor value = parameter.value().tensor();
-  return value.dim() == 0 ? Shape{1} : Shape{value.size(-1)};
+          temperature_argument(temperature)};
 }
 
 /// The largest |mean| of a distribution's weights; not finite if a category is absent.
@@ -35,7 +28,7 @@ double mean_size(const Tensor& weights) {
 ExpRelaxedCategorical::ExpRelaxedCategorical(const TensorOrNumber& temperature,
                                              const ProbsOrLogits& parameter, bool validate_args)
     : Distribution("ExpRelaxedCategorical", weights_and_temperature(temperature, parameter),
-                   event_shape_of(parameter), validate_args),
+                   {categories_of(parameter.value())}, validate_args),
       is_logits_(parameter.is_logits()) {}
 
 Tensor ExpRelaxedCategorical::log_weights() const {
@@ -109,7 +102,7 @@ RelaxedOneHotCategorical::RelaxedOneHotCategorical(const TensorOrNumber& tempera
                                                    const ProbsOrLogits& parameter,
                                                    bool validate_args)
     : Distribution("RelaxedOneHotCategorical", weights_and_temperature(temperature, parameter),
-                   event_shape_of(parameter), validate_args),
+                   {categories_of(parameter.value())}, validate_args),
       is_logits_(parameter.is_logits()) {}
 
 ExpRelaxedCategorical RelaxedOneHotCategorical::base_dist() const {

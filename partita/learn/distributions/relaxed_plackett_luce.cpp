@@ -14,14 +14,6 @@ namespace partita::distributions {
 
 namespace {
 
-std::vector<Argument> arguments_of(const TensorOrNumber& temperature, const ProbsOrLogits& scores,
-                                   std::int64_t k) {
-  const bool is_single = !temperature.is_number() && temperature.tensor().numel() == 1;
-  return {scores_argument(scores, k),
-          {"temperature", is_single ? temperature.tensor().reshape({}) : temperature,
-           constraints::positive()}};
-}
-
 /// [k, V].
 Shape event_shape_of(const ProbsOrLogits& scores, std::int64_t k) {
   const std::int64_t categories = categories_of(scores.value());
@@ -70,20 +62,23 @@ Tensor relaxed_top_k(const Tensor& scores, std::int64_t k, const TensorOrNumber&
 RelaxedPlackettLuce::RelaxedPlackettLuce(const TensorOrNumber& temperature,
                                          const ProbsOrLogits& scores, std::int64_t k,
                                          bool validate_args)
-    : Distribution("RelaxedPlackettLuce", arguments_of(temperature, scores, k),
+    : Distribution("RelaxedPlackettLuce",
+                   {scores_argument(scores, k), temperature_argument(temperature)},
                    event_shape_of(scores, k), validate_args),
       is_logits_(scores.is_logits()) {}
 
-Tensor RelaxedPlackettLuce::logits() const {
-  return (is_logits_ ? parameter(0) : log_or_minus_infinity(parameter(0))).log_softmax(-1);
+Tensor RelaxedPlackettLuce::log_weights() const {
+  return is_logits_ ? parameter(0) : log_or_minus_infinity(parameter(0));
 }
+
+Tensor RelaxedPlackettLuce::logits() const { return log_weights().log_softmax(-1); }
 
 Constraint RelaxedPlackettLuce::support() const {
   return constraints::independent(constraints::simplex(), 1);
 }
 
 Tensor RelaxedPlackettLuce::do_rsample(IntArrayRef sample_shape, const Random& random) const {
-  const Tensor weights = is_logits_ ? parameter(0) : log_or_minus_infinity(parameter(0));
+  const Tensor weights = log_weights();
   const Shape shape = concatenate(concatenate(sample_shape, batch_shape()), {weights.size(-1)});
   const Tensor perturbed = random.gumbel(shape, weights.options()) + weights;
   return relaxed_top_k(perturbed, event_shape()[0], temperature());

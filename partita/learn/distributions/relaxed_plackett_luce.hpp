@@ -2,13 +2,12 @@
 // Rankings and sets that can be differentiated: the first k places of a PlackettLuce, relaxed.
 //
 //   RelaxedPlackettLuce q(0.5, Logits(z), 3);
-//   Tensor places = q.rsample({64}, random);         // [64, 3, V]: rows of a simplex, nearly
-//   one-hot Tensor set = places.sum(-2);                     // [64, V]: nearly three 1s Tensor top
-//   = relaxed_top_k(scores, 3, 0.5);      // the same of given scores, [3, V]
+//   Tensor places = q.rsample({64}, random);     // [64, 3, V]: rows of a simplex, nearly one-hot
+//   Tensor set = places.sum(-2);                 // [64, V]: nearly three 1s
+//   Tensor top = relaxed_top_k(scores, 3, 0.5);  // the same of given scores, [3, V]
 //
 // As the temperature falls, the set becomes that of PlackettLuce's first k places, k draws without
-// replacement: not that of Subset, another law of sets. For that one see
-// estimators/relaxation.hpp.
+// replacement: not that of Subset, another law of sets. For that one see estimators/relaxation.hpp.
 #pragma once
 
 #include "partita/learn/distributions/distribution.hpp"
@@ -50,6 +49,8 @@ class RelaxedPlackettLuce : public Distribution {
   [[noreturn]] Tensor do_log_prob(const Tensor& value) const override;
 
  private:
+  Tensor log_weights() const;
+
   bool is_logits_;
 };
 

@@ -32,4 +32,10 @@ Argument scores_argument(const ProbsOrLogits& scores, std::int64_t k) {
            }}};
 }
 
+Argument temperature_argument(const TensorOrNumber& temperature) {
+  const bool is_single = !temperature.is_number() && temperature.tensor().numel() == 1;
+  return {"temperature", is_single ? temperature.tensor().reshape({}) : temperature,
+          constraints::positive()};
+}
+
 }  // namespace partita::distributions
