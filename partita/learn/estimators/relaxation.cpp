@@ -6,6 +6,8 @@
 
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
+#include "partita/learn/distributions/bernoulli.hpp"
+#include "partita/learn/distributions/one_hot_categorical.hpp"
 #include "partita/learn/distributions/subset.hpp"
 #include "partita/learn/estimators/internal/discrete.hpp"
 
@@ -16,6 +18,16 @@ namespace {
 /// The value of `hard`, and the gradient of `soft`.
 Tensor straight_through(const Tensor& hard, const Tensor& soft) {
   return hard + (soft - soft.detach());
+}
+
+/// P(each element is 1), as the distribution has it: with a gradient at 0 and 1, too. Undefined for
+/// any but StraightThrough's distributions.
+Tensor probs_of(const Distribution& distribution) {
+  const Distribution& base = base_of(distribution);
+  if (const auto* bits = dynamic_cast<const distributions::Bernoulli*>(&base)) return bits->probs();
+  if (const auto* sets = dynamic_cast<const distributions::Subset*>(&base)) return sets->mean();
+  const auto* vectors = dynamic_cast<const distributions::OneHotCategorical*>(&base);
+  return vectors == nullptr ? Tensor() : vectors->probs();
 }
 
 }  // namespace
@@ -94,12 +106,10 @@ StraightThrough::StraightThrough(StraightThroughOptions options)
 
 GradientEstimate StraightThrough::estimate(const Distribution& distribution, const Function& f,
                                            const Random& random) {
-  const bool is_subset =
-      dynamic_cast<const distributions::Subset*>(&base_of(distribution)) != nullptr;
-  if (!is_subset && !DiscreteVariables::of(distribution)) {
+  const Tensor probs = probs_of(distribution);
+  if (!probs.defined()) {
     does_not_fit(distribution, "Bernoulli, OneHotCategorical, Subset or an Independent of one");
   }
-  const Tensor probs = probs_of(distribution);
   const Tensor hard = straight_through(distribution.sample({samples()}, random), probs);
   const Tensor mean = evaluate(f, hard, distribution).mean(0);
   return {mean, mean.detach()};

@@ -115,7 +115,6 @@ struct Probabilities : Function<Probabilities> {
 Tensor loss_of_rows(const Tensor& z, const Tensor& p, const Tensor& column, Power power) {
   const Tensor others = p.scatter(-1, column, 0);
   const Tensor rest = others.sum(-1, /*keepdim=*/true);
-  const Tensor p_y = p.gather(-1, column);
   const Tensor largest = z.amax(-1, /*keepdim=*/true);
   const Tensor largest_p = p.amax(-1, /*keepdim=*/true);
   const Tensor below = (largest - z.gather(-1, column)) / static_cast<double>(power);
@@ -123,7 +122,7 @@ Tensor loss_of_rows(const Tensor& z, const Tensor& p, const Tensor& column, Powe
   if (power == kSparsemax) {
     loss = (others.square().sum(-1, true) + rest.square()) / 2 + (below - largest_p).clamp_min(0);
   } else {
-    const Tensor r_y = p_y.sqrt();
+    const Tensor r_y = p.gather(-1, column).sqrt();
     const Tensor short_of_1 = rest / (1 + r_y);  // 1 - r_y
     loss = (others.pow(1.5).sum(-1, true) + short_of_1.square() * (2 + r_y)) * (2. / 3) +
            2 * (below - largest_p.sqrt()).clamp_min(0);

@@ -9,7 +9,6 @@
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
-#include "partita/learn/distributions/subset.hpp"
 
 namespace partita::estimators {
 
@@ -22,13 +21,6 @@ constexpr double kCertain = 1e30;
 const Distribution& base_of(const Distribution& distribution) {
   const auto* independent = dynamic_cast<const distributions::Independent*>(&distribution);
   return independent == nullptr ? distribution : base_of(independent->base_dist());
-}
-
-Tensor probs_of(const Distribution& distribution) {
-  const Distribution& base = base_of(distribution);
-  if (const auto* bits = dynamic_cast<const distributions::Bernoulli*>(&base)) return bits->probs();
-  if (const auto* sets = dynamic_cast<const distributions::Subset*>(&base)) return sets->mean();
-  return dynamic_cast<const distributions::OneHotCategorical&>(base).probs();
 }
 
 Tensor sum_event(const Tensor& value, const Distribution& distribution) {

@@ -18,10 +18,6 @@ inline constexpr const char* kDiscrete = "Bernoulli, OneHotCategorical or an Ind
 /// The base of an Independent (of an Independent ...); any other distribution itself.
 const Distribution& base_of(const Distribution& distribution);
 
-/// The probabilities of a Bernoulli or a OneHotCategorical as the distribution has them: with a
-/// gradient at 0 and 1, too; or the marginals of a Subset.
-Tensor probs_of(const Distribution& distribution);
-
 /// Sums the event out of a tensor that holds [batch, event] with the batch shape of `distribution`.
 Tensor sum_event(const Tensor& value, const Distribution& distribution);
 
