@@ -360,7 +360,7 @@ class BinnedTemperature(Calibrator):
 
     def predict(self, X: ArrayLike) -> Array:
         """The most likely class of each row of X [n, K], which no temperature changes: [n]."""
-        return np.asarray(X).argmax(-1)
+        return X.argmax(-1) if hasattr(X, "argmax") else np.asarray(X).argmax(-1)
 
 
 _KINDS: list[type[Calibrator]] = [

@@ -165,6 +165,8 @@ def test_torch_comes_back(torch: Any) -> None:
     assert isinstance(p, torch.Tensor) and p.dtype == torch.float32
     torch.testing.assert_close(p, torch.softmax(logits / scaling.temperature_, -1), rtol=1e-5, atol=1e-7)
     assert scaling.score(logits, torch.from_numpy(y)) == (z.argmax(-1) == y).mean()
+    binned = BinnedTemperature(bins=2).fit(logits, torch.from_numpy(y))
+    assert torch.equal(binned.predict(logits), logits.argmax(-1))
 
 
 def test_what_cannot_be_fitted() -> None:
