@@ -14,7 +14,9 @@
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/base/thread_group.hpp"
 #include "partita/io/file.hpp"
+#include "partita/random/stream.hpp"
 #include "temporary_directory.hpp"
 
 namespace partita {
@@ -26,8 +28,8 @@ using testing::TemporaryDirectory;
 
 /// The words of a corpus again, "|" for a line end.
 std::vector<std::string> text_of(const Corpus& corpus) {
-  std::vector<WordId> ids(corpus.size());
-  corpus.read(0, ids);
+  std::vector<WordId> ids(corpus.last() - corpus.first());
+  corpus.read(corpus.first(), ids);
   std::vector<std::string> words;
   for (const WordId id : ids) {
     words.emplace_back(id == Corpus::kLineEnd ? "|" : corpus.vocabulary().word(id));
@@ -233,7 +235,7 @@ TEST_F(CorpusTest, AnyRangeCanBeReadAndNoneBeyondTheEnd) {
   corpus.read(3, ids);
   EXPECT_THAT(ids, ElementsAre(Corpus::kLineEnd, 3U));
   EXPECT_EQ(message_of<InvalidArgument>([&] { corpus.read(5, ids); }),
-            "first: expected positions below 6, got 5..7");
+            "first: expected positions 0..6, got 5..7");
 }
 
 TEST_F(CorpusTest, ChecksumTellsTextsApart) {
@@ -243,6 +245,76 @@ TEST_F(CorpusTest, ChecksumTellsTextsApart) {
   EXPECT_EQ(checksum("a b a c"), checksum("a  b\ta c\n"));
   EXPECT_NE(checksum("a b a c"), checksum("a a b c"));
   EXPECT_NE(checksum("a b a c"), checksum("a b\na c"));
+}
+
+/// Words and white space of all kinds, by chance.
+std::string random_text(std::uint64_t seed, std::size_t pieces) {
+  const std::vector<std::string> words = {"a", "b", "ä", "word", "\u3042", "longer-than-others"};
+  const std::vector<std::string> spaces = {" ",      "\n",     "\r\n", "\t",
+                                           "\u3000", "\u00a0", " \n ", "\n\n"};
+  std::string text = seed % 2 == 0 ? "\xEF\xBB\xBF" : "";
+  for (std::size_t i = 0; i < pieces; ++i) {
+    const std::uint64_t bits = Stream{.seed = seed}.bits(i);
+    text += words[bits % words.size()];
+    // Now and then a text in which spaces of ASCII are rare, or there are no line ends.
+    const std::uint64_t kind = bits >> 32U;
+    text += spaces[seed % 5 == 1 ? 4 + kind % 40 / 39 : seed % 5 == 2 ? 0 : kind % spaces.size()];
+  }
+  return text;
+}
+
+TEST_F(CorpusTest, PartsOfRanksAreTheWhole) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const std::string path = file(random_text(seed, seed < 5 ? seed + 1 : 20 * seed));
+    for (const std::uint64_t min_count : {1U, 3U}) {
+      const VocabularyOptions options = {.min_count = seed < 5 ? 1 : min_count};
+      const Corpus whole(path, options);
+      for (const int ranks : {2, 3, 7}) {
+        std::vector<std::vector<std::string>> parts(static_cast<std::size_t>(ranks));
+        run_threads(ranks, [&](Group& group) {
+          const Corpus corpus(path, options, {}, group);
+          EXPECT_EQ(corpus.size(), whole.size());
+          EXPECT_EQ(corpus.checksum(), whole.checksum());
+          ASSERT_EQ(corpus.vocabulary().size(), whole.vocabulary().size());
+          for (WordId id = 0; id < whole.vocabulary().size(); ++id) {
+            EXPECT_EQ(corpus.vocabulary().word(id), whole.vocabulary().word(id));
+            EXPECT_EQ(corpus.vocabulary().count(id), whole.vocabulary().count(id));
+          }
+          parts[static_cast<std::size_t>(group.rank())] = text_of(corpus);
+        });
+        std::vector<std::string> together;
+        for (const auto& part : parts) together.insert(together.end(), part.begin(), part.end());
+        EXPECT_EQ(together, text_of(whole)) << seed << " " << ranks;
+        if (seed >= 10 && seed % 5 != 1) {
+          for (const auto& part : parts) EXPECT_LT(part.size(), 2 * together.size() / parts.size());
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CorpusTest, RanksThatCannotDivideAFileReadAllOfIt) {
+  const std::string path = file(gzip("a b a\nc a\n"));
+  run_threads(3, [&](Group& group) {
+    const Corpus corpus(path, {.min_count = 1}, {}, group);
+    EXPECT_THAT(text_of(corpus), ElementsAre("a", "b", "a", "|", "c", "a"));
+  });
+}
+
+TEST_F(CorpusTest, RanksNameTheLineOfTheFile) {
+  std::string text;
+  for (int line = 1; line <= 1000; ++line) text += fmt::format("line {} of many\n", line);
+  const std::string bad =
+      "line 801 is b\xff"
+      "d\n";
+  text.replace(text.find("line 801 of many\n"), 17, bad);
+  const std::string path = file(text);
+  const auto refusal = [&](int ranks) {
+    return message_of<DataError>(
+        [&] { run_threads(ranks, [&](Group& group) { Corpus(path, {}, {}, group); }); });
+  };
+  EXPECT_EQ(refusal(1), path + ": line 801: invalid UTF-8 at byte 14");
+  for (int ranks = 2; ranks < 40; ++ranks) EXPECT_EQ(refusal(ranks), refusal(1)) << ranks;
 }
 
 TEST_F(CorpusTest, ProgressEndsAtTheNumberOfWords) {

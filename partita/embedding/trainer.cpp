@@ -91,24 +91,24 @@ class EmbeddingTrainer::State {
         weights_{{corpus.vocabulary().size(), options_.dim},
                  {corpus.vocabulary().size(), options_.dim},
                  std::vector<float>(corpus.vocabulary().size())},
-        schedule_(corpus, options_.epochs, *options_.alpha) {
+        schedule_(corpus, options_.epochs, *options_.alpha),
+        at_{.chunks = schedule_.chunks()} {
     initialize();
   }
 
   void resume(const std::filesystem::path& path) {
-    const TrainingPosition position = load_checkpoint(path, corpus_, stream_, options_, weights_);
-    next_chunk_ = position.next_chunk;
-    loss_ = position.loss;
+    at_ = load_checkpoint(path, corpus_, stream_, options_, weights_);
   }
 
   void train(const TrainingRun& run) {
     if (run.group->size() > 1) return train_in_group(run, *run.group);
+    follow(TrainingSchedule(corpus_, options_.epochs, *options_.alpha));
     Reporter reporter(*this, run);
-    while (next_chunk_ < schedule_.chunks()) {
-      train_until(schedule_.chunks(), reporter);
-      check_finite(loss_);
-      if (next_chunk_ < schedule_.chunks() && !run.checkpoint.empty()) {
-        save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
+    while (at_.next_chunk < at_.chunks) {
+      train_until(at_.chunks, reporter);
+      check_finite(at_.loss);
+      if (at_.next_chunk < at_.chunks && !run.checkpoint.empty()) {
+        save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, at_);
         reporter.checkpointed();
       }
     }
@@ -116,7 +116,7 @@ class EmbeddingTrainer::State {
   }
 
   const EmbeddingWeights& weights() const { return weights_; }
-  const LossSum& loss() const { return loss_; }
+  const LossSum& loss() const { return at_.loss; }
 
  private:
   /// What one thread needs.
@@ -132,7 +132,7 @@ class EmbeddingTrainer::State {
   class Reporter {
    public:
     Reporter(const State& state, const TrainingRun& run)
-        : state_(state), run_(run), began_at_(state.schedule_.words_before(state.next_chunk_)) {}
+        : state_(state), run_(run), began_at_(state.schedule_.words_before(state.at_.next_chunk)) {}
 
     bool checkpoint_is_due() const {
       return !run_.checkpoint.empty() && seconds_since(checkpointed_) >= run_.checkpoint_seconds;
@@ -236,38 +236,43 @@ class EmbeddingTrainer::State {
     }
   }
 
-  /// In a round every rank trains a block of its own, and then they exchange what has changed.
+  /// From where training is, in a schedule of as many epochs but perhaps of another group.
+  void follow(const TrainingSchedule& schedule) {
+    __extension__ using Wide = unsigned __int128;
+    schedule_ = schedule;
+    at_.next_chunk = static_cast<std::uint64_t>(static_cast<Wide>(at_.next_chunk) *
+                                                schedule.chunks() / at_.chunks);
+    at_.chunks = schedule.chunks();
+  }
+
+  /// In a round every rank trains a block of its part, and then they exchange what has changed.
   void train_in_group(const TrainingRun& run, Group& group) {
-    check_same_on_all_ranks(corpus_, stream_, options_, next_chunk_, group);
+    check_same_on_all_ranks(corpus_, stream_, options_, at_, group);
     const TrainingRun told{.progress = group.rank() == 0 ? run.progress : TrainingProgress()};
-    schedule_.begin_at_rate(*options_.alpha * RankExchange::rate(group.size()));
+    follow(TrainingSchedule(corpus_, options_.epochs,
+                            *options_.alpha * RankExchange::rate(group.size()), group));
     Reporter reporter(*this, told);
     RankExchange ranks(weights_, group);
     // A chunk for each thread that shares weights.
-    const auto of_block = static_cast<std::uint64_t>(options_.deterministic ? 1 : options_.threads);
-    const auto of_round = of_block * static_cast<std::uint64_t>(group.size());
+    const auto block = static_cast<std::uint64_t>(options_.deterministic ? 1 : options_.threads);
     auto checkpointed = Clock::now();
-    while (next_chunk_ < schedule_.chunks()) {
-      const std::uint64_t begin = next_chunk_;
-      const LossSum before = std::exchange(loss_, {});
-      const std::uint64_t block = begin + of_block * static_cast<std::uint64_t>(group.rank());
-      next_chunk_ = std::min(block, schedule_.chunks());
-      train_until(std::min(block + of_block, schedule_.chunks()), reporter);
-      next_chunk_ = std::min(begin + of_round, schedule_.chunks());
+    while (at_.next_chunk < at_.chunks) {
+      const LossSum before = std::exchange(at_.loss, {});
+      train_until(std::min(at_.next_chunk + block, at_.chunks), reporter);
 
-      const std::uint64_t round = (next_chunk_ + of_round - 1) / of_round;
-      const bool all = next_chunk_ == schedule_.chunks() || ranks.all_after(round);
+      const std::uint64_t round = (at_.next_chunk + block - 1) / block;
+      const bool all = at_.next_chunk == at_.chunks || ranks.all_after(round);
       ranks.exchange(all ? corpus_.vocabulary().size() : ranks.words_after(round));
-      const double own[] = {loss_.sum, static_cast<double>(loss_.predictions)};
-      loss_ = before;
+      const double own[] = {at_.loss.sum, static_cast<double>(at_.loss.predictions)};
+      at_.loss = before;
       const std::vector<double> losses = group.all_gather(own);
       for (std::size_t i = 0; i < losses.size(); i += 2) {
-        loss_ += {losses[i], static_cast<std::uint64_t>(losses[i + 1])};
+        at_.loss += {losses[i], static_cast<std::uint64_t>(losses[i + 1])};
       }
-      check_finite(loss_);
-      if (group.rank() == 0 && all && !run.checkpoint.empty() && next_chunk_ < schedule_.chunks() &&
+      check_finite(at_.loss);
+      if (group.rank() == 0 && all && !run.checkpoint.empty() && at_.next_chunk < at_.chunks &&
           seconds_since(checkpointed) >= run.checkpoint_seconds) {
-        save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, {next_chunk_, loss_});
+        save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, at_);
         checkpointed = Clock::now();
       }
     }
@@ -279,7 +284,7 @@ class EmbeddingTrainer::State {
   /// Hogwild. Chunks are handed out in order, and each one is finished, so the number of the next
   /// one is the whole state.
   void train_in_parallel(std::uint64_t end, Reporter& reporter) {
-    std::atomic<std::uint64_t> next = next_chunk_;
+    std::atomic<std::uint64_t> next = at_.next_chunk;
     std::atomic<bool> stop = false;
     std::mutex mutex;
     LossSum unreported;
@@ -292,7 +297,7 @@ class EmbeddingTrainer::State {
         const LossSum loss = train_range(rows, worker, schedule_.epoch_of(chunk),
                                          schedule_.first_of(chunk), schedule_.last_of(chunk));
         const std::scoped_lock lock(mutex);
-        loss_ += loss;
+        at_.loss += loss;
         unreported += loss;
         if (reports) {
           reporter.update(chunk + 1, std::exchange(unreported, {}));
@@ -309,11 +314,11 @@ class EmbeddingTrainer::State {
         throw;
       }
     });
-    next_chunk_ = std::min<std::uint64_t>(next, end);
+    at_.next_chunk = std::min<std::uint64_t>(next, end);
   }
 
   void train_deterministic(std::uint64_t end, Reporter& reporter) {
-    if (next_chunk_ >= end) return;
+    if (at_.next_chunk >= end) return;
     constexpr std::uint64_t kPart = TrainingSchedule::kChunk / kParts;
     std::vector<Worker> workers;
     std::vector<CopiedRows> copies;
@@ -322,13 +327,14 @@ class EmbeddingTrainer::State {
       copies.emplace_back(weights_, kPart + 2 * options_.window, kPart * (1 + options_.negative));
     }
     do {
-      const std::uint64_t epoch = schedule_.epoch_of(next_chunk_);
-      const std::uint64_t begin = schedule_.first_of(next_chunk_);
+      const std::uint64_t epoch = schedule_.epoch_of(at_.next_chunk);
+      const std::uint64_t begin = schedule_.first_of(at_.next_chunk);
+      const std::uint64_t chunk_end = schedule_.last_of(at_.next_chunk);
       std::array<LossSum, kParts> losses{};
       parallel_for(kParts, options_.threads, [&](std::size_t first_part, std::size_t last_part) {
         for (std::size_t part = first_part; part < last_part; ++part) {
-          const std::uint64_t first = std::min(corpus_.size(), begin + part * kPart);
-          const std::uint64_t last = std::min(corpus_.size(), first + kPart);
+          const std::uint64_t first = std::min(chunk_end, begin + part * kPart);
+          const std::uint64_t last = std::min(chunk_end, first + kPart);
           copies[part].clear();
           losses[part] = train_range(copies[part], workers[part], epoch, first, last);
           copies[part].subtract_shared();
@@ -340,10 +346,10 @@ class EmbeddingTrainer::State {
       });
       LossSum loss;
       for (const LossSum& part : losses) loss += part;
-      loss_ += loss;
-      ++next_chunk_;
-      reporter.update(next_chunk_, loss);
-    } while (next_chunk_ < end && !reporter.checkpoint_is_due());
+      at_.loss += loss;
+      ++at_.next_chunk;
+      reporter.update(at_.next_chunk, loss);
+    } while (at_.next_chunk < end && !reporter.checkpoint_is_due());
   }
 
   const Corpus& corpus_;
@@ -354,8 +360,7 @@ class EmbeddingTrainer::State {
   EmbeddingWeights weights_;
   TrainingSchedule schedule_;
   std::vector<float> log_noise_;  // log(K q)
-  std::uint64_t next_chunk_ = 0;
-  LossSum loss_;
+  TrainingPosition at_;
 };
 
 EmbeddingTrainer::EmbeddingTrainer(const Corpus& corpus, const Stream& stream,

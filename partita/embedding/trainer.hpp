@@ -80,12 +80,13 @@ struct TrainingRun {
   TrainingProgress progress = {};
   std::filesystem::path checkpoint = {};  ///< written every `checkpoint_seconds`; empty: never
   double checkpoint_seconds = 300;
-  /// Processes that train together, each with the whole corpus at hand: they take blocks of it in
-  /// turn, and exchange what they have changed, the rows of frequent words often, those of rare
-  /// ones seldom; with R > 2 of them alpha is (R / 2)^0.3 times as large. Every rank then has the
-  /// same vectors. They are a function of the number of ranks, too, where they are one of the other
-  /// arguments. Only rank 0 reports and writes checkpoints, when all rows have been exchanged; all
-  /// ranks resume from the same one, as many as there are then.
+  /// Processes that train together, each the part that its corpus holds (corpus.hpp), or a share of
+  /// it where each holds all. They exchange what they have changed, the rows of frequent words
+  /// often, those of rare ones seldom; with R > 2 of them alpha is (R / 2)^0.3 times as large.
+  /// Every rank then has the same vectors. They are a function of the number of ranks, too, where
+  /// they are one of the other arguments. Only rank 0 reports and writes checkpoints, when all rows
+  /// have been exchanged; all ranks resume from the same one. With as many ranks, that gives the
+  /// same bits; with fewer or more, each goes on after the same share of its part.
   Group* group = &Group::alone();
 };
 

@@ -20,12 +20,14 @@ std::optional<WordId> Vocabulary::find(std::string_view word) const { return ind
 WordCounter::WordCounter() : index_(std::make_unique<WordIndex>()) {}
 WordCounter::~WordCounter() = default;
 
-std::uint32_t WordCounter::add(std::string_view word) {
+std::uint32_t WordCounter::add(std::string_view word, std::uint64_t times) {
   const std::uint32_t number = index_->add(word);
   if (number == counts_.size()) counts_.push_back(0);
-  ++counts_[number];
+  counts_[number] += times;
   return number;
 }
+
+std::string_view WordCounter::word(std::uint32_t number) const { return index_->word(number); }
 
 std::uint64_t WordCounter::largest_count() const {
   return counts_.empty() ? 0 : *std::max_element(counts_.begin(), counts_.end());

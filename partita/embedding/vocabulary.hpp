@@ -66,10 +66,12 @@ class WordCounter {
   WordCounter(const WordCounter&) = delete;
   WordCounter& operator=(const WordCounter&) = delete;
 
-  /// Counts one occurrence and returns the word's provisional number.
-  std::uint32_t add(std::string_view word);
+  /// Counts `times` occurrences and returns the word's provisional number.
+  std::uint32_t add(std::string_view word, std::uint64_t times = 1);
 
   std::size_t words() const { return counts_.size(); }  ///< distinct words
+  std::string_view word(std::uint32_t number) const;    ///< by provisional number, as its count
+  std::uint64_t count(std::uint32_t number) const { return counts_[number]; }
   std::uint64_t largest_count() const;  ///< count of the most frequent word; 0 without words
 
   /// The vocabulary under the options. Fills `ids`, if given, with the id of each provisional

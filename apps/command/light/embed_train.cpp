@@ -60,9 +60,9 @@ void show(const TrainingUpdate& at) {
   std::fflush(stderr);
 }
 
-Corpus read_corpus(const TrainOptions& options) {
+Corpus read_corpus(const TrainOptions& options, Group& group) {
   Meter meter("reading");
-  Corpus corpus(options.corpus, options.vocabulary, meter.progress());
+  Corpus corpus(options.corpus, options.vocabulary, meter.progress(), group);
   return corpus;
 }
 
@@ -76,7 +76,7 @@ void run(TrainOptions options) {
   options.embedding.alpha = options.alpha;
   options.embedding.threads = options.common.threads;
 
-  const Corpus corpus = read_corpus(options);
+  const Corpus corpus = read_corpus(options, *group);
   const Vocabulary& vocabulary = corpus.vocabulary();
   if (vocabulary.size() < 2) {
     throw DataError(options.corpus,
@@ -181,8 +181,8 @@ void add_embed_train(CLI::App& embed) {
       "With one thread or --deterministic, a seed always gives the same vectors; more threads "
       "share "
       "them\n"
-      "without locks, and no two runs are the same. The processes of partita launch take parts of "
-      "the\ntext in turn; their number is then part of what determines the vectors.");
+      "without locks, and no two runs are the same. The processes of partita launch read "
+      "a part\nof the text each; their number is then part of what determines the vectors.");
   command->callback([options] { run(*options); });
 }
 

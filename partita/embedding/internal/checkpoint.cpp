@@ -17,7 +17,7 @@ namespace partita {
 namespace {
 
 constexpr std::string_view kKind = "embedding";
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 
 /// What must be the same for a run to continue, by the names of the command's options.
 struct Setting {
@@ -90,6 +90,7 @@ void save_checkpoint(const std::filesystem::path& path, const Corpus& corpus, co
   for (const Setting& setting : settings(corpus, options)) out.f64(setting.value);
   for (const StreamNumber& number : numbers(stream)) out.u64(number.value);
   out.u64(position.next_chunk);
+  out.u64(position.chunks);
   out.f64(position.loss.sum);
   out.u64(position.loss.predictions);
   out.u32(checksum(all));
@@ -125,6 +126,10 @@ TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus
   }
   TrainingPosition position;
   position.next_chunk = in.u64();
+  position.chunks = in.u64();
+  if (position.chunks == 0 || position.next_chunk > position.chunks) {
+    in.damaged(fmt::format("position {} of {}", position.next_chunk, position.chunks));
+  }
   position.loss.sum = in.f64();
   position.loss.predictions = in.u64();
   const std::uint32_t expected = in.u32();
@@ -141,7 +146,7 @@ TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus
 }
 
 void check_same_on_all_ranks(const Corpus& corpus, const Stream& stream,
-                             const EmbeddingOptions& options, std::uint64_t next_chunk,
+                             const EmbeddingOptions& options, const TrainingPosition& position,
                              Group& group) {
   const auto check = [&](std::string_view name, const auto& value) {
     check_same(group, std::string(name).c_str(), fmt::to_string(value));
@@ -149,7 +154,7 @@ void check_same_on_all_ranks(const Corpus& corpus, const Stream& stream,
   for (const Setting& setting : settings(corpus, options)) check(setting.name, setting.value);
   for (const StreamNumber& number : numbers(stream)) check(number.name, number.value);
   if (!options.deterministic) check("threads", options.threads);
-  check("position to resume from", next_chunk);
+  check("position to resume from", fmt::format("{} of {}", position.next_chunk, position.chunks));
 }
 
 }  // namespace partita

@@ -17,8 +17,9 @@
 namespace partita {
 
 struct TrainingPosition {
-  std::uint64_t next_chunk = 0;
-  LossSum loss;
+  std::uint64_t next_chunk = 0;  ///< of each rank
+  std::uint64_t chunks = 1;      ///< of each rank, in all epochs
+  LossSum loss = {};
 };
 
 /// Writes without a second copy of the weights. @throws IoError
@@ -36,7 +37,7 @@ TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus
 /// That all ranks are about to do the same. @throws InvalidArgument on every rank, naming the first
 /// that differs
 void check_same_on_all_ranks(const Corpus& corpus, const Stream& stream,
-                             const EmbeddingOptions& options, std::uint64_t next_chunk,
+                             const EmbeddingOptions& options, const TrainingPosition& position,
                              Group& group);
 
 }  // namespace partita

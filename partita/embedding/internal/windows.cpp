@@ -68,17 +68,17 @@ std::vector<WindowSampler::Kept> WindowSampler::reach(std::uint64_t epoch, std::
                        [](const Kept& k) { return k.word == Corpus::kLineEnd; });
   };
   std::vector<Kept> all;
-  for (std::uint64_t begin = first; begin > 0 && !enough(all);) {
+  for (std::uint64_t begin = first; begin > corpus_.first() && !enough(all);) {
     const std::uint64_t end = begin;
-    begin = end - std::min(end, kStep);
+    begin = end - std::min(end - corpus_.first(), kStep);
     std::vector<Kept> part;
     append_kept(epoch, begin, end, part);
     all.insert(all.begin(), part.begin(), part.end());
   }
   append_kept(epoch, first, last, all);
   std::vector<Kept> after;
-  for (std::uint64_t begin = last; begin < corpus_.size() && !enough(after);) {
-    const std::uint64_t end = std::min(corpus_.size(), begin + kStep);
+  for (std::uint64_t begin = last; begin < corpus_.last() && !enough(after);) {
+    const std::uint64_t end = std::min(corpus_.last(), begin + kStep);
     append_kept(epoch, begin, end, after);
     begin = end;
   }

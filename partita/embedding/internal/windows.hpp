@@ -43,7 +43,8 @@ class WindowSampler {
   WindowSampler(const Corpus& corpus, const AliasTable& noise, const Stream& stream,
                 const WindowOptions& options);
 
-  /// Fills `batch` with the windows whose centers are at positions [first, last).
+  /// Fills `batch` with the windows whose centers are at positions [first, last), which the corpus
+  /// holds; they reach no further than what it holds.
   void sample(std::uint64_t epoch, std::uint64_t first, std::uint64_t last,
               WindowBatch& batch) const;
 

@@ -11,8 +11,11 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "partita/base/error.hpp"
@@ -47,8 +50,17 @@ class Source {
 
   const std::string& name() const { return name_; }
 
+  bool is_plain() const { return ::gzdirect(file_) != 0; }
+
+  /// From here on, of a file that is not gzip, only its bytes [first, last) are read.
+  void restrict_to(std::uint64_t first, std::uint64_t last) {
+    check(::gzseek(file_, static_cast<z_off_t>(first), SEEK_SET) < 0 ? -1 : 0);
+    left_ = last - first;
+  }
+
   /// Fewer than asked for only at the end.
   std::size_t read(char* to, std::size_t size) {
+    size = static_cast<std::size_t>(std::min<std::uint64_t>(size, left_));
     std::size_t got = 0;
     while (got < size) {
       const auto step = static_cast<unsigned>(std::min<std::size_t>(size - got, 1U << 24U));
@@ -58,6 +70,7 @@ class Source {
       if (n == 0) break;
       got += static_cast<std::size_t>(n);
     }
+    left_ -= got;
     return got;
   }
 
@@ -79,6 +92,7 @@ class Source {
 
   std::string name_;
   gzFile file_ = nullptr;
+  std::uint64_t left_ = std::numeric_limits<std::uint64_t>::max();  // bytes to be read at most
 };
 
 enum class Kind : std::uint8_t { letter, space, line_end, nul, lead };
@@ -120,15 +134,47 @@ std::size_t wide_space(const char* p, const char* end) {
   }
 }
 
+constexpr std::size_t kBuffer = 1U << 18U;
+
+/// Where the index-th part begins: behind the first white space of ASCII that lies at or after the
+/// byte before its share of the file. It is no part of another character, so whoever looks from
+/// anywhere finds the same.
+std::uint64_t begin_of(const std::filesystem::path& path, const FilePart& part) {
+  const std::uint64_t size = std::filesystem::file_size(path);
+  const std::uint64_t share =
+      size / part.count * part.index + size % part.count * part.index / part.count;
+  if (share == 0 || share == size) return share;
+  Source source(path);
+  source.restrict_to(share - 1, size);
+  std::vector<char> buffer(kBuffer);
+  for (std::uint64_t at = share - 1;;) {
+    const std::size_t got = source.read(buffer.data(), buffer.size());
+    const auto end = buffer.begin() + static_cast<std::ptrdiff_t>(got);
+    const auto space = std::find_if(buffer.begin(), end, [](char c) {
+      return kind_of(c) == Kind::space || kind_of(c) == Kind::line_end;
+    });
+    at += static_cast<std::uint64_t>(space - buffer.begin());
+    if (space != end) return at + 1;
+    if (got < buffer.size()) return at;
+  }
+}
+
 class Tokenizer {
  public:
-  Tokenizer(const std::filesystem::path& path, const std::function<void(std::string_view)>& on_word,
+  Tokenizer(const std::filesystem::path& path, const FilePart& part,
+            const std::function<void(std::string_view)>& on_word,
             const std::function<void()>& on_line_end)
-      : source_(path), on_word_(on_word), on_line_end_(on_line_end), buffer_(kBuffer) {}
+      : source_(path), on_word_(on_word), on_line_end_(on_line_end), buffer_(kBuffer) {
+    if (part.count == 1) return;
+    begin_ = begin_of(path, part);
+    source_.restrict_to(begin_, begin_of(path, {part.index + 1, part.count}));
+  }
 
   void run() {
     refill(0);
-    if (std::string_view(buffer_.data(), size_).starts_with("\xEF\xBB\xBF")) next_ = 3;
+    if (begin_ == 0 && std::string_view(buffer_.data(), size_).starts_with("\xEF\xBB\xBF")) {
+      next_ = 3;
+    }
     line_start_ = static_cast<std::int64_t>(next_);
     for (;;) {
       tokenize();
@@ -138,8 +184,6 @@ class Tokenizer {
   }
 
  private:
-  static constexpr std::size_t kBuffer = 1U << 18U;
-
   /// Moves the bytes from `first` on to the front of the buffer and reads more after them.
   void refill(std::size_t first) {
     std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(first),
@@ -217,28 +261,55 @@ class Tokenizer {
 
   [[noreturn]] void fail(std::ptrdiff_t place, std::string_view what,
                          std::string_view why = {}) const {
-    throw DataError(source_.name(),
-                    fmt::format("line {}: {} at byte {}{}{}", line_, what, place - line_start_ + 1,
-                                why.empty() ? "" : ": ", why));
+    const auto [lines, rest] = before_part();
+    const std::ptrdiff_t byte = place - line_start_ + 1 + (line_ == 1 ? rest : 0);
+    throw DataError(source_.name(), fmt::format("line {}: {} at byte {}{}{}", lines + line_, what,
+                                                byte, why.empty() ? "" : ": ", why));
+  }
+
+  /// The lines that end before the part, and how many bytes of another one lie there.
+  std::pair<std::uint64_t, std::ptrdiff_t> before_part() const {
+    std::uint64_t lines = 0;
+    std::ptrdiff_t rest = 0;
+    if (begin_ == 0) return {lines, rest};
+    Source source(source_.name());
+    source.restrict_to(0, begin_);
+    std::vector<char> buffer(kBuffer);
+    while (const std::size_t got = source.read(buffer.data(), buffer.size())) {
+      for (const char c : std::span(buffer).first(got)) {
+        ++rest;
+        if (c != '\n') continue;
+        ++lines;
+        rest = 0;
+      }
+    }
+    return {lines, rest};
   }
 
   Source source_;
   const std::function<void(std::string_view)>& on_word_;
   const std::function<void()>& on_line_end_;
   std::vector<char> buffer_;
-  std::size_t size_ = 0;  // how much of the buffer is filled
-  std::size_t next_ = 0;  // where the first word not yet reported begins
-  bool ended_ = false;    // the buffer holds the last byte
+  std::uint64_t begin_ = 0;  // of the part, in the file
+  std::size_t size_ = 0;     // how much of the buffer is filled
+  std::size_t next_ = 0;     // where the first word not yet reported begins
+  bool ended_ = false;       // the buffer holds the last byte
   std::uint64_t line_ = 1;
   std::int64_t line_start_ = 0;  // its place in the buffer; negative once it has moved out
 };
 
 }  // namespace
 
-void read_words(const std::filesystem::path& path,
+bool is_divisible(const std::filesystem::path& path) {
+  if (path == "-" || !std::filesystem::is_regular_file(path)) return false;
+  Source source(path);
+  return source.is_plain();
+}
+
+void read_words(const std::filesystem::path& path, const FilePart& part,
                 const std::function<void(std::string_view word)>& on_word,
                 const std::function<void()>& on_line_end) {
-  Tokenizer(path, on_word, on_line_end).run();
+  Tokenizer(path, part, on_word, on_line_end).run();
 }
 
 }  // namespace partita

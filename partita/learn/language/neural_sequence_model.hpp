@@ -5,7 +5,9 @@
 //   auto beam = partita::stochastic_beam_search(model, {}, 32, {.seed = 1});
 //
 // Its decoding state is the language model's cache, whose rows follow the search's. Rows of one
-// length are computed together, so prompts of several lengths cost one call per length.
+// length are computed together, so prompts of several lengths cost one call per length. On some
+// processors a matrix product rounds a row by how many there are, so logits of another batch, or of
+// another number of threads, which divide it, may differ in their last bits.
 #pragma once
 
 #include <memory>
