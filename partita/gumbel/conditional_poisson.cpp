@@ -22,6 +22,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -68,7 +69,7 @@ double shift_to(std::span<const double> z, std::size_t k) {
   // At `low` the k largest alone come to k - 1/4 heads; at `high` all others to 1/4.
   double low = above - std::log(4 * heads);
   double high = below + std::log(4 * tails);
-  double shift = low + (high - low) / 2;
+  double shift = std::midpoint(low, high);
   if (low >= high) return shift;
   constexpr int kMostSteps = 64;
   for (int step = 0; step < kMostSteps; ++step) {
@@ -77,7 +78,7 @@ double shift_to(std::span<const double> z, std::size_t k) {
     if (std::abs(excess) <= 0.5 + std::sqrt(all.variance)) break;
     (excess > 0 ? low : high) = shift;
     const double next = shift + excess / all.variance;
-    shift = next > low && next < high ? next : low + (high - low) / 2;
+    shift = next > low && next < high ? next : std::midpoint(low, high);
   }
   return shift;
 }
@@ -149,7 +150,8 @@ struct ConditionalPoisson::State {
     if (count == 0) return {0, 1};
     const Polynomial leaf = counts.at(0, i);
     const Polynomial by = slope.at(0, i);
-    return {leaf[1] * by[1] / chance(), leaf[0] * by[0] / chance()};
+    const auto share = [&](double part) { return std::min(part / chance(), 1.0); };  // but rounded
+    return {share(leaf[1] * by[1]), share(leaf[0] * by[0])};
   }
 };
 
@@ -175,9 +177,9 @@ double ConditionalPoisson::log_chance() const { return std::log(state_->chance()
 
 double ConditionalPoisson::log_normalizer() const {
   // k c + sum log(1 + e^(z - c)) + log_chance(), where what exceeds c is added up on its own: it
-  // leaves few c, or none.
-  double sum = log_chance();
-  auto left = static_cast<double>(state_->k);
+  // leaves few c, or none. In between, numbers up to 1e308 may add up to more than a double holds.
+  long double sum = log_chance();
+  auto left = static_cast<long double>(state_->k);
   for (const double z : state_->logits) {
     const double x = z - state_->shift;
     sum += log1pexp(-std::abs(x));
@@ -185,7 +187,7 @@ double ConditionalPoisson::log_normalizer() const {
     sum += z;
     left -= 1;
   }
-  return sum + left * state_->shift;
+  return static_cast<double>(sum + left * state_->shift);
 }
 
 ConditionalPoisson::Marginals ConditionalPoisson::marginals() const {

@@ -231,5 +231,22 @@ TEST(ConditionalPoisson, SaysWhatIsWrong) {
             "v: expected 3 (one for each category), got 2");
 }
 
+// Whose differences and sums a double does not hold.
+TEST(ConditionalPoisson, LogitsMayBeOfAnySize) {
+  const std::vector<double> z = {1e308, 1e308, -1e308, -1e308};
+  const double log_e[] = {0, 1e308, kInfinity, 1e308, 0};  // 2e308 is no double
+  for (std::size_t k = 0; k <= z.size(); ++k) {
+    const ConditionalPoisson law(Rows{z.data(), 1, z.size()}, k);
+    const std::vector<double> included = law.marginals().included;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const double heads = i < 2 ? std::min(1.0, static_cast<double>(k) / 2)
+                                 : std::max(0.0, static_cast<double>(k) / 2 - 1);
+      EXPECT_DOUBLE_EQ(included[i], heads) << k << ' ' << i;
+    }
+    const double found = law.log_normalizer();
+    EXPECT_TRUE(found == log_e[k] || std::abs(found - log_e[k]) <= 1e-12 * (1 + log_e[k])) << k;
+  }
+}
+
 }  // namespace
 }  // namespace partita
