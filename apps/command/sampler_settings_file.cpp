@@ -9,6 +9,7 @@
 
 #include "apps/command/sampler_options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/report/shown.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/io/file.hpp"
@@ -24,7 +25,7 @@ Read field(T SamplerSettings::*member) {
   return [member](SamplerOptions& options, const Json& value, std::size_t) {
     if constexpr (std::is_unsigned_v<T> && !std::is_same_v<T, bool>) {
       if (!value.is_number_unsigned()) {
-        throw InvalidArgument("", fmt::format("expected a whole number, got {}", value.dump()));
+        throw InvalidArgument("", fmt::format("expected a whole number, got {}", shown(value)));
       }
     }
     options.values.*member = value.get<T>();
@@ -115,7 +116,7 @@ void read_line(std::string_view line, std::size_t categories, SamplerOptions& op
     } catch (const InvalidArgument& error) {
       throw InvalidArgument("", key + ": " + error.reason());
     } catch (const Json::exception&) {
-      throw InvalidArgument("", fmt::format("{}: cannot be {}", key, value.dump()));
+      throw InvalidArgument("", fmt::format("{}: cannot be {}", key, shown(value)));
     }
   }
   try {

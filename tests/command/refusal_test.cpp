@@ -181,5 +181,22 @@ TEST_F(Refusal, PlacesThatCannotBeWritten) {
   }
 }
 
+// Deeper than the stack is long, and longer than a message.
+TEST_F(Refusal, JsonOfAnyDepth) {
+  constexpr std::size_t kDeep = 1'000'000;
+  const std::string deep = std::string(kDeep, '[') + std::string(kDeep, ']');
+  const std::string settings = file("s.jsonl", "{\"top_k\": " + deep + "}\n");
+  EXPECT_EQ(refusal({"sample", logits(1, 5), "--settings", settings}, kFailed),
+            settings + ": line 1: top_k: expected a whole number, got a list");
+  const std::string text = file("t.jsonl", "{\"top_p\": \"" + std::string(kDeep, 'x') + "\"}\n");
+  EXPECT_EQ(refusal({"sample", logits(1, 5), "--settings", text}, kFailed),
+            text + ": line 1: top_p: cannot be \"" + std::string(59, 'x') + "...");
+  const std::string samples = file("samples.jsonl", "{\"x\": " + deep + "}\n");
+  EXPECT_EQ(
+      refusal({"calibrate", "samples", samples, samples, "-o", path("o.jsonl"), "--epsilon", "0.1"},
+              kFailed),
+      samples + ": line 1: values nested too deep");
+}
+
 }  // namespace
 }  // namespace partita::testing

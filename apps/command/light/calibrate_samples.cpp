@@ -128,12 +128,19 @@ Candidates read_prompt(const std::string& where, const Json& line, const Samples
   return out;
 }
 
+constexpr int kDeepest = 100;
+
 PromptFile read_prompts(const std::string& path, const SamplesOptions& options) {
   const TextLines text = read_lines(path, {.longest_line = std::size_t{1} << 30U});
   PromptFile file{.numbers = text.line_number};
   for (std::size_t i = 0; i < text.lines.size(); ++i) {
     const std::string where = fmt::format("{}: line {}", input_name(path), text.line_number[i]);
-    Json line = Json::parse(text.lines[i], nullptr, false);
+    const auto watch = [&](int depth, Json::parse_event_t, const Json&) {
+      if (depth > kDeepest)
+        throw DataError(where, "values nested too deep");  // to be printed again
+      return true;
+    };
+    Json line = Json::parse(text.lines[i], watch, false);
     if (line.is_discarded()) throw DataError(where, "not JSON");
     file.prompts.push_back(read_prompt(where, line, options));
     file.lines.push_back(std::move(line));

@@ -13,6 +13,7 @@
 #include "apps/command/light/detect.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/report/shown.hpp"
 #include "partita/base/error.hpp"
 #include "partita/detection/roc.hpp"
 #include "partita/io/file.hpp"
@@ -73,7 +74,7 @@ Threshold parse(const Json& json) {
   if (json.at("format") != kFormat) throw InvalidArgument("format", "unknown");
   if (json.at("version") != kVersion) {
     throw InvalidArgument("version",
-                          fmt::format("expected {}, got {}", kVersion, json.at("version").dump()));
+                          fmt::format("expected {}, got {}", kVersion, shown(json.at("version"))));
   }
   Threshold out{.score = score_from_json(json),
                 .threshold = json.at("threshold").get<double>(),

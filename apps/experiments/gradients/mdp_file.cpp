@@ -7,6 +7,7 @@
 
 #include "apps/experiments/gradients/mdp.hpp"
 #include "apps/report/numbers.hpp"
+#include "apps/report/shown.hpp"
 #include "partita/base/error.hpp"
 #include "partita/io/file.hpp"
 
@@ -41,7 +42,7 @@ class MdpFile {
     const Json& horizon = field("horizon");
     if (!horizon.is_number_integer() || horizon < 1 || horizon > kMostSteps) {
       throw DataError(path_, fmt::format("horizon: expected a whole number of 1..{}, got {}",
-                                         kMostSteps, horizon.dump()));
+                                         kMostSteps, shown(horizon)));
     }
     mdp.horizon = horizon.get<std::int64_t>();
 
@@ -99,7 +100,7 @@ class MdpFile {
   void append(const std::string& where, const Json& values, std::vector<double>& to) const {
     for (const Json& value : values) {
       if (!value.is_number() || !std::isfinite(value.get<double>())) {
-        throw DataError(path_, fmt::format("{}: expected numbers, got {}", where, value.dump()));
+        throw DataError(path_, fmt::format("{}: expected numbers, got {}", where, shown(value)));
       }
       to.push_back(value.get<double>());
     }
