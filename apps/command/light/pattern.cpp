@@ -7,6 +7,7 @@
 #include <array>
 
 #include "partita/base/error.hpp"
+#include "partita/io/text.hpp"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -45,8 +46,7 @@ Pattern::Pattern(const std::string& option, const std::string& expression) {
   const auto compile = [&](const std::string& text) {
     int error = 0;
     std::size_t place = 0;
-    pcre2_code* const code = pcre2_compile(bytes_of(text), text.size(),
-                                           PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_ANCHORED,
+    pcre2_code* const code = pcre2_compile(bytes_of(text), text.size(), PCRE2_UTF | PCRE2_ANCHORED,
                                            &error, &place, nullptr);
     if (code == nullptr) {
       std::array<unsigned char, 256> message{};
@@ -64,10 +64,14 @@ Pattern::Pattern(const std::string& option, const std::string& expression) {
 
 bool Pattern::allows(std::string_view text, bool complete) const {
   const std::string_view seen = complete ? text : whole_characters(text);
+  if (seen.empty() && !complete) return true;  // PCRE2 calls only what has characters a beginning
+  // Left to PCRE2, text would end where it stops being UTF-8, and \z match there.
+  if (find_invalid_utf8(seen)) return false;
   const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
       pcre2_match_data_create_from_pattern(compiled_->code, nullptr), pcre2_match_data_free);
-  const int found = pcre2_match(compiled_->code, bytes_of(seen), seen.size(), 0,
-                                complete ? 0 : PCRE2_PARTIAL_HARD, data.get(), nullptr);
+  const int found =
+      pcre2_match(compiled_->code, bytes_of(seen), seen.size(), 0,
+                  PCRE2_NO_UTF_CHECK | (complete ? 0 : PCRE2_PARTIAL_HARD), data.get(), nullptr);
   if (found >= 0 || found == PCRE2_ERROR_PARTIAL) return true;
   if (found == PCRE2_ERROR_NOMATCH) return false;
   throw Error(fmt::format("--matching: PCRE2 gives up on a text of {} bytes (error {})",
