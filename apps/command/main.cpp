@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <initializer_list>
 #include <new>
 #include <sstream>
 #include <string>
@@ -92,27 +93,57 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+/// A line to standard error, from a handler of signals.
+void say(std::initializer_list<const char*> parts) {
+  for (const char* const part : parts) {
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, part, std::strlen(part));
+  }
+}
+
 /// A mapped file became shorter while it was read: there is nothing left to do but to say so.
 void shortened(int, siginfo_t* info, void*) {
   const char* const path = partita::mapped_path(info->si_addr);
-  for (const char* const part :
-       {"partita: ", path != nullptr ? path : "a file", ": became shorter while it was read\n"}) {
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, part, std::strlen(part));
-  }
+  say({"partita: ", path != nullptr ? path : "a file", ": became shorter while it was read\n"});
+  partita::remove_unfinished_files();
   ::_exit(kFailed);
+}
+
+/// Asked to end: no half-written file stays, and the signal does what it does to any process.
+void ended(int signal) {
+  partita::remove_unfinished_files();
+  if (const char* const advice = partita::app::how_to_go_on(); *advice != '\0') {
+    say({"partita: interrupted", advice, "\n"});
+  }
+  ::raise(signal);  // which the handler no longer catches
+}
+
+void handle_signals() {
+  struct sigaction action {};
+  action.sa_sigaction = shortened;
+  action.sa_flags = SA_SIGINFO;
+  ::sigaction(SIGBUS, &action, nullptr);
+
+  struct sigaction ending {};
+  ending.sa_handler = ended;
+  ending.sa_flags = SA_RESETHAND;
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
+    struct sigaction before {};
+    ::sigaction(signal, nullptr, &before);
+    if (before.sa_handler != SIG_IGN) ::sigaction(signal, &ending, nullptr);  // nohup stays nohup
+  }
+  ::signal(SIGXFSZ, SIG_IGN);  // a limit of the size of files (ulimit -f) is an error as any other
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  struct sigaction action {};
-  action.sa_sigaction = shortened;
-  action.sa_flags = SA_SIGINFO;
-  ::sigaction(SIGBUS, &action, nullptr);
+  handle_signals();
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {
     return complain("out of memory", kFailed);
+  } catch (const partita::IoError& error) {
+    return complain(error.what() + std::string(partita::app::how_to_go_on()), kFailed);
   } catch (const std::exception& error) {
     return complain(error.what(), kFailed);
   }

@@ -164,7 +164,10 @@ void add_run(CLI::App& app, RunOptions& options, const std::string& group) {
   add_device(app, options.device, group);
   add_output_option(app, "--checkpoint", options.checkpoint,
                     "save the state of training here, and resume from it if it exists")
-      ->group(group);
+      ->group(group)
+      ->each([](const std::string& path) {
+        remember_checkpoints({path, path + ".MLE"}, "the same command");  // seqgan's first phase
+      });
   app.add_option("--checkpoint-seconds", options.checkpoint_seconds,
                  "time between two checkpoints (30)")
       ->option_text("S")

@@ -39,6 +39,16 @@ std::string& remembered_command_line() {
   return line;
 }
 
+struct Checkpoint {
+  std::string path;
+  std::string advice;
+};
+
+std::vector<Checkpoint>& remembered_checkpoints() {
+  static auto* const kCheckpoints = new std::vector<Checkpoint>;  // also for a signal at the end
+  return *kCheckpoints;
+}
+
 /// A word that a shell reads back as it is.
 std::string quoted(const std::string& word) {
   const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
@@ -59,6 +69,21 @@ void set_command_line(const std::vector<std::string>& arguments) {
   std::string& line = remembered_command_line();
   line = "partita";
   for (const std::string& argument : arguments) line += " " + quoted(argument);
+}
+
+void remember_checkpoints(const std::vector<std::string>& paths, const std::string& what) {
+  std::vector<Checkpoint>& all = remembered_checkpoints();
+  all.clear();
+  for (const std::string& path : paths) {
+    all.push_back({path, fmt::format("; {} goes on from {}", what, path)});
+  }
+}
+
+const char* how_to_go_on() noexcept {
+  for (const Checkpoint& each : remembered_checkpoints()) {
+    if (::access(each.path.c_str(), R_OK) == 0) return each.advice.c_str();
+  }
+  return "";
 }
 
 void print_to_standard_error() { printed_to() = stderr; }

@@ -33,6 +33,14 @@ std::string command_line();
 /// Remembers it. @param arguments of main, without the program's name
 void set_command_line(const std::vector<std::string>& arguments);
 
+/// What messages of a failure or an interruption add once there is one of these files: that `what`
+/// ("the same command") goes on from it.
+void remember_checkpoints(const std::vector<std::string>& paths, const std::string& what);
+
+/// "; the same command goes on from words.checkpoint", or "". For handlers of signals, too: it
+/// neither locks nor allocates.
+const char* how_to_go_on() noexcept;
+
 /// One object on one line. Numbers that are not finite become null.
 void print_json(const Json& json);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partita/embedding/corpus.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -23,26 +24,37 @@ namespace partita {
 /// Numbers in a file without a name, which disappears once it is closed, whatever happens.
 class Corpus::Spool {
  public:
-  Spool() : path_((std::filesystem::temp_directory_path() / "partita-corpus-XXXXXX").string()) {
-    fd_ = ::mkstemp(path_.data());
-    if (fd_ < 0) fail("create");
-    ::unlink(path_.c_str());
+  Spool() : path_(directory()) {
+    constexpr mode_t kMode = 0600;
+    fd_ = ::open(path_.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, kMode);
+    if (fd_ >= 0) return;
+    std::string name = path_ + "/partita-corpus-XXXXXX";  // the file system knows only names
+    fd_ = ::mkostemp(name.data(), O_CLOEXEC);
+    if (fd_ < 0) fail("make a temporary file");
+    ::unlink(name.c_str());
   }
   ~Spool() { ::close(fd_); }
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
   void write(std::uint64_t position, std::span<const WordId> ids) {
-    transfer(position, ids.data(), ids.size(), ::pwrite, "write");
+    transfer(position, ids.data(), ids.size(), ::pwrite, "write the words");
   }
   void read(std::uint64_t position, std::span<WordId> ids) const {
-    transfer(position, ids.data(), ids.size(), ::pread, "read");
+    transfer(position, ids.data(), ids.size(), ::pread, "read the words");
   }
 
  private:
+  static std::string directory() {
+    std::error_code error;
+    const std::filesystem::path found = std::filesystem::temp_directory_path(error);
+    if (error) throw IoError("TMPDIR", "not a directory for temporary files: " + error.message());
+    return found.string();
+  }
+
   [[noreturn]] void fail(std::string_view what, int error = errno) const {
-    throw IoError(path_,
-                  fmt::format("cannot {}: {}", what, std::generic_category().message(error)));
+    throw IoError(path_, fmt::format("cannot {}: {} (TMPDIR chooses another directory)", what,
+                                     std::generic_category().message(error)));
   }
 
   template <class T, class Call>

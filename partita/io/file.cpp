@@ -13,12 +13,14 @@
 #include <cerrno>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "partita/base/error.hpp"
 #include "partita/io/gzip.hpp"
+#include "partita/io/internal/unfinished.hpp"
 
 namespace partita {
 namespace {
@@ -180,6 +182,7 @@ class Beside {
     int fd = -1;
     do {
       path_ = target_.parent_path() / fmt::format(".{}.{}.{}.part", name, ::getpid(), counter++);
+      unfinished_.emplace(path_);  // before it is there, so that no moment is without
       fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
     } while (fd < 0 && errno == EEXIST);  // left by a killed process that had our number
     if (fd < 0) fail_to_write(path);
@@ -201,6 +204,7 @@ class Beside {
  private:
   fs::path target_;
   fs::path path_;
+  std::optional<Unfinished> unfinished_;
   int fd_ = -1;
   bool renamed_ = false;
 };
@@ -253,6 +257,27 @@ void write_file(const fs::path& path, const std::function<void(const Sink& sink)
   beside.rename();
   sync_directory(target.path);
 }
+
+void append_file(const fs::path& path, std::string_view bytes) {
+  constexpr mode_t kMode = 0666;
+  const Descriptor file(
+      is_standard(path) ? ::dup(STDOUT_FILENO)
+                        : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kMode));
+  if (!file.ok()) fail_to_write(path);
+  struct stat before {};
+  if (::fstat(file.get(), &before) != 0) fail_to_write(path);
+  try {
+    write_all(file, path, bytes);
+  } catch (const IoError&) {
+    // A device has no size, and a pipe keeps what it got.
+    if (S_ISREG(before.st_mode) && ::ftruncate(file.get(), before.st_size) != 0) {
+      fail(path.string(), "take back half a line");
+    }
+    throw;
+  }
+}
+
+void remove_unfinished_files() noexcept { Unfinished::remove_all(); }
 
 void check_writable(const fs::path& path) {
   const Target target = target_of(path);

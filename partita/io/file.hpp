@@ -44,6 +44,16 @@ using Sink = std::function<void(std::string_view bytes)>;
 void write_file(const std::filesystem::path& path,
                 const std::function<void(const Sink& sink)>& produce);
 
+/// Adds bytes at the end of a file, which is made if there is none. On failure the file keeps its
+/// old size: no half line stays in a log.
+/// @throws IoError
+void append_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// Removes the new files of every write_file() that has not ended, which will not end. For a
+/// handler of SIGTERM and its like, before the process ends: it neither locks nor allocates. Knows
+/// up to 16 files at once, with paths of up to 4095 bytes.
+void remove_unfinished_files() noexcept;
+
 /// Throws what write_file() would for this path, before the work whose result goes there: the
 /// directory is missing or may not be written, the file may not be written or is a mount point,
 /// which cannot be replaced. Leaves everything as it is.

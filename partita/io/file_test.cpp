@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,6 +135,51 @@ TEST(File, ANameMayBeAsLongAsTheFileSystemAllows) {
 TEST(File, ADeviceIsWrittenToNotReplaced) {
   write_file("/dev/null", "x");
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+TEST(File, AppendedBytesAreAllThereOrNone) {
+  const TemporaryDirectory dir;
+  append_file(dir / "a", "one\n");
+  append_file(dir / "a", "two\n");
+  EXPECT_EQ(read_file(dir / "a"), "one\ntwo\n");
+  append_file("/dev/null", "x");
+  EXPECT_THAT(message_of<IoError>([&] { append_file(dir / "none/a", "x"); }),
+              HasSubstr("cannot write: No such file or directory"));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {  // whose files may have ten bytes
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit ten{10, 10};
+    ::setrlimit(RLIMIT_FSIZE, &ten);
+    try {
+      append_file(dir / "a", "three\n");
+    } catch (const IoError&) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  EXPECT_EQ(read_file(dir / "a"), "one\ntwo\n");
+}
+
+TEST(File, UnfinishedFilesAreRemoved) {
+  const TemporaryDirectory dir;
+  write_file(dir / "a", "old");
+  EXPECT_THAT(message_of<IoError>([&] {
+                write_file(dir / "a", [&](const Sink& sink) {
+                  sink("new");
+                  EXPECT_EQ(entries(dir.path()), 2U);
+                  remove_unfinished_files();
+                  EXPECT_EQ(entries(dir.path()), 1U);
+                });
+              }),
+              HasSubstr("cannot replace"));
+  EXPECT_EQ(read_file(dir / "a"), "old");
+  for (int i = 0; i < 40; ++i) write_file(dir / "a", "new");  // the table has 16 places
+  remove_unfinished_files();
+  EXPECT_EQ(read_file(dir / "a"), "new");
 }
 
 // A writer is killed at many moments; whoever looks finds the whole old file or the whole new one.

@@ -61,8 +61,12 @@ Outcome run_partita(const std::vector<std::string>& arguments) {
   return run_program(partita(arguments));
 }
 
+int start_program(const std::vector<std::string>& words) {
+  return start(words, "/dev/null", "/dev/null");
+}
+
 int start_partita(const std::vector<std::string>& arguments) {
-  return start(partita(arguments), "/dev/null", "/dev/null");
+  return start_program(partita(arguments));
 }
 
 std::string CommandTest::file(const std::string& name, const std::string& bytes) const {

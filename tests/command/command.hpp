@@ -26,7 +26,8 @@ Outcome run_program(const std::vector<std::string>& words);
 /// Runs partita (no shell) with these arguments until it ends.
 Outcome run_partita(const std::vector<std::string>& arguments);
 
-/// Starts it with output to /dev/null, and returns its process number.
+/// Starts a program, or partita, with output to /dev/null, and returns its process number.
+int start_program(const std::vector<std::string>& words);
 int start_partita(const std::vector<std::string>& arguments);
 
 /// Tests with a directory of their own and a small word list and model in it.

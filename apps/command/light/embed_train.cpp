@@ -69,6 +69,8 @@ Corpus read_corpus(const TrainOptions& options, Group& group) {
 void run(TrainOptions options) {
   check_word_vectors_path(options.output);
   const std::string checkpoint = options.output + ".checkpoint";
+  remember_checkpoints({checkpoint},
+                       options.resume ? "the same command" : "the same command with --resume");
   const auto group = command_group({&options.output});
   if (group->size() > 1 && is_stream(options.corpus)) {
     throw InvalidArgument("CORPUS", "standard input is that of one process: expected a file");

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "partita/base/error.hpp"
@@ -97,18 +96,14 @@ class Log {
     std::string known;
     for (const LogEntry& entry : history) known += json_line(entry);
     write_file(path, known);
-    out_.open(path, std::ios::app | std::ios::binary);
   }
 
   void add(const LogEntry& entry) {
-    if (path_.empty()) return;
-    out_ << json_line(entry) << std::flush;
-    if (!out_) throw IoError(path_.string(), "cannot write");
+    if (!path_.empty()) append_file(path_, json_line(entry));
   }
 
  private:
   std::filesystem::path path_;
-  std::ofstream out_;
 };
 
 class Loop {
