@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "partita/calibration/bins.hpp"
 
-#include <algorithm>
-
 #include "partita/base/internal/check.hpp"
 
 namespace partita {
@@ -17,10 +15,7 @@ double rounded(double value, DType precision) {
 
 }  // namespace
 
-std::size_t Bins::of(double p, DType precision) const {
-  // Where bins are of equal width the guess is right, or one off by rounding.
-  const auto count = static_cast<double>(size());
-  auto b = static_cast<std::size_t>(std::clamp(p * count, 0.0, count - 1));
+std::size_t Bins::search(double p, DType precision, std::size_t b) const {
   while (b + 1 < size() && p > upper[b]) ++b;
   while (b > 0 && p <= rounded(upper[b - 1], precision)) --b;
   return b;

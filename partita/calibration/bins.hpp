@@ -7,6 +7,7 @@
 //   bins.of(0.2F, partita::DType::f32);  // 2, although 0.2F > 3/15
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -25,7 +26,16 @@ struct Bins {
   /// The bin of a probability; a value that rounding put above 1 is in the last. Edges are rounded
   /// to the precision in which the probability was computed, so that k/n computed there is in the
   /// bin that k/n ends.
-  std::size_t of(double p, DType precision = DType::f64) const;
+  std::size_t of(double p, DType precision = DType::f64) const {
+    // Where bins are of equal width the guess is right, or one off by rounding.
+    const auto count = static_cast<double>(size());
+    const auto b = static_cast<std::size_t>(std::clamp(p * count, 0.0, count - 1));
+    const bool inside = precision == DType::f64 && p > lower(b) && p <= upper[b];
+    return inside ? b : search(p, precision, b);
+  }
+
+ private:
+  std::size_t search(double p, DType precision, std::size_t b) const;
 };
 
 /// b / count. @throws InvalidArgument if count = 0

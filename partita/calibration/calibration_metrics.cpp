@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "partita/base/internal/check.hpp"
 #include "partita/base/internal/over_ranks.hpp"
 #include "partita/calibration/bins.hpp"
+#include "partita/calibration/internal/bin_sums.hpp"
 #include "partita/calibration/internal/distribution_row.hpp"
 #include "partita/calibration/internal/judged_rows.hpp"
 #include "partita/calibration/internal/row_chunks.hpp"
@@ -22,42 +24,28 @@ namespace {
 /// From so many rows on, intervals are of groups.
 constexpr std::size_t kGroupedRows = 20'000;
 
-/// Sums over the rows of a bin.
-struct BinSum {
-  double count = 0;
-  double confidence = 0;
-  double right = 0;
-
-  void add(double weight, double conf, double is_right) {
-    count += weight;
-    confidence += weight * conf;
-    right += weight * is_right;
-  }
-  BinSum& operator+=(const BinSum& other) {
-    add(1, other.confidence, other.right);
-    count += other.count - 1;
-    return *this;
-  }
-  /// n_b |acc_b - conf_b|
-  double gap() const { return std::abs(right - confidence); }
-};
-
 /// The sums of the bins of each class: of probabilities, and of rows that have its label.
 class ClassBins {
  public:
   ClassBins(const Bins& bins, std::size_t classes, DType precision)
       : bins_(&bins),
         precision_(precision),
-        classes_(classes),
-        right_(bins.size() * classes),
-        sums_(2 * right_) {}
+        stride_(kernels::round_up(classes, kernels::kLanes)),
+        right_(bins.size() * stride_),
+        sums_(2 * right_),
+        above_(stride_ / kernels::kLanes) {}
 
-  void add(std::span<const double> p, std::size_t label) {
+  void add(const DistributionRow& row, std::size_t label) {
     // Most probabilities are in the first bin, well below its edge: no search for those.
-    const double low = 0.9 * bins_->upper[0];
-    for (std::size_t k = 0; k < classes_; ++k) sums_[k] += p[k] <= low ? p[k] : 0;
-    for (std::size_t k = 0; k < classes_; ++k) {
-      if (p[k] > low) sums_[at(p[k], k)] += p[k];
+    const auto p = row.padded_probabilities();
+    kernels::of<double>().add_up_to(p.data(), p.size(), 0.9 * bins_->upper[0], sums_.data(),
+                                    above_.data());
+    for (std::size_t g = 0; g < above_.size(); ++g) {
+      for (unsigned bits = above_[g]; bits != 0; bits &= bits - 1) {
+        const std::size_t k =
+            g * kernels::kLanes + static_cast<std::size_t>(std::countr_zero(bits));
+        sums_[at(p[k], k)] += p[k];
+      }
     }
     sums_[right_ + at(p[label], label)] += 1;
   }
@@ -72,8 +60,8 @@ class ClassBins {
   /// Over all classes and bins: n_b |share of label k - mean p_k|.
   double total_gap() const {
     double total = 0;
-    for (std::size_t k = 0; k < classes_; ++k) {
-      for (std::size_t i = k; i < right_; i += classes_) {
+    for (std::size_t k = 0; k < stride_; ++k) {
+      for (std::size_t i = k; i < right_; i += stride_) {
         total += std::abs(sums_[right_ + i] - sums_[i]);
       }
     }
@@ -81,22 +69,31 @@ class ClassBins {
   }
 
  private:
-  std::size_t at(double p, std::size_t k) const { return bins_->of(p, precision_) * classes_ + k; }
+  std::size_t at(double p, std::size_t k) const { return bins_->of(p, precision_) * stride_ + k; }
 
   const Bins* bins_;
   DType precision_;
-  std::size_t classes_;
+  std::size_t stride_;        // classes, and none up to a multiple of kLanes
   std::size_t right_;         // where the counts of rows begin
-  std::vector<double> sums_;  // [2, bins, K]
+  std::vector<double> sums_;  // [2, bins, stride]
+  std::vector<std::uint16_t> above_;
 };
 
 /// Everything about the rows: this rank's predictions sorted by confidence, and of all ranks how
 /// many they are and classwise_ece.
 struct Pass {
-  std::vector<Prediction> predictions;
+  std::vector<JudgedRow> predictions;
+  std::vector<std::size_t> bin_ends;  // of equal width, among the predictions
   std::uint64_t rows = 0;
   double classwise_ece = 0;
 };
+
+/// How many of the first rows belong, of which none that does comes after one that does not.
+template <class Belongs>
+std::size_t end_of(std::span<const JudgedRow> sorted, const Belongs& belongs) {
+  return static_cast<std::size_t>(std::partition_point(sorted.begin(), sorted.end(), belongs) -
+                                  sorted.begin());
+}
 
 Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> labels,
                std::size_t bin_count, const Calibrator* calibrator, Group& group, int threads) {
@@ -112,17 +109,15 @@ Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> lab
   together(group, [&] {
     total = sum_over_rows<ClassBins>(
         rows, threads,
-        [&](std::size_t r, ClassBins& sum) {
-          DistributionRow row;
+        [&, row = DistributionRow()](std::size_t r, ClassBins& sum) mutable {
           try {
             read_row(predictions, r, calibrator, row);
           } catch (const InvalidArgument& error) {
             throw InvalidArgument(error.argument(),
                                   "row " + std::to_string(r) + ": " + error.reason());
           }
-          const JudgedRow judged = judge(row, labels[r]);
-          pass.predictions[r] = {judged, bins.of(judged.confidence, precision)};
-          sum.add(row.probabilities(), static_cast<std::size_t>(labels[r]));
+          pass.predictions[r] = judge(row, labels[r]);
+          sum.add(row, static_cast<std::size_t>(labels[r]));
         },
         zero, std::max<std::size_t>(256, (rows + kChunks - 1) / kChunks));
   });
@@ -132,65 +127,12 @@ Pass pass_over(const Predictions& predictions, std::span<const std::int64_t> lab
   pass.rows = static_cast<std::uint64_t>(all);
   pass.classwise_ece = total.total_gap() / (all * static_cast<double>(classes));
   pass.predictions = sorted(pass.predictions);
+  for (std::size_t b = 0; b < bins.size(); ++b) {
+    pass.bin_ends.push_back(end_of(pass.predictions, [&](const JudgedRow& row) {
+      return bins.of(row.confidence, precision) <= b;
+    }));
+  }
   return pass;
-}
-
-/// The sums of bins, each row counted `count(i)` times.
-template <class Bin, class Count>
-std::vector<BinSum> sum_bins(std::span<const Prediction> sorted, std::size_t bins,
-                             const Bin& bin_of, const Count& count) {
-  std::vector<BinSum> sums(bins);
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    sums[bin_of(sorted[i])].add(count(i), sorted[i].confidence, sorted[i].right);
-  }
-  return sums;
-}
-
-/// Bins of equal mass of the rows as they are counted, n in all: see equal_mass_bins.
-template <class Count>
-std::vector<BinSum> sum_equal_mass(std::span<const Prediction> sorted, std::size_t n,
-                                   std::size_t bins, const Count& count) {
-  std::vector<BinSum> sums(bins);
-  std::size_t b = 0;
-  std::size_t seen = 0;  // how many rows come before
-  double last = -1;
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    const auto weight = static_cast<std::size_t>(count(i));
-    if (weight == 0) continue;
-    // The bin ends with the value of rank ceil(n (b + 1) / bins).
-    if (sorted[i].confidence != last) {
-      while (b + 1 < bins && seen >= (n * (b + 1) + bins - 1) / bins) ++b;
-    }
-    last = sorted[i].confidence;
-    sums[b].add(static_cast<double>(weight), last, sorted[i].right);
-    seen += weight;
-  }
-  return sums;
-}
-
-double ece_of(std::span<const BinSum> sums, double rows) {
-  double total = 0;
-  for (const BinSum& sum : sums) total += sum.gap();
-  return total / rows;
-}
-
-double mce_of(std::span<const BinSum> sums) {
-  double most = 0;
-  for (const BinSum& sum : sums) {
-    if (sum.count > 0) most = std::max(most, sum.gap() / sum.count);
-  }
-  return most;
-}
-
-double debiased_ece_of(std::span<const BinSum> sums, double rows) {
-  double total = 0;
-  for (const BinSum& sum : sums) {
-    if (sum.count < 2) continue;
-    const double accuracy = sum.right / sum.count;
-    const double gap = sum.gap() / sum.count;
-    total += sum.count * (gap * gap - accuracy * (1 - accuracy) / (sum.count - 1));
-  }
-  return std::sqrt(std::max(0.0, total / rows));
 }
 
 /// What the metrics but classwise_ece are made of.
@@ -238,7 +180,8 @@ class Measured {
         group_(group),
         pass_(pass_over(predictions, labels, options.bins, calibrator, group, threads)) {
     std::vector<double> confidences;
-    for (const Prediction& row : pass_.predictions) confidences.push_back(row.confidence);
+    confidences.reserve(rows().size());
+    for (const JudgedRow& row : rows()) confidences.push_back(row.confidence);
     std::vector<std::uint64_t> ends;
     for (std::size_t b = 1; b < options.bins; ++b) {  // as equal_mass_bins()
       ends.push_back((pass_.rows * b + options.bins - 1) / options.bins);
@@ -247,25 +190,32 @@ class Measured {
     equal_mass_.upper.push_back(1);
   }
 
-  std::span<const Prediction> rows() const { return pass_.predictions; }
+  std::span<const JudgedRow> rows() const { return pass_.predictions; }
+  /// Where those of each bin of equal width end.
+  std::span<const std::size_t> bin_ends() const { return pass_.bin_ends; }
   std::size_t bins() const { return options_.bins; }
 
-  /// @param sorted rows() or groups of them
-  /// @param count  of each; all of them make rows().size()
-  Totals resampled(std::span<const Prediction> sorted,
-                   std::span<const std::uint32_t> counts) const {
+  /// Each of rows() as often as it is counted; all counts make rows().size().
+  Totals resampled(std::span<const std::uint32_t> counts) const {
     const auto count = [&](std::size_t i) { return static_cast<double>(counts[i]); };
-    return totals(sorted, count, sum_equal_mass(sorted, rows().size(), bins(), count));
+    return totals(rows(), bin_ends(), count, sum_equal_mass(rows(), rows().size(), bins(), count));
+  }
+  /// The same of groups of them.
+  Totals resampled(const RowGroups& groups, std::span<const std::uint32_t> counts) const {
+    const auto count = [&](std::size_t i) { return static_cast<double>(counts[i]); };
+    return totals(groups.means, groups.bin_ends, count,
+                  sum_equal_mass(groups, rows().size(), bins(), counts));
   }
 
   CalibrationEvaluation evaluate() const {
     const auto once = [](std::size_t) { return 1.0; };
-    const auto by_mass = [&](const Prediction& row) {
-      const auto& upper = equal_mass_.upper;  // what rounding put above 1 is in the last bin
-      return static_cast<std::size_t>(
-          std::lower_bound(upper.begin(), upper.end() - 1, row.confidence) - upper.begin());
-    };
-    Totals all = totals(rows(), once, sum_bins(rows(), bins(), by_mass, once));
+    std::vector<std::size_t> mass_ends;
+    for (const double upper : equal_mass_.upper) {
+      mass_ends.push_back(
+          end_of(rows(), [&](const JudgedRow& row) { return row.confidence <= upper; }));
+    }
+    mass_ends.back() = rows().size();  // what rounding put above 1 is in the last bin
+    Totals all = totals(rows(), bin_ends(), once, sum_bins(rows(), mass_ends, once));
     all.add_up(group_);
     CalibrationEvaluation out{};
     out.metrics = all.metrics(static_cast<double>(pass_.rows));
@@ -281,16 +231,15 @@ class Measured {
 
  private:
   template <class Count>
-  Totals totals(std::span<const Prediction> sorted, const Count& count,
-                std::vector<BinSum> equal_mass) const {
+  Totals totals(std::span<const JudgedRow> sorted, std::span<const std::size_t> ends,
+                const Count& count, std::vector<BinSum> equal_mass) const {
     Totals out;
     for (std::size_t i = 0; i < sorted.size(); ++i) {
       const double weight = count(i);
       if (weight > 0) out.nll += weight * sorted[i].nll;
       out.brier += weight * sorted[i].brier;
     }
-    const auto by_width = [](const Prediction& row) { return row.bin; };
-    out.diagram = options_.equal_mass ? equal_mass : sum_bins(sorted, bins(), by_width, count);
+    out.diagram = options_.equal_mass ? equal_mass : sum_bins(sorted, ends, count);
     out.equal_mass = std::move(equal_mass);
     return out;
   }
@@ -333,9 +282,7 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
   const Measured measured(predictions, labels, bins, calibrator, Group::alone(), options.threads);
   CalibrationEvaluation out = measured.evaluate();
   constexpr std::size_t kMetrics = 8;
-  const auto write = [&](std::span<const Prediction> rows, std::span<const std::uint32_t> counts,
-                         std::span<double> to) {
-    const Totals totals = measured.resampled(rows, counts);
+  const auto write = [&](const Totals& totals, std::span<double> to) {
     const CalibrationMetrics m = totals.metrics(static_cast<double>(measured.rows().size()));
     const double metrics[] = {m.accuracy, m.confidence,   m.nll,   m.ece,
                               m.mce,      m.adaptive_ece, m.brier, m.debiased_ece};
@@ -345,14 +292,14 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
     }
   };
   const std::size_t outputs = kMetrics + measured.bins();
-  const std::span<const Prediction> rows = measured.rows();
+  const std::span<const JudgedRow> rows = measured.rows();
   std::vector<Interval> intervals;
   if (rows.size() < kGroupedRows) {
     intervals = bootstrap(
-        rows.size(), outputs, [&](auto counts, auto to) { write(rows, counts, to); }, stream,
-        options);
+        rows.size(), outputs, [&](auto counts, auto to) { write(measured.resampled(counts), to); },
+        stream, options);
   } else {
-    const RowGroups groups(rows);
+    const RowGroups groups(rows, measured.bin_ends());
     const auto n = static_cast<double>(rows.size());
     // The deviation of a mean over a resample, from what its groups vary inside.
     const auto deviation = [&](std::span<const std::uint32_t> counts,
@@ -362,7 +309,7 @@ CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
     intervals = bootstrap_groups(
         groups.sizes, outputs,
         [&](auto counts, Draws& draws, auto to) {
-          write(groups.means, counts, to);
+          write(measured.resampled(groups, counts), to);
           to[2] += deviation(counts, groups.nll_variance) * draws.normal();
           to[6] += deviation(counts, groups.brier_variance) * draws.normal();
         },

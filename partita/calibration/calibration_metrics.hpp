@@ -103,9 +103,9 @@ CalibrationEvaluation evaluate_calibration(const Predictions& own,
                                            const Calibrator* calibrator = nullptr, int threads = 1);
 
 /// The same with bootstrap intervals: resample r draws from stream.child(r). Of 20,000 rows or
-/// more, it draws how many rows there are of each of about 1,000 groups of nearly the same
+/// more, it draws how many rows there are of each of about 300 groups of nearly the same
 /// confidence, by a multinomial distribution; inside a group, likelihoods and Brier scores vary
-/// like normal ones.
+/// like normal ones, and a bin of equal mass that ends there has a share of its rows.
 /// @param bootstrap its threads are those of the whole evaluation
 CalibrationEvaluation evaluate_calibration(const Predictions& predictions,
                                            std::span<const std::int64_t> labels,

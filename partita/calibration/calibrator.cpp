@@ -61,7 +61,7 @@ double at(const BinnedCurve& curve, double p, DType precision) { return curve(p,
 template <class Curves>
 void map_row(const Curves& curves, DType precision, DistributionRow& row) {
   const auto p = row.probabilities();
-  std::vector<double>& out = row.log_prob();
+  const std::span<double> out = row.log_prob();
   if (curves.size() == 1) {
     const double one = at(curves[0], p[1], precision);
     out[0] = 1 - one;
@@ -260,9 +260,9 @@ JudgedRow judge(const DistributionRow& row, std::int64_t label) {
   const auto p = row.probabilities();
   const auto log_prob = row.log_prob();
   const auto y = static_cast<std::size_t>(label);
-  const auto top = static_cast<std::size_t>(
-      std::find(log_prob.begin(), log_prob.end(), largest_of(log_prob)) - log_prob.begin());
-  double squares = sum_of(p, [](double value) { return value * value; });
+  const std::size_t top = row.top();
+  const auto padded = row.padded_probabilities();
+  double squares = kernels::of<double>().sum_squares(padded.data(), padded.size());
   squares += (1 - p[y]) * (1 - p[y]) - p[y] * p[y];
   return {
       .confidence = p[top], .right = top == y ? 1.0 : 0.0, .nll = -log_prob[y], .brier = squares};
@@ -278,8 +278,8 @@ void Calibrator::transform(const Predictions& predictions, MutableRows out,
   }
   for_each_row<DistributionRow>(rows.rows(), options, [&](std::size_t r, DistributionRow& row) {
     read_row(predictions, r, this, row);
-    const auto result = predictions.are_probabilities ? row.probabilities()
-                                                      : std::span<const double>(row.log_prob());
+    const std::span<const double> result =
+        predictions.are_probabilities ? row.probabilities() : row.log_prob();
     visit(out.dtype(), [&]<Element T>(T) {
       T* const to = out.row_data<T>(r);
       const std::ptrdiff_t stride = out.column_stride();

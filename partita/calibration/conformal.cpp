@@ -25,7 +25,7 @@ class RankedRow {
     const std::size_t classes = logits.columns();
     row_.read(logits, r);
     const auto p = row_.probabilities();
-    const std::vector<double>& log_prob = row_.log_prob();
+    const std::span<const double> log_prob = row_.log_prob();
     order.resize(classes);
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](auto a, auto b) {

@@ -80,7 +80,9 @@ class Objective {
     Terms zero;
     zero.gradient.resize(size());
     Terms terms = sum_over_rows<Terms>(
-        logits_.rows(), threads_, [&](std::size_t r, Terms& sum) { add_row(r, parameters, sum); },
+        logits_.rows(), threads_,
+        [&, z = std::vector<double>(classes_), softmax = DistributionRow()](
+            std::size_t r, Terms& sum) mutable { add_row(r, parameters, z, softmax, sum); },
         zero, std::max<std::size_t>(256, (logits_.rows() + kChunks - 1) / kChunks));
     const auto rows = static_cast<double>(logits_.rows());
     terms.value /= rows;
@@ -126,14 +128,15 @@ class Objective {
     }
   }
 
-  void add_row(std::size_t r, const double* w, Terms& sum) const {
+  /// @param z, softmax memory, kept from row to row
+  void add_row(std::size_t r, const double* w, std::vector<double>& z, DistributionRow& softmax,
+               Terms& sum) const {
     const double* const bias = w + weights_;
-    std::vector<double> z(classes_);
     RowReader<double>(logits_, r).gather(0, 1, classes_, z.data());
     for (double& value : z) value /= scale_;
-    DistributionRow softmax;
-    std::vector<double>& scaled = softmax.log_prob();
-    scaled.assign(bias, bias + classes_);
+    softmax.resize(classes_);
+    const std::span<double> scaled = softmax.log_prob();
+    std::copy_n(bias, classes_, scaled.begin());
     for (std::size_t k = 0; k < classes_; ++k) {
       scaled[k] +=
           matrix() ? std::inner_product(z.begin(), z.end(), w + k * classes_, 0.0) : w[k] * z[k];

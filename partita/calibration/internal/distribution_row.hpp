@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,36 +16,10 @@
 #include "partita/base/error.hpp"
 #include "partita/calibration/predictions.hpp"
 #include "partita/softmax/internal/kernels.hpp"
+#include "partita/softmax/internal/row_kernels.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita {
-
-/// The sum of f(x), or the largest value, of eight chains side by side: one alone would wait for
-/// itself at every step.
-template <class F>
-double sum_of(std::span<const double> x, const F& f) {
-  double lanes[8] = {};
-  std::size_t i = 0;
-  for (; i + 8 <= x.size(); i += 8) {
-    for (std::size_t lane = 0; lane < 8; ++lane) lanes[lane] += f(x[i + lane]);
-  }
-  for (; i < x.size(); ++i) lanes[i % 8] += f(x[i]);
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
-         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
-}
-inline double largest_of(std::span<const double> x) {
-  double lanes[8];
-  std::fill(std::begin(lanes), std::end(lanes), -std::numeric_limits<double>::infinity());
-  const auto keep = [&](std::size_t lane, double value) {
-    lanes[lane] = value > lanes[lane] ? value : lanes[lane];
-  };
-  std::size_t i = 0;
-  for (; i + 8 <= x.size(); i += 8) {
-    for (std::size_t lane = 0; lane < 8; ++lane) keep(lane, x[i + lane]);
-  }
-  for (; i < x.size(); ++i) keep(i % 8, x[i]);
-  return *std::max_element(std::begin(lanes), std::end(lanes));
-}
 
 class DistributionRow {
  public:
@@ -67,26 +42,31 @@ class DistributionRow {
   /// have the probability 1/K to the last digit.
   /// @throws InvalidArgument for NaN, +inf or all -inf
   void softmax() {
-    terms_.resize(columns());
-    const double max = largest_of(log_prob_);
-    const double nans = sum_of(log_prob_, [](double z) { return std::isnan(z) ? 1.0 : 0.0; });
-    if (nans > 0 || !std::isfinite(max)) {
+    const auto& kernels = kernels::of<double>();
+    std::fill(log_prob_.begin() + static_cast<std::ptrdiff_t>(columns_), log_prob_.end(),
+              -std::numeric_limits<double>::infinity());
+    terms_.resize(log_prob_.size());
+    const auto [max, sum, proper] =
+        kernels.exp_sum(log_prob_.data(), log_prob_.size(), terms_.data());
+    const auto is_nan = [](double z) { return std::isnan(z); };
+    if (!std::isfinite(max) || (!proper && std::ranges::any_of(log_prob_, is_nan))) {
       throw InvalidArgument("logits", "NaN, +inf, or -inf in every column");
     }
-    const double sum =
-        kernels::of<double>().exp_accurate(log_prob_.data(), columns(), max, terms_.data()).high;
+    const double inverse = 1 / sum;  // and what its rounding leaves out: as good as a division
+    kernels.scale(terms_.data(), terms_.size(), {inverse, inverse * std::fma(-inverse, sum, 1)},
+                  terms_.data());
     const double log_sum = std::log(sum);
-    for (double& value : log_prob_) value = (value - max) - log_sum;
-    const double inverse =
-        1 / sum;  // and what its rounding leaves out, which is as good as a division
-    kernels::of<double>().scale(terms_.data(), terms_.size(),
-                                {inverse, inverse * std::fma(-inverse, sum, 1)}, terms_.data());
+    kernels::row_kernels<double>().subtract(log_prob_.data(), log_prob_.size(), max, log_sum,
+                                            log_prob_.data());
+    largest_ = -log_sum;
   }
 
   /// Whatever log_prob() holds are probabilities now, to be taken as they are.
   void take_probabilities() {
+    std::fill(log_prob_.begin() + static_cast<std::ptrdiff_t>(columns_), log_prob_.end(), 0);
     terms_ = log_prob_;
     for (double& value : log_prob_) value = std::log(value);
+    largest_ = *std::max_element(log_prob_.begin(), log_prob_.end());
   }
 
   /// Makes log_prob() finite: see least_probability().
@@ -96,23 +76,36 @@ class DistributionRow {
     }
   }
 
-  std::size_t columns() const { return log_prob_.size(); }
-  std::vector<double>& log_prob() { return log_prob_; }
-  std::span<const double> log_prob() const { return log_prob_; }
-  std::span<const double> probabilities() const { return {terms_.data(), columns()}; }
+  /// Room for so many logits, to be written to log_prob().
+  void resize(std::size_t columns) {
+    columns_ = columns;
+    log_prob_.resize(kernels::round_up(columns, kernels::kLanes));
+  }
+
+  std::size_t columns() const { return columns_; }
+  std::span<double> log_prob() { return {log_prob_.data(), columns_}; }
+  std::span<const double> log_prob() const { return {log_prob_.data(), columns_}; }
+  std::span<const double> probabilities() const { return {terms_.data(), columns_}; }
+  /// The same, and zeros up to a multiple of kernels::kLanes.
+  std::span<const double> padded_probabilities() const { return terms_; }
+  /// The most likely class, the lowest of those that tie.
+  std::size_t top() const {
+    return static_cast<std::size_t>(std::ranges::find(log_prob_, largest_) - log_prob_.begin());
+  }
 
  private:
   void load(const Predictions& predictions, std::size_t row) {
-    const std::size_t columns = predictions.rows.columns();
-    log_prob_.resize(columns);
-    RowReader<double>(predictions.rows, row).gather(0, 1, columns, log_prob_.data());
+    resize(predictions.rows.columns());
+    RowReader<double>(predictions.rows, row).gather(0, 1, columns_, log_prob_.data());
     if (!predictions.are_probabilities) return;
     if (const std::string defect = distribution_defect(predictions.rows, row); !defect.empty()) {
       throw InvalidArgument("probabilities", defect);
     }
   }
 
-  std::vector<double> log_prob_;
+  std::size_t columns_ = 0;
+  double largest_ = 0;            // of log_prob_
+  std::vector<double> log_prob_;  // both filled up to a multiple of kLanes
   std::vector<double> terms_;
 };
 

@@ -12,24 +12,28 @@
 
 namespace partita {
 
-/// What the metrics of a row's prediction need.
-struct Prediction : JudgedRow {
-  std::size_t bin;  // of confidence, among those of equal width
-};
-
 /// By confidence, and the wrong before the right.
-std::vector<Prediction> sorted(const std::vector<Prediction>& rows);
+std::vector<JudgedRow> sorted(const std::vector<JudgedRow>& rows);
 
 /// Rows with nearly the same confidence, all of them right, wrong or given no probability, in place
-/// of many: each has the means of its rows.
+/// of many: each group has the means of its rows.
 struct RowGroups {
-  std::vector<Prediction> means;
+  std::vector<JudgedRow> means;
   std::vector<std::uint32_t> sizes;
   std::vector<double> nll_variance;
   std::vector<double> brier_variance;
 
-  /// Divides sorted rows into 512 parts and at the edges of bins.
-  explicit RowGroups(std::span<const Prediction> sorted);
+  /// Consecutive rows, and so up to three groups. Rows of the same confidence share a part.
+  struct Part {
+    std::size_t end;  // of its groups
+    bool tied;        // all rows have the same confidence: many that do are a part of their own
+  };
+  std::vector<Part> parts;
+
+  /// Divides sorted rows into some 128 parts, and where bins end.
+  RowGroups(std::span<const JudgedRow> sorted, std::span<const std::size_t> bin_ends);
+
+  std::vector<std::size_t> bin_ends;  // of their groups
 };
 
 }  // namespace partita

@@ -12,6 +12,7 @@
 namespace partita {
 
 /// add(row, sum) adds a row's share to a Sum, which starts at zero; Sums are added with +=.
+/// @param add   each thread has a copy of it, and so of the memory that it holds from row to row
 /// @param chunk rows that are summed one after the other
 template <class Sum, class Add>
 Sum sum_over_rows(std::size_t rows, int threads, const Add& add, const Sum& zero = {},
@@ -19,9 +20,10 @@ Sum sum_over_rows(std::size_t rows, int threads, const Add& add, const Sum& zero
   const std::size_t chunks = (rows + chunk - 1) / chunk;
   std::vector<Sum> sums(chunks, zero);
   parallel_for(chunks, threads, [&](std::size_t first, std::size_t last) {
+    Add own(add);
     for (std::size_t c = first; c < last; ++c) {
       Sum sum = zero;
-      for (std::size_t row = c * chunk; row < std::min(rows, (c + 1) * chunk); ++row) add(row, sum);
+      for (std::size_t row = c * chunk; row < std::min(rows, (c + 1) * chunk); ++row) own(row, sum);
       sums[c] = std::move(sum);
     }
   });

@@ -154,6 +154,67 @@ void Scale(const T* x, std::size_t n, Wide<T> scale, T* out) {
 }
 
 template <class T>
+ExpSum<T> ExpSumOfRow(const T* z, std::size_t n, T* out) {
+  const Tag<T> d;
+  auto max = hn::Set(d, -std::numeric_limits<T>::infinity());
+  auto seen = hn::Zero(d);
+  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+    for (std::size_t i = slice; i < n; i += kLanes) {
+      const auto v = hn::LoadU(d, z + i);
+      max = hn::Max(max, v);
+      seen = hn::Add(seen, v);  // a maximum may overlook NaN
+    }
+  }
+  max = hn::MaxOfLanes(d, max);
+  T lanes[kLanes];
+  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+    auto sum = hn::Zero(d);
+    for (std::size_t i = slice; i < n; i += kLanes) {
+      const auto term = ExpForSum(d, hn::Sub(hn::LoadU(d, z + i), max));
+      hn::StoreU(term, d, out + i);
+      sum = hn::Add(sum, term);
+    }
+    hn::StoreU(sum, d, lanes + slice);
+  }
+  return {hn::GetLane(max), SumLanes(lanes), hn::AllTrue(d, hn::Eq(seen, seen))};
+}
+
+template <class T>
+void AddUpTo(const T* HWY_RESTRICT x, std::size_t n, T limit, T* HWY_RESTRICT sums,
+             std::uint16_t* HWY_RESTRICT above) {
+  const Tag<T> d;
+  const auto most = hn::Set(d, limit);
+  for (std::size_t first = 0; first < n; first += kLanes) {
+    std::uint64_t bits = 0;
+    for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+      const std::size_t i = first + slice;
+      const auto v = hn::LoadU(d, x + i);
+      const auto large = hn::Gt(v, most);
+      hn::StoreU(hn::Add(hn::LoadU(d, sums + i), hn::IfThenZeroElse(large, v)), d, sums + i);
+      std::uint8_t bytes[8] = {};
+      hn::StoreMaskBits(d, large, bytes);
+      bits |= (std::uint64_t{bytes[0]} | std::uint64_t{bytes[1]} << 8U) << slice;
+    }
+    *above++ = static_cast<std::uint16_t>(bits);
+  }
+}
+
+template <class T>
+double SumSquares(const T* x, std::size_t n) {
+  const Tag<T> d;
+  T lanes[kLanes];
+  for (std::size_t slice = 0; slice < kLanes; slice += hn::Lanes(d)) {
+    auto sum = hn::Zero(d);
+    for (std::size_t i = slice; i < n; i += kLanes) {
+      const auto v = hn::LoadU(d, x + i);
+      sum = hn::Add(sum, hn::Mul(v, v));
+    }
+    hn::StoreU(sum, d, lanes + slice);
+  }
+  return SumLanes(lanes);
+}
+
+template <class T>
 const Kernels<T>* Table() {
   static constexpr Kernels<T> kTable = {
       .exp_terms = ExpTerms<T>,
@@ -162,6 +223,9 @@ const Kernels<T>* Table() {
       .exp_accurate = ExpAccurate<T>,
       .exp_lifted = ExpLiftedTerms<T>,
       .scale = Scale<T>,
+      .exp_sum = ExpSumOfRow<T>,
+      .add_up_to = AddUpTo<T>,
+      .sum_squares = SumSquares<T>,
   };
   return &kTable;
 }

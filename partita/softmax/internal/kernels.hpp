@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace partita::kernels {
 
@@ -27,6 +28,14 @@ template <class T>
 struct Wide {
   T high = 0;
   T low = 0;
+};
+
+/// What Kernels::exp_sum finds.
+template <class T>
+struct ExpSum {
+  T max;
+  double sum;
+  bool proper;  ///< as from RowKernels::lane_max, but for +inf, which is the maximum
 };
 
 /// The kernels for T, float or double.
@@ -58,6 +67,18 @@ struct Kernels {
 
   /// out[i] = x[i] * scale. Any n; in place is fine.
   void (*scale)(const T* x, std::size_t n, Wide<T> scale, T* out);
+
+  /// All of a short row at once: out[i] = exp(z[i] - max) with the largest z, terms as in
+  /// RowKernels::lane_sum_exp, and their sum. In place is fine. @param n a multiple of kLanes
+  ExpSum<T> (*exp_sum)(const T* z, std::size_t n, T* out);
+
+  /// sums[i] += x[i] where x[i] <= limit. Bit l of above[g] says that x[g * kLanes + l] is not.
+  /// @param n     a multiple of kLanes
+  /// @param above [n / kLanes]
+  void (*add_up_to)(const T* x, std::size_t n, T limit, T* sums, std::uint16_t* above);
+
+  /// The sum of x[i]^2. @param n a multiple of kLanes
+  double (*sum_squares)(const T* x, std::size_t n);
 };
 
 /// Those for this machine: kernels::of<float>().exp_terms(...).

@@ -179,6 +179,10 @@ TYPED_TEST(KernelsTest, Avx2AndAvx512GiveTheSameBits) {
           static_cast<T>(row_kernels<T>().exp_lifted_for_sum(z.data(), kBlock, max, terms.data())));
       row_kernels<T>().subtract(z.data(), kBlock, max, T(0.3), terms.data());
       all.insert(all.end(), terms.begin(), terms.end());
+      const ExpSum<T> row = of<T>().exp_sum(z.data(), kBlock, terms.data());
+      all.insert(all.end(), {row.max, static_cast<T>(row.sum)});
+      all.insert(all.end(), terms.begin(), terms.end());
+      all.push_back(static_cast<T>(of<T>().sum_squares(z.data(), kBlock)));
       of<T>().scale(z.data(), kBlock, {T(0.1), T(1e-9)}, z.data());
       all.insert(all.end(), z.begin(), z.end());
     }
@@ -213,6 +217,53 @@ TYPED_TEST(KernelsTest, LaneCumulateExpAddsUpTheTermsInDouble) {
         }
         ASSERT_EQ(starts[n + lane], sum);
       }
+    }
+  }
+}
+
+TYPED_TEST(KernelsTest, ShortRowsAtOnce) {
+  using T = TypeParam;
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  std::mt19937_64 random(7);
+  std::normal_distribution<double> normal(0, 4);
+  for (const std::int64_t target : targets()) {
+    const OnTarget on(target);
+    for (const std::size_t n : {kLanes, 3 * kLanes, 7 * kLanes}) {
+      std::vector<T> z(n);
+      for (T& x : z) x = static_cast<T>(normal(random));
+      z[n - 1] = -kInfinity;
+      std::vector<T> out(n);
+      const ExpSum<T> row = of<T>().exp_sum(z.data(), n, out.data());
+      EXPECT_TRUE(row.proper);
+      EXPECT_EQ(row.max, *std::max_element(z.begin(), z.end()));
+      EXPECT_EQ(out[n - 1], 0);
+      long double sum = 0;
+      long double squares = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const long double x = static_cast<long double>(z[i]) - row.max;
+        // x is rounded, and so is log 2, which reduces it.
+        EXPECT_LT(i + 1 < n ? ulps(out[i], std::exp(x)) : 0, 2 + 2 * std::abs(x));
+        sum += out[i];
+        squares += static_cast<long double>(out[i]) * out[i];
+      }
+      EXPECT_LT(ulps(static_cast<T>(row.sum), sum), 4);
+      EXPECT_LT(ulps(static_cast<T>(of<T>().sum_squares(out.data(), n)), squares), 4);
+
+      std::vector<T> sums(n, T(0.5));
+      std::vector<std::uint16_t> above(n / kLanes);
+      const T limit = out[2];
+      of<T>().add_up_to(out.data(), n, limit, sums.data(), above.data());
+      for (std::size_t i = 0; i < n; ++i) {
+        EXPECT_EQ((above[i / kLanes] >> i % kLanes & 1) != 0, out[i] > limit);
+        EXPECT_EQ(sums[i], out[i] > limit ? T(0.5) : T(0.5) + out[i]);
+      }
+
+      z[n / 2] = std::numeric_limits<T>::quiet_NaN();
+      EXPECT_FALSE(of<T>().exp_sum(z.data(), n, out.data()).proper);
+      z[n / 2] = kInfinity;
+      EXPECT_EQ(of<T>().exp_sum(z.data(), n, out.data()).max, kInfinity);
+      std::fill(z.begin(), z.end(), -kInfinity);
+      EXPECT_EQ(of<T>().exp_sum(z.data(), n, out.data()).max, -kInfinity);
     }
   }
 }

@@ -45,8 +45,12 @@ void copy_converted(const E* in, std::ptrdiff_t stride, std::size_t n, T* out) {
     if (stride == 1) return kernels::widen(in, n, out);
   }
   using Exact = std::conditional_t<std::is_same_v<E, double>, double, float>;
-  for (std::size_t i = 0; i < n; ++i, in += stride)
-    out[i] = static_cast<T>(static_cast<Exact>(*in));
+  const auto exactly = [](E value) { return static_cast<T>(static_cast<Exact>(value)); };
+  if (stride == 1) {
+    for (std::size_t i = 0; i < n; ++i) out[i] = exactly(in[i]);  // in vectors
+    return;
+  }
+  for (std::size_t i = 0; i < n; ++i, in += stride) out[i] = exactly(*in);
 }
 
 /// Sums terms, accurate to the digits of T, in double.
