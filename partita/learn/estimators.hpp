@@ -4,6 +4,7 @@
 
 #include "partita/learn/estimators/arm.hpp"
 #include "partita/learn/estimators/arms.hpp"
+#include "partita/learn/estimators/double_control_variates.hpp"
 #include "partita/learn/estimators/elbo.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/generalized_advantage.hpp"

@@ -57,6 +57,7 @@ std::vector<std::shared_ptr<Estimator>> of_bits() {
   return {std::make_shared<Arm>(ArmOptions{.samples = 3}),
           std::make_shared<DisArm>(ArmOptions{.samples = 3}),
           std::make_shared<Arms>(ArmsOptions{.samples = 3}),
+          std::make_shared<DoubleControlVariates>(DoubleControlVariatesOptions{.samples = 3}),
           std::make_shared<Concrete>(RelaxationOptions{.samples = 3}),
           std::make_shared<StraightThroughGumbel>(RelaxationOptions{.samples = 3}),
           std::make_shared<Rebar>(RebarOptions{.samples = 3}),
@@ -124,6 +125,7 @@ TEST(Certain, ACategory) {
       std::make_shared<StraightThroughGumbel>(RelaxationOptions{.samples = 3}),
       std::make_shared<Rebar>(RebarOptions{.samples = 3}),
       std::make_shared<Arms>(ArmsOptions{.samples = 3}),
+      std::make_shared<DoubleControlVariates>(DoubleControlVariatesOptions{.samples = 3}),
       std::make_shared<Relax>(RelaxOptions{
           .samples = 3, .control_variate = [](const Tensor& z) { return z.sigmoid().sum(-1); }})};
   for (const auto& estimator : others) {

@@ -39,6 +39,17 @@ Tensor Estimator::evaluate(const Function& f, const Tensor& samples,
   return values;
 }
 
+Tensor Estimator::slope_of(const Tensor& values, const Tensor& samples) const {
+  Tensor slope;
+  if (values.requires_grad()) {
+    slope = torch::autograd::grad({values.sum()}, {samples}, {}, /*retain_graph=*/true,
+                                  /*create_graph=*/false, /*allow_unused=*/true)[0];
+  }
+  if (slope.defined()) return slope;
+  throw InvalidArgument(
+      "f", fmt::format("{}: expected a differentiable function of the samples", name_));
+}
+
 GradientEstimate Estimator::nothing(const Distribution& distribution, const Function& f,
                                     const Random& random) const {
   const Tensor z = distribution.sample({samples_}, random);

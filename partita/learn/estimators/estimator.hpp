@@ -21,6 +21,7 @@
 //   Rebar, Relax           rebar.hpp           bits, one-hot              3 samples (Relax 1)  no
 //   Arm, DisArm            arm.hpp             bits                       2 samples          no
 //   Arms                   arms.hpp            bits, one-hot              samples            no
+//   DoubleControlVariates  double_control_variates.hpp  bits, one-hot     samples            no
 //   UnorderedSet           unordered_set.hpp   finite support             samples            no
 //   SumAndSample           unordered_set.hpp   finite support             samples            no
 //   Enumeration            enumeration.hpp     finite support             all                exact
@@ -85,6 +86,9 @@ class Estimator {
   /// f(samples), [samples, batch].
   /// @throws InvalidArgument if it has another shape.
   Tensor evaluate(const Function& f, const Tensor& samples, const Distribution& distribution) const;
+  /// The derivative of the sum of values = f(samples) by the samples, a leaf that requires grad.
+  /// @throws InvalidArgument if f is not differentiable.
+  Tensor slope_of(const Tensor& values, const Tensor& samples) const;
   /// "ARM: expected Bernoulli ..., got Normal".
   [[noreturn]] void does_not_fit(const Distribution& distribution, const char* expected) const;
 

@@ -6,6 +6,7 @@
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/estimators/arm.hpp"
 #include "partita/learn/estimators/arms.hpp"
+#include "partita/learn/estimators/double_control_variates.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/rebar.hpp"
@@ -269,6 +270,7 @@ TEST(Estimators, WorkInSinglePrecision) {
   all.push_back(std::make_unique<Arm>());
   all.push_back(std::make_unique<DisArm>());
   all.push_back(std::make_unique<Arms>());
+  all.push_back(std::make_unique<DoubleControlVariates>());
   all.push_back(std::make_unique<UnorderedSet>());
   all.push_back(std::make_unique<SumAndSample>());
   all.push_back(std::make_unique<Enumeration>());

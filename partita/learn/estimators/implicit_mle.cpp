@@ -2,11 +2,9 @@
 #include "partita/learn/estimators/implicit_mle.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
-#include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/learn/distributions/subset.hpp"
 #include "partita/learn/estimators/internal/discrete.hpp"
@@ -58,15 +56,7 @@ GradientEstimate ImplicitMle::estimate(const Distribution& distribution, const F
                                                           k, terms_, logits.options(), random);
   const Tensor z = top_k(perturbed, k).set_requires_grad(true);
   const Tensor values = evaluate(f, z, distribution);
-  Tensor slope;
-  if (values.requires_grad()) {
-    slope = torch::autograd::grad({values.sum()}, {z}, {}, /*retain_graph=*/true,
-                                  /*create_graph=*/false, /*allow_unused=*/true)[0];
-  }
-  if (!slope.defined()) {
-    throw InvalidArgument("f", "ImplicitMle: expected a differentiable function of the samples");
-  }
-  const Tensor moved = top_k(perturbed - step_ * slope, k);
+  const Tensor moved = top_k(perturbed - step_ * slope_of(values, z), k);
   const Tensor gradient = ((z.detach() - moved) / step_).mean(0);
   const Tensor mean = values.mean(0);
   // Linear in the logits, with that slope; what is impossible never moves.

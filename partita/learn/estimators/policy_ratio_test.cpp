@@ -94,5 +94,43 @@ TEST(ReverseKl, HasTheDivergencesGradientAndValue) {
   EXPECT_THROW(reverse_kl(x.log_p, numbers({1})), InvalidArgument);
 }
 
+// Each value as a loss: what autograd makes of it is not the divergence's gradient, but k2's.
+TEST(ReverseKl, GradientsOfTheValuesThemselves) {
+  const Policies x;
+  const Tensor log_r = x.log_p - x.reference;
+  const auto mean_gradient = [&](const Tensor& loss) {
+    return gradient((x.p * loss).sum(), x.logits);
+  };
+  const Tensor reverse = gradient((x.log_p.exp() * log_r).sum(), x.logits);
+  const Tensor forward = gradient(-(x.reference.exp() * x.log_p).sum(), x.logits);
+  EXPECT_LT(mean_gradient(log_r).abs().max().item<double>(), 1e-15);
+  EXPECT_TRUE(at::allclose(mean_gradient(log_r.square() / 2), reverse, 1e-12, 1e-14));
+  EXPECT_TRUE(at::allclose(mean_gradient((-log_r).exp() - 1 + log_r), forward, 1e-12, 1e-14));
+  EXPECT_GT((forward - reverse).abs().max().item<double>(), 0.05);
+}
+
+// Two tokens, the second's policy by the first: their log-probabilities are to be summed first.
+TEST(ReverseKl, OfSequencesIsOfTheirSums) {
+  const Policies x;
+  const Tensor second =
+      numbers({0.2, -0.5, 1, 0.4, 0.7, -1.1, 0, 0.3, -0.6, 2, 0.1, -0.2, 1, 0, 0.5, -0.9})
+          .view({4, 4})
+          .set_requires_grad(true);
+  const Tensor first_log_p = x.log_p.unsqueeze(-1).expand({4, 4});
+  const Tensor second_log_p = second.log_softmax(-1);
+  const Tensor log_p = first_log_p + second_log_p;
+  const Tensor first_reference = x.reference.unsqueeze(-1).expand({4, 4});
+  const Tensor second_reference = x.reference.unsqueeze(0).expand({4, 4});
+  const Tensor reference = first_reference + second_reference;
+  const Tensor p = log_p.detach().exp();
+  const auto exact = gradient((log_p.exp() * (log_p - reference)).sum(), x.logits);
+  const Tensor whole = reverse_kl(log_p, reference).surrogate;
+  EXPECT_TRUE(at::allclose(gradient((p * whole).sum(), x.logits), exact, 1e-12, 1e-14));
+  const Tensor by_token = reverse_kl(first_log_p, first_reference).surrogate +
+                          reverse_kl(second_log_p, second_reference).surrogate;
+  const Tensor partial = gradient((p * by_token).sum(), x.logits);
+  EXPECT_GT((partial - exact).abs().max().item<double>(), 0.05);
+}
+
 }  // namespace
 }  // namespace partita::estimators

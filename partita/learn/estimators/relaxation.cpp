@@ -20,6 +20,18 @@ Tensor straight_through(const Tensor& hard, const Tensor& soft) {
   return hard + (soft - soft.detach());
 }
 
+/// For each row, with a dimension for each of the event's.
+/// @throws InvalidArgument if one is not > 0
+Tensor checked(const TensorOrNumber& given, const at::TensorOptions& options,
+               const Distribution& distribution, const char* name) {
+  const Tensor temperature = given.tensor(options);
+  if (!(temperature > 0).all().item<bool>()) {
+    throw InvalidArgument("temperature", fmt::format("{}: expected a number > 0, got {}", name,
+                                                     temperature.min().item<double>()));
+  }
+  return unsqueeze_event(temperature, distribution);
+}
+
 /// P(each element is 1), as the distribution has it: with a gradient at 0 and 1, too. Undefined for
 /// any but StraightThrough's distributions.
 Tensor probs_of(const Distribution& distribution) {
@@ -28,6 +40,16 @@ Tensor probs_of(const Distribution& distribution) {
   if (const auto* sets = dynamic_cast<const distributions::Subset*>(&base)) return sets->mean();
   const auto* vectors = dynamic_cast<const distributions::OneHotCategorical*>(&base);
   return vectors == nullptr ? Tensor() : vectors->probs();
+}
+
+/// The same of logits divided by the temperature.
+Tensor probs_at(const Tensor& temperature, const Distribution& distribution) {
+  if (const auto* sets = dynamic_cast<const distributions::Subset*>(&base_of(distribution))) {
+    return distributions::Subset(distributions::Logits(sets->logits() / temperature), sets->k())
+        .mean();
+  }
+  const auto variables = DiscreteVariables::of(distribution);
+  return variables->relaxed(variables->logits, temperature);
 }
 
 }  // namespace
@@ -39,12 +61,9 @@ GradientEstimate Relaxation::estimate(const Distribution& distribution, const Fu
                                       const Random& random) {
   const auto variables = DiscreteVariables::of(distribution);
   if (!variables) does_not_fit(distribution, kDiscrete);
-  const Tensor temperature = temperature_.tensor(variables->logits.options());
-  if (!(temperature > 0).all().item<bool>()) {
-    throw InvalidArgument("temperature", fmt::format("{}: expected a number > 0, got {}", name(),
-                                                     temperature.min().item<double>()));
-  }
-  const Tensor relaxed = relax(*variables, unsqueeze_event(temperature, distribution), random);
+  const Tensor temperature =
+      checked(temperature_, variables->logits.options(), distribution, name());
+  const Tensor relaxed = relax(*variables, temperature, random);
   const Tensor mean = evaluate(f, relaxed, distribution).mean(0);
   return {mean, mean.detach()};
 }
@@ -102,7 +121,7 @@ Tensor ReinMax::relax(const DiscreteVariables& variables, const Tensor& temperat
 }
 
 StraightThrough::StraightThrough(StraightThroughOptions options)
-    : Estimator("StraightThrough", options.samples) {}
+    : Estimator("StraightThrough", options.samples), temperature_(std::move(options.temperature)) {}
 
 GradientEstimate StraightThrough::estimate(const Distribution& distribution, const Function& f,
                                            const Random& random) {
@@ -110,7 +129,10 @@ GradientEstimate StraightThrough::estimate(const Distribution& distribution, con
   if (!probs.defined()) {
     does_not_fit(distribution, "Bernoulli, OneHotCategorical, Subset or an Independent of one");
   }
-  const Tensor hard = straight_through(distribution.sample({samples()}, random), probs);
+  const Tensor temperature = checked(temperature_, probs.options(), distribution, name());
+  const bool decoupled = (temperature != 1).any().item<bool>();
+  const Tensor soft = decoupled ? probs_at(temperature, distribution) : probs;
+  const Tensor hard = straight_through(distribution.sample({samples()}, random), soft);
   const Tensor mean = evaluate(f, hard, distribution).mean(0);
   return {mean, mean.detach()};
 }

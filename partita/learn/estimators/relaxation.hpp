@@ -7,10 +7,11 @@
 //   StraightThroughGumbel({.temperature = 0.5})    f of hard samples, gradient of relaxed ones
 //   GumbelRao({.temperature = 0.5, .inner = 10})   the same gradient, averaged over relaxed ones
 //   StraightThrough()                              f of hard samples, gradient of the mean
+//   StraightThrough({.temperature = 2})            the same, spread wider (decoupled)
 //   ReinMax()                                      the same to second order: exact for quadratic f
 //
 // By a probability that is exactly 0 or 1 all but StraightThrough give 0, since the logit is
-// infinite; StraightThrough gives f'(z).
+// infinite; StraightThrough at its temperature of 1 gives f'(z).
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -86,18 +87,30 @@ class GumbelRao : public Relaxation {
 
 struct StraightThroughOptions {
   std::int64_t samples = 1;
+  /// As in RelaxationOptions: what the logits are divided by on the way back alone.
+  TensorOrNumber temperature = 1.0;
 };
 
 /// f and its derivative are taken at the hard sample; the gradient then flows through the
 /// probabilities (Bengio, Leonard, Courville 2013), of a Subset through its exact marginals, which
-/// is SIMPLE (Ahmed, Zeng, Niepert, Van den Broeck 2023). Biased, unless f is linear.
+/// is SIMPLE (Ahmed, Zeng, Niepert, Van den Broeck 2023). Biased, unless f is linear and the
+/// temperature 1.
+///
+/// At another temperature the gradient flows through softmax(logits / temperature): a high one
+/// spreads it over categories that are hardly ever drawn, whatever the samples are (decoupled
+/// straight-through: Shah, Yan, Mozer, Liu 2024, arXiv 2410.13331; the forward temperature is that
+/// of the distribution's own logits). By a probability of exactly 0 or 1 it is then 0.
 class StraightThrough : public Estimator {
  public:
+  /// @throws InvalidArgument, when it is called, if a temperature is not > 0
   explicit StraightThrough(StraightThroughOptions options = {});
 
  protected:
   GradientEstimate estimate(const Distribution& distribution, const Function& f,
                             const Random& random) override;
+
+ private:
+  TensorOrNumber temperature_;
 };
 
 struct ReinMaxOptions {

@@ -7,6 +7,7 @@
 
 #include "partita/base/error.hpp"
 #include "partita/learn/distributions/normal.hpp"
+#include "partita/learn/distributions/subset.hpp"
 #include "partita/learn/estimators/test_support.hpp"
 
 namespace partita::estimators {
@@ -146,6 +147,41 @@ TEST(StraightThrough, HasItsClosedFormBias) {
                 const double p = sigmoid(logit);
                 return 2 * (p - t) * p * (1 - p);
               }));
+}
+
+TEST(StraightThrough, HasItsClosedFormBiasAtATemperatureOfItsOwn) {
+  for (const double temperature : {0.5, 3.0}) {
+    StraightThrough estimator({.samples = 4, .temperature = temperature});
+    expect_bias(estimator, testing::bernoulli(), by_row([&](double logit, double t) {
+                  const double p = sigmoid(logit);
+                  const double q = sigmoid(logit / temperature);
+                  return 2 * (p - t) * q * (1 - q) / temperature;
+                }));
+  }
+}
+
+TEST(StraightThrough, SpreadsTheGradientOfOneHotVectorsAndSetsByItsTemperature) {
+  const Tensor c = testing::numbers({1, -0.5, 2, 0.3, -1});
+  const Function f = [c](const Tensor& x) { return (c * x).sum(-1); };
+  const Tensor start = testing::numbers({0.5, -1, 0, 1.2, -0.3});
+  const double temperature = 2.5;
+  StraightThrough estimator({.temperature = temperature});
+  const auto expect_gradient = [&](const auto& make, const auto& mean) {
+    const Tensor logits = start.clone().set_requires_grad(true);
+    estimator(make(logits), f, Stream{1}).surrogate.sum().backward();
+    const Tensor by_hand = start.clone().set_requires_grad(true);
+    f(mean(by_hand / temperature)).backward();
+    EXPECT_TRUE(at::allclose(logits.grad(), by_hand.grad(), 1e-12, 1e-14));
+  };
+  expect_gradient(
+      [](const Tensor& z) { return distributions::OneHotCategorical(distributions::Logits(z)); },
+      [](const Tensor& z) { return z.softmax(-1); });
+  expect_gradient(
+      [](const Tensor& z) { return distributions::Subset(distributions::Logits(z), 2); },
+      [](const Tensor& z) { return distributions::Subset(distributions::Logits(z), 2).mean(); });
+  StraightThrough refused({.temperature = 0});
+  EXPECT_EQ(testing::refusal(std::move(refused), distributions::Bernoulli(at::full({2}, 0.5))),
+            "temperature: StraightThrough: expected a number > 0, got 0");
 }
 
 TEST(StraightThrough, IsUnbiasedForALinearFunction) {
