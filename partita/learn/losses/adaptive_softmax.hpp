@@ -41,7 +41,7 @@ OutputLayer adaptive_layer(std::int64_t outputs, std::int64_t dim,
 
 /// -log p(target), exactly: maximum likelihood. Draws nothing.
 class AdaptiveSoftmaxLoss : public OutputLoss {
-  bool adaptive() const override { return true; }
+  Form form() const override { return Form::tails; }
   Tensor losses(const OutputBatch& batch, const OutputLayer& output,
                 const Random& random) const override;
 };

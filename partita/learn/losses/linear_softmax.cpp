@@ -146,6 +146,9 @@ void check(const Tensor& hidden, const OutputLayer& output) {
   if (!output.tails.empty()) {
     throw InvalidArgument("output", "has tails, which need AdaptiveSoftmaxLoss");
   }
+  if (output.tree != nullptr) {
+    throw InvalidArgument("output", "has a tree, which needs HierarchicalSoftmaxLoss");
+  }
   if (output.columns != nullptr) {
     throw InvalidArgument("output", "is split over ranks, which needs FullSoftmaxLoss");
   }

@@ -11,6 +11,7 @@
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
+#include "partita/learn/losses/hierarchical_softmax.hpp"
 #include "partita/learn/losses/internal/sampled_scores.hpp"
 #include "partita/learn/losses/internal/split_output.hpp"
 #include "partita/learn/losses/linear_softmax.hpp"
@@ -49,6 +50,29 @@ void check_tails(const OutputLayer& output) {
   }
 }
 
+Form form_of(const OutputLayer& output) {
+  if (output.tree != nullptr) return Form::tree;
+  return output.tails.empty() ? Form::softmax : Form::tails;
+}
+
+/// @throws InvalidArgument naming what the layer has, or lacks
+void check_form(const OutputLayer& output, Form needed) {
+  if (form_of(output) == needed) return;
+  const char* found = "has tails, which need AdaptiveSoftmaxLoss";
+  if (form_of(output) == Form::tree) found = "has a tree, which needs HierarchicalSoftmaxLoss";
+  if (needed == Form::tails) found = "has no tails, which this loss needs";
+  if (needed == Form::tree) found = "has no tree, which this loss needs";
+  throw InvalidArgument("output", found);
+}
+
+void check_tree(const OutputLayer& output) {
+  if (output.tree == nullptr) return;
+  check_size("weight", output.weight.size(0), output.tree->outputs() - 1,
+             "rows, one for each inner node of the tree");
+  if (!output.tails.empty()) throw InvalidArgument("tails", "expected none beside a tree");
+  if (output.columns != nullptr) throw InvalidArgument("columns", "expected none beside a tree");
+}
+
 void check_layer(const OutputLayer& output) {
   const Tensor& weight = output.weight;
   const Tensor& bias = output.bias;
@@ -66,6 +90,7 @@ void check_layer(const OutputLayer& output) {
                             at::toString(bias.scalar_type()), to_string(bias.sizes())));
   }
   check_tails(output);
+  check_tree(output);
   if (output.columns == nullptr) return;
   check_size("weight", weight.size(0), output.columns->size(), "rows, this rank's columns");
   if (!output.tails.empty()) throw InvalidArgument("tails", "expected none of a split layer");
@@ -127,6 +152,7 @@ LogPartition log_partition(const Tensor& hidden, const OutputLayer& output) {
 }  // namespace
 
 std::int64_t OutputLayer::outputs() const {
+  if (tree != nullptr) return tree->outputs();
   if (columns != nullptr) return static_cast<std::int64_t>(columns->columns());
   std::int64_t count = weight.size(0) - static_cast<std::int64_t>(tails.size());
   for (const Tail& tail : tails) count += tail.weight.size(0);
@@ -136,10 +162,7 @@ std::int64_t OutputLayer::outputs() const {
 Tensor OutputLoss::operator()(const OutputBatch& given, const OutputLayer& output,
                               const Random& random, Reduction reduction) const {
   const OutputBatch batch = indexed(given);
-  if (adaptive() == output.tails.empty()) {
-    throw InvalidArgument("output", adaptive() ? "has no tails, which this loss needs"
-                                               : "has tails, which need AdaptiveSoftmaxLoss");
-  }
+  check_form(output, form());
   check(batch, output);
   const Tensor each = losses(batch, output, random);
   check_losses(each);
@@ -180,8 +203,9 @@ TargetLikelihood evaluate(const OutputBatch& given, const OutputLayer& output) {
   const at::NoGradGuard no_grad;
   constexpr std::int64_t kRowsAtOnce = 1024;
   TargetLikelihood out;
-  if (!output.tails.empty()) {
-    out.log_likelihood = adaptive_log_likelihood(batch, output);
+  if (form_of(output) != Form::softmax) {
+    out.log_likelihood = output.tree != nullptr ? hierarchical_log_likelihood(batch, output)
+                                                : adaptive_log_likelihood(batch, output);
     out.log_z = at::zeros_like(out.log_likelihood);
     check_losses(out.log_likelihood);
     return out;
@@ -212,12 +236,13 @@ TargetLikelihood evaluate(const OutputBatch& given, const OutputLayer& output) {
 }
 
 Tensor logits(const Tensor& hidden, const OutputLayer& output) {
+  if (output.tree != nullptr) return hierarchical_log_probs(hidden, output);
   return output.tails.empty() ? at::linear(hidden, output.weight, output.bias)
                               : adaptive_log_probs(hidden, output);
 }
 
 void logits_out(Tensor& out, const Tensor& hidden, const OutputLayer& output) {
-  if (output.tails.empty() && output.bias.defined()) {
+  if (form_of(output) == Form::softmax && output.bias.defined()) {
     at::addmm_out(out, output.bias, hidden, output.weight.t());
   } else {
     out.copy_(logits(hidden, output));

@@ -25,11 +25,13 @@
 //   const SplitColumns columns(10'000'000, group);             // on every rank
 //   losses::OutputLayer own{weight, bias, {}, &columns};       // weight [columns.size(), d]
 //
-// AdaptiveSoftmaxLoss (adaptive_softmax.hpp) goes the other way: its output layer keeps rare
-// outputs in clusters of their own, so that the exact softmax is cheap.
+// Two others go the other way, to output layers whose exact probabilities are cheap:
+// AdaptiveSoftmaxLoss (adaptive_softmax.hpp) keeps rare outputs in clusters of their own, and
+// HierarchicalSoftmaxLoss (hierarchical_softmax.hpp) all of them in a binary tree.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "partita/learn/losses/losses.hpp"
@@ -38,6 +40,8 @@
 #include "partita/split/columns.hpp"
 
 namespace partita::losses {
+
+class HuffmanTree;
 
 /// A cluster of n rare outputs of an adaptive layer (adaptive_softmax.hpp).
 struct Tail {
@@ -58,6 +62,9 @@ struct OutputLayer {
   /// own rows, and in the hidden states those of all. Not with tails. It must outlive the
   /// gradients' graph.
   const SplitColumns* columns = nullptr;
+  /// A hierarchical softmax over the tree's V outputs: weight and bias have a row for each of its
+  /// V - 1 inner nodes. Not with tails or columns.
+  std::shared_ptr<const HuffmanTree> tree = {};
 
   std::int64_t outputs() const;  ///< V
 };
@@ -68,6 +75,9 @@ struct OutputBatch {
   Tensor targets;        ///< integers [B], each in [0, V)
   Tensor contexts = {};  ///< integers [B], needed only by an NceLoss with a log Z for each context
 };
+
+/// How an output layer makes probabilities of its rows.
+enum class Form : std::uint8_t { softmax, tails, tree };
 
 /// A loss of hidden states and targets under an output layer.
 class OutputLoss {
@@ -83,8 +93,8 @@ class OutputLoss {
                     Reduction reduction = Reduction::mean) const;
 
  private:
-  /// True for a loss of layers with tails.
-  virtual bool adaptive() const { return false; }
+  /// Of the layers that it is for.
+  virtual Form form() const { return Form::softmax; }
   /// The loss of each row of a checked batch, [B].
   virtual Tensor losses(const OutputBatch& batch, const OutputLayer& output,
                         const Random& random) const = 0;
@@ -101,7 +111,7 @@ class FullSoftmaxLoss : public OutputLoss {
 /// How well a model predicts once it is normalized.
 struct TargetLikelihood {
   Tensor log_likelihood;  ///< log (u(target) / Z) of each row, [B]
-  Tensor log_z;           ///< log Z of each row, [B]; 0 with tails
+  Tensor log_z;           ///< log Z of each row, [B]; 0 with tails or a tree
 
   double mean_log_likelihood() const;
   /// exp(-mean_log_likelihood())
@@ -116,7 +126,7 @@ struct TargetLikelihood {
 /// @throws InvalidArgument as OutputLoss does.
 TargetLikelihood evaluate(const OutputBatch& batch, const OutputLayer& output);
 
-/// What a softmax turns into probabilities: the scores or, with tails, log-probabilities.
+/// What a softmax turns into probabilities: the scores or, with tails or a tree, log-probabilities.
 /// @param hidden [..., d] @return [..., V]; of a split layer, those of the own columns
 Tensor logits(const Tensor& hidden, const OutputLayer& output);
 /// The same, written to `out`, [B, V] for [B, d]. No gradients.

@@ -306,18 +306,19 @@ Tensor sparse_rows(const Tensor& table, const Tensor& index) {
   return SparseRows::apply(table, index);
 }
 
+Tensor indexed_scores(const Tensor& hidden, const OutputLayer& output, const Tensor& index) {
+  if (!has_kernel(hidden)) return gathered_scores(hidden, output, index);
+  const Tensor bias =
+      output.bias.defined() ? output.bias.contiguous() : at::empty({0}, output.weight.options());
+  return IndexedScores::apply(hidden.contiguous(), output.weight.contiguous(), bias, index);
+}
+
 SampledScores sampled_scores(const OutputBatch& batch, const OutputLayer& output,
                              const Tensor& noise) {
   if (output.columns != nullptr) return split_sampled_scores(batch, output, noise);
   if (noise.dim() == 1) return shared_scores(batch, output, noise);
-  const Tensor index = at::cat({batch.targets.unsqueeze(1), noise}, 1);
   const Tensor scores =
-      has_kernel(batch.hidden)
-          ? IndexedScores::apply(batch.hidden.contiguous(), output.weight.contiguous(),
-                                 output.bias.defined() ? output.bias.contiguous()
-                                                       : at::empty({0}, output.weight.options()),
-                                 index)
-          : gathered_scores(batch.hidden, output, index);
+      indexed_scores(batch.hidden, output, at::cat({batch.targets.unsqueeze(1), noise}, 1));
   return {scores.select(1, 0), scores.narrow(1, 1, noise.size(1))};
 }
 

@@ -22,6 +22,9 @@ struct SampledScores {
 SampledScores sampled_scores(const OutputBatch& batch, const OutputLayer& output,
                              const Tensor& noise);
 
+/// The same for any rows of the layer, [B, K]. @param index int64 [B, K]
+Tensor indexed_scores(const Tensor& hidden, const OutputLayer& output, const Tensor& index);
+
 /// Noise for a batch, on its device: int64 [k] if shared, else [B, k].
 /// @throws InvalidArgument if the noise is not over the output layer's V categories.
 Tensor draw_noise(const NoiseDistribution& noise, std::int64_t k, bool shared,
