@@ -9,6 +9,7 @@
 #include "partita/base/error.hpp"
 #include "partita/learn/estimators/arm.hpp"
 #include "partita/learn/estimators/arms.hpp"
+#include "partita/learn/estimators/double_control_variates.hpp"
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/implicit_mle.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
@@ -54,6 +55,11 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
       return made<ImplicitMle>(ImplicitMleOptions{.samples = samples});
     case EstimatorKind::straight_through:
       return made<StraightThrough>(StraightThroughOptions{.samples = samples});
+    case EstimatorKind::decoupled_straight_through:
+      return made<StraightThrough>(
+          StraightThroughOptions{.samples = samples, .temperature = settings.temperature});
+    case EstimatorKind::double_control_variates:
+      return made<DoubleControlVariates>(DoubleControlVariatesOptions{.samples = samples});
     case EstimatorKind::rebar:
       return made<Rebar>(RebarOptions{
           .samples = samples, .temperature = settings.temperature, .tune = settings.tune});
@@ -85,6 +91,7 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
 std::int64_t least_samples(EstimatorKind kind) {
   switch (kind) {
     case EstimatorKind::score_leave_one_out:
+    case EstimatorKind::double_control_variates:
     case EstimatorKind::arms:
     case EstimatorKind::unordered_set:
       return 2;

@@ -68,6 +68,16 @@ Finding score_function(const TourContext& context) {
     spread.y.push_back(deviation);
     names.categories.emplace_back(name);
   }
+  // f's slope at the other samples as a second control variate, beside their values.
+  DoubleControlVariates both({.samples = 8, .tune = false});
+  const Tensor all = gradients(both, n, id++);
+  finding.checks.push_back(unbiased("double control variates", to_vector(all), truth));
+  finding.checks.push_back(
+      at_most("double control variates: standard deviation over that of leave one out",
+              all.std().item<double>() / spread.y[2], 0.8));
+  spread.x.push_back(static_cast<double>(spread.x.size()));
+  spread.y.push_back(all.std().item<double>());
+  names.categories.emplace_back("double control variates");
   finding.figures.push_back({to_svg({.title = "Standard deviation of the score function's gradient",
                                      .x = names,
                                      .y = {.label = "standard deviation", .min = 0},
@@ -175,6 +185,37 @@ Finding gaussian_example(const TourContext& context) {
   return finding;
 }
 
+/// KL(policy || reference) by samples of the policy, all four actions enumerated: what autograd
+/// makes of the estimates of its value, and of the surrogate.
+void add_divergence_checks(Finding& finding) {
+  using namespace estimators;
+  const Tensor logits = at::tensor({0.3, -1.2, 0.8, 0.1}, at::kDouble).set_requires_grad(true);
+  const Tensor reference = at::tensor({-0.4, 0.2, 0.5, -0.1}, at::kDouble).log_softmax(-1);
+  const Tensor log_p = logits.log_softmax(-1);
+  const Tensor p = log_p.detach().exp();
+  const Tensor log_ratio = log_p - reference;
+  const auto gradient = [&](const Tensor& loss) {
+    return torch::autograd::grad({loss}, {logits}, {}, /*retain_graph=*/true)[0];
+  };
+  const auto mean_gradient = [&](const Tensor& loss) { return gradient((p * loss).sum()); };
+  const auto off = [](const Tensor& a, const Tensor& b) {
+    return (a - b).abs().max().item<double>();
+  };
+  const Tensor exact = gradient((log_p.exp() * log_ratio).sum());
+  const Tensor forward = gradient(-(reference.exp() * log_p).sum());
+  const auto kl = reverse_kl(log_p, reference);
+  finding.checks.push_back(
+      at_most("KL to a reference: the surrogate's mean gradient, off the exact",
+              off(mean_gradient(kl.surrogate), exact), 1e-14));
+  finding.checks.push_back(at_most("k1 = log r as a loss: largest mean gradient",
+                                   mean_gradient(log_ratio).abs().max().item<double>(), 1e-14));
+  finding.checks.push_back(
+      at_most("k3 = 1/r − 1 + log r as a loss: off the gradient of the other divergence",
+              off(mean_gradient((-log_ratio).exp() - 1 + log_ratio), forward), 1e-14));
+  finding.checks.push_back(
+      at_least("the two divergences' gradients, apart", off(forward, exact), 0.05));
+}
+
 Finding policy_gradient(const TourContext& context) {
   const GradientsResult result = experiment(
       context, GradientsProblem::mdp,
@@ -194,6 +235,7 @@ Finding policy_gradient(const TourContext& context) {
     finding.checks.push_back(at_least(variant.name + ": return after learning over before",
                                       curve.value.back() / curve.value.front(), 1.5));
   }
+  add_divergence_checks(finding);
   finding.figures = {{to_svg(optimization_figure(result.variants.front(), "expected return")),
                       "Three states on a river: the large reward lies upstream."}};
   return finding;

@@ -270,6 +270,10 @@ Finding bias_of_relaxations(const TourContext& context) {
   finding.checks.push_back(at_most("CARMS: bias, in standard errors",
                                    standard_errors(quality(arms, context.stream(id++), n)),
                                    kFiveSigma));
+  StraightThrough wide({.temperature = 3});
+  finding.checks.push_back(
+      at_least("Decoupled straight-through, τ = 3 on the way back: bias, in standard errors",
+               standard_errors(quality(wide, context.stream(id++), n)), kFiveSigma));
   // Sets of two of four, of a linear f: through the marginals without bias or noise.
   const Tensor cost = at::tensor({0.2, 1.5, -0.7, 0.9}, at::kDouble);
   const auto through_sets = [&](Estimator& estimator) {

@@ -55,13 +55,13 @@ TEST_F(Nce, Json) {
   const Json json = nce({"--steps", "20", "--batch", "16", "--largest", "1000", "--seed", "3"});
   EXPECT_THAT(keys(json),
               ElementsAre("corpus", "vocabulary", "train_pairs", "held_out_pairs", "dim", "batch",
-                          "steps", "noise_exponent", "unigram_perplexity", "losses", "step_seconds",
-                          "report", "seed"));
+                          "steps", "seconds", "noise_exponent", "unigram_perplexity", "losses",
+                          "step_seconds", "report", "seed"));
   EXPECT_EQ(json["vocabulary"], 30);
   EXPECT_EQ(json["held_out_pairs"], 299);
   EXPECT_EQ(json["train_pairs"], 5700);
   EXPECT_EQ(json["seed"], 3);
-  ASSERT_EQ(json["losses"].size(), 8U);
+  ASSERT_EQ(json["losses"].size(), 12U);
   for (const Json& loss : json["losses"]) {
     EXPECT_THAT(keys(loss), ElementsAre("name", "noise", "step", "seconds", "perplexity",
                                         "mean_log_z", "log_z_deviation", "corrected_perplexity"));
@@ -70,8 +70,18 @@ TEST_F(Nce, Json) {
     EXPECT_EQ(loss["perplexity"].size(), loss["step"].size());
   }
   ASSERT_EQ(json["step_seconds"].size(), 1U);
-  EXPECT_THAT(keys(json["step_seconds"][0]),
-              ElementsAre("outputs", "nce", "sampled_softmax", "full_softmax"));
+  EXPECT_THAT(keys(json["step_seconds"][0]), ElementsAre("outputs", "nce", "sampled_softmax",
+                                                         "full_softmax", "hierarchical_softmax"));
+}
+
+TEST_F(Nce, TrainsForATime) {
+  const Json json = nce({"--seconds", "0.05", "--batch", "16", "--largest", "0"});
+  EXPECT_EQ(json["seconds"], 0.05);
+  for (const Json& loss : json["losses"]) {
+    EXPECT_EQ(loss["step"][0], 0);
+    EXPECT_GT(loss["step"].back(), 0) << loss["name"];
+    EXPECT_GE(loss["seconds"].back(), 0.05) << loss["name"];
+  }
 }
 
 TEST_F(Nce, EveryLossLearnsAndNceAloneIsNormalized) {
@@ -86,7 +96,7 @@ TEST_F(Nce, EveryLossLearnsAndNceAloneIsNormalized) {
     perplexity[loss["name"]] = loss["perplexity"].back();
     spread[loss["name"]] = loss["log_z_deviation"].back();
     if (!loss["corrected_perplexity"].is_null()) {
-      perplexity["corrected"] = loss["corrected_perplexity"];
+      perplexity["corrected " + loss["name"].get<std::string>()] = loss["corrected_perplexity"];
     }
   }
   EXPECT_GT(json["unigram_perplexity"], 28);
@@ -100,7 +110,13 @@ TEST_F(Nce, EveryLossLearnsAndNceAloneIsNormalized) {
   EXPECT_LT(perplexity["NCE, k = 1"], 1.6 * full);
   EXPECT_LT(perplexity["sampled softmax, k = 25"], 1.1 * full);
   // Negative sampling learns less: over six seeds 1.05 to 1.15 of the full softmax's.
-  EXPECT_LT(perplexity["corrected"], 1.3 * full);
+  EXPECT_LT(perplexity["corrected negative sampling, k = 25"], 1.3 * full);
+  EXPECT_LT(perplexity["sampled softmax, log-uniform, k = 25"], 1.1 * full);
+  EXPECT_LT(perplexity["in-batch negatives, less log q"], 1.1 * full);
+  EXPECT_LT(perplexity["corrected InfoNCE"], 1.1 * full);
+  // Its tree knows nothing of the order of the words.
+  EXPECT_LT(perplexity["hierarchical softmax"], 1.5 * full);
+  EXPECT_LT(std::abs(spread["hierarchical softmax"]), 1e-12);
   EXPECT_LT(spread["NCE, k = 25"], 0.5 * spread["full softmax"]);
   // Begun at random numbers of deviation 1.
   EXPECT_LT(spread["NCE, k = 25, learned log Z"], 0.3);
@@ -134,7 +150,8 @@ TEST_F(Nce, TextAndHelp) {
       run_partita({"nce", corpus(), "--steps", "5", "--batch", "8", "--largest", "1000"});
   EXPECT_EQ(text.status, 0);
   EXPECT_THAT(text.out, AllOf(StartsWith("30 words, 5,700 pairs"), HasSubstr("NCE, k = 100"),
-                              HasSubstr("log(k q) added"), HasSubstr("V = 1,000")));
+                              HasSubstr("log q added"), HasSubstr("hierarchical softmax"),
+                              HasSubstr("V = 1,000")));
   const Outcome help = run_partita({"nce", "--help"});
   EXPECT_EQ(help.status, 0);
   for (const char* part : {"Example:\n  partita nce", "--seed", "--threads", "--json"}) {
@@ -155,6 +172,7 @@ TEST_F(Nce, Refusals) {
               StartsWith("--vocabulary: expected a whole number of 2..100000, got 1"));
   EXPECT_THAT(refusal({"nce", corpus(), "--steps", "0"}, kWronglyAsked),
               StartsWith("--steps: expected a whole number of 1..10000000, got 0"));
+  EXPECT_THAT(refusal({"nce", corpus(), "--seconds", "-1"}, kWronglyAsked), HasSubstr("--seconds"));
   EXPECT_THAT(refusal({"nce", corpus(), "--noise-exponent", "2"}, kWronglyAsked),
               HasSubstr("--noise-exponent"));
   EXPECT_THAT(

@@ -61,6 +61,7 @@ void run(GradientsCommand& command) {
   }
   options.seed = command.common.seed;
   options.threads = command.common.threads;
+  options.timed = true;
   const GradientsResult result = run_gradients(options, meters());
   if (!command.report.empty())
     write_file(command.report, report_html(result, options, command_line()));
@@ -77,10 +78,12 @@ void run(GradientsCommand& command) {
 void add_gradients(CLI::App& app) {
   auto* command = app.add_subcommand(kGradients.name, kGradients.description);
   auto options = std::make_shared<GradientsCommand>();
-  add_choice(*command, "--problem", options->experiment.problem, kGradientsProblems,
-             "gaussian: E[z^2], z ~ N(2t + 3, 1); bernoulli: E[(b - t)^2], one coin; "
-             "categorical: three coins, eight categories; subset: three of eight; mdp: a small "
-             "decision process")
+  add_choice(
+      *command, "--problem", options->experiment.problem, kGradientsProblems,
+      "gaussian: E[z^2], z ~ N(2t + 3, 1); bernoulli: E[(b - t)^2], one coin; "
+      "categorical: three coins, eight categories; bernoulli-vae: the evidence bound of an image "
+      "by eight bits; categorical-vae: by three one-hot vectors; subset: three of eight; mdp: "
+      "a small decision process")
       ->required();
   command
       ->add_option(
@@ -111,8 +114,11 @@ void add_gradients(CLI::App& app) {
       "  partita gradients --problem categorical --report report.html --seed 1\n"
       "\n"
       "Prints each estimator's bias and variance at the start (k: samples of one estimate; evals: "
-      "how\noften it evaluates f), then how far it has come after the last step, the mean of 16 "
-      "runs.");
+      "how\noften it evaluates f); which has the least error at equal evaluations of f and in "
+      "equal "
+      "time,\nbias and variance together; then how far each has come after the last step, the mean "
+      "of "
+      "16 runs.");
   command->callback([options] { run(*options); });
 }
 

@@ -60,6 +60,11 @@ void add_nce(CLI::App& app) {
   command->add_option("--steps", options->steps, "steps of each loss (2000)")
       ->option_text("N")
       ->check(whole_number(1, 10'000'000));
+  command
+      ->add_option("--seconds", options->seconds,
+                   "train each loss for N seconds on one thread, whatever --steps is")
+      ->option_text("N")
+      ->check(CLI::PositiveNumber);
   command->add_option("--noise-exponent", options->noise_exponent, "noise is unigram^A, 0..1 (1)")
       ->option_text("A")
       ->check(CLI::Range(0.0, 1.0));
@@ -75,9 +80,11 @@ void add_nce(CLI::App& app) {
       "  partita nce corpus.txt --report report.html\n"
       "\n"
       "Trains a model of each word given the one before it by the full softmax, noise-contrastive\n"
-      "estimation, negative sampling and sampled softmax, on the same pairs, and prints what each\n"
-      "has learned of the pairs held out and what a step costs. Everything but times is the same\n"
-      "for any number of threads.");
+      "estimation, negative sampling, sampled softmax, in-batch negatives and hierarchical "
+      "softmax, on\n"
+      "the same pairs, and prints what each has learned of the pairs held out and what a step "
+      "costs.\n"
+      "Without --seconds, everything but times is the same for any number of threads.");
   command->callback([all] { run(*all); });
 }
 

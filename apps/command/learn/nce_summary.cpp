@@ -41,29 +41,32 @@ Json curve_json(const LossResult& loss) {
 std::string summary_text(const NceExperimentResult& result) {
   std::string out = fmt::format(
       "{} words, {} pairs to learn from, {} held out; perplexity without contexts {:.1f}\n\n"
-      "  {:<28} {:>10} {:>9} {:>12} {:>11}\n",
+      "  {:<36} {:>10} {:>8} {:>9} {:>11} {:>10}\n",
       grouped(result.vocabulary), grouped(static_cast<std::uint64_t>(result.train_pairs)),
       grouped(static_cast<std::uint64_t>(result.held_out_pairs)), result.unigram_perplexity, "loss",
-      "perplexity", "ms per step", "mean log Z", "its spread");
+      "perplexity", "steps", "ms a step", "mean log Z", "its spread");
   for (const LossResult& loss : result.losses) {
     const CurvePoint& last = loss.curve.back();
-    out += fmt::format("  {:<28} {:>10.1f} {:>9.2f} {:>12.3f} {:>11.3f}\n", loss.name,
-                       last.perplexity, 1e3 * last.seconds / static_cast<double>(last.step),
-                       last.mean_log_z, last.log_z_deviation);
+    out +=
+        fmt::format("  {:<36} {:>10.1f} {:>8} {:>9.2f} {:>11.3f} {:>10.3f}\n", loss.name,
+                    last.perplexity, last.step, 1e3 * last.seconds / static_cast<double>(last.step),
+                    last.mean_log_z, last.log_z_deviation);
     if (loss.corrected_perplexity) {
-      out += fmt::format("  {:<28} {:>10.1f}\n", "  with log(k q) added back",
+      out += fmt::format("  {:<36} {:>10.1f}\n", "  with log q added back",
                          *loss.corrected_perplexity);
     }
   }
   if (!result.step_times.empty()) {
-    out += fmt::format("\n  {:<28} {:>10} {:>16} {:>13}\n",
+    out += fmt::format("\n  {:<28} {:>10} {:>16} {:>13} {:>21}\n",
                        fmt::format("ms per step of {} pairs", kTimedBatch),
-                       fmt::format("NCE, k={}", kTimedNoise), "sampled softmax", "full softmax");
+                       fmt::format("NCE, k={}", kTimedNoise), "sampled softmax", "full softmax",
+                       "hierarchical softmax");
   }
   for (const StepTime& at : result.step_times) {
-    out += fmt::format("  V = {:<24} {:>10.2f} {:>16.2f} {:>13.2f}\n",
-                       grouped(static_cast<std::uint64_t>(at.outputs)), 1e3 * at.nce,
-                       1e3 * at.sampled_softmax, 1e3 * at.full_softmax);
+    out +=
+        fmt::format("  V = {:<24} {:>10.2f} {:>16.2f} {:>13.2f} {:>21.2f}\n",
+                    grouped(static_cast<std::uint64_t>(at.outputs)), 1e3 * at.nce,
+                    1e3 * at.sampled_softmax, 1e3 * at.full_softmax, 1e3 * at.hierarchical_softmax);
   }
   return out;
 }
@@ -77,7 +80,8 @@ Json summary_json(const NceExperimentResult& result, const NceExperimentOptions&
     times.push_back({{"outputs", at.outputs},
                      {"nce", at.nce},
                      {"sampled_softmax", at.sampled_softmax},
-                     {"full_softmax", at.full_softmax}});
+                     {"full_softmax", at.full_softmax},
+                     {"hierarchical_softmax", at.hierarchical_softmax}});
   }
   return {{"corpus", options.corpus},
           {"vocabulary", result.vocabulary},
@@ -86,6 +90,7 @@ Json summary_json(const NceExperimentResult& result, const NceExperimentOptions&
           {"dim", options.dim},
           {"batch", options.batch},
           {"steps", options.steps},
+          {"seconds", options.seconds},
           {"noise_exponent", options.noise_exponent},
           {"unigram_perplexity", result.unigram_perplexity},
           {"losses", std::move(losses)},

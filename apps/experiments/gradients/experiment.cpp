@@ -6,6 +6,8 @@
 #include <torch/optim/adam.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <utility>
@@ -22,6 +24,7 @@ constexpr double kTemperatures[] = {0.1, 0.2, 0.5, 1, 2};
 constexpr double kUsualTemperature = 0.5;
 constexpr double kLearningRate = 0.02;
 constexpr std::int64_t kCurvePoints = 50;
+constexpr std::int64_t kTimedRuns = 7;
 constexpr int kThetas = 13;
 
 Tensor rows_of(const Tensor& theta, std::int64_t rows) {
@@ -108,6 +111,24 @@ std::vector<Measurement> settings_of(const Entry& entry) {
   return out;
 }
 
+/// The median over some runs, after one that brings memory in.
+double microseconds_of(const Entry& entry, const Variant& variant, const Measurement& at,
+                       const Random& random) {
+  using Clock = std::chrono::steady_clock;
+  const auto sampler = entry.make(
+      {.samples = at.samples, .temperature = at.temperature.value_or(kUsualTemperature)});
+  std::array<double, kTimedRuns> runs{};
+  for (std::int64_t run = -1; run < kTimedRuns; ++run) {
+    const Tensor theta = rows_of(variant.start, kTimedRows);
+    const auto start = Clock::now();
+    sampler.surrogate(theta, random).sum().backward();
+    const std::chrono::duration<double, std::micro> took = Clock::now() - start;
+    if (run >= 0) runs[static_cast<std::size_t>(run)] = took.count();
+  }
+  std::nth_element(runs.begin(), runs.begin() + kTimedRuns / 2, runs.end());
+  return runs[kTimedRuns / 2] / static_cast<double>(kTimedRows);
+}
+
 void optimize(const Entry& entry, const Variant& variant, const GradientsOptions& options,
               OptimizationCurve& into, const Random& random) {
   const auto sampler = entry.make({.samples = entry.samples.front(), .tune = true});
@@ -171,6 +192,10 @@ Problem make_problem(GradientsProblem problem, const std::optional<Mdp>& mdp) {
       return bernoulli_problem();
     case GradientsProblem::categorical:
       return categorical_problem();
+    case GradientsProblem::bernoulli_vae:
+      return bernoulli_vae_problem();
+    case GradientsProblem::categorical_vae:
+      return categorical_vae_problem();
     case GradientsProblem::subset:
       return subset_problem();
     case GradientsProblem::mdp:
@@ -187,13 +212,15 @@ std::string family_of(EstimatorKind estimator) {
     case EstimatorKind::straight_through_gumbel:
     case EstimatorKind::gumbel_rao:
     case EstimatorKind::straight_through:
+    case EstimatorKind::decoupled_straight_through:
     case EstimatorKind::reinmax:
     case EstimatorKind::relaxed_top_k:
     case EstimatorKind::implicit_mle:
-      return "relaxations";
+      return kRelaxations;
     case EstimatorKind::rebar:
     case EstimatorKind::relax:
-      return "control variates from relaxations";
+    case EstimatorKind::double_control_variates:
+      return "control variates";
     case EstimatorKind::arm:
     case EstimatorKind::disarm:
     case EstimatorKind::arms:
@@ -222,6 +249,7 @@ GradientsResult run_gradients(const GradientsOptions& options, const Phases& pha
                          .value_name = problem.value_name,
                          .variants = std::vector<VariantResult>(problem.variants.size())};
   Tasks tasks;
+  std::vector<std::function<void()>> timings;
   std::vector<std::vector<Entry>> entries;
   for (const Variant& variant : problem.variants) {
     entries.push_back(chosen_entries(variant, options));
@@ -247,6 +275,10 @@ GradientsResult run_gradients(const GradientsOptions& options, const Phases& pha
       tasks.push_back([&, i, v, entry = measured[i]](const Random& random) {
         measure(*entry, problem.variants[v], options, result.variants[v].measurements[i], random);
       });
+      timings.emplace_back([&, i, v, entry = measured[i]] {
+        Measurement& at = result.variants[v].measurements[i];
+        at.microseconds = microseconds_of(*entry, problem.variants[v], at, Stream{});
+      });
     }
     for (std::size_t i = 0; i < entries[v].size(); ++i) {
       tasks.push_back([&, i, v](const Random& random) {
@@ -261,6 +293,13 @@ GradientsResult run_gradients(const GradientsOptions& options, const Phases& pha
     tasks[task](Random(Stream{.seed = options.seed}.child(task)));
     progress.one_more();
   });
+  if (options.timed) {
+    SharedProgress timed(begin(phases, "timing"), timings.size(), "measurements");
+    run_tasks(timings.size(), 1, [&](std::size_t task) {  // one after the other
+      timings[task]();
+      timed.one_more();
+    });
+  }
   return result;
 }
 

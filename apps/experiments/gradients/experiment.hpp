@@ -15,12 +15,22 @@
 
 namespace partita::app {
 
-enum class GradientsProblem : std::uint8_t { gaussian, bernoulli, categorical, subset, mdp };
+enum class GradientsProblem : std::uint8_t {
+  gaussian,
+  bernoulli,
+  categorical,
+  bernoulli_vae,
+  categorical_vae,
+  subset,
+  mdp
+};
 
 inline constexpr auto kGradientsProblems =
     names<GradientsProblem>({{"gaussian", GradientsProblem::gaussian},
                              {"bernoulli", GradientsProblem::bernoulli},
                              {"categorical", GradientsProblem::categorical},
+                             {"bernoulli-vae", GradientsProblem::bernoulli_vae},
+                             {"categorical-vae", GradientsProblem::categorical_vae},
                              {"subset", GradientsProblem::subset},
                              {"mdp", GradientsProblem::mdp}});
 
@@ -30,6 +40,7 @@ struct GradientsOptions {
   std::vector<EstimatorKind> estimators = {};  ///< some of estimators_for(); empty: all
   std::int64_t samples = 10'000;
   std::int64_t steps = 500;
+  bool timed = false;  ///< whether to measure what estimates cost, on one thread
   std::uint64_t seed = 0;
   int threads = 1;
 };
@@ -44,6 +55,7 @@ struct Measurement {
   double bias_error = 0;         ///< standard error of the mean
   double variance = 0;           ///< one estimate's, summed over the parameters
   double variance_error = 0;     ///< standard error
+  double microseconds = 0;       ///< of one estimate, of kTimedRows together; 0: not timed
 };
 
 /// E f after some steps of stochastic gradient descent (or ascent), the mean of kRuns runs.
@@ -82,9 +94,13 @@ struct GradientsResult {
   std::vector<VariantResult> variants;
 };
 
-inline constexpr std::int64_t kRuns = 16;  ///< side by side, from the same start
+inline constexpr std::int64_t kRuns = 16;        ///< side by side, from the same start
+inline constexpr std::int64_t kTimedRows = 256;  ///< estimates in one call, as in a minibatch
 
-/// How figures group an estimator with its relatives: "score function", ...
+inline constexpr const char* kRelaxations = "relaxations";
+
+/// How figures group an estimator with its relatives: "score function", ... The biased ones are
+/// kRelaxations.
 std::string family_of(EstimatorKind estimator);
 
 /// The estimators that fit a problem, in the order in which they are measured.

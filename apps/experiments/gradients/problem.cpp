@@ -8,132 +8,23 @@
 #include <memory>
 #include <utility>
 
-#include "apps/experiments/make_estimator.hpp"
+#include "apps/experiments/gradients/entries.hpp"
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/normal.hpp"
-#include "partita/learn/distributions/relaxed_plackett_luce.hpp"
 #include "partita/learn/distributions/subset.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
-#include "partita/learn/estimators/score_function.hpp"
 
 namespace partita::app {
 namespace {
 
-namespace baselines = estimators::baselines;
 using distributions::Bernoulli;
 using distributions::DistributionPtr;
 using distributions::Independent;
 using distributions::Logits;
 using distributions::Normal;
-using distributions::RelaxedPlackettLuce;
 using distributions::Subset;
 using estimators::Expectation;
-
-/// An entry whose estimator is make(options).
-template <class Make>
-Entry entry(EstimatorKind kind, const Expectation& expectation, const Make& make) {
-  return {.kind = kind, .samples = {1}, .make = [=](const SamplerOptions& options) {
-            return estimators::gradient_sampler(make(options), expectation);
-          }};
-}
-
-Entry needs(std::int64_t least, Entry entry) {
-  entry.samples = {least};
-  return entry;
-}
-
-Entry evaluates(std::int64_t each, Entry entry) {
-  entry.evaluations_each = each;
-  return entry;
-}
-
-Entry tempered(Entry entry) {
-  entry.has_temperature = true;
-  return entry;
-}
-
-std::vector<Entry> score_functions(const Expectation& expectation) {
-  const auto with = [&](EstimatorKind kind, const auto& baseline) {
-    return entry(kind, expectation, [=](const SamplerOptions& options) {
-      return std::make_shared<estimators::ScoreFunction>(
-          estimators::ScoreFunctionOptions{.samples = options.samples, .baseline = baseline()});
-    });
-  };
-  return {
-      with(EstimatorKind::score, [] { return baselines::None{}; }),
-      with(EstimatorKind::score_moving_average, [] { return baselines::MovingAverage{}; }),
-      needs(2, with(EstimatorKind::score_leave_one_out, [] { return baselines::LeaveOneOut{}; })),
-      with(EstimatorKind::score_learned,
-           [] {
-             Tensor b = at::zeros({}, at::kDouble).set_requires_grad(true);
-             return baselines::Learned{.function = [b] { return b; }, .parameters = {b}};
-           }),
-      needs(3, with(EstimatorKind::score_control_variate,
-                    [] { return baselines::ControlVariate{}; }))};
-}
-
-/// Everything for one bit or several, whose f is differentiable.
-std::vector<Entry> for_bits(const Expectation& expectation, std::int64_t bits) {
-  constexpr std::int64_t kHidden = 8;  // units in RELAX's control variate
-  std::vector<Entry> entries = score_functions(expectation);
-  const auto of = [&](EstimatorKind kind) {
-    return needs(least_samples(kind), entry(kind, expectation, [=](const SamplerOptions& o) {
-                   return make_estimator(kind,
-                                         {.samples = o.samples,
-                                          .temperature = o.temperature,
-                                          .tune = o.tune,
-                                          .relax = control_network(bits, kHidden, at::kDouble)});
-                 }));
-  };
-  entries.push_back(tempered(of(EstimatorKind::concrete)));
-  entries.push_back(tempered(of(EstimatorKind::straight_through_gumbel)));
-  entries.push_back(tempered(of(EstimatorKind::gumbel_rao)));
-  entries.push_back(of(EstimatorKind::straight_through));
-  entries.push_back(of(EstimatorKind::reinmax));
-  entries.push_back(evaluates(3, tempered(of(EstimatorKind::rebar))));
-  entries.push_back(of(EstimatorKind::relax));
-  for (const EstimatorKind kind : {EstimatorKind::arm, EstimatorKind::disarm}) {
-    entries.push_back(evaluates(2, of(kind)));
-  }
-  for (const EstimatorKind kind :
-       {EstimatorKind::arms, EstimatorKind::unordered_set, EstimatorKind::unordered_set_plain,
-        EstimatorKind::sum_and_sample, EstimatorKind::enumeration}) {
-    entries.push_back(of(kind));
-  }
-  entries.back().evaluations_each = std::int64_t{1} << bits;
-  return entries;
-}
-
-/// Everything for sets of k, whose f is differentiable.
-std::vector<Entry> for_subsets(const Expectation& expectation, std::int64_t k,
-                               std::int64_t outcomes) {
-  std::vector<Entry> entries = score_functions(expectation);
-  const auto of = [&](EstimatorKind kind) {
-    return needs(least_samples(kind), entry(kind, expectation, [=](const SamplerOptions& o) {
-                   return make_estimator(kind, {.samples = o.samples});
-                 }));
-  };
-  // The relaxation is of another law of sets, which draws one member after the other.
-  const auto relaxed = [=](const SamplerOptions& options) {
-    const double temperature = options.temperature;
-    return estimators::gradient_sampler(
-        make_estimator(EstimatorKind::pathwise, {.samples = options.samples}),
-        {[=](const Tensor& theta) -> DistributionPtr {
-           return std::make_shared<RelaxedPlackettLuce>(temperature, Logits(theta), k);
-         },
-         [f = expectation.f](const Tensor& places) { return f(places.sum(-2)); }});
-  };
-  entries.push_back(
-      tempered({.kind = EstimatorKind::relaxed_top_k, .samples = {1}, .make = relaxed}));
-  for (const EstimatorKind kind : {EstimatorKind::straight_through, EstimatorKind::implicit_mle,
-                                   EstimatorKind::unordered_set, EstimatorKind::unordered_set_plain,
-                                   EstimatorKind::sum_and_sample, EstimatorKind::enumeration}) {
-    entries.push_back(of(kind));
-  }
-  entries.back().evaluations_each = outcomes;
-  return entries;
-}
 
 Tensor one_parameter(double value) { return at::full({1}, value, at::kDouble); }
 
@@ -146,11 +37,12 @@ Problem gaussian_problem() {
                                   return std::make_shared<Normal>(a * theta.squeeze(-1) + b, 1);
                                 },
                                 [](const Tensor& z) { return z.square(); }};
-  std::vector<Entry> entries = score_functions(expectation);
-  entries.push_back(entry(EstimatorKind::pathwise, expectation, [](const SamplerOptions& o) {
-    return std::make_shared<estimators::Pathwise>(
-        estimators::PathwiseOptions{.samples = o.samples});
-  }));
+  std::vector<Entry> entries = score_functions(objective_of(expectation));
+  entries.push_back(
+      entry(EstimatorKind::pathwise, objective_of(expectation), [](const SamplerOptions& o) {
+        return std::make_shared<estimators::Pathwise>(
+            estimators::PathwiseOptions{.samples = o.samples});
+      }));
   const auto from = [&](double theta) {
     return Variant{
         .name = fmt::format("θ = {:g}", theta),
@@ -192,7 +84,7 @@ Problem bernoulli_problem() {
             [t](const Tensor& theta) { return t * t + (1 - 2 * t) * theta.squeeze(-1).sigmoid(); },
         .best_value = t * t,
         .step_size = step_size,
-        .entries = for_bits(expectation, 1)};
+        .entries = for_bits(objective_of(expectation), 1)};
   };
   return {.title = "One coin",
           .description =
@@ -221,7 +113,7 @@ Problem categorical_problem() {
             [=](const Tensor& theta) { return offset + slope * theta.squeeze(-1).sigmoid(); },
         .best_value = offset + slope,
         .step_size = step_size,
-        .entries = for_bits(expectation, 3)};
+        .entries = for_bits(objective_of(expectation), 3)};
     for (Entry& each : variant.entries) {
       const std::int64_t least = each.samples.front();
       if (each.kind == EstimatorKind::enumeration) continue;

@@ -61,6 +61,8 @@ struct Problem {
 Problem gaussian_problem();
 Problem bernoulli_problem();
 Problem categorical_problem();
+Problem bernoulli_vae_problem();
+Problem categorical_vae_problem();
 Problem subset_problem();
 Problem mdp_problem(const Mdp& mdp);
 

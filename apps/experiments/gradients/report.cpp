@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/experiments/gradients/report.hpp"
+#include "apps/experiments/gradients/ranking.hpp"
 #include "apps/report/numbers.hpp"
 
 #include <fmt/format.h>
@@ -15,6 +16,8 @@
 
 namespace partita::app {
 namespace {
+
+constexpr double kExact = 1e-20;  // a variance of rounding alone
 
 /// The families of the estimators, in the order of their first members.
 template <class Items>
@@ -45,15 +48,15 @@ Table measurements_table(const VariantResult& variant) {
                           {"τ", Align::right},
                           {"samples", Align::right},
                           {"evaluations", Align::right},
+                          {"µs", Align::right},
                           {"bias", Align::right},
                           {"variance", Align::right}}};
   for (const Measurement& m : variant.measurements) {
-    // Chance alone does not produce a bias of five standard errors.
-    const bool biased = std::abs(m.bias) > 5 * m.bias_error + 1e-12;
     table.rows.push_back(
         {name_of(m.estimator), m.temperature ? fmt::format("{:g}", *m.temperature) : "",
          fmt::to_string(m.samples), fmt::to_string(m.evaluations),
-         Cell(number(m.bias, m.bias_error), biased), number(m.variance, m.variance_error)});
+         fmt::format("{:.2f}", m.microseconds), Cell(number(m.bias, m.bias_error), is_biased(m)),
+         number(m.variance, m.variance_error)});
   }
   return table;
 }
@@ -106,6 +109,7 @@ CaptionedFigure variance_bars(const VariantResult& variant) {
   Figure figure{.title = "Variance of each estimator, " + variant.name,
                 .x = {.min = -0.6},
                 .y = {.label = "variance of one estimate", .logarithmic = true},
+                .width = 720,
                 .height = 400};
   Series bars{.mark = Mark::bars};
   double least = INFINITY;
@@ -115,14 +119,88 @@ CaptionedFigure variance_bars(const VariantResult& variant) {
     bars.x.push_back(static_cast<double>(figure.x.categories.size()));
     bars.y.push_back(m.variance);
     figure.x.categories.emplace_back(name_of(m.estimator));
-    if (m.variance > 1e-20) least = std::min(least, m.variance);
+    if (m.variance > kExact) least = std::min(least, m.variance);
   }
   figure.x.max = static_cast<double>(figure.x.categories.size()) - 0.4;
   if (std::isfinite(least)) figure.y.min = std::pow(10, std::floor(std::log10(least)) - 0.5);
   figure.series = {std::move(bars)};
   return {to_svg(figure),
           "Variance of one estimate, at the smallest number of samples that each estimator works "
-          "with, and at τ = 0.5. Without a bar it is 0, up to rounding."};
+          "with, and at τ = 0.5. Without a bar it is 0, up to rounding.",
+          true};
+}
+
+/// Variance against cost: a point for each setting, and the steps below which no unbiased one lies.
+CaptionedFigure frontier(const VariantResult& variant, Budget budget) {
+  const bool by_time = budget == Budget::time;
+  Figure figure{.title = fmt::format("Variance against {}, {}", by_time ? "time" : "evaluations",
+                                     variant.name),
+                .x = {.label = by_time ? "µs of one estimate" : "evaluations of f in one estimate",
+                      .logarithmic = true},
+                .y = {.label = "variance of one estimate", .logarithmic = true},
+                .height = 420};
+  std::vector<std::pair<double, double>> unbiased;  // cost and variance
+  for (const std::string& family : families(variant.measurements)) {
+    Series series{.name = family, .mark = Mark::points};
+    for (const Measurement& m : variant.measurements) {
+      if (family_of(m.estimator) != family || m.variance < kExact) continue;
+      series.x.push_back(cost_of(m, budget));
+      series.y.push_back(m.variance);
+      if (!is_biased(m) && family != kRelaxations) {
+        unbiased.emplace_back(series.x.back(), series.y.back());
+      }
+    }
+    if (!series.x.empty()) figure.series.push_back(std::move(series));
+  }
+  for (const Series& series : figure.series) {
+    for (const double cost : series.x) {
+      figure.x.min = std::min(figure.x.min.value_or(cost), 0.8 * cost);
+      figure.x.max = std::max(figure.x.max.value_or(cost), 1.25 * cost);
+    }
+  }
+  std::sort(unbiased.begin(), unbiased.end());
+  Series steps{.name = "least without bias", .mark = Mark::line, .dashed = true};
+  for (const auto& [cost, variance] : unbiased) {
+    if (!steps.y.empty() && variance >= steps.y.back()) continue;
+    if (!steps.y.empty()) {
+      steps.x.push_back(cost);
+      steps.y.push_back(steps.y.back());
+    }
+    steps.x.push_back(cost);
+    steps.y.push_back(variance);
+  }
+  if (!steps.x.empty()) {
+    steps.x.push_back(*figure.x.max);
+    steps.y.push_back(steps.y.back());
+    figure.series.push_back(std::move(steps));
+  }
+  return {to_svg(figure),
+          by_time ? "By time: one estimate among 256 in a call, with its gradient, on one thread."
+                  : "By evaluations of f, which is what costs where f is a large network."};
+}
+
+Table ranking_table(const VariantResult& variant, Budget budget) {
+  const bool by_time = budget == Budget::time;
+  Table table{.caption = by_time
+                             ? fmt::format("In equal time: {:g} µs", kEqualMicroseconds)
+                             : fmt::format("At equal evaluations of f: {:g}", kEqualEvaluations),
+              .columns = {{"", Align::right}, {"estimator"}, {"error", Align::right}}};
+  for (const Measurement* at : ranking(variant, budget)) {
+    table.rows.push_back({fmt::to_string(table.rows.size() + 1), setting_of(*at, variant),
+                          Cell(fmt::format("{:.2e}", error_at(*at, budget)), is_biased(*at))});
+  }
+  return table;
+}
+
+void add_ranking(Page& page, const VariantResult& variant) {
+  page.subheading("Which to take");
+  page.paragraph(
+      "The mean of n independent estimates has the n-th part of one's variance, for n times its "
+      "cost, and all of its bias. The error is the root mean square of what is left after as many "
+      "estimates as a budget pays for; each estimator stands at its best temperature and number of "
+      "samples, marked where bias is part of its error.");
+  page.tables({ranking_table(variant, Budget::evaluations), ranking_table(variant, Budget::time)});
+  page.figures({frontier(variant, Budget::evaluations), frontier(variant, Budget::time)});
 }
 
 /// The variance against the number of evaluations, where several were measured.
@@ -139,7 +217,7 @@ void add_evaluation_figures(Page& page, const VariantResult& variant) {
         .y = {.label = "variance", .logarithmic = true}};
     for (const Measurement& m : variant.measurements) {
       if (family_of(m.estimator) != family || m.temperature.value_or(0.5) != 0.5) continue;
-      if (m.variance < 1e-20) continue;  // an exact gradient, but for rounding
+      if (m.variance < kExact) continue;
       if (figure.series.empty() || figure.series.back().name != name_of(m.estimator)) {
         figure.series.push_back({.name = name_of(m.estimator)});
       }
@@ -253,6 +331,7 @@ std::string report_html(const GradientsResult& result, const GradientsOptions& o
     }
     page.heading(variant.name);
     page.paragraph(fmt::format("Exact gradient at the start: {}.", exact));
+    add_ranking(page, variant);
     page.figures({variance_bars(variant)});
     add_temperature_figures(page, variant);
     add_evaluation_figures(page, variant);

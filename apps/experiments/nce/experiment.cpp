@@ -9,16 +9,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <limits>
-#include <memory>
 #include <utility>
 
+#include "apps/experiments/nce/contenders.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/group.hpp"
 #include "partita/embedding/corpus.hpp"
-#include "partita/learn/losses/nce.hpp"
-#include "partita/learn/losses/sampled_softmax.hpp"
 #include "partita/learn/training/batches.hpp"
 #include "partita/learn/training/run_facts.hpp"
 
@@ -26,9 +23,7 @@ namespace partita::app {
 namespace {
 
 using losses::NoiseDistribution;
-using losses::OutputBatch;
 using losses::OutputLayer;
-using losses::OutputLoss;
 
 constexpr std::int64_t kMostHeldOut = 2'000;
 constexpr std::int64_t kLeastPairs = 20;
@@ -68,88 +63,26 @@ Pairs read_pairs(const NceExperimentOptions& options, const Progress& progress) 
   return out;
 }
 
-/// A log-bilinear model of a word given the one before it (Mnih and Hinton 2007): score of w after
-/// c = context[c] . word[w] + bias[w].
-struct Model {
-  Tensor context;  // [V, d]
-  OutputLayer output;
-  Tensor log_z;  // [V], for a loss that learns one for each context; begins far off
-
-  Model(const Tensor& bias, std::int64_t dim, const Stream& stream) {
-    const std::int64_t v = bias.size(0);
-    const Random random(stream);
-    const auto embedding = [&] {
-      return random.normal({v, dim}, at::kFloat).div_(std::sqrt(static_cast<double>(dim)));
-    };
-    context = embedding().set_requires_grad(true);
-    output.weight = embedding().set_requires_grad(true);
-    output.bias = bias.to(at::kFloat).clone().set_requires_grad(true);
-    log_z = random.normal({v}, at::kFloat).set_requires_grad(true);
-  }
-  std::vector<Tensor> parameters() const { return {context, output.weight, output.bias, log_z}; }
-
-  OutputBatch batch(const Pairs& pairs, const Tensor& index) const {
-    const Tensor before = pairs.contexts(index);
-    return {at::embedding(context, before, -1, false, /*sparse=*/true), pairs.targets(index),
-            before};
-  }
-};
-
-/// A loss with its name, made for the model that it will train.
-struct Contender {
-  std::string name;
-  std::int64_t noise;
-  std::function<std::unique_ptr<OutputLoss>(const NoiseDistribution&, const Model&)> make;
-  bool learns_log_z = false;
-  bool without_noise_correction = false;  // negative sampling: scores lack log(k q)
-};
-
-std::vector<Contender> contenders() {
-  using std::make_unique;
-  std::vector<Contender> out = {{"full softmax", 0, [](const auto&, const Model&) {
-                                   return make_unique<losses::FullSoftmaxLoss>();
-                                 }}};
-  for (const std::int64_t k : {100, 25, 5, 1}) {
-    out.push_back({fmt::format("NCE, k = {}", k), k, [k](const auto& noise, const Model&) {
-                     return make_unique<losses::NceLoss>(noise, losses::NceOptions{.noise = k});
-                   }});
-  }
-  out.push_back({"NCE, k = 25, learned log Z", 25,
-                 [](const auto& noise, const Model& model) {
-                   return make_unique<losses::NceLoss>(
-                       noise, losses::NceOptions{.noise = 25, .log_z = model.log_z});
-                 },
-                 /*learns_log_z=*/true});
-  out.push_back({"negative sampling, k = 25", 25,
-                 [](const auto& noise, const Model&) {
-                   return make_unique<losses::NegativeSamplingLoss>(
-                       noise, losses::NegativeSamplingOptions{.noise = 25});
-                 },
-                 false, /*without_noise_correction=*/true});
-  out.push_back({"sampled softmax, k = 25", 25, [](const auto& noise, const Model&) {
-                   return make_unique<losses::SampledSoftmaxLoss>(
-                       noise, losses::SampledSoftmaxOptions{.noise = 25});
-                 }});
-  return out;
-}
-
 /// What all of them share.
 struct Experiment {
   const NceExperimentOptions& options;
   Pairs pairs;
-  NoiseDistribution noise;
-  Tensor log_unigram;
+  Frequencies frequencies;
+
+  losses::OutputBatch batch(const Model& model, const Tensor& index) const {
+    return model.batch(pairs.contexts(index), pairs.targets(index));
+  }
 };
 
-/// Whether a model is evaluated after a step: at the start, then at growing intervals, and at the
-/// end.
-bool is_evaluated(std::int64_t step, std::int64_t steps) {
-  if (step == 0 || step == steps) return true;
-  const auto place = [&](std::int64_t s) {  // evenly spaced in the square root of the step
-    return static_cast<std::int64_t>(
-        std::floor(kCurvePoints * std::sqrt(static_cast<double>(s) / static_cast<double>(steps))));
-  };
-  return place(step) != place(step - 1);
+/// How much of the training is done, 0 to 1.
+double done(const NceExperimentOptions& options, std::int64_t step, double seconds) {
+  return options.seconds > 0 ? std::min(1.0, seconds / options.seconds)
+                             : static_cast<double>(step) / static_cast<double>(options.steps);
+}
+
+/// Which of the evaluations is due: evenly spaced in the square root of what is done.
+std::int64_t evaluation_at(double done) {
+  return static_cast<std::int64_t>(std::floor(kCurvePoints * std::sqrt(done)));
 }
 
 losses::TargetLikelihood held_out(const Experiment& experiment, const Model& model,
@@ -157,7 +90,7 @@ losses::TargetLikelihood held_out(const Experiment& experiment, const Model& mod
   const at::NoGradGuard no_grad;
   OutputLayer output = model.output;
   if (extra_bias.defined()) output.bias = output.bias + extra_bias;
-  return losses::evaluate(model.batch(experiment.pairs, experiment.pairs.held_out_index()), output);
+  return losses::evaluate(experiment.batch(model, experiment.pairs.held_out_index()), output);
 }
 
 CurvePoint curve_point(const Experiment& experiment, const Model& model, bool learns_log_z) {
@@ -179,40 +112,38 @@ LossResult train(const Experiment& experiment, const Contender& contender, std::
                  SharedProgress& progress) {
   using Clock = std::chrono::steady_clock;
   const NceExperimentOptions& options = experiment.options;
-  // A model without contexts to begin with, in whatever scores mean: for negative sampling, log p /
-  // q, which is 0 then.
-  Model model(contender.without_noise_correction ? at::zeros_like(experiment.log_unigram)
-                                                 : experiment.log_unigram,
-              options.dim, nce_stream(options, NceDraw::weights));
-  const auto loss = contender.make(experiment.noise, model);
+  const Model model = model_for(contender.kind, experiment.frequencies, options.dim,
+                                nce_stream(options, NceDraw::weights));
+  const auto loss = contender.make(experiment.frequencies, model);
   torch::optim::Adagrad optimizer(model.parameters(), torch::optim::AdagradOptions(kLearningRate));
   training::Batches batches(experiment.pairs.train, options.batch,
                             nce_stream(options, NceDraw::order));
   const Stream stream = nce_stream(options, NceDraw::noise).child(id);
-  LossResult result{
-      .name = contender.name, .noise = contender.noise, .learns_log_z = contender.learns_log_z};
+  LossResult result{.name = contender.name, .kind = contender.kind, .noise = contender.noise};
   double seconds = 0;
+  std::int64_t evaluated = -1;
   for (std::int64_t step = 0;; ++step) {
-    if (is_evaluated(step, options.steps)) {
-      result.curve.push_back(curve_point(experiment, model, contender.learns_log_z));
+    const double share = done(options, step, seconds);
+    if (evaluation_at(share) > evaluated) {
+      evaluated = evaluation_at(share);
+      result.curve.push_back(curve_point(experiment, model, contender.kind == LossKind::nce_log_z));
       result.curve.back().step = step;
       result.curve.back().seconds = seconds;
+      progress.one_more();
     }
-    if (step == options.steps) break;
+    if (share == 1) break;
     const auto start = Clock::now();
     const auto number = static_cast<std::uint64_t>(step);
-    (*loss)(model.batch(experiment.pairs, batches.at(number)), model.output, stream.child(number))
+    (*loss)(experiment.batch(model, batches.at(number)), model.output, stream.child(number))
         .backward();
     optimizer.step();
     for (Tensor& parameter : optimizer.param_groups()[0].params())
       parameter.mutable_grad() = Tensor();
     seconds += std::chrono::duration<double>(Clock::now() - start).count();
-    progress.one_more();
   }
-  if (contender.without_noise_correction) {
-    const Tensor log_kq = experiment.noise.log_expected_count(at::arange(experiment.noise.size()),
-                                                              contender.noise, at::kFloat);
-    result.corrected_perplexity = held_out(experiment, model, log_kq).perplexity();
+  const Tensor log_q = missing_log_q(contender, experiment.frequencies);
+  if (log_q.defined()) {
+    result.corrected_perplexity = held_out(experiment, model, log_q).perplexity();
   }
   return result;
 }
@@ -243,10 +174,11 @@ std::vector<LossResult> train_all(const Experiment& experiment, const Progress& 
   std::vector<LossResult> results(all.size());
   std::vector<std::size_t> own;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    results[i] = {all[i].name, all[i].noise, all[i].learns_log_z};
+    results[i] = {all[i].name, all[i].kind, all[i].noise};
     if (trainer_of(i, group) == group.rank()) own.push_back(i);
   }
-  SharedProgress shared(progress, own.size() * static_cast<std::uint64_t>(options.steps), "steps");
+  SharedProgress shared(progress, own.size() * static_cast<std::size_t>(kCurvePoints + 1),
+                        "evaluations");
   run_tasks(own.size(), options.threads, [&](std::size_t task) {
     results[own[task]] = train(experiment, all[own[task]], own[task], shared);
   });
@@ -263,6 +195,7 @@ void check_same(const NceExperimentOptions& options, const Pairs& pairs) {
       .add("dim", options.dim)
       .add("batch", options.batch)
       .add("steps", options.steps)
+      .add("seconds", options.seconds)
       .add("noise exponent", options.noise_exponent)
       .add("seed", options.seed);
   training::check_same_on_all_ranks(facts, *options.group);
@@ -277,8 +210,10 @@ NceExperimentResult run_nce(const NceExperimentOptions& options, const Phases& p
   const auto unigram = NoiseDistribution::unigram(pairs.train_counts, 1);
   const Tensor log_unigram = unigram.log_prob(at::arange(unigram.size()), at::kDouble);
   const auto noise = NoiseDistribution::unigram(pairs.train_counts, options.noise_exponent);
-  const Experiment experiment{
-      .options = options, .pairs = std::move(pairs), .noise = noise, .log_unigram = log_unigram};
+  std::vector<std::uint64_t> counts = std::move(pairs.train_counts);
+  const Experiment experiment{.options = options,
+                              .pairs = std::move(pairs),
+                              .frequencies = {std::move(counts), noise, log_unigram}};
   NceExperimentResult result;
   result.vocabulary = static_cast<std::size_t>(unigram.size());
   result.train_pairs = experiment.pairs.train;

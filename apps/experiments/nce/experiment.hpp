@@ -21,6 +21,7 @@ struct NceExperimentOptions {
   std::int64_t dim = 64;             ///< size of the embeddings
   std::int64_t batch = 256;          ///< pairs per step
   std::int64_t steps = 2'000;        ///< steps per loss
+  double seconds = 0;                ///< > 0: time that each loss trains for, whatever `steps` is
   double noise_exponent = 1;         ///< noise is unigram^noise_exponent
   std::int64_t largest = 1'000'000;  ///< outputs up to which steps are timed
   std::uint64_t seed = 0;
@@ -45,13 +46,25 @@ struct CurvePoint {
   double log_z_deviation = 0;  ///< standard deviation over the contexts of the held-out pairs
 };
 
+enum class LossKind : std::uint8_t {
+  full,
+  nce,
+  nce_log_z,  ///< learns one for each context
+  negative_sampling,
+  sampled,
+  sampled_log_uniform,
+  in_batch,
+  info_nce,
+  hierarchical,
+};
+
 /// A loss, and the model that it trains.
 struct LossResult {
   std::string name;
-  std::int64_t noise = 0;  ///< draws per pair; 0 for the full softmax
-  bool learns_log_z = false;
+  LossKind kind = LossKind::full;
+  std::int64_t noise = 0;  ///< draws per pair; 0 for none
   std::vector<CurvePoint> curve = {};
-  /// Negative sampling's perplexity when log(k q) is added to its scores.
+  /// Negative sampling's and InfoNCE's perplexity when log q is added to their scores.
   std::optional<double> corrected_perplexity = {};
 };
 
@@ -61,6 +74,7 @@ struct StepTime {
   double nce;
   double sampled_softmax;
   double full_softmax;
+  double hierarchical_softmax;
 };
 
 struct NceExperimentResult {

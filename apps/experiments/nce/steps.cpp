@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "apps/experiments/nce/experiment.hpp"
+#include "partita/learn/losses/hierarchical_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
 
@@ -64,10 +66,15 @@ std::vector<StepTime> time_steps(const NceExperimentOptions& options, const Phas
     const auto noise = losses::NoiseDistribution::uniform(v);
     const losses::NceLoss nce(noise, {.noise = kTimedNoise});
     const losses::SampledSoftmaxLoss sampled(noise, {.noise = kTimedNoise});
-    out.push_back({.outputs = v,
-                   .nce = seconds_of_step(nce, batch, output),
-                   .sampled_softmax = seconds_of_step(sampled, batch, output),
-                   .full_softmax = seconds_of_step(losses::FullSoftmaxLoss(), batch, output)});
+    OutputLayer tree{normal({v - 1, options.dim}), normal({v - 1})};
+    tree.tree = std::make_shared<losses::HuffmanTree>(
+        std::vector<std::uint64_t>(static_cast<std::size_t>(v), 1));
+    out.push_back(
+        {.outputs = v,
+         .nce = seconds_of_step(nce, batch, output),
+         .sampled_softmax = seconds_of_step(sampled, batch, output),
+         .full_softmax = seconds_of_step(losses::FullSoftmaxLoss(), batch, output),
+         .hierarchical_softmax = seconds_of_step(losses::HierarchicalSoftmaxLoss(), batch, tree)});
     if (progress) progress({out.size(), sizes.size(), "sizes of vocabulary"});
   }
   return out;
