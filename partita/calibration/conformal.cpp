@@ -36,7 +36,8 @@ class RankedRow {
     for (std::size_t rank = 0; rank < classes; ++rank) {
       const double here = p[order[rank]];
       scores.push_back(score(options, rank, before, here, u));
-      before += options.score == ConformalScore::saps && rank > 0 ? options.penalty : here;
+      before +=
+          options.score == ConformalScore::saps && rank > 0 ? options.penalty_of_ranks() : here;
     }
   }
 
@@ -54,12 +55,12 @@ class RankedRow {
         return before + u * here;
       case ConformalScore::raps: {
         const std::size_t beyond = rank >= options.free_rank ? rank + 1 - options.free_rank : 0;
-        return before + u * here + options.penalty * static_cast<double>(beyond);
+        return before + u * here + options.penalty_of_ranks() * static_cast<double>(beyond);
       }
       case ConformalScore::saps:
         break;
     }
-    return before + u * (rank == 0 ? here : options.penalty);
+    return before + u * (rank == 0 ? here : options.penalty_of_ranks());
   }
 
   DistributionRow row_;
@@ -78,7 +79,7 @@ std::vector<double> label_scores(Rows logits, std::span<const std::int64_t> labe
                                  int threads) {
   check_labels(logits, labels);
   streams.check_covers(logits.rows());
-  check_in("penalty", options.penalty, "[0, inf)");
+  check_in("penalty", options.penalty_of_ranks(), "[0, inf)");
   std::vector<double> scores(logits.rows());
   for_each_row<RankedRow>(logits.rows(), {.threads = threads}, [&](std::size_t r, RankedRow& row) {
     row.read(logits, r, options, noise_of(options, streams[r]));

@@ -62,11 +62,16 @@ std::string_view name_of(ConformalCoverage coverage);
 
 struct ConformalOptions {
   ConformalScore score = ConformalScore::aps;
-  double alpha = 0.1;         ///< largest share of sets that miss the right class, in (0, 1)
-  bool randomized = true;     ///< aps, raps, saps: whether u is drawn, or 1
-  double penalty = 0.01;      ///< raps and saps: added per rank (beyond free_rank), >= 0
+  double alpha = 0.1;      ///< largest share of sets that miss the right class, in (0, 1)
+  bool randomized = true;  ///< aps, raps, saps: whether u is drawn, or 1
+  /// Added per rank, >= 0: 0.01 for raps (beyond free_rank), 0.2 for saps.
+  std::optional<double> penalty = {};
   std::size_t free_rank = 5;  ///< raps: ranks, counted from 1, without a penalty
   ConformalCoverage coverage = ConformalCoverage::marginal;
+
+  double penalty_of_ranks() const {
+    return penalty.value_or(score == ConformalScore::saps ? 0.2 : 0.01);
+  }
 };
 
 /// Scores of held-out rows that do not count alike.

@@ -28,7 +28,7 @@ class SplitConformal(Estimator):
     randomized : bool
         If False nothing is drawn, and sets are larger than necessary.
     penalty, free_rank
-        raps: what each rank beyond free_rank adds; saps: what each rank adds.
+        raps: what each rank beyond free_rank adds (0.01 if not given); saps: what each rank adds (0.2).
     coverage : {"marginal", "class-conditional", "clustered"}
         Over which rows the promise is kept: on average over all; over those of each class, where one of
         fewer than 1 / alpha - 1 held-out rows is in every set (Vovk 2012); or over those of classes whose
@@ -58,7 +58,7 @@ class SplitConformal(Estimator):
     """
 
     def __init__(self, *, seed: SupportsIndex, score: str = "aps", alpha: float = 0.1, randomized: bool = True,
-                 penalty: float = 0.01, free_rank: SupportsIndex = 5, coverage: str = "marginal",
+                 penalty: float | None = None, free_rank: SupportsIndex = 5, coverage: str = "marginal",
                  threads: SupportsIndex = 1) -> None:
         self.seed = seed
         self.score = score

@@ -214,12 +214,14 @@ ConformalOptions conformal_options(py::handle score, py::handle alpha, py::handl
                                    py::handle penalty, py::handle free_rank, py::handle coverage) {
   constexpr std::array<std::string_view, 3> kCoverages = {"marginal", "class-conditional",
                                                           "clustered"};
-  return {.score = static_cast<ConformalScore>(choice(score, "score", kScores)),
-          .alpha = number(alpha, "alpha"),
-          .randomized = flag(randomized),
-          .penalty = number(penalty, "penalty"),
-          .free_rank = count(free_rank, "free_rank"),
-          .coverage = static_cast<ConformalCoverage>(choice(coverage, "coverage", kCoverages))};
+  ConformalOptions options{
+      .score = static_cast<ConformalScore>(choice(score, "score", kScores)),
+      .alpha = number(alpha, "alpha"),
+      .randomized = flag(randomized),
+      .free_rank = count(free_rank, "free_rank"),
+      .coverage = static_cast<ConformalCoverage>(choice(coverage, "coverage", kCoverages))};
+  if (!penalty.is_none()) options.penalty = number(penalty, "penalty");
+  return options;
 }
 
 /// The rows that are fitted and those that are predicted draw from different children of the seed.

@@ -237,7 +237,8 @@ void add_calibrate_sets(CLI::App& app) {
              "over which rows the promise is kept: marginal (the default: on average over all), "
              "class-conditional (those of each class, which needs 1/A - 1 rows of it), clustered "
              "(those of classes with similar scores)");
-  command->add_option("--penalty", options->conformal.penalty, "raps, saps: of each rank (0.01)")
+  command
+      ->add_option("--penalty", options->conformal.penalty, "of each rank: raps (0.01), saps (0.2)")
       ->option_text("X")
       ->check(number("[0, inf)"));
   command
