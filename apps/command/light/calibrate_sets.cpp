@@ -41,9 +41,9 @@ struct SetsOptions {
 /// How often sets hold the right class.
 struct Covered {
   double share = 0;
-  Interval expected{};              // 95 % of such tests end in it
-  std::vector<double> of_class{};   // NaN: no row
-  std::vector<std::size_t> rows{};  // of each class
+  std::optional<Interval> expected{};  // 95 % of such tests end in it
+  std::vector<double> of_class{};      // NaN: no row
+  std::vector<std::size_t> rows{};     // of each class
 };
 
 struct Outcome {
@@ -77,7 +77,28 @@ auto naming_weights(const InputOptions& input, const std::string& weights, const
   }
 }
 
-Covered cover(const Outcome& outcome, std::span<const std::int64_t> labels, double alpha) {
+/// What share of new rows in groups is covered, 95 % of the time, by thresholds of each group's
+/// held-out rows: beta-binomial, and so nearly normal.
+/// @param held_out, fresh rows of each group
+Interval expected_share(std::span<const double> held_out, std::span<const std::size_t> fresh,
+                        double alpha) {
+  const auto rows =
+      static_cast<double>(std::accumulate(fresh.begin(), fresh.end(), std::size_t{0}));
+  double mean = 0;
+  double variance = 0;
+  for (std::size_t g = 0; g < fresh.size(); ++g) {
+    const double n = held_out[g];
+    const double weight = static_cast<double>(fresh[g]) / rows;
+    const double each = std::min(1.0, std::ceil((n + 1) * (1 - alpha)) / (n + 1));
+    mean += weight * each;
+    variance += weight * each * (1 - each) * (weight / (n + 2) + 1 / rows);
+  }
+  const double half = 1.96 * std::sqrt(variance);
+  return {std::max(0.0, mean - half), std::min(1.0, mean + half)};
+}
+
+Covered cover(const Outcome& outcome, std::span<const std::int64_t> held_out_labels,
+              std::span<const std::int64_t> labels, const ConformalOptions& conformal) {
   Covered out{.of_class = std::vector<double>(outcome.classes),
               .rows = std::vector<std::size_t>(outcome.classes)};
   for (std::size_t r = 0; r < labels.size(); ++r) {
@@ -93,9 +114,14 @@ Covered cover(const Outcome& outcome, std::span<const std::int64_t> labels, doub
   for (std::size_t k = 0; k < out.rows.size(); ++k) {
     out.of_class[k] /= static_cast<double>(out.rows[k]);
   }
-  // Beta-binomial, and so nearly normal.
-  const double half = 1.96 * std::sqrt(alpha * (1 - alpha) * (1 / outcome.effective + 1 / n));
-  out.expected = {std::max(0.0, 1 - alpha - half), std::min(1.0, 1 - alpha + half)};
+  if (conformal.coverage == ConformalCoverage::marginal) {
+    out.expected =
+        expected_share({&outcome.effective, 1}, std::vector{labels.size()}, conformal.alpha);
+  } else if (conformal.coverage == ConformalCoverage::class_conditional) {
+    std::vector<double> held_out(outcome.classes);
+    for (const std::int64_t label : held_out_labels) ++held_out[static_cast<std::size_t>(label)];
+    out.expected = expected_share(held_out, out.rows, conformal.alpha);
+  }
   return out;
 }
 
@@ -137,7 +163,7 @@ Outcome make_sets(const SetsOptions& options) {
         sum * sum / std::inner_product(weights.begin(), weights.end(), weights.begin(), 0.0);
   }
   if (!options.fresh.labels.empty()) {
-    out.covered = cover(out, fresh.labels(options.fresh.labels), conformal.alpha);
+    out.covered = cover(out, labels, fresh.labels(options.fresh.labels), conformal);
   }
   return out;
 }
@@ -163,7 +189,9 @@ Json to_json(const Outcome& outcome, const SetsOptions& options) {
   if (!options.weights.empty()) json["effective_rows"] = outcome.effective;
   if (outcome.covered) {
     json["covered"] = outcome.covered->share;
-    json["expected"] = {outcome.covered->expected.low, outcome.covered->expected.high};
+    if (const auto& expected = outcome.covered->expected) {
+      json["expected"] = {expected->low, expected->high};
+    }
     json["covered_by_class"] = outcome.covered->of_class;
   }
   json["output"] = options.output;
@@ -183,8 +211,11 @@ std::string to_text(const Outcome& outcome, const SetsOptions& options) {
                       : fmt::format(", whose weights leave as much as {:.0f}", outcome.effective));
   if (!outcome.covered) return text;
   const Covered& covered = *outcome.covered;
-  text += fmt::format("{:.4f} hold the right class; expected, 19 times of 20: {:.4f} to {:.4f}\n",
-                      covered.share, covered.expected.low, covered.expected.high);
+  text +=
+      fmt::format("{:.4f} hold the right class{}\n", covered.share,
+                  !covered.expected ? ""
+                                    : fmt::format("; expected, 19 times of 20: {:.4f} to {:.4f}",
+                                                  covered.expected->low, covered.expected->high));
   std::size_t worst = 0;
   for (std::size_t k = 1; k < covered.rows.size(); ++k) {
     const bool less = covered.of_class[k] < covered.of_class[worst];
