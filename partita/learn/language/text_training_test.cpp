@@ -135,7 +135,9 @@ class StoppingLoss : public losses::OutputLoss {
   StoppingLoss(bool adaptive, std::uint64_t stop_at) : adaptive_(adaptive), stop_at_(stop_at) {}
 
  private:
-  bool adaptive() const override { return adaptive_; }
+  losses::Form form() const override {
+    return adaptive_ ? losses::Form::tails : losses::Form::softmax;
+  }
   Tensor losses(const losses::OutputBatch& batch, const losses::OutputLayer& output,
                 const Random& random) const override {
     if (steps_++ == stop_at_) throw Stopped();
