@@ -299,6 +299,34 @@ class Arms(Estimator):
         super().__init__(_learn.arms, samples=samples)
 
 
+class DoubleControlVariates(Estimator):
+    """Leave-one-out, with f's slope at the other samples as a second control variate. Unbiased.
+
+    Titsias and Shi (2022). For Bernoulli, OneHotCategorical and an Independent of them; f must be
+    differentiable, and is evaluated once per sample.
+
+    Parameters
+    ----------
+    samples : int
+        2 or more.
+    scale : float
+        How much of the second control variate is used at the start: 0 is leave-one-out, and 1 exact
+        for linear f.
+    tune : bool
+        Whether ``backward()`` also leaves the gradient of the variance in ``parameters()``, the scale.
+    """
+
+    _compiled: _learn.DoubleControlVariates
+
+    def __init__(self, samples: SupportsIndex = 2, scale: float = 1.0, tune: bool = True) -> None:
+        super().__init__(_learn.DoubleControlVariates, samples=samples, scale=scale, tune=tune)
+
+    @property
+    def scale(self) -> float:
+        """The scale now."""
+        return self._compiled.scale
+
+
 class UnorderedSet(Estimator):
     """From distinct outcomes, drawn without replacement (Kool, van Hoof, Welling 2020). Unbiased.
 

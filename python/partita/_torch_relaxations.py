@@ -59,10 +59,13 @@ class StraightThrough(Estimator):
     Parameters
     ----------
     samples : int
+    temperature : float or torch.Tensor
+        > 0, of the way back alone: the gradient is that of softmax(logits / temperature), and the
+        samples are as they were (decoupled straight-through, Shah et al. 2024).
     """
 
-    def __init__(self, samples: SupportsIndex = 1) -> None:
-        super().__init__(_learn.straight_through, samples=samples)
+    def __init__(self, samples: SupportsIndex = 1, temperature: Any = 1.0) -> None:
+        super().__init__(_learn.straight_through, samples=samples, temperature=temperature)
 
 
 class ReinMax(Estimator):

@@ -28,6 +28,7 @@ from partita._torch_estimators import (
     Arms,
     ControlVariate,
     DisArm,
+    DoubleControlVariates,
     Enumeration,
     Estimator,
     GradientEstimate,
@@ -58,6 +59,7 @@ from partita._torch_families import (
     TruncatedNormal,
     ZeroInflated,
 )
+from partita._torch_hierarchical_softmax import HierarchicalSoftmaxLoss
 from partita._torch_linear_softmax import linear_cross_entropy, linear_gumbel_top_k
 from partita._torch_losses import (
     AdaptiveSoftmaxLoss,
@@ -67,6 +69,12 @@ from partita._torch_losses import (
     NoiseDistribution,
     SampledSoftmaxLoss,
     kl_from_uniform,
+)
+from partita._torch_policy_ratios import (
+    clipped_ratio_objective,
+    group_advantages,
+    reverse_kl,
+    truncated_ratios,
 )
 from partita._torch_relaxations import (
     Concrete,
@@ -88,6 +96,7 @@ __all__ = [
     "ControlVariate",
     "DirichletMultinomial",
     "DisArm",
+    "DoubleControlVariates",
     "Enumeration",
     "Estimator",
     "Frechet",
@@ -95,6 +104,7 @@ __all__ = [
     "GeneralizedPareto",
     "GradientEstimate",
     "GumbelRao",
+    "HierarchicalSoftmaxLoss",
     "ImplicitMle",
     "InverseGamma",
     "Learned",
@@ -122,14 +132,18 @@ __all__ = [
     "TruncatedNormal",
     "UnorderedSet",
     "ZeroInflated",
+    "clipped_ratio_objective",
     "entmax15",
     "entmax15_loss",
+    "group_advantages",
     "kl_divergence",
     "kl_from_uniform",
     "linear_cross_entropy",
     "linear_gumbel_top_k",
+    "reverse_kl",
     "sparsemax",
     "sparsemax_loss",
+    "truncated_ratios",
 ]
 
 for _family in (InverseGamma, Subset):  # of those above, the only ones that have it

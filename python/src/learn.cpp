@@ -6,6 +6,7 @@
 #include <ATen/Context.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <exception>
 #include <memory>
 #include <string>
@@ -179,13 +180,20 @@ void add_estimators(py::module_& module) {
       }))
       .def_property_readonly("temperature", &Rebar::temperature)
       .def_property_readonly("scale", &Rebar::scale);
+  py::class_<DoubleControlVariates, Estimator, std::shared_ptr<DoubleControlVariates>>(
+      module, "DoubleControlVariates")
+      .def(py::init([](py::handle samples, py::handle scale, bool tune) {
+        return std::make_shared<DoubleControlVariates>(DoubleControlVariatesOptions{
+            .samples = samples_of(samples), .scale = number(scale, "scale"), .tune = tune});
+      }))
+      .def_property_readonly("scale", &DoubleControlVariates::scale);
   module.def("arm", &with_samples<Arm, ArmOptions>);
   module.def("dis_arm", &with_samples<DisArm, ArmOptions>);
   module.def("arms", &with_samples<Arms, ArmsOptions>);
   module.def("pathwise", &with_samples<Pathwise, PathwiseOptions>);
-  module.def("straight_through", &with_samples<StraightThrough, StraightThroughOptions>);
   module.def("sum_and_sample", &with_samples<SumAndSample, SumAndSampleOptions>);
   module.def("concrete", &relaxation<Concrete>);
+  module.def("straight_through", &relaxation<StraightThrough, StraightThroughOptions>);
   module.def("straight_through_gumbel", &relaxation<StraightThroughGumbel>);
   module.def("reinmax", &relaxation<ReinMax, ReinMaxOptions>);
   module.def("gumbel_rao", &gumbel_rao);
@@ -194,6 +202,34 @@ void add_estimators(py::module_& module) {
   module.def("relax", &relax);
   module.def("enumeration",
              []() -> std::shared_ptr<Estimator> { return std::make_shared<Enumeration>(); });
+}
+
+void add_policy_ratios(py::module_& module) {
+  module.def("group_advantages", [](py::handle rewards, py::handle baseline) {
+    static constexpr std::array<std::string_view, 2> kNames{"leave_one_out", "standardized"};
+    return group_advantages(tensor_of(rewards, "rewards"),
+                            static_cast<GroupBaseline>(choice(baseline, "baseline", kNames)));
+  });
+  module.def("clipped_ratio_objective", [](py::handle log_prob, py::handle drawn_log_prob,
+                                           py::handle advantage, py::handle low, py::handle high) {
+    return clipped_ratio_objective(tensor_of(log_prob, "log_prob"),
+                                   tensor_of(drawn_log_prob, "drawn_log_prob"),
+                                   tensor_of(advantage, "advantage"),
+                                   {.low = number(low, "low"), .high = number(high, "high")});
+  });
+  module.def(
+      "truncated_ratios", [](py::handle log_prob, py::handle drawn_log_prob, py::handle most) {
+        return truncated_ratios(tensor_of(log_prob, "log_prob"),
+                                tensor_of(drawn_log_prob, "drawn_log_prob"), number(most, "most"));
+      });
+  module.def(
+      "reverse_kl", [](py::handle log_prob, py::handle reference_log_prob, py::handle value) {
+        static constexpr std::array<std::string_view, 3> kNames{"k1", "k2", "k3"};
+        const auto [surrogate, estimate] = reverse_kl(
+            tensor_of(log_prob, "log_prob"), tensor_of(reference_log_prob, "reference_log_prob"),
+            static_cast<KlValue>(choice(value, "value", kNames)));
+        return std::pair(surrogate, estimate);
+      });
 }
 
 /// As torch's own distributions do.
@@ -211,6 +247,7 @@ PYBIND11_MODULE(_learn, module) {
   py::register_local_exception_translator(&translate_not_available);  // tried first
   add_distributions(module);
   add_estimators(module);
+  add_policy_ratios(module);
   add_losses(module);
   add_language(module);
 }

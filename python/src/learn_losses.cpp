@@ -10,6 +10,7 @@
 #include "learn.hpp"
 #include "partita/learn/losses/adaptive_softmax.hpp"
 #include "partita/learn/losses/confidence.hpp"
+#include "partita/learn/losses/hierarchical_softmax.hpp"
 #include "partita/learn/losses/linear_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
@@ -70,13 +71,40 @@ Tensor output_loss(py::handle loss_name, const NoiseDistribution& noise, py::han
   return released([&] { return (*loss)(batch, output, random, how); });
 }
 
-NoiseDistribution unigram(py::handle counts, py::handle alpha) {
+std::vector<std::uint64_t> counts_of(py::handle counts) {
   const Integers each(counts, "counts");
   for (const std::int64_t count : each.values) {
     if (count < 0) refuse("counts", fmt::format("expected integers of 0 or more, got {}", count));
   }
-  const std::vector<std::uint64_t> natural(each.values.begin(), each.values.end());
-  return NoiseDistribution::unigram(natural, number(alpha, "alpha"));
+  return {each.values.begin(), each.values.end()};
+}
+
+NoiseDistribution unigram(py::handle counts, py::handle alpha) {
+  return NoiseDistribution::unigram(counts_of(counts), number(alpha, "alpha"));
+}
+
+using Tree = std::shared_ptr<losses::HuffmanTree>;
+
+OutputLayer tree_layer(py::handle weight, py::handle bias, const Tree& tree) {
+  OutputLayer output{.weight = tensor_of(weight, "weight"), .bias = optional_tensor(bias, "bias")};
+  output.tree = tree;
+  return output;
+}
+
+Tensor hierarchical_softmax_loss(py::handle hidden, py::handle targets, py::handle weight,
+                                 py::handle bias, const Tree& tree, py::handle reduction) {
+  const losses::OutputBatch batch{.hidden = tensor_of(hidden, "hidden"),
+                                  .targets = tensor_of(targets, "targets")};
+  const OutputLayer output = tree_layer(weight, bias, tree);
+  const Reduction how = reduction_of(reduction);
+  return released([&] { return losses::HierarchicalSoftmaxLoss()(batch, output, Stream{}, how); });
+}
+
+Tensor hierarchical_log_probs(py::handle hidden, py::handle weight, py::handle bias,
+                              const Tree& tree) {
+  const Tensor given = tensor_of(hidden, "hidden");
+  const OutputLayer output = tree_layer(weight, bias, tree);
+  return released([&] { return losses::logits(given, output); });
 }
 
 /// @param tails pairs (projection, weight)
@@ -202,6 +230,11 @@ void add_losses(py::module_& module) {
   module.def("adaptive_softmax_loss", &adaptive_softmax_loss);
   module.def("adaptive_log_probs", &adaptive_log_probs);
   module.def("adaptive_weights", &adaptive_weights);
+  py::class_<losses::HuffmanTree, Tree>(module, "HuffmanTree").def(py::init([](py::handle counts) {
+    return std::make_shared<losses::HuffmanTree>(counts_of(counts));
+  }));
+  module.def("hierarchical_softmax_loss", &hierarchical_softmax_loss);
+  module.def("hierarchical_log_probs", &hierarchical_log_probs);
   module.def("default_cutoffs", [](py::handle outputs) {
     return losses::default_cutoffs(static_cast<std::int64_t>(count(outputs, "n_classes")));
   });

@@ -49,6 +49,7 @@ UNBIASED = {
     "Arm": pt.Arm(),
     "DisArm": pt.DisArm(),
     "Arms": pt.Arms(3),
+    "DoubleControlVariates": pt.DoubleControlVariates(3),
     "UnorderedSet": pt.UnorderedSet(3),
     "UnorderedSetAlone": pt.UnorderedSet(2, baseline=False),
     "SumAndSample": pt.SumAndSample(2),

@@ -160,6 +160,30 @@ def test_adaptive_softmax_alone() -> None:
         module(hidden, targets + 1)
 
 
+def test_hierarchical_softmax() -> None:
+    module = pt.HierarchicalSoftmaxLoss(6, [40, 1, 7, 7, 20]).double()
+    generator = torch.Generator().manual_seed(3)
+    for parameter in module.parameters():
+        parameter.data.normal_(generator=generator)
+    hidden = torch.randn(9, 6, dtype=torch.float64, generator=generator).requires_grad_()
+    targets = torch.arange(9) % 5
+    log_p = module.log_prob(hidden)
+    torch.testing.assert_close(log_p.exp().sum(-1), torch.ones(9, dtype=torch.float64))
+    torch.testing.assert_close(module(hidden, targets), F.nll_loss(log_p, targets))
+    (by_log_prob,) = torch.autograd.grad(F.nll_loss(log_p, targets), hidden)
+    (by_loss,) = torch.autograd.grad(module(hidden, targets), hidden)
+    torch.testing.assert_close(by_loss, by_log_prob)
+    twin = pickle.loads(pickle.dumps(module))
+    torch.testing.assert_close(twin(hidden, targets), module(hidden, targets))
+    module(hidden, targets).backward()
+    assert module.weight.grad.is_sparse and module.weight.grad.shape == (4, 6)
+    assert repr(module).startswith("HierarchicalSoftmaxLoss(6, outputs=5")
+    with pytest.raises(ValueError, match="counts: expected 2 or more"):
+        pt.HierarchicalSoftmaxLoss(6, [3])
+    with pytest.raises(ValueError, match="targets: row 1: expected 0..4, got 5"):
+        module(hidden[:2], torch.tensor([0, 5]))
+
+
 def test_confidence_loss() -> None:
     generator = torch.Generator().manual_seed(2)
     known, unknown = (torch.randn(n, 3, generator=generator, dtype=torch.float64).requires_grad_() for n in (5, 7))
