@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 #include <malloc.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -74,6 +75,12 @@ void run_tasks(std::size_t count, int threads, const std::function<void(std::siz
     }
   });
   use_threads(before);
+}
+
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 Mean mean_of(std::span<const double> values) {

@@ -64,6 +64,10 @@ void use_threads(int threads);
 /// thread in each, so that rounding does not depend on how many there are.
 void run_tasks(std::size_t count, int threads, const std::function<void(std::size_t task)>& task);
 
+/// Processor time of the calling thread, in seconds: it passes only while the thread computes, so
+/// that what else the machine does changes it little.
+double thread_seconds();
+
 struct Mean {
   double value;
   double standard_error;  ///< s / √n; NaN for one value

@@ -62,7 +62,7 @@ void add_nce(CLI::App& app) {
       ->check(whole_number(1, 10'000'000));
   command
       ->add_option("--seconds", options->seconds,
-                   "train each loss for N seconds on one thread, whatever --steps is")
+                   "train each loss for N seconds of processor time, whatever --steps is")
       ->option_text("N")
       ->check(CLI::PositiveNumber);
   command->add_option("--noise-exponent", options->noise_exponent, "noise is unigram^A, 0..1 (1)")

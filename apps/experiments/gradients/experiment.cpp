@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <functional>
 #include <utility>
@@ -114,16 +113,14 @@ std::vector<Measurement> settings_of(const Entry& entry) {
 /// The median over some runs, after one that brings memory in.
 double microseconds_of(const Entry& entry, const Variant& variant, const Measurement& at,
                        const Random& random) {
-  using Clock = std::chrono::steady_clock;
   const auto sampler = entry.make(
       {.samples = at.samples, .temperature = at.temperature.value_or(kUsualTemperature)});
   std::array<double, kTimedRuns> runs{};
   for (std::int64_t run = -1; run < kTimedRuns; ++run) {
     const Tensor theta = rows_of(variant.start, kTimedRows);
-    const auto start = Clock::now();
+    const double start = thread_seconds();
     sampler.surrogate(theta, random).sum().backward();
-    const std::chrono::duration<double, std::micro> took = Clock::now() - start;
-    if (run >= 0) runs[static_cast<std::size_t>(run)] = took.count();
+    if (run >= 0) runs[static_cast<std::size_t>(run)] = 1e6 * (thread_seconds() - start);
   }
   std::nth_element(runs.begin(), runs.begin() + kTimedRuns / 2, runs.end());
   return runs[kTimedRuns / 2] / static_cast<double>(kTimedRows);

@@ -55,7 +55,7 @@ struct Measurement {
   double bias_error = 0;         ///< standard error of the mean
   double variance = 0;           ///< one estimate's, summed over the parameters
   double variance_error = 0;     ///< standard error
-  double microseconds = 0;       ///< of one estimate, of kTimedRows together; 0: not timed
+  double microseconds = 0;       ///< processor time, kTimedRows together; 0: not timed
 };
 
 /// E f after some steps of stochastic gradient descent (or ascent), the mean of kRuns runs.

@@ -6,7 +6,6 @@
 #include <torch/optim/adagrad.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -110,7 +109,6 @@ int trainer_of(std::size_t loss, const Group& group) {
 
 LossResult train(const Experiment& experiment, const Contender& contender, std::uint64_t id,
                  SharedProgress& progress) {
-  using Clock = std::chrono::steady_clock;
   const NceExperimentOptions& options = experiment.options;
   const Model model = model_for(contender.kind, experiment.frequencies, options.dim,
                                 nce_stream(options, NceDraw::weights));
@@ -132,14 +130,14 @@ LossResult train(const Experiment& experiment, const Contender& contender, std::
       progress.one_more();
     }
     if (share == 1) break;
-    const auto start = Clock::now();
+    const double start = thread_seconds();
     const auto number = static_cast<std::uint64_t>(step);
     (*loss)(experiment.batch(model, batches.at(number)), model.output, stream.child(number))
         .backward();
     optimizer.step();
     for (Tensor& parameter : optimizer.param_groups()[0].params())
       parameter.mutable_grad() = Tensor();
-    seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    seconds += thread_seconds() - start;
   }
   const Tensor log_q = missing_log_q(contender, experiment.frequencies);
   if (log_q.defined()) {

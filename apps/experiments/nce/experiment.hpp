@@ -21,7 +21,7 @@ struct NceExperimentOptions {
   std::int64_t dim = 64;             ///< size of the embeddings
   std::int64_t batch = 256;          ///< pairs per step
   std::int64_t steps = 2'000;        ///< steps per loss
-  double seconds = 0;                ///< > 0: time that each loss trains for, whatever `steps` is
+  double seconds = 0;                ///< > 0: processor time of each loss, whatever `steps` is
   double noise_exponent = 1;         ///< noise is unigram^noise_exponent
   std::int64_t largest = 1'000'000;  ///< outputs up to which steps are timed
   std::uint64_t seed = 0;
@@ -40,7 +40,7 @@ inline Stream nce_stream(const NceExperimentOptions& options, NceDraw draw) {
 /// A model's results on the held-out pairs after some steps.
 struct CurvePoint {
   std::int64_t step = 0;
-  double seconds = 0;  ///< spent training, without evaluations
+  double seconds = 0;  ///< processor time of training, without evaluations
   double perplexity = 0;
   double mean_log_z = 0;
   double log_z_deviation = 0;  ///< standard deviation over the contexts of the held-out pairs

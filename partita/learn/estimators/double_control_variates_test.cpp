@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "partita/learn/distributions/normal.hpp"
-#include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/score_function.hpp"
 #include "partita/learn/estimators/test_support.hpp"
 
@@ -14,59 +13,27 @@ namespace {
 
 using testing::Problem;
 
-/// f of `make(theta)`, by enumeration at both rows of theta [2, parameters].
-Problem enumerated(const char* name, const Tensor& theta,
-                   std::function<testing::DistributionPtr(const Tensor&)> make, Function f) {
-  Problem problem{.name = name,
-                  .theta = theta,
-                  .distribution = std::move(make),
-                  .f = [f = std::move(f)](const Tensor& x, const Tensor&) { return f(x); },
-                  .gradient = {},
-                  .value = {}};
-  Enumeration enumeration;
-  const auto exact = testing::estimates(problem, enumeration, 1);
-  problem.gradient = exact.gradient[0];
-  problem.value = exact.value[0];
-  return problem;
-}
-
 /// Four bits whose f is far from linear, and curved as a decoder's likelihood is.
 Problem four_bits() {
   const Tensor w = testing::numbers({1, -2, 0.5, 3, -1, 2, 0, 1}).view({4, 2});
-  return enumerated(
-      "four bits",
-      at::stack({testing::numbers({0.3, -1, 0.8, 0}), testing::numbers({2.5, -2, 1, -0.4})}),
-      [](const Tensor& logits) {
-        return std::make_shared<distributions::Independent>(
-            distributions::Bernoulli(distributions::Logits(logits)), 1);
-      },
-      [w](const Tensor& x) { return at::softplus(x.matmul(w) - 1).prod(-1); });
-}
-
-/// Two variables of three categories that f takes together.
-Problem two_categories() {
-  const Tensor c = testing::numbers({1, -2, 0.5, 3, -1, 2}).view({2, 3});
-  return enumerated(
-      "two categories",
-      at::stack(
-          {testing::numbers({0.3, -1, 0.8, 0, 1.5, 0.2}), testing::numbers({0, 0, 0, 2.5, -2, 1})}),
-      [](const Tensor& logits) {
-        const Shape batch = logits.sizes().slice(0, logits.dim() - 1).vec();
-        return std::make_shared<distributions::Independent>(
-            distributions::OneHotCategorical(
-                distributions::Logits(logits.view(concatenate(batch, {2, 3})))),
-            1);
-      },
-      [c](const Tensor& x) {
-        const Tensor each = (c * x).sum(-1);
-        return each.prod(-1) + each.sum(-1).square() / 2;
-      });
+  return testing::enumerated(
+      {.name = "four bits",
+       .theta =
+           at::stack({testing::numbers({0.3, -1, 0.8, 0}), testing::numbers({2.5, -2, 1, -0.4})}),
+       .distribution =
+           [](const Tensor& logits) {
+             return std::make_shared<distributions::Independent>(
+                 distributions::Bernoulli(distributions::Logits(logits)), 1);
+           },
+       .f = [w](const Tensor& x, const Tensor&) { return at::softplus(x.matmul(w) - 1).prod(-1); },
+       .gradient = {},
+       .value = {}});
 }
 
 TEST(DoubleControlVariates, IsUnbiased) {
   for (const Problem& problem :
        {testing::bernoulli(), testing::bernoulli_with_own_parameter(), testing::categorical(),
-        testing::three_coins(), four_bits(), two_categories()}) {
+        testing::three_coins(), four_bits(), testing::two_categories()}) {
     for (const std::int64_t n : {2, 5}) {
       for (const double scale : {1.0, 0.6}) {
         DoubleControlVariates estimator({.samples = n, .scale = scale, .tune = false});

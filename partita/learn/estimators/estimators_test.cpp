@@ -85,39 +85,9 @@ TEST(Arm, IsUnbiased) {
   }
 }
 
-/// Two variables of four categories that f takes together, one of them never drawn.
-Problem two_categories() {
-  const double infinity = std::numeric_limits<double>::infinity();
-  const Tensor one = testing::numbers({0.3, -1, 0.8, 0, 1.5, 0.2, -0.4, -infinity});
-  const Tensor theta = at::stack({one, testing::numbers({0, 0, 0, 0, 2.5, -2, 1, 0})});
-  const Tensor c = testing::numbers({1, -2, 0.5, 3, -1, 2, 0, 1}).view({2, 4});
-  Problem problem{.name = "two categories",
-                  .theta = theta,
-                  .distribution =
-                      [](const Tensor& logits) {
-                        const Shape batch = logits.sizes().slice(0, logits.dim() - 1).vec();
-                        return std::make_shared<distributions::Independent>(
-                            distributions::OneHotCategorical(
-                                distributions::Logits(logits.view(concatenate(batch, {2, 4})))),
-                            1);
-                      },
-                  .f =
-                      [c](const Tensor& x, const Tensor&) {
-                        const Tensor each = (c * x).sum(-1);
-                        return each.prod(-1) + each.sum(-1).square() / 2;
-                      },
-                  .gradient = {},
-                  .value = {}};
-  Enumeration enumeration;
-  const auto exact = testing::estimates(problem, enumeration, 1);
-  problem.gradient = exact.gradient[0];
-  problem.value = exact.value[0];
-  return problem;
-}
-
 TEST(Arms, IsUnbiased) {
   auto all = problems();
-  all.push_back(two_categories());
+  all.push_back(testing::two_categories());
   for (const Problem& problem : all) {
     for (const std::int64_t n : {2, 5}) {
       Arms arms({.samples = n});
@@ -141,8 +111,8 @@ TEST(Arms, OfTwoBitsIsDisArm) {
 }
 
 TEST(Arms, VariesLessThanIndependentSamples) {
-  for (const Problem& problem :
-       {testing::bernoulli(), testing::categorical(), testing::three_coins(), two_categories()}) {
+  for (const Problem& problem : {testing::bernoulli(), testing::categorical(),
+                                 testing::three_coins(), testing::two_categories()}) {
     const auto variance = [&](Estimator&& estimator) {
       const Tensor draws = testing::estimates(problem, estimator, kRows / 4).gradient;
       // The first row's; outcomes of the second are too rare to avoid each other by much.

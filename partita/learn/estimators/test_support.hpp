@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "partita/learn/distributions/bernoulli.hpp"
 #include "partita/learn/distributions/independent.hpp"
 #include "partita/learn/distributions/one_hot_categorical.hpp"
+#include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/estimator.hpp"
 #include "partita/random/goodness_of_fit.hpp"
 
@@ -129,6 +131,39 @@ inline Estimates estimates(const Problem& problem, Estimator& estimator, std::in
 
 inline Tensor standard_error(const Tensor& rows) {
   return rows.std(0) / std::sqrt(static_cast<double>(rows.size(0)));
+}
+
+/// The problem with its gradient and value, by enumeration at theta.
+inline Problem enumerated(Problem problem) {
+  Enumeration enumeration;
+  const Estimates exact = estimates(problem, enumeration, 1);
+  problem.gradient = exact.gradient[0];
+  problem.value = exact.value[0];
+  return problem;
+}
+
+/// Two variables of four categories that f takes together, one of them never drawn.
+inline Problem two_categories() {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Tensor one = numbers({0.3, -1, 0.8, 0, 1.5, 0.2, -0.4, -infinity});
+  const Tensor c = numbers({1, -2, 0.5, 3, -1, 2, 0, 1}).view({2, 4});
+  return enumerated({.name = "two categories",
+                     .theta = at::stack({one, numbers({0, 0, 0, 0, 2.5, -2, 1, 0})}),
+                     .distribution =
+                         [](const Tensor& logits) {
+                           const Shape batch = logits.sizes().slice(0, logits.dim() - 1).vec();
+                           return std::make_shared<distributions::Independent>(
+                               distributions::OneHotCategorical(
+                                   distributions::Logits(logits.view(concatenate(batch, {2, 4})))),
+                               1);
+                         },
+                     .f =
+                         [c](const Tensor& x, const Tensor&) {
+                           const Tensor each = (c * x).sum(-1);
+                           return each.prod(-1) + each.sum(-1).square() / 2;
+                         },
+                     .gradient = {},
+                     .value = {}});
 }
 
 /// Means of gradient and value lie within their Monte-Carlo intervals of the exact ones; the
