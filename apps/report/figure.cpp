@@ -298,6 +298,9 @@ void name_color(std::string& svg, unsigned number, std::string_view name) {
 /// gnuplot writes a document with ids; a page holds many figures, and they must not share any.
 std::string inline_svg(std::string svg, const Figure& figure) {
   svg.erase(0, std::min(svg.find("<svg"), svg.size()));
+  if (svg.find("</svg>") == std::string::npos) {  // gnuplot does not look whether it could write
+    throw IoError("gnuplot", "half a picture: is the disk of /tmp full?");
+  }
   name_color(svg, kText, "currentColor");
   name_color(svg, kGrid, "var(--grid)");
   for (unsigned i = 0; i < kMostSeries; ++i) {

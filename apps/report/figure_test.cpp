@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <limits>
 #include <set>
 #include <string>
 
 #include "errors.hpp"
 #include "partita/base/error.hpp"
+#include "partita/io/file.hpp"
+#include "temporary_directory.hpp"
 
 namespace partita {
 namespace {
@@ -152,13 +155,29 @@ TEST(Figure, HeatmapsLieUnderTheSeries) {
   EXPECT_EQ(refusal(), "heatmap: needs the limits of both axes");
 }
 
-TEST(Figure, WithoutGnuplotTheErrorNamesThePackage) {
+/// What the error says if the programs are those of a folder.
+std::string message_with_path(const std::string& folder) {
   const char* const found = std::getenv("PATH");
   const std::string path = found == nullptr ? "" : found;
-  ::setenv("PATH", "/nowhere", 1);
+  ::setenv("PATH", folder.c_str(), 1);
   const std::string message = message_of<IoError>([] { to_svg(example()); });
   ::setenv("PATH", path.c_str(), 1);
-  EXPECT_THAT(message, HasSubstr("gnuplot-nox"));
+  return message;
+}
+
+TEST(Figure, WithoutGnuplotTheErrorNamesThePackage) {
+  EXPECT_THAT(message_with_path("/nowhere"), HasSubstr("gnuplot-nox"));
+}
+
+TEST(Figure, HalfAPictureIsNone) {
+  const testing::TemporaryDirectory folder;
+  const auto message = [&](const std::string& script) {
+    write_file(folder / "gnuplot", "#!/bin/sh\n" + script + "\n");
+    std::filesystem::permissions(folder / "gnuplot", std::filesystem::perms::owner_all);
+    return message_with_path(folder.path());
+  };
+  EXPECT_EQ(message("echo '<svg><g>'"), "gnuplot: half a picture: is the disk of /tmp full?");
+  EXPECT_EQ(message("kill -9 $$"), "gnuplot: was ended by signal 9");
 }
 
 }  // namespace

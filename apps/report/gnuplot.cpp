@@ -83,7 +83,10 @@ std::string run_gnuplot(std::string_view script) {
   while (::waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) fail("cannot be waited for", errno);
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+  if (WIFSIGNALED(status)) {
+    throw IoError("gnuplot", fmt::format("was ended by signal {}", WTERMSIG(status)));
+  }
+  if (WEXITSTATUS(status) != 0) {
     // The complaint is the last line that is not blank: "line 7: all points y value undefined!"
     std::string said = complaints.read();
     said.erase(said.find_last_not_of(" \n") + 1);

@@ -97,7 +97,7 @@ class ThreadGroup final : public Group {
   }
 
   void broadcast(std::span<double> values, int root) override {
-    check_index("root", root, size(), "ranks");
+    check_index("root", root, static_cast<std::size_t>(size()), "ranks");
     const std::vector<double> all = all_gather(values);
     const auto own = all.begin() + static_cast<std::ptrdiff_t>(values.size()) * root;
     std::copy_n(own, values.size(), values.begin());
