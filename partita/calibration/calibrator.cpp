@@ -19,8 +19,6 @@
 namespace partita {
 namespace {
 
-constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-
 void scale_row(const TemperatureScaling& scaling, std::span<double> z) {
   for (double& value : z) value /= scaling.temperature;
 }

@@ -100,8 +100,8 @@ enum class Kind : std::uint8_t { letter, space, line_end, nul, lead };
 /// What a byte is; `lead` may begin one of the spaces beyond ASCII.
 constexpr std::array<Kind, 256> kKinds = [] {
   std::array<Kind, 256> kinds{};
-  for (const unsigned char c : {' ', '\t', '\v', '\f', '\r', '\x1C', '\x1D', '\x1E', '\x1F'}) {
-    kinds[c] = Kind::space;
+  for (const char c : {' ', '\t', '\v', '\f', '\r', '\x1C', '\x1D', '\x1E', '\x1F'}) {
+    kinds[static_cast<unsigned char>(c)] = Kind::space;
   }
   kinds['\n'] = Kind::line_end;
   kinds[0] = Kind::nul;
