@@ -25,8 +25,9 @@
 namespace partita {
 
 /// Draws k distinct categories from softmax of every row, in order: those of the k largest
-/// z_i + G_i. As gumbel_top_k(), errors and options included, except that without log_sum_exp the
-/// draws are the same.
+/// z_i + G_i, sums of doubles, in which logits beyond 1e9 leave few digits of the noise. As
+/// gumbel_top_k(), errors and options included, except that without log_sum_exp the draws are the
+/// same.
 TopKSample addressed_gumbel_top_k(Rows logits, std::size_t k, const Streams& streams,
                                   const TopKOptions& options = {});
 

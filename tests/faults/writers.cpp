@@ -80,10 +80,10 @@ void add_learn(std::vector<Writer>& all, const std::string& i, const std::string
   trains({"vae", "train", "--data", i, "--hidden", "8", "--latent-dim", "2", "--batch", "20",
           "--epochs", "20"});
   trains({"openset", "train", "--data", "toy", "--steps", "60"});
-  trains({"seqgan", "text",         i + "text", "--hidden",     "4",  "--filters",
-          "1:4",    "--features",   "4",        "--mle-epochs", "8",  "--pretraining",
-          "4",      "--rollouts",   "1",        "--negatives",  "64", "--samples",
-          "20",     "--iterations", "4"});
+  trains({"seqgan", "text",       i + "text", "--hidden",     "4",  "--filters",
+          "1:4",    "--features", "4",        "--mle-epochs", "8",  "--pretraining",
+          "4",      "--rollouts", "1",        "--negatives",  "64", "--samples",
+          "20",     "--length",   "30",       "--iterations", "4"});
   all.push_back({{"nce", i + "text", "--steps", "40", "--report", o + "page.html"}, {"page.html"}});
 }
 #endif
