@@ -91,8 +91,7 @@ class EmbeddingTrainer::State {
         weights_{{corpus.vocabulary().size(), options_.dim},
                  {corpus.vocabulary().size(), options_.dim},
                  std::vector<float>(corpus.vocabulary().size())},
-        schedule_(corpus, options_.epochs, *options_.alpha),
-        at_{.chunks = schedule_.chunks()} {
+        schedule_(corpus, options_.epochs, *options_.alpha) {
     initialize();
   }
 

@@ -16,6 +16,7 @@
 
 namespace partita {
 
+/// How far training is; at first, no chunk of however many.
 struct TrainingPosition {
   std::uint64_t next_chunk = 0;  ///< of each rank
   std::uint64_t chunks = 1;      ///< of each rank, in all epochs

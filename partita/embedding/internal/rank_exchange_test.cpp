@@ -122,13 +122,16 @@ TEST(RankExchange, RanksFindTheTopicsTogether) {
 
 TEST(RankExchange, RanksReadAPartEach) {
   const TemporaryDirectory folder;
-  write_file(folder / "text", testing::topics_text(6000));
+  // The last part, of long words, has fewer chunks than the others.
+  std::string text = testing::topics_text(6000);
+  for (int i = 0; i < 100; ++i) text += "the " + std::string(1000, 'z') + '\n';
+  write_file(folder / "text", text);
   const Corpus whole(folder / "text", {.min_count = 1});
   EmbeddingTrainer alone(whole, {.seed = 1}, small());
   alone.train();
   run_threads(3, [&](Group& group) {
     const Corpus part(folder / "text", {.min_count = 1}, {}, group);
-    EXPECT_LT(part.last() - part.first(), whole.size() / 2);
+    EXPECT_LT(part.last() - part.first(), whole.size() / 2 + whole.size() / 10);
     EmbeddingTrainer trainer(part, {.seed = 1}, small());
     trainer.train({.group = &group});
     EXPECT_GT(separation(part, trainer.vectors()), 0.5);
