@@ -27,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kParts = 8;             // per chunk in deterministic training, one copy each
 constexpr double kBetweenUpdates = 0.1;       // seconds
+constexpr std::uint64_t kRoundChunks = 32;    // of all ranks together, between two exchanges
 constexpr std::size_t kPrefetchDistance = 2;  // windows
 constexpr double kNoisePower = 0.75;
 
@@ -252,29 +253,36 @@ class EmbeddingTrainer::State {
                             *options_.alpha * RankExchange::rate(group.size()), group));
     Reporter reporter(*this, told);
     RankExchange ranks(weights_, group);
-    // A chunk for each thread that shares weights.
-    const auto block = static_cast<std::uint64_t>(options_.deterministic ? 1 : options_.threads);
+    // As many chunks in all, but one at least for each thread that shares weights.
+    const std::uint64_t chunks = kRoundChunks / static_cast<std::uint64_t>(group.size());
+    const auto threads = static_cast<std::uint64_t>(options_.deterministic ? 1 : options_.threads);
+    const std::uint64_t block = std::max(chunks, threads);
     auto checkpointed = Clock::now();
+    LossSum together = std::exchange(at_.loss, {});  // as of the last exchange of all words
     while (at_.next_chunk < at_.chunks) {
-      const LossSum before = std::exchange(at_.loss, {});
       train_until(std::min(at_.next_chunk + block, at_.chunks), reporter);
+      check_finite(at_.loss);
 
       const std::uint64_t round = (at_.next_chunk + block - 1) / block;
-      const bool all = at_.next_chunk == at_.chunks || ranks.all_after(round);
-      ranks.exchange(all ? corpus_.vocabulary().size() : ranks.words_after(round));
+      if (at_.next_chunk < at_.chunks && !ranks.all_after(round)) {
+        ranks.begin_exchange(ranks.words_after(round));
+        continue;
+      }
+      ranks.exchange(corpus_.vocabulary().size());
       const double own[] = {at_.loss.sum, static_cast<double>(at_.loss.predictions)};
-      at_.loss = before;
       const std::vector<double> losses = group.all_gather(own);
       for (std::size_t i = 0; i < losses.size(); i += 2) {
-        at_.loss += {losses[i], static_cast<std::uint64_t>(losses[i + 1])};
+        together += {losses[i], static_cast<std::uint64_t>(losses[i + 1])};
       }
-      check_finite(at_.loss);
-      if (group.rank() == 0 && all && !run.checkpoint.empty() && at_.next_chunk < at_.chunks &&
+      at_.loss = together;
+      if (group.rank() == 0 && !run.checkpoint.empty() && at_.next_chunk < at_.chunks &&
           seconds_since(checkpointed) >= run.checkpoint_seconds) {
         save_checkpoint(run.checkpoint, corpus_, stream_, options_, weights_, at_);
         checkpointed = Clock::now();
       }
+      at_.loss = {};
     }
+    at_.loss = together;
     reporter.finish();
   }
 
@@ -287,8 +295,9 @@ class EmbeddingTrainer::State {
     std::atomic<bool> stop = false;
     std::mutex mutex;
     LossSum unreported;
-    const auto work = [&](bool reports) {
-      Worker worker = make_worker();
+    const auto threads = static_cast<std::size_t>(options_.threads);
+    while (workers_.size() < threads) workers_.push_back(make_worker());
+    const auto work = [&](Worker& worker, bool reports) {
       SharedRows rows(weights_);
       while (!stop) {
         const std::uint64_t chunk = next++;
@@ -304,10 +313,9 @@ class EmbeddingTrainer::State {
         }
       }
     };
-    const auto threads = static_cast<std::size_t>(options_.threads);
     parallel_for(threads, options_.threads, [&](std::size_t thread, std::size_t) {
       try {
-        work(thread == 0);
+        work(workers_[thread], thread == 0);
       } catch (...) {
         stop = true;
         throw;
@@ -319,11 +327,9 @@ class EmbeddingTrainer::State {
   void train_deterministic(std::uint64_t end, Reporter& reporter) {
     if (at_.next_chunk >= end) return;
     constexpr std::uint64_t kPart = TrainingSchedule::kChunk / kParts;
-    std::vector<Worker> workers;
-    std::vector<CopiedRows> copies;
-    for (std::size_t part = 0; part < kParts; ++part) {
-      workers.push_back(make_worker());
-      copies.emplace_back(weights_, kPart + 2 * options_.window, kPart * (1 + options_.negative));
+    while (workers_.size() < kParts) {
+      workers_.push_back(make_worker());
+      copies_.emplace_back(weights_, kPart + 2 * options_.window, kPart * (1 + options_.negative));
     }
     do {
       const std::uint64_t epoch = schedule_.epoch_of(at_.next_chunk);
@@ -334,14 +340,14 @@ class EmbeddingTrainer::State {
         for (std::size_t part = first_part; part < last_part; ++part) {
           const std::uint64_t first = std::min(chunk_end, begin + part * kPart);
           const std::uint64_t last = std::min(chunk_end, first + kPart);
-          copies[part].clear();
-          losses[part] = train_range(copies[part], workers[part], epoch, first, last);
-          copies[part].subtract_shared();
+          copies_[part].clear();
+          losses[part] = train_range(copies_[part], workers_[part], epoch, first, last);
+          copies_[part].subtract_shared();
         }
       });
       const auto threads = static_cast<std::size_t>(options_.threads);
       parallel_for(threads, options_.threads, [&](std::size_t thread, std::size_t) {
-        add_changes(copies, weights_, thread, threads);
+        add_changes(copies_, weights_, thread, threads);
       });
       LossSum loss;
       for (const LossSum& part : losses) loss += part;
@@ -360,6 +366,9 @@ class EmbeddingTrainer::State {
   TrainingSchedule schedule_;
   std::vector<float> log_noise_;  // log(K q)
   TrainingPosition at_;
+  // Kept from round to round.
+  std::vector<Worker> workers_;     // of each thread or, if deterministic, part
+  std::vector<CopiedRows> copies_;  // of each part
 };
 
 EmbeddingTrainer::EmbeddingTrainer(const Corpus& corpus, const Stream& stream,

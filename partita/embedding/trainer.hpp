@@ -82,7 +82,7 @@ struct TrainingRun {
   double checkpoint_seconds = 300;
   /// Processes that train together, each the part that its corpus holds (corpus.hpp), or a share of
   /// it where each holds all. They exchange what they have changed, the rows of frequent words
-  /// often, those of rare ones seldom; with R > 2 of them alpha is (R / 2)^0.3 times as large.
+  /// often, those of rare ones seldom; with R of them alpha is min(R, 8)^0.7 times as large.
   /// Every rank then has the same vectors. They are a function of the number of ranks, too, where
   /// they are one of the other arguments. Only rank 0 reports and writes checkpoints, when all rows
   /// have been exchanged; all ranks resume from the same one. With as many ranks, that gives the

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <utility>
 
 #include "partita/embedding/internal/row_copies.hpp"
 
@@ -34,80 +35,101 @@ RankExchange::RankExchange(EmbeddingWeights& weights, Group& group)
 std::size_t RankExchange::words_after(std::uint64_t round) const {
   const std::size_t all = weights_.inputs.rows();
   std::size_t words = kOften;
-  const std::uint64_t seldom = group_.size() > 2 ? 1 : 4;
-  if (round % seldom != 0) return std::min(words, all);
-  for (round /= seldom; round % 2 == 0 && words < all; round /= 2) words *= 2;
+  for (; round % 2 == 0 && words < all; round /= 2) words *= 2;
   return std::min(words, all);
 }
 
-double RankExchange::rate(int ranks) { return std::pow(std::max(1.0, ranks / 2.0), 0.3); }
+double RankExchange::rate(int ranks) { return std::pow(std::min(ranks, 8), 0.7); }
 
 void RankExchange::exchange(std::size_t words) {
+  finish();
   for (std::size_t first = 0; first < words; first += kBlock) {
-    const std::size_t block = std::min(kBlock, words - first);
-    combine(first, block, group_.all_gather(message(first, block)));
+    send(first, std::min(kBlock, words - first));
+    finish();
   }
 }
 
-/// The rank's own changes of each word: of its input row, its output row and its bias, in the bits
-/// of doubles.
-std::vector<double> RankExchange::message(std::size_t first, std::size_t words) const {
+void RankExchange::begin_exchange(std::size_t words) {
+  finish();
+  for (std::size_t first = kBlock; first < words; first += kBlock) {
+    send(first, std::min(kBlock, words - first));
+    finish();
+  }
+  send(0, std::min(kBlock, words));
+}
+
+/// Gives the others the rank's own changes of each word: of its input row, its output row and its
+/// bias, in the bits of doubles.
+void RankExchange::send(std::size_t first, std::size_t words) {
   const std::size_t dim = weights_.inputs.columns();
   const std::size_t floats = floats_of_word(weights_);
-  std::vector<double> numbers((words * floats + 1) / 2);
-  auto* out = reinterpret_cast<char*>(numbers.data());
+  sent_.first = first;
+  sent_.words = words;
+  sent_.rows.resize(words * floats);
+  std::vector<double> message((words * floats + 1) / 2);
+  auto* out = reinterpret_cast<char*>(message.data());
   std::vector<float> changed(floats);
   for (std::size_t word = first; word < first + words; ++word) {
-    std::transform(weights_.inputs.row(word), weights_.inputs.row(word) + dim,
-                   before_.inputs.row(word), changed.begin(), std::minus<>());
-    std::transform(weights_.outputs.row(word), weights_.outputs.row(word) + dim,
-                   before_.outputs.row(word), changed.data() + dim, std::minus<>());
-    changed.back() = weights_.biases[word] - before_.biases[word];
+    float* const now = sent_.rows.data() + (word - first) * floats;
+    std::copy_n(weights_.inputs.row(word), dim, now);
+    std::copy_n(weights_.outputs.row(word), dim, now + dim);
+    now[2 * dim] = weights_.biases[word];
+    std::transform(now, now + dim, before_.inputs.row(word), changed.begin(), std::minus<>());
+    std::transform(now + dim, now + 2 * dim, before_.outputs.row(word), changed.data() + dim,
+                   std::minus<>());
+    changed.back() = now[2 * dim] - before_.biases[word];
     std::memcpy(out, changed.data(), floats * sizeof(float));
     out += floats * sizeof(float);
   }
-  return numbers;
+  sent_.messages = std::async(std::launch::async,
+                              [this, own = std::move(message)] { return group_.all_gather(own); });
 }
 
-/// Combines the changes of all ranks' messages about these words.
-void RankExchange::combine(std::size_t first, std::size_t words,
-                           const std::vector<double>& messages) {
+void RankExchange::finish() {
+  if (sent_.messages.valid()) combine(sent_.messages.get());
+}
+
+/// Adds what all ranks together have changed of `count` floats, and keeps what this one has changed
+/// of them since it was sent.
+void RankExchange::move_on(const float* changed, const float* sent, std::size_t count,
+                           float* before, float* now) const {
+  for (std::size_t i = 0; i < count; ++i) {
+    before[i] += changed[i];
+    now[i] = before[i] + (now[i] - sent[i]);  // the bits of `before` where nothing has changed
+  }
+}
+
+/// Combines the changes of all ranks' messages about the words that were sent.
+void RankExchange::combine(const std::vector<double>& messages) {
   const std::size_t dim = weights_.inputs.columns();
   const std::size_t stride = weights_.inputs.stride();
+  const std::size_t floats = floats_of_word(weights_);
   const auto ranks = static_cast<std::size_t>(group_.size());
   // `count` floats of a rank's message about a word, from `from` on.
   const auto read = [&](std::size_t rank, std::size_t word, std::size_t from, std::size_t count,
                         float* to) {
     const auto* const message =
         reinterpret_cast<const char*>(messages.data() + rank * (messages.size() / ranks));
-    const std::size_t at = (word - first) * floats_of_word(weights_) + from;
+    const std::size_t at = (word - sent_.first) * floats + from;
     std::memcpy(to, message + at * sizeof(float), count * sizeof(float));
   };
-  const std::size_t adaptive = ranks > 2 ? kAdaptive : kOften;
   WeightMatrix rows(ranks, dim);
   std::vector<float> biases(ranks);
   std::vector<RowChange> changes(ranks);
-  for (std::size_t word = first; word < first + words; ++word) {
+  for (std::size_t word = sent_.first; word < sent_.first + sent_.words; ++word) {
+    const float* const sent = sent_.rows.data() + (word - sent_.first) * floats;
     for (const bool is_output : {false, true}) {
       for (std::size_t rank = 0; rank < ranks; ++rank) {
         read(rank, word, is_output ? dim : 0, dim, rows.row(rank));
         if (is_output) read(rank, word, 2 * dim, 1, &biases[rank]);
         changes[rank] = {rows.row(rank), is_output ? &biases[rank] : nullptr};
       }
-      if (word < adaptive) {
-        adaptive_sum(stride, changes);
-      } else {
-        for (std::size_t rank = 1; rank < ranks; ++rank) {
-          kernels::add_scaled(stride, 1, rows.row(rank), rows.row(0));
-          if (is_output) biases[0] += biases[rank];
-        }
-      }
-      float* const before = (is_output ? before_.outputs : before_.inputs).row(word);
-      kernels::add_scaled(stride, 1, rows.row(0), before);
-      std::copy_n(before, dim, (is_output ? weights_.outputs : weights_.inputs).row(word));
+      adaptive_sum(stride, changes);
+      move_on(rows.row(0), sent + (is_output ? dim : 0), dim,
+              (is_output ? before_.outputs : before_.inputs).row(word),
+              (is_output ? weights_.outputs : weights_.inputs).row(word));
     }
-    before_.biases[word] += biases[0];
-    weights_.biases[word] = before_.biases[word];
+    move_on(biases.data(), sent + 2 * dim, 1, &before_.biases[word], &weights_.biases[word]);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <vector>
 
 #include "partita/base/group.hpp"
@@ -19,34 +20,46 @@ class RankExchange {
   RankExchange(EmbeddingWeights& weights, Group& group);
 
   /// How many of the most frequent words are exchanged after a round, from 1 on: always kOften, and
-  /// after every second, fourth, eighth ... of some rounds two, four, eight ... times as many. By
-  /// Zipf's law every other word then occurs about as often between two exchanges of its rows. Two
-  /// ranks, whose sum of changes goes too far by one of them at most, exchange these words after
-  /// every fourth round, more ranks after every one.
+  /// after every second, fourth, eighth ... two, four, eight ... times as many. By Zipf's law every
+  /// other word then occurs about as often between two exchanges of its rows.
   std::size_t words_after(std::uint64_t round) const;
   bool all_after(std::uint64_t round) const { return words_after(round) == weights_.inputs.rows(); }
 
   /// Brings together the ranks' changes of the rows of the first `words` words since these were
-  /// last exchanged, to the same bits on every rank. The changes of a word are added up: they are
-  /// few, and small. Those of the most frequent (kOften, or of more than two ranks kAdaptive) are
-  /// many, and are combined by adaptive sums (row_copies.hpp).
+  /// last exchanged, to the same bits on every rank. The changes of a row are combined by an
+  /// adaptive sum (row_copies.hpp).
   void exchange(std::size_t words);
 
+  /// Begins that and returns, so that it takes place while the rank trains on: what the others have
+  /// changed is added at the next call. Until an exchange() of these words, ranks differ by what
+  /// they have changed since.
+  void begin_exchange(std::size_t words);
+
   /// What makes up for adaptive sums, in which the same change by several ranks counts once: the
-  /// factor of the learning rate, (ranks / 2)^0.3 for more than two. By trial: docs/scale.md has
-  /// what 4 and 8 ranks then learn.
+  /// factor of the learning rate, min(ranks, 8)^0.7. By trial: docs/scale.md has what ranks learn.
   static double rate(int ranks);
 
  private:
   static constexpr std::size_t kOften = 512;
-  static constexpr std::size_t kAdaptive = 2048;
 
-  std::vector<double> message(std::size_t first, std::size_t words) const;
-  void combine(std::size_t first, std::size_t words, const std::vector<double>& messages);
+  /// Changes that are on their way.
+  struct Sent {
+    std::size_t first = 0;
+    std::size_t words = 0;
+    std::vector<float> rows;  ///< of each word when it was sent: inputs, outputs, bias
+    std::future<std::vector<double>> messages;
+  };
+
+  void send(std::size_t first, std::size_t words);
+  void finish();
+  void combine(const std::vector<double>& messages);
+  void move_on(const float* changed, const float* sent, std::size_t count, float* before,
+               float* now) const;
 
   EmbeddingWeights& weights_;
   Group& group_;
   EmbeddingWeights before_;  // as last exchanged
+  Sent sent_;
 };
 
 }  // namespace partita
