@@ -266,8 +266,8 @@ std::string script_of(const Figure& figure) {
       "set encoding utf8\nset border 3 {}\nset tics nomirror out scale 0.5\n"
       "set grid ytics linetype 1 linewidth 0.7 {}\nset boxwidth {:.17g}\n{}\n",
       figure.width, figure.height, color(kText), color(kGrid), bar_width,
-      named ? fmt::format("set key above left Left reverse samplen 2 width -1{}",
-                          long_names ? " maxcols 1" : "")
+      named ? fmt::format("set key above left Left reverse samplen 2 width -1 maxcols {}",
+                          long_names ? 1 : 2)
             : "unset key");
   out += axis_script('x', figure.x, extent_of(figure, 'x'));
   out += axis_script('y', figure.y, extent_of(figure, 'y'));

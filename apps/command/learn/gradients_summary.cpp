@@ -28,11 +28,11 @@ std::string curve_text(const OptimizationCurve& curve) {
 std::string ranking_text(const VariantResult& variant) {
   const auto by_evaluations = ranking(variant, Budget::evaluations);
   const auto by_time = ranking(variant, Budget::time);
-  std::string out = fmt::format("  {:<45} {:<45}\n",
+  std::string out = fmt::format("  {:<50} {:<50}\n",
                                 fmt::format("error with {:g} evaluations of f", kEqualEvaluations),
                                 fmt::format("error in {:g} µs", kEqualMicroseconds));
   const auto cell = [&](const Measurement& at, Budget budget) {
-    return fmt::format("{:<36} {:>8.1e}", setting_of(at, variant), error_at(at, budget));
+    return fmt::format("{:<41} {:>8.1e}", setting_of(at, variant), error_at(at, budget));
   };
   for (std::size_t i = 0; i < by_time.size(); ++i) {
     out += fmt::format("  {} {}\n", cell(*by_evaluations[i], Budget::evaluations),

@@ -78,9 +78,9 @@ void add_perplexity(Page& page, const NceExperimentResult& result) {
   const Axis y = perplexity_axis(result);
   const auto by_updates = [&](const auto& shown, const char* caption) {
     return CaptionedFigure{to_svg({.title = "Held-out perplexity against updates",
-                                   .x = {.label = "updates"},
+                                   .x = {.label = "updates", .logarithmic = true},
                                    .y = y,
-                                   .series = curves(result, step_of, perplexity, true, shown),
+                                   .series = curves(result, step_of, perplexity, false, shown),
                                    .height = 440}),
                            caption};
   };
