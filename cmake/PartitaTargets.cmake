@@ -17,6 +17,7 @@ endif()
 add_library(partita_build INTERFACE) # not installed: how we build, not what users need
 target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshadow
   $<$<BOOL:${PARTITA_WERROR}>:-Werror>
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion> # which GCC's -Wconversion leaves out as well
   $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> # lets ccache see through precompiled headers
   $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>
   -fPIC # everywhere, so that programs can use the precompiled headers of libraries

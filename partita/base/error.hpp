@@ -20,10 +20,20 @@
 
 namespace partita {
 
-/// Base of everything that Partita throws. what() is one line.
+/// Base of everything that Partita throws. what() is one line: a name that a file holds, say, is
+/// shown with spaces for line ends, and question marks for other control characters.
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& message) : std::runtime_error(one_line(message)) {}
+
+ private:
+  static std::string one_line(std::string text) {
+    for (char& c : text) {
+      if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+      if ((c >= 0 && c < ' ') || c == '\x7F') c = '?';
+    }
+    return text;
+  }
 };
 
 /// The caller broke a documented condition: "k: expected 1..1000 (categories), got 2000".
