@@ -76,7 +76,7 @@ std::string changed(std::string bytes, const std::string& other, const Stream& s
 
 void run_corpus(const std::string& name, Target target) {
   const char* const more = std::getenv("PARTITA_FUZZ_CHANGES");  // NOLINT(concurrency-mt-unsafe)
-  const std::uint64_t changes = more == nullptr ? 100 : std::strtoull(more, nullptr, 10);
+  const std::uint64_t changes = more == nullptr ? 25 : std::strtoull(more, nullptr, 10);
   crash_file = std::filesystem::current_path() / ("crash-" + name);
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) ::signal(signal, keep_input);
   std::set<std::filesystem::path> paths;
