@@ -9,16 +9,15 @@
 #include <utility>
 #include <vector>
 
-#include "apps/experiments/nce/experiment.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
 #include "apps/tour/score_table.hpp"
+#include "apps/tour/step_cost.hpp"
 #include "partita/embedding/principal_components.hpp"
 #include "partita/embedding/similarity.hpp"
 #include "partita/embedding/trainer.hpp"
 #include "partita/io/file.hpp"
-#include "partita/learn/losses/hierarchical_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
 #include "partita/learn/minimize_functional.hpp"
@@ -321,51 +320,6 @@ Finding shortest_path(const TourContext& context) {
         "A random path, shortened numerically."}}};
 }
 
-/// Of words of Zipf's frequencies.
-double log_z_of_a_tree(const TourContext& context) {
-  constexpr std::int64_t kLeaves = 1000;
-  constexpr std::int64_t kDim = 16;
-  std::vector<std::uint64_t> counts;
-  for (std::uint64_t rank = 1; rank <= kLeaves; ++rank) counts.push_back(100'000 / rank);
-  const Random random(context.stream(1));
-  losses::OutputLayer output{random.normal({kLeaves - 1, kDim}, at::kDouble)};
-  output.tree = std::make_shared<losses::HuffmanTree>(counts);
-  const Tensor log_p = losses::logits(random.normal({20, kDim}, at::kDouble), output);
-  return log_p.logsumexp(-1).abs().max().item<double>();
-}
-
-Finding cost(const TourContext& context) {
-  NceExperimentOptions options;
-  options.largest = context.choose<std::int64_t>(1'000'000, 100'000);
-  options.seed = context.options.seed;
-  const std::vector<StepTime> times = time_steps(options);
-  Series nce{.name = "NCE"};
-  Series sampled{.name = "sampled softmax"};
-  Series full{.name = "full softmax"};
-  Series tree{.name = "hierarchical softmax"};
-  for (const StepTime& time : times) {
-    for (const auto& [series, seconds] : {std::pair{&nce, time.nce},
-                                          {&sampled, time.sampled_softmax},
-                                          {&full, time.full_softmax},
-                                          {&tree, time.hierarchical_softmax}}) {
-      series->x.push_back(static_cast<double>(time.outputs));
-      series->y.push_back(1000 * seconds);
-    }
-  }
-  // Wide bounds: the machine may be busy with other things.
-  const double grown = nce.x.back() / nce.x.front();
-  const auto growth = [&](const Series& of) { return of.y.back() / of.y.front() / grown; };
-  return {{at_most("NCE: growth of a step's time over that of |V|", growth(nce), 0.2),
-           at_most("hierarchical softmax: the same, of log |V| turns", growth(tree), 0.2),
-           at_most("hierarchical softmax: largest |log Σ p|", log_z_of_a_tree(context), 1e-12),
-           at_least("full softmax over NCE, the largest |V|", full.y.back() / nce.y.back(), 5)},
-          {{to_svg({.title = "Time of a step against the number of words",
-                    .x = {.label = "words", .logarithmic = true},
-                    .y = {.label = "milliseconds", .logarithmic = true},
-                    .series = {nce, sampled, full, tree}}),
-            "Loss, gradients and descent of 64 rows, 25 draws of noise each."}}};
-}
-
 constexpr Claim kNoiseContrastiveClaims[] = {
     {"D1", "The posterior that a word is data and not noise is a sigmoid of its corrected score.",
      posterior},
@@ -386,7 +340,7 @@ constexpr Claim kNoiseContrastiveClaims[] = {
      best_ratio},
     {"D7", "The calculus behind it, on its best-known example: the shortest path is straight.",
      shortest_path},
-    {"D8", "A step's cost does not depend on the number of words.", cost},
+    {"D8", "A step's cost does not depend on the number of words.", step_cost},
 };
 
 }  // namespace

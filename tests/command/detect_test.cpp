@@ -259,8 +259,9 @@ TEST_F(Detect, RefusesWrongOptions) {
     all.insert(all.end(), more.begin(), more.end());
     return refusal(all, kWronglyAsked);
   };
-  EXPECT_THAT(refusal({"detect"}, kWronglyAsked),
-              StartsWith("expected a command (evaluate, compare, fuse, threshold, apply), got none"));
+  EXPECT_THAT(
+      refusal({"detect"}, kWronglyAsked),
+      StartsWith("expected a command (evaluate, compare, fuse, threshold, apply), got none"));
   EXPECT_THAT(evaluate({"--in", in, "--out", in}), StartsWith("--positive"));
   EXPECT_THAT(evaluate({"--in", in, "--out", in, "--positive", "both"}), HasSubstr("--positive"));
   EXPECT_THAT(evaluate({"--positive", "in"}),

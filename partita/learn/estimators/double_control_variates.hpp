@@ -5,10 +5,9 @@
 //   DoubleControlVariates estimator({.samples = 4});
 //   torch::optim::Adam optimizer(estimator.parameters());      // tunes the scale
 //   auto [surrogate, value] = estimator(distribution, f, random);
-//   surrogate.sum().backward();                                // theta's gradient, and the
-//   tuning's
+//   surrogate.sum().backward();  // theta's gradient, and that of the scale's loss
 //
-// By a probability that is exactly 0 or 1 the estimate is 0, since the logit is infinite.
+// Where a probability is exactly 0 or 1 the estimate is 0, since the logit is infinite.
 #pragma once
 
 #include "partita/learn/estimators/estimator.hpp"
@@ -18,8 +17,8 @@ namespace partita::estimators {
 struct DoubleControlVariatesOptions {
   std::int64_t samples = 2;  ///< n >= 2, independent
   double scale = 1;          ///< a, how much of the second control variate is used
-  bool tune =
-      true;  ///< whether backward() also leaves the gradient of the variance in parameters()
+  /// Whether backward() also leaves the gradient of the variance in parameters().
+  bool tune = true;
 };
 
 /// With mu = E x, and b_k(x) = g_k . (x - mu) the linear part of f, whose slope g_k is the mean of

@@ -12,8 +12,8 @@
 //
 // The probability of an output is the product of those of the turns that lead to it,
 //
-//   p(w) = product over the inner nodes n on the way to w of sigmoid(+-(hidden . weight[n] +
-//   bias[n]))
+//   p(w) = product over the inner nodes n on the way to w of
+//          sigmoid(+-(hidden . weight[n] + bias[n]))
 //
 // A step reads and changes only the nodes on its targets' ways, which a Huffman tree makes as short
 // as the entropy of the targets' frequencies. It is another model than the softmax of V scores:
