@@ -206,7 +206,7 @@ Corpus::Corpus(const std::filesystem::path& path, const VocabularyOptions& optio
                const Progress& progress, Group& group)
     : spool_(std::make_unique<Spool>()), vocabulary_(WordCounter().vocabulary({})) {
   constexpr std::uint64_t kBetweenUpdates = 1U << 18U;  // words
-  double whole = is_divisible(path) ? 0 : 1;
+  double whole = group.size() > 1 && is_divisible(path) ? 0 : 1;
   group.all_reduce(std::span(&whole, 1), Reduction::max);
   Group& readers = whole > 0 ? Group::alone() : group;
 

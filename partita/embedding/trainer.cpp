@@ -101,8 +101,11 @@ class EmbeddingTrainer::State {
   }
 
   void train(const TrainingRun& run) {
-    if (run.group->size() > 1) return train_in_group(run, *run.group);
-    follow(TrainingSchedule(corpus_, options_.epochs, *options_.alpha));
+    Group& group = *run.group;
+    if (group.size() > 1) check_same_on_all_ranks(corpus_, stream_, options_, at_, group);
+    follow(TrainingSchedule(corpus_, options_.epochs,
+                            *options_.alpha * RankExchange::rate(group.size()), group));
+    if (group.size() > 1) return train_in_group(run, group);
     Reporter reporter(*this, run);
     while (at_.next_chunk < at_.chunks) {
       train_until(at_.chunks, reporter);
@@ -247,10 +250,7 @@ class EmbeddingTrainer::State {
 
   /// In a round every rank trains a block of its part, and then they exchange what has changed.
   void train_in_group(const TrainingRun& run, Group& group) {
-    check_same_on_all_ranks(corpus_, stream_, options_, at_, group);
     const TrainingRun told{.progress = group.rank() == 0 ? run.progress : TrainingProgress()};
-    follow(TrainingSchedule(corpus_, options_.epochs,
-                            *options_.alpha * RankExchange::rate(group.size()), group));
     Reporter reporter(*this, told);
     RankExchange ranks(weights_, group);
     // As many chunks in all, but one at least for each thread that shares weights.

@@ -115,10 +115,8 @@ void add_gradients(CLI::App& app) {
       "\n"
       "Prints each estimator's bias and variance at the start (k: samples of one estimate; evals: "
       "how\noften it evaluates f); which has the least error at equal evaluations of f and in "
-      "equal "
-      "time,\nbias and variance together; then how far each has come after the last step, the mean "
-      "of "
-      "16 runs.");
+      "equal time,\nbias and variance together; then how far each has come after the last step, "
+      "the mean of 16 runs.");
   command->callback([options] { run(*options); });
 }
 

@@ -81,10 +81,9 @@ void add_nce(CLI::App& app) {
       "\n"
       "Trains a model of each word given the one before it by the full softmax, noise-contrastive\n"
       "estimation, negative sampling, sampled softmax, in-batch negatives and hierarchical "
-      "softmax, on\n"
-      "the same pairs, and prints what each has learned of the pairs held out and what a step "
-      "costs.\n"
-      "Without --seconds, everything but times is the same for any number of threads.");
+      "softmax, on\nthe same pairs, and prints what each has learned of the pairs held out and "
+      "what a step costs.\nWithout --seconds, everything but times is the same for any number of "
+      "threads.");
   command->callback([all] { run(*all); });
 }
 

@@ -181,9 +181,8 @@ void add_embed_train(CLI::App& embed) {
       "  partita embed train novels.txt.gz -o novels.bin --dim 100 --sample 1e-4 --threads 2\n"
       "\n"
       "With one thread or --deterministic, a seed always gives the same vectors; more threads "
-      "share "
-      "them\n"
-      "without locks, and no two runs are the same. The processes of partita launch read "
+      "share them\nwithout locks, and no two runs are the same. The processes of partita launch "
+      "read "
       "a part\nof the text each; their number is then part of what determines the vectors.");
   command->callback([options] { run(*options); });
 }

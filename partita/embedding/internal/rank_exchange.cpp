@@ -27,6 +27,16 @@ std::size_t floats_of_word(const EmbeddingWeights& weights) {
   return 2 * weights.inputs.columns() + 1;
 }
 
+/// Adds what all ranks together have changed of `count` floats, and keeps what this one has changed
+/// of them since it was sent.
+void move_on(const float* changed, const float* sent, std::size_t count, float* before,
+             float* now) {
+  for (std::size_t i = 0; i < count; ++i) {
+    before[i] += changed[i];
+    now[i] = before[i] + (now[i] - sent[i]);  // the bits of `before` where nothing has changed
+  }
+}
+
 }  // namespace
 
 RankExchange::RankExchange(EmbeddingWeights& weights, Group& group)
@@ -42,11 +52,8 @@ std::size_t RankExchange::words_after(std::uint64_t round) const {
 double RankExchange::rate(int ranks) { return std::pow(std::min(ranks, 8), 0.7); }
 
 void RankExchange::exchange(std::size_t words) {
+  begin_exchange(words);
   finish();
-  for (std::size_t first = 0; first < words; first += kBlock) {
-    send(first, std::min(kBlock, words - first));
-    finish();
-  }
 }
 
 void RankExchange::begin_exchange(std::size_t words) {
@@ -87,16 +94,6 @@ void RankExchange::send(std::size_t first, std::size_t words) {
 
 void RankExchange::finish() {
   if (sent_.messages.valid()) combine(sent_.messages.get());
-}
-
-/// Adds what all ranks together have changed of `count` floats, and keeps what this one has changed
-/// of them since it was sent.
-void RankExchange::move_on(const float* changed, const float* sent, std::size_t count,
-                           float* before, float* now) const {
-  for (std::size_t i = 0; i < count; ++i) {
-    before[i] += changed[i];
-    now[i] = before[i] + (now[i] - sent[i]);  // the bits of `before` where nothing has changed
-  }
 }
 
 /// Combines the changes of all ranks' messages about the words that were sent.

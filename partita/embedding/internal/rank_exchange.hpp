@@ -53,8 +53,6 @@ class RankExchange {
   void send(std::size_t first, std::size_t words);
   void finish();
   void combine(const std::vector<double>& messages);
-  void move_on(const float* changed, const float* sent, std::size_t count, float* before,
-               float* now) const;
 
   EmbeddingWeights& weights_;
   Group& group_;

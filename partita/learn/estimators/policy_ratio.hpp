@@ -63,9 +63,8 @@ enum class KlValue : std::uint8_t {
 /// is that of the divergence in expectation, which none of the values' own gradients is but k2's:
 /// k1's has mean 0, k3's is that of KL(reference || policy) (Tang and Munos 2025, arXiv
 /// 2506.09477).
-/// @param log_prob of whole samples that were drawn from the policy itself, with its gradient.
-/// Those
-///        of an answer's tokens are to be summed first: one by one, they leave out that a token
+/// @param log_prob of whole samples that the policy itself has drawn, with its gradient. Those of
+///        an answer's tokens are to be summed first: one by one, they leave out that a token
 ///        changes the divergence of all that follow it (the same, on sequences).
 /// @throws InvalidArgument if the shapes differ
 GradientEstimate reverse_kl(const Tensor& log_prob, const Tensor& reference_log_prob,
