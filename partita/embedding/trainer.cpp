@@ -268,7 +268,7 @@ class EmbeddingTrainer::State {
         ranks.begin_exchange(ranks.words_after(round));
         continue;
       }
-      ranks.exchange(corpus_.vocabulary().size());
+      ranks.exchange_all();
       const double own[] = {at_.loss.sum, static_cast<double>(at_.loss.predictions)};
       const std::vector<double> losses = group.all_gather(own);
       for (std::size_t i = 0; i < losses.size(); i += 2) {

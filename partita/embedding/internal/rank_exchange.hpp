@@ -11,6 +11,7 @@
 
 #include "partita/base/group.hpp"
 #include "partita/embedding/internal/window_trainer.hpp"
+#include "partita/embedding/vocabulary.hpp"
 
 namespace partita {
 
@@ -19,21 +20,24 @@ class RankExchange {
   /// @param weights the same on every rank
   RankExchange(EmbeddingWeights& weights, Group& group);
 
-  /// How many of the most frequent words are exchanged after a round, from 1 on: always kOften, and
-  /// after every second, fourth, eighth ... two, four, eight ... times as many. By Zipf's law every
-  /// other word then occurs about as often between two exchanges of its rows.
-  std::size_t words_after(std::uint64_t round) const;
-  bool all_after(std::uint64_t round) const { return words_after(round) == weights_.inputs.rows(); }
+  /// Ids of the words that are exchanged after a round, from 1 on: always the kOften most frequent
+  /// ones; of as many that come next every second round, but a half of them after each; of twice as
+  /// many that come next every fourth, and so on. By Zipf's law every other word then occurs about
+  /// as often between two exchanges of its rows, and every exchange is about as long.
+  std::vector<WordId> words_after(std::uint64_t round) const;
 
-  /// Brings together the ranks' changes of the rows of the first `words` words since these were
-  /// last exchanged, to the same bits on every rank. The changes of a row are combined by an
-  /// adaptive sum (row_copies.hpp).
-  void exchange(std::size_t words);
+  /// Whether it is time for exchange_all(): when else the turn of the rarest words would begin.
+  bool all_after(std::uint64_t round) const { return round % period_ == 0; }
 
-  /// Begins that and returns, so that it takes place while the rank trains on: what the others have
-  /// changed is added at the next call. Until an exchange() of these words, ranks differ by what
+  /// Brings together the ranks' changes of every row since it was last exchanged, to the same bits
+  /// on every rank. The changes of a row are combined by an adaptive sum (row_copies.hpp); they
+  /// travel as bfloat16.
+  void exchange_all();
+
+  /// Begins that for some words and returns, so that it takes place while the rank trains on: what
+  /// the others have changed is added at the next call. Until exchange_all(), ranks differ by what
   /// they have changed since.
-  void begin_exchange(std::size_t words);
+  void begin_exchange(std::vector<WordId> words);
 
   /// What makes up for adaptive sums, in which the same change by several ranks counts once: the
   /// factor of the learning rate, min(ranks, 8)^0.7. By trial: docs/scale.md has what ranks learn.
@@ -44,19 +48,19 @@ class RankExchange {
 
   /// Changes that are on their way.
   struct Sent {
-    std::size_t first = 0;
-    std::size_t words = 0;
-    std::vector<float> rows;  ///< of each word when it was sent: inputs, outputs, bias
+    std::vector<WordId> words;
+    std::vector<float> rows;      ///< of each word when it was sent: inputs, outputs, bias
+    std::vector<double> message;  ///< what has changed of them, bits of bfloat16
     std::future<std::vector<double>> messages;
   };
 
-  void send(std::size_t first, std::size_t words);
   void finish();
   void combine(const std::vector<double>& messages);
 
   EmbeddingWeights& weights_;
   Group& group_;
-  EmbeddingWeights before_;  // as last exchanged
+  EmbeddingWeights before_;   // as last exchanged
+  std::uint64_t period_ = 1;  // rounds, of exchanges of all words
   Sent sent_;
 };
 

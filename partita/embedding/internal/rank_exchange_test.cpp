@@ -34,23 +34,41 @@ EmbeddingWeights weights_of(std::size_t words) {
   return {{words, 3}, {words, 3}, std::vector<float>(words)};
 }
 
+std::vector<WordId> first_words(std::size_t count) {
+  std::vector<WordId> words(count);
+  std::iota(words.begin(), words.end(), WordId{0});
+  return words;
+}
+
 TEST(RankExchange, FrequentWordsAreExchangedOften) {
-  const auto words_after = [](int size, std::size_t vocabulary) {
-    std::vector<std::size_t> words;
-    run_threads(size, [&](Group& group) {
-      EmbeddingWeights weights = weights_of(vocabulary);
-      const RankExchange ranks(weights, group);
-      if (group.rank() > 0) return;
-      for (std::uint64_t round = 1; round <= 16; ++round) words.push_back(ranks.words_after(round));
-      EXPECT_EQ(ranks.words_after(std::uint64_t{1} << 63), vocabulary);
-      EXPECT_EQ(ranks.all_after(1), vocabulary <= 512);
-    });
-    return words;
-  };
-  EXPECT_THAT(words_after(8, 5000), ElementsAre(512, 1024, 512, 2048, 512, 1024, 512, 4096, 512,
-                                                1024, 512, 2048, 512, 1024, 512, 5000));
-  EXPECT_EQ(words_after(2, 5000), words_after(8, 5000));
-  EXPECT_THAT(words_after(9, 300), Each(300));
+  run_threads(1, [&](Group& group) {
+    EmbeddingWeights weights = weights_of(5000);
+    const RankExchange ranks(weights, group);
+    std::vector<int> times(5000);
+    std::vector<std::uint64_t> all;
+    for (std::uint64_t round = 1; round <= 32; ++round) {
+      const std::vector<WordId> words = ranks.words_after(round);
+      EXPECT_EQ(words.size(), 512 + 3 * 256);  // words beyond 4,096 wait for the exchange of all
+      for (const WordId word : words) ++times[word];
+      if (ranks.all_after(round)) all.push_back(round);
+    }
+    EXPECT_THAT(all, ElementsAre(16, 32));
+    const auto of = [&](std::ptrdiff_t first, std::ptrdiff_t last) {
+      return std::vector<int>(times.begin() + first, times.begin() + last);
+    };
+    EXPECT_THAT(of(0, 512), Each(32));
+    EXPECT_THAT(of(512, 1024), Each(16));
+    EXPECT_THAT(of(1024, 2048), Each(8));
+    EXPECT_THAT(of(2048, 4096), Each(4));
+    EXPECT_THAT(of(4096, 5000), Each(0));
+
+    EmbeddingWeights few = weights_of(300);
+    EXPECT_TRUE(RankExchange(few, group).all_after(1));
+    EmbeddingWeights more = weights_of(513);
+    EXPECT_FALSE(RankExchange(more, group).all_after(1));
+    EXPECT_EQ(RankExchange(more, group).words_after(1).size(), 512);
+    EXPECT_TRUE(RankExchange(more, group).all_after(2));
+  });
 }
 
 TEST(RankExchange, CombinesChangesOfAllRanks) {
@@ -68,7 +86,12 @@ TEST(RankExchange, CombinesChangesOfAllRanks) {
       }
       if (group.rank() == 1) weights.outputs.row(7)[2] = 5;  // of one rank alone
       weights.inputs.row(5999)[2] += 0.5F;
-      ranks.exchange(round == 1 ? 100 : kWords);
+      if (round == 1) {
+        ranks.begin_exchange(first_words(100));
+        ranks.begin_exchange({});
+      } else {
+        ranks.exchange_all();
+      }
       EXPECT_FLOAT_EQ(weights.inputs.row(0)[0], static_cast<float>(round));
       EXPECT_FLOAT_EQ(weights.inputs.row(0)[1], static_cast<float>(round));
       EXPECT_FLOAT_EQ(weights.outputs.row(0)[0], 2 * static_cast<float>(round));
@@ -82,13 +105,13 @@ TEST(RankExchange, CombinesChangesOfAllRanks) {
 
     // What is changed while an exchange is on its way stays the rank's own until the next.
     weights.outputs.row(9)[rank] = 1;
-    ranks.begin_exchange(100);
+    ranks.begin_exchange(first_words(100));
     weights.outputs.row(9)[rank] += 10;
-    ranks.begin_exchange(100);
+    ranks.begin_exchange(first_words(100));
     EXPECT_FLOAT_EQ(weights.outputs.row(9)[rank], 11);
     EXPECT_FLOAT_EQ(weights.outputs.row(9)[(rank + 1) % 3], 1);
     weights.outputs.row(9)[(rank + 1) % 3] += 100;  // after it was sent
-    ranks.exchange(kWords);
+    ranks.exchange_all();
     const float* const row = weights.outputs.row(9);
     EXPECT_THAT(group.all_gather(std::vector<double>{row[0], row[1], row[2]}), Each(111));
     const float* const last = weights.inputs.row(5999);

@@ -118,7 +118,8 @@ class ProcessGroup final : public Group {
       barrier();
       return all;
     }
-    std::vector<at::Tensor> input = {at::tensor(at::ArrayRef<double>(own.data(), own.size()))};
+    // Torch has no tensor of constants; this one is only read.
+    std::vector<at::Tensor> input = {view(std::span(const_cast<double*>(own.data()), own.size()))};
     std::vector<std::vector<at::Tensor>> output(1);
     for (int rank = 0; rank < self_.size; ++rank) {
       output[0].push_back(

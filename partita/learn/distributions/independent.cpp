@@ -73,7 +73,12 @@ Tensor Independent::do_rsample(IntArrayRef sample_shape, const Random& random) c
 }
 
 Tensor Independent::do_log_prob(const Tensor& value) const {
-  return sum_rightmost(base_->log_prob_inside(value), dims_);
+  const Tensor parts = base_->log_prob_inside(value);
+  const Tensor sum = sum_rightmost(parts, dims_);
+  // Where one part has density 0 and another an infinite one, any answer would do but NaN.
+  if (dims_ == 0 || !sum.isnan().any().item<bool>()) return sum;
+  const Tensor impossible = sum_rightmost((parts == -kInfinity).to(parts.scalar_type()), dims_) > 0;
+  return sum.masked_fill(impossible & sum.isnan(), -kInfinity);
 }
 
 Tensor Independent::do_cdf(const Tensor& value) const {

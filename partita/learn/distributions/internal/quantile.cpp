@@ -31,6 +31,14 @@ Tensor middle(const Tensor& low, const Tensor& high, bool is_discrete) {
   return is_discrete ? at::maximum(x.floor(), (low + 1).floor()) : x;
 }
 
+/// A number of ordinary size between low and high where there is one.
+Tensor between(const Tensor& low, const Tensor& high) {
+  const Tensor bounded = high < kInfinity;
+  const Tensor x = at::where(low > -kInfinity, at::where(bounded, low + (high - low) / 2, low + 1),
+                             at::where(bounded, high - 1, at::zeros_like(low)));
+  return at::where((x > low).logical_and(x < high), x, middle(low, high, false));
+}
+
 Tensor filled(const Tensor& x, const Tensor& where, double value) {
   return x.masked_fill(where, value);
 }
@@ -72,13 +80,7 @@ class Search {
     constexpr double kDone = 4e-16;
     if (tails_.is_discrete) low = low - 1;
     const Tensor positive = low >= 0;
-    Tensor x = middle(low, high, tails_.is_discrete);
-    if (!tails_.is_discrete) {
-      const Tensor bounded = high < kInfinity;
-      x = at::where(low > -kInfinity, at::where(bounded, low + (high - low) / 2, low + 1),
-                    at::where(bounded, high - 1, at::zeros_like(x)));
-      x = at::where((x > low).logical_and(x < high), x, middle(low, high, false));
-    }
+    Tensor x = tails_.is_discrete ? middle(low, high, true) : between(low, high);
     Tensor done = at::zeros_like(x, at::kBool);
     for (int i = 0;; ++i) {
       const Tensor t = log_tail(x);
@@ -107,16 +109,24 @@ class Search {
   }
 
   /// The solution x as a function of all that the tail and its target depend on.
-  Tensor differentiable(const Tensor& x) const {
-    // Two of Newton's steps from the solution, which stay there: the first makes first derivatives
-    // right, the second those up to the third.
-    const Tensor by = step(x);
-    if (!by.requires_grad()) return x;
-    const Tensor next = x + by;
-    return next + step(next);
+  /// @param inside a point between the ends of each support.
+  Tensor differentiable(const Tensor& x, const Tensor& inside) const {
+    if (!step(inside).requires_grad()) return x;
+    const Tensor stayed = two_steps(x);
+    const Tensor left = stayed.isfinite().logical_not();
+    if (!left.any().item<bool>()) return stayed;
+    // An end of the support, where a tail is 0 and the density may be infinite, has no slope.
+    return at::where(left, x, two_steps(at::where(left, inside, x)));
   }
 
  private:
+  /// Two of Newton's steps from the solution, which stay there: the first makes first derivatives
+  /// right, the second those up to the third.
+  Tensor two_steps(const Tensor& x) const {
+    const Tensor next = x + step(x);
+    return next + step(next);
+  }
+
   const UnivariateTails& tails_;
   Tensor lower_;
   Tensor target_;
@@ -141,9 +151,17 @@ Tensor quantile(const UnivariateTails& tails, const Tensor& probability, bool up
   // The rounding of p is one of 1 - p too, relative to which it is larger.
   const double rounding = tails.is_discrete ? probability_slack(probability.scalar_type()) : 0;
   const Tensor slack = rounding * (1 + filled(inner / (8 * (1 - inner)), small, 0)).detach();
-  Tensor x = search.solve(low.detach().contiguous(), high.detach().contiguous(), slack);
-  if (!tails.is_discrete && at::GradMode::is_enabled()) x = search.differentiable(x);
-  x = at::where(first, low, at::where(last, high, x));
+  const Tensor from = low.detach().contiguous();
+  const Tensor to = high.detach().contiguous();
+  Tensor x = search.solve(from, to, slack);
+  if (!tails.is_discrete && at::GradMode::is_enabled()) {
+    x = search.differentiable(x, between(from, to));
+  }
+  // An infinite end does not move with parameters, but its gradient would be 0 times infinity.
+  const auto fixed = [](const Tensor& bound) {
+    return bound.isinf().any().item<bool>() ? bound.detach() : bound;
+  };
+  x = at::where(first, fixed(low), at::where(last, fixed(high), x));
   return filled(x, unknown, std::numeric_limits<double>::quiet_NaN());
 }
 
@@ -169,7 +187,11 @@ Tensor with_implicit_gradient(const UnivariateTails& tails, const Tensor& draw) 
     lower = log_lower <= -std::numbers::ln2;
     target = at::where(lower, log_lower, tails.log_survival(draw));
   }
-  return Search(tails, lower, target).differentiable(draw);
+  const auto end = [&](const Tensor& bound) {
+    return bound.detach().to(draw.options()).expand(draw.sizes()).contiguous();
+  };
+  return Search(tails, lower, target)
+      .differentiable(draw, between(end(tails.low), end(tails.high)));
 }
 
 }  // namespace partita::distributions
