@@ -27,8 +27,8 @@ class OnTarget {
 /// The instruction sets that this machine and build have, of the ones that differ.
 inline std::vector<std::int64_t> targets() {
   std::vector<std::int64_t> result;
-  const std::int64_t supported = hwy::SupportedTargets() & HWY_TARGETS;
-  for (const std::int64_t target : {HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3}) {
+  const std::int64_t supported = (hwy::SupportedTargets() | HWY_SCALAR) & HWY_TARGETS;
+  for (const std::int64_t target : {HWY_SCALAR, HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3}) {
     if ((supported & target) != 0) result.push_back(target);
   }
   return result;
