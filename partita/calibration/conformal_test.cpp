@@ -49,8 +49,10 @@ TEST(Conformal, SetsByHand) {
   EXPECT_THAT(set(ConformalScore::raps, 1.06), ElementsAre(0, 1, 2));
   EXPECT_THAT(set(ConformalScore::saps, 0.71), ElementsAre(0, 1, 2));  // .5, .6, .7, .8
   EXPECT_THAT(set(ConformalScore::lac, INFINITY), ElementsAre(0, 1, 2, 3));
-  EXPECT_EQ(ConformalOptions{.score = ConformalScore::saps}.penalty_of_ranks(), 0.2);
-  EXPECT_EQ(ConformalOptions{.score = ConformalScore::raps}.penalty_of_ranks(), 0.01);
+  const ConformalOptions saps{.score = ConformalScore::saps};
+  const ConformalOptions raps{.score = ConformalScore::raps};
+  EXPECT_EQ(saps.penalty_of_ranks(), 0.2);
+  EXPECT_EQ(raps.penalty_of_ranks(), 0.01);
 }
 
 TEST(Conformal, CoversAsPromised) {

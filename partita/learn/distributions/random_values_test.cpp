@@ -140,8 +140,19 @@ void check(const Distribution& d, Numbers& numbers, const Random& random) {
   EXPECT_TRUE(((cdf >= 0) & (cdf <= 1)).all().item<bool>()) << "cdf " << cdf;
   Shape shape = {9};
   shape.insert(shape.end(), d.batch_shape().size(), 1);
-  const Tensor quantiles = d.icdf(at::linspace(0.01, 0.99, 9, at::kDouble).view(shape));
+  const Tensor p = at::linspace(0.01, 0.99, 9, at::kDouble).view(shape);
+  const Tensor quantiles = d.icdf(p);
   expect_no_nan(quantiles, "icdf");
+  {
+    const at::NoGradGuard no_grad;
+    const Tensor size = quantiles.abs();
+    const Tensor out_of_range = (size < 1e-290).logical_or(size > 1e290);
+    const Tensor less = d.cdf(quantiles - 1e-9 * size - (d.support().is_discrete ? 1 : 0));
+    const Tensor more = d.cdf(quantiles + 1e-9 * size);
+    const Tensor wrong = (less - 1e-6 > p).logical_or(more + 1e-6 < p);
+    const Tensor found = quantiles.masked_select(wrong.logical_and(out_of_range.logical_not()));
+    EXPECT_EQ(found.numel(), 0) << "icdf " << found << less << more;
+  }
   if (quantiles.isfinite().all().item<bool>()) expect_gradients(quantiles, "icdf");
 }
 

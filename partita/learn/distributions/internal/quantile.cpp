@@ -78,6 +78,7 @@ class Search {
     const at::NoGradGuard no_grad;
     constexpr int kNewtonSteps = 30;
     constexpr double kDone = 4e-16;
+    constexpr double kNear = 1e-3;
     if (tails_.is_discrete) low = low - 1;
     const Tensor positive = low >= 0;
     Tensor x = tails_.is_discrete ? middle(low, high, true) : between(low, high);
@@ -97,7 +98,9 @@ class Search {
         const Tensor by = -above * (t - tails_.log_prob(x)).exp();
         // Of positive numbers, the step of the logarithm: tails are powers there.
         const Tensor proposed = at::where(positive, x * (by / x).exp(), x + by);
-        const Tensor converged = (proposed - x).abs() <= kDone * x.abs();
+        // Far from the target a tail may be so steep that the step rounds to 0.
+        const Tensor converged =
+            ((proposed - x).abs() <= kDone * x.abs()).logical_and(above.abs() < kNear);
         const Tensor inside = (proposed > low).logical_and(proposed < high).logical_or(converged);
         next = at::where(inside, proposed, next);
         finished = finished.logical_or(converged);

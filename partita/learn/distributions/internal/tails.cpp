@@ -151,14 +151,19 @@ Tails beta_lower(double y, double a, double b) {
   // close.
   const double d = y - std::log(a / b);
   const bool close = std::abs(d) < 0.5;
-  const double log_ratio = close ? std::log1p(mean * std::expm1(d)) : 0;
-  const double over_mean = close ? d - log_ratio : log_x - log_mean;
-  const double over_rest = close ? -log_ratio : log_z - log_rest;
+  // Of the two, the one is taken that has no large terms.
+  const double from_mean = std::log1p(mean * std::expm1(d));
+  const double from_rest = std::log1p(b / n * std::expm1(-d));  // from_mean - d
+  const bool is_low = mean < 0.5;
+  const double over_mean = !close ? log_x - log_mean : is_low ? d - from_mean : -from_rest;
+  const double over_rest = !close ? log_z - log_rest : is_low ? -from_mean : -d - from_rest;
   const Corrections of_a = corrections(a);
   const Corrections of_b = corrections(b);
   const Corrections of_n = corrections(n);
   Tails tails{};
-  const double deviance = close ? a * d - n * log_ratio : a * over_mean + b * over_rest;
+  const double deviance = !close   ? a * over_mean + b * over_rest
+                          : is_low ? a * d - n * from_mean
+                                   : -b * d - n * from_rest;
   tails.log_density = deviance + 0.5 * (std::log(a) + log_rest) - kHalfLogTwoPi - of_a.stirling -
                       of_b.stirling + of_n.stirling;
   const double score_a = over_mean - of_a.digamma + of_n.digamma;
@@ -186,24 +191,33 @@ Tails beta_lower(double y, double a, double b) {
     tails.shift[0] = -front * ((score_a - 1 / a) * sum + slope_a);
     tails.shift[1] = -front * ((of_n.digamma - of_b.digamma - log_rest) * sum + slope_b);
   } else {
-    const auto ratio = [=](double u) { return std::log1p(x * std::expm1(-u)); };
+    // -a u - n log(1 - x + x e^-u) = b u - n log(x + z e^u), and the slope of either by u. Where x
+    // is near 1, a and n may be large and their terms close.
     const double z = std::exp(log_z);
-    const double length = reach(a - n * x, n * x * z, [=](double u) {
-      const double log_r = ratio(u);
-      return std::pair{-a * u - n * log_r, -a + n * x * std::exp(-u - log_r)};
+    const bool is_small = x <= 0.5;
+    const auto log_of = [=](double u) {
+      return std::log1p(is_small ? x * std::expm1(-u) : z * std::expm1(u));
+    };
+    const auto fall = [=](double u, double log_u) {
+      return is_small ? -a * u - n * log_u : b * u - n * log_u;
+    };
+    const double length = reach(is_small ? a - n * x : n * z - b, n * x * z, [=](double u) {
+      const double log_u = log_of(u);
+      return std::pair{fall(u, log_u), is_small ? -a + n * x * std::exp(-u - log_u)
+                                                : b - n * z * std::exp(u - log_u)};
     });
     double total = 0;
     double moment = 0;
     double moment_a = 0;
     integrate(length, [&](double u, double w) {
-      const double log_r = ratio(u);
-      const double each = w * std::exp(-a * u - n * log_r);
+      const double log_u = log_of(u);
+      const double each = w * std::exp(fall(u, log_u));
       total += each;
-      moment += each * log_r;
-      moment_a += each * u;
+      moment += each * (is_small ? log_u : log_u - u);
+      moment_a += each * (is_small ? u + log_u : log_u);
     });
     tails.log_lower = std::min(0.0, tails.log_density + std::log(total));
-    tails.shift[0] = moment_a + moment - score_a * total;
+    tails.shift[0] = moment_a - score_a * total;
     tails.shift[1] = moment - score_b * total;
   }
   tails.log_upper = log1mexp(tails.log_lower);

@@ -12,7 +12,7 @@ Tensor draw_by_inversion(const Tensor& logits, std::span<const Stream> streams) 
   u = u.to(logits.device());
   // The first category whose P(X <= i) exceeds u: one of probability 0 never is.
   const Tensor cumulative = logits.to(at::kDouble).softmax(-1).cumsum(-1);
-  return at::searchsorted(cumulative, u, /*out_int32=*/false, /*right=*/true)
+  return at::searchsorted(cumulative, u, /*out_int32=*/false, /*right=*/true, /*side=*/"right")
       .squeeze(-1)
       .clamp_max(logits.size(-1) - 1);  // where rounding leaves the last sum below 1
 }
