@@ -31,7 +31,22 @@ inline std::vector<double> normal_row(std::size_t n, double sigma, std::uint64_t
   return row;
 }
 
-/// Rows of n logits that float holds: random, tied, flat, peaked, Zipf, mostly impossible.
+/// As an n-gram model has them: a few likely ones, and many that tie, in random order.
+inline std::vector<double> crowded_row(std::size_t n, std::uint64_t seed) {
+  std::vector<double> row(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool is_tied = 12 * (i + 1) > n;  // but one in 12, 12 at the most
+    row[i] = i < 12 && !is_tied ? static_cast<float>(-1 - 0.3 * static_cast<double>(i))
+             : i < n / 3        ? -9
+             : i < n / 2        ? -9.5
+                                : -10.25;
+  }
+  std::shuffle(row.begin(), row.end(), std::mt19937_64(seed));
+  return row;
+}
+
+/// Rows of n logits that float holds: random, tied, flat, peaked, Zipf, mostly
+/// impossible, crowded.
 inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed = 1) {
   std::mt19937_64 random(seed);
   std::vector<NamedRow> rows;
@@ -62,6 +77,7 @@ inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed
   row.assign(n, -1000);
   row[n / 2] = 1000;
   rows.push_back({"far apart", row});
+  rows.push_back({"crowded", crowded_row(n, random())});
   return rows;
 }
 

@@ -69,6 +69,10 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowSums sums = scan.sums();
   if (*chain_.first() == SamplerStep::top_p) {
     if (z <= refused) return false;
+    if (scan.sum_between_at_most(z, kInfinity, own) + 2 * error <
+        chain_.settings().top_p * sums.exp.low) {
+      return true;
+    }
     const double above = scan.sum_between(row, z, kInfinity);
     if (above + error < chain_.settings().top_p * sums.exp.low) return true;
     if (above - error < chain_.settings().top_p * sums.exp.high) return closer();
@@ -85,7 +89,7 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   };
   const double low = x >= low_mean ? opposite(low_mean) - slack : z;
   const double high = x <= high_mean ? opposite(high_mean) + slack : z;
-  if (scan.sum_between_at_most(row, low, high, own) + error < p * sums.exp.low) return true;
+  if (scan.sum_between_at_most(low, high, own) + 2 * error < p * sums.exp.low) return true;
   const double most = scan.sum_between(row, low, high, own);
   if (most + error < p * sums.exp.low) return true;
   double least = 0;

@@ -73,14 +73,21 @@ void RowScan<T>::weigh(const RowReader<T>& row, double beta, bool moments) {
     }
     return proper;
   });
+  // block_max_ is filled up with -inf
+  scales_.resize(block_max_.size());
+  for (std::size_t b = 0; b < block_max_.size(); ++b) {
+    scales_[b] = beta * (static_cast<double>(block_max_[b]) - max_);
+  }
+  const auto& of_double = kernels::of<double>();
+  of_double.exp_accurate(scales_.data(), scales_.size(), 0, scales_.data());
   CompensatedSum total;
   CompensatedSum moment;
   for (std::size_t b = 0; b < blocks_; ++b) {
-    if (block_max_[b] == kNever<T>) continue;
-    const double x = beta * (static_cast<double>(block_max_[b]) - max_);
-    const double factor = std::exp(x);
-    if (moments) moment.add(factor == 0 ? 0 : factor * (moments_[b] + x * sums_[b]));
-    sums_[b] *= factor;
+    if (moments && scales_[b] > 0) {
+      const double x = beta * (static_cast<double>(block_max_[b]) - max_);
+      moment.add(scales_[b] * (moments_[b] + x * sums_[b]));
+    }
+    sums_[b] *= scales_[b];
     total.add(sums_[b]);
   }
   total_ = total.value();
@@ -124,42 +131,44 @@ T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
   const auto& maxima = k <= blocks_ / 2 ? block_max_ : largest_;
   const bool by_maxima = k <= maxima.size() / 2;
   if (!by_maxima && (k >= row.columns() || row.columns() > kShortRow)) return kNever<T>;
-  const auto count_from = [&](T low) {
-    if (by_maxima) {
-      return kernels::sampler_kernels<T>().count_from(maxima.data(), maxima.size(), low);
-    }
-    std::size_t count = 0;
+  const auto part = [&](T limit) {
+    if (by_maxima) return kernels::sampler_kernels<T>().part(maxima.data(), maxima.size(), limit);
+    kernels::Parted<T> all{0, std::numeric_limits<T>::infinity(), kNever<T>};
     row.visit_runs(blocks_, [&]<class E>(std::span<const E> z, std::size_t) {
-      count += kernels::sampler_kernels<E>().count_from(z.data(), z.size(), low);
+      const auto [count, least, next] =
+          kernels::sampler_kernels<E>().part(z.data(), z.size(), limit);
+      all = {all.count + count, std::min(all.least, least), std::max(all.next, next)};
     });
-    return count;
+    return all;
   };
   constexpr T kLowest = std::numeric_limits<T>::lowest();
   T high = static_cast<T>(max_);
-  if (count_from(high) >= k) return high;
-  if (count_from(kLowest) < k) return kNever<T>;
-  // Down from the maximum in steps of the row's own scale, each twice as long; then by halves.
+  if (part(high).count >= k) return high;
+  if (part(kLowest).count < k) return kNever<T>;
+  // Down from the maximum in steps of the row's own scale, each twice as long; then by halves, or
+  // to where nothing lies between: then many are equal.
   T step = scale();
-  T low = high - step;
-  std::size_t count = count_from(low);
-  while (count < k) {
+  T low = std::max(high - step, kLowest);
+  kernels::Parted<T> found = part(low);
+  while (found.count < k) {
     high = low;
     step *= 2;
     low = std::max(high - step, kLowest);
-    count = count_from(low);
+    found = part(low);
   }
-  while (count > k + k / 4) {
-    const T middle = low / 2 + high / 2;
-    if (!(middle > low && middle < high)) break;
-    const std::size_t here = count_from(middle);
-    if (here < k) {
+  while (found.count > k + k / 4) {
+    const T middle = found.least / 2 + high / 2;
+    if (!(middle > found.least && middle < high)) break;
+    const kernels::Parted<T> here = part(middle);
+    if (here.count >= k) {
+      found = here;
+    } else if (here.next > found.least) {
       high = middle;
     } else {
-      low = middle;
-      count = here;
+      break;
     }
   }
-  return low;
+  return found.least;
 }
 
 /// How far below the maximum the cells' maxima lie, by some of them; above 0.
@@ -181,21 +190,32 @@ T RowScan<T>::scale() const {
 template <class T>
 bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
                          Candidates& out) const {
+  // What is not above `low` goes once there are enough of those equal to it.
+  const auto above = [](T z) { return std::nextafter(z, std::numeric_limits<T>::infinity()); };
+  const T limit = low;
+  if (equals == 0) low = above(low);
   std::uint64_t words[kBlock / 64];
   for (std::size_t b = 0; b < blocks_; ++b) {
-    if (equals > 0 ? block_max_[b] < low : block_max_[b] <= low) continue;
+    if (block_max_[b] < low) continue;
     row.visit_block(b, [&]<class E>(std::span<const E> z) {
-      kernels::sampler_kernels<E>().mark_from(z.data(), z.size(), low, words);
-      for (std::size_t w = 0; w * 64 < z.size(); ++w) {
-        for (std::uint64_t left = words[w]; left != 0; left &= left - 1) {
-          const std::size_t i = w * 64 + static_cast<std::size_t>(std::countr_zero(left));
-          const auto logit = static_cast<T>(z[i]);
-          if (logit == low && equals-- == 0) {
-            equals = 0;
-            continue;
-          }
-          out.ids.push_back(static_cast<std::int64_t>(b * kBlock + i));
-          out.logits.push_back(static_cast<double>(logit));
+      const auto mark = [&] {
+        kernels::sampler_kernels<E>().mark_from(z.data(), z.size(), low, words);
+      };
+      mark();
+      for (std::size_t i = 0; i < z.size();) {
+        const std::uint64_t left = words[i / 64] >> (i % 64);
+        if (left == 0) {
+          i = (i / 64 + 1) * 64;
+          continue;
+        }
+        i += static_cast<std::size_t>(std::countr_zero(left));
+        const auto logit = static_cast<T>(z[i]);
+        out.ids.push_back(static_cast<std::int64_t>(b * kBlock + i));
+        out.logits.push_back(static_cast<double>(logit));
+        ++i;
+        if (logit == limit && --equals == 0) {
+          low = above(low);
+          mark();
         }
       }
     });
@@ -251,29 +271,13 @@ double RowScan<T>::sum_between(const RowReader<T>& row, double low, double high,
 }
 
 template <class T>
-double RowScan<T>::sum_between_at_most(const RowReader<T>& row, double low, double high,
-                                       T except) const {
-  // e^x is convex: over a width of w it lies below its chord, by w^2 / 8 of itself at most.
-  constexpr double kWidth = 1;
+double RowScan<T>::sum_between_at_most(double low, double high, T except) const {
+  // Where z - max is not 0, it is not rounded to 0: nothing but `except` is in the row.
+  if (has_moments_ && moment_ == 0 && beta_ >= 1 && static_cast<double>(except) == max_) return 0;
   const Interval in = between(low, high);
-  const double width = static_cast<double>(in.above) - static_cast<double>(in.below);
-  if (!(beta_ * width <= kWidth)) return std::numeric_limits<double>::infinity();
-  double count = 0;
-  double offset = 0;
-  for (std::size_t b = 0; b < blocks_; ++b) {
-    if (!(block_max_[b] > in.below)) continue;
-    row.visit_block(b, [&]<class E>(std::span<const E> z) {
-      double sums[2];
-      kernels::sampler_kernels<E>().count_between(z.data(), z.size(), in.below, in.above, except,
-                                                  sums);
-      count += sums[0];
-      offset += sums[1];
-    });
-  }
-  if (count == 0) return 0;
-  const double at_low = std::exp(beta_ * (static_cast<double>(in.below) - max_));
-  const double slope = at_low * std::expm1(beta_ * width) / width;
-  return (count * at_low + offset * slope) * (1 + kSumError);
+  return kernels::sampler_kernels<T>().sum_lanes_between(
+      largest_.data(), weights_.data(), scales_.data(), blocks_, in.below, in.above,
+      static_cast<T>(max_), static_cast<T>(beta_));
 }
 
 template class RowScan<float>;

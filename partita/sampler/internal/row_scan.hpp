@@ -82,9 +82,8 @@ class RowScan {
   /// Sum of e^x over the categories with low < z < high and z != except; after weigh().
   double sum_between(const RowReader<T>& row, double low, double high, T except = kNever<T>) const;
 
-  /// A number that this sum does not exceed, from what costs a fifth of it; +inf unless the
-  /// categories are about equally likely.
-  double sum_between_at_most(const RowReader<T>& row, double low, double high, T except) const;
+  /// A number that this sum does not exceed but for its error, from what weigh() knows.
+  double sum_between_at_most(double low, double high, T except) const;
 
  private:
   /// The logits of T that lie in an open interval of doubles: those between these two.
@@ -108,6 +107,7 @@ class RowScan {
   std::vector<T> largest_;       // [blocks, kLanes]
   std::vector<T> block_max_;     // [blocks]
   std::vector<T> weights_;       // [blocks, kLanes], relative to the block's maximum
+  std::vector<double> scales_;   // [blocks], e^x of the block's maximum, padded for the kernels
   std::vector<double> sums_;     // [blocks], relative to the block's maximum, then to the row's
   std::vector<double> moments_;  // [blocks]
 };
