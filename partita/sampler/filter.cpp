@@ -141,7 +141,9 @@ void apply_settings(const SamplerSettings& settings, const Stream& stream,
           "logits", fmt::format("{} at column {}", std::isnan(logits[i]) ? "NaN" : "+inf", i));
     }
   }
-  sampler::apply_constraints(settings, logits);
+  sampler::apply_logit_bias(
+      settings, [&](std::int32_t token) { return &logits[static_cast<std::size_t>(token)]; });
+  sampler::apply_allowed(settings, logits);
   if (std::all_of(logits.begin(), logits.end(), [](double z) { return z == -kInfinity; })) {
     throw InvalidArgument("logits", "every category is impossible (all -inf)");
   }

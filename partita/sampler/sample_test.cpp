@@ -22,6 +22,7 @@ namespace {
 using testing::filtered_distribution;
 using testing::kMinusInfinity;
 using testing::normal_row;
+using testing::p_value_of_draws;
 
 struct FilterCase {
   std::string name;
@@ -56,17 +57,6 @@ std::vector<FilterCase> filter_cases() {
     add("filters", {.top_p = 0.9, .min_p = 0.05, .typical_p = 0.9});
   }
   return cases;
-}
-
-/// p-value of `draws` draws from one row against the distribution of the plain chain.
-double p_value_of_draws(const std::vector<float>& row, const SamplerSettings& settings, int draws) {
-  const Rows repeated(row.data(), static_cast<std::size_t>(draws), row.size(), 0);
-  const auto drawn = sample(repeated, settings, Stream{11});
-  std::vector<double> observed(row.size());
-  for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
-  std::vector<double> expected = filtered_distribution({row.begin(), row.end()}, settings);
-  for (double& p : expected) p *= draws;
-  return chi_square_p_value(observed, expected);
 }
 
 TEST(Sample, EveryFilterHasItsDistribution) {

@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/sampler/filter.hpp"
+#include "partita/sampler/sample.hpp"
 #include "partita/sampler/settings.hpp"
 
 namespace partita::testing {
@@ -155,6 +157,18 @@ inline std::vector<double> filtered_distribution(std::vector<double> row,
   for (double& z : row) total += z = std::exp(z - max);
   for (double& z : row) z /= total;
   return row;
+}
+
+/// p-value of `draws` draws from one row against the distribution of the plain chain.
+inline double p_value_of_draws(const std::vector<float>& row, const SamplerSettings& settings,
+                               int draws) {
+  const Rows repeated(row.data(), static_cast<std::size_t>(draws), row.size(), 0);
+  const auto drawn = sample(repeated, settings, Stream{11});
+  std::vector<double> observed(row.size());
+  for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
+  std::vector<double> expected = filtered_distribution({row.begin(), row.end()}, settings);
+  for (double& p : expected) p *= draws;
+  return chi_square_p_value(observed, expected);
 }
 
 }  // namespace partita::testing

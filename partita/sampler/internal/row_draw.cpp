@@ -47,8 +47,7 @@ template <class T>
 bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowReader<T> row = reader<T>();
   const RowScan<T>& scan = scans<T>().filtered;
-  const T own = row.at(static_cast<std::size_t>(id));
-  const double z = static_cast<double>(own);
+  const double z = reader<double>().at(static_cast<std::size_t>(id));
   const double max = chain_.scaled_max(max_);
   const double x = chain_.scaled(z, max_) - max;
   const double error = RowScan<T>::kSumError * scan.total();
@@ -69,7 +68,7 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowSums sums = scan.sums();
   if (*chain_.first() == SamplerStep::top_p) {
     if (z <= refused) return false;
-    if (scan.sum_between_at_most(z, kInfinity, own) + 2 * error <
+    if (scan.sum_between_at_most(z, kInfinity, z) + 2 * error <
         chain_.settings().top_p * sums.exp.low) {
       return true;
     }
@@ -89,8 +88,8 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   };
   const double low = x >= low_mean ? opposite(low_mean) - slack : z;
   const double high = x <= high_mean ? opposite(high_mean) + slack : z;
-  if (scan.sum_between_at_most(low, high, own) + 2 * error < p * sums.exp.low) return true;
-  const double most = scan.sum_between(row, low, high, own);
+  if (scan.sum_between_at_most(low, high, z) + 2 * error < p * sums.exp.low) return true;
+  const double most = scan.sum_between(row, low, high, z);
   if (most + error < p * sums.exp.low) return true;
   double least = 0;
   if (x > high_mean) least = scan.sum_between(row, opposite(high_mean) + slack, z - slack);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "partita/base/error.hpp"
 #include "partita/sampler/internal/edits.hpp"
@@ -46,18 +47,79 @@ void RowSampler::reset(Rows logits, std::size_t row, const SamplerSettings& sett
   doubles_.found_max = doubles_.weighed = false;
   row_ = logits.slice(row, 1);
   chain_.plan(settings);
+  clear_edits();
   if (chain_.edits_tokens()) edit();
 }
 
 /// Makes the edits that come first.
 void RowSampler::edit() {
+  const Rows given = row_;
+  if (!edit_apart()) {
+    row_ = given;
+    edit_copy();
+  }
+}
+
+/// The allowed tokens on a copy of the row in its own format, the other edits apart. False if that
+/// leaves nothing, or there is a bad number.
+bool RowSampler::edit_apart() {
   const SamplerSettings& s = chain_.settings();
+  if (!s.allowed.empty() && !visit(row_.dtype(), [&]<Element E>(E) { return mask<E>(); })) {
+    return false;
+  }
+  std::map<std::int32_t, double> edited;
+  const RowReader<double> row(row_, 0);
+  bool proper = true;
+  const auto lookup = [&](std::int32_t token) {
+    const auto [found, is_new] = edited.try_emplace(token, 0);
+    if (is_new) {
+      found->second = row.at(static_cast<std::size_t>(token));
+      proper &= found->second < kInfinity;
+    }
+    return &found->second;
+  };
+  apply_logit_bias(s, lookup);
+  for (const SamplerStep step : chain_.edits()) {
+    switch (step) {
+      case SamplerStep::no_repeat_ngram:
+        for (const std::int32_t token : banned_tokens(s)) *lookup(token) = -kInfinity;
+        break;
+      case SamplerStep::penalties:
+        apply_penalties(s, lookup);
+        break;
+      default:
+        apply_dry(s, lookup);
+    }
+  }
+  if (!proper) return false;
+  bool possible = false;
+  for (const auto& [token, z] : edited) {
+    edited_tokens_.ids.push_back(token);
+    edited_tokens_.logits.push_back(z);
+    possible |= z != -kInfinity;
+  }
+  edits_ = {edited_tokens_.ids, edited_tokens_.logits};
+  floats_.set_apart(edits_);
+  const RowReader<float> others(row_, 0, edits_);
+  float buffer[kernels::kBlock];
+  for (std::size_t b = 0; b < others.blocks() && !possible; ++b) {
+    const auto z = others.block(b, buffer);
+    possible = std::any_of(z.begin(), z.end(), [](float x) { return x != kNever<float>; });
+  }
+  return possible;
+}
+
+/// All edits on a copy of the row, in double.
+void RowSampler::edit_copy() {
+  const SamplerSettings& s = chain_.settings();
+  clear_edits();
   const RowReader<double> reader(row_, 0);
+  reader.check_values();
   edited_.resize(row_.columns());
   reader.gather(0, 1, row_.columns(), edited_.data());
-  const auto is_bad = [](double z) { return !(z < kInfinity); };
-  if (std::any_of(edited_.begin(), edited_.end(), is_bad)) reader.check_values();
-  apply_constraints(s, edited_);
+  apply_logit_bias(s,
+                   [&](std::int32_t token) { return &edited_[static_cast<std::size_t>(token)]; });
+  apply_allowed(s, edited_);
   if (std::all_of(edited_.begin(), edited_.end(), [](double z) { return z == -kInfinity; })) {
     reader.fail("every category is impossible (all -inf)");
   }
@@ -65,6 +127,38 @@ void RowSampler::edit() {
     apply_step(step, s, stream_, row_.columns(), {}, edited_);
   }
   row_ = Rows(edited_.data(), 1, edited_.size());
+}
+
+/// Copies what is allowed. False if there is NaN or +inf anywhere.
+template <class E>
+bool RowSampler::mask() {
+  const std::size_t n = row_.columns();
+  const std::ptrdiff_t stride = row_.column_stride();
+  masked_.resize(n * sizeof(E));
+  E* const out = reinterpret_cast<E*>(masked_.data());
+  const E* in = row_.row_data<E>(0);
+  const E kForbidden(-std::numeric_limits<float>::infinity());
+  bool proper = true;
+  for (std::size_t i = 0; i < n; ++i, in += stride) {
+    proper &= static_cast<double>(*in) < kInfinity;
+    out[i] = chain_.settings().allowed[i] != 0 ? *in : kForbidden;
+  }
+  row_ = Rows(out, 1, n);
+  return proper;
+}
+
+void RowSampler::clear_edits() {
+  edited_tokens_.ids.clear();
+  edited_tokens_.logits.clear();
+  edits_ = {};
+  floats_.set_apart({});
+}
+
+Rows RowSampler::edited_row() {
+  if (edits_.columns.empty()) return row_;
+  edited_.resize(row_.columns());
+  reader<double>().gather(0, 1, row_.columns(), edited_.data());
+  return {edited_.data(), 1, edited_.size()};
 }
 
 const Candidates& RowSampler::kept() {
@@ -115,7 +209,7 @@ void RowSampler::take_all() {
   kept_.ids.resize(row_.columns());
   for (std::size_t i = 0; i < kept_.ids.size(); ++i) kept_.ids[i] = static_cast<std::int64_t>(i);
   kept_.logits.resize(row_.columns());
-  RowReader<double>(row_, 0).gather(0, 1, row_.columns(), kept_.logits.data());
+  reader<double>().gather(0, 1, row_.columns(), kept_.logits.data());
   scale_list();
   covered_ = -kInfinity;
 }
@@ -157,7 +251,7 @@ RowSums RowSampler::sums_within(Needs need) {
 
 RowSums RowSampler::exact_sums(Needs need) {
   SumOfRow sum(need);
-  const RowReader<double> row(row_, 0);
+  const RowReader<double> row = reader<double>();
   const double max = chain_.scaled_max(max_);
   double buffer[kernels::kBlock];
   for (std::size_t b = 0; b < row.blocks(); ++b) {

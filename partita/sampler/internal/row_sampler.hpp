@@ -2,12 +2,12 @@
 // One row under its settings: what is kept of it, exactly as apply_settings() keeps it, and a draw.
 // Not installed.
 //
-// What is kept. Edits of single tokens are made on a copy of the row, in double. Temperatures
-// before the first filter only scale it. The first filter then looks at the most likely categories
-// alone, as many as it takes (rules.hpp), and what it leaves is a short list, on which the rest of
-// the chain is done in plain code. Sums over the row are first known within the bounds of a float
-// pass; where those do not decide, of a double pass; where even those do not, they are added up
-// just as apply_settings() adds them.
+// What is kept. Edits of single tokens are made in double, and stand apart from the row.
+// Temperatures before the first filter only scale it. The first filter then looks at the most
+// likely categories alone, as many as it takes (rules.hpp), and what it leaves is a short list, on
+// which the rest of the chain is done in plain code. Sums over the row are first known within the
+// bounds of a float pass; where those do not decide, of a double pass; where even those do not,
+// they are added up just as apply_settings() adds them.
 //
 // The draw. Where a single filter that keeps much of the probability follows the temperatures (or
 // none does), a category is drawn from the whole row, and kept if that filter keeps it. That takes
@@ -54,7 +54,7 @@ class [[gnu::visibility("default")]] RowSampler {
   double log_prob(std::int64_t id);
 
   /// The row after the edits and temperatures, unfiltered: its Rows, and 1 / temperature.
-  Rows edited_row() const { return row_; }
+  Rows edited_row();
   double inverse_temperature() const { return chain_.inverse_temperature(); }
 
   const SamplerSettings& settings() const { return chain_.settings(); }
@@ -72,6 +72,10 @@ class [[gnu::visibility("default")]] RowSampler {
     RowScan<T> squared;   // at half the first one's temperature: p^2
     bool found_max = false;
     bool weighed = false;
+
+    void set_apart(RowEdits apart) {
+      for (RowScan<T>* scan : {&filtered, &drawn, &squared}) scan->set_apart(apart);
+    }
   };
   template <class T>
   Scans<T>& scans() {
@@ -83,11 +87,16 @@ class [[gnu::visibility("default")]] RowSampler {
   }
   template <class T>
   RowReader<T> reader() const {
-    return {row_, 0};
+    return {row_, 0, edits_};
   }
   bool is_double() const { return row_.dtype() == DType::f64; }
 
   void edit();
+  bool edit_apart();
+  void edit_copy();
+  template <class E>
+  bool mask();
+  void clear_edits();
   void filter();
 
   template <class T>
@@ -112,7 +121,10 @@ class [[gnu::visibility("default")]] RowSampler {
   Rows row_{static_cast<const float*>(nullptr), 0, 0};
   Chain chain_;
   Stream stream_;
-  std::vector<double> edited_;  // the row, if edits were needed
+  std::vector<std::byte> masked_;  // the row without what is not allowed
+  Candidates edited_tokens_;
+  RowEdits edits_;              // those
+  std::vector<double> edited_;  // the row with them
 
   Scans<float> floats_;
   Scans<double> doubles_;

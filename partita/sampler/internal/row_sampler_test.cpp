@@ -171,6 +171,67 @@ TEST(RowSampler, MirostatKeepsWhatThePlainChainKeeps) {
   }
 }
 
+/// The row in a format, and the numbers that it holds there.
+template <class E>
+void expect_same_in(const std::vector<double>& row, const NamedSettings& chain,
+                    RowSampler& sampler) {
+  std::vector<E> elements;
+  std::vector<double> held;
+  for (const double z : row) {
+    elements.emplace_back(static_cast<E>(static_cast<float>(z)));
+    held.push_back(static_cast<double>(elements.back()));
+  }
+  expect_same(held, chain, Rows(std::span<const E>(elements)), sampler);
+}
+
+// Under every chain: edits that become the largest, remove the largest, are far down, are equal to
+// others; in all formats; with and without a mask.
+TEST(RowSampler, EveryChainAfterEdits) {
+  constexpr std::size_t kCategories = 2300;
+  RowSampler sampler;
+  std::vector<std::uint8_t> allowed(kCategories, 1);
+  for (std::size_t i = 1; i < kCategories; i += 2) allowed[i] = 0;
+  for (const auto& [name, row] : rows_of_all_kinds(kCategories, 17)) {
+    SCOPED_TRACE(name);
+    const auto largest = std::max_element(row.begin(), row.end());
+    const auto top = static_cast<std::int32_t>(largest - row.begin());
+    const std::vector<LogitBias> bias = {
+        {7, 0.1},    {2299, -0.3},          {8, *largest - row[8] + 1.7},
+        {top, -2.1}, {300, kMinusInfinity}, {301, -1e5}};
+    if (row[8] == kMinusInfinity) continue;
+    for (NamedSettings chain : chains(kCategories)) {
+      chain.settings.logit_bias = bias;
+      expect_same_in<float>(row, chain, sampler);
+      expect_same_in<double>(row, chain, sampler);
+      if (HasFatalFailure()) return;
+      chain.settings.allowed = allowed;
+      expect_same_in<bfloat16>(row, chain, sampler);
+      expect_same_in<float>(row, chain, sampler);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// What the edits leave is all that is possible; no_repeat_ngram forbids all of it.
+TEST(RowSampler, EditsOfAllThatIsPossible) {
+  RowSampler sampler;
+  std::vector<double> row(1200, kMinusInfinity);
+  row[5] = 1;
+  row[600] = 2;
+  row[1199] = 2;
+  const std::vector<LogitBias> bias = {{5, 4}, {600, 0.1}, {1199, 0.1}};
+  const std::vector<std::int32_t> history = {5, 600, 1199};
+  for (NamedSettings chain : chains(row.size())) {
+    chain.settings.logit_bias = bias;
+    expect_same_in<float>(row, chain, sampler);
+    chain.settings.history = history;
+    chain.settings.no_repeat_ngram = 1;
+    expect_same_in<float>(row, chain, sampler);
+    expect_same_in<double>(row, chain, sampler);
+    if (HasFatalFailure()) return;
+  }
+}
+
 // Edits in double, of tokens among and outside what is likely.
 TEST(RowSampler, EditsAsThePlainChainDoes) {
   RowSampler sampler;

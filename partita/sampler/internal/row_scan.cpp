@@ -38,7 +38,9 @@ void RowScan<T>::reduce_runs(const RowReader<T>& row, const Reduce& reduce) {
   bool proper = true;
   row.visit_runs(kGroup, [&](auto z, std::size_t b) { proper &= reduce(z, b); });
   if (!proper) row.check_values();
-  max_ = static_cast<double>(*std::max_element(block_max_.begin(), block_max_.end()));
+  row_max_ = *std::max_element(block_max_.begin(), block_max_.end());
+  max_ = static_cast<double>(row_max_);
+  for (const double z : apart_.logits) max_ = std::max(max_, z);
   if (std::isinf(max_)) row.fail("every category is impossible (all -inf)");
 }
 
@@ -73,25 +75,35 @@ void RowScan<T>::weigh(const RowReader<T>& row, double beta, bool moments) {
     }
     return proper;
   });
-  // block_max_ is filled up with -inf
-  scales_.resize(block_max_.size());
-  for (std::size_t b = 0; b < block_max_.size(); ++b) {
-    scales_[b] = beta * (static_cast<double>(block_max_[b]) - max_);
-  }
-  const auto& of_double = kernels::of<double>();
-  of_double.exp_accurate(scales_.data(), scales_.size(), 0, scales_.data());
+  row_scale_ = row_max_ == kNever<T> ? 0 : weight_apart(static_cast<double>(row_max_));
   CompensatedSum total;
   CompensatedSum moment;
-  for (std::size_t b = 0; b < blocks_; ++b) {
-    if (moments && scales_[b] > 0) {
-      const double x = beta * (static_cast<double>(block_max_[b]) - max_);
-      moment.add(scales_[b] * (moments_[b] + x * sums_[b]));
+  scales_.assign(block_max_.size(), 0);
+  if (row_scale_ > 0) {
+    const auto x = [&](std::size_t b) {  // block_max_ is filled up with -inf
+      return beta * (static_cast<double>(block_max_[b]) - static_cast<double>(row_max_));
+    };
+    for (std::size_t b = 0; b < scales_.size(); ++b) scales_[b] = x(b);
+    kernels::of<double>().exp_accurate(scales_.data(), scales_.size(), 0, scales_.data());
+    for (std::size_t b = 0; b < blocks_; ++b) {
+      if (moments && scales_[b] > 0) moment.add(scales_[b] * (moments_[b] + x(b) * sums_[b]));
+      sums_[b] *= scales_[b];
+      total.add(sums_[b]);
     }
-    sums_[b] *= scales_[b];
-    total.add(sums_[b]);
   }
-  total_ = total.value();
+  row_total_ = total.value();
+  total_ = row_total_;
   moment_ = moment.value();
+  if (apart_.logits.empty()) return;
+  // Relative to the largest of all.
+  const double x = beta * (static_cast<double>(row_max_) - max_);
+  moment_ = row_scale_ > 0 ? row_scale_ * (moment_ + x * row_total_) : 0;
+  total_ = row_scale_ * row_total_;
+  for (const double z : apart_.logits) {
+    const double weight = weight_apart(z);
+    total_ += weight;
+    if (weight > 0) moment_ += beta * (z - max_) * weight;
+  }
 }
 
 template <class T>
@@ -115,6 +127,12 @@ Bounds RowScan<T>::deviation(const RowReader<T>& row) const {
     sum.add(sums[1]);
     squares.add(sums[2]);
   });
+  for (const double z : apart_.logits) {
+    if (z == kNever<double>) continue;
+    count.add(1);
+    sum.add(z - max_);
+    squares.add((z - max_) * (z - max_));
+  }
   constexpr double kError = 1e-12;  // more than that of 512 terms added up in any order
   const double square = squares.value() / count.value();
   const double mean = sum.value() / count.value();
@@ -142,7 +160,8 @@ T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
     return all;
   };
   constexpr T kLowest = std::numeric_limits<T>::lowest();
-  T high = static_cast<T>(max_);
+  T high = row_max_;
+  if (high == kNever<T>) return high;
   if (part(high).count >= k) return high;
   if (part(kLowest).count < k) return kNever<T>;
   // Down from the maximum in steps of the row's own scale, each twice as long; then by halves, or
@@ -174,7 +193,7 @@ T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
 /// How far below the maximum the cells' maxima lie, by some of them; above 0.
 template <class T>
 T RowScan<T>::scale() const {
-  const T high = static_cast<T>(max_);
+  const T high = row_max_;
   const std::size_t stride = std::max<std::size_t>(1, largest_.size() / 32);
   T sum = 0;
   T count = 0;
@@ -194,6 +213,14 @@ bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std
   const auto above = [](T z) { return std::nextafter(z, std::numeric_limits<T>::infinity()); };
   const T limit = low;
   if (equals == 0) low = above(low);
+  std::size_t apart = 0;
+  const auto add_apart = [&](std::int64_t end) {  // those before this column
+    for (; apart < apart_.columns.size() && apart_.columns[apart] < end; ++apart) {
+      if (!(apart_.logits[apart] >= static_cast<double>(limit))) continue;
+      out.ids.push_back(apart_.columns[apart]);
+      out.logits.push_back(apart_.logits[apart]);
+    }
+  };
   std::uint64_t words[kBlock / 64];
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (block_max_[b] < low) continue;
@@ -210,7 +237,9 @@ bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std
         }
         i += static_cast<std::size_t>(std::countr_zero(left));
         const auto logit = static_cast<T>(z[i]);
-        out.ids.push_back(static_cast<std::int64_t>(b * kBlock + i));
+        const auto id = static_cast<std::int64_t>(b * kBlock + i);
+        add_apart(id);
+        out.ids.push_back(id);
         out.logits.push_back(static_cast<double>(logit));
         ++i;
         if (logit == limit && --equals == 0) {
@@ -221,12 +250,24 @@ bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std
     });
     if (out.ids.size() > most) return false;
   }
-  return true;
+  add_apart(std::numeric_limits<std::int64_t>::max());
+  return out.ids.size() <= most;
 }
 
 template <class T>
 std::int64_t RowScan<T>::draw(const RowReader<T>& row, double uniform) const {
   double target = uniform * total_;
+  if (!apart_.logits.empty()) {
+    std::size_t likeliest = 0;
+    for (std::size_t i = 0; i < apart_.logits.size(); ++i) {
+      const double weight = weight_apart(apart_.logits[i]);
+      if (target < weight) return apart_.columns[i];
+      target -= weight;
+      if (apart_.logits[i] > apart_.logits[likeliest]) likeliest = i;
+    }
+    if (row_scale_ == 0) return apart_.columns[likeliest];  // by rounding
+    target /= row_scale_;
+  }
   const std::size_t b = choose(sums_.data(), blocks_, target);
   const T* lanes = &weights_[b * kLanes];
   target *= kernels::sum_lanes(lanes) / sums_[b];
@@ -256,28 +297,52 @@ typename RowScan<T>::Interval RowScan<T>::between(double low, double high) {
 }
 
 template <class T>
-double RowScan<T>::sum_between(const RowReader<T>& row, double low, double high, T except) const {
+double RowScan<T>::sum_apart(double low, double high, double except) const {
+  double sum = 0;
+  for (const double z : apart_.logits) {
+    if (z > low && z < high && z != except) sum += weight_apart(z);
+  }
+  return sum;
+}
+
+namespace {
+
+/// The logit of T that equals z; -inf if there is none.
+template <class T>
+T equal_to(double z) {
+  const T own = static_cast<T>(z);
+  return static_cast<double>(own) == z ? own : kNever<T>;
+}
+
+}  // namespace
+
+template <class T>
+double RowScan<T>::sum_between(const RowReader<T>& row, double low, double high,
+                               double except) const {
   const Interval in = between(low, high);
   CompensatedSum sum;
   for (std::size_t b = 0; b < blocks_; ++b) {
     if (!(block_max_[b] > in.below)) continue;
     row.visit_block(b, [&]<class E>(std::span<const E> z) {
       sum.add(kernels::sampler_kernels<E>().sum_between(z.data(), z.size(), in.below, in.above,
-                                                        except, static_cast<T>(max_),
+                                                        equal_to<T>(except), row_max_,
                                                         static_cast<T>(beta_)));
     });
   }
-  return sum.value();
+  return row_scale_ * sum.value() + sum_apart(low, high, except);
 }
 
 template <class T>
-double RowScan<T>::sum_between_at_most(double low, double high, T except) const {
+double RowScan<T>::sum_between_at_most(double low, double high, double except) const {
   // Where z - max is not 0, it is not rounded to 0: nothing but `except` is in the row.
-  if (has_moments_ && moment_ == 0 && beta_ >= 1 && static_cast<double>(except) == max_) return 0;
+  const bool is_flat = has_moments_ && moment_ == 0 && beta_ >= 1 && apart_.logits.empty();
+  if (is_flat && except == max_) return 0;
+  if (row_scale_ == 0) return sum_apart(low, high, except);
   const Interval in = between(low, high);
-  return kernels::sampler_kernels<T>().sum_lanes_between(
-      largest_.data(), weights_.data(), scales_.data(), blocks_, in.below, in.above,
-      static_cast<T>(max_), static_cast<T>(beta_));
+  return row_scale_ * kernels::sampler_kernels<T>().sum_lanes_between(
+                          largest_.data(), weights_.data(), scales_.data(), blocks_, in.below,
+                          in.above, row_max_, static_cast<T>(beta_)) +
+         sum_apart(low, high, except);
 }
 
 template class RowScan<float>;

@@ -5,6 +5,7 @@
 // and a draw from the whole row. Not installed.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -38,6 +39,9 @@ std::size_t choose(const W* weights, std::size_t n, double& target) {
 }
 
 /// T is the arithmetic: float (16-bit formats and f32) or double (any format).
+///
+/// A few categories may stand apart from the row, with logits that T need not hold: the row has
+/// -inf in their place, and all results count them.
 template <class T>
 class RowScan {
  public:
@@ -48,6 +52,10 @@ class RowScan {
   static constexpr double kSumError = std::is_same_v<T, float> ? 1e-5 : 1e-13;
   /// The same for the sum of x e^x relative to that of e^x, where the mean of x^2 matters as well.
   static constexpr double kMomentError = std::is_same_v<T, float> ? 4e-5 : 1e-12;
+
+  /// Sets the categories that stand apart in the rows that follow: columns ascend; the spans must
+  /// outlive the calls.
+  void set_apart(RowEdits apart) { apart_ = apart; }
 
   /// Finds the largest logits. @throws InvalidArgument on NaN or +inf, or only -inf.
   void find_max(const RowReader<T>& row);
@@ -80,10 +88,11 @@ class RowScan {
   std::int64_t draw(const RowReader<T>& row, double uniform) const;
 
   /// Sum of e^x over the categories with low < z < high and z != except; after weigh().
-  double sum_between(const RowReader<T>& row, double low, double high, T except = kNever<T>) const;
+  double sum_between(const RowReader<T>& row, double low, double high,
+                     double except = kNever<double>) const;
 
   /// A number that this sum does not exceed but for its error, from what weigh() knows.
-  double sum_between_at_most(double low, double high, T except) const;
+  double sum_between_at_most(double low, double high, double except) const;
 
  private:
   /// The logits of T that lie in an open interval of doubles: those between these two.
@@ -92,23 +101,31 @@ class RowScan {
     T above;
   };
   static Interval between(double low, double high);
+  /// e^x of a category that stands apart.
+  double weight_apart(double z) const { return std::exp(beta_ * (z - max_)); }
+  double sum_apart(double low, double high, double except) const;
 
   void resize(const RowReader<T>& row);
   T scale() const;
   template <class Reduce>
   void reduce_runs(const RowReader<T>& row, const Reduce& reduce);
 
+  RowEdits apart_;
   std::size_t blocks_ = 0;
   double max_ = 0;
+  T row_max_ = 0;         // of what does not stand apart
+  double row_scale_ = 1;  // e^x of that
+  double row_total_ = 0;  // sum of e^x relative to that
   double beta_ = 1;
   double total_ = 0;
   double moment_ = 0;
   bool has_moments_ = false;
-  std::vector<T> largest_;       // [blocks, kLanes]
-  std::vector<T> block_max_;     // [blocks]
-  std::vector<T> weights_;       // [blocks, kLanes], relative to the block's maximum
-  std::vector<double> scales_;   // [blocks], e^x of the block's maximum, padded for the kernels
-  std::vector<double> sums_;     // [blocks], relative to the block's maximum, then to the row's
+  std::vector<T> largest_;    // [blocks, kLanes]
+  std::vector<T> block_max_;  // [blocks]
+  std::vector<T> weights_;    // [blocks, kLanes], relative to the block's maximum
+  std::vector<double>
+      scales_;  // [blocks], e^x of the block's maximum relative to row_max_, padded for the kernels
+  std::vector<double> sums_;     // [blocks], relative to the block's maximum, then to row_max_
   std::vector<double> moments_;  // [blocks]
 };
 
