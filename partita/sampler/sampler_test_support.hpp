@@ -132,6 +132,16 @@ inline std::vector<NamedSettings> chains(std::size_t n) {
     add("epsilon" + floor, {.min_p = p, .epsilon_cutoff = 1e-4});
   }
   add("typical, top_p", {.top_p = 0.8, .typical_p = 0.9});
+  for (const double p : {0.6, 0.999}) {
+    const std::string mass = std::to_string(p);
+    add("half, top_p " + mass, {.top_k = n / 2 + 1, .top_p = p});
+    add("half, typical " + mass, {.top_k = n / 2 + 1, .typical_p = p});
+    add("top_p, epsilon " + mass, {.top_p = p, .epsilon_cutoff = 2e-5});
+    add("top_p, eta, typical " + mass, {.top_p = p, .typical_p = 0.9, .eta_cutoff = 2e-5});
+    add("top_n_sigma, top_p " + mass, {.top_n_sigma = 2, .top_p = p});
+    add("top_p, min_p, typical " + mass, {.top_p = p, .min_p = 0.01, .typical_p = 0.9});
+    add("p_less, top_k, top_p " + mass, {.top_k = n - 1, .top_p = p, .p_less = true});
+  }
   add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.05});
   add("top_k, xtc", {.top_k = 30, .xtc_probability = 1, .xtc_threshold = 0.05});
   add("dynamic", {.dynatemp_range = 0.4, .dynatemp_exponent = 0.8});

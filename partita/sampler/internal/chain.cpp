@@ -2,10 +2,15 @@
 #include "partita/sampler/internal/chain.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <numeric>
 #include <type_traits>
+#include <utility>
 
+#include "partita/sampler/filter.hpp"
 #include "partita/sampler/internal/edits.hpp"
 
 namespace partita::sampler {
@@ -34,15 +39,33 @@ bool may_keep_much(SamplerStep filter, const SamplerSettings& s) {
 
 }  // namespace
 
-void Chain::plan(const SamplerSettings& s) {
+void Chain::plan(const SamplerSettings& s, const Stream& stream) {
   settings_ = &s;
-  edits_.clear();
   temperature_.reset();
+  inverse_temperature_ = 1;
+  std::vector<SamplerStep> steps;
+  for (const SamplerStep step : s.order) {
+    if (!s.uses(step) || (step == SamplerStep::xtc && !excludes_top_choices(s, stream))) continue;
+    steps.push_back(step);
+    if (step == SamplerStep::temperature && s.dynatemp_range == 0) {
+      inverse_temperature_ = 1 / s.temperature;
+    }
+  }
+  plan_steps(steps);
+}
+
+void Chain::drop_first() {
+  const std::vector<SamplerStep> left = std::move(rest_);
+  plan_steps(left);
+}
+
+void Chain::plan_steps(const std::vector<SamplerStep>& steps) {
+  const SamplerSettings& s = *settings_;
+  edits_.clear();
   first_.reset();
   rest_.clear();
   bool is_leading = true;  // only edits and a temperature so far
-  for (const SamplerStep step : s.order) {
-    if (!s.uses(step)) continue;
+  for (const SamplerStep step : steps) {
     if (is_leading && is_edit(step) && !temperature_) {
       edits_.push_back(step);
     } else if (is_leading && step == SamplerStep::temperature && s.dynatemp_range == 0 &&
@@ -66,8 +89,8 @@ void Chain::plan(const SamplerSettings& s) {
     return step == SamplerStep::temperature && s.dynatemp_range == 0;
   });
   heats_after_ = only_heats && after != rest_.end();
-  inverse_temperature_ = 1 / first_temperature();
-  if (heats_after_) inverse_temperature_ /= s.temperature;
+  filters_again_ = first_ && std::any_of(rest_.begin(), rest_.end(), is_filter) &&
+                   std::none_of(rest_.begin(), rest_.end(), is_edit);
   draws_whole_ = only_heats && (!first_ || may_keep_much(*first_, s));
 }
 
@@ -102,6 +125,31 @@ T Chain::with_equals(T low, double max) const {
   return low - static_cast<T>(kSlack * (std::abs(max) + distance));
 }
 
+template <class T>
+T Chain::least_at(double x, double max) const {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const auto is_reached = [&](T z) {
+    return scaled(static_cast<double>(z), max) - scaled_max(max) >= x;
+  };
+  // By halves, of the integers that have the order of T.
+  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  const auto flip = [](Bits bits) {
+    return bits < 0 ? std::numeric_limits<Bits>::max() ^ bits : bits;
+  };
+  const auto value = [&](Bits order) { return std::bit_cast<T>(flip(order)); };
+  Bits low = flip(std::bit_cast<Bits>(-kInfinity));
+  Bits high = flip(std::bit_cast<Bits>(static_cast<T>(max)));
+  while (static_cast<std::make_unsigned_t<Bits>>(high) -
+             static_cast<std::make_unsigned_t<Bits>>(low) >
+         1) {
+    const Bits middle = std::midpoint(low, high);
+    (is_reached(value(middle)) ? high : low) = middle;
+  }
+  return value(high);
+}
+
+template float Chain::least_at<float>(double, double) const;
+template double Chain::least_at<double>(double, double) const;
 template float Chain::below<float>(double, double) const;
 template double Chain::below<double>(double, double) const;
 template float Chain::below_cutoff<float>(const RowSums&, double) const;

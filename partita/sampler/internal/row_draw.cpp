@@ -32,9 +32,12 @@ bool RowSampler::is_short() {
     kept_.ids.clear();
     kept_.logits.clear();
   }
-  // If a temperature follows, drawing from the row takes a pass more; look for a list first.
-  if (*chain_.first() != SamplerStep::top_p || !chain_.heats_after()) return false;
-  const T low = scan.reached_by(reader<T>(), kShortList / 16);
+  // If a temperature follows, drawing from the row takes a pass more, and many if a filter follows;
+  // look for a list first.
+  if (*chain_.first() != SamplerStep::top_p) return false;
+  if (!chain_.heats_after() && !chain_.filters_again()) return false;
+  const T low =
+      scan.reached_by(reader<T>(), chain_.draws_whole() ? kShortList / 16 : kShortList / 2);
   if (low == kNever<T> || !collect_from(low, kAll, kShortList)) return false;
   const double max = chain_.scaled_max(max_);
   return decide(*chain_.first(), chain_.settings(), kept_.logits, max, covered_, row_.columns(),
@@ -116,6 +119,7 @@ std::optional<std::int64_t> RowSampler::draw_whole() {
 }
 
 std::int64_t RowSampler::draw() {
+  narrow();
   if (chain_.draws_whole()) {
     const auto id = is_double() ? draw_whole<double>() : draw_whole<float>();
     if (id) return *id;
@@ -130,5 +134,8 @@ std::int64_t RowSampler::draw() {
   double target = stream_.uniform(kFromList) * total;
   return list.ids[choose(weights_.data(), weights_.size(), target)];
 }
+
+template bool RowSampler::is_short<float>();
+template bool RowSampler::is_short<double>();
 
 }  // namespace partita::sampler

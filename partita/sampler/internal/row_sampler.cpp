@@ -43,12 +43,17 @@ void RowSampler::reset(Rows logits, std::size_t row, const SamplerSettings& sett
   stream_ = stream;
   has_kept_ = false;
   before_adaptation_.ids.clear();
-  floats_.found_max = floats_.weighed = false;
-  doubles_.found_max = doubles_.weighed = false;
+  forget_scans();
   row_ = logits.slice(row, 1);
-  chain_.plan(settings);
+  chain_.plan(settings, stream);
   clear_edits();
   if (chain_.edits_tokens()) edit();
+  whole_ = row_;
+}
+
+void RowSampler::forget_scans() {
+  floats_.found_max = floats_.weighed = false;
+  doubles_.found_max = doubles_.weighed = false;
 }
 
 /// Makes the edits that come first.
@@ -155,14 +160,16 @@ void RowSampler::clear_edits() {
 }
 
 Rows RowSampler::edited_row() {
-  if (edits_.columns.empty()) return row_;
-  edited_.resize(row_.columns());
-  reader<double>().gather(0, 1, row_.columns(), edited_.data());
+  if (edits_.columns.empty()) return whole_;
+  edited_.resize(whole_.columns());
+  RowReader<double>(whole_, 0, edits_).gather(0, 1, whole_.columns(), edited_.data());
   return {edited_.data(), 1, edited_.size()};
 }
 
 const Candidates& RowSampler::kept() {
-  if (!has_kept_) filter();
+  if (has_kept_) return kept_;
+  narrow();
+  filter();
   has_kept_ = true;
   return kept_;
 }
@@ -170,7 +177,7 @@ const Candidates& RowSampler::kept() {
 void RowSampler::filter() {
   is_double() ? find_max<double>() : find_max<float>();
   if (!chain_.first()) {
-    take_all();
+    is_double() ? take_possible<double>() : take_possible<float>();
   } else if (is_double()) {
     filter_first<double>();
   } else {
@@ -212,6 +219,21 @@ void RowSampler::take_all() {
   reader<double>().gather(0, 1, row_.columns(), kept_.logits.data());
   scale_list();
   covered_ = -kInfinity;
+}
+
+template <class T>
+void RowSampler::take_possible() {
+  if (!edits_.columns.empty()) return take_all();  // T may not hold them
+  keep_list(Cut<T>{std::numeric_limits<T>::lowest(), kAll});
+}
+
+/// The list of what a cut leaves.
+template <class T>
+void RowSampler::keep_list(Cut<T> cut) {
+  kept_.ids.clear();
+  kept_.logits.clear();
+  scans<T>().filtered.collect(reader<T>(), cut.low, cut.equals, kAll, kept_);
+  scale_list();
 }
 
 /// The categories with logit > low, and the first `equals` of those equal to it; false if they are
@@ -274,6 +296,12 @@ void RowSampler::filter_first() {
            : known == Known::within_double ? sums_within<double>(need)
                                            : sums_within<float>(need);
   };
+  const auto found_long = [&] {
+    const auto cut = edits_.columns.empty() ? find_cut<T>() : std::nullopt;
+    if (cut) keep_list(*cut);
+    return cut.has_value();
+  };
+  if (step == SamplerStep::top_k && is_long<T>() && found_long()) return;
   RowSums sums = sums_now();
   RowScan<T>& scan = scans<T>().filtered;
   const double max = chain_.scaled_max(max_);
@@ -297,6 +325,7 @@ void RowSampler::filter_first() {
                     ? kNever<T>
                     : std::max(floor, scan.reached_by(reader<T>(), wanted));
         }
+        if (wanted > kShortList && step == SamplerStep::top_p && found_long()) return;
         // Among so many, single categories weigh less than the bounds leave open.
         if (wanted > kShortList && need.any_exp() && known != Known::exactly) {
           known = Known::exactly;

@@ -97,6 +97,7 @@ class [[gnu::visibility("default")]] RowSampler {
   template <class E>
   bool mask();
   void clear_edits();
+  void forget_scans();
   void filter();
 
   template <class T>
@@ -109,7 +110,33 @@ class [[gnu::visibility("default")]] RowSampler {
   void scale_list();
   void take_all();
   template <class T>
+  void take_possible();
+  template <class T>
   bool collect_from(T low, std::size_t equals, std::size_t most);
+
+  /// What a filter keeps: the logits above `low`, and the first `equals` of those equal to it.
+  template <class T>
+  struct Cut {
+    T low;
+    std::size_t equals;
+  };
+  void narrow();
+  template <class T>
+  bool narrow_once();
+  template <class T>
+  bool is_long();
+  template <class T>
+  std::optional<Cut<T>> find_cut();
+  template <class T>
+  std::optional<Cut<T>> find_cutoff();
+  template <class T>
+  std::optional<Cut<T>> find_top_k();
+  template <class T>
+  std::optional<Cut<T>> find_top_p();
+  template <class T>
+  void keep(Cut<T> cut);
+  template <class T>
+  void keep_list(Cut<T> cut);
 
   template <class T>
   bool is_short();
@@ -119,12 +146,14 @@ class [[gnu::visibility("default")]] RowSampler {
   bool keeps(std::int64_t id, double& refused);
 
   Rows row_{static_cast<const float*>(nullptr), 0, 0};
+  Rows whole_{row_};  // before any filter
   Chain chain_;
   Stream stream_;
   std::vector<std::byte> masked_;  // the row without what is not allowed
   Candidates edited_tokens_;
-  RowEdits edits_;              // those
-  std::vector<double> edited_;  // the row with them
+  RowEdits edits_;                   // those
+  std::vector<double> edited_;       // the row with them
+  std::vector<std::byte> narrowed_;  // what is left of it
 
   Scans<float> floats_;
   Scans<double> doubles_;

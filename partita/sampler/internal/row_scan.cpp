@@ -6,8 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "partita/sampler/internal/sampler_kernels.hpp"
-
 namespace partita::sampler {
 
 using kernels::kBlock;
@@ -142,6 +140,16 @@ Bounds RowScan<T>::deviation(const RowReader<T>& row) const {
 }
 
 template <class T>
+kernels::Parted<T> RowScan<T>::part(const RowReader<T>& row, T limit) {
+  kernels::Parted<T> all{0, std::numeric_limits<T>::infinity(), kNever<T>};
+  row.visit_runs(row.blocks(), [&]<class E>(std::span<const E> z, std::size_t) {
+    const auto [count, least, next] = kernels::sampler_kernels<E>().part(z.data(), z.size(), limit);
+    all = {all.count + count, std::min(all.least, least), std::max(all.next, next)};
+  });
+  return all;
+}
+
+template <class T>
 T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
   // The maxima of blocks, or of cells, stand for the row while few of them hold two categories of
   // the k; a short row is looked at itself.
@@ -149,36 +157,30 @@ T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
   const auto& maxima = k <= blocks_ / 2 ? block_max_ : largest_;
   const bool by_maxima = k <= maxima.size() / 2;
   if (!by_maxima && (k >= row.columns() || row.columns() > kShortRow)) return kNever<T>;
-  const auto part = [&](T limit) {
-    if (by_maxima) return kernels::sampler_kernels<T>().part(maxima.data(), maxima.size(), limit);
-    kernels::Parted<T> all{0, std::numeric_limits<T>::infinity(), kNever<T>};
-    row.visit_runs(blocks_, [&]<class E>(std::span<const E> z, std::size_t) {
-      const auto [count, least, next] =
-          kernels::sampler_kernels<E>().part(z.data(), z.size(), limit);
-      all = {all.count + count, std::min(all.least, least), std::max(all.next, next)};
-    });
-    return all;
+  const auto part_row = [&](T limit) {
+    return by_maxima ? kernels::sampler_kernels<T>().part(maxima.data(), maxima.size(), limit)
+                     : part(row, limit);
   };
   constexpr T kLowest = std::numeric_limits<T>::lowest();
   T high = row_max_;
   if (high == kNever<T>) return high;
-  if (part(high).count >= k) return high;
-  if (part(kLowest).count < k) return kNever<T>;
+  if (part_row(high).count >= k) return high;
+  if (part_row(kLowest).count < k) return kNever<T>;
   // Down from the maximum in steps of the row's own scale, each twice as long; then by halves, or
   // to where nothing lies between: then many are equal.
   T step = scale();
   T low = std::max(high - step, kLowest);
-  kernels::Parted<T> found = part(low);
+  kernels::Parted<T> found = part_row(low);
   while (found.count < k) {
     high = low;
     step *= 2;
     low = std::max(high - step, kLowest);
-    found = part(low);
+    found = part_row(low);
   }
   while (found.count > k + k / 4) {
     const T middle = found.least / 2 + high / 2;
     if (!(middle > found.least && middle < high)) break;
-    const kernels::Parted<T> here = part(middle);
+    const kernels::Parted<T> here = part_row(middle);
     if (here.count >= k) {
       found = here;
     } else if (here.next > found.least) {
@@ -252,6 +254,28 @@ bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std
   }
   add_apart(std::numeric_limits<std::int64_t>::max());
   return out.ids.size() <= most;
+}
+
+template <class T>
+std::vector<T> RowScan<T>::collect_between(const RowReader<T>& row, T low, T high) const {
+  std::vector<T> between;
+  std::uint64_t above_low[kBlock / 64];
+  std::uint64_t from_high[kBlock / 64];
+  for (std::size_t b = 0; b < blocks_; ++b) {
+    if (!(block_max_[b] > low)) continue;
+    row.visit_block(b, [&]<class E>(std::span<const E> z) {
+      const auto& mark_from = kernels::sampler_kernels<E>().mark_from;
+      mark_from(z.data(), z.size(), std::nextafter(low, high), above_low);
+      mark_from(z.data(), z.size(), high, from_high);
+      for (std::size_t w = 0; w * 64 < z.size(); ++w) {
+        for (std::uint64_t left = above_low[w] & ~from_high[w]; left != 0; left &= left - 1) {
+          between.push_back(
+              static_cast<T>(z[w * 64 + static_cast<std::size_t>(std::countr_zero(left))]));
+        }
+      }
+    });
+  }
+  return between;
 }
 
 template <class T>

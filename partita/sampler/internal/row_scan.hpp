@@ -13,6 +13,7 @@
 
 #include "partita/sampler/filter.hpp"
 #include "partita/sampler/internal/rules.hpp"
+#include "partita/sampler/internal/sampler_kernels.hpp"
 #include "partita/softmax/internal/row_pass.hpp"
 
 namespace partita::sampler {
@@ -79,10 +80,16 @@ class RowScan {
   /// too long to tell, or the row has no k that are possible.
   T reached_by(const RowReader<T>& row, std::size_t k) const;
 
+  /// The row by what is >= limit (finite).
+  static kernels::Parted<T> part(const RowReader<T>& row, T limit);
+
   /// Appends the categories with logit >= low (finite), in the order of their columns, but only the
   /// first `equals` of those equal to it. Stops with false once there would be more than `most`.
   bool collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
                Candidates& out) const;
+
+  /// The logits with low < z < high, of what does not stand apart.
+  std::vector<T> collect_between(const RowReader<T>& row, T low, T high) const;
 
   /// A category from the softmax of beta z, by one uniform; after weigh().
   std::int64_t draw(const RowReader<T>& row, double uniform) const;

@@ -55,6 +55,9 @@ struct SamplerKernels {
   /// z[0, n), by what is >= limit, which is finite.
   Parted<C> (*part)(const E* z, std::size_t n, C limit);
 
+  /// out[i] = z[i] where that is >= low, else -inf. In place is fine.
+  void (*keep_from)(const E* z, std::size_t n, C low, C* out);
+
   /// Bit i % 64 of word i / 64 is set if z[i] >= low, which is finite, for one block.
   /// @param words [kBlock / 64]
   void (*mark_from)(const E* z, std::size_t n, C low, std::uint64_t* words);

@@ -36,7 +36,7 @@ void FilteredRow::reset(Rows own, std::size_t r, const SamplerSettings& settings
     failure_ = error;
     return;
   }
-  chain_.plan(settings);
+  chain_.plan(settings, stream);
   wanted_ = chain_.first() == SamplerStep::top_k ? settings.top_k : kFirstList;
   if (chain_.edits_tokens()) {
     edit();
