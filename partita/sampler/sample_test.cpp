@@ -51,6 +51,7 @@ std::vector<FilterCase> filter_cases() {
     add("eta", {.eta_cutoff = 1e-3});
     add("p_less", {.p_less = true});
     add("top_n_sigma", {.top_n_sigma = 2});
+    add("min_k", {.min_k = 60});
     add("top_h", {.top_h = 0.7});
     add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.02});
     add("chain", {.temperature = 0.7, .top_k = 40, .top_p = 0.95});

@@ -88,6 +88,8 @@ struct NamedSettings {
   SamplerSettings settings;
 };
 
+inline constexpr SamplerStep kTopPFirst[] = {SamplerStep::top_p, SamplerStep::min_k};
+
 /// Every filter alone, over its range, and chains.
 inline std::vector<NamedSettings> chains(std::size_t n) {
   std::vector<NamedSettings> all;
@@ -120,6 +122,11 @@ inline std::vector<NamedSettings> chains(std::size_t n) {
   for (const double sigmas : {0.1, 1.0, 3.0}) {
     add("top_n_sigma " + std::to_string(sigmas), {.top_n_sigma = sigmas});
   }
+  for (const double tau : {1e-300, 3.0, 40.0, 1e4}) {
+    add("min_k " + std::to_string(tau), {.min_k = tau});
+  }
+  add("min_k, top_p", {.min_k = 100, .top_p = 0.5});
+  add("top_p, min_k", {.min_k = 3, .top_p = 0.5, .order = kTopPFirst});
   add("p_less", {.p_less = true});
   add("top_k, top_p", {.top_k = 40, .top_p = 0.95});
   for (const double p : {1e-300, 0.05, 0.4, 1.0}) {

@@ -264,6 +264,14 @@ RowSums RowSampler::sums_within(Needs need) {
     sums.deviation = {z.low / chain_.first_temperature() * (1 - kScaling),
                       z.high / chain_.first_temperature() * (1 + kScaling)};
   }
+  if (need.least) {
+    double least =
+        static_cast<double>(RowScan<T>::part(reader<T>(), std::numeric_limits<T>::lowest()).least);
+    for (const double z : std::is_same_v<T, double> ? std::span<const double>{} : edits_.logits) {
+      if (z != -kInfinity) least = std::min(least, z);
+    }
+    sums.least = chain_.scaled(least, max_) - chain_.scaled_max(max_);
+  }
   if (need.squares) {
     s.squared.weigh(reader<T>(), 2 / chain_.first_temperature(), false);
     sums.squares = s.squared.sums().exp;

@@ -125,7 +125,7 @@ void FilteredRow::take_openings(std::span<const Opening> of_ranks) {
 bool FilteredRow::needs_sums() const {
   if (failure_ || !chain_.first()) return false;
   const sampler::Needs needs = sampler::needs(*chain_.first());
-  return needs.any_exp() || needs.deviation;
+  return needs.any_exp() || needs.deviation || needs.least;
 }
 
 void FilteredRow::write_sums(std::size_t shard, double* out) const {
