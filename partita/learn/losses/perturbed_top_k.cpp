@@ -53,46 +53,54 @@ void check_sets(const Tensor& logits, const Tensor& target, std::int64_t k) {
                                               sum.flatten()[bad].item<double>()));
 }
 
-/// What perturbed logits have.
-struct PerturbedSets {
-  Tensor sets;   ///< y(logits), [..., V], differentiable
-  Tensor value;  ///< F(logits), [...], for noise of mean 0; without a gradient
+/// The k largest of perturbed logits.
+struct Draws {
+  Tensor rankings;  ///< [..., samples, k], the largest first
+  Tensor value;     ///< F(logits), [...], for noise of mean 0
 };
 
-PerturbedSets perturbed_sets(const Tensor& logits, std::int64_t k, const Random& random,
-                             const PerturbationOptions& options) {
-  const Tensor z = logits.unsqueeze(-2);  // [..., samples, V], as all of what follows
+Draws draw(const Tensor& logits, std::int64_t k, const Random& random,
+           const PerturbationOptions& options) {
+  const Tensor z = logits.detach().unsqueeze(-2);
   Shape shape = z.sizes().vec();
   shape[shape.size() - 2] = options.samples;
-  const Tensor perturbed = z.detach() + options.epsilon * random.gumbel(shape, z.options());
-  const auto [values, ranking] = perturbed.topk(k, -1);  // the largest first
-  const Tensor each = at::zeros_like(perturbed).scatter(-1, ranking, 1);
-  const Tensor mean = each.mean(-2);
-  // Relative to their law at other logits the draws have weights, which here are 1; so the weights'
-  // derivatives are the law's, of any order.
-  const Tensor log_prob = distributions::PlackettLuce(distributions::Logits(z / options.epsilon), k,
-                                                      /*validate_args=*/false)
-                              .log_prob(ranking);
-  const Tensor weight = (log_prob - log_prob.detach()).exp() / (options.samples - 1);
-  const Tensor centered = each - mean.unsqueeze(-2);
-  const Tensor sum = (weight.unsqueeze(-1) * centered).sum(-2);
-  return {
-      mean + (sum - sum.detach()),
-      values.sum(-1).mean(-1) - static_cast<double>(k) * options.epsilon * std::numbers::egamma};
+  const auto [values, rankings] =
+      (z + options.epsilon * random.gumbel(shape, z.options())).topk(k, -1);
+  return {rankings, values.sum(-1).mean(-1) -
+                        static_cast<double>(k) * options.epsilon * std::numbers::egamma};
 }
 
-/// The loss by its logits alone; the sets, which come with their own graph, take part in the
-/// gradient and so in second derivatives.
+/// y(logits), [..., V]. Relative to their law at other logits the draws have weights, which here
+/// are 1; so the weights' derivatives are the law's, of any order.
+Tensor mean_set(const Tensor& logits, const Tensor& rankings, double epsilon) {
+  Shape shape = rankings.sizes().vec();
+  shape.back() = logits.size(-1);
+  const Tensor each = at::zeros(shape, logits.options()).scatter(-1, rankings, 1);
+  const Tensor mean = each.mean(-2);
+  if (!at::GradMode::is_enabled() || !logits.requires_grad()) return mean;
+  const distributions::PlackettLuce law(distributions::Logits(logits.unsqueeze(-2) / epsilon),
+                                        rankings.size(-1), /*validate_args=*/false);
+  const Tensor log_prob = law.log_prob(rankings);
+  const Tensor weight = (log_prob - log_prob.detach()).exp() / (rankings.size(-2) - 1);
+  const Tensor sum = (weight.unsqueeze(-1) * (each - mean.unsqueeze(-2))).sum(-2);
+  return mean + (sum - sum.detach());
+}
+
+/// Its gradient is a function of the logits itself, so that there are second derivatives.
 struct PerturbedLoss : Function<PerturbedLoss> {
-  static Tensor forward(AutogradContext* context, const Tensor& logits, const Tensor& sets,
-                        const Tensor& target, const Tensor& value) {
-    context->save_for_backward({logits, sets, target});
-    return value.clone();
+  static Tensor forward(AutogradContext* context, const Tensor& logits, const Tensor& target,
+                        const Draws& draws, double epsilon) {
+    context->save_for_backward({logits, target, draws.rankings});
+    context->saved_data["epsilon"] = epsilon;
+    const Tensor chosen = (logits.masked_fill(target == 0, 0) * target).sum(-1);
+    return draws.value - chosen;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
-    const Tensor slope = (saved[1] - saved[2]).masked_fill(saved[0] == -kInfinity, 0);
+    const Tensor& logits = saved[0];
+    const Tensor y = mean_set(logits, saved[2], context->saved_data["epsilon"].toDouble());
+    const Tensor slope = (y - saved[1]).masked_fill(logits == -kInfinity, 0);
     return {gradients[0].unsqueeze(-1) * slope, Tensor(), Tensor(), Tensor()};
   }
 };
@@ -102,7 +110,9 @@ struct PerturbedLoss : Function<PerturbedLoss> {
 Tensor perturbed_top_k(const Tensor& logits, std::int64_t k, const Random& random,
                        const PerturbationOptions& options) {
   check_choice(logits, k, options);
-  return perturbed_sets(logits, k, random, options).sets;
+  const Tensor z = distributions::widened(logits);
+  return mean_set(z, draw(z, k, random, options).rankings, options.epsilon)
+      .to(logits.scalar_type());
 }
 
 Tensor perturbed_top_k_loss(const Tensor& logits, const Tensor& target, std::int64_t k,
@@ -110,9 +120,10 @@ Tensor perturbed_top_k_loss(const Tensor& logits, const Tensor& target, std::int
                             Reduction reduction) {
   check_choice(logits, k, options);
   check_sets(logits, target, k);
-  const auto [sets, value] = perturbed_sets(logits, k, random, options);
-  const Tensor chosen = (logits.detach().masked_fill(target == 0, 0) * target).sum(-1);
-  return reduce(PerturbedLoss::apply(logits, sets, target.detach(), value - chosen), reduction);
+  const Tensor z = distributions::widened(logits);
+  const Tensor each = PerturbedLoss::apply(z, target.detach().to(z.scalar_type()),
+                                           draw(z, k, random, options), options.epsilon);
+  return reduce(each, reduction).to(logits.scalar_type());
 }
 
 }  // namespace partita::losses

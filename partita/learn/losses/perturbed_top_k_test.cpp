@@ -145,6 +145,24 @@ TEST(PerturbedTopK, NeverChoosesWhatIsImpossible) {
   }
 }
 
+TEST(PerturbedTopK, OfHalfPrecisionIsThatInSingle) {
+  for (const auto type : {at::kBFloat16, at::kHalf}) {
+    const Tensor z = normal({3, 6}, 14).to(type);
+    const Tensor narrow = leaf(z);
+    const Tensor wide = leaf(z.to(at::kFloat));
+    const auto mean = [](const Tensor& x) { return perturbed_top_k(x, 2, Stream{.seed = 15}); };
+    const auto loss = [](const Tensor& x) {
+      const Tensor target = at::zeros_like(x.detach()).index_fill(1, at::arange(2), 1);
+      return perturbed_top_k_loss(x, target, 2, Stream{.seed = 15});
+    };
+    EXPECT_TRUE(at::equal(mean(narrow), mean(wide).to(type)));
+    EXPECT_TRUE(at::equal(loss(narrow), loss(wide).to(type)));
+    EXPECT_LT(largest_difference(gradient(loss(narrow), narrow).to(at::kDouble).detach(),
+                                 gradient(loss(wide), wide).to(at::kDouble).detach()),
+              2e-3);
+  }
+}
+
 TEST(PerturbedTopKLoss, HasItsPredictionLessTheTargetAsGradient) {
   const Tensor z = leaf(normal({4, 6}, 7));
   const Tensor target = at::zeros({4, 6}, at::kDouble);
