@@ -2,11 +2,8 @@
 #include "partita/sampler/internal/chain.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <limits>
-#include <numeric>
 #include <type_traits>
 #include <utility>
 
@@ -125,31 +122,6 @@ T Chain::with_equals(T low, double max) const {
   return low - static_cast<T>(kSlack * (std::abs(max) + distance));
 }
 
-template <class T>
-T Chain::least_at(double x, double max) const {
-  constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  const auto is_reached = [&](T z) {
-    return scaled(static_cast<double>(z), max) - scaled_max(max) >= x;
-  };
-  // By halves, of the integers that have the order of T.
-  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-  const auto flip = [](Bits bits) {
-    return bits < 0 ? std::numeric_limits<Bits>::max() ^ bits : bits;
-  };
-  const auto value = [&](Bits order) { return std::bit_cast<T>(flip(order)); };
-  Bits low = flip(std::bit_cast<Bits>(-kInfinity));
-  Bits high = flip(std::bit_cast<Bits>(static_cast<T>(max)));
-  while (static_cast<std::make_unsigned_t<Bits>>(high) -
-             static_cast<std::make_unsigned_t<Bits>>(low) >
-         1) {
-    const Bits middle = std::midpoint(low, high);
-    (is_reached(value(middle)) ? high : low) = middle;
-  }
-  return value(high);
-}
-
-template float Chain::least_at<float>(double, double) const;
-template double Chain::least_at<double>(double, double) const;
 template float Chain::below<float>(double, double) const;
 template double Chain::below<double>(double, double) const;
 template float Chain::below_cutoff<float>(const RowSums&, double) const;

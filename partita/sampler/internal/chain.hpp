@@ -60,9 +60,8 @@ class Chain {
   /// the floor.
   template <class T>
   T below_cutoff(const RowSums& sums, double max) const;
-  /// The least logit that the first filter sees at x or above; the lowest of all if x is -inf.
-  template <class T>
-  T least_at(double x, double max) const;
+  /// A logit as the first filter sees it: relative to the largest.
+  double x_of(double z, double max) const { return scaled(z, max) - scaled_max(max); }
   /// `low`, or a logit below it: nothing further down is equal to it once it is scaled.
   template <class T>
   T with_equals(T low, double max) const;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters that keep more than a list is good for: the cut, by passes over the row.
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
+#include <numeric>
+#include <type_traits>
 
 #include "partita/sampler/internal/row_sampler.hpp"
 
@@ -13,6 +17,23 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+/// The least logit up to `max` that holds what larger ones do as well, as `max` does.
+template <class T, class Predicate>
+T least_where(T max, const Predicate& holds) {
+  // By halves, of the integers that have the order of T.
+  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  const auto flip = [](Bits bits) {
+    return bits < 0 ? std::numeric_limits<Bits>::max() ^ bits : bits;
+  };
+  const auto value = [&](Bits order) { return std::bit_cast<T>(flip(order)); };
+  Bits low = flip(std::bit_cast<Bits>(kNever<T>));
+  Bits high = flip(std::bit_cast<Bits>(max));
+  for (Bits middle = std::midpoint(low, high); middle != low; middle = std::midpoint(low, high)) {
+    (holds(value(middle)) ? high : low) = middle;
+  }
+  return value(high);
+}
 
 }  // namespace
 
@@ -35,7 +56,8 @@ bool RowSampler::narrow_once() {
     return narrow_once<double>();
   }
   const auto cut = find_cut<T>();
-  if (!cut) return false;
+  // The temperature has moved the row by its largest logit, which must stay.
+  if (!cut || (chain_.is_heated() && static_cast<double>(cut->high) < max_)) return false;
   keep(*cut);
   chain_.drop_first();
   return true;
@@ -48,6 +70,7 @@ bool RowSampler::is_long() {
   if (step == SamplerStep::top_k) {
     return chain_.settings().top_k > kShortList && chain_.settings().top_k < row_.columns();
   }
+  if (step == SamplerStep::typical) return row_.columns() > kShortList;
   if (step != SamplerStep::top_p && !has_cutoff(step, chain_.settings())) return false;
   find_max<T>();
   return !is_short<T>();
@@ -55,10 +78,10 @@ bool RowSampler::is_long() {
 
 template <class T>
 std::optional<RowSampler::Cut<T>> RowSampler::find_cut() {
-  // Logits that are doubles may be equal once they are scaled.
-  if (std::is_same_v<T, double> && chain_.is_heated()) return std::nullopt;
   find_max<T>();
   switch (*chain_.first()) {
+    case SamplerStep::typical:
+      return find_typical<T>();
     case SamplerStep::top_k:
       return find_top_k<T>();
     case SamplerStep::top_p:
@@ -73,11 +96,15 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_cutoff() {
   const SamplerStep step = *chain_.first();
   const auto cut_by = [&](const RowSums& sums) -> std::optional<Cut<T>> {
     const Bounds cut = cutoff(step, chain_.settings(), sums);
-    const T low = chain_.least_at<T>(cut.low, max_);
-    const T high = chain_.least_at<T>(cut.high, max_);
+    const auto least_at = [&](double x) {
+      return least_where(static_cast<T>(max_),
+                         [&](T z) { return chain_.x_of(static_cast<double>(z), max_) >= x; });
+    };
+    const T low = least_at(cut.low);
+    const T high = least_at(cut.high);
     const auto count = [&](T limit) { return RowScan<T>::part(reader<T>(), limit).count; };
     if (low != high && count(low) != count(high)) return std::nullopt;
-    return Cut<T>{low, kAll};
+    return Cut<T>{.low = low};
   };
   auto cut = cut_by(sums_within<T>(needs(step)));
   if (!cut && !is_double()) cut = cut_by(sums_within<double>(needs(step)));
@@ -96,7 +123,7 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_top_k() {
   if (found.count < k) {
     above = found.count;
     found = part(std::numeric_limits<T>::lowest());
-    if (found.count <= k) return Cut<T>{found.least, kAll};
+    if (found.count <= k) return Cut<T>{.low = found.least};
     T middle = found.least / 2 + high / 2;
     for (bool halve = false; found.count > k; halve = !halve) {
       if (!(middle > found.least && middle < high)) break;
@@ -115,7 +142,19 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_top_k() {
       middle = found.least + static_cast<T>(share) * (high - found.least);
     }
   }
-  return Cut<T>{found.least, found.count > k ? k - above : kAll};
+  if (is_blurred(found.least)) return std::nullopt;
+  return Cut<T>{.low = found.least, .equals = found.count > k ? k - above : kAll};
+}
+
+/// Whether logits on either side of this one are equal to it for the filter, which sees their
+/// distance from the largest.
+template <class T>
+bool RowSampler::is_blurred(T cut) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const auto x = [&](T z) { return chain_.x_of(static_cast<double>(z), max_); };
+  const T below = RowScan<T>::part(reader<T>(), cut).next;
+  const T above = RowScan<T>::part(reader<T>(), std::nextafter(cut, kInfinity)).least;
+  return x(below) == x(cut) || (above < kInfinity && x(above) == x(cut));
 }
 
 /// The least likely that top_p keeps: float sums leave a few candidates, double ones tell them
@@ -169,10 +208,106 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_top_p() {
     if (above - rounding >= p * sum.high) break;
     if (!(above + rounding < p * sum.low)) return std::nullopt;
     kept = *z;
-    const double x = chain_.scaled(static_cast<double>(kept), max_) - chain_.scaled_max(max_);
+    const double x = chain_.x_of(static_cast<double>(kept), max_);
     for (; z != candidates.end() && *z == kept; ++z) above += std::exp(x);
   }
-  return Cut<T>{kept, kAll};
+  if (is_blurred(kept)) return std::nullopt;
+  return Cut<T>{.low = kept};
+}
+
+/// The farthest from the mean that typical keeps, in the same way, on both sides of it.
+template <class T>
+std::optional<RowSampler::Cut<T>> RowSampler::find_typical() {
+  constexpr int kPasses = 40;
+  const RowReader<T> row = reader<T>();
+  const RowScan<T>& scan = scans<T>().filtered;
+  const double p = chain_.settings().typical_p;
+  const RowSums sums = sums_within<double>(needs(SamplerStep::typical));
+  const auto [low_mean, high_mean] = mean(sums);
+  const double center = low_mean + (high_mean - low_mean) / 2;
+  const double temperature = chain_.first_temperature();
+  const auto z_at = [&](double x) { return max_ + x * temperature; };
+  // What is within `kept` of the mean is kept, what is `out` away from it is not.
+  const double total = scan.total();
+  const double error = 2 * RowScan<T>::kSumError * total;
+  if (!((1 - p) / 2 * total > error)) return std::nullopt;
+  const double tail = std::log((1 - p) / 2 * total / static_cast<double>(row.columns()));
+  double kept = 0;
+  double out = 1.001 * std::max(center - tail, -center) + 1e-6;
+  double mass_kept = 0;
+  double mass_out = total;
+  // Far more than what rounding moves.
+  const double slack = 1e-6 * (1 + std::abs(max_) + std::abs(z_at(center - out)));
+  const auto mass_within = [&](double distance, double margin) {
+    return scan.sum_between(row, z_at(center - distance) - margin,
+                            z_at(center + distance) + margin);
+  };
+  const auto may_be_between = [&] {
+    return (mass_out - mass_kept + error) / std::exp(center - out);
+  };
+  for (int i = 1; i < kPasses && may_be_between() > static_cast<double>(kShortList); ++i) {
+    const double share =
+        i % 3 == 0 ? 0.5 : std::clamp((p * total - mass_kept) / (mass_out - mass_kept), 0.1, 0.9);
+    const double middle = kept + share * (out - kept);
+    if (middle - kept < 4 * slack / temperature || out - middle < 4 * slack / temperature) break;
+    double mass = mass_within(middle, slack);
+    if (mass + error < p * total) {
+      kept = middle;
+      mass_kept = mass;
+      continue;
+    }
+    mass = mass_within(middle, -slack);
+    if (mass - error < p * total) break;
+    out = middle;
+    mass_out = mass;
+  }
+  // Nearer than `kept`, as distances are computed, is what lies between two logits.
+  const T max = static_cast<T>(max_);
+  const auto x = [&](T z) { return chain_.x_of(static_cast<double>(z), max_); };
+  const T inner_low = std::nextafter(
+      least_where(max, [&](T z) { return x(z) >= center || center - x(z) < kept; }), kNever<T>);
+  const auto is_beyond = [&](T z) { return x(z) > center && x(z) - center >= kept; };
+  const T inner_high =
+      is_beyond(max) ? least_where(max, is_beyond) : std::numeric_limits<T>::infinity();
+  const auto to_low = static_cast<T>(z_at(center - out) - slack);
+  const auto to_high = static_cast<T>(z_at(center + out) + slack);
+  const T least_inner = std::nextafter(inner_low, max);
+  std::vector<T> candidates = scan.collect_between(row, to_low, least_inner);
+  if (inner_high < to_high) {
+    const auto above = scan.collect_between(row, std::nextafter(inner_high, kNever<T>), to_high);
+    candidates.insert(candidates.end(), above.begin(), above.end());
+  }
+  const auto distance = [&](T z) { return std::abs(center - x(z)); };
+  std::sort(candidates.begin(), candidates.end(),
+            [&](T a, T b) { return distance(a) < distance(b); });
+  // The mean is known within this, and so the order of what lies on different sides of it.
+  const double unsure = 2 * (high_mean - low_mean) + 1e-15 * (1 + std::abs(center) + out);
+  const double rounding = RowScan<double>::kSumError * sums.exp.high;
+  double nearer = doubles_.filtered.sum_between(reader<double>(), static_cast<double>(inner_low),
+                                                static_cast<double>(inner_high));
+  T low = least_inner;
+  T high = std::nextafter(inner_high, kNever<T>);
+  for (auto z = candidates.begin(); z != candidates.end();) {
+    // A group whose order is open.
+    double mass = 0;
+    auto end = z;
+    bool are_equal = true;
+    for (; end != candidates.end() && (end == z || distance(*end) - distance(end[-1]) <= unsure);
+         ++end) {
+      mass += std::exp(x(*end));
+      are_equal &= x(*end) == x(*z);
+    }
+    if (distance(*z) > kept + unsure) {
+      if (nearer - rounding >= p * sums.exp.high) break;
+      if (!(nearer + (are_equal ? 0 : mass) + rounding < p * sums.exp.low)) return std::nullopt;
+    }
+    for (; z != end; ++z) {
+      low = std::min(low, *z);
+      high = std::max(high, *z);
+    }
+    nearer += mass;
+  }
+  return Cut<T>{.low = low, .high = std::min(high, max)};
 }
 
 /// Removes the rest from a copy of the row, in what is computed in.
@@ -184,8 +319,9 @@ void RowSampler::keep(Cut<T> cut) {
   const RowReader<T> row = reader<T>();
   for (std::size_t b = 0; b < row.blocks(); ++b) {
     row.visit_block(b, [&]<class E>(std::span<const E> z) {
-      kernels::sampler_kernels<E>().keep_from(z.data(), std::min(z.size(), n - b * kernels::kBlock),
-                                              cut.low, out + b * kernels::kBlock);
+      kernels::sampler_kernels<E>().keep_between(z.data(),
+                                                 std::min(z.size(), n - b * kernels::kBlock),
+                                                 cut.low, cut.high, out + b * kernels::kBlock);
     });
   }
   for (std::size_t i = 0; i < n && cut.equals != kAll; ++i) {

@@ -224,7 +224,7 @@ void RowSampler::take_all() {
 template <class T>
 void RowSampler::take_possible() {
   if (!edits_.columns.empty()) return take_all();  // T may not hold them
-  keep_list(Cut<T>{std::numeric_limits<T>::lowest(), kAll});
+  keep_list(Cut<T>{.low = std::numeric_limits<T>::lowest()});
 }
 
 /// The list of what a cut leaves.
@@ -233,6 +233,12 @@ void RowSampler::keep_list(Cut<T> cut) {
   kept_.ids.clear();
   kept_.logits.clear();
   scans<T>().filtered.collect(reader<T>(), cut.low, cut.equals, kAll, kept_);
+  if (static_cast<double>(cut.high) < max_) {
+    for (double& z : kept_.logits) {
+      if (z > static_cast<double>(cut.high)) z = -kInfinity;
+    }
+    kept_.compact();
+  }
   scale_list();
 }
 
@@ -309,7 +315,8 @@ void RowSampler::filter_first() {
     if (cut) keep_list(*cut);
     return cut.has_value();
   };
-  if (step == SamplerStep::top_k && is_long<T>() && found_long()) return;
+  const bool is_at_once = step == SamplerStep::top_k || step == SamplerStep::typical;
+  if (is_at_once && is_long<T>() && found_long()) return;
   RowSums sums = sums_now();
   RowScan<T>& scan = scans<T>().filtered;
   const double max = chain_.scaled_max(max_);

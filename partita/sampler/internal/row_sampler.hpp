@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -114,11 +115,13 @@ class [[gnu::visibility("default")]] RowSampler {
   template <class T>
   bool collect_from(T low, std::size_t equals, std::size_t most);
 
-  /// What a filter keeps: the logits above `low`, and the first `equals` of those equal to it.
+  /// What a filter keeps: the logits from `low` to `high`, but only the first `equals` of those
+  /// equal to `low`.
   template <class T>
   struct Cut {
     T low;
-    std::size_t equals;
+    T high = std::numeric_limits<T>::infinity();
+    std::size_t equals = std::numeric_limits<std::size_t>::max();
   };
   void narrow();
   template <class T>
@@ -133,6 +136,10 @@ class [[gnu::visibility("default")]] RowSampler {
   std::optional<Cut<T>> find_top_k();
   template <class T>
   std::optional<Cut<T>> find_top_p();
+  template <class T>
+  std::optional<Cut<T>> find_typical();
+  template <class T>
+  bool is_blurred(T cut);
   template <class T>
   void keep(Cut<T> cut);
   template <class T>

@@ -170,6 +170,8 @@ TEST(RowSampler, OneFilterAfterTheOtherInACrowd) {
                {"top_p, eta", {.top_p = q, .eta_cutoff = p * 1e-4}},
                {"top_n_sigma, top_p", {.top_n_sigma = 4 * q, .top_p = p}},
                {"min_p, typical", {.min_p = 0.02 * q, .typical_p = p}},
+               {"typical, top_p", {.top_p = q, .typical_p = p, .order = kLlamaCppOrder}},
+               {"typical, min_p", {.min_p = 0.01, .typical_p = p, .order = kLlamaCppOrder}},
                {"top_k", {.top_k = k}},
                {"top_k, top_p, min_p, typical",
                 {.top_k = k, .top_p = p, .min_p = 0.01 * q, .typical_p = 0.95}}}) {

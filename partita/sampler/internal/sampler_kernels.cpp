@@ -181,18 +181,20 @@ Parted<C> Part(const E* HWY_RESTRICT z, std::size_t n, C limit) {
 }
 
 template <class E, class C = Computed<E>>
-void KeepFrom(const E* z, std::size_t n, C low, C* out) {
+void KeepBetween(const E* z, std::size_t n, C low, C high, C* out) {
   const Tag<C> d;
   const auto lowest = hn::Set(d, low);
+  const auto highest = hn::Set(d, high);
   const auto never = hn::Set(d, -std::numeric_limits<C>::infinity());
   const std::size_t whole = n / kLanes * kLanes;
   for (std::size_t i = 0; i < whole; i += hn::Lanes(d)) {
     const auto v = Read(d, z + i);
-    hn::StoreU(hn::IfThenElse(hn::Ge(v, lowest), v, never), d, out + i);
+    const auto is_between = hn::And(hn::Ge(v, lowest), hn::Le(v, highest));
+    hn::StoreU(hn::IfThenElse(is_between, v, never), d, out + i);
   }
   for (std::size_t i = whole; i < n; ++i) {
     const auto v = static_cast<C>(z[i]);
-    out[i] = v >= low ? v : -std::numeric_limits<C>::infinity();
+    out[i] = v >= low && v <= high ? v : -std::numeric_limits<C>::infinity();
   }
 }
 
@@ -222,7 +224,7 @@ constexpr SamplerKernels<E> Make() {
       .sum_lanes_between = SumLanesBetween<Computed<E>>,
       .add_deviations = AddDeviations<E>,
       .part = Part<E>,
-      .keep_from = KeepFrom<E>,
+      .keep_between = KeepBetween<E>,
       .mark_from = MarkFrom<E>,
   };
 }

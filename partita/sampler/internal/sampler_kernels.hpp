@@ -55,8 +55,8 @@ struct SamplerKernels {
   /// z[0, n), by what is >= limit, which is finite.
   Parted<C> (*part)(const E* z, std::size_t n, C limit);
 
-  /// out[i] = z[i] where that is >= low, else -inf. In place is fine.
-  void (*keep_from)(const E* z, std::size_t n, C low, C* out);
+  /// out[i] = z[i] where low <= z[i] <= high, else -inf. In place is fine.
+  void (*keep_between)(const E* z, std::size_t n, C low, C high, C* out);
 
   /// Bit i % 64 of word i / 64 is set if z[i] >= low, which is finite, for one block.
   /// @param words [kBlock / 64]
