@@ -211,6 +211,10 @@ T RowScan<T>::scale() const {
 template <class T>
 bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
                          Candidates& out) const {
+  if (most < largest_.size() && equals > most &&
+      kernels::sampler_kernels<T>().part(largest_.data(), largest_.size(), low).count > most) {
+    return false;
+  }
   // What is not above `low` goes once there are enough of those equal to it.
   const auto above = [](T z) { return std::nextafter(z, std::numeric_limits<T>::infinity()); };
   const T limit = low;
