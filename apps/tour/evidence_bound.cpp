@@ -73,7 +73,7 @@ Tensor gradient_of_bits(std::int64_t n, const Bound& bound) {
 
 /// What is left out of gradients without a bias, and discrete codes.
 void add_gradient_checks(Finding& finding, const TourContext& context) {
-  const std::int64_t n = context.choose<std::int64_t>(40'000, 10'000);
+  const auto n = context.choose<std::int64_t>(40'000, 10'000);
   const auto at_posterior = [&](KlTerm kl) {
     return gradient_at_posterior(context.stream(1), n, kl);
   };
@@ -105,11 +105,11 @@ void add_gradient_checks(Finding& finding, const TourContext& context) {
 }  // namespace
 
 Finding evidence_bound(const TourContext& context) {
-  const std::int64_t n = context.choose<std::int64_t>(400'000, 100'000);
+  const auto n = context.choose<std::int64_t>(400'000, 100'000);
   const Tensor one = at::ones({n}, at::kDouble);
-  const double evidence = Normal(0 * one[0], std::sqrt(kTotal))
-                              .log_prob(at::scalar_tensor(kObserved, at::kDouble))
-                              .item<double>();
+  const auto evidence = Normal(0 * one[0], std::sqrt(kTotal))
+                            .log_prob(at::scalar_tensor(kObserved, at::kDouble))
+                            .item<double>();
   const auto bound = [&](double mean, double deviation, KlTerm kl) {
     Pathwise estimator;
     return estimators::elbo(Normal(mean * one, deviation), Normal(0 * one, 1.0), log_likelihood,
@@ -117,7 +117,7 @@ Finding evidence_bound(const TourContext& context) {
         .value;
   };
   const Tensor at_posterior = bound(kPosteriorMean, kPosteriorDeviation, KlTerm::sampled);
-  const double gap =
+  const auto gap =
       distributions::kl_divergence(Normal(0.1 * one[0], 0.6),
                                    Normal(kPosteriorMean * one[0], kPosteriorDeviation))
           .item<double>();

@@ -60,7 +60,7 @@ Tensor learned(const TourContext& context) {
 }  // namespace
 
 Finding perturbed_sets(const TourContext& context) {
-  const std::int64_t n = context.choose<std::int64_t>(100'000, 20'000);
+  const auto n = context.choose<std::int64_t>(100'000, 20'000);
   const losses::PerturbationOptions options{.samples = 4, .epsilon = kEpsilon};
   const Tensor rows = logits().expand({n, 5}).clone().set_requires_grad(true);
   const Tensor one = losses::perturbed_top_k(rows, 1, context.stream(0), options).detach();

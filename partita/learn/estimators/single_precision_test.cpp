@@ -14,6 +14,8 @@
 namespace partita::estimators {
 namespace {
 
+using distributions::DistributionPtr;
+
 struct SingleAndDouble {
   GradientEstimate single;
   Tensor single_gradient;

@@ -76,7 +76,7 @@ Tensor mean_set(const Tensor& logits, const Tensor& rankings, double epsilon) {
   Shape shape = rankings.sizes().vec();
   shape.back() = logits.size(-1);
   const Tensor each = at::zeros(shape, logits.options()).scatter(-1, rankings, 1);
-  const Tensor mean = each.mean(-2);
+  Tensor mean = each.mean(-2);
   if (!at::GradMode::is_enabled() || !logits.requires_grad()) return mean;
   const distributions::PlackettLuce law(distributions::Logits(logits.unsqueeze(-2) / epsilon),
                                         rankings.size(-1), /*validate_args=*/false);
