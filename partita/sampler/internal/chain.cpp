@@ -48,22 +48,22 @@ void Chain::plan(const SamplerSettings& s, const Stream& stream) {
       inverse_temperature_ = 1 / s.temperature;
     }
   }
-  plan_steps(steps);
+  edits_.clear();
+  plan_steps(steps, true);
 }
 
 void Chain::drop_first() {
   const std::vector<SamplerStep> left = std::move(rest_);
-  plan_steps(left);
+  plan_steps(left, false);
 }
 
-void Chain::plan_steps(const std::vector<SamplerStep>& steps) {
+void Chain::plan_steps(const std::vector<SamplerStep>& steps, bool may_edit) {
   const SamplerSettings& s = *settings_;
-  edits_.clear();
   first_.reset();
   rest_.clear();
   bool is_leading = true;  // only edits and a temperature so far
   for (const SamplerStep step : steps) {
-    if (is_leading && is_edit(step) && !temperature_) {
+    if (may_edit && is_leading && is_edit(step) && !temperature_) {
       edits_.push_back(step);
     } else if (is_leading && step == SamplerStep::temperature && s.dynatemp_range == 0 &&
                !penalizes_after_temperature(s)) {

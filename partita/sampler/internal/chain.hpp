@@ -67,7 +67,8 @@ class Chain {
   T with_equals(T low, double max) const;
 
  private:
-  void plan_steps(const std::vector<SamplerStep>& steps);
+  /// @param may_edit whether the row has not yet been edited
+  void plan_steps(const std::vector<SamplerStep>& steps, bool may_edit);
 
   const SamplerSettings* settings_ = nullptr;
   std::vector<SamplerStep> edits_;

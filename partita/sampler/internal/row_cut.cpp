@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Filters that keep more than a list is good for: the cut, by passes over the row.
+#include <hwy/contrib/sort/vqsort.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <numeric>
 #include <type_traits>
@@ -35,6 +36,41 @@ T least_where(T max, const Predicate& holds) {
   return value(high);
 }
 
+/// A part of an axis along which the mass before a place grows: before `kept` it is surely below a
+/// limit, before `out` surely not.
+struct Bracket {
+  double kept;
+  double out;
+  double mass_kept = 0;
+  double mass_out;
+};
+enum class Side { kept, out, open };  // open: too near to the limit to tell
+
+/// Narrows a bracket until it is enough(). @param look tells a place's side, and moves the bracket
+template <class Look, class Enough>
+void narrow_bracket(Bracket& bracket, double limit, double error, const Look& look,
+                    const Enough& enough) {
+  constexpr int kPasses = 40;
+  double open_from = kInfinity;
+  double open_to = -kInfinity;
+  for (int i = 0; i < kPasses && !enough(); ++i) {
+    const auto [kept, out, mass_kept, mass_out] = bracket;
+    double place = kept + (out - kept) / 2;
+    if (open_from <= open_to) {  // from both sides towards what is open
+      place = i % 2 == 0 ? kept + (open_from - kept) / 2 : open_to + (out - open_to) / 2;
+    } else if (i % 3 != 2) {  // by the masses, aside of the limit
+      const double aim = limit + (i % 2 == 0 ? -error : error);
+      place =
+          kept + std::clamp((aim - mass_kept) / (mass_out - mass_kept), 0.02, 0.98) * (out - kept);
+    }
+    if (!(place > kept && place < out)) return;
+    if (look(place) == Side::open) {
+      open_from = std::min(open_from, place);
+      open_to = std::max(open_to, place);
+    }
+  }
+}
+
 }  // namespace
 
 /// Applies filters that keep much to the row itself, until one is left or a list is better.
@@ -47,6 +83,10 @@ void RowSampler::narrow() {
 template <class T>
 bool RowSampler::narrow_once() {
   const auto first = chain_.first();
+  if (first == SamplerStep::top_k && chain_.settings().top_k >= row_.columns()) {
+    chain_.drop_first();
+    return true;
+  }
   if (!first || chain_.draws_whole()) return false;
   if (!(chain_.filters_again() || first == SamplerStep::top_k) || !is_long<T>()) return false;
   if (!edits_.columns.empty()) {
@@ -79,7 +119,13 @@ bool RowSampler::is_long() {
 template <class T>
 std::optional<RowSampler::Cut<T>> RowSampler::find_cut() {
   find_max<T>();
-  switch (*chain_.first()) {
+  const SamplerStep step = *chain_.first();
+  const bool is_mass = step == SamplerStep::top_p || step == SamplerStep::typical;
+  if (is_mass) {  // equals stay together
+    const T least = RowScan<T>::part(reader<T>(), std::numeric_limits<T>::lowest()).least;
+    if (static_cast<double>(least) == max_) return Cut<T>{.low = least};
+  }
+  switch (step) {
     case SamplerStep::typical:
       return find_typical<T>();
     case SamplerStep::top_k:
@@ -161,7 +207,6 @@ bool RowSampler::is_blurred(T cut) {
 /// apart.
 template <class T>
 std::optional<RowSampler::Cut<T>> RowSampler::find_top_p() {
-  constexpr int kPasses = 40;
   const RowReader<T> row = reader<T>();
   const RowScan<T>& scan = scans<T>().filtered;
   const double p = chain_.settings().top_p;
@@ -172,34 +217,35 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_top_p() {
   // down weighs less than (1 - p) / 2.
   T kept = static_cast<T>(max_);
   T out = chain_.below<T>(std::log((1 - p) / 2 * total / static_cast<double>(row.columns())), max_);
-  double above_kept = 0;
-  double above_out = total;
-  const auto may_be_between = [&] {
-    const double weight = std::exp((static_cast<double>(out) - max_) / chain_.first_temperature());
-    return (above_out - above_kept + error) / weight;
-  };
-  for (int i = 1; i < kPasses && may_be_between() > static_cast<double>(kShortList); ++i) {
-    if (i % 8 == 0) {  // is one crowded value all that is left?
-      const T least = RowScan<T>::part(row, std::nextafter(out, kept)).least;
-      if (least == RowScan<T>::part(row, kept).next) break;
-    }
-    const double share =
-        i % 3 == 0 ? 0.5 : std::clamp((above_out - p * total) / (above_out - above_kept), 0.1, 0.9);
-    const T middle = out + static_cast<T>(share) * (kept - out);
-    if (!(middle > out && middle < kept)) break;
+  Bracket depth{.kept = 0, .out = max_ - static_cast<double>(out), .mass_out = total};
+  const auto look = [&](double place) {
+    const auto middle = static_cast<T>(max_ - place);
     const double above = scan.sum_between(row, static_cast<double>(middle), kInfinity);
     if (above + error < p * total) {
-      kept = middle;
-      above_kept = above;
-    } else if (above - error >= p * total) {
-      out = middle;
-      above_out = above;
-    } else {
-      break;
+      kept = std::min(kept, middle);
+      depth.kept = place;
+      depth.mass_kept = above;
+      return Side::kept;
     }
-  }
+    if (above - error < p * total) return Side::open;
+    out = std::max(out, middle);
+    depth.out = place;
+    depth.mass_out = above;
+    return Side::out;
+  };
+  int looks = 0;
+  narrow_bracket(depth, p * total, 2 * error, look, [&] {
+    const double least = std::exp((static_cast<double>(out) - max_) / chain_.first_temperature());
+    if ((depth.mass_out - depth.mass_kept + error) / least < static_cast<double>(kShortList)) {
+      return true;
+    }
+    if (++looks % 8 != 0) return false;
+    // Is one crowded value all that is left?
+    return RowScan<T>::part(row, std::nextafter(out, kept)).least ==
+           RowScan<T>::part(row, kept).next;
+  });
   std::vector<T> candidates = scan.collect_between(row, out, kept);
-  std::sort(candidates.begin(), candidates.end(), std::greater<>());
+  hwy::Sorter()(candidates.data(), candidates.size(), hwy::SortDescending());
   const Bounds sum = sums_within<double>(needs(SamplerStep::top_p)).exp;
   const double rounding = RowScan<double>::kSumError * sum.high;
   double above = doubles_.filtered.sum_between(
@@ -218,7 +264,6 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_top_p() {
 /// The farthest from the mean that typical keeps, in the same way, on both sides of it.
 template <class T>
 std::optional<RowSampler::Cut<T>> RowSampler::find_typical() {
-  constexpr int kPasses = 40;
   const RowReader<T> row = reader<T>();
   const RowScan<T>& scan = scans<T>().filtered;
   const double p = chain_.settings().typical_p;
@@ -232,35 +277,34 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_typical() {
   const double error = 2 * RowScan<T>::kSumError * total;
   if (!((1 - p) / 2 * total > error)) return std::nullopt;
   const double tail = std::log((1 - p) / 2 * total / static_cast<double>(row.columns()));
-  double kept = 0;
-  double out = 1.001 * std::max(center - tail, -center) + 1e-6;
-  double mass_kept = 0;
-  double mass_out = total;
+  Bracket bracket{
+      .kept = 0, .out = 1.001 * std::max(center - tail, -center) + 1e-6, .mass_out = total};
+  const double& kept = bracket.kept;
+  const double& out = bracket.out;
   // Far more than what rounding moves.
   const double slack = 1e-6 * (1 + std::abs(max_) + std::abs(z_at(center - out)));
   const auto mass_within = [&](double distance, double margin) {
     return scan.sum_between(row, z_at(center - distance) - margin,
                             z_at(center + distance) + margin);
   };
-  const auto may_be_between = [&] {
-    return (mass_out - mass_kept + error) / std::exp(center - out);
-  };
-  for (int i = 1; i < kPasses && may_be_between() > static_cast<double>(kShortList); ++i) {
-    const double share =
-        i % 3 == 0 ? 0.5 : std::clamp((p * total - mass_kept) / (mass_out - mass_kept), 0.1, 0.9);
-    const double middle = kept + share * (out - kept);
-    if (middle - kept < 4 * slack / temperature || out - middle < 4 * slack / temperature) break;
-    double mass = mass_within(middle, slack);
+  const auto look = [&](double place) {
+    double mass = mass_within(place, slack);
     if (mass + error < p * total) {
-      kept = middle;
-      mass_kept = mass;
-      continue;
+      bracket.kept = place;
+      bracket.mass_kept = mass;
+      return Side::kept;
     }
-    mass = mass_within(middle, -slack);
-    if (mass - error < p * total) break;
-    out = middle;
-    mass_out = mass;
-  }
+    mass = mass_within(place, -slack);
+    if (mass - error < p * total) return Side::open;
+    bracket.out = place;
+    bracket.mass_out = mass;
+    return Side::out;
+  };
+  narrow_bracket(bracket, p * total, 2 * error, look, [&] {
+    const double between = bracket.mass_out - bracket.mass_kept + error;
+    return between / std::exp(center - out) < static_cast<double>(kShortList) ||
+           out - kept < 8 * slack / temperature;
+  });
   // Nearer than `kept`, as distances are computed, is what lies between two logits.
   const T max = static_cast<T>(max_);
   const auto x = [&](T z) { return chain_.x_of(static_cast<double>(z), max_); };
@@ -272,14 +316,17 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_typical() {
   const auto to_low = static_cast<T>(z_at(center - out) - slack);
   const auto to_high = static_cast<T>(z_at(center + out) + slack);
   const T least_inner = std::nextafter(inner_low, max);
-  std::vector<T> candidates = scan.collect_between(row, to_low, least_inner);
-  if (inner_high < to_high) {
-    const auto above = scan.collect_between(row, std::nextafter(inner_high, kNever<T>), to_high);
-    candidates.insert(candidates.end(), above.begin(), above.end());
-  }
+  std::vector<T> below = scan.collect_between(row, to_low, least_inner);
+  std::vector<T> above =
+      inner_high < to_high
+          ? scan.collect_between(row, std::nextafter(inner_high, kNever<T>), to_high)
+          : std::vector<T>();
+  hwy::Sorter()(below.data(), below.size(), hwy::SortDescending());
+  hwy::Sorter()(above.data(), above.size(), hwy::SortAscending());
+  std::vector<T> candidates(below.size() + above.size());
   const auto distance = [&](T z) { return std::abs(center - x(z)); };
-  std::sort(candidates.begin(), candidates.end(),
-            [&](T a, T b) { return distance(a) < distance(b); });
+  std::merge(below.begin(), below.end(), above.begin(), above.end(), candidates.begin(),
+             [&](T a, T b) { return distance(a) < distance(b); });
   // The mean is known within this, and so the order of what lies on different sides of it.
   const double unsure = 2 * (high_mean - low_mean) + 1e-15 * (1 + std::abs(center) + out);
   const double rounding = RowScan<double>::kSumError * sums.exp.high;

@@ -152,11 +152,10 @@ kernels::Parted<T> RowScan<T>::part(const RowReader<T>& row, T limit) {
 template <class T>
 T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
   // The maxima of blocks, or of cells, stand for the row while few of them hold two categories of
-  // the k; a short row is looked at itself.
-  constexpr std::size_t kShortRow = 8 * kBlock;
+  // the k; then the row is looked at itself.
   const auto& maxima = k <= blocks_ / 2 ? block_max_ : largest_;
   const bool by_maxima = k <= maxima.size() / 2;
-  if (!by_maxima && (k >= row.columns() || row.columns() > kShortRow)) return kNever<T>;
+  if (!by_maxima && k >= row.columns()) return kNever<T>;
   const auto part_row = [&](T limit) {
     return by_maxima ? kernels::sampler_kernels<T>().part(maxima.data(), maxima.size(), limit)
                      : part(row, limit);

@@ -76,8 +76,8 @@ class RowScan {
   /// The standard deviation of the logits, within its error.
   Bounds deviation(const RowReader<T>& row) const;
 
-  /// At least k categories have a logit of this or more, and mostly not many more. -inf if it takes
-  /// too long to tell, or the row has no k that are possible.
+  /// At least k categories have a logit of this or more, and mostly not many more. -inf if the
+  /// row has no k that are possible.
   T reached_by(const RowReader<T>& row, std::size_t k) const;
 
   /// The row by what is >= limit (finite).
