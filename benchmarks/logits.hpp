@@ -31,6 +31,11 @@ inline constexpr LogitShape kCrowded = {
       const at::Tensor crowd = -9 - (rank * 4 / static_cast<double>(v)).floor() * 0.75;
       return at::where(rank < 12, -1 - rank * 0.3, crowd);
     }};
+/// Zipf's law with noise, the tokens in order of frequency, as most vocabularies have them.
+inline constexpr LogitShape kByFrequency = {
+    "by frequency", [](std::int64_t rows, std::int64_t v) {
+      return at::randn({rows, v}) - at::arange(1, v + 1).to(at::kFloat).log();
+    }};
 /// -log rank, the ranks in random order.
 inline constexpr LogitShape kZipf = {"Zipf", [](std::int64_t rows, std::int64_t v) {
                                        return at::rand({rows, v})

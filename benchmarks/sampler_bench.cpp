@@ -225,7 +225,9 @@ int main(int argc, char** argv) {
   for (const std::int64_t v : {32000, 50257, 262144}) {
     bench(library, kLogits[2], 1, v, 1, at::kFloat);
   }
-  bench(library, kCrowded, 1, 33278, 1, at::kFloat);
+  for (const LogitShape& logits : {kCrowded, kByFrequency}) {
+    bench(library, logits, 1, 33278, 1, at::kFloat);
+  }
   bench(library, kLogits[2], 1, 131072, 1, at::kBFloat16);
   for (const int threads : {1, 2}) bench(library, kLogits[2], 64, 32000, threads, at::kFloat);
   if (argc == 3) {

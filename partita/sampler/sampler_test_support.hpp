@@ -80,6 +80,10 @@ inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed
   row[n / 2] = 1000;
   rows.push_back({"far apart", row});
   rows.push_back({"crowded", crowded_row(n, random())});
+  row =
+      normal_row(n, 1, random());  // the likeliest first, as where tokens are in order of frequency
+  std::sort(row.rbegin(), row.rend());
+  rows.push_back({"sorted", row});
   return rows;
 }
 

@@ -66,10 +66,14 @@ void apply_allowed(const SamplerSettings& settings, std::span<double> logits, st
 }
 
 void apply_penalties(const SamplerSettings& settings, const Lookup& lookup) {
-  std::map<std::int32_t, int> counts;
-  for (const std::int32_t token : last(settings.history, settings.penalty_last_n)) ++counts[token];
-  for (const auto& [token, count] : counts) {
-    change(lookup, token, [&, count = count](double z) {  // clang 14 captures no binding
+  const auto window = last(settings.history, settings.penalty_last_n);
+  std::vector<std::int32_t> tokens(window.begin(), window.end());
+  std::sort(tokens.begin(), tokens.end());
+  for (auto next = tokens.begin(); next != tokens.end();) {
+    const auto first = next;
+    next = std::upper_bound(first, tokens.end(), *first);
+    const auto count = static_cast<double>(next - first);
+    change(lookup, *first, [&](double z) {
       z = z > 0 ? z / settings.repeat_penalty : z * settings.repeat_penalty;
       return z - (count * settings.frequency_penalty + settings.presence_penalty);
     });
@@ -123,14 +127,13 @@ std::vector<std::int32_t> banned_tokens(const SamplerSettings& settings) {
 
 void apply_no_repeat_ngram(const SamplerSettings& settings, std::span<double> logits,
                            const Lookup& lookup) {
-  std::vector<double*> banned;
-  for (const std::int32_t token : banned_tokens(settings)) {
-    if (double* z = lookup(token)) banned.push_back(z);
-  }
+  const std::vector<std::int32_t> banned = banned_tokens(settings);
   if (banned.empty()) return;
   const auto most_likely = std::max_element(logits.begin(), logits.end());
   const double largest = *most_likely;
-  for (double* z : banned) *z = -kInfinity;
+  for (const std::int32_t token : banned) {
+    if (double* z = lookup(token)) *z = -kInfinity;
+  }
   const bool none =
       std::all_of(logits.begin(), logits.end(), [](double z) { return z == -kInfinity; });
   if (none) *most_likely = largest;

@@ -12,7 +12,8 @@
 
 namespace partita::sampler {
 
-/// Where a token's logit stands; null if the token is not, or no longer, there.
+/// Where a token's logit stands, until the next lookup; null if the token is not, or no longer,
+/// there.
 using Lookup = std::function<double*(std::int32_t token)>;
 
 void apply_logit_bias(const SamplerSettings& settings, const Lookup& lookup);

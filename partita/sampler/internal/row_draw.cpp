@@ -38,7 +38,7 @@ bool RowSampler::is_short() {
   if (!chain_.heats_after() && !chain_.filters_again()) return false;
   const T low =
       scan.reached_by(reader<T>(), chain_.draws_whole() ? kShortList / 16 : kShortList / 2);
-  if (low == kNever<T> || !collect_from(low, kAll, kShortList)) return false;
+  if (low == kNever<T> || !collect_from(low, kShortList)) return false;
   const double max = chain_.scaled_max(max_);
   return decide(*chain_.first(), chain_.settings(), kept_.logits, max, covered_, row_.columns(),
                 scan.sums()) == Decision::made;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 
 #include "partita/base/error.hpp"
 #include "partita/sampler/internal/edits.hpp"
@@ -72,16 +71,17 @@ bool RowSampler::edit_apart() {
   if (!s.allowed.empty() && !visit(row_.dtype(), [&]<Element E>(E) { return mask<E>(); })) {
     return false;
   }
-  std::map<std::int32_t, double> edited;
+  auto& [ids, logits] = edited_tokens_;
   const RowReader<double> row(row_, 0);
   bool proper = true;
   const auto lookup = [&](std::int32_t token) {
-    const auto [found, is_new] = edited.try_emplace(token, 0);
-    if (is_new) {
-      found->second = row.at(static_cast<std::size_t>(token));
-      proper &= found->second < kInfinity;
-    }
-    return &found->second;
+    const auto found = std::lower_bound(ids.begin(), ids.end(), token);
+    const auto place = logits.begin() + (found - ids.begin());
+    if (found != ids.end() && *found == token) return &*place;
+    const double z = row.at(static_cast<std::size_t>(token));
+    proper &= z < kInfinity;
+    ids.insert(found, token);
+    return &*logits.insert(place, z);
   };
   apply_logit_bias(s, lookup);
   for (const SamplerStep step : chain_.edits()) {
@@ -97,13 +97,9 @@ bool RowSampler::edit_apart() {
     }
   }
   if (!proper) return false;
-  bool possible = false;
-  for (const auto& [token, z] : edited) {
-    edited_tokens_.ids.push_back(token);
-    edited_tokens_.logits.push_back(z);
-    possible |= z != -kInfinity;
-  }
-  edits_ = {edited_tokens_.ids, edited_tokens_.logits};
+  bool possible =
+      std::any_of(logits.begin(), logits.end(), [](double z) { return z != -kInfinity; });
+  edits_ = {ids, logits};
   floats_.set_apart(edits_);
   const RowReader<float> others(row_, 0, edits_);
   float buffer[kernels::kBlock];
@@ -242,10 +238,9 @@ void RowSampler::keep_list(Cut<T> cut) {
   scale_list();
 }
 
-/// The categories with logit > low, and the first `equals` of those equal to it; false if they are
-/// more than `most`.
+/// The categories with logit >= low; false if they are more than `most`.
 template <class T>
-bool RowSampler::collect_from(T low, std::size_t equals, std::size_t most) {
+bool RowSampler::collect_from(T low, std::size_t most) {
   kept_.ids.clear();
   kept_.logits.clear();
   if (low == kNever<T>) {
@@ -254,7 +249,7 @@ bool RowSampler::collect_from(T low, std::size_t equals, std::size_t most) {
   }
   covered_ = chain_.scaled(static_cast<double>(low), max_) - chain_.scaled_max(max_);
   low = chain_.with_equals(low, max_);
-  if (!scans<T>().filtered.collect(reader<T>(), low, equals, most, kept_)) return false;
+  if (!scans<T>().filtered.collect(reader<T>(), low, kAll, most, kept_)) return false;
   scale_list();
   return true;
 }
@@ -325,7 +320,15 @@ void RowSampler::filter_first() {
   T low = has_cutoff(step, chain_.settings())
               ? chain_.below_cutoff<T>(sums, max_)
               : std::max(floor, scan.reached_by(reader<T>(), wanted));
-  collect_from(low, step == SamplerStep::top_k ? chain_.settings().top_k : kAll, kAll);
+  if (step == SamplerStep::top_k && low != kNever<T>) {
+    kept_.ids.clear();
+    kept_.logits.clear();
+    covered_ = chain_.x_of(static_cast<double>(low), max_);
+    scan.collect_top_k(reader<T>(), chain_.with_equals(low, max_), wanted, kept_);
+    scale_list();
+  } else {
+    collect_from(low, kAll);
+  }
   while (true) {
     switch (decide(step, chain_.settings(), kept_.logits, max, covered_, row_.columns(), sums)) {
       case Decision::made:
@@ -346,7 +349,7 @@ void RowSampler::filter_first() {
           known = Known::exactly;
           sums = sums_now();
         }
-        collect_from(low, kAll, kAll);
+        collect_from(low, kAll);
         break;
       }
       case Decision::needs_sums:
@@ -368,7 +371,7 @@ template void RowSampler::find_max<float>();
 template void RowSampler::find_max<double>();
 template RowSums RowSampler::sums_within<float>(Needs);
 template RowSums RowSampler::sums_within<double>(Needs);
-template bool RowSampler::collect_from<float>(float, std::size_t, std::size_t);
-template bool RowSampler::collect_from<double>(double, std::size_t, std::size_t);
+template bool RowSampler::collect_from<float>(float, std::size_t);
+template bool RowSampler::collect_from<double>(double, std::size_t);
 
 }  // namespace partita::sampler

@@ -113,7 +113,7 @@ class [[gnu::visibility("default")]] RowSampler {
   template <class T>
   void take_possible();
   template <class T>
-  bool collect_from(T low, std::size_t equals, std::size_t most);
+  bool collect_from(T low, std::size_t most);
 
   /// What a filter keeps: the logits from `low` to `high`, but only the first `equals` of those
   /// equal to `low`.

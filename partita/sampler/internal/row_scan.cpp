@@ -18,6 +18,36 @@ namespace {
 constexpr std::size_t kGroup = 4;
 constexpr std::size_t kCell = kBlock / kLanes;
 
+/// A value that at least k are equal to or above, and mostly not many more: down from the largest
+/// in steps, each twice as long; then by halves, or to where nothing lies between: then many are
+/// equal.
+template <class T, class Part>
+T reached(T largest, T step, std::size_t k, const Part& part) {
+  constexpr T kLowest = std::numeric_limits<T>::lowest();
+  T high = largest;
+  T low = std::max(high - step, kLowest);
+  kernels::Parted<T> found = part(low);
+  while (found.count < k) {
+    high = low;
+    step *= 2;
+    low = std::max(high - step, kLowest);
+    found = part(low);
+  }
+  while (found.count > k + k / 4) {
+    const T middle = found.least / 2 + high / 2;
+    if (!(middle > found.least && middle < high)) break;
+    const kernels::Parted<T> here = part(middle);
+    if (here.count >= k) {
+      found = here;
+    } else if (here.next > found.least) {
+      high = middle;
+    } else {
+      break;
+    }
+  }
+  return found.least;
+}
+
 }  // namespace
 
 template <class T>
@@ -165,30 +195,7 @@ T RowScan<T>::reached_by(const RowReader<T>& row, std::size_t k) const {
   if (high == kNever<T>) return high;
   if (part_row(high).count >= k) return high;
   if (part_row(kLowest).count < k) return kNever<T>;
-  // Down from the maximum in steps of the row's own scale, each twice as long; then by halves, or
-  // to where nothing lies between: then many are equal.
-  T step = scale();
-  T low = std::max(high - step, kLowest);
-  kernels::Parted<T> found = part_row(low);
-  while (found.count < k) {
-    high = low;
-    step *= 2;
-    low = std::max(high - step, kLowest);
-    found = part_row(low);
-  }
-  while (found.count > k + k / 4) {
-    const T middle = found.least / 2 + high / 2;
-    if (!(middle > found.least && middle < high)) break;
-    const kernels::Parted<T> here = part_row(middle);
-    if (here.count >= k) {
-      found = here;
-    } else if (here.next > found.least) {
-      high = middle;
-    } else {
-      break;
-    }
-  }
-  return found.least;
+  return reached(high, scale(), k, part_row);
 }
 
 /// How far below the maximum the cells' maxima lie, by some of them; above 0.
@@ -210,14 +217,70 @@ T RowScan<T>::scale() const {
 template <class T>
 bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
                          Candidates& out) const {
+  return collect_pruned(row, low, equals, most, std::numeric_limits<std::size_t>::max(), out);
+}
+
+template <class T>
+void RowScan<T>::collect_top_k(const RowReader<T>& row, T low, std::size_t k,
+                               Candidates& out) const {
+  collect_pruned(row, low, k, std::numeric_limits<std::size_t>::max(), k, out);
+}
+
+/// The k-th largest of a list, or a little less: what a filter may see as equal to it is not below
+/// it.
+template <class T>
+T RowScan<T>::reached_in(const Candidates& list, std::size_t k) const {
+  const auto& logits = list.logits;
+  const auto part = [&](double limit) {
+    return kernels::sampler_kernels<double>().part(logits.data(), logits.size(), limit);
+  };
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double value = largest;
+  if (part(largest).count < k) {
+    const double least = part(std::numeric_limits<double>::lowest()).least;
+    value = reached(largest, std::max((largest - least) / 4, std::numeric_limits<double>::min()), k,
+                    part);
+  }
+  constexpr double kSlack = 0x1p-48;
+  return static_cast<T>(value - kSlack * (std::abs(max_) + std::abs(value)));
+}
+
+/// Once the list holds several times k, what is below its k-th largest goes.
+template <class T>
+bool RowScan<T>::collect_pruned(const RowReader<T>& row, T low, std::size_t equals,
+                                std::size_t most, std::size_t k, Candidates& out) const {
   if (most < largest_.size() && equals > most &&
       kernels::sampler_kernels<T>().part(largest_.data(), largest_.size(), low).count > most) {
     return false;
   }
   // What is not above `low` goes once there are enough of those equal to it.
   const auto above = [](T z) { return std::nextafter(z, std::numeric_limits<T>::infinity()); };
-  const T limit = low;
+  T limit = low;
   if (equals == 0) low = above(low);
+  constexpr std::size_t kFew = 128;
+  std::size_t prune_at =
+      k < most / 4 ? std::max(kFew, 4 * k) : std::numeric_limits<std::size_t>::max();
+  const auto prune = [&] {
+    const T reached = reached_in(out, k);
+    if (reached > limit) {
+      limit = reached;
+      equals = std::is_same_v<T, float> ? k : std::numeric_limits<std::size_t>::max();
+      std::size_t kept = 0;
+      for (std::size_t i = 0; i < out.ids.size(); ++i) {
+        if (out.logits[i] < static_cast<double>(limit)) continue;
+        if (out.logits[i] == static_cast<double>(limit)) {
+          if (equals == 0) continue;
+          --equals;
+        }
+        out.ids[kept] = out.ids[i];
+        out.logits[kept++] = out.logits[i];
+      }
+      out.ids.resize(kept);
+      out.logits.resize(kept);
+      low = equals == 0 ? above(limit) : limit;
+    }
+    prune_at = std::max(prune_at, 2 * out.ids.size());
+  };
   std::size_t apart = 0;
   const auto add_apart = [&](std::int64_t end) {  // those before this column
     for (; apart < apart_.columns.size() && apart_.columns[apart] < end; ++apart) {
@@ -249,6 +312,10 @@ bool RowScan<T>::collect(const RowReader<T>& row, T low, std::size_t equals, std
         ++i;
         if (logit == limit && --equals == 0) {
           low = above(low);
+          mark();
+        }
+        if (out.ids.size() >= prune_at) {
+          prune();
           mark();
         }
       }

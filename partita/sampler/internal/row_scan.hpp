@@ -88,6 +88,10 @@ class RowScan {
   bool collect(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
                Candidates& out) const;
 
+  /// Appends the k most likely and some more, of those with logit >= low, as collect() does; of
+  /// equals the first ones. At least k have such a logit.
+  void collect_top_k(const RowReader<T>& row, T low, std::size_t k, Candidates& out) const;
+
   /// The logits with low < z < high, of what does not stand apart.
   std::vector<T> collect_between(const RowReader<T>& row, T low, T high) const;
 
@@ -112,6 +116,9 @@ class RowScan {
   double weight_apart(double z) const { return std::exp(beta_ * (z - max_)); }
   double sum_apart(double low, double high, double except) const;
 
+  bool collect_pruned(const RowReader<T>& row, T low, std::size_t equals, std::size_t most,
+                      std::size_t k, Candidates& out) const;
+  T reached_in(const Candidates& list, std::size_t k) const;
   void resize(const RowReader<T>& row);
   T scale() const;
   template <class Reduce>

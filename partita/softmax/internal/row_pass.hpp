@@ -73,9 +73,15 @@ class RowReader {
 
   /// Whether one of the next n columns is edited.
   bool has_edits(std::size_t first, std::size_t n) const {
-    const auto edit = std::lower_bound(edits_.columns.begin(), edits_.columns.end(),
-                                       static_cast<std::int64_t>(first));
-    return edit != edits_.columns.end() && *edit < static_cast<std::int64_t>(first + n);
+    const std::size_t edit = first_edit(first);
+    return edit < edits_.columns.size() &&
+           edits_.columns[edit] < static_cast<std::int64_t>(first + n);
+  }
+  /// The first edit from a column on.
+  std::size_t first_edit(std::size_t column) const {
+    return static_cast<std::size_t>(std::lower_bound(edits_.columns.begin(), edits_.columns.end(),
+                                                     static_cast<std::int64_t>(column)) -
+                                    edits_.columns.begin());
   }
   /// Writes those among the columns first + i * step, i < n.
   template <class E>
@@ -189,9 +195,10 @@ void RowReader<T>::with_element(const F& f) const {
 template <class T>
 template <class E>
 void RowReader<T>::edit(std::size_t first, std::size_t step, std::size_t n, E* out) const {
-  for (std::size_t i = 0; i < edits_.columns.size(); ++i) {
+  for (std::size_t i = first_edit(first); i < edits_.columns.size(); ++i) {
     const std::size_t distance = static_cast<std::size_t>(edits_.columns[i]) - first;
-    if (distance / step >= n || distance % step != 0) continue;  // huge if it comes before
+    if (distance / step >= n) return;
+    if (distance % step != 0) continue;
     if constexpr (std::is_same_v<E, double>) {
       out[distance / step] = edits_.logits[i];
     } else {
