@@ -72,6 +72,18 @@ class LlamaCppChain {
   void top_p(float p) { add(init("llama_sampler_init_top_p")(p, 1)); }
   void min_p(float p) { add(init("llama_sampler_init_min_p")(p, 1)); }
   void typical(float p) { add(init("llama_sampler_init_typical")(p, 1)); }
+  void top_n_sigma(float n) {
+    add(library_.function<void*(float)>("llama_sampler_init_top_n_sigma")(n));
+  }
+  /// @param history the tokens before, which are penalized
+  void penalties(std::int32_t last_n, float repeat, float frequency, float presence,
+                 std::span<const std::int32_t> history) {
+    using Init = void*(std::int32_t, float, float, float);
+    add(library_.function<Init>("llama_sampler_init_penalties")(last_n, repeat, frequency,
+                                                                presence));
+    const auto accept = library_.function<void(void*, std::int32_t)>("llama_sampler_accept");
+    for (const std::int32_t token : history) accept(chain_, token);
+  }
   void temperature(float t) { add(library_.function<void*(float)>("llama_sampler_init_temp")(t)); }
   void draw() { add(library_.function<void*(std::uint32_t)>("llama_sampler_init_dist")(1)); }
 

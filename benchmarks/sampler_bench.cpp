@@ -39,7 +39,15 @@ const LogitShape kLogits[] = {kFlat, kNormal1, kNormal3, kNormal5, kZipf};
 struct Chain {
   const char* name;
   SamplerSettings settings;
+  bool single_row = false;  // the peers need half a second for 64
 };
+
+/// 64 tokens, all over the vocabulary of 32,000 and more.
+const std::vector<std::int32_t> kHistory = [] {
+  std::vector<std::int32_t> tokens;
+  for (std::int32_t i = 0; i < 64; ++i) tokens.push_back(i * i * 7 + 3);
+  return tokens;
+}();
 
 const Chain kChains[] = {
     {"temperature .7", {.temperature = 0.7, .order = kLlamaCppOrder}},
@@ -53,16 +61,53 @@ const Chain kChains[] = {
     {"top-p .95, min-p .05, temperature .7",
      {.temperature = 0.7, .top_p = 0.95, .min_p = 0.05, .order = kLlamaCppOrder}},
     {"typical .95", {.typical_p = 0.95, .order = kLlamaCppOrder}},
+    {"llama.cpp's default",
+     {.temperature = 0.8, .top_k = 40, .top_p = 0.95, .min_p = 0.05, .order = kLlamaCppOrder}},
+    {"repeat penalty 1.1, llama.cpp's default",
+     {.history = kHistory,
+      .repeat_penalty = 1.1,
+      .temperature = 0.8,
+      .top_k = 40,
+      .top_p = 0.95,
+      .min_p = 0.05,
+      .order = kLlamaCppOrder}},
+    {"repeat penalty 1.1, top-p .95",
+     {.history = kHistory, .repeat_penalty = 1.1, .top_p = 0.95, .order = kLlamaCppOrder}},
+    {"top-n-sigma 3, top-p .95", {.top_n_sigma = 3, .top_p = 0.95, .order = kLlamaCppOrder}, true},
+    {"top-k 20,000, top-p .95", {.top_k = 20000, .top_p = 0.95, .order = kLlamaCppOrder}, true},
+    {"top-p .95, typical .95", {.top_p = 0.95, .typical_p = 0.95, .order = kDefaultOrder}, true},
+    {"typical .95, top-p .95", {.top_p = 0.95, .typical_p = 0.95, .order = kLlamaCppOrder}, true},
 };
 
-/// llama.cpp's samplers in llama.cpp's order.
+/// llama.cpp's samplers, in the order of the settings.
 std::unique_ptr<LlamaCppChain> llama_cpp_chain(const LlamaCpp& library, const SamplerSettings& s) {
   auto chain = std::make_unique<LlamaCppChain>(library);
-  if (s.top_k > 0) chain->top_k(static_cast<std::int32_t>(s.top_k));
-  if (s.typical_p < 1) chain->typical(static_cast<float>(s.typical_p));
-  if (s.top_p < 1) chain->top_p(static_cast<float>(s.top_p));
-  if (s.min_p > 0) chain->min_p(static_cast<float>(s.min_p));
-  if (s.temperature != 1) chain->temperature(static_cast<float>(s.temperature));
+  for (const SamplerStep step : s.order) {
+    if (!s.uses(step)) continue;
+    switch (step) {
+      case SamplerStep::penalties:
+        chain->penalties(static_cast<std::int32_t>(s.penalty_last_n),
+                         static_cast<float>(s.repeat_penalty), 0, 0, s.history);
+        break;
+      case SamplerStep::top_n_sigma:
+        chain->top_n_sigma(static_cast<float>(s.top_n_sigma));
+        break;
+      case SamplerStep::top_k:
+        chain->top_k(static_cast<std::int32_t>(s.top_k));
+        break;
+      case SamplerStep::typical:
+        chain->typical(static_cast<float>(s.typical_p));
+        break;
+      case SamplerStep::top_p:
+        chain->top_p(static_cast<float>(s.top_p));
+        break;
+      case SamplerStep::min_p:
+        chain->min_p(static_cast<float>(s.min_p));
+        break;
+      default:
+        chain->temperature(static_cast<float>(s.temperature));
+    }
+  }
   chain->draw();
   return chain;
 }
@@ -70,25 +115,48 @@ std::unique_ptr<LlamaCppChain> llama_cpp_chain(const LlamaCpp& library, const Sa
 /// The usual code on tensors, for the same chain.
 at::Tensor by_libtorch(at::Tensor z, const SamplerSettings& s) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (s.top_k > 0) {
-    const auto least = std::get<0>(z.topk(static_cast<std::int64_t>(s.top_k), 1))
-                           .narrow(1, static_cast<std::int64_t>(s.top_k) - 1, 1);
-    z = z.masked_fill(z < least, -kInfinity);
-  }
   const auto keep_first = [&](const at::Tensor& keys, double p) {
     const auto order = keys.argsort(std::int64_t{1}, false);
     const at::Tensor sorted = z.gather(1, order).softmax(1);
     const at::Tensor drop = (sorted.cumsum(1) - sorted) >= p;
     z = z.masked_fill(at::zeros_like(drop).scatter(1, order, drop), -kInfinity);
   };
-  if (s.typical_p < 1) {
-    const at::Tensor log_p = z.log_softmax(1);
-    const at::Tensor entropy = -(log_p.exp() * log_p).sum(1, true);
-    keep_first((-log_p - entropy).abs(), s.typical_p);
+  for (const SamplerStep step : s.order) {
+    if (!s.uses(step)) continue;
+    switch (step) {
+      case SamplerStep::penalties: {
+        const std::vector<std::int64_t> history(s.history.begin(), s.history.end());
+        const at::Tensor tokens = at::tensor(history);
+        const at::Tensor seen = z.index_select(1, tokens);
+        z = z.index_copy(1, tokens,
+                         at::where(seen > 0, seen / s.repeat_penalty, seen * s.repeat_penalty));
+        break;
+      }
+      case SamplerStep::top_n_sigma:
+        z = z.masked_fill(z < z.amax(1, true) - s.top_n_sigma * z.std(1, false, true), -kInfinity);
+        break;
+      case SamplerStep::top_k: {
+        const auto k = static_cast<std::int64_t>(s.top_k);
+        z = z.masked_fill(z < std::get<0>(z.topk(k, 1)).narrow(1, k - 1, 1), -kInfinity);
+        break;
+      }
+      case SamplerStep::typical: {
+        const at::Tensor log_p = z.log_softmax(1);
+        const at::Tensor entropy = -(log_p.exp() * log_p).nansum(1, true);
+        keep_first((-log_p - entropy).abs(), s.typical_p);
+        break;
+      }
+      case SamplerStep::top_p:
+        keep_first(-z, s.top_p);
+        break;
+      case SamplerStep::min_p:
+        z = z.masked_fill(z < z.amax(1, true) + std::log(s.min_p), -kInfinity);
+        break;
+      default:
+        z = z / s.temperature;
+    }
   }
-  if (s.top_p < 1) keep_first(-z, s.top_p);
-  if (s.min_p > 0) z = z.masked_fill(z < z.amax(1, true) + std::log(s.min_p), -kInfinity);
-  return (z / s.temperature).softmax(1).multinomial(1);
+  return z.softmax(1).multinomial(1);
 }
 
 void bench(const LlamaCpp& library, const char* name, const at::Tensor& z, int threads) {
@@ -98,6 +166,7 @@ void bench(const LlamaCpp& library, const char* name, const at::Tensor& z, int t
   const at::Tensor single = z.to(at::kFloat);
   std::uint64_t seed = 0;
   for (const Chain& chain : kChains) {
+    if (chain.single_row && n > 1) continue;
     const auto theirs =
         library && threads == 1 ? llama_cpp_chain(library, chain.settings) : nullptr;
     const std::function<void()> llama_cpp = [&] {
@@ -155,6 +224,9 @@ int main(int argc, char** argv) {
   for (const LogitShape& logits : kLogits) bench(library, logits, 1, 131072, 1, at::kFloat);
   for (const std::int64_t v : {32000, 50257, 262144}) {
     bench(library, kLogits[2], 1, v, 1, at::kFloat);
+  }
+  for (const LogitShape& logits : {kCrowded, kByFrequency}) {
+    bench(library, logits, 1, 33278, 1, at::kFloat);
   }
   bench(library, kLogits[2], 1, 131072, 1, at::kBFloat16);
   for (const int threads : {1, 2}) bench(library, kLogits[2], 64, 32000, threads, at::kFloat);

@@ -90,6 +90,11 @@ LogitBias bias_of(const std::string& text) {
 void add_filter(CLI::App& app, SamplerOptions& options) {
   SamplerSettings& s = options.values;
   OptionGroup add(app, "Filters, in the order in which they are applied");
+  add.number(
+      "--min-k", s.min_k,
+      "keep what stands before the steepest step of the sorted logits, or TAU / their range, "
+      "if that is more (0: off)",
+      "TAU", "[0, inf)");
   add.number("--temperature,--temp", s.temperature, "divide the logits by T > 0 (1)", "T",
              "(0, inf)");
   add.number("--dynatemp-range", s.dynatemp_range,

@@ -81,6 +81,7 @@ const std::map<std::string, Read, std::less<>>& readers() {
       {"frequency_penalty", field(&S::frequency_penalty)},
       {"history", tokens(&SamplerOptions::history)},
       {"logit_bias", read_bias},
+      {"min_k", field(&S::min_k)},
       {"min_p", field(&S::min_p)},
       {"mirostat", field(&S::mirostat)},
       {"mirostat_eta", field(&S::mirostat_eta)},

@@ -13,6 +13,7 @@
 #include "partita/learn/estimators/enumeration.hpp"
 #include "partita/learn/estimators/implicit_mle.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
+#include "partita/learn/estimators/perturbed_top_k.hpp"
 #include "partita/learn/estimators/relaxation.hpp"
 #include "partita/learn/estimators/score_function.hpp"
 #include "partita/learn/estimators/unordered_set.hpp"
@@ -51,6 +52,11 @@ std::shared_ptr<estimators::Estimator> make_estimator(EstimatorKind kind,
           GumbelRaoOptions{.samples = samples, .temperature = settings.temperature});
     case EstimatorKind::reinmax:
       return made<ReinMax>(ReinMaxOptions{.samples = samples});
+    case EstimatorKind::reinmax_rao:
+      return made<ReinMaxRao>(ReinMaxRaoOptions{.samples = samples});
+    case EstimatorKind::perturbed_top_k:
+      return made<PerturbedTopK>(
+          PerturbedTopKOptions{.samples = samples, .epsilon = settings.temperature});
     case EstimatorKind::implicit_mle:
       return made<ImplicitMle>(ImplicitMleOptions{.samples = samples});
     case EstimatorKind::straight_through:

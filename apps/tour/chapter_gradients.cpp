@@ -12,6 +12,7 @@
 #include "apps/experiments/gradients/experiment.hpp"
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
+#include "apps/tour/evidence_bound.hpp"
 #include "apps/tour/generative_models.hpp"
 #include "apps/tour/reparameterizations.hpp"
 #include "partita/learn/distributions.hpp"
@@ -239,59 +240,6 @@ Finding policy_gradient(const TourContext& context) {
   finding.figures = {{to_svg(optimization_figure(result.variants.front(), "expected return")),
                       "Three states on a river: the large reward lies upstream."}};
   return finding;
-}
-
-Finding evidence_bound(const TourContext& context) {
-  // z ~ N(0, 1), x | z ~ N(w z, s): evidence and posterior are normal as well.
-  constexpr double w = 1.5;
-  constexpr double s = 0.7;
-  constexpr double total = w * w + s * s;
-  constexpr double x = 0.8;
-  const std::int64_t n = context.choose<std::int64_t>(400'000, 100'000);
-  const Tensor one = at::ones({n}, at::kDouble);
-  const double evidence = Normal(0 * one[0], std::sqrt(total))
-                              .log_prob(at::scalar_tensor(x, at::kDouble))
-                              .item<double>();
-  const auto bound = [&](double mean, double deviation, estimators::KlTerm kl) {
-    estimators::Pathwise estimator;
-    return estimators::elbo(
-               Normal(mean * one, deviation), Normal(0 * one, 1.0),
-               [&](const Tensor& z) { return Normal(w * z, s).log_prob(at::full_like(z, x)); },
-               estimator, context.stream(0), kl)
-        .value;
-  };
-  const double mean = w * x / total;
-  const double deviation = s / std::sqrt(total);
-  const Tensor at_posterior = bound(mean, deviation, estimators::KlTerm::sampled);
-  const double gap =
-      distributions::kl_divergence(Normal(0.1 * one[0], 0.6), Normal(mean * one[0], deviation))
-          .item<double>();
-  const Series line{.name = "log p(x)",
-                    .x = {-1, 2},
-                    .y = {evidence, evidence},
-                    .mark = Mark::line,
-                    .dashed = true};
-  Series curve{.name = "ELBO", .mark = Mark::line};
-  double most = -1e300;
-  for (int i = -20; i <= 40; ++i) {
-    curve.x.push_back(i / 20.0);
-    curve.y.push_back(
-        bound(i / 20.0, deviation, estimators::KlTerm::sampled).mean().item<double>());
-    most = std::max(most, curve.y.back());
-  }
-  return {{at_most("at the true posterior each sample's bound against log p(x)",
-                   (at_posterior - evidence).abs().max().item<double>(), 1e-12),
-           unbiased("elsewhere: log p(x) − KL(q‖posterior), KL to the prior in closed form",
-                    to_vector(bound(0.1, 0.6, estimators::KlTerm::analytic)), evidence - gap),
-           unbiased("KL to the prior sampled",
-                    to_vector(bound(0.1, 0.6, estimators::KlTerm::sampled)), evidence - gap),
-           at_least("that gap", gap, 0.1),
-           at_most("largest ELBO of 61 means, less log p(x)", most - evidence, 1e-3)},
-          {{to_svg({.title = "ELBO against the mean of q",
-                    .x = {.label = "mean of q"},
-                    .y = {.label = "nats"},
-                    .series = {curve, line}}),
-            "The bound touches the evidence where q is the posterior."}}};
 }
 
 Finding gaussian_divergence(const TourContext& context) {

@@ -270,6 +270,28 @@ Finding bias_of_relaxations(const TourContext& context) {
   finding.checks.push_back(at_most("CARMS: bias, in standard errors",
                                    standard_errors(quality(arms, context.stream(id++), n)),
                                    kFiveSigma));
+  // One noisy Jacobian averaged, and the gradient to second order, of this quadratic f.
+  StraightThroughGumbel plain;
+  GumbelRao rao;
+  ReinMax second_order;
+  ReinMaxRao second_order_rao;
+  const Quality of_plain = quality(plain, context.stream(id++), n);
+  const Quality of_rao = quality(rao, context.stream(id++), n);
+  const Quality of_second_order = quality(second_order, context.stream(id++), n);
+  const Quality of_second_order_rao = quality(second_order_rao, context.stream(id++), n);
+  finding.checks.push_back(
+      at_most("Gumbel-Rao: its mean off straight-through Gumbel's, in standard errors",
+              std::abs(of_rao.bias - of_plain.bias) / std::hypot(of_rao.error, of_plain.error),
+              kFiveSigma));
+  finding.checks.push_back(at_most("its standard deviation over that one's",
+                                   of_rao.deviation / of_plain.deviation, 0.95));
+  finding.checks.push_back(at_most("ReinMax, quadratic f: bias, in standard errors",
+                                   standard_errors(of_second_order), kFiveSigma));
+  finding.checks.push_back(at_most("ReinMax-Rao: its standard deviation over ReinMax's",
+                                   of_second_order_rao.deviation / of_second_order.deviation,
+                                   0.95));
+  finding.checks.push_back(at_least("ReinMax-Rao: bias, in standard errors",
+                                    standard_errors(of_second_order_rao), kFiveSigma));
   StraightThrough wide({.temperature = 3});
   finding.checks.push_back(
       at_least("Decoupled straight-through, τ = 3 on the way back: bias, in standard errors",

@@ -18,6 +18,7 @@
 #include "partita/embedding/similarity.hpp"
 #include "partita/embedding/trainer.hpp"
 #include "partita/io/file.hpp"
+#include "partita/learn/losses/in_batch.hpp"
 #include "partita/learn/losses/nce.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
 #include "partita/learn/minimize_functional.hpp"
@@ -96,6 +97,14 @@ Finding objective(const TourContext& context) {
   const Tensor loss = nce(model.batch, model.output, context.stream(1), Reduction::sum);
   const Tensor gradient = model.gradient(loss);
 
+  // The batch's own words as noise, which come up as often as they are frequent.
+  const Tensor log_q = noise.log_prob(model.batch.targets, at::kDouble);
+  const Tensor keys = model.output.weight.detach().index_select(0, model.batch.targets);
+  const Tensor queries = model.batch.hidden.detach();
+  const Tensor in_batch = losses::in_batch_softmax(queries, keys, {.log_q = log_q});
+  const Tensor by_hand =
+      losses::cross_entropy(queries.matmul(keys.t()) - log_q, at::arange(40, at::kLong));
+
   // A step along the gradient changes the loss by its square, to second order.
   const auto moved = [&](double step) {
     const Tensor bias = model.output.bias.detach() + step * gradient.slice(0, -kWords);
@@ -107,7 +116,9 @@ Finding objective(const TourContext& context) {
                  (loss / entropy).item<double>(), 1, 1e-13),
            at_most("their gradients, largest difference",
                    largest_difference(gradient, model.gradient(entropy)), 1e-12),
-           equal("slope along the gradient over its square",
+           equal("InfoNCE over the cross-entropy of scores less log q",
+                 (in_batch / by_hand).item<double>(), 1, 1e-13),
+           equal("slope along NCE's gradient over its square",
                  (moved(1e-6) - moved(-1e-6)) / 2e-6 / square, 1, 1e-6)}};
 }
 

@@ -11,6 +11,7 @@
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
 #include "apps/tour/conditional_texts.hpp"
+#include "apps/tour/perturbed_sets.hpp"
 #include "apps/tour/sequence_sets.hpp"
 #include "apps/tour/small_texts.hpp"
 #include "apps/tour/subsets.hpp"
@@ -321,6 +322,10 @@ constexpr Claim kSharedNoiseClaims[] = {
      "The text that agrees best with a sample is a better answer than the most likely one, which "
      "may agree with none.",
      choice_by_agreement},
+    {"H10",
+     "The k largest, under noise, are a smooth function of the logits: a softmax of sets, and a "
+     "loss that learns from sets.",
+     perturbed_sets},
 };
 
 }  // namespace

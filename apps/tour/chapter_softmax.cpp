@@ -12,6 +12,7 @@
 #include "apps/report/figure.hpp"
 #include "apps/tour/claim.hpp"
 #include "apps/tour/largest_difference.hpp"
+#include "partita/learn/losses/linear_softmax.hpp"
 #include "partita/learn/losses/losses.hpp"
 #include "partita/learn/losses/sparsemax.hpp"
 #include "partita/learn/random.hpp"
@@ -180,6 +181,20 @@ Finding losses_of_a_softmax(const TourContext& context) {
   const double sparse_error =
       largest_difference(z.grad(), sparse - one_hot(classes, 6, sparse.options()));
 
+  // The same loss of a softmax layer whose logits are never there, in single precision.
+  const Tensor hidden = random.normal({20, 16}, at::kDouble).set_requires_grad(true);
+  const Tensor weight = random.normal({2000, 16}, at::kDouble).set_requires_grad(true);
+  const Tensor words = at::arange(0, 2000, 100, at::kLong);
+  const Tensor exact = losses::cross_entropy(hidden.matmul(weight.t()), words);
+  exact.backward();
+  const Tensor narrow_hidden = hidden.detach().to(at::kFloat).set_requires_grad(true);
+  const Tensor narrow_weight = weight.detach().to(at::kFloat).set_requires_grad(true);
+  const Tensor without_logits = losses::linear_cross_entropy(narrow_hidden, {narrow_weight}, words);
+  without_logits.backward();
+  const auto relative = [](const Tensor& found, const Tensor& expected) {
+    return ((found.to(at::kDouble) - expected).norm() / expected.norm()).item<double>();
+  };
+
   std::vector<double> margins;
   for (int i = -40; i <= 80; ++i) margins.push_back(i / 4.0);
   const Curve entropy = against_margin(losses::cross_entropy, margins);
@@ -203,6 +218,11 @@ Finding losses_of_a_softmax(const TourContext& context) {
            equal("cross-entropy's gradient there", entropy.gradient.back(), 1, 1e-8),
            at_least("square loss at 4 over its chord from 0 to 8: not convex",
                     at(square, 4) - (at(square, 0) + at(square, 8)) / 2, 0.1),
+           at_most("without the logits, in single precision: relative error of the loss",
+                   relative(without_logits.detach(), exact.detach()), 1e-6),
+           at_most("of its gradient by hidden states",
+                   relative(narrow_hidden.grad(), hidden.grad()), 1e-5),
+           at_most("and by weights", relative(narrow_weight.grad(), weight.grad()), 1e-5),
            at_most("1.5-entmax: its loss's gradient against p − y", sparse_error, 1e-14),
            at_least("1.5-entmax: share of probabilities that are exactly 0",
                     (sparse == 0).to(at::kDouble).mean().item<double>(), 0.2)},

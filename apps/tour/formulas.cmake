@@ -3,7 +3,7 @@
 file(STRINGS "${IN}" lines)
 set(text "")
 foreach(line IN LISTS lines)
-  string(REGEX MATCH "^([A-Z][0-9])\t(.*)$" found "${line}")
+  string(REGEX MATCH "^([A-Z][0-9]+)\t(.*)$" found "${line}")
   if(NOT found)
     message(FATAL_ERROR "${IN}: expected a row, a tab and TeX, got: ${line}")
   endif()

@@ -140,6 +140,7 @@ TEST_F(C, EverySettingReachesItsMember) {
       {"temperature", {0.3, {.temperature = 0.3}}},
       {"dynatemp_range", {1, {.dynatemp_range = 1}}},
       {"top_n_sigma", {1, {.top_n_sigma = 1}}},
+      {"min_k", {3, {.min_k = 3}}},
       {"top_h", {0.4, {.top_h = 0.4}}},
       {"top_k", {2, {.top_k = 2}}},
       {"top_p", {0.2, {.top_p = 0.2}}},

@@ -88,6 +88,7 @@ constexpr Setting kSettings[] = {
     field<&S::dynatemp_range>("dynatemp_range"),
     field<&S::dynatemp_exponent>("dynatemp_exponent"),
     field<&S::top_n_sigma>("top_n_sigma"),
+    field<&S::min_k>("min_k"),
     field<&S::top_h>("top_h"),
     field<&S::top_k>("top_k"),
     field<&S::top_p>("top_p"),

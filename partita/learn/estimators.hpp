@@ -11,6 +11,7 @@
 #include "partita/learn/estimators/implicit_mle.hpp"
 #include "partita/learn/estimators/measure.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
+#include "partita/learn/estimators/perturbed_top_k.hpp"
 #include "partita/learn/estimators/policy_gradient.hpp"
 #include "partita/learn/estimators/policy_ratio.hpp"
 #include "partita/learn/estimators/rebar.hpp"

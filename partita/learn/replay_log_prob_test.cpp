@@ -51,6 +51,7 @@ std::vector<SamplerSettings> variants() {
            .temperature = 0.6,
            .top_k = 20,
            .order = kPenaltiesLast},
+          {.temperature = 1.5, .min_k = 3},
           {.temperature = 2, .top_n_sigma = 1.5, .order = kLlamaCppOrder}};
 }
 

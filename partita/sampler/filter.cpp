@@ -50,10 +50,9 @@ double dynamic_temperature(const SamplerSettings& settings, std::span<const doub
                   std::numeric_limits<double>::min());
 }
 
-/// The row's own coin: position 0 of its stream.
 void exclude_top_choices(const SamplerSettings& settings, const Stream& stream,
                          std::span<double> logits) {
-  if (!(stream.uniform(0) < settings.xtc_probability)) return;
+  if (!excludes_top_choices(settings, stream)) return;
   const double max = largest(logits);
   const double total = sum_of(logits, max, needs(SamplerStep::xtc)).exp.low;
   const double cut = std::log(settings.xtc_threshold) + std::log(total);
@@ -86,6 +85,10 @@ void prefer_target(const SamplerSettings& settings, std::span<double> logits) {
 }
 
 }  // namespace
+
+bool excludes_top_choices(const SamplerSettings& settings, const Stream& stream) {
+  return stream.uniform(0) < settings.xtc_probability;
+}
 
 void Candidates::compact() {
   std::size_t kept = 0;
@@ -141,7 +144,9 @@ void apply_settings(const SamplerSettings& settings, const Stream& stream,
           "logits", fmt::format("{} at column {}", std::isnan(logits[i]) ? "NaN" : "+inf", i));
     }
   }
-  sampler::apply_constraints(settings, logits);
+  sampler::apply_logit_bias(
+      settings, [&](std::int32_t token) { return &logits[static_cast<std::size_t>(token)]; });
+  sampler::apply_allowed(settings, logits);
   if (std::all_of(logits.begin(), logits.end(), [](double z) { return z == -kInfinity; })) {
     throw InvalidArgument("logits", "every category is impossible (all -inf)");
   }

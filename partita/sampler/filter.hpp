@@ -38,6 +38,9 @@ struct Candidates {
   void compact();
 };
 
+/// Whether XTC happens: the row's own coin, at position 0 of its stream.
+bool excludes_top_choices(const SamplerSettings& settings, const Stream& stream);
+
 /// Applies one step to all candidates.
 /// @param categories columns of the row
 /// @param ids        empty: logits are those of the columns 0, 1, ...

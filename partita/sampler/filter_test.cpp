@@ -70,6 +70,30 @@ TEST(Filter, TypicalPrefersWhatIsAsSurprisingAsTheAverage) {
   EXPECT_EQ(kept({.typical_p = 0.75}, kRow), (Ids{1, 3, 4}));
 }
 
+// Algorithm 1 of the paper by hand: steps 1, 0.5, 3, 0.5, 4 over their places are 1, .25, 1, .125,
+// .8; of the two steepest the first counts, and the range is 9.
+TEST(Filter, MinKKeepsWhatStandsBeforeTheCliff) {
+  const std::vector<double> row = {1, 10, 5.5, 8.5, 5, 9};
+  EXPECT_EQ(kept({.min_k = 3}, row), (Ids{1}));
+  EXPECT_EQ(kept({.min_k = 18}, row), (Ids{1, 5}));
+  EXPECT_EQ(kept({.min_k = 35.9}, row), (Ids{1, 3, 5}));
+  EXPECT_EQ(kept({.min_k = 36}, row), (Ids{1, 2, 3, 5}));
+  EXPECT_EQ(kept({.min_k = 1e9}, row).size(), 6);
+  EXPECT_EQ(kept({.min_k = 3}, {0, -0.1, -2.4, -3}), (Ids{0, 1}));  // 2.3 / 2
+  EXPECT_EQ(kept({.min_k = 3}, {0, -8, kMinusInfinity}),
+            (Ids{0}));  // what is impossible is no cliff
+  EXPECT_EQ(kept({.min_k = 3}, {2, 2, 2, 2}).size(), 4);
+  EXPECT_EQ(kept({.min_k = 2}, {0, 0, -1, -1, -1}).size(), 2);
+  EXPECT_EQ(kept({.min_k = 3}, {0, -0.1, -0.1, -0.9}).size(), 3);
+  // No temperature moves the cliff.
+  const auto spread = normal_row(500, 2, 3);
+  for (const double t : {0.2, 1.0, 8.0}) {
+    const SamplerStep order[] = {SamplerStep::temperature, SamplerStep::min_k};
+    EXPECT_EQ(kept({.temperature = t, .min_k = 1e-9, .order = order}, spread),
+              kept({.min_k = 1e-9}, spread));
+  }
+}
+
 TEST(Filter, CutoffsOfProbability) {
   EXPECT_EQ(kept({.epsilon_cutoff = 0.12}, kRow), (Ids{1, 3, 4}));
   EXPECT_EQ(kept({.epsilon_cutoff = 0.99}, kRow), (Ids{1}));

@@ -22,6 +22,7 @@ namespace {
 using testing::filtered_distribution;
 using testing::kMinusInfinity;
 using testing::normal_row;
+using testing::p_value_of_draws;
 
 struct FilterCase {
   std::string name;
@@ -50,23 +51,13 @@ std::vector<FilterCase> filter_cases() {
     add("eta", {.eta_cutoff = 1e-3});
     add("p_less", {.p_less = true});
     add("top_n_sigma", {.top_n_sigma = 2});
+    add("min_k", {.min_k = 60});
     add("top_h", {.top_h = 0.7});
     add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.02});
     add("chain", {.temperature = 0.7, .top_k = 40, .top_p = 0.95});
     add("filters", {.top_p = 0.9, .min_p = 0.05, .typical_p = 0.9});
   }
   return cases;
-}
-
-/// p-value of `draws` draws from one row against the distribution of the plain chain.
-double p_value_of_draws(const std::vector<float>& row, const SamplerSettings& settings, int draws) {
-  const Rows repeated(row.data(), static_cast<std::size_t>(draws), row.size(), 0);
-  const auto drawn = sample(repeated, settings, Stream{11});
-  std::vector<double> observed(row.size());
-  for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
-  std::vector<double> expected = filtered_distribution({row.begin(), row.end()}, settings);
-  for (double& p : expected) p *= draws;
-  return chi_square_p_value(observed, expected);
 }
 
 TEST(Sample, EveryFilterHasItsDistribution) {
@@ -85,6 +76,19 @@ TEST(Sample, NucleusWithAFloorHasItsDistribution) {
     const SamplerSettings s{
         .temperature = temperature, .top_p = 0.97, .min_p = 0.08, .order = kLlamaCppOrder};
     EXPECT_GT(p_value_of_draws(row, s, 60000), kFalseAlarm) << temperature;
+  }
+}
+
+// What the first filter leaves is a row for the second.
+TEST(Sample, PairsOfFiltersHaveTheirDistribution) {
+  const auto logits = normal_row(6000, 0.7, 6);
+  const std::vector<float> row(logits.begin(), logits.end());
+  for (const SamplerSettings& s :
+       {SamplerSettings{.top_k = 4000, .top_p = 0.8}, SamplerSettings{.top_k = 4000},
+        SamplerSettings{.temperature = 1.2, .top_p = 0.9, .typical_p = 0.8},
+        SamplerSettings{
+            .temperature = 0.8, .top_n_sigma = 3.5, .top_p = 0.9, .order = kLlamaCppOrder}}) {
+    EXPECT_GT(p_value_of_draws(row, s, 15000), kFalseAlarm) << s.top_k << " " << s.top_p;
   }
 }
 

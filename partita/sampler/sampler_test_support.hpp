@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "partita/random/goodness_of_fit.hpp"
 #include "partita/sampler/filter.hpp"
+#include "partita/sampler/sample.hpp"
 #include "partita/sampler/settings.hpp"
 
 namespace partita::testing {
@@ -31,7 +33,22 @@ inline std::vector<double> normal_row(std::size_t n, double sigma, std::uint64_t
   return row;
 }
 
-/// Rows of n logits that float holds: random, tied, flat, peaked, Zipf, mostly impossible.
+/// As an n-gram model has them: a few likely ones, and many that tie, in random order.
+inline std::vector<double> crowded_row(std::size_t n, std::uint64_t seed) {
+  std::vector<double> row(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool is_tied = 12 * (i + 1) > n;  // but one in 12, 12 at the most
+    row[i] = i < 12 && !is_tied ? static_cast<float>(-1 - 0.3 * static_cast<double>(i))
+             : i < n / 3        ? -9
+             : i < n / 2        ? -9.5
+                                : -10.25;
+  }
+  std::shuffle(row.begin(), row.end(), std::mt19937_64(seed));
+  return row;
+}
+
+/// Rows of n logits that float holds: random, tied, flat, peaked, Zipf, mostly
+/// impossible, crowded.
 inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed = 1) {
   std::mt19937_64 random(seed);
   std::vector<NamedRow> rows;
@@ -62,6 +79,11 @@ inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed
   row.assign(n, -1000);
   row[n / 2] = 1000;
   rows.push_back({"far apart", row});
+  rows.push_back({"crowded", crowded_row(n, random())});
+  row =
+      normal_row(n, 1, random());  // the likeliest first, as where tokens are in order of frequency
+  std::sort(row.rbegin(), row.rend());
+  rows.push_back({"sorted", row});
   return rows;
 }
 
@@ -69,6 +91,8 @@ struct NamedSettings {
   std::string name;
   SamplerSettings settings;
 };
+
+inline constexpr SamplerStep kTopPFirst[] = {SamplerStep::top_p, SamplerStep::min_k};
 
 /// Every filter alone, over its range, and chains.
 inline std::vector<NamedSettings> chains(std::size_t n) {
@@ -102,6 +126,11 @@ inline std::vector<NamedSettings> chains(std::size_t n) {
   for (const double sigmas : {0.1, 1.0, 3.0}) {
     add("top_n_sigma " + std::to_string(sigmas), {.top_n_sigma = sigmas});
   }
+  for (const double tau : {1e-300, 3.0, 40.0, 1e4}) {
+    add("min_k " + std::to_string(tau), {.min_k = tau});
+  }
+  add("min_k, top_p", {.min_k = 100, .top_p = 0.5});
+  add("top_p, min_k", {.min_k = 3, .top_p = 0.5, .order = kTopPFirst});
   add("p_less", {.p_less = true});
   add("top_k, top_p", {.top_k = 40, .top_p = 0.95});
   for (const double p : {1e-300, 0.05, 0.4, 1.0}) {
@@ -114,6 +143,16 @@ inline std::vector<NamedSettings> chains(std::size_t n) {
     add("epsilon" + floor, {.min_p = p, .epsilon_cutoff = 1e-4});
   }
   add("typical, top_p", {.top_p = 0.8, .typical_p = 0.9});
+  for (const double p : {0.6, 0.999}) {
+    const std::string mass = std::to_string(p);
+    add("half, top_p " + mass, {.top_k = n / 2 + 1, .top_p = p});
+    add("half, typical " + mass, {.top_k = n / 2 + 1, .typical_p = p});
+    add("top_p, epsilon " + mass, {.top_p = p, .epsilon_cutoff = 2e-5});
+    add("top_p, eta, typical " + mass, {.top_p = p, .typical_p = 0.9, .eta_cutoff = 2e-5});
+    add("top_n_sigma, top_p " + mass, {.top_n_sigma = 2, .top_p = p});
+    add("top_p, min_p, typical " + mass, {.top_p = p, .min_p = 0.01, .typical_p = 0.9});
+    add("p_less, top_k, top_p " + mass, {.top_k = n - 1, .top_p = p, .p_less = true});
+  }
   add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.05});
   add("top_k, xtc", {.top_k = 30, .xtc_probability = 1, .xtc_threshold = 0.05});
   add("dynamic", {.dynatemp_range = 0.4, .dynatemp_exponent = 0.8});
@@ -139,6 +178,18 @@ inline std::vector<double> filtered_distribution(std::vector<double> row,
   for (double& z : row) total += z = std::exp(z - max);
   for (double& z : row) z /= total;
   return row;
+}
+
+/// p-value of `draws` draws from one row against the distribution of the plain chain.
+inline double p_value_of_draws(const std::vector<float>& row, const SamplerSettings& settings,
+                               int draws) {
+  const Rows repeated(row.data(), static_cast<std::size_t>(draws), row.size(), 0);
+  const auto drawn = sample(repeated, settings, Stream{11});
+  std::vector<double> observed(row.size());
+  for (const std::int64_t i : drawn) observed[static_cast<std::size_t>(i)] += 1;
+  std::vector<double> expected = filtered_distribution({row.begin(), row.end()}, settings);
+  for (double& p : expected) p *= draws;
+  return chi_square_p_value(observed, expected);
 }
 
 }  // namespace partita::testing

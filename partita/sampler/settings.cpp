@@ -43,6 +43,7 @@ void SamplerSettings::check(std::size_t categories) const {
   check_in("dynatemp_range", dynatemp_range, "[0, inf)");
   check_in("dynatemp_exponent", dynatemp_exponent, "(0, inf)");
   check_in("top_n_sigma", top_n_sigma, "[0, inf)");
+  check_in("min_k", min_k, "[0, inf)");
   check_in("top_h", top_h, "(0, 1]");
   check_in("top_p", top_p, "(0, 1]");
   check_in("min_p", min_p, "[0, 1]");
@@ -82,6 +83,8 @@ bool SamplerSettings::uses(SamplerStep step) const {
       return temperature != 1 || dynatemp_range > 0;
     case SamplerStep::top_n_sigma:
       return top_n_sigma > 0;
+    case SamplerStep::min_k:
+      return min_k > 0;
     case SamplerStep::top_h:
       return top_h < 1;
     case SamplerStep::top_k:
@@ -134,6 +137,8 @@ std::string_view name(SamplerStep step) {
       return "temperature";
     case SamplerStep::top_n_sigma:
       return "top_n_sigma";
+    case SamplerStep::min_k:
+      return "min_k";
     case SamplerStep::top_h:
       return "top_h";
     case SamplerStep::top_k:

@@ -51,6 +51,7 @@ enum class SamplerStep : std::uint8_t {
   dry,
   temperature,
   top_n_sigma,
+  min_k,
   top_h,
   top_k,
   top_p,
@@ -65,23 +66,43 @@ enum class SamplerStep : std::uint8_t {
 };
 
 /// All of them, in the order of Hugging Face's generate(); steps that it lacks stand where
-/// llama.cpp has them.
-inline constexpr SamplerStep kDefaultOrder[] = {
-    SamplerStep::no_repeat_ngram, SamplerStep::penalties,   SamplerStep::dry,
-    SamplerStep::temperature,     SamplerStep::top_n_sigma, SamplerStep::top_h,
-    SamplerStep::top_k,           SamplerStep::top_p,       SamplerStep::min_p,
-    SamplerStep::typical,         SamplerStep::epsilon,     SamplerStep::eta,
-    SamplerStep::p_less,          SamplerStep::xtc,         SamplerStep::mirostat,
-    SamplerStep::adaptive_p};
+/// llama.cpp has them, and min_k, which both lack, before the temperature, as in its paper.
+inline constexpr SamplerStep kDefaultOrder[] = {SamplerStep::no_repeat_ngram,
+                                                SamplerStep::penalties,
+                                                SamplerStep::dry,
+                                                SamplerStep::min_k,
+                                                SamplerStep::temperature,
+                                                SamplerStep::top_n_sigma,
+                                                SamplerStep::top_h,
+                                                SamplerStep::top_k,
+                                                SamplerStep::top_p,
+                                                SamplerStep::min_p,
+                                                SamplerStep::typical,
+                                                SamplerStep::epsilon,
+                                                SamplerStep::eta,
+                                                SamplerStep::p_less,
+                                                SamplerStep::xtc,
+                                                SamplerStep::mirostat,
+                                                SamplerStep::adaptive_p};
 
 /// llama.cpp's default: the filters first, temperature after them.
-inline constexpr SamplerStep kLlamaCppOrder[] = {
-    SamplerStep::no_repeat_ngram, SamplerStep::penalties,   SamplerStep::dry,
-    SamplerStep::top_n_sigma,     SamplerStep::top_k,       SamplerStep::typical,
-    SamplerStep::top_p,           SamplerStep::min_p,       SamplerStep::xtc,
-    SamplerStep::top_h,           SamplerStep::epsilon,     SamplerStep::eta,
-    SamplerStep::p_less,          SamplerStep::temperature, SamplerStep::mirostat,
-    SamplerStep::adaptive_p};
+inline constexpr SamplerStep kLlamaCppOrder[] = {SamplerStep::no_repeat_ngram,
+                                                 SamplerStep::penalties,
+                                                 SamplerStep::dry,
+                                                 SamplerStep::top_n_sigma,
+                                                 SamplerStep::min_k,
+                                                 SamplerStep::top_k,
+                                                 SamplerStep::typical,
+                                                 SamplerStep::top_p,
+                                                 SamplerStep::min_p,
+                                                 SamplerStep::xtc,
+                                                 SamplerStep::top_h,
+                                                 SamplerStep::epsilon,
+                                                 SamplerStep::eta,
+                                                 SamplerStep::p_less,
+                                                 SamplerStep::temperature,
+                                                 SamplerStep::mirostat,
+                                                 SamplerStep::adaptive_p};
 
 struct SamplerSettings {
   static constexpr std::size_t kWholeHistory = std::numeric_limits<std::size_t>::max();
@@ -129,6 +150,13 @@ struct SamplerSettings {
   /// Keeps logits of at least max - n sigma, sigma their standard deviation (Tang et al. 2024,
   /// "Top-n-sigma"; of the categories that are possible, as in llama.cpp). 0: off.
   double top_n_sigma = 0;
+
+  /// Min-k (Ding et al. 2026, "Min-k sampling", algorithm 1): of the logits in descending order,
+  /// l_1
+  /// ... l_n, it keeps the first max(c, tau / R), with c the i < n at which (l_i - l_{i+1}) / i is
+  /// largest, the cliff, and R = l_1 - l_n. The cliff does not depend on the temperature. min_k is
+  /// tau, 3 in the paper; 0: off.
+  double min_k = 0;
 
   /// Keeps the most likely as long as the entropy of what is kept, renormalized, is at most top_h
   /// times the entropy of all (Potraghloo et al. 2025, "Top-H decoding". Hugging Face sums -p log p

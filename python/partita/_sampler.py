@@ -11,12 +11,12 @@ from partita._gumbel import TopKSample
 from partita._types import Array, ArrayLike, Stream, Tokens
 
 #: The order of Hugging Face's ``generate()``: temperature before the filters.
-DEFAULT_ORDER = ("no_repeat_ngram", "penalties", "dry", "temperature", "top_n_sigma", "top_h", "top_k", "top_p",
-                 "min_p", "typical", "epsilon", "eta", "p_less", "xtc", "mirostat", "adaptive_p")
+DEFAULT_ORDER = ("no_repeat_ngram", "penalties", "dry", "min_k", "temperature", "top_n_sigma", "top_h", "top_k",
+                 "top_p", "min_p", "typical", "epsilon", "eta", "p_less", "xtc", "mirostat", "adaptive_p")
 
 #: llama.cpp's order: the filters first, temperature after them.
-LLAMA_CPP_ORDER = ("no_repeat_ngram", "penalties", "dry", "top_n_sigma", "top_k", "typical", "top_p", "min_p", "xtc",
-                   "top_h", "epsilon", "eta", "p_less", "temperature", "mirostat", "adaptive_p")
+LLAMA_CPP_ORDER = ("no_repeat_ngram", "penalties", "dry", "top_n_sigma", "min_k", "top_k", "typical", "top_p", "min_p",
+                   "xtc", "top_h", "epsilon", "eta", "p_less", "temperature", "mirostat", "adaptive_p")
 
 
 @dataclass(kw_only=True)
@@ -64,6 +64,9 @@ class SamplerSettings:
         How the temperature grows with the entropy.
     top_n_sigma : float
         Keeps logits of at least max - n standard deviations; 0: off.
+    min_k : float
+        Min-k sampling: keeps what stands before the steepest step of the sorted logits, or min_k / their range, if
+        that is more; 0: off.
     top_h : float
         Keeps the most likely with at most this share of the entropy; 1: off.
     top_k : int
@@ -119,6 +122,7 @@ class SamplerSettings:
     dynatemp_range: float = 0.0
     dynatemp_exponent: float = 1.0
     top_n_sigma: float = 0.0
+    min_k: float = 0.0
     top_h: float = 1.0
     top_k: SupportsIndex = 0
     top_p: float = 1.0

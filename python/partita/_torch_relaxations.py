@@ -81,6 +81,40 @@ class ReinMax(Estimator):
         super().__init__(_learn.reinmax, samples=samples, temperature=temperature)
 
 
+class ReinMaxRao(Estimator):
+    """ReinMax, one of its Jacobians averaged as in GumbelRao (Wang and Bui 2026). Biased.
+
+    At a temperature near 1 it mostly has less variance than :class:`ReinMax`, and more bias.
+
+    Parameters
+    ----------
+    samples, temperature, inner
+        As in :class:`GumbelRao`.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1, temperature: Any = 1.0, inner: SupportsIndex = 10) -> None:
+        super().__init__(_learn.reinmax_rao, samples=samples, temperature=temperature, inner=inner)
+
+
+class PerturbedTopK(Estimator):
+    """f at :func:`perturbed_top_k`, and the gradient through it (Berthet et al. 2020). Biased.
+
+    For a :class:`Subset`: f is taken at a point between sets. Linear f of the first k places of a
+    :class:`PlackettLuce` of logits / epsilon have no bias.
+
+    Parameters
+    ----------
+    samples : int
+    inner : int
+        >= 2 perturbed sets, of which f sees the mean.
+    epsilon : float
+        > 0, the size of the noise.
+    """
+
+    def __init__(self, samples: SupportsIndex = 1, inner: SupportsIndex = 100, epsilon: float = 1.0) -> None:
+        super().__init__(_learn.perturbed_top_k_estimator, samples=samples, inner=inner, epsilon=epsilon)
+
+
 class ImplicitMle(Estimator):
     """f at the k largest of perturbed logits, and how its slope moves them (I-MLE, Niepert et al. 2021). Biased.
 

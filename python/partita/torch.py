@@ -70,6 +70,7 @@ from partita._torch_losses import (
     SampledSoftmaxLoss,
     kl_from_uniform,
 )
+from partita._torch_perturbed_top_k import perturbed_top_k, perturbed_top_k_loss
 from partita._torch_policy_ratios import (
     clipped_ratio_objective,
     group_advantages,
@@ -80,7 +81,9 @@ from partita._torch_relaxations import (
     Concrete,
     GumbelRao,
     ImplicitMle,
+    PerturbedTopK,
     ReinMax,
+    ReinMaxRao,
     StraightThrough,
     StraightThroughGumbel,
 )
@@ -116,10 +119,12 @@ __all__ = [
     "NoiseDistribution",
     "OrderedLogistic",
     "Pathwise",
+    "PerturbedTopK",
     "PlackettLuce",
     "Rademacher",
     "Rebar",
     "ReinMax",
+    "ReinMaxRao",
     "Relax",
     "RelaxedPlackettLuce",
     "SampledSoftmaxLoss",
@@ -140,6 +145,8 @@ __all__ = [
     "kl_from_uniform",
     "linear_cross_entropy",
     "linear_gumbel_top_k",
+    "perturbed_top_k",
+    "perturbed_top_k_loss",
     "reverse_kl",
     "sparsemax",
     "sparsemax_loss",

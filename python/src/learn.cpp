@@ -117,12 +117,20 @@ std::shared_ptr<Estimator> relaxation(py::handle samples, py::handle temperature
                                      .temperature = tensor_or_number(temperature, "temperature")});
 }
 
-std::shared_ptr<Estimator> gumbel_rao(py::handle samples, py::handle temperature,
-                                      py::handle inner) {
-  return std::make_shared<GumbelRao>(
-      GumbelRaoOptions{.samples = samples_of(samples),
-                       .temperature = tensor_or_number(temperature, "temperature"),
-                       .inner = static_cast<std::int64_t>(count(inner, "inner"))});
+template <class E, class Options>
+std::shared_ptr<Estimator> rao_blackwellized(py::handle samples, py::handle temperature,
+                                             py::handle inner) {
+  return std::make_shared<E>(Options{.samples = samples_of(samples),
+                                     .temperature = tensor_or_number(temperature, "temperature"),
+                                     .inner = static_cast<std::int64_t>(count(inner, "inner"))});
+}
+
+std::shared_ptr<Estimator> perturbed_top_k(py::handle samples, py::handle inner,
+                                           py::handle epsilon) {
+  return std::make_shared<PerturbedTopK>(
+      PerturbedTopKOptions{.samples = samples_of(samples),
+                           .inner = static_cast<std::int64_t>(count(inner, "inner")),
+                           .epsilon = number(epsilon, "epsilon")});
 }
 
 std::shared_ptr<Estimator> implicit_mle(py::handle samples, py::handle step, py::handle temperature,
@@ -196,7 +204,9 @@ void add_estimators(py::module_& module) {
   module.def("straight_through", &relaxation<StraightThrough, StraightThroughOptions>);
   module.def("straight_through_gumbel", &relaxation<StraightThroughGumbel>);
   module.def("reinmax", &relaxation<ReinMax, ReinMaxOptions>);
-  module.def("gumbel_rao", &gumbel_rao);
+  module.def("gumbel_rao", &rao_blackwellized<GumbelRao, GumbelRaoOptions>);
+  module.def("reinmax_rao", &rao_blackwellized<ReinMaxRao, ReinMaxRaoOptions>);
+  module.def("perturbed_top_k_estimator", &perturbed_top_k);
   module.def("implicit_mle", &implicit_mle);
   module.def("unordered_set", &unordered_set);
   module.def("relax", &relax);

@@ -13,6 +13,7 @@
 #include "partita/learn/losses/hierarchical_softmax.hpp"
 #include "partita/learn/losses/linear_softmax.hpp"
 #include "partita/learn/losses/nce.hpp"
+#include "partita/learn/losses/perturbed_top_k.hpp"
 #include "partita/learn/losses/sampled_softmax.hpp"
 #include "partita/learn/losses/sparsemax.hpp"
 #include "partita/learn/replay_log_prob.hpp"
@@ -193,6 +194,33 @@ Tensor class_loss(py::handle logits, py::handle target, py::handle reduction) {
   return released([&] { return loss(given, classes, how); });
 }
 
+losses::PerturbationOptions perturbation(py::handle samples, py::handle epsilon) {
+  return {.samples = static_cast<std::int64_t>(count(samples, "samples")),
+          .epsilon = number(epsilon, "epsilon")};
+}
+
+Tensor perturbed_top_k(py::handle logits, py::handle k, py::handle samples, py::handle epsilon,
+                       py::handle seed, py::handle stream) {
+  const Tensor given = tensor_of(logits, "logits");
+  const auto members = static_cast<std::int64_t>(count(k, "k"));
+  const auto options = perturbation(samples, epsilon);
+  const Random random = random_of(seed, stream);
+  return released([&] { return losses::perturbed_top_k(given, members, random, options); });
+}
+
+Tensor perturbed_top_k_loss(py::handle logits, py::handle target, py::handle k, py::handle samples,
+                            py::handle epsilon, py::handle seed, py::handle stream,
+                            py::handle reduction) {
+  const Tensor given = tensor_of(logits, "logits");
+  const Tensor sets = tensor_of(target, "target");
+  const auto members = static_cast<std::int64_t>(count(k, "k"));
+  const auto options = perturbation(samples, epsilon);
+  const Random random = random_of(seed, stream);
+  const Reduction how = reduction_of(reduction);
+  return released(
+      [&] { return losses::perturbed_top_k_loss(given, sets, members, random, options, how); });
+}
+
 /// @param logits [N, V] @return [N], with a gradient
 Tensor replay(py::handle logits, py::handle tokens, py::handle settings, py::handle seed,
               py::handle stream) {
@@ -251,6 +279,8 @@ void add_losses(py::module_& module) {
   });
   module.def("sparsemax_loss", &class_loss<&losses::sparsemax_loss>);
   module.def("entmax15_loss", &class_loss<&losses::entmax15_loss>);
+  module.def("perturbed_top_k", &perturbed_top_k);
+  module.def("perturbed_top_k_loss", &perturbed_top_k_loss);
   module.def("kl_from_uniform", [](py::handle logits, py::handle reduction) {
     return losses::kl_from_uniform(tensor_of(logits, "logits"), reduction_of(reduction));
   });

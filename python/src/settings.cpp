@@ -96,6 +96,7 @@ OwnedSettings::OwnedSettings(py::handle python) {
   s.dynatemp_range = real("dynatemp_range");
   s.dynatemp_exponent = real("dynatemp_exponent");
   s.top_n_sigma = real("top_n_sigma");
+  s.min_k = real("min_k");
   s.top_h = real("top_h");
   s.top_k = size("top_k");
   s.top_p = real("top_p");

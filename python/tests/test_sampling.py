@@ -25,6 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "typical": {"typical_p": 0.7},
     "cutoffs": {"epsilon_cutoff": 0.01, "eta_cutoff": 0.02},
     "top-n-sigma": {"top_n_sigma": 1.0},
+    "min-k": {"min_k": 3.0},
     "top-h": {"top_h": 0.5},
     "p-less": {"p_less": True},
     "xtc": {"xtc_probability": 0.5, "xtc_threshold": 0.05},

@@ -116,6 +116,9 @@ def test_relaxations() -> None:
                                 (pt.StraightThrough(), exact), (pt.ReinMax(), exact)):
         found, _ = gradient(estimator, coins, lambda x: x.sum(-1), THETA.expand(ROWS, 3))
         assert ((found.mean(0) - expected).abs() < 6 * found.std(0) / ROWS**0.5 + 1e-9).all(), estimator
+    plain, rao = (gradient(each, coins, lambda x: (x**4).sum(-1), THETA.expand(ROWS, 3))[0]
+                  for each in (pt.ReinMax(), pt.ReinMaxRao(inner=3)))
+    assert rao.var(0).sum() < 0.9 * plain.var(0).sum()
 
 
 def test_sets_of_a_fixed_size() -> None:
@@ -133,6 +136,10 @@ def test_sets_of_a_fixed_size() -> None:
     assert torch.cosine_similarity(implicit, exact, 0) > 0.5
     score, _ = gradient(pt.ScoreFunction(4, pt.LeaveOneOut()), sets, lambda z: z @ cost, logits.expand(ROWS, 5))
     assert ((score.mean(0) - exact).abs() < 6 * score.std(0) / ROWS**0.5).all()
+    perturbed, _ = gradient(pt.PerturbedTopK(8, inner=200), sets, lambda z: z @ cost, logits)
+    assert torch.cosine_similarity(perturbed, exact, 0) > 0.8
+    with pytest.raises(ValueError, match="inner: expected 2 or more, got 1"):
+        pt.PerturbedTopK(inner=1)
     with pytest.raises(ValueError, match="step: expected a number in"):
         pt.ImplicitMle(step=0)
 

@@ -261,3 +261,21 @@ def test_softmaxes_with_exact_zeros(name: str) -> None:
         loss(logits, torch.tensor([6, 0, 0, 0]))
     with pytest.raises(ValueError, match="logits: row 1"):
         softmax(torch.tensor([[0.0, 1.0], [float("nan"), 0.0]]))
+
+
+def test_perturbed_top_k() -> None:
+    """Of one it is the softmax; the loss has its prediction less the target as gradient."""
+    logits = torch.tensor([0.5, -1.0, 0.0, 1.2], dtype=torch.float64)
+    one = pt.perturbed_top_k(logits.expand(20_000, 4), 1, samples=2, epsilon=0.7, seed=1)
+    assert ((one.mean(0) - (logits / 0.7).softmax(-1)).abs() < 6 * one.std(0) / 20_000**0.5).all()
+    batch = logits.expand(3, 4).clone().requires_grad_()
+    target = torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=torch.float64).expand(3, 4)
+    y = pt.perturbed_top_k(batch, 2, seed=4, stream=7)
+    assert torch.equal(y, pt.perturbed_top_k(batch, 2, seed=4, stream=7))
+    pt.perturbed_top_k_loss(batch, target, 2, seed=4, stream=7, reduction="sum").backward()
+    torch.testing.assert_close(batch.grad, (y - target).detach())
+    with pytest.raises(ValueError, match=r"k: expected 1..4 \(categories\), got 5"):
+        pt.perturbed_top_k(logits, 5, seed=1)
+    with pytest.raises(ValueError, match="target: row 1: expected a sum of 2, got 1"):
+        pt.perturbed_top_k_loss(batch, target.index_put((torch.tensor(1), torch.tensor(0)), torch.tensor(0.0).double()),
+                                2, seed=1)

@@ -29,7 +29,7 @@ class Tour : public CommandTest {
 std::vector<std::string> rows_of_the_tour() {
   std::vector<std::string> rows;
   for (const auto& [letter, last] :
-       {std::pair{'A', 7}, {'B', 4}, {'C', 5}, {'D', 8}, {'E', 9}, {'F', 5}, {'G', 7}, {'H', 9}}) {
+       {std::pair{'A', 7}, {'B', 4}, {'C', 5}, {'D', 8}, {'E', 9}, {'F', 5}, {'G', 7}, {'H', 10}}) {
     for (int i = 1; i <= last; ++i) rows.push_back(letter + std::to_string(i));
   }
   return rows;

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kRows = 54;
+constexpr std::size_t kRows = 55;
 
 /// For all matches, the first group -> the second.
 std::map<std::string, std::string> pairs_of(const std::string& text, const std::string& pattern) {
@@ -31,7 +31,7 @@ std::map<std::string, std::string> pairs_of(const std::string& text, const std::
 /// "E6" -> the text below its heading.
 std::map<std::string, std::string> sections_of(std::string page) {
   std::map<std::string, std::string> sections;
-  const std::regex heading("\n### <a id=\"[a-h][0-9]\"></a>([A-H][0-9])\\. [^\n]+");
+  const std::regex heading("\n### <a id=\"[a-h][0-9]+\"></a>([A-H][0-9]+)\\. [^\n]+");
   std::smatch match;
   std::string row;
   while (std::regex_search(page, match, heading)) {
@@ -48,13 +48,13 @@ TEST(Lecture, EveryRowHasItsFormulaItsHeaderAndItsClaim) {
   const auto sections =
       sections_of(read_file(root / "docs/lecture.md") + read_file(root / "docs/shared_noise.md"));
   const auto formulas =
-      pairs_of(read_file(root / "apps/tour/formulas.tsv"), "([A-H][0-9])\t([^\n]+)\n");
+      pairs_of(read_file(root / "apps/tour/formulas.tsv"), "([A-H][0-9]+)\t([^\n]+)\n");
   std::map<std::string, std::string> claims;  // row -> "chapter_x.cpp function"
   for (const auto& file : fs::directory_iterator(root / "apps/tour")) {
     const std::string name = file.path().filename();
     if (!name.starts_with("chapter_")) continue;
     for (const auto& [row, function] :
-         pairs_of(read_file(file.path()), R"re(\{"([A-H][0-9])",(?:\s*"[^"]*")+,\s*(\w+)\})re")) {
+         pairs_of(read_file(file.path()), R"re(\{"([A-H][0-9]+)",(?:\s*"[^"]*")+,\s*(\w+)\})re")) {
       claims[row] = name + " " + function;
     }
   }

@@ -36,6 +36,7 @@ struct Settings {
     if (on()) values.dynatemp_range = some(input, 0, 2);
     if (on()) values.dynatemp_exponent = some(input, 0, 3);
     if (on()) values.top_n_sigma = some(input, 0, 3);
+    if (on()) values.min_k = some(input, 0, 9);
     if (on()) values.top_h = some(input, 0, 1);
     if (on()) values.top_k = input.below(n + 3);
     if (on()) values.top_p = some(input, 0, 1);

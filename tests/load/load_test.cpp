@@ -141,6 +141,7 @@ class Jobs {
     if (number % 7 == 0) s.min_p = 0.02;
     if (number % 11 == 0) s.typical_p = 0.9;
     if (number % 13 == 0) s.top_n_sigma = 2;
+    if (number % 17 == 0) s.min_k = 3;
     return s;
   }
 

@@ -37,8 +37,9 @@ void check(const VaeTrainOptions& options) {
     throw InvalidArgument("--ablations",
                           "applies only to --objective elbo, which has separate terms");
   }
-  for (const EstimatorKind of_one_code : {EstimatorKind::rebar, EstimatorKind::relax,
-                                          EstimatorKind::gumbel_rao, EstimatorKind::reinmax}) {
+  for (const EstimatorKind of_one_code :
+       {EstimatorKind::rebar, EstimatorKind::relax, EstimatorKind::gumbel_rao,
+        EstimatorKind::reinmax, EstimatorKind::reinmax_rao}) {
     if (!iwae || options.estimator != of_one_code) continue;
     throw InvalidArgument("--estimator",
                           fmt::format("{} is for one code, but the bound of --objective iwae takes "

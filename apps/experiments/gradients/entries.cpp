@@ -87,6 +87,7 @@ std::vector<Entry> for_discrete(const Objective& objective, std::int64_t numbers
   }
   entries.push_back(of(EstimatorKind::straight_through));
   entries.push_back(of(EstimatorKind::reinmax));
+  entries.push_back(of(EstimatorKind::reinmax_rao));
   entries.push_back(evaluates(3, tempered(of(EstimatorKind::rebar))));
   entries.push_back(of(EstimatorKind::relax));
   entries.push_back(of(EstimatorKind::double_control_variates));
@@ -118,10 +119,10 @@ std::vector<Entry> for_subsets(const Expectation& expectation, std::int64_t k,
                                std::int64_t outcomes) {
   std::vector<Entry> entries = score_functions(objective_of(expectation));
   const auto of = [&](EstimatorKind kind) {
-    return needs(least_samples(kind),
-                 entry(kind, objective_of(expectation), [=](const SamplerOptions& o) {
-                   return make_estimator(kind, {.samples = o.samples});
-                 }));
+    return needs(
+        least_samples(kind), entry(kind, objective_of(expectation), [=](const SamplerOptions& o) {
+          return make_estimator(kind, {.samples = o.samples, .temperature = o.temperature});
+        }));
   };
   // The relaxation is of another law of sets, which draws one member after the other.
   const auto relaxed = [=](const SamplerOptions& options) {
@@ -135,6 +136,7 @@ std::vector<Entry> for_subsets(const Expectation& expectation, std::int64_t k,
   };
   entries.push_back(
       tempered({.kind = EstimatorKind::relaxed_top_k, .samples = {1}, .make = relaxed}));
+  entries.push_back(tempered(of(EstimatorKind::perturbed_top_k)));
   for (const EstimatorKind kind : {EstimatorKind::straight_through, EstimatorKind::implicit_mle,
                                    EstimatorKind::unordered_set, EstimatorKind::unordered_set_plain,
                                    EstimatorKind::sum_and_sample, EstimatorKind::enumeration}) {

@@ -208,20 +208,22 @@ std::string family_of(EstimatorKind estimator) {
     case EstimatorKind::concrete:
     case EstimatorKind::straight_through_gumbel:
     case EstimatorKind::gumbel_rao:
+    case EstimatorKind::relaxed_top_k:
+    case EstimatorKind::perturbed_top_k:
+    case EstimatorKind::implicit_mle:
+      return kRelaxations;
     case EstimatorKind::straight_through:
     case EstimatorKind::decoupled_straight_through:
     case EstimatorKind::reinmax:
-    case EstimatorKind::relaxed_top_k:
-    case EstimatorKind::implicit_mle:
-      return kRelaxations;
+    case EstimatorKind::reinmax_rao:
+      return kStraightThrough;
     case EstimatorKind::rebar:
     case EstimatorKind::relax:
     case EstimatorKind::double_control_variates:
-      return "control variates";
     case EstimatorKind::arm:
     case EstimatorKind::disarm:
     case EstimatorKind::arms:
-      return "antithetic samples";
+      return "control variates and antithetic samples";
     case EstimatorKind::unordered_set:
     case EstimatorKind::unordered_set_plain:
     case EstimatorKind::sum_and_sample:

@@ -98,9 +98,10 @@ inline constexpr std::int64_t kRuns = 16;        ///< side by side, from the sam
 inline constexpr std::int64_t kTimedRows = 256;  ///< estimates in one call, as in a minibatch
 
 inline constexpr const char* kRelaxations = "relaxations";
+inline constexpr const char* kStraightThrough = "straight-through";
 
 /// How figures group an estimator with its relatives: "score function", ... The biased ones are
-/// kRelaxations.
+/// kRelaxations and kStraightThrough.
 std::string family_of(EstimatorKind estimator);
 
 /// The estimators that fit a problem, in the order in which they are measured.

@@ -146,7 +146,7 @@ CaptionedFigure frontier(const VariantResult& variant, Budget budget) {
       if (family_of(m.estimator) != family || m.variance < kExact) continue;
       series.x.push_back(cost_of(m, budget));
       series.y.push_back(m.variance);
-      if (!is_biased(m) && family != kRelaxations) {
+      if (!is_biased(m) && family != kRelaxations && family != kStraightThrough) {
         unbiased.emplace_back(series.x.back(), series.y.back());
       }
     }

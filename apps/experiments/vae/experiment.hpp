@@ -31,6 +31,7 @@ inline constexpr auto kVaeEstimators =
                           {"st-gumbel", EstimatorKind::straight_through_gumbel},
                           {"gumbel-rao", EstimatorKind::gumbel_rao},
                           {"reinmax", EstimatorKind::reinmax},
+                          {"reinmax-rao", EstimatorKind::reinmax_rao},
                           {"reinforce-loo", EstimatorKind::score_leave_one_out},
                           {"rebar", EstimatorKind::rebar},
                           {"relax", EstimatorKind::relax},

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <span>
 
 #include "partita/gumbel/gumbel_top_k.hpp"
@@ -152,17 +151,17 @@ Tensor PlackettLuce::do_log_prob(const Tensor& value) const {
   const Tensor impossible = drawn == -kInfinity;
   const Tensor chosen = drawn.masked_fill(impossible, 0);
   // What is left before each draw, as the sum from the last place to the first: first those that
-  // get no place, then each drawn one. No finite sum starts at -inf, where the gradient of
-  // logcumsumexp() is NaN.
+  // get no place, then each drawn one. (logcumsumexp() has no second derivative.)
   const Tensor rest = z.scatter(-1, places, -kInfinity);
   constexpr double kLargest = 16;  // of which the rounding is not felt
   if (!all_at_most(chosen.abs(), kLargest)) {
     return log_prob_of_large(chosen, rest).masked_fill(impossible.any(-1), -kInfinity);
   }
-  const Tensor others = log_sum_exp(rest);
-  const Tensor floor = others.clamp_min(std::numeric_limits<float>::lowest() / 4);
-  const Tensor left =
-      at::logcumsumexp(at::cat({floor.unsqueeze(-1), chosen.flip(-1)}, -1), -1).narrow(-1, 1, k);
+  const Tensor others = log_sum_exp(rest).unsqueeze(-1);
+  const Tensor most = others.detach().clamp_min(kLargest);
+  const Tensor sums =
+      at::cat({(others - most).exp(), (chosen.flip(-1) - most).exp()}, -1).cumsum(-1);
+  const Tensor left = most + sums.narrow(-1, 1, k).log();
   return (chosen - left.flip(-1)).sum(-1).masked_fill(impossible.any(-1), -kInfinity);
 }
 

@@ -2,6 +2,7 @@
 #include "partita/learn/distributions/plackett_luce.hpp"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 
@@ -130,6 +131,28 @@ TEST(PlackettLuce, Gradients) {
   testing::expect_gradient(
       [&](const auto& t) { return PlackettLuce(t[0]).log_prob(value.view(4)); },
       {doubles({1, 0.1, 0.5, 3})});
+}
+
+/// Of both ways to sum what is left: logits that are large as well.
+TEST(PlackettLuce, SecondDerivatives) {
+  const Tensor value = at::tensor({2, 0, 3});
+  for (const double offset : {0., 20.}) {
+    const auto slope = [&](const Tensor& z) {
+      const Tensor x = z.detach().requires_grad_();
+      const Tensor log_p = PlackettLuce(Logits(x), 3).log_prob(value);
+      return std::pair(x, torch::autograd::grad({log_p}, {x}, {}, true, /*create_graph=*/true)[0]);
+    };
+    const Tensor z = doubles({1, -kInfinity, 0.5, 3, -1}) + offset;
+    const auto [x, first] = slope(z);
+    for (const std::int64_t i : {0, 2, 3, 4}) {
+      constexpr double kStep = 1e-5;
+      const Tensor step = at::zeros({5}, at::kDouble);
+      step[i] = kStep;
+      const Tensor expected = (slope(z + step).second - slope(z - step).second) / (2 * kStep);
+      const Tensor found = torch::autograd::grad({first[i]}, {x}, {}, /*retain_graph=*/true)[0];
+      EXPECT_TRUE(at::allclose(found, expected.detach(), 1e-6, 1e-9)) << found << expected;
+    }
+  }
 }
 
 TEST(PlackettLuce, ModeIsSorted) {

@@ -60,6 +60,9 @@ std::vector<std::shared_ptr<Estimator>> of_bits() {
           std::make_shared<DoubleControlVariates>(DoubleControlVariatesOptions{.samples = 3}),
           std::make_shared<Concrete>(RelaxationOptions{.samples = 3}),
           std::make_shared<StraightThroughGumbel>(RelaxationOptions{.samples = 3}),
+          std::make_shared<GumbelRao>(GumbelRaoOptions{.samples = 3}),
+          std::make_shared<ReinMax>(ReinMaxOptions{.samples = 3}),
+          std::make_shared<ReinMaxRao>(ReinMaxRaoOptions{.samples = 3}),
           std::make_shared<Rebar>(RebarOptions{.samples = 3}),
           std::make_shared<Relax>(RelaxOptions{.samples = 3, .control_variate = linear})};
 }

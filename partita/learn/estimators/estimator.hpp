@@ -16,8 +16,10 @@
 //   Pathwise               pathwise.hpp        all with rsample           samples            no
 //   Concrete               relaxation.hpp      bits, one-hot              samples            yes
 //   StraightThroughGumbel  relaxation.hpp      bits, one-hot              samples            yes
+//   ReinMax, ReinMaxRao    relaxation.hpp      bits, one-hot              samples            yes
 //   StraightThrough        relaxation.hpp      bits, one-hot, subsets     samples            yes
 //   ImplicitMle            implicit_mle.hpp    subsets                    samples            yes
+//   PerturbedTopK          perturbed_top_k.hpp  subsets                   samples            yes
 //   Rebar, Relax           rebar.hpp           bits, one-hot              3 samples (Relax 1)  no
 //   Arm, DisArm            arm.hpp             bits                       2 samples          no
 //   Arms                   arms.hpp            bits, one-hot              samples            no

@@ -229,42 +229,5 @@ TEST(DisArm, VariesLessThanArm) {
   EXPECT_LT(ratio[1].item<double>(), 1);
 }
 
-TEST(Estimators, WorkInSinglePrecision) {
-  std::vector<std::unique_ptr<Estimator>> all;
-  all.push_back(std::make_unique<ScoreFunction>(
-      ScoreFunctionOptions{.samples = 4, .baseline = baselines::ControlVariate{}}));
-  all.push_back(std::make_unique<Concrete>());
-  all.push_back(std::make_unique<StraightThroughGumbel>());
-  all.push_back(std::make_unique<StraightThrough>());
-  all.push_back(std::make_unique<Rebar>());
-  all.push_back(std::make_unique<Arm>());
-  all.push_back(std::make_unique<DisArm>());
-  all.push_back(std::make_unique<Arms>());
-  all.push_back(std::make_unique<DoubleControlVariates>());
-  all.push_back(std::make_unique<UnorderedSet>());
-  all.push_back(std::make_unique<SumAndSample>());
-  all.push_back(std::make_unique<Enumeration>());
-  for (const auto& estimator : all) {
-    const Tensor logits = at::zeros({3, 2}, at::kFloat).set_requires_grad(true);
-    const distributions::Independent bits(distributions::Bernoulli(distributions::Logits(logits)),
-                                          1);
-    const auto [surrogate, value] = (*estimator)(
-        bits, [](const Tensor& b) { return (b - 0.3).square().sum(-1); }, Stream{1});
-    surrogate.sum().backward();
-    EXPECT_EQ(value.scalar_type(), at::kFloat) << estimator->name();
-    EXPECT_EQ(value.sizes(), IntArrayRef({3})) << estimator->name();
-    EXPECT_FALSE(value.requires_grad()) << estimator->name();
-    EXPECT_TRUE(logits.grad().isfinite().all().item<bool>()) << estimator->name();
-
-    const Tensor one = at::zeros({}, at::kFloat).set_requires_grad(true);  // no batch
-    const auto alone = (*estimator)(
-        distributions::Bernoulli(distributions::Logits(one)),
-        [](const Tensor& b) { return (b - 0.3).square(); }, Stream{1});
-    alone.surrogate.backward();
-    EXPECT_EQ(alone.value.dim(), 0) << estimator->name();
-    EXPECT_TRUE(one.grad().isfinite().item<bool>()) << estimator->name();
-  }
-}
-
 }  // namespace
 }  // namespace partita::estimators

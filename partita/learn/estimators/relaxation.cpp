@@ -52,6 +52,26 @@ Tensor probs_at(const Tensor& temperature, const Distribution& distribution) {
   return variables->relaxed(variables->logits, temperature);
 }
 
+/// The mean of `inner` relaxed samples whose hard one is `hard`. Their noise is held: the Jacobian
+/// is that of softmax((logits + G) / temperature) by the logits.
+Tensor mean_relaxed(const DiscreteVariables& variables, const Tensor& hard,
+                    const Tensor& temperature, std::int64_t inner, const Random& random) {
+  Tensor mean = at::zeros_like(hard);
+  for (std::int64_t k = 0; k < inner; ++k) {
+    const Tensor given = variables.perturbed_given(hard, random).detach();
+    const Tensor perturbed = straight_through(given, variables.logits);
+    mean = mean + variables.relaxed(perturbed, temperature) / static_cast<double>(inner);
+  }
+  return mean;
+}
+
+/// `variables` with the logits of these probabilities, whose gradient is passed on to its own.
+DiscreteVariables at_probs(const DiscreteVariables& variables, const Tensor& probs) {
+  constexpr double kCertain = 1e30;  // as in DiscreteVariables
+  const Tensor logits = variables.one_hot ? probs.log() : at::logit(probs);
+  return {straight_through(logits.clamp(-kCertain, kCertain), variables.logits), variables.one_hot};
+}
+
 }  // namespace
 
 Relaxation::Relaxation(const char* name, std::int64_t samples, TensorOrNumber temperature)
@@ -94,15 +114,7 @@ GumbelRao::GumbelRao(GumbelRaoOptions options)
 Tensor GumbelRao::relax(const DiscreteVariables& variables, const Tensor& temperature,
                         const Random& random) const {
   const Tensor hard = variables.hard(variables.perturbed({samples()}, random));
-  Tensor mean_relaxed = at::zeros_like(hard);
-  for (std::int64_t k = 0; k < inner_; ++k) {
-    // Its noise is held: the Jacobian is that of softmax((logits + G) / temperature) by the logits.
-    const Tensor given = variables.perturbed_given(hard, random).detach();
-    const Tensor perturbed = straight_through(given, variables.logits);
-    mean_relaxed =
-        mean_relaxed + variables.relaxed(perturbed, temperature) / static_cast<double>(inner_);
-  }
-  return straight_through(hard, mean_relaxed);
+  return straight_through(hard, mean_relaxed(variables, hard, temperature, inner_, random));
 }
 
 ReinMax::ReinMax(ReinMaxOptions options)
@@ -111,13 +123,23 @@ ReinMax::ReinMax(ReinMaxOptions options)
 Tensor ReinMax::relax(const DiscreteVariables& variables, const Tensor& temperature,
                       const Random& random) const {
   const Tensor hard = variables.hard(variables.perturbed({samples()}, random));
-  const Tensor logits = variables.logits;
-  const Tensor middle = ((hard + variables.relaxed(logits, temperature)) / 2).detach();
-  // Of the value `middle`, with the softmax's (or sigmoid's) gradient there by the logits.
-  const Tensor of_middle = variables.one_hot ? middle.log() : at::logit(middle);
-  const Tensor q =
-      variables.relaxed(straight_through(of_middle, logits), at::ones({}, logits.options()));
+  const Tensor middle = ((hard + variables.relaxed(variables.logits, temperature)) / 2).detach();
+  const Tensor q = at_probs(variables, middle).probs();
   return straight_through(hard, 2 * q - variables.probs() / 2);
+}
+
+ReinMaxRao::ReinMaxRao(ReinMaxRaoOptions options)
+    : Relaxation("ReinMaxRao", options.samples, std::move(options.temperature)),
+      inner_(options.inner) {
+  check_at_least("inner", inner_, 1);
+}
+
+Tensor ReinMaxRao::relax(const DiscreteVariables& variables, const Tensor& temperature,
+                         const Random& random) const {
+  const Tensor hard = variables.hard(variables.perturbed({samples()}, random));
+  const Tensor middle = ((hard + variables.probs()) / 2).detach();
+  const Tensor soft = mean_relaxed(at_probs(variables, middle), hard, temperature, inner_, random);
+  return straight_through(hard, 2 * soft - variables.probs() / 2);
 }
 
 StraightThrough::StraightThrough(StraightThroughOptions options)

@@ -141,6 +141,51 @@ TEST(ReinMax, HasItsClosedFormBias) {
   }
 }
 
+/// What a bit's gradient is by the definition, in the mean: of x^4's slope c x^3, so that it is
+/// biased.
+double mean_of_reinmax_rao(double logit, double temperature) {
+  const double p = sigmoid(logit);
+  const double q = (1 + p) / 2;  // of b = 1, the only one with a slope
+  const double soft = expectation(std::log(q / (1 - q)), [&](double z) {
+    const double x = sigmoid(z / temperature);
+    return z > 0 ? x * (1 - x) / temperature : 0;
+  });
+  return 4 * p * (2 * soft / q - p * (1 - p) / 2);
+}
+
+TEST(ReinMaxRao, HasTheMeanOfItsDefinition) {
+  auto bit = testing::bernoulli();
+  bit.f = [](const Tensor& x, const Tensor&) { return x.pow(4).squeeze(-1); };
+  bit.gradient = by_row([](double logit, double) {
+    const double p = sigmoid(logit);
+    return p * (1 - p);
+  });
+  auto one_hot = bit;  // of two categories
+  one_hot.distribution = [](const Tensor& theta) {
+    return std::make_shared<distributions::OneHotCategorical>(
+        distributions::Logits(at::cat({theta, at::zeros_like(theta)}, -1)));
+  };
+  one_hot.f = [](const Tensor& x, const Tensor&) { return x.select(-1, 0).pow(4); };
+  for (const double temperature : {0.5, 1.0}) {
+    for (const auto& problem : {bit, one_hot}) {
+      ReinMaxRao estimator({.samples = 4, .temperature = temperature, .inner = 3});
+      expect_bias(estimator, problem, by_row([&](double logit, double) {
+                    return mean_of_reinmax_rao(logit, temperature);
+                  }));
+    }
+  }
+}
+
+TEST(ReinMaxRao, VariesLessThanReinMax) {
+  for (const auto& problem : {testing::categorical(), testing::two_categories()}) {
+    ReinMax plain;
+    ReinMaxRao rao;
+    const Tensor of_plain = testing::estimates(problem, plain, 20'000).gradient.var(0).sum(-1);
+    const Tensor of_rao = testing::estimates(problem, rao, 20'000).gradient.var(0).sum(-1);
+    EXPECT_TRUE((of_rao < 0.9 * of_plain).all().item<bool>()) << problem.name << of_rao / of_plain;
+  }
+}
+
 TEST(StraightThrough, HasItsClosedFormBias) {
   StraightThrough estimator({.samples = 4});
   expect_bias(estimator, testing::bernoulli(), by_row([](double logit, double t) {
@@ -246,6 +291,7 @@ TEST(Relaxations, NameWhatIsWrong) {
   EXPECT_EQ(testing::refusal(Concrete({.temperature = 0.0}), distributions::Bernoulli(0.5)),
             "temperature: Concrete: expected a number > 0, got 0");
   EXPECT_THROW(GumbelRao({.inner = 0}), InvalidArgument);
+  EXPECT_THROW(ReinMaxRao({.inner = 0}), InvalidArgument);
   EXPECT_EQ(testing::refusal(StraightThrough(), distributions::Normal(0, 1)),
             "distribution: StraightThrough: expected Bernoulli, OneHotCategorical, Subset or an "
             "Independent of one, got Normal(loc: 0, scale: 1)");

@@ -36,7 +36,7 @@ struct Problem {
   Tensor value;     ///< [2], exact
 };
 
-inline Tensor numbers(std::vector<double> values) { return at::tensor(values, at::kDouble); }
+inline Tensor numbers(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
 
 /// (b - t)^2 of a bit: gradient p (1 - p) (f(1) - f(0)) in the logit.
 inline Problem bernoulli() {

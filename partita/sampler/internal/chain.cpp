@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
+#include "partita/sampler/filter.hpp"
 #include "partita/sampler/internal/edits.hpp"
 
 namespace partita::sampler {
@@ -34,16 +36,34 @@ bool may_keep_much(SamplerStep filter, const SamplerSettings& s) {
 
 }  // namespace
 
-void Chain::plan(const SamplerSettings& s) {
+void Chain::plan(const SamplerSettings& s, const Stream& stream) {
   settings_ = &s;
-  edits_.clear();
   temperature_.reset();
+  inverse_temperature_ = 1;
+  std::vector<SamplerStep> steps;
+  for (const SamplerStep step : s.order) {
+    if (!s.uses(step) || (step == SamplerStep::xtc && !excludes_top_choices(s, stream))) continue;
+    steps.push_back(step);
+    if (step == SamplerStep::temperature && s.dynatemp_range == 0) {
+      inverse_temperature_ = 1 / s.temperature;
+    }
+  }
+  edits_.clear();
+  plan_steps(steps, true);
+}
+
+void Chain::drop_first() {
+  const std::vector<SamplerStep> left = std::move(rest_);
+  plan_steps(left, false);
+}
+
+void Chain::plan_steps(const std::vector<SamplerStep>& steps, bool may_edit) {
+  const SamplerSettings& s = *settings_;
   first_.reset();
   rest_.clear();
   bool is_leading = true;  // only edits and a temperature so far
-  for (const SamplerStep step : s.order) {
-    if (!s.uses(step)) continue;
-    if (is_leading && is_edit(step) && !temperature_) {
+  for (const SamplerStep step : steps) {
+    if (may_edit && is_leading && is_edit(step) && !temperature_) {
       edits_.push_back(step);
     } else if (is_leading && step == SamplerStep::temperature && s.dynatemp_range == 0 &&
                !penalizes_after_temperature(s)) {
@@ -66,8 +86,8 @@ void Chain::plan(const SamplerSettings& s) {
     return step == SamplerStep::temperature && s.dynatemp_range == 0;
   });
   heats_after_ = only_heats && after != rest_.end();
-  inverse_temperature_ = 1 / first_temperature();
-  if (heats_after_) inverse_temperature_ /= s.temperature;
+  filters_again_ = first_ && std::any_of(rest_.begin(), rest_.end(), is_filter) &&
+                   std::none_of(rest_.begin(), rest_.end(), is_edit);
   draws_whole_ = only_heats && (!first_ || may_keep_much(*first_, s));
 }
 

@@ -4,8 +4,10 @@
 
 #include <limits>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "partita/random/stream.hpp"
 #include "partita/sampler/internal/rules.hpp"
 #include "partita/sampler/settings.hpp"
 
@@ -17,7 +19,10 @@ namespace partita::sampler {
 class Chain {
  public:
   /// @param settings checked; must outlive the calls that follow
-  void plan(const SamplerSettings& settings);
+  /// @param stream   tells whether XTC happens: if not, it is no part of the chain
+  void plan(const SamplerSettings& settings, const Stream& stream);
+  /// What is left once first() has been applied to the row.
+  void drop_first();
 
   const SamplerSettings& settings() const { return *settings_; }
   const std::vector<SamplerStep>& edits() const { return edits_; }
@@ -30,7 +35,7 @@ class Chain {
   /// That of the row when the first filter sees it.
   double first_temperature() const { return temperature_.value_or(1); }
   bool is_heated() const { return temperature_.has_value(); }
-  /// Of the row when it is drawn from, if heats_after() or draws_whole().
+  /// Of all of the chain.
   double inverse_temperature() const { return inverse_temperature_; }
 
   /// The x that min_p asks for right after the first filter; -inf if it does not.
@@ -40,6 +45,8 @@ class Chain {
   /// Whether a category can be drawn from the row and then looked at, and mostly be kept: only
   /// a temperature and a floor beside a filter that keeps much.
   bool draws_whole() const { return draws_whole_; }
+  /// Whether the rest looks at all that first() leaves, as its edits do not.
+  bool filters_again() const { return filters_again_; }
 
   /// A logit as apply_settings() changes it before the first filter. @param max the largest
   double scaled(double z, double max) const;
@@ -53,11 +60,16 @@ class Chain {
   /// the floor.
   template <class T>
   T below_cutoff(const RowSums& sums, double max) const;
+  /// A logit as the first filter sees it: relative to the largest.
+  double x_of(double z, double max) const { return scaled(z, max) - scaled_max(max); }
   /// `low`, or a logit below it: nothing further down is equal to it once it is scaled.
   template <class T>
   T with_equals(T low, double max) const;
 
  private:
+  /// @param may_edit whether the row has not yet been edited
+  void plan_steps(const std::vector<SamplerStep>& steps, bool may_edit);
+
   const SamplerSettings* settings_ = nullptr;
   std::vector<SamplerStep> edits_;
   std::optional<double> temperature_;  // of the step before the first filter
@@ -66,6 +78,7 @@ class Chain {
   double floor_ = -std::numeric_limits<double>::infinity();
   bool heats_after_ = false;
   bool draws_whole_ = false;
+  bool filters_again_ = false;
   double inverse_temperature_ = 1;
 };
 

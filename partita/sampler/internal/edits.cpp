@@ -14,15 +14,12 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// A possible token stays possible, however large the penalty.
-double within_finite(double z) {
-  constexpr double kLargest = std::numeric_limits<double>::max();
-  return std::clamp(z, -kLargest, kLargest);
-}
-
 template <class Change>
 void change(const Lookup& lookup, std::int32_t token, const Change& change_logit) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
   double* z = lookup(token);
-  if (z != nullptr && *z != -kInfinity) *z = within_finite(change_logit(*z));
+  if (z == nullptr || *z == -kInfinity) return;
+  *z = std::clamp(change_logit(*z), -kLargest, kLargest);
 }
 
 std::span<const std::int32_t> last(std::span<const std::int32_t> history, std::size_t n) {
@@ -51,18 +48,17 @@ std::vector<std::size_t> repetition_lengths(std::span<const std::int32_t> window
 
 }  // namespace
 
-void apply_constraints(const SamplerSettings& settings, std::span<double> logits,
-                       std::size_t first) {
+void apply_logit_bias(const SamplerSettings& settings, const Lookup& lookup) {
   for (const auto& [token, bias] : settings.logit_bias) {
-    const std::size_t i = static_cast<std::size_t>(token) - first;  // huge if it comes before
-    if (i >= logits.size()) continue;
-    double& z = logits[i];
-    if (bias == -kInfinity) {
-      z = bias;
-    } else if (z != -kInfinity) {
-      z = within_finite(z + bias);
+    if (bias != -kInfinity) {
+      change(lookup, token, [&, bias = bias](double z) { return z + bias; });
+    } else if (double* z = lookup(token)) {
+      *z = bias;
     }
   }
+}
+
+void apply_allowed(const SamplerSettings& settings, std::span<double> logits, std::size_t first) {
   if (settings.allowed.empty()) return;
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (settings.allowed[first + i] == 0) logits[i] = -kInfinity;
@@ -70,10 +66,14 @@ void apply_constraints(const SamplerSettings& settings, std::span<double> logits
 }
 
 void apply_penalties(const SamplerSettings& settings, const Lookup& lookup) {
-  std::map<std::int32_t, int> counts;
-  for (const std::int32_t token : last(settings.history, settings.penalty_last_n)) ++counts[token];
-  for (const auto& [token, count] : counts) {
-    change(lookup, token, [&, count = count](double z) {  // clang 14 captures no binding
+  const auto window = last(settings.history, settings.penalty_last_n);
+  std::vector<std::int32_t> tokens(window.begin(), window.end());
+  std::sort(tokens.begin(), tokens.end());
+  for (auto next = tokens.begin(); next != tokens.end();) {
+    const auto first = next;
+    next = std::upper_bound(first, tokens.end(), *first);
+    const auto count = static_cast<double>(next - first);
+    change(lookup, *first, [&](double z) {
       z = z > 0 ? z / settings.repeat_penalty : z * settings.repeat_penalty;
       return z - (count * settings.frequency_penalty + settings.presence_penalty);
     });
@@ -111,22 +111,29 @@ void apply_dry(const SamplerSettings& settings, const Lookup& lookup) {
   }
 }
 
-void apply_no_repeat_ngram(const SamplerSettings& settings, std::span<double> logits,
-                           const Lookup& lookup) {
+std::vector<std::int32_t> banned_tokens(const SamplerSettings& settings) {
   const std::size_t before = settings.no_repeat_ngram - 1;  // tokens of an n-gram before its last
   const auto history = settings.history;
   const auto end = last(history, before);
-  std::vector<double*> banned;
+  std::vector<std::int32_t> banned;
   for (std::size_t i = before; i < history.size(); ++i) {
     if (std::equal(end.begin(), end.end(),
                    history.begin() + static_cast<std::ptrdiff_t>(i - before))) {
-      if (double* z = lookup(history[i])) banned.push_back(z);
+      banned.push_back(history[i]);
     }
   }
+  return banned;
+}
+
+void apply_no_repeat_ngram(const SamplerSettings& settings, std::span<double> logits,
+                           const Lookup& lookup) {
+  const std::vector<std::int32_t> banned = banned_tokens(settings);
   if (banned.empty()) return;
   const auto most_likely = std::max_element(logits.begin(), logits.end());
   const double largest = *most_likely;
-  for (double* z : banned) *z = -kInfinity;
+  for (const std::int32_t token : banned) {
+    if (double* z = lookup(token)) *z = -kInfinity;
+  }
   const bool none =
       std::all_of(logits.begin(), logits.end(), [](double z) { return z == -kInfinity; });
   if (none) *most_likely = largest;

@@ -32,10 +32,13 @@ bool RowSampler::is_short() {
     kept_.ids.clear();
     kept_.logits.clear();
   }
-  // If a temperature follows, drawing from the row takes a pass more; look for a list first.
-  if (*chain_.first() != SamplerStep::top_p || !chain_.heats_after()) return false;
-  const T low = scan.reached_by(reader<T>(), kShortList / 16);
-  if (low == kNever<T> || !collect_from(low, kAll, kShortList)) return false;
+  // If a temperature follows, drawing from the row takes a pass more, and many if a filter follows;
+  // look for a list first.
+  if (*chain_.first() != SamplerStep::top_p) return false;
+  if (!chain_.heats_after() && !chain_.filters_again()) return false;
+  const T low =
+      scan.reached_by(reader<T>(), chain_.draws_whole() ? kShortList / 16 : kShortList / 2);
+  if (low == kNever<T> || !collect_from(low, kShortList)) return false;
   const double max = chain_.scaled_max(max_);
   return decide(*chain_.first(), chain_.settings(), kept_.logits, max, covered_, row_.columns(),
                 scan.sums()) == Decision::made;
@@ -47,8 +50,7 @@ template <class T>
 bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowReader<T> row = reader<T>();
   const RowScan<T>& scan = scans<T>().filtered;
-  const T own = row.at(static_cast<std::size_t>(id));
-  const double z = static_cast<double>(own);
+  const double z = reader<double>().at(static_cast<std::size_t>(id));
   const double max = chain_.scaled_max(max_);
   const double x = chain_.scaled(z, max_) - max;
   const double error = RowScan<T>::kSumError * scan.total();
@@ -69,6 +71,10 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   const RowSums sums = scan.sums();
   if (*chain_.first() == SamplerStep::top_p) {
     if (z <= refused) return false;
+    if (scan.sum_between_at_most(z, kInfinity, z) + 2 * error <
+        chain_.settings().top_p * sums.exp.low) {
+      return true;
+    }
     const double above = scan.sum_between(row, z, kInfinity);
     if (above + error < chain_.settings().top_p * sums.exp.low) return true;
     if (above - error < chain_.settings().top_p * sums.exp.high) return closer();
@@ -85,8 +91,8 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   };
   const double low = x >= low_mean ? opposite(low_mean) - slack : z;
   const double high = x <= high_mean ? opposite(high_mean) + slack : z;
-  if (scan.sum_between_at_most(row, low, high, own) + error < p * sums.exp.low) return true;
-  const double most = scan.sum_between(row, low, high, own);
+  if (scan.sum_between_at_most(low, high, z) + 2 * error < p * sums.exp.low) return true;
+  const double most = scan.sum_between(row, low, high, z);
   if (most + error < p * sums.exp.low) return true;
   double least = 0;
   if (x > high_mean) least = scan.sum_between(row, opposite(high_mean) + slack, z - slack);
@@ -113,6 +119,7 @@ std::optional<std::int64_t> RowSampler::draw_whole() {
 }
 
 std::int64_t RowSampler::draw() {
+  narrow();
   if (chain_.draws_whole()) {
     const auto id = is_double() ? draw_whole<double>() : draw_whole<float>();
     if (id) return *id;
@@ -127,5 +134,8 @@ std::int64_t RowSampler::draw() {
   double target = stream_.uniform(kFromList) * total;
   return list.ids[choose(weights_.data(), weights_.size(), target)];
 }
+
+template bool RowSampler::is_short<float>();
+template bool RowSampler::is_short<double>();
 
 }  // namespace partita::sampler

@@ -42,22 +42,85 @@ void RowSampler::reset(Rows logits, std::size_t row, const SamplerSettings& sett
   stream_ = stream;
   has_kept_ = false;
   before_adaptation_.ids.clear();
+  forget_scans();
+  row_ = logits.slice(row, 1);
+  chain_.plan(settings, stream);
+  clear_edits();
+  if (chain_.edits_tokens()) edit();
+  whole_ = row_;
+}
+
+void RowSampler::forget_scans() {
   floats_.found_max = floats_.weighed = false;
   doubles_.found_max = doubles_.weighed = false;
-  row_ = logits.slice(row, 1);
-  chain_.plan(settings);
-  if (chain_.edits_tokens()) edit();
 }
 
 /// Makes the edits that come first.
 void RowSampler::edit() {
+  const Rows given = row_;
+  if (!edit_apart()) {
+    row_ = given;
+    edit_copy();
+  }
+}
+
+/// The allowed tokens on a copy of the row in its own format, the other edits apart. False if that
+/// leaves nothing, or there is a bad number.
+bool RowSampler::edit_apart() {
   const SamplerSettings& s = chain_.settings();
+  if (!s.allowed.empty() && !visit(row_.dtype(), [&]<Element E>(E) { return mask<E>(); })) {
+    return false;
+  }
+  auto& [ids, logits] = edited_tokens_;
+  const RowReader<double> row(row_, 0);
+  bool proper = true;
+  const auto lookup = [&](std::int32_t token) {
+    const auto found = std::lower_bound(ids.begin(), ids.end(), token);
+    const auto place = logits.begin() + (found - ids.begin());
+    if (found != ids.end() && *found == token) return &*place;
+    const double z = row.at(static_cast<std::size_t>(token));
+    proper &= z < kInfinity;
+    ids.insert(found, token);
+    return &*logits.insert(place, z);
+  };
+  apply_logit_bias(s, lookup);
+  for (const SamplerStep step : chain_.edits()) {
+    switch (step) {
+      case SamplerStep::no_repeat_ngram:
+        for (const std::int32_t token : banned_tokens(s)) *lookup(token) = -kInfinity;
+        break;
+      case SamplerStep::penalties:
+        apply_penalties(s, lookup);
+        break;
+      default:
+        apply_dry(s, lookup);
+    }
+  }
+  if (!proper) return false;
+  bool possible =
+      std::any_of(logits.begin(), logits.end(), [](double z) { return z != -kInfinity; });
+  edits_ = {ids, logits};
+  floats_.set_apart(edits_);
+  const RowReader<float> others(row_, 0, edits_);
+  float buffer[kernels::kBlock];
+  for (std::size_t b = 0; b < others.blocks() && !possible; ++b) {
+    const auto z = others.block(b, buffer);
+    possible = std::any_of(z.begin(), z.end(), [](float x) { return x != kNever<float>; });
+  }
+  return possible;
+}
+
+/// All edits on a copy of the row, in double.
+void RowSampler::edit_copy() {
+  const SamplerSettings& s = chain_.settings();
+  clear_edits();
   const RowReader<double> reader(row_, 0);
+  reader.check_values();
   edited_.resize(row_.columns());
   reader.gather(0, 1, row_.columns(), edited_.data());
-  const auto is_bad = [](double z) { return !(z < kInfinity); };
-  if (std::any_of(edited_.begin(), edited_.end(), is_bad)) reader.check_values();
-  apply_constraints(s, edited_);
+  apply_logit_bias(s,
+                   [&](std::int32_t token) { return &edited_[static_cast<std::size_t>(token)]; });
+  apply_allowed(s, edited_);
   if (std::all_of(edited_.begin(), edited_.end(), [](double z) { return z == -kInfinity; })) {
     reader.fail("every category is impossible (all -inf)");
   }
@@ -67,8 +130,42 @@ void RowSampler::edit() {
   row_ = Rows(edited_.data(), 1, edited_.size());
 }
 
+/// Copies what is allowed. False if there is NaN or +inf anywhere.
+template <class E>
+bool RowSampler::mask() {
+  const std::size_t n = row_.columns();
+  const std::ptrdiff_t stride = row_.column_stride();
+  masked_.resize(n * sizeof(E));
+  E* const out = reinterpret_cast<E*>(masked_.data());
+  const E* in = row_.row_data<E>(0);
+  const E kForbidden(-std::numeric_limits<float>::infinity());
+  bool proper = true;
+  for (std::size_t i = 0; i < n; ++i, in += stride) {
+    proper &= static_cast<double>(*in) < kInfinity;
+    out[i] = chain_.settings().allowed[i] != 0 ? *in : kForbidden;
+  }
+  row_ = Rows(out, 1, n);
+  return proper;
+}
+
+void RowSampler::clear_edits() {
+  edited_tokens_.ids.clear();
+  edited_tokens_.logits.clear();
+  edits_ = {};
+  floats_.set_apart({});
+}
+
+Rows RowSampler::edited_row() {
+  if (edits_.columns.empty()) return whole_;
+  edited_.resize(whole_.columns());
+  RowReader<double>(whole_, 0, edits_).gather(0, 1, whole_.columns(), edited_.data());
+  return {edited_.data(), 1, edited_.size()};
+}
+
 const Candidates& RowSampler::kept() {
-  if (!has_kept_) filter();
+  if (has_kept_) return kept_;
+  narrow();
+  filter();
   has_kept_ = true;
   return kept_;
 }
@@ -76,7 +173,7 @@ const Candidates& RowSampler::kept() {
 void RowSampler::filter() {
   is_double() ? find_max<double>() : find_max<float>();
   if (!chain_.first()) {
-    take_all();
+    is_double() ? take_possible<double>() : take_possible<float>();
   } else if (is_double()) {
     filter_first<double>();
   } else {
@@ -115,15 +212,35 @@ void RowSampler::take_all() {
   kept_.ids.resize(row_.columns());
   for (std::size_t i = 0; i < kept_.ids.size(); ++i) kept_.ids[i] = static_cast<std::int64_t>(i);
   kept_.logits.resize(row_.columns());
-  RowReader<double>(row_, 0).gather(0, 1, row_.columns(), kept_.logits.data());
+  reader<double>().gather(0, 1, row_.columns(), kept_.logits.data());
   scale_list();
   covered_ = -kInfinity;
 }
 
-/// The categories with logit > low, and the first `equals` of those equal to it; false if they are
-/// more than `most`.
 template <class T>
-bool RowSampler::collect_from(T low, std::size_t equals, std::size_t most) {
+void RowSampler::take_possible() {
+  if (!edits_.columns.empty()) return take_all();  // T may not hold them
+  keep_list(Cut<T>{.low = std::numeric_limits<T>::lowest()});
+}
+
+/// The list of what a cut leaves.
+template <class T>
+void RowSampler::keep_list(Cut<T> cut) {
+  kept_.ids.clear();
+  kept_.logits.clear();
+  scans<T>().filtered.collect(reader<T>(), cut.low, cut.equals, kAll, kept_);
+  if (static_cast<double>(cut.high) < max_) {
+    for (double& z : kept_.logits) {
+      if (z > static_cast<double>(cut.high)) z = -kInfinity;
+    }
+    kept_.compact();
+  }
+  scale_list();
+}
+
+/// The categories with logit >= low; false if they are more than `most`.
+template <class T>
+bool RowSampler::collect_from(T low, std::size_t most) {
   kept_.ids.clear();
   kept_.logits.clear();
   if (low == kNever<T>) {
@@ -132,7 +249,7 @@ bool RowSampler::collect_from(T low, std::size_t equals, std::size_t most) {
   }
   covered_ = chain_.scaled(static_cast<double>(low), max_) - chain_.scaled_max(max_);
   low = chain_.with_equals(low, max_);
-  if (!scans<T>().filtered.collect(reader<T>(), low, equals, most, kept_)) return false;
+  if (!scans<T>().filtered.collect(reader<T>(), low, kAll, most, kept_)) return false;
   scale_list();
   return true;
 }
@@ -148,6 +265,14 @@ RowSums RowSampler::sums_within(Needs need) {
     sums.deviation = {z.low / chain_.first_temperature() * (1 - kScaling),
                       z.high / chain_.first_temperature() * (1 + kScaling)};
   }
+  if (need.least) {
+    double least =
+        static_cast<double>(RowScan<T>::part(reader<T>(), std::numeric_limits<T>::lowest()).least);
+    for (const double z : std::is_same_v<T, double> ? std::span<const double>{} : edits_.logits) {
+      if (z != -kInfinity) least = std::min(least, z);
+    }
+    sums.least = chain_.scaled(least, max_) - chain_.scaled_max(max_);
+  }
   if (need.squares) {
     s.squared.weigh(reader<T>(), 2 / chain_.first_temperature(), false);
     sums.squares = s.squared.sums().exp;
@@ -157,7 +282,7 @@ RowSums RowSampler::sums_within(Needs need) {
 
 RowSums RowSampler::exact_sums(Needs need) {
   SumOfRow sum(need);
-  const RowReader<double> row(row_, 0);
+  const RowReader<double> row = reader<double>();
   const double max = chain_.scaled_max(max_);
   double buffer[kernels::kBlock];
   for (std::size_t b = 0; b < row.blocks(); ++b) {
@@ -180,6 +305,13 @@ void RowSampler::filter_first() {
            : known == Known::within_double ? sums_within<double>(need)
                                            : sums_within<float>(need);
   };
+  const auto found_long = [&] {
+    const auto cut = edits_.columns.empty() ? find_cut<T>() : std::nullopt;
+    if (cut) keep_list(*cut);
+    return cut.has_value();
+  };
+  const bool is_at_once = step == SamplerStep::top_k || step == SamplerStep::typical;
+  if (is_at_once && is_long<T>() && found_long()) return;
   RowSums sums = sums_now();
   RowScan<T>& scan = scans<T>().filtered;
   const double max = chain_.scaled_max(max_);
@@ -188,7 +320,15 @@ void RowSampler::filter_first() {
   T low = has_cutoff(step, chain_.settings())
               ? chain_.below_cutoff<T>(sums, max_)
               : std::max(floor, scan.reached_by(reader<T>(), wanted));
-  collect_from(low, step == SamplerStep::top_k ? chain_.settings().top_k : kAll, kAll);
+  if (step == SamplerStep::top_k && low != kNever<T>) {
+    kept_.ids.clear();
+    kept_.logits.clear();
+    covered_ = chain_.x_of(static_cast<double>(low), max_);
+    scan.collect_top_k(reader<T>(), chain_.with_equals(low, max_), wanted, kept_);
+    scale_list();
+  } else {
+    collect_from(low, kAll);
+  }
   while (true) {
     switch (decide(step, chain_.settings(), kept_.logits, max, covered_, row_.columns(), sums)) {
       case Decision::made:
@@ -203,12 +343,13 @@ void RowSampler::filter_first() {
                     ? kNever<T>
                     : std::max(floor, scan.reached_by(reader<T>(), wanted));
         }
+        if (wanted > kShortList && step == SamplerStep::top_p && found_long()) return;
         // Among so many, single categories weigh less than the bounds leave open.
         if (wanted > kShortList && need.any_exp() && known != Known::exactly) {
           known = Known::exactly;
           sums = sums_now();
         }
-        collect_from(low, kAll, kAll);
+        collect_from(low, kAll);
         break;
       }
       case Decision::needs_sums:
@@ -230,7 +371,7 @@ template void RowSampler::find_max<float>();
 template void RowSampler::find_max<double>();
 template RowSums RowSampler::sums_within<float>(Needs);
 template RowSums RowSampler::sums_within<double>(Needs);
-template bool RowSampler::collect_from<float>(float, std::size_t, std::size_t);
-template bool RowSampler::collect_from<double>(double, std::size_t, std::size_t);
+template bool RowSampler::collect_from<float>(float, std::size_t);
+template bool RowSampler::collect_from<double>(double, std::size_t);
 
 }  // namespace partita::sampler

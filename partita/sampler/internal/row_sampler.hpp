@@ -2,12 +2,12 @@
 // One row under its settings: what is kept of it, exactly as apply_settings() keeps it, and a draw.
 // Not installed.
 //
-// What is kept. Edits of single tokens are made on a copy of the row, in double. Temperatures
-// before the first filter only scale it. The first filter then looks at the most likely categories
-// alone, as many as it takes (rules.hpp), and what it leaves is a short list, on which the rest of
-// the chain is done in plain code. Sums over the row are first known within the bounds of a float
-// pass; where those do not decide, of a double pass; where even those do not, they are added up
-// just as apply_settings() adds them.
+// What is kept. Edits of single tokens are made in double, and stand apart from the row.
+// Temperatures before the first filter only scale it. The first filter then looks at the most
+// likely categories alone, as many as it takes (rules.hpp), and what it leaves is a short list, on
+// which the rest of the chain is done in plain code. Sums over the row are first known within the
+// bounds of a float pass; where those do not decide, of a double pass; where even those do not,
+// they are added up just as apply_settings() adds them.
 //
 // The draw. Where a single filter that keeps much of the probability follows the temperatures (or
 // none does), a category is drawn from the whole row, and kept if that filter keeps it. That takes
@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -54,7 +55,7 @@ class [[gnu::visibility("default")]] RowSampler {
   double log_prob(std::int64_t id);
 
   /// The row after the edits and temperatures, unfiltered: its Rows, and 1 / temperature.
-  Rows edited_row() const { return row_; }
+  Rows edited_row();
   double inverse_temperature() const { return chain_.inverse_temperature(); }
 
   const SamplerSettings& settings() const { return chain_.settings(); }
@@ -72,6 +73,10 @@ class [[gnu::visibility("default")]] RowSampler {
     RowScan<T> squared;   // at half the first one's temperature: p^2
     bool found_max = false;
     bool weighed = false;
+
+    void set_apart(RowEdits apart) {
+      for (RowScan<T>* scan : {&filtered, &drawn, &squared}) scan->set_apart(apart);
+    }
   };
   template <class T>
   Scans<T>& scans() {
@@ -83,11 +88,17 @@ class [[gnu::visibility("default")]] RowSampler {
   }
   template <class T>
   RowReader<T> reader() const {
-    return {row_, 0};
+    return {row_, 0, edits_};
   }
   bool is_double() const { return row_.dtype() == DType::f64; }
 
   void edit();
+  bool edit_apart();
+  void edit_copy();
+  template <class E>
+  bool mask();
+  void clear_edits();
+  void forget_scans();
   void filter();
 
   template <class T>
@@ -100,7 +111,39 @@ class [[gnu::visibility("default")]] RowSampler {
   void scale_list();
   void take_all();
   template <class T>
-  bool collect_from(T low, std::size_t equals, std::size_t most);
+  void take_possible();
+  template <class T>
+  bool collect_from(T low, std::size_t most);
+
+  /// What a filter keeps: the logits from `low` to `high`, but only the first `equals` of those
+  /// equal to `low`.
+  template <class T>
+  struct Cut {
+    T low;
+    T high = std::numeric_limits<T>::infinity();
+    std::size_t equals = std::numeric_limits<std::size_t>::max();
+  };
+  void narrow();
+  template <class T>
+  bool narrow_once();
+  template <class T>
+  bool is_long();
+  template <class T>
+  std::optional<Cut<T>> find_cut();
+  template <class T>
+  std::optional<Cut<T>> find_cutoff();
+  template <class T>
+  std::optional<Cut<T>> find_top_k();
+  template <class T>
+  std::optional<Cut<T>> find_top_p();
+  template <class T>
+  std::optional<Cut<T>> find_typical();
+  template <class T>
+  bool is_blurred(T cut);
+  template <class T>
+  void keep(Cut<T> cut);
+  template <class T>
+  void keep_list(Cut<T> cut);
 
   template <class T>
   bool is_short();
@@ -110,9 +153,14 @@ class [[gnu::visibility("default")]] RowSampler {
   bool keeps(std::int64_t id, double& refused);
 
   Rows row_{static_cast<const float*>(nullptr), 0, 0};
+  Rows whole_{row_};  // before any filter
   Chain chain_;
   Stream stream_;
-  std::vector<double> edited_;  // the row, if edits were needed
+  std::vector<std::byte> masked_;  // the row without what is not allowed
+  Candidates edited_tokens_;
+  RowEdits edits_;                   // those
+  std::vector<double> edited_;       // the row with them
+  std::vector<std::byte> narrowed_;  // what is left of it
 
   Scans<float> floats_;
   Scans<double> doubles_;

@@ -36,6 +36,21 @@ void expect_same(const std::vector<double>& row, const NamedSettings& chain, Row
     ASSERT_EQ(kept.logits[i], plain[static_cast<std::size_t>(ids[i])]) << "category " << ids[i];
   }
   EXPECT_TRUE(std::binary_search(ids.begin(), ids.end(), drawn));
+  sampler.reset(logits, 0, chain.settings, {7, 7});  // the same if nothing is drawn before
+  ASSERT_EQ(sampler.kept().ids, ids);
+}
+
+/// The row in a format, and the numbers that it holds there.
+template <class E>
+void expect_same_in(const std::vector<double>& row, const NamedSettings& chain,
+                    RowSampler& sampler) {
+  std::vector<E> elements;
+  std::vector<double> held;
+  for (const double z : row) {
+    elements.emplace_back(static_cast<E>(static_cast<float>(z)));
+    held.push_back(static_cast<double>(elements.back()));
+  }
+  expect_same(held, chain, Rows(std::span<const E>(elements)), sampler);
 }
 
 class RowSamplerTest : public ::testing::TestWithParam<std::size_t> {};
@@ -131,6 +146,49 @@ TEST(RowSampler, CutsInACrowd) {
   }
 }
 
+// Pairs of filters that keep much: the first one's cut is found by passes over the row.
+TEST(RowSampler, OneFilterAfterTheOtherInACrowd) {
+  constexpr std::size_t kCategories = 30000;
+  RowSampler sampler;
+  std::vector<double> tied = testing::normal_row(kCategories, 1, 12);
+  for (double& z : tied) z = std::round(z * 16) / 16;
+  const std::vector<std::vector<double>> rows = {testing::normal_row(kCategories, 1, 11),
+                                                 testing::normal_row(kCategories, 2, 13), tied,
+                                                 testing::crowded_row(kCategories, 14)};
+  std::mt19937_64 random(3);
+  std::uniform_real_distribution<double> uniform(0.5, 1);
+  for (const auto& row : rows) {
+    for (int i = 0; i < 4; ++i) {
+      const double p = uniform(random);
+      const double q = uniform(random);
+      const auto k = static_cast<std::size_t>(q * kCategories);
+      for (NamedSettings chain : std::initializer_list<NamedSettings>{
+               {"top_k, top_p", {.top_k = k, .top_p = p}},
+               {"top_k, typical", {.top_k = k, .typical_p = p}},
+               {"top_p, typical", {.top_p = q, .typical_p = p}},
+               {"top_p, epsilon", {.top_p = q, .epsilon_cutoff = p * 1e-4}},
+               {"top_p, eta", {.top_p = q, .eta_cutoff = p * 1e-4}},
+               {"top_n_sigma, top_p", {.top_n_sigma = 4 * q, .top_p = p}},
+               {"min_p, typical", {.min_p = 0.02 * q, .typical_p = p}},
+               {"typical, top_p", {.top_p = q, .typical_p = p, .order = kLlamaCppOrder}},
+               {"typical, min_p", {.min_p = 0.01, .typical_p = p, .order = kLlamaCppOrder}},
+               {"top_k", {.top_k = k}},
+               {"top_k, top_p, min_p, typical",
+                {.top_k = k, .top_p = p, .min_p = 0.01 * q, .typical_p = 0.95}}}) {
+        SCOPED_TRACE(p);
+        SCOPED_TRACE(q);
+        expect_same_in<float>(row, chain, sampler);
+        expect_same_in<double>(row, chain, sampler);
+        chain.settings.temperature = 1.3;
+        expect_same_in<bfloat16>(row, chain, sampler);
+        chain.settings.order = kLlamaCppOrder;
+        expect_same_in<float>(row, chain, sampler);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
 // Every instruction set keeps the same; those that have FMA also draw the same.
 TEST(RowSampler, OnEveryInstructionSet) {
   std::vector<std::int64_t> drawn_by_avx2;
@@ -168,6 +226,54 @@ TEST(RowSampler, MirostatKeepsWhatThePlainChainKeeps) {
         if (HasFatalFailure()) return;
       }
     }
+  }
+}
+
+// Under every chain: edits that become the largest, remove the largest, are far down, are equal to
+// others; in all formats; with and without a mask.
+TEST(RowSampler, EveryChainAfterEdits) {
+  constexpr std::size_t kCategories = 2300;
+  RowSampler sampler;
+  std::vector<std::uint8_t> allowed(kCategories, 1);
+  for (std::size_t i = 1; i < kCategories; i += 2) allowed[i] = 0;
+  for (const auto& [name, row] : rows_of_all_kinds(kCategories, 17)) {
+    SCOPED_TRACE(name);
+    const auto largest = std::max_element(row.begin(), row.end());
+    const auto top = static_cast<std::int32_t>(largest - row.begin());
+    const std::vector<LogitBias> bias = {
+        {7, 0.1},    {2299, -0.3},          {8, *largest - row[8] + 1.7},
+        {top, -2.1}, {300, kMinusInfinity}, {301, -1e5}};
+    if (row[8] == kMinusInfinity) continue;
+    for (NamedSettings chain : chains(kCategories)) {
+      chain.settings.logit_bias = bias;
+      expect_same_in<float>(row, chain, sampler);
+      expect_same_in<double>(row, chain, sampler);
+      if (HasFatalFailure()) return;
+      chain.settings.allowed = allowed;
+      expect_same_in<bfloat16>(row, chain, sampler);
+      expect_same_in<float>(row, chain, sampler);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+// What the edits leave is all that is possible; no_repeat_ngram forbids all of it.
+TEST(RowSampler, EditsOfAllThatIsPossible) {
+  RowSampler sampler;
+  std::vector<double> row(1200, kMinusInfinity);
+  row[5] = 1;
+  row[600] = 2;
+  row[1199] = 2;
+  const std::vector<LogitBias> bias = {{5, 4}, {600, 0.1}, {1199, 0.1}};
+  const std::vector<std::int32_t> history = {5, 600, 1199};
+  for (NamedSettings chain : chains(row.size())) {
+    chain.settings.logit_bias = bias;
+    expect_same_in<float>(row, chain, sampler);
+    chain.settings.history = history;
+    chain.settings.no_repeat_ngram = 1;
+    expect_same_in<float>(row, chain, sampler);
+    expect_same_in<double>(row, chain, sampler);
+    if (HasFatalFailure()) return;
   }
 }
 

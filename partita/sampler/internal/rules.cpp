@@ -114,6 +114,40 @@ void keep_from(std::span<double> logits, double max, double cut) {
   }
 }
 
+/// Min-k: how many to keep, by what is largest; the list's size + 1 if it has too few of n to tell.
+double min_k_count(Descending& x, double tau, double least, bool is_whole) {
+  double steepest = -1;
+  std::size_t cliff = x.size() + 1;
+  for (std::size_t i = 1; i < x.size(); ++i) {
+    // No later step is steeper than this; rounding keeps the order.
+    if ((x[i - 1] - least) / static_cast<double>(i) <= steepest) {
+      is_whole = true;
+      break;
+    }
+    const double slope = (x[i - 1] - x[i]) / static_cast<double>(i);
+    if (slope > steepest) {
+      steepest = slope;
+      cliff = i;
+    }
+  }
+  if (!is_whole) return static_cast<double>(x.size() + 1);
+  return std::max(static_cast<double>(cliff), std::floor(tau / -least));
+}
+
+/// Keeps them, and their equals.
+Decision keep_min_k(std::span<double> logits, Descending& x, double max, double covered, double tau,
+                    double least) {
+  const bool is_whole = covered == -kInfinity;
+  const double k = min_k_count(x, tau, least, is_whole);
+  if (k > static_cast<double>(x.size())) {
+    return is_whole ? Decision::made : Decision::needs_categories;
+  }
+  const double cut = x[static_cast<std::size_t>(k) - 1];
+  if (cut < covered) return Decision::needs_categories;
+  keep_from(logits, max, cut);
+  return Decision::made;
+}
+
 Descending descending(std::span<const double> logits, double max) {
   std::vector<double> x;
   x.reserve(logits.size());
@@ -243,6 +277,8 @@ Needs needs(SamplerStep step) {
   switch (step) {
     case SamplerStep::top_n_sigma:
       return {.deviation = true};
+    case SamplerStep::min_k:
+      return {.least = true};
     case SamplerStep::top_h:
     case SamplerStep::typical:
     case SamplerStep::eta:
@@ -265,6 +301,7 @@ void SumOfRow::add(double x) {
   if (needs_.exp) exp_.add(e);
   if (needs_.x_exp && e > 0) x_exp_.add(x * e);
   if (needs_.squares) squares_.add(e * e);
+  if (needs_.least) least_ = std::min(least_, x);
   if (needs_.deviation) {
     count_ += 1;
     x_.add(x);
@@ -279,7 +316,8 @@ RowSums SumOfRow::sums() const {
   return {.exp = exact(exp_.value()),
           .x_exp = exact(x_exp_.value()),
           .squares = exact(squares_.value()),
-          .deviation = exact(needs_.deviation ? std::sqrt(variance) : 0)};
+          .deviation = exact(needs_.deviation ? std::sqrt(variance) : 0),
+          .least = least_};
 }
 
 void SumOfRow::write(double* out) const {
@@ -287,11 +325,13 @@ void SumOfRow::write(double* out) const {
   for (const CompensatedSum* sum : {&exp_, &x_exp_, &squares_, &x_, &x_squared_}) {
     *out++ = sum->value();
   }
+  *out = least_;
 }
 
 void SumOfRow::add(const double* part) {
   count_ += *part++;
   for (CompensatedSum* sum : {&exp_, &x_exp_, &squares_, &x_, &x_squared_}) sum->add(*part++);
+  least_ = std::min(least_, *part);
 }
 
 RowSums sum_of(std::span<const double> logits, double max, Needs needs) {
@@ -323,6 +363,8 @@ Decision decide(SamplerStep step, const SamplerSettings& s, std::span<double> lo
       return keep_by(
           logits, max, covered, [&](double limit) { return top_h_cut(x, limit); },
           s.top_h * entropy(sums));
+    case SamplerStep::min_k:
+      return keep_min_k(logits, x, max, covered, s.min_k, sums.least);
     case SamplerStep::mirostat: {
       if (x.size() < kFitted && covered != -kInfinity) return Decision::needs_categories;
       return keep_top_k(logits, x, max, covered, mirostat_k(x, mirostat_mu(s), categories));

@@ -31,6 +31,7 @@ struct RowSums {
   Bounds x_exp;      ///< sum of x e^x
   Bounds squares;    ///< sum of e^2x
   Bounds deviation;  ///< standard deviation of z
+  double least = 0;  ///< the smallest x
 };
 
 /// E[x] <= 0, from the sums of e^x and of x e^x.
@@ -45,6 +46,7 @@ struct Needs {
   bool x_exp = false;
   bool squares = false;
   bool deviation = false;
+  bool least = false;
   bool any_exp() const { return exp || x_exp || squares; }
 };
 Needs needs(SamplerStep step);
@@ -60,7 +62,7 @@ class SumOfRow {
   RowSums sums() const;
 
   /// As numbers, to add up parts of a row.
-  static constexpr std::size_t kNumbers = 6;
+  static constexpr std::size_t kNumbers = 7;
   void write(double* out) const;
   void add(const double* part);
 
@@ -72,6 +74,7 @@ class SumOfRow {
   CompensatedSum squares_;
   CompensatedSum x_;
   CompensatedSum x_squared_;
+  double least_ = 0;
 };
 
 /// The sums over a row that is given whole.

@@ -19,19 +19,12 @@ HWY_BEFORE_NAMESPACE();
 namespace partita::kernels::HWY_NAMESPACE {
 namespace {
 
-template <class V>
-struct Moments {
-  V sum;
-  V moment;
-};
-
 template <class E, class C = Computed<E>>
-void LaneSumTempered(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max, C beta,
-                     C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
+HWY_FLATTEN void LaneSumTempered(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max,
+                                 C beta, C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
   const Tag<C> d;
   using V = hn::VFromD<Tag<C>>;
   const V scale = hn::Set(d, beta);
-  const V zero = hn::Zero(d);
   for (std::size_t first = 0; first < n; first += kBlock, ++max, lanes += kLanes, ++sums) {
     if (*max == -std::numeric_limits<C>::infinity()) {
       std::fill(lanes, lanes + kLanes, C{0});
@@ -40,25 +33,20 @@ void LaneSumTempered(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRI
     }
     const auto m = hn::Set(d, *max);
     const std::size_t size = std::min(kBlock, n - first);
-    ReduceLanes<C>(
-        z + first, size, zero,
-        [&](const E* from, std::size_t, V sum) {
-          return hn::Add(sum, ExpForSum(d, hn::Mul(scale, hn::Sub(Read(d, from), m))));
-        },
-        [](V a, V b) { return hn::Add(a, b); },
-        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+    SumOverLanes<1, C>(
+        z + first, size,
+        [&](V v, V(&sum)[1]) { AddExpForSum(d, hn::Mul(scale, hn::Sub(v, m)), sum[0]); }, {lanes});
     *sums = SumLanes(lanes);
   }
 }
 
 template <class E, class C = Computed<E>>
-void LaneSumMoments(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max, C beta,
-                    C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums,
-                    double* HWY_RESTRICT moments) {
+HWY_FLATTEN void LaneSumMoments(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max,
+                                C beta, C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums,
+                                double* HWY_RESTRICT moments) {
   const Tag<C> d;
   using V = hn::VFromD<Tag<C>>;
   const V scale = hn::Set(d, beta);
-  const V zero = hn::Zero(d);
   const auto lowest = hn::Set(d, Exp<C>::kSmallestNormal);
   for (std::size_t first = 0; first < n;
        first += kBlock, ++max, lanes += kLanes, ++sums, ++moments) {
@@ -71,27 +59,22 @@ void LaneSumMoments(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRIC
     const auto m = hn::Set(d, *max);
     const std::size_t size = std::min(kBlock, n - first);
     C x_lanes[kLanes];
-    ReduceLanes<C>(
-        z + first, size, Moments<V>{zero, zero},
-        [&](const E* from, std::size_t, Moments<V> a) {
-          const V x = hn::Max(hn::Mul(scale, hn::Sub(Read(d, from), m)), lowest);
-          const V e = ExpInRange(d, x);
-          return Moments<V>{hn::Add(a.sum, e), hn::MulAdd(x, e, a.moment)};
-        },
-        [](Moments<V> a, Moments<V> b) {
-          return Moments<V>{hn::Add(a.sum, b.sum), hn::Add(a.moment, b.moment)};
-        },
-        [&](std::size_t slice, Moments<V> a) {
-          hn::StoreU(a.sum, d, lanes + slice);
-          hn::StoreU(a.moment, d, x_lanes + slice);
-        });
+    SumOverLanes<2, C>(z + first, size,
+                       [&](V v, V(&sum)[2]) {
+                         const V x = hn::Max(hn::Mul(scale, hn::Sub(v, m)), lowest);
+                         const V e = ExpInRange(d, x);
+                         sum[0] = hn::Add(sum[0], e);
+                         sum[1] = hn::MulAdd(x, e, sum[1]);
+                       },
+                       {lanes, x_lanes});
     *sums = SumLanes(lanes);
     *moments = SumLanes(x_lanes);
   }
 }
 
 template <class E, class C = Computed<E>>
-double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C except, C max, C beta) {
+HWY_FLATTEN double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C except,
+                              C max, C beta) {
   const Tag<C> d;
   using V = hn::VFromD<Tag<C>>;
   const V scale = hn::Set(d, beta);
@@ -101,49 +84,48 @@ double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C excep
   const V highest = hn::Set(d, high);
   const V left_out = hn::Set(d, except);
   C lanes[kLanes];
-  ReduceLanes<C>(
-      z, n, hn::Zero(d),
-      [&](const E* from, std::size_t, V sum) {
-        const V v = Read(d, from);
-        const V e = ExpInRange(d, hn::Mul(scale, hn::Sub(v, m)));
-        const auto is_between = hn::And(hn::Gt(v, lowest), hn::Lt(v, highest));
-        return hn::Add(sum, hn::IfThenElseZero(hn::And(is_between, hn::Ne(v, left_out)), e));
-      },
-      [](V a, V b) { return hn::Add(a, b); },
-      [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+  SumOverLanes<1, C>(z, n,
+                     [&](V v, V(&sum)[1]) {
+                       const V e = ExpInRange(d, hn::Mul(scale, hn::Sub(v, m)));
+                       const auto is_between = hn::And(hn::Gt(v, lowest), hn::Lt(v, highest));
+                       sum[0] = hn::Add(
+                           sum[0], hn::IfThenElseZero(hn::And(is_between, hn::Ne(v, left_out)), e));
+                     },
+                     {lanes});
   return SumLanes(lanes);
 }
 
-template <class E, class C = Computed<E>>
-void CountBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C high, C except,
-                  double* HWY_RESTRICT sums) {
-  const Tag<C> d;
-  using V = hn::VFromD<Tag<C>>;
-  const V lowest = hn::Set(d, low);
-  const V highest = hn::Set(d, high);
-  const V left_out = hn::Set(d, except);
-  const V one = hn::Set(d, C{1});
-  const V zero = hn::Zero(d);
-  C counts[kLanes];
-  C offsets[kLanes];
-  ReduceLanes<C>(
-      z, n, Moments<V>{zero, zero},
-      [&](const E* from, std::size_t, Moments<V> a) {
-        const V v = Read(d, from);
-        const auto is_between =
-            hn::And(hn::And(hn::Gt(v, lowest), hn::Lt(v, highest)), hn::Ne(v, left_out));
-        return Moments<V>{hn::Add(a.sum, hn::IfThenElseZero(is_between, one)),
-                          hn::Add(a.moment, hn::IfThenElseZero(is_between, hn::Sub(v, lowest)))};
-      },
-      [](Moments<V> a, Moments<V> b) {
-        return Moments<V>{hn::Add(a.sum, b.sum), hn::Add(a.moment, b.moment)};
-      },
-      [&](std::size_t slice, Moments<V> a) {
-        hn::StoreU(a.sum, d, counts + slice);
-        hn::StoreU(a.moment, d, offsets + slice);
-      });
-  sums[0] = SumLanes(counts);
-  sums[1] = SumLanes(offsets);
+template <class C>
+double SumLanesBetween(const C* HWY_RESTRICT largest, const C* HWY_RESTRICT weights,
+                       const double* HWY_RESTRICT scales, std::size_t blocks, C low, C high, C max,
+                       C beta) {
+  const hn::CappedTag<double, kLanes / 2> wide;
+  const hn::Rebind<C, decltype(wide)> d;
+  const auto lowest = hn::Set(d, low);
+  const auto highest = hn::Set(d, high);
+  const auto m = hn::Set(d, max);
+  const auto scale = hn::Set(d, beta);
+  const auto widen = [&](auto v) {
+    if constexpr (std::is_same_v<C, double>) {
+      return v;
+    } else {
+      return hn::PromoteTo(wide, v);
+    }
+  };
+  auto sum = hn::Zero(wide);
+  for (std::size_t b = 0; b < blocks; ++b, largest += kLanes, weights += kLanes) {
+    const auto factor = hn::Set(wide, scales[b]);
+    for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
+      const auto top = hn::LoadU(d, largest + i);
+      const auto weight = hn::IfThenElseZero(hn::Gt(top, lowest), hn::LoadU(d, weights + i));
+      sum = hn::MulAdd(widen(weight), factor, sum);
+      const auto beyond = hn::Ge(top, highest);
+      if (hn::AllFalse(d, beyond)) continue;
+      const auto e = ExpForSum(d, hn::Mul(scale, hn::Sub(top, m)));
+      sum = hn::Sub(sum, widen(hn::IfThenElseZero(beyond, e)));
+    }
+  }
+  return hn::GetLane(hn::SumOfLanes(wide, sum));
 }
 
 template <class E, class C = Computed<E>>
@@ -177,16 +159,43 @@ void AddDeviations(const E* HWY_RESTRICT z, std::size_t n, double max, double* H
 }
 
 template <class E, class C = Computed<E>>
-std::size_t CountFrom(const E* HWY_RESTRICT z, std::size_t n, C low) {
+Parted<C> Part(const E* HWY_RESTRICT z, std::size_t n, C limit) {
   const Tag<C> d;
-  const auto lowest = hn::Set(d, low);
+  constexpr C kInfinity = std::numeric_limits<C>::infinity();
+  const auto infinity = hn::Set(d, kInfinity);
+  const auto never = hn::Set(d, -kInfinity);
+  const auto lowest = hn::Set(d, limit);
   std::size_t count = 0;
+  auto least = infinity;
+  auto next = never;
   VisitGroups<kLanes>(z, n, [&](const E* group, std::size_t) {
     for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
-      count += hn::CountTrue(d, hn::Ge(Read(d, group + i), lowest));
+      const auto v = Read(d, group + i);
+      const auto is_in = hn::Ge(v, lowest);
+      count += hn::CountTrue(d, is_in);
+      least = hn::Min(least, hn::IfThenElse(is_in, v, infinity));
+      next = hn::Max(next, hn::IfThenElse(is_in, never, v));
     }
   });
-  return count;
+  return {count, hn::GetLane(hn::MinOfLanes(d, least)), hn::GetLane(hn::MaxOfLanes(d, next))};
+}
+
+template <class E, class C = Computed<E>>
+void KeepBetween(const E* z, std::size_t n, C low, C high, C* out) {
+  const Tag<C> d;
+  const auto lowest = hn::Set(d, low);
+  const auto highest = hn::Set(d, high);
+  const auto never = hn::Set(d, -std::numeric_limits<C>::infinity());
+  const std::size_t whole = n / kLanes * kLanes;
+  for (std::size_t i = 0; i < whole; i += hn::Lanes(d)) {
+    const auto v = Read(d, z + i);
+    const auto is_between = hn::And(hn::Ge(v, lowest), hn::Le(v, highest));
+    hn::StoreU(hn::IfThenElse(is_between, v, never), d, out + i);
+  }
+  for (std::size_t i = whole; i < n; ++i) {
+    const auto v = static_cast<C>(z[i]);
+    out[i] = v >= low && v <= high ? v : -std::numeric_limits<C>::infinity();
+  }
 }
 
 template <class E, class C = Computed<E>>
@@ -212,9 +221,10 @@ constexpr SamplerKernels<E> Make() {
       .lane_sum_tempered = LaneSumTempered<E>,
       .lane_sum_moments = LaneSumMoments<E>,
       .sum_between = SumBetween<E>,
-      .count_between = CountBetween<E>,
+      .sum_lanes_between = SumLanesBetween<Computed<E>>,
       .add_deviations = AddDeviations<E>,
-      .count_from = CountFrom<E>,
+      .part = Part<E>,
+      .keep_between = KeepBetween<E>,
       .mark_from = MarkFrom<E>,
   };
 }

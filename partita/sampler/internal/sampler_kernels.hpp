@@ -10,6 +10,14 @@
 
 namespace partita::kernels {
 
+/// What lies on both sides of a limit.
+template <class C>
+struct Parted {
+  std::size_t count;  ///< how many are >= the limit
+  C least;            ///< the least of those
+  C next;             ///< the largest of the others; -inf if there is none
+};
+
 /// The sampler's kernels for elements E: float, double, bfloat16 or float16.
 template <class E>
 struct SamplerKernels {
@@ -31,15 +39,24 @@ struct SamplerKernels {
   /// Sum of exp(beta (z - max)) over the z[i] of one block with low < z[i] < high, != except.
   double (*sum_between)(const E* z, std::size_t n, C low, C high, C except, C max, C beta);
 
-  /// How many those are (sums[0]), and the sum of their z - low (sums[1]); low is finite.
-  void (*count_between)(const E* z, std::size_t n, C low, C high, C except, double* sums);
+  /// No less than the sum of exp(beta (z - max)) over the z of some blocks with low < z < high, but
+  /// for rounding, from their lanes alone: the weights of those whose largest z is above low,
+  /// without the largest itself where it is not below high.
+  /// @param largest [blocks, kLanes], as from lane_max
+  /// @param weights [blocks, kLanes], as from lane_sum_tempered
+  /// @param scales  [blocks], exp(beta (largest of the block - max))
+  double (*sum_lanes_between)(const C* largest, const C* weights, const double* scales,
+                              std::size_t blocks, C low, C high, C max, C beta);
 
   /// Adds to sums[0, 3): how many z of one block are possible, their sum and the sum of their
   /// squares, of z - max in double.
   void (*add_deviations)(const E* z, std::size_t n, double max, double* sums);
 
-  /// How many of z[0, n) are >= low, which is finite.
-  std::size_t (*count_from)(const E* z, std::size_t n, C low);
+  /// z[0, n), by what is >= limit, which is finite.
+  Parted<C> (*part)(const E* z, std::size_t n, C limit);
+
+  /// out[i] = z[i] where low <= z[i] <= high, else -inf. In place is fine.
+  void (*keep_between)(const E* z, std::size_t n, C low, C high, C* out);
 
   /// Bit i % 64 of word i / 64 is set if z[i] >= low, which is finite, for one block.
   /// @param words [kBlock / 64]

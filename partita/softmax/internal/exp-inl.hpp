@@ -118,6 +118,18 @@ HWY_INLINE V ExpForSum(D d, V x) {
   return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallestNormal)), ExpInRange(d, x));
 }
 
+/// sum += ExpForSum(x), in one instruction where the machine has masks.
+template <class D, class V>
+HWY_INLINE void AddExpForSum(D d, V x, V& sum) {
+  using E = Exp<hn::TFromD<D>>;
+  if constexpr (HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL) {
+    const auto in_range = hn::Ge(x, hn::Set(d, E::kSmallestNormal));
+    sum = hn::IfThenElse(in_range, hn::Add(sum, ExpInRange(d, x)), sum);
+  } else {
+    sum = hn::Add(sum, ExpForSum(d, x));
+  }
+}
+
 /// A number as the sum of two: high is its rounded value, low what the rounding left out.
 template <class V>
 struct Pair {

@@ -8,9 +8,11 @@
 #define PARTITA_SOFTMAX_REDUCE_INL_HPP
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -106,6 +108,85 @@ HWY_INLINE void ReduceLanes(const E* z, std::size_t n, Accumulator start, const 
     finish(slice, fold(fold(a0, a1), fold(a2, a3)));
   }
 }
+
+/// Sums in vectors of lanes: out[k][l] = sum k over lane l of z[0, n), in the order of
+/// ReduceLanes(). add(v, sums) adds the terms of a vector to its kSums sums. Callers are
+/// HWY_FLATTEN: GCC would call it.
+template <std::size_t kSums, class C, std::size_t kAhead = 0, class E, class AddTerms>
+HWY_INLINE void SumOverLanes(const E* z, std::size_t n, const AddTerms& add,
+                             C* const (&out)[kSums]) {
+  const Tag<C> d;
+  using V = hn::VFromD<Tag<C>>;
+  const std::size_t width = hn::Lanes(d);
+  const Tail<E, kStep> tail(z, n);
+  for (std::size_t slice = 0; slice < kLanes; slice += width) {
+    V sums[4][kSums];
+    for (auto& each : sums) std::fill(each, each + kSums, hn::Zero(d));
+    const auto step = [&](const E* from) {
+      for (std::size_t a = 0; a < 4; ++a) {
+        if (kAhead > 0) hwy::Prefetch(from + a * kLanes + kAhead);
+        add(Read(d, from + a * kLanes), sums[a]);
+      }
+    };
+    for (std::size_t i = 0; i < n; i += kStep) {
+      step((i < tail.first ? z + i : tail.values) + slice);
+    }
+    for (std::size_t k = 0; k < kSums; ++k) {
+      hn::StoreU(hn::Add(hn::Add(sums[0][k], sums[1][k]), hn::Add(sums[2][k], sums[3][k])), d,
+                 out[k] + slice);
+    }
+  }
+}
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+/// The same of bfloat16, of which a vector of 32 bits holds two: one becomes a float by a shift,
+/// the other by a mask, so that lanes of even number are summed in one vector, odd ones in another.
+template <std::size_t kSums, class C, std::size_t kAhead = 0, class AddTerms>
+HWY_INLINE void SumOverLanes(const bfloat16* z, std::size_t n, const AddTerms& add,
+                             C* const (&out)[kSums]) {
+  const Tag<float> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  using V = hn::VFromD<Tag<float>>;
+  constexpr std::size_t kGroups = 2 * hn::MaxLanes(d) / kLanes;  // of lanes, in a vector
+  const Tail<bfloat16, kStep> tail(z, n);
+  const auto upper = hn::Set(du, 0xFFFF0000U);
+  V even[4 / kGroups][kSums];
+  V odd[4 / kGroups][kSums];
+  for (std::size_t a = 0; a < 4 / kGroups; ++a) {
+    std::fill(even[a], even[a] + kSums, hn::Zero(d));
+    std::fill(odd[a], odd[a] + kSums, hn::Zero(d));
+  }
+  const auto step = [&](const bfloat16* from) {
+    for (std::size_t a = 0; a < 4 / kGroups; ++a) {
+      if (kAhead > 0) hwy::Prefetch(from + a * kGroups * kLanes + kAhead);
+      const auto pairs =
+          hn::LoadU(du, reinterpret_cast<const std::uint32_t*>(from + a * kGroups * kLanes));
+      add(hn::BitCast(d, hn::ShiftLeft<16>(pairs)), even[a]);
+      add(hn::BitCast(d, hn::And(pairs, upper)), odd[a]);
+    }
+  };
+  for (std::size_t i = 0; i < n; i += kStep) step(i < tail.first ? z + i : tail.values);
+  const hn::CappedTag<float, kLanes / 2> half;
+  for (std::size_t k = 0; k < kSums; ++k) {
+    const auto fold = [&](const auto& sums) {
+      if constexpr (kGroups == 1) {
+        return hn::Add(hn::Add(sums[0][k], sums[1][k]), hn::Add(sums[2][k], sums[3][k]));
+      } else {
+        const auto of_pair = [&](auto v) {
+          return hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v));
+        };
+        return hn::Add(of_pair(sums[0][k]), of_pair(sums[1][k]));
+      }
+    };
+    const auto e = fold(even);
+    const auto o = fold(odd);
+    const auto lower = hn::InterleaveLower(half, e, o);
+    const auto upper = hn::InterleaveUpper(half, e, o);
+    hn::StoreU(hn::ConcatLowerLower(half, upper, lower), half, out[k]);
+    hn::StoreU(hn::ConcatUpperUpper(half, upper, lower), half, out[k] + kLanes / 2);
+  }
+}
+#endif
 
 /// sum_lanes(), in vectors of four.
 template <class T>

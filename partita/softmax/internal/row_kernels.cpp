@@ -9,7 +9,6 @@
 #define HWY_TARGET_INCLUDE "partita/softmax/internal/row_kernels.cpp"
 #include <hwy/foreach_target.h>  // compiles what follows once for every target
 // must come after foreach_target
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "partita/softmax/internal/exp-inl.hpp"
@@ -164,8 +163,8 @@ bool LaneTopTwo(const E* z, std::size_t n, C* lanes, C* second, C* largest) {
 }
 
 template <class E, class C>
-void LaneSumExp(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max,
-                C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
+HWY_FLATTEN void LaneSumExp(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max,
+                            C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
   const Tag<C> d;
   for (std::size_t first = 0; first < n; first += kBlock, ++max, lanes += kLanes, ++sums) {
     if (*max == -std::numeric_limits<C>::infinity()) {
@@ -175,16 +174,11 @@ void LaneSumExp(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT ma
     }
     const auto m = hn::Set(d, *max);
     using V = hn::VFromD<Tag<C>>;
-    ReduceLanes<C>(
-        z + first, std::min(kBlock, n - first), hn::Zero(d),
-        [&](const E* from, std::size_t, V sum) {
-          // The next blocks' maxima come next, and would wait for memory while this one's sum is
-          // all arithmetic. (Past the end of a row it is a hint about nothing.)
-          hwy::Prefetch(from + kAhead);
-          return hn::Add(sum, ExpForSum(d, hn::Sub(Read(d, from), m)));
-        },
-        [](V a, V b) { return hn::Add(a, b); },
-        [&](std::size_t slice, V sum) { hn::StoreU(sum, d, lanes + slice); });
+    // The next blocks' maxima come next, and would wait for memory while this one's sum is all
+    // arithmetic. (Past the end of a row it is a hint about nothing.)
+    SumOverLanes<1, C, kAhead>(z + first, std::min(kBlock, n - first),
+                               [&](V v, V(&sum)[1]) { AddExpForSum(d, hn::Sub(v, m), sum[0]); },
+                               {lanes});
     *sums = SumLanes(lanes);
   }
 }

@@ -64,7 +64,8 @@ std::span<const T> RowReader<T>::block(std::size_t b, T (&buffer)[kBlock]) const
   const std::size_t first = b * kBlock;
   const std::size_t n = std::min(kBlock, columns() - first);
   const std::size_t padded = kernels::round_up(n, kernels::kStep);
-  if (rows_.dtype() == dtype_of<T> && rows_.column_stride() == 1 && n == padded) {
+  if (rows_.dtype() == dtype_of<T> && rows_.column_stride() == 1 && n == padded &&
+      !has_edits(first, n)) {
     return {rows_.row_data<T>(row_) + first, n};
   }
   gather(first, 1, n, buffer);
@@ -78,6 +79,7 @@ void RowReader<T>::gather(std::size_t first, std::size_t step, std::size_t n, T*
   const auto stride = static_cast<std::ptrdiff_t>(step) * rows_.column_stride();
   visit(rows_.dtype(),
         [&]<Element In>(In) { copy_converted(rows_.row_data<In>(row_) + offset, stride, n, out); });
+  edit(first, step, n, out);
 }
 
 template <class T>

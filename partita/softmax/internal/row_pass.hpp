@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <type_traits>
@@ -20,11 +21,19 @@
 
 namespace partita {
 
+/// Logits that take the place of those of a row; columns ascend.
+struct RowEdits {
+  std::span<const std::int64_t> columns = {};
+  std::span<const double> logits = {};
+};
+
 /// Reads one row of any format and stride as blocks of T: float, or double (exact from any format).
+/// Edited logits, which float need not hold, are there in double only: for float they read as -inf.
 template <class T>
 class RowReader {
  public:
-  RowReader(Rows rows, std::size_t row) : rows_(rows), row_(row) {}
+  RowReader(Rows rows, std::size_t row, RowEdits edits = {})
+      : rows_(rows), row_(row), edits_(edits) {}
 
   std::size_t columns() const { return rows_.columns(); }
   std::size_t blocks() const { return (columns() + kernels::kBlock - 1) / kernels::kBlock; }
@@ -33,7 +42,8 @@ class RowReader {
   /// where it can, else to `buffer`.
   std::span<const T> block(std::size_t b, T (&buffer)[kernels::kBlock]) const;
 
-  /// The row as elements E where it can be read in place; empty if it must be converted.
+  /// The row as elements E where it can be read in place, but for edits; empty if it must be
+  /// converted.
   template <class E = T>
   std::span<const E> in_place() const;
 
@@ -61,8 +71,25 @@ class RowReader {
   template <class F>
   void with_element(const F& f) const;
 
+  /// Whether one of the next n columns is edited.
+  bool has_edits(std::size_t first, std::size_t n) const {
+    const std::size_t edit = first_edit(first);
+    return edit < edits_.columns.size() &&
+           edits_.columns[edit] < static_cast<std::int64_t>(first + n);
+  }
+  /// The first edit from a column on.
+  std::size_t first_edit(std::size_t column) const {
+    return static_cast<std::size_t>(std::lower_bound(edits_.columns.begin(), edits_.columns.end(),
+                                                     static_cast<std::int64_t>(column)) -
+                                    edits_.columns.begin());
+  }
+  /// Writes those among the columns first + i * step, i < n.
+  template <class E>
+  void edit(std::size_t first, std::size_t step, std::size_t n, E* out) const;
+
   Rows rows_;
   std::size_t row_;
+  RowEdits edits_;
 };
 
 /// A sum that keeps what its rounding loses (Neumaier 1974): a thousand equal terms would be
@@ -166,13 +193,33 @@ void RowReader<T>::with_element(const F& f) const {
 }
 
 template <class T>
+template <class E>
+void RowReader<T>::edit(std::size_t first, std::size_t step, std::size_t n, E* out) const {
+  for (std::size_t i = first_edit(first); i < edits_.columns.size(); ++i) {
+    const std::size_t distance = static_cast<std::size_t>(edits_.columns[i]) - first;
+    if (distance / step >= n) return;
+    if (distance % step != 0) continue;
+    if constexpr (std::is_same_v<E, double>) {
+      out[distance / step] = edits_.logits[i];
+    } else {
+      out[distance / step] = E(-std::numeric_limits<float>::infinity());
+    }
+  }
+}
+
+template <class T>
 template <class F>
 void RowReader<T>::visit_block(std::size_t b, const F& read) const {
   with_element([&]<class E>(E) {
     const auto whole = in_place<E>();
     if (!whole.empty()) {
       const std::size_t first = b * kernels::kBlock;
-      return read(whole.subspan(first, std::min(kernels::kBlock, whole.size() - first)));
+      const auto z = whole.subspan(first, std::min(kernels::kBlock, whole.size() - first));
+      if (!has_edits(first, z.size())) return read(z);
+      E edited[kernels::kBlock];
+      std::copy(z.begin(), z.end(), edited);
+      edit(first, 1, z.size(), edited);
+      return read(std::span<const E>(edited, z.size()));
     }
     T buffer[kernels::kBlock];
     read(block(b, buffer));
@@ -186,7 +233,14 @@ void RowReader<T>::visit_runs(std::size_t group, const F& read) const {
     const auto whole = in_place<E>();
     const std::size_t step = group * kernels::kBlock;
     for (std::size_t first = 0; first < whole.size(); first += step) {
-      read(whole.subspan(first, std::min(step, whole.size() - first)), first / kernels::kBlock);
+      const auto run = whole.subspan(first, std::min(step, whole.size() - first));
+      const std::size_t b = first / kernels::kBlock;
+      if (!has_edits(first, run.size())) {
+        read(run, b);
+      } else {
+        const std::size_t end = b + (run.size() + kernels::kBlock - 1) / kernels::kBlock;
+        for (std::size_t i = b; i < end; ++i) visit_block(i, [&](auto z) { read(z, i); });
+      }
     }
     if (!whole.empty()) return;
     T buffer[kernels::kBlock];

@@ -36,7 +36,7 @@ void FilteredRow::reset(Rows own, std::size_t r, const SamplerSettings& settings
     failure_ = error;
     return;
   }
-  chain_.plan(settings);
+  chain_.plan(settings, stream);
   wanted_ = chain_.first() == SamplerStep::top_k ? settings.top_k : kFirstList;
   if (chain_.edits_tokens()) {
     edit();
@@ -52,7 +52,11 @@ void FilteredRow::edit() {
   if (size > 0) RowReader<double>(own_, 0).gather(0, 1, size, edited_.data());
   opening_.fault = Fault::find(own_, 0, columns_->first());
   if (!opening_.fault.is_none()) return;
-  sampler::apply_constraints(settings, edited_, columns_->first());
+  sampler::apply_logit_bias(settings, [&](std::int32_t token) {
+    const std::size_t i = static_cast<std::size_t>(token) - columns_->first();
+    return i < size ? &edited_[i] : nullptr;  // huge if it comes before
+  });
+  sampler::apply_allowed(settings, edited_, columns_->first());
   std::vector<std::int64_t> ids(size + 1);
   std::iota(ids.begin(), ids.end(), static_cast<std::int64_t>(columns_->first()));
   ids.back() = static_cast<std::int64_t>(columns_->columns());
@@ -121,7 +125,7 @@ void FilteredRow::take_openings(std::span<const Opening> of_ranks) {
 bool FilteredRow::needs_sums() const {
   if (failure_ || !chain_.first()) return false;
   const sampler::Needs needs = sampler::needs(*chain_.first());
-  return needs.any_exp() || needs.deviation;
+  return needs.any_exp() || needs.deviation || needs.least;
 }
 
 void FilteredRow::write_sums(std::size_t shard, double* out) const {
