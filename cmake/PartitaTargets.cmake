@@ -24,8 +24,10 @@ target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshad
   -ffp-contract=off) # a * b + c must round alike in every build: results are promised to the bit
 if(PARTITA_SANITIZE)
   target_compile_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE}
-    -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  target_link_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE})
+    -fno-sanitize-recover=all -fno-omit-frame-pointer
+    -Wno-maybe-uninitialized) # which GCC then says of <regex>, std::optional and c10::optional
+  # RPATH, not RUNPATH: AddressSanitizer's own dlopen is who asks for a module, not the program.
+  target_link_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE} -Wl,--disable-new-dtags)
 endif()
 
 # A shared library exports only partita's own symbols, and nothing that it instantiates of others.

@@ -198,7 +198,7 @@ TEST_F(CorpusTest, RefusesWhatIsNoText) {
 
 TEST_F(CorpusTest, GzipAndPlainTextAreTheSame) {
   std::string text;
-  for (int i = 0; i < 200'000; ++i)
+  for (std::int64_t i = 0; i < 200'000; ++i)
     text += fmt::format("w{}{}", i * i % 977, i % 9 == 0 ? '\n' : ' ');
   const Corpus plain(file(text));
   const std::string packed = gzip(text);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which k of V are the largest, with a gradient, and the loss that learns it from sets:
 //
-//   Tensor sets = losses::perturbed_top_k(logits, 10, random);          // [..., V]: means of ten
-//   1s Tensor loss = losses::perturbed_top_k_loss(logits, chosen, 10, random);   // chosen: ten 1s
-//   a row loss.backward();
+//   Tensor sets = losses::perturbed_top_k(logits, 10, random);      // [..., V], rows sum to 10
+//   Tensor loss = losses::perturbed_top_k_loss(logits, chosen, 10, random);
+//   loss.backward();                                                // chosen: ten 1s in each row
 //
 // The k largest are a step function of the logits, whose gradient is 0. Their mean under noise,
 //
