@@ -83,7 +83,8 @@ void RowSampler::narrow() {
 template <class T>
 bool RowSampler::narrow_once() {
   const auto first = chain_.first();
-  if (first == SamplerStep::top_k && chain_.settings().top_k >= row_.columns()) {
+  if (first == SamplerStep::top_k && chain_.settings().top_k >= row_.columns() &&
+      row_.columns() > kShortList) {
     chain_.drop_first();
     return true;
   }
