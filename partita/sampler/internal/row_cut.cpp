@@ -330,6 +330,7 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_typical() {
              [&](T a, T b) { return distance(a) < distance(b); });
   // The mean is known within this, and so the order of what lies on different sides of it.
   const double unsure = 2 * (high_mean - low_mean) + 1e-15 * (1 + std::abs(center) + out);
+  if (unsure > slack / temperature) return std::nullopt;
   const double rounding = RowScan<double>::kSumError * sums.exp.high;
   double nearer = doubles_.filtered.sum_between(reader<double>(), static_cast<double>(inner_low),
                                                 static_cast<double>(inner_high));
@@ -345,7 +346,7 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_typical() {
       mass += std::exp(x(*end));
       are_equal &= x(*end) == x(*z);
     }
-    if (distance(*z) > kept + unsure) {
+    if (kept == 0 || distance(*z) > kept + unsure) {
       if (nearer - rounding >= p * sums.exp.high) break;
       if (!(nearer + (are_equal ? 0 : mass) + rounding < p * sums.exp.low)) return std::nullopt;
     }

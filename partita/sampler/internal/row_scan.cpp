@@ -54,6 +54,7 @@ void RowScan<T>::weigh(const RowReader<T>& row, double beta, bool moments) {
   weights_.resize(row.blocks() * kLanes);
   sums_.resize(row.blocks());
   moments_.resize(moments ? row.blocks() : 0);
+  beta = std::min(beta, static_cast<double>(std::numeric_limits<T>::max()));  // 0 * inf is NaN
   beta_ = beta;
   has_moments_ = moments;
   const T scale = static_cast<T>(beta);
