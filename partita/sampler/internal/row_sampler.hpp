@@ -127,6 +127,10 @@ class [[gnu::visibility("default")]] RowSampler {
   template <class T>
   bool narrow_once();
   template <class T>
+  bool narrow_to(std::optional<Cut<T>> cut);
+  template <class T>
+  bool exclude_top_choices();
+  template <class T>
   bool is_long();
   template <class T>
   std::optional<Cut<T>> find_cut();
@@ -149,6 +153,8 @@ class [[gnu::visibility("default")]] RowSampler {
   bool is_short();
   template <class T>
   std::optional<std::int64_t> draw_whole();
+  template <class T>
+  std::int64_t draw_by_entropy();
   template <class T>
   bool keeps(std::int64_t id, double& refused);
 

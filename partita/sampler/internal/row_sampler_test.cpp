@@ -196,10 +196,10 @@ TEST(RowSampler, OnEveryInstructionSet) {
     const testing::OnTarget on(target);
     RowSampler sampler;
     std::vector<std::int64_t> drawn;
-    for (const auto& [name, row] : rows_of_all_kinds(1500, 13)) {
+    for (const auto& [name, row] : rows_of_all_kinds(2600, 13)) {
       SCOPED_TRACE(name);
       const std::vector<float> single(row.begin(), row.end());
-      for (const NamedSettings& chain : chains(1500)) {
+      for (const NamedSettings& chain : chains(2600)) {
         expect_same(row, chain, Rows(std::span(single)), sampler);
         if (HasFatalFailure()) return;
         sampler.reset(Rows(std::span(single)), 0, chain.settings, {8, 8});
