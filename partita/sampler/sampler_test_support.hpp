@@ -156,6 +156,13 @@ inline std::vector<NamedSettings> chains(std::size_t n) {
   add("xtc", {.xtc_probability = 1, .xtc_threshold = 0.05});
   add("top_k, xtc", {.top_k = 30, .xtc_probability = 1, .xtc_threshold = 0.05});
   add("dynamic", {.dynatemp_range = 0.4, .dynatemp_exponent = 0.8});
+  add("top_p, dynamic", {.dynatemp_range = 0.6, .top_p = 0.9});
+  return all;
+}
+
+/// Temperatures whose inverse float, or even double, does not hold; and one that makes all equal.
+inline std::vector<NamedSettings> extreme_temperatures() {
+  std::vector<NamedSettings> all;
   for (const double t : {1e-4, 1e-42, 5e-324, 1e300}) {
     const std::string name = "temperature " + std::to_string(std::log10(t));
     all.push_back({"log " + name, {.temperature = t}});
@@ -163,7 +170,6 @@ inline std::vector<NamedSettings> chains(std::size_t n) {
     all.push_back(
         {"top_p, then log " + name, {.temperature = t, .top_p = 0.9, .order = kLlamaCppOrder}});
   }
-  add("top_p, dynamic", {.dynatemp_range = 0.6, .top_p = 0.9});
   return all;
 }
 
