@@ -35,19 +35,11 @@ void divide(std::span<double> logits, double temperature, bool moves) {
   }
 }
 
-/// low + (high - low) (H / log n)^exponent.
-double dynamic_temperature(const SamplerSettings& settings, std::span<const double> logits) {
+double temperature_by_entropy(const SamplerSettings& settings, std::span<const double> logits) {
   const RowSums sums = sum_of(logits, largest(logits), {.exp = true, .x_exp = true});
-  const auto possible =
-      static_cast<double>(logits.size() - static_cast<std::size_t>(std::count(
-                                              logits.begin(), logits.end(), -kInfinity)));
-  if (possible < 2) return settings.temperature;
-  const double low = std::max(0.0, settings.temperature - settings.dynatemp_range);
-  const double high = settings.temperature + settings.dynatemp_range;
-  const double share = std::clamp(entropy(sums).low / std::log(possible), 0.0, 1.0);
-  // A temperature of 0 has a limit: only the most likely is left.
-  return std::max(low + (high - low) * std::pow(share, settings.dynatemp_exponent),
-                  std::numeric_limits<double>::min());
+  const auto impossible = std::count(logits.begin(), logits.end(), -kInfinity);
+  return dynamic_temperature(settings, entropy(sums).low,
+                             logits.size() - static_cast<std::size_t>(impossible));
 }
 
 void exclude_top_choices(const SamplerSettings& settings, const Stream& stream,
@@ -86,6 +78,16 @@ void prefer_target(const SamplerSettings& settings, std::span<double> logits) {
 
 }  // namespace
 
+double dynamic_temperature(const SamplerSettings& settings, double entropy, std::size_t possible) {
+  if (possible < 2) return settings.temperature;
+  const double low = std::max(0.0, settings.temperature - settings.dynatemp_range);
+  const double high = settings.temperature + settings.dynatemp_range;
+  const double share = std::clamp(entropy / std::log(static_cast<double>(possible)), 0.0, 1.0);
+  // A temperature of 0 has a limit: only the most likely is left.
+  return std::max(low + (high - low) * std::pow(share, settings.dynatemp_exponent),
+                  std::numeric_limits<double>::min());
+}
+
 bool excludes_top_choices(const SamplerSettings& settings, const Stream& stream) {
   return stream.uniform(0) < settings.xtc_probability;
 }
@@ -119,7 +121,7 @@ void apply_step(SamplerStep step, const SamplerSettings& settings, const Stream&
       return apply_dry(settings, lookup);
     case SamplerStep::temperature:
       return divide(logits,
-                    settings.dynatemp_range > 0 ? dynamic_temperature(settings, logits)
+                    settings.dynatemp_range > 0 ? temperature_by_entropy(settings, logits)
                                                 : settings.temperature,
                     !penalizes_after_temperature(settings));
     case SamplerStep::xtc:

@@ -41,6 +41,9 @@ struct Candidates {
 /// Whether XTC happens: the row's own coin, at position 0 of its stream.
 bool excludes_top_choices(const SamplerSettings& settings, const Stream& stream);
 
+/// low + (high - low) (H / log n)^exponent, of the entropy H of n possible categories.
+double dynamic_temperature(const SamplerSettings& settings, double entropy, std::size_t possible);
+
 /// Applies one step to all candidates.
 /// @param categories columns of the row
 /// @param ids        empty: logits are those of the columns 0, 1, ...

@@ -79,19 +79,6 @@ TEST(Sample, NucleusWithAFloorHasItsDistribution) {
   }
 }
 
-// What the first filter leaves is a row for the second.
-TEST(Sample, PairsOfFiltersHaveTheirDistribution) {
-  const auto logits = normal_row(6000, 0.7, 6);
-  const std::vector<float> row(logits.begin(), logits.end());
-  for (const SamplerSettings& s :
-       {SamplerSettings{.top_k = 4000, .top_p = 0.8}, SamplerSettings{.top_k = 4000},
-        SamplerSettings{.temperature = 1.2, .top_p = 0.9, .typical_p = 0.8},
-        SamplerSettings{
-            .temperature = 0.8, .top_n_sigma = 3.5, .top_p = 0.9, .order = kLlamaCppOrder}}) {
-    EXPECT_GT(p_value_of_draws(row, s, 15000), kFalseAlarm) << s.top_k << " " << s.top_p;
-  }
-}
-
 TEST(Sample, TheTestSeesAWrongTemperature) {
   const auto logits = normal_row(3000, 1.5, 3);
   const std::vector<float> row(logits.begin(), logits.end());

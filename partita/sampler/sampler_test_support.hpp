@@ -160,6 +160,19 @@ inline std::vector<NamedSettings> chains(std::size_t n) {
   return all;
 }
 
+/// Temperatures whose inverse float, or even double, does not hold; and one that makes all equal.
+inline std::vector<NamedSettings> extreme_temperatures() {
+  std::vector<NamedSettings> all;
+  for (const double t : {1e-4, 1e-42, 5e-324, 1e300}) {
+    const std::string name = "temperature " + std::to_string(std::log10(t));
+    all.push_back({"log " + name, {.temperature = t}});
+    all.push_back({"log " + name + ", typical", {.temperature = t, .typical_p = 0.9}});
+    all.push_back(
+        {"top_p, then log " + name, {.temperature = t, .top_p = 0.9, .order = kLlamaCppOrder}});
+  }
+  return all;
+}
+
 inline std::vector<std::int64_t> possible(std::span<const double> logits) {
   std::vector<std::int64_t> ids;
   for (std::size_t i = 0; i < logits.size(); ++i) {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
-#include <utility>
 
 #include "partita/sampler/filter.hpp"
 #include "partita/sampler/internal/edits.hpp"
@@ -53,8 +52,13 @@ void Chain::plan(const SamplerSettings& s, const Stream& stream) {
 }
 
 void Chain::drop_first() {
-  const std::vector<SamplerStep> left = std::move(rest_);
+  const std::vector<SamplerStep> left(rest_.begin() + (first_ ? 0 : 1), rest_.end());
   plan_steps(left, false);
+}
+
+bool Chain::only_heats_by_entropy() const {
+  return !first_ && rest_.size() == 1 && rest_.front() == SamplerStep::temperature &&
+         settings_->dynatemp_range > 0;
 }
 
 void Chain::plan_steps(const std::vector<SamplerStep>& steps, bool may_edit) {
@@ -86,7 +90,11 @@ void Chain::plan_steps(const std::vector<SamplerStep>& steps, bool may_edit) {
     return step == SamplerStep::temperature && s.dynatemp_range == 0;
   });
   heats_after_ = only_heats && after != rest_.end();
-  filters_again_ = first_ && std::any_of(rest_.begin(), rest_.end(), is_filter) &&
+  const auto reads_all = [&](SamplerStep step) {
+    return is_filter(step) || step == SamplerStep::xtc ||
+           (step == SamplerStep::temperature && s.dynatemp_range > 0);
+  };
+  filters_again_ = first_ && std::any_of(rest_.begin(), rest_.end(), reads_all) &&
                    std::none_of(rest_.begin(), rest_.end(), is_edit);
   draws_whole_ = only_heats && (!first_ || may_keep_much(*first_, s));
 }

@@ -21,7 +21,7 @@ class Chain {
   /// @param settings checked; must outlive the calls that follow
   /// @param stream   tells whether XTC happens: if not, it is no part of the chain
   void plan(const SamplerSettings& settings, const Stream& stream);
-  /// What is left once first() has been applied to the row.
+  /// What is left once first() has been applied to the row, or XTC if it is next.
   void drop_first();
 
   const SamplerSettings& settings() const { return *settings_; }
@@ -47,6 +47,12 @@ class Chain {
   bool draws_whole() const { return draws_whole_; }
   /// Whether the rest looks at all that first() leaves, as its edits do not.
   bool filters_again() const { return filters_again_; }
+  /// Whether XTC comes before any filter.
+  bool excludes_next() const {
+    return !first_ && !rest_.empty() && rest_.front() == SamplerStep::xtc;
+  }
+  /// Whether nothing is left but a temperature that depends on the row's entropy.
+  bool only_heats_by_entropy() const;
 
   /// A logit as apply_settings() changes it before the first filter. @param max the largest
   double scaled(double z, double max) const;

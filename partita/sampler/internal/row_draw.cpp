@@ -118,8 +118,26 @@ std::optional<std::int64_t> RowSampler::draw_whole() {
   return std::nullopt;
 }
 
+/// The temperature from sums in double: as accurate as the weights of the draw, and more.
+template <class T>
+std::int64_t RowSampler::draw_by_entropy() {
+  const RowReader<double> row = reader<double>();
+  doubles_.drawn.weigh(row, 1, true);
+  const Bounds h = entropy(doubles_.drawn.sums());
+  const std::size_t possible =
+      RowScan<double>::part(row, std::numeric_limits<double>::lowest()).count;
+  const double temperature =
+      dynamic_temperature(chain_.settings(), h.low + (h.high - h.low) / 2, possible);
+  RowScan<T>& scan = scans<T>().drawn;
+  scan.weigh(reader<T>(), 1 / temperature, false);
+  return scan.draw(reader<T>(), stream_.uniform(kFromRow));
+}
+
 std::int64_t RowSampler::draw() {
   narrow();
+  if (chain_.only_heats_by_entropy() && row_.columns() > kShortList) {
+    return is_double() ? draw_by_entropy<double>() : draw_by_entropy<float>();
+  }
   if (chain_.draws_whole()) {
     const auto id = is_double() ? draw_whole<double>() : draw_whole<float>();
     if (id) return *id;

@@ -7,12 +7,15 @@
 // likely categories alone, as many as it takes (rules.hpp), and what it leaves is a short list, on
 // which the rest of the chain is done in plain code. Sums over the row are first known within the
 // bounds of a float pass; where those do not decide, of a double pass; where even those do not,
-// they are added up just as apply_settings() adds them.
+// they are added up just as apply_settings() adds them. Where more is left than a list is good for,
+// the cut is found by passes over the row (row_cut.cpp), and the row without what is below it is a
+// row for the rest of the chain.
 //
 // The draw. Where a single filter that keeps much of the probability follows the temperatures (or
-// none does), a category is drawn from the whole row, and kept if that filter keeps it. That takes
-// at most one more pass and needs no cutoff: top_p keeps it if the mass above it is < p. Otherwise,
-// or after kAttempts failures, it is drawn from the list.
+// none does), a category is drawn from the whole row, and kept if that filter keeps it. That needs
+// no cutoff: top_p keeps it if the mass above it is < p, which what is known of the row's lanes
+// mostly tells, and else one more pass. Otherwise, or after kAttempts failures, it is drawn from
+// the list.
 #pragma once
 
 #include <cstddef>
@@ -127,6 +130,10 @@ class [[gnu::visibility("default")]] RowSampler {
   template <class T>
   bool narrow_once();
   template <class T>
+  bool narrow_to(std::optional<Cut<T>> cut);
+  template <class T>
+  bool exclude_top_choices();
+  template <class T>
   bool is_long();
   template <class T>
   std::optional<Cut<T>> find_cut();
@@ -149,6 +156,8 @@ class [[gnu::visibility("default")]] RowSampler {
   bool is_short();
   template <class T>
   std::optional<std::int64_t> draw_whole();
+  template <class T>
+  std::int64_t draw_by_entropy();
   template <class T>
   bool keeps(std::int64_t id, double& refused);
 

@@ -94,6 +94,19 @@ TEST_P(RowSamplerTest, KeepsWhatThePlainChainKeepsInSixteenBits) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, RowSamplerTest, ::testing::Values(1, 2, 17, 512, 1000, 9000));
 
+TEST(RowSampler, AtExtremeTemperatures) {
+  RowSampler sampler;
+  for (const auto& [name, row] : rows_of_all_kinds(5000)) {
+    SCOPED_TRACE(name);
+    for (const NamedSettings& chain : testing::extreme_temperatures()) {
+      expect_same_in<float>(row, chain, sampler);
+      expect_same_in<double>(row, chain, sampler);
+      expect_same_in<bfloat16>(row, chain, sampler);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 // p equal to a mass of the row to the last bit, and next to it on both sides.
 TEST(RowSampler, CutsAtTheLastBit) {
   RowSampler sampler;
@@ -196,10 +209,10 @@ TEST(RowSampler, OnEveryInstructionSet) {
     const testing::OnTarget on(target);
     RowSampler sampler;
     std::vector<std::int64_t> drawn;
-    for (const auto& [name, row] : rows_of_all_kinds(1500, 13)) {
+    for (const auto& [name, row] : rows_of_all_kinds(2600, 13)) {
       SCOPED_TRACE(name);
       const std::vector<float> single(row.begin(), row.end());
-      for (const NamedSettings& chain : chains(1500)) {
+      for (const NamedSettings& chain : chains(2600)) {
         expect_same(row, chain, Rows(std::span(single)), sampler);
         if (HasFatalFailure()) return;
         sampler.reset(Rows(std::span(single)), 0, chain.settings, {8, 8});
