@@ -190,8 +190,10 @@ TEST(Load, SixteenThreadsWithMixedSettings) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0U) << "of " << next;
   EXPECT_GE(next, kJobs);
+#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed for a while
   constexpr std::size_t kArenas = 16U << 20U;  // what 16 threads' free lists may still take
   EXPECT_LE(late, early + kArenas);
+#endif
   fmt::print("{} calls in {:.0f} s, {} wrong; resident {:.1f} MiB, then {:.1f} MiB\n", next.load(),
              passed(), wrong.load(), static_cast<double>(early) / 0x1p20,
              static_cast<double>(late) / 0x1p20);
