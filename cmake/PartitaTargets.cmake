@@ -22,10 +22,14 @@ target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshad
   $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>
   -fPIC # everywhere, so that programs can use the precompiled headers of libraries
   -ffp-contract=off) # a * b + c must round alike in every build: results are promised to the bit
+if(PARTITA_LEARN AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+  # Of a vector<bool> in libtorch's custom_function.h.
+  target_compile_options(partita_build INTERFACE -Wno-array-bounds -Wno-stringop-overflow)
+endif()
 if(PARTITA_SANITIZE)
   target_compile_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE}
     -fno-sanitize-recover=all -fno-omit-frame-pointer
-    -Wno-maybe-uninitialized) # which GCC then says of <regex>, std::optional and c10::optional
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>) # then said of <regex>, std::optional and c10::optional
   # RPATH, not RUNPATH: AddressSanitizer's own dlopen is who asks for a module, not the program.
   target_link_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE} -Wl,--disable-new-dtags)
 endif()

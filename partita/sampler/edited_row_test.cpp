@@ -54,5 +54,16 @@ TEST(Sample, EditsHideNoBadNumber) {
   }
 }
 
+// The k-th category is a token whose edited logit no float holds, and which a float above it hides.
+TEST(Sample, AnEditedLogitMayBeTheLastThatTopKKeeps) {
+  std::vector<float> row(9000);
+  for (std::size_t i = 0; i < row.size(); ++i) row[i] = 5 - 0.001F * static_cast<float>(i);
+  const float last = row[39];
+  const double step = std::nextafter(last, 6.0F) - last;
+  const std::vector<LogitBias> bias = {{39, 0.6 * step}};
+  const SamplerSettings s{.logit_bias = bias, .top_k = 40, .min_p = std::exp(-0.5)};
+  EXPECT_EQ(sample_with_report(Rows(std::span(row)), s, Stream{1}).front().kept_count, 40);
+}
+
 }  // namespace
 }  // namespace partita

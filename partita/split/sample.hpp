@@ -13,7 +13,8 @@
 // nothing is filtered and that look at all categories (dynamic temperature, XTC, adaptive-p) make
 // all columns travel.
 //
-// Rows that nothing filters are drawn as gumbel_top_k() of split rows, from the shards' streams.
+// Rows that nothing filters are drawn as gumbel_top_k() of split rows, from the shards' streams; so
+// are those whose only filter is XTC, where its coin says no.
 #pragma once
 
 #include "partita/gumbel/gumbel_top_k.hpp"

@@ -118,6 +118,7 @@ TEST(SplitSample, TheSameBitsAsOnOneRankAndAsOfWholeRows) {
     Batch batch;
     add(batch, testing::chains(n), n);
     add(batch, edits(n), n);
+    add(batch, testing::extreme_temperatures(), n);
     const std::size_t rows = batch.settings.size();
     std::vector<RowError> errors;
     const TopKSample whole =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes are either word vectors or a DataError, whatever format they are taken for and whatever
 // is done about words that are not UTF-8; what is accepted is written and read back as it is.
+#include <algorithm>
 #include <cmath>
 #include <optional>
 

@@ -76,9 +76,11 @@ Tensor Independent::do_log_prob(const Tensor& value) const {
   const Tensor parts = base_->log_prob_inside(value);
   const Tensor sum = sum_rightmost(parts, dims_);
   // Where one part has density 0 and another an infinite one, any answer would do but NaN.
-  if (dims_ == 0 || !sum.isnan().any().item<bool>()) return sum;
-  const Tensor impossible = sum_rightmost((parts == -kInfinity).to(parts.scalar_type()), dims_) > 0;
-  return sum.masked_fill(impossible & sum.isnan(), -kInfinity);
+  if (dims_ == 0) return sum;
+  const auto any = [&](const Tensor& where) {
+    return sum_rightmost(where.to(parts.scalar_type()), dims_) > 0;
+  };
+  return sum.masked_fill(any(parts == -kInfinity) & any(parts == kInfinity), -kInfinity);
 }
 
 Tensor Independent::do_cdf(const Tensor& value) const {

@@ -46,7 +46,7 @@ void check_sets(const Tensor& logits, const Tensor& target, std::int64_t k) {
                                       bad % target.size(-1)));
   }
   constexpr double kRounding = 1e-4;
-  const Tensor sum = target.sum(-1);
+  const Tensor sum = target.sum(-1, /*keepdim=*/false, at::kDouble);
   const std::int64_t bad = first_false((sum - k).abs() <= kRounding * static_cast<double>(k));
   if (bad < 0) return;
   throw InvalidArgument("target", fmt::format("row {}: expected a sum of {}, got {}", bad, k,

@@ -119,7 +119,9 @@ T RowScan<T>::reached_in(const Candidates& list, std::size_t k) const {
                     part);
   }
   constexpr double kSlack = 0x1p-48;
-  return static_cast<T>(value - kSlack * (std::abs(max_) + std::abs(value)));
+  const double limit = value - kSlack * (std::abs(max_) + std::abs(value));
+  const T rounded = static_cast<T>(limit);  // an edited logit is no float
+  return static_cast<double>(rounded) > limit ? std::nextafter(rounded, kNever<T>) : rounded;
 }
 
 /// Once the list holds several times k, what is below its k-th largest goes.

@@ -158,7 +158,7 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_top_k() {
       const double share =
           halve ? 0.5
                 : static_cast<double>(found.count - k) / static_cast<double>(found.count - above);
-      middle = found.least + static_cast<T>(share) * (high - found.least);
+      middle = found.least * static_cast<T>(1 - share) + high * static_cast<T>(share);
     }
   }
   if (is_blurred(found.least)) return std::nullopt;

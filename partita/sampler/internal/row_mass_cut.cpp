@@ -103,8 +103,9 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_top_p() {
     if (above - rounding >= p * sum.high) break;
     if (!(above + rounding < p * sum.low)) return std::nullopt;
     kept = *z;
-    const double x = chain_.x_of(static_cast<double>(kept), max_);
-    for (; z != candidates.end() && *z == kept; ++z) above += std::exp(x);
+    const auto from = z;
+    z = std::find_if(from, candidates.end(), [&](T other) { return other != kept; });
+    above += static_cast<double>(z - from) * std::exp(chain_.x_of(static_cast<double>(kept), max_));
   }
   if (is_blurred(kept)) return std::nullopt;
   return Cut<T>{.low = kept};
@@ -186,14 +187,15 @@ std::optional<RowSampler::Cut<T>> RowSampler::find_typical() {
   T high = std::nextafter(inner_high, kNever<T>);
   for (auto z = candidates.begin(); z != candidates.end();) {
     // A group whose order is open.
-    double mass = 0;
+    CompensatedSum group;  // of many equal ones each addition would round alike
     auto end = z;
     bool are_equal = true;
     for (; end != candidates.end() && (end == z || distance(*end) - distance(end[-1]) <= unsure);
          ++end) {
-      mass += std::exp(x(*end));
+      group.add(std::exp(x(*end)));
       are_equal &= x(*end) == x(*z);
     }
+    const double mass = group.value();
     if (kept == 0 || distance(*z) > kept + unsure) {
       if (nearer - rounding >= p * sums.exp.high) break;
       if (!(nearer + (are_equal ? 0 : mass) + rounding < p * sums.exp.low)) return std::nullopt;

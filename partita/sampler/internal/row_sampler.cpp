@@ -65,9 +65,11 @@ void RowSampler::edit() {
 }
 
 /// The allowed tokens on a copy of the row in its own format, the other edits apart. False if that
-/// leaves nothing, or there is a bad number.
+/// leaves nothing, or there is a bad number, or too many.
 bool RowSampler::edit_apart() {
   const SamplerSettings& s = chain_.settings();
+  // Every token takes its place among the others: a bias of most is quicker on a copy.
+  if (s.logit_bias.size() > std::max<std::size_t>(1024, row_.columns() / 16)) return false;
   if (!s.allowed.empty() && !visit(row_.dtype(), [&]<Element E>(E) { return mask<E>(); })) {
     return false;
   }

@@ -149,7 +149,7 @@ HWY_INLINE void SumOverLanes(const bfloat16* z, std::size_t n, const AddTerms& a
   using V = hn::VFromD<Tag<float>>;
   constexpr std::size_t kGroups = 2 * hn::MaxLanes(d) / kLanes;  // of lanes, in a vector
   const Tail<bfloat16, kStep> tail(z, n);
-  const auto upper = hn::Set(du, 0xFFFF0000U);
+  const auto upper_half = hn::Set(du, 0xFFFF0000U);
   V even[4 / kGroups][kSums];
   V odd[4 / kGroups][kSums];
   for (std::size_t a = 0; a < 4 / kGroups; ++a) {
@@ -162,7 +162,7 @@ HWY_INLINE void SumOverLanes(const bfloat16* z, std::size_t n, const AddTerms& a
       const auto pairs =
           hn::LoadU(du, reinterpret_cast<const std::uint32_t*>(from + a * kGroups * kLanes));
       add(hn::BitCast(d, hn::ShiftLeft<16>(pairs)), even[a]);
-      add(hn::BitCast(d, hn::And(pairs, upper)), odd[a]);
+      add(hn::BitCast(d, hn::And(pairs, upper_half)), odd[a]);
     }
   };
   for (std::size_t i = 0; i < n; i += kStep) step(i < tail.first ? z + i : tail.values);

@@ -58,7 +58,7 @@ class FilteredRow {
   /// Why the row has no sample, if it has none.
   const std::optional<InvalidArgument>& failure() const { return failure_; }
 
-  /// Whether the chain does more than edit the row and heat it.
+  /// Whether the chain does more than edit the row and heat it. (XTC may not happen.)
   bool is_filtered() const { return chain_.first() || !chain_.rest().empty(); }
   const sampler::Candidates& kept() const { return kept_; }
   /// This rank's columns as the first filter sees them. @param out [columns.size()]

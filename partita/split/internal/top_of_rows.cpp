@@ -2,6 +2,8 @@
 #include "partita/split/internal/top_of_rows.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <compare>
 #include <span>
 
 #include "partita/base/error.hpp"
@@ -25,6 +27,21 @@ Perturbed read_from(const double* in) {
   return {in[0], static_cast<std::size_t>(in[1]), static_cast<std::int64_t>(in[2]), in[3]};
 }
 
+/// Where a perturbed log-probability of a shard stands among those of all, whatever rounds: the sum
+/// of its largest logit, its log-sum-exp less that and the perturbed value, to twice the digits.
+struct Place {
+  double high = -kInfinity;
+  double low = 0;
+
+  Place(const Normalizer& shard, double perturbed) {
+    const double rest = shard.log_sum + perturbed;
+    high = shard.max + rest;
+    const double added = high - shard.max;
+    if (std::isfinite(high)) low = (shard.max - (high - added)) + (rest - added);
+  }
+  auto operator<=>(const Place&) const = default;
+};
+
 /// The shards of one rank, merged from the top down.
 class OwnShards {
  public:
@@ -32,25 +49,19 @@ class OwnShards {
   Fault reset(Rows own, std::size_t row, const Stream& stream, const SplitColumns& columns) {
     shards_.clear();
     walks_.resize(std::max(walks_.size(), columns.last_shard() - columns.first_shard()));
-    double largest = -kInfinity;
     for (std::size_t s = columns.first_shard(); s < columns.last_shard(); ++s) {
       const Rows shard = columns.shard_of(own, s);
       if (shard.columns() == 0) continue;
       TopDown& walk = walks_[s - columns.first_shard()];
       try {
-        shards_.push_back({s, columns.shard_begin(s), &walk, walk.reset(shard, row), 0, 0});
+        shards_.push_back({s, columns.shard_begin(s), &walk, walk.reset(shard, row), 0});
       } catch (const InvalidArgument&) {
         const Fault fault = Fault::find(shard, row, columns.shard_begin(s));
         if (!fault.is_none()) return fault;
         continue;
       }
       walk.start(stream.child(s));
-      largest = std::max(largest, shards_.back().normalizer.max);
-    }
-    for (Shard& each : shards_) {
-      // Any origin will do to compare one rank's shards.
-      each.shift = (each.normalizer.max - largest) + each.normalizer.log_sum;
-      each.next = each.walk->peek();
+      shards_.back().next = walk.peek();
     }
     return {};
   }
@@ -81,15 +92,15 @@ class OwnShards {
     std::size_t first;  // column
     TopDown* walk;
     Normalizer normalizer;
-    double shift;
     double next;
+    Place place() const { return {normalizer, next}; }
   };
 
   Shard* largest() {
     Shard* best = nullptr;
     for (Shard& each : shards_) {
       if (each.next == -kInfinity) continue;
-      if (best == nullptr || each.next + each.shift > best->next + best->shift) best = &each;
+      if (best == nullptr || each.place() > best->place()) best = &each;
     }
     return best;
   }
@@ -127,15 +138,21 @@ void TopOfRows::read(std::size_t row, TopOfRow& out) const {
   for (int rank = 0; rank < messages_.columns().group().size(); ++rank) {
     const auto said = messages_.extra(rank, row);
     for (std::size_t i = 0; i < said.size(); i += Perturbed::kNumbers) {
-      Perturbed each = read_from(&said[i]);
-      if (each.perturbed == -kInfinity) continue;
-      each.perturbed += log_share(parts[each.shard], out.normalizer);
-      found.push_back(each);
+      const Perturbed each = read_from(&said[i]);
+      if (each.perturbed > -kInfinity) found.push_back(each);
     }
   }
-  std::sort(found.begin(), found.end(), [](const Perturbed& a, const Perturbed& b) {
-    return a.perturbed != b.perturbed ? a.perturbed > b.perturbed : a.index > b.index;
+  // In the order in which a rank merges its own, so that any number of them gives the same.
+  std::stable_sort(found.begin(), found.end(), [&](const Perturbed& a, const Perturbed& b) {
+    const Place of_a(parts[a.shard], a.perturbed);
+    const Place of_b(parts[b.shard], b.perturbed);
+    return of_a != of_b ? of_a > of_b : a.shard < b.shard;
   });
+  double previous = kInfinity;
+  for (Perturbed& each : found) {
+    previous = std::min(previous, each.perturbed + log_share(parts[each.shard], out.normalizer));
+    each.perturbed = previous;
+  }
   // The next of a rank has no index, and comes after k that have.
   out.next = found.size() > k_ ? found[k_].perturbed : -kInfinity;
   found.resize(std::min(found.size(), k_));
