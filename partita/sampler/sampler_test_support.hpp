@@ -47,8 +47,7 @@ inline std::vector<double> crowded_row(std::size_t n, std::uint64_t seed) {
   return row;
 }
 
-/// Rows of n logits that float holds: random, tied, flat, peaked, Zipf, mostly
-/// impossible, crowded.
+/// Rows of n logits that float holds: random, tied, flat, peaked, Zipf, mostly impossible, crowded.
 inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed = 1) {
   std::mt19937_64 random(seed);
   std::vector<NamedRow> rows;
@@ -80,8 +79,8 @@ inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed
   row[n / 2] = 1000;
   rows.push_back({"far apart", row});
   rows.push_back({"crowded", crowded_row(n, random())});
-  row =
-      normal_row(n, 1, random());  // the likeliest first, as where tokens are in order of frequency
+  // The likeliest first, as where tokens are in order of frequency.
+  row = normal_row(n, 1, random());
   std::sort(row.rbegin(), row.rend());
   rows.push_back({"sorted", row});
   return rows;

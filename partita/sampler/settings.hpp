@@ -151,11 +151,10 @@ struct SamplerSettings {
   /// "Top-n-sigma"; of the categories that are possible, as in llama.cpp). 0: off.
   double top_n_sigma = 0;
 
-  /// Min-k (Ding et al. 2026, "Min-k sampling", algorithm 1): of the logits in descending order,
-  /// l_1
-  /// ... l_n, it keeps the first max(c, tau / R), with c the i < n at which (l_i - l_{i+1}) / i is
-  /// largest, the cliff, and R = l_1 - l_n. The cliff does not depend on the temperature. min_k is
-  /// tau, 3 in the paper; 0: off.
+  /// Min-k (Ding et al. 2026, "Min-k sampling", algorithm 1): of the logits l_1 ... l_n in
+  /// descending order it keeps the first max(c, tau / R), with c the i < n at which
+  /// (l_i - l_{i+1}) / i is largest, the cliff, and R = l_1 - l_n. The cliff does not depend on the
+  /// temperature. min_k is tau, 3 in the paper; 0: off.
   double min_k = 0;
 
   /// Keeps the most likely as long as the entropy of what is kept, renormalized, is at most top_h

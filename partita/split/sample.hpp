@@ -30,8 +30,7 @@ namespace partita {
 /// @param settings of the whole rows, the same on every rank. Their states are read, not updated.
 /// @param streams  the same on every rank
 /// @throws InvalidArgument if k is out of range or `own` has another number of columns; bad rows
-/// and
-///         settings are row errors, on every rank.
+///         and settings are row errors, on every rank.
 TopKSample sample_without_replacement(Rows own, std::size_t k, const RowSettings& settings,
                                       const Streams& streams, const SplitColumns& columns,
                                       const RowOptions& options = {});

@@ -10,7 +10,8 @@ from partita._core import AdaptiveState, MirostatState
 from partita._gumbel import TopKSample
 from partita._types import Array, ArrayLike, Stream, Tokens
 
-#: The order of Hugging Face's ``generate()``: temperature before the filters.
+#: The order of Hugging Face's ``generate()``: temperature before the filters. Steps that it lacks stand where
+#: llama.cpp has them, and min_k, which both lack, before the temperature, as in its paper.
 DEFAULT_ORDER = ("no_repeat_ngram", "penalties", "dry", "min_k", "temperature", "top_n_sigma", "top_h", "top_k",
                  "top_p", "min_p", "typical", "epsilon", "eta", "p_less", "xtc", "mirostat", "adaptive_p")
 

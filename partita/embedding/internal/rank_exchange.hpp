@@ -20,13 +20,13 @@ class RankExchange {
   /// @param weights the same on every rank
   RankExchange(EmbeddingWeights& weights, Group& group);
 
-  /// Ids of the words that are exchanged after a round, from 1 on: always the kOften most frequent
-  /// ones; of as many that come next every second round, but a half of them after each; of twice as
-  /// many that come next every fourth, and so on. By Zipf's law every other word then occurs about
-  /// as often between two exchanges of its rows, and every exchange is about as long.
+  /// Ids of the words that are exchanged after a round, from 1 on: after each the kOften (512) most
+  /// frequent ones, half of the next 512, a quarter of the next 1,024, an eighth of the next
+  /// 2,048 ..., in turn. By Zipf's law every other word then occurs about as often between two
+  /// exchanges of its rows, and every exchange is about as long.
   std::vector<WordId> words_after(std::uint64_t round) const;
 
-  /// Whether it is time for exchange_all(): when else the turn of the rarest words would begin.
+  /// Whether all words are exchanged after this round: every period_ rounds.
   bool all_after(std::uint64_t round) const { return round % period_ == 0; }
 
   /// Brings together the ranks' changes of every row since it was last exchanged, to the same bits

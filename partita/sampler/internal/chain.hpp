@@ -13,9 +13,9 @@
 
 namespace partita::sampler {
 
-/// First edits of single tokens, which need a copy of the row; then a temperature, which only
-/// scales it; then a filter, which looks at the most likely categories alone; and the rest, on the
-/// list of what that leaves.
+/// First edits of single tokens, which stand apart from the row; then a temperature, which only
+/// scales it; then a filter, which looks at the most likely categories alone; and the rest, on what
+/// that leaves.
 class Chain {
  public:
   /// @param settings checked; must outlive the calls that follow

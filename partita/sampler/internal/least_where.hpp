@@ -10,7 +10,8 @@
 
 namespace partita::sampler {
 
-/// The least logit up to `max` that holds what larger ones do as well, as `max` does.
+/// The least finite logit <= max for which `holds` is true, if it is true of max and of all that is
+/// larger than one it is true of; else max.
 template <class T, class Predicate>
 T least_where(T max, const Predicate& holds) {
   // By halves, of the integers that have the order of T.

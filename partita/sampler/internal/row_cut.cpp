@@ -11,7 +11,6 @@ namespace partita::sampler {
 
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 }  // namespace

@@ -219,7 +219,8 @@ double RowScan<T>::sum_between(const RowReader<T>& row, double low, double high,
 
 template <class T>
 double RowScan<T>::sum_between_at_most(double low, double high, double except) const {
-  // Where z - max is not 0, it is not rounded to 0: nothing but `except` is in the row.
+  // Where z - max is not 0, it is not rounded to 0: nothing but `except` has weight, up to
+  // underflow.
   const bool is_flat = has_moments_ && moment_ == 0 && beta_ >= 1 && apart_.logits.empty();
   if (is_flat && except == max_) return 0;
   if (row_scale_ == 0) return sum_apart(low, high, except);
