@@ -22,9 +22,9 @@ target_compile_options(partita_build INTERFACE -Wall -Wextra -Wconversion -Wshad
   $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden>
   -fPIC # everywhere, so that programs can use the precompiled headers of libraries
   -ffp-contract=off) # a * b + c must round alike in every build: results are promised to the bit
-if(PARTITA_LEARN AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
-  # Of a vector<bool> in libtorch's custom_function.h.
-  target_compile_options(partita_build INTERFACE -Wno-array-bounds -Wno-stringop-overflow)
+# What GCC 13 and later say of a vector<bool> in libtorch's custom_function.h.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+  set(PARTITA_LIBTORCH_OPTIONS -Wno-array-bounds -Wno-stringop-overflow)
 endif()
 if(PARTITA_SANITIZE)
   target_compile_options(partita_build INTERFACE -fsanitize=${PARTITA_SANITIZE}
