@@ -37,7 +37,7 @@ void scores(const WindowShape& shape, const float* inputs, const float* outputs,
 
 /// Replaces S by G and returns the loss, -sum log sigmoid(S) over row 0 and -sum log sigmoid(-S)
 /// over the others. Relative error of a gradient at most (4 + |s|) 2^-24, absolute error of a loss
-/// 2e-7.
+/// 2e-7 of each term, and the rounding of their sum in floats.
 double logistic(const WindowShape& shape, float learning_rate, float* s);
 
 /// Adds G^T O to the rows at `input_rows` and G I to those at `output_rows`. A row listed twice
