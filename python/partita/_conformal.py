@@ -53,7 +53,7 @@ class SplitConformal(Estimator):
     >>> predictor = SplitConformal(alpha=0.1, seed=1).fit(z[:2000], y[:2000])
     >>> sets = predictor.predict_sets(z[2000:])
     >>> covered = np.mean([label in each for label, each in zip(y[2000:], sets)])
-    >>> 0.87 < covered < 0.93
+    >>> bool(0.87 < covered < 0.93)
     True
     """
 

@@ -84,7 +84,7 @@ class Detector(Estimator):
     >>> X = np.maximum(0, rng.normal(size=(300, 8)) + 4 * np.eye(3, 8)[np.arange(300) % 3])
     >>> detector = Detector("vim", layer=np.eye(3, 8)).fit(X)
     >>> unknown = np.maximum(0, rng.normal(size=(100, 8)))
-    >>> detector.score_samples(unknown).mean() < detector.score_samples(X).mean()
+    >>> bool(detector.score_samples(unknown).mean() < detector.score_samples(X).mean())
     True
     """
 
@@ -161,7 +161,7 @@ class ScoreFusion(Estimator):
             The i-th scores of all belong to the same row.
         """
         weights, self.bias_ = _core.fit_score_fusion([s[0] for s in scores.values()], [s[1] for s in scores.values()])
-        self.weights_ = dict(zip(scores, weights.tolist(), strict=True))
+        self.weights_ = {name: float(weight) for name, weight in zip(scores, weights, strict=True)}
         return self
 
     def score_samples(self, scores: Mapping[str, ArrayLike]) -> NDArray[np.float64]:

@@ -180,7 +180,9 @@ import sys
 import numpy as np, torch
 from partita import split
 rank, port = int(sys.argv[1]), int(sys.argv[2])
-store = torch.distributed.TCPStore("127.0.0.1", port, 2, rank == 0)
+# Torch 2 may have been built without libuv, and asks for it all the same.
+options = {"use_libuv": False} if hasattr(torch.distributed.TCPStore, "libuvBackend") else {}
+store = torch.distributed.TCPStore("127.0.0.1", port, 2, rank == 0, **options)
 torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
 columns = split.SplitColumns(1000, split.TorchGroup())
 logits = torch.arange(columns.first, columns.last) * 0.001
