@@ -69,8 +69,8 @@ TEST_F(Command, SampleDoesNotDependOnThreadsAndDoesOnTheSeed) {
        {std::vector<std::string>{},
         {"--temperature", "0.7", "--top-k", "50", "--top-p", "0.9", "--min-p", "0.001",
          "--typical-p", "0.95"},
-        {"--dynatemp-range", "0.5", "--dynatemp-exp", "2", "--top-n-sigma", "3", "--min-k", "40", "--top-h", "0.9",
-         "--epsilon-cutoff", "1e-6", "--eta-cutoff", "1e-5", "--p-less"}}) {
+        {"--dynatemp-range", "0.5", "--dynatemp-exp", "2", "--top-n-sigma", "3", "--min-k", "40",
+         "--top-h", "0.9", "--epsilon-cutoff", "1e-6", "--eta-cutoff", "1e-5", "--p-less"}}) {
     const auto sample = [&](const char* seed, const char* threads) {
       std::vector<std::string> arguments = {"sample", input, "-k",        "5",
                                             "--seed", seed,  "--threads", threads};

@@ -190,7 +190,8 @@ TEST(Load, SixteenThreadsWithMixedSettings) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0U) << "of " << next;
   EXPECT_GE(next, kJobs);
-#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed for a while
+#ifndef __SANITIZE_ADDRESS__
+  // AddressSanitizer keeps what is freed for a while.
   constexpr std::size_t kArenas = 16U << 20U;  // what 16 threads' free lists may still take
   EXPECT_LE(late, early + kArenas);
 #endif
