@@ -76,7 +76,7 @@ Tensor Independent::do_log_prob(const Tensor& value) const {
   const Tensor parts = base_->log_prob_inside(value);
   const Tensor sum = sum_rightmost(parts, dims_);
   // Where one part has density 0 and another an infinite one, any answer would do but NaN.
-  if (dims_ == 0) return sum;
+  if (dims_ == 0 || (sum.is_cpu() && !sum.isnan().any().item<bool>())) return sum;
   const auto any = [&](const Tensor& where) {
     return sum_rightmost(where.to(parts.scalar_type()), dims_) > 0;
   };

@@ -67,7 +67,6 @@ Tensor mean_relaxed(const DiscreteVariables& variables, const Tensor& hard,
 
 /// `variables` with the logits of these probabilities, whose gradient is passed on to its own.
 DiscreteVariables at_probs(const DiscreteVariables& variables, const Tensor& probs) {
-  constexpr double kCertain = 1e30;  // as in DiscreteVariables
   const Tensor logits = variables.one_hot ? probs.log() : at::logit(probs);
   return {straight_through(logits.clamp(-kCertain, kCertain), variables.logits), variables.one_hot};
 }

@@ -17,9 +17,10 @@ constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 /// Applies filters that keep much to the row itself, until one is left or a list is better.
 void RowSampler::narrow() {
-  if (has_kept_) return;
+  if (is_narrowed_) return;
   while (is_double() ? narrow_once<double>() : narrow_once<float>()) {
   }
+  is_narrowed_ = true;
 }
 
 template <class T>

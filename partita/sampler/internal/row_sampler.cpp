@@ -40,7 +40,7 @@ void RowSampler::reset(Rows logits, std::size_t row, const SamplerSettings& sett
                        Stream stream) {
   settings.check(logits.columns());
   stream_ = stream;
-  has_kept_ = false;
+  is_narrowed_ = has_kept_ = false;
   before_adaptation_.ids.clear();
   forget_scans();
   row_ = logits.slice(row, 1);

@@ -175,6 +175,7 @@ class [[gnu::visibility("default")]] RowSampler {
   Scans<double> doubles_;
   double max_ = 0;
 
+  bool is_narrowed_ = false;  // no cut leaves less
   bool has_kept_ = false;
   Candidates kept_;
   Candidates before_adaptation_;

@@ -33,6 +33,7 @@ struct Place {
   double high = -kInfinity;
   double low = 0;
 
+  Place() = default;
   Place(const Normalizer& shard, double perturbed) {
     const double rest = shard.log_sum + perturbed;
     high = shard.max + rest;
@@ -93,14 +94,17 @@ class OwnShards {
     TopDown* walk;
     Normalizer normalizer;
     double next;
-    Place place() const { return {normalizer, next}; }
   };
 
   Shard* largest() {
     Shard* best = nullptr;
+    Place highest;
     for (Shard& each : shards_) {
       if (each.next == -kInfinity) continue;
-      if (best == nullptr || each.place() > best->place()) best = &each;
+      const Place place(each.normalizer, each.next);
+      if (best != nullptr && !(place > highest)) continue;
+      best = &each;
+      highest = place;
     }
     return best;
   }

@@ -112,21 +112,25 @@ class Search {
   }
 
   /// The solution x as a function of all that the tail and its target depend on.
-  /// @param inside a point between the ends of each support.
-  Tensor differentiable(const Tensor& x, const Tensor& inside) const {
-    if (!step(inside).requires_grad()) return x;
-    const Tensor stayed = two_steps(x);
+  Tensor differentiable(const Tensor& x) const {
+    const Tensor by = step(x);
+    if (!by.requires_grad()) return x;
+    const Tensor stayed = after_two_steps(x, by);
     const Tensor left = stayed.isfinite().logical_not();
     if (!left.any().item<bool>()) return stayed;
     // An end of the support, where a tail is 0 and the density may be infinite, has no slope.
-    return at::where(left, x, two_steps(at::where(left, inside, x)));
+    const auto end = [&](const Tensor& bound) {
+      return bound.detach().to(x.options()).expand(x.sizes()).contiguous();
+    };
+    const Tensor inside = at::where(left, between(end(tails_.low), end(tails_.high)), x);
+    return at::where(left, x, after_two_steps(inside, step(inside)));
   }
 
  private:
   /// Two of Newton's steps from the solution, which stay there: the first makes first derivatives
   /// right, the second those up to the third.
-  Tensor two_steps(const Tensor& x) const {
-    const Tensor next = x + step(x);
+  Tensor after_two_steps(const Tensor& x, const Tensor& by) const {
+    const Tensor next = x + by;
     return next + step(next);
   }
 
@@ -154,12 +158,8 @@ Tensor quantile(const UnivariateTails& tails, const Tensor& probability, bool up
   // The rounding of p is one of 1 - p too, relative to which it is larger.
   const double rounding = tails.is_discrete ? probability_slack(probability.scalar_type()) : 0;
   const Tensor slack = rounding * (1 + filled(inner / (8 * (1 - inner)), small, 0)).detach();
-  const Tensor from = low.detach().contiguous();
-  const Tensor to = high.detach().contiguous();
-  Tensor x = search.solve(from, to, slack);
-  if (!tails.is_discrete && at::GradMode::is_enabled()) {
-    x = search.differentiable(x, between(from, to));
-  }
+  Tensor x = search.solve(low.detach().contiguous(), high.detach().contiguous(), slack);
+  if (!tails.is_discrete && at::GradMode::is_enabled()) x = search.differentiable(x);
   // An infinite end does not move with parameters, but its gradient would be 0 times infinity.
   const auto fixed = [](const Tensor& bound) {
     return bound.isinf().any().item<bool>() ? bound.detach() : bound;
@@ -190,11 +190,7 @@ Tensor with_implicit_gradient(const UnivariateTails& tails, const Tensor& draw) 
     lower = log_lower <= -std::numbers::ln2;
     target = at::where(lower, log_lower, tails.log_survival(draw));
   }
-  const auto end = [&](const Tensor& bound) {
-    return bound.detach().to(draw.options()).expand(draw.sizes()).contiguous();
-  };
-  return Search(tails, lower, target)
-      .differentiable(draw, between(end(tails.low), end(tails.high)));
+  return Search(tails, lower, target).differentiable(draw);
 }
 
 }  // namespace partita::distributions

@@ -12,12 +12,6 @@
 
 namespace partita::estimators {
 
-namespace {
-
-constexpr double kCertain = 1e30;
-
-}  // namespace
-
 const Distribution& base_of(const Distribution& distribution) {
   const auto* independent = dynamic_cast<const distributions::Independent*>(&distribution);
   return independent == nullptr ? distribution : base_of(independent->base_dist());

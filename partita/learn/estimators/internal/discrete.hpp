@@ -24,12 +24,15 @@ Tensor sum_event(const Tensor& value, const Distribution& distribution);
 /// [..., batch] -> [..., batch, 1 for each dimension of the event].
 Tensor unsqueeze_event(const Tensor& value, const Distribution& distribution);
 
+/// In place of the infinite logit of what is certain: as exact, with a derivative of 0.
+inline constexpr double kCertain = 1e30;
+
 /// The perturbed logits z of a bit are logit + logistic noise, and the bit is z > 0; those of a
 /// one-hot vector are log-probability + Gumbel noise, and the vector marks the largest.
 ///
-/// A variable of probability 0 or 1 has an infinite logit. Here that is one of +-1e30, whose
-/// sigmoid is as exact and whose derivative is 0 instead of 0 * inf; and no gradient passes it,
-/// since the logit's own by the probability is infinite.
+/// A variable of probability 0 or 1 has an infinite logit. Here that is one of +-kCertain, whose
+/// derivative is 0 instead of 0 * inf; and no gradient passes it, since the logit's own by the
+/// probability is infinite.
 struct DiscreteVariables {
   Tensor logits;  ///< [batch, event]; normalized if one-hot
   bool one_hot;   ///< false for bits
