@@ -25,9 +25,14 @@ bool RowSampler::is_short() {
   RowScan<T>& scan = scans<T>().filtered;
   kept_.ids.clear();
   kept_.logits.clear();
-  if (has_cutoff(*chain_.first(), chain_.settings()) || chain_.floor() != -kInfinity) {
+  if (has_cutoff(*chain_.first(), chain_.settings())) {
     sums_ = sums_within<T>(needs(*chain_.first()));
-    if (scan.collect(reader<T>(), chain_.below_cutoff<T>(sums_, max_), kAll, kShortList, kept_))
+    const T low = chain_.below_cutoff<T>(sums_, max_);
+    is_listed_ = low != kNever<T> && collect_from(low, kShortList);
+    return is_listed_;
+  }
+  if (chain_.floor() != -kInfinity) {
+    if (scan.collect(reader<T>(), chain_.below<T>(chain_.floor(), max_), kAll, kShortList, kept_))
       return true;
     kept_.ids.clear();
     kept_.logits.clear();
@@ -101,19 +106,35 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   return closer();
 }
 
+/// With no filter.
+template <class T>
+std::int64_t RowSampler::draw_unfiltered() {
+  const RowReader<T> row = reader<T>();
+  Scans<T>& s = scans<T>();
+  const double beta = chain_.inverse_temperature();
+  if (row.columns() >= kLongRow) {
+    find_max<T>();
+    const auto drawn = s.filtered.draw_by_maxima(row, beta, stream_, kFromRow / 4, kAttempts);
+    if (drawn) return *drawn;
+  }
+  s.drawn.weigh(row, beta, false);
+  return s.drawn.draw(row, stream_.uniform(kFromRow + 4 * kAttempts));
+}
+
 template <class T>
 std::optional<std::int64_t> RowSampler::draw_whole() {
+  if (!chain_.first()) return draw_unfiltered<T>();
   const RowReader<T> row = reader<T>();
   Scans<T>& s = scans<T>();
   find_max<T>();
-  if (chain_.first() && is_short<T>()) return std::nullopt;
+  if (is_short<T>()) return std::nullopt;
   const bool is_same = !chain_.heats_after() && s.weighed;
   if (!is_same) s.drawn.weigh(row, chain_.inverse_temperature(), false);
   const RowScan<T>& scan = is_same ? s.filtered : s.drawn;
   double refused = -kInfinity;
   for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
     const std::int64_t id = scan.draw(row, stream_.uniform(kFromRow + attempt));
-    if (!chain_.first() || keeps<T>(id, refused)) return id;
+    if (keeps<T>(id, refused)) return id;
   }
   return std::nullopt;
 }

@@ -51,6 +51,7 @@ void RowSampler::reset(Rows logits, std::size_t row, const SamplerSettings& sett
 }
 
 void RowSampler::forget_scans() {
+  is_listed_ = false;
   floats_.found_max = floats_.weighed = false;
   doubles_.found_max = doubles_.weighed = false;
 }
@@ -194,8 +195,10 @@ void RowSampler::find_max() {
   Scans<T>& s = scans<T>();
   if (s.found_max) return;
   // One pass for the maxima and what else will be asked for.
-  const Needs need = chain_.first() ? needs(*chain_.first()) : Needs{};
-  if (need.any_exp() || !chain_.first()) {
+  const Needs need = chain_.first()           ? needs(*chain_.first())
+                     : chain_.excludes_next() ? needs(SamplerStep::xtc)
+                                              : Needs{};
+  if (need.any_exp()) {
     s.filtered.weigh(reader<T>(), 1 / chain_.first_temperature(), need.x_exp);
     s.weighed = true;
   } else {
@@ -314,7 +317,7 @@ void RowSampler::filter_first() {
   };
   const bool is_at_once = step == SamplerStep::top_k || step == SamplerStep::typical;
   if (is_at_once && is_long<T>() && found_long()) return;
-  RowSums sums = sums_now();
+  RowSums sums = is_listed_ ? sums_ : sums_now();
   RowScan<T>& scan = scans<T>().filtered;
   const double max = chain_.scaled_max(max_);
   std::size_t wanted = step == SamplerStep::top_k ? chain_.settings().top_k : 128;
@@ -328,7 +331,7 @@ void RowSampler::filter_first() {
     covered_ = chain_.x_of(static_cast<double>(low), max_);
     scan.collect_top_k(reader<T>(), chain_.with_equals(low, max_), wanted, kept_);
     scale_list();
-  } else {
+  } else if (!is_listed_) {
     collect_from(low, kAll);
   }
   while (true) {

@@ -11,11 +11,11 @@
 // the cut is found by passes over the row (row_cut.cpp), and the row without what is below it is a
 // row for the rest of the chain.
 //
-// The draw. Where a single filter that keeps much of the probability follows the temperatures (or
-// none does), a category is drawn from the whole row, and kept if that filter keeps it. That needs
-// no cutoff: top_p keeps it if the mass above it is < p, which what is known of the row's lanes
-// mostly tells, and else one more pass. Otherwise, or after kAttempts failures, it is drawn from
-// the list.
+// The draw. Without a filter, the largest logits of the row's cells and a few attempts at rejection
+// make it. Where a single filter that keeps much of the probability follows the temperatures, a
+// category is drawn from the whole row, and kept if that filter keeps it. That needs no cutoff:
+// top_p keeps it if the mass above it is < p, which what is known of the row's lanes mostly tells,
+// and else one more pass. Otherwise, or after kAttempts failures, it is drawn from the list.
 #pragma once
 
 #include <cstddef>
@@ -68,6 +68,8 @@ class [[gnu::visibility("default")]] RowSampler {
   /// Beyond this length, drawing from the row costs less than a list, and single categories weigh
   /// less than the error of a float sum.
   static constexpr std::size_t kShortList = 2048;
+  /// From this length on, a few attempts at rejection cost less than all exponentials.
+  static constexpr std::size_t kLongRow = 16384;
 
   template <class T>
   struct Scans {
@@ -155,6 +157,8 @@ class [[gnu::visibility("default")]] RowSampler {
   template <class T>
   bool is_short();
   template <class T>
+  std::int64_t draw_unfiltered();
+  template <class T>
   std::optional<std::int64_t> draw_whole();
   template <class T>
   std::int64_t draw_by_entropy();
@@ -176,6 +180,7 @@ class [[gnu::visibility("default")]] RowSampler {
   double max_ = 0;
 
   bool is_narrowed_ = false;  // no cut leaves less
+  bool is_listed_ = false;    // kept_ is what may pass the first filter, by sums_
   bool has_kept_ = false;
   Candidates kept_;
   Candidates before_adaptation_;

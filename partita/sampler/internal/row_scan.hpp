@@ -9,8 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
+#include "partita/gumbel/internal/sum_tree.hpp"
+#include "partita/random/stream.hpp"
 #include "partita/sampler/filter.hpp"
 #include "partita/sampler/internal/rules.hpp"
 #include "partita/sampler/internal/sampler_kernels.hpp"
@@ -98,6 +101,12 @@ class RowScan {
   /// A category from the softmax of beta z, by one uniform; after weigh().
   std::int64_t draw(const RowReader<T>& row, double uniform) const;
 
+  /// The same by the cells' largest logits alone, after find_max(): by rejection, so that a row
+  /// costs a third. Nothing after that many attempts, or if beta is not a normal T. Undoes weigh().
+  /// @param first the first of the stream's words() to use, one block an attempt
+  std::optional<std::int64_t> draw_by_maxima(const RowReader<T>& row, double beta, Stream stream,
+                                             std::uint64_t first, std::size_t attempts);
+
   /// Sum of e^x over the categories with low < z < high and z != except; after weigh().
   double sum_between(const RowReader<T>& row, double low, double high,
                      double except = kNever<double>) const;
@@ -112,6 +121,9 @@ class RowScan {
     T above;
   };
   static Interval between(double low, double high);
+  void bound_cells(double beta);
+  std::optional<std::int64_t> take_from_cell(const RowReader<T>& row, std::size_t b,
+                                             std::size_t lane, double uniform);
   /// e^x of a category that stands apart.
   double weight_apart(double z) const { return std::exp(beta_ * (z - max_)); }
   double sum_apart(double low, double high, double except) const;
@@ -141,6 +153,9 @@ class RowScan {
       scales_;  // [blocks], e^x of the block's maximum relative to row_max_, padded for the kernels
   std::vector<double> sums_;     // [blocks], relative to the block's maximum, then to row_max_
   std::vector<double> moments_;  // [blocks]
+  SumTree tree_;                 // of the blocks' bounds
+  std::vector<std::uint8_t> was_rejected_;  // [blocks, kLanes]
+  std::vector<double> weights_apart_;
 };
 
 }  // namespace partita::sampler
