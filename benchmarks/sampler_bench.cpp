@@ -76,11 +76,13 @@ const Chain kChains[] = {
     {"top-n-sigma 3, top-p .95", {.top_n_sigma = 3, .top_p = 0.95, .order = kLlamaCppOrder}, true},
     {"top-k 20,000, top-p .95", {.top_k = 20000, .top_p = 0.95, .order = kLlamaCppOrder}, true},
     {"top-p .95, typical .95", {.top_p = 0.95, .typical_p = 0.95, .order = kDefaultOrder}, true},
+    {"min-k 3", {.min_k = 3, .order = kLlamaCppOrder}, true},  // llama.cpp has none
     {"typical .95, top-p .95", {.top_p = 0.95, .typical_p = 0.95, .order = kLlamaCppOrder}, true},
 };
 
-/// llama.cpp's samplers, in the order of the settings.
+/// llama.cpp's samplers, in the order of the settings; nothing if it lacks one.
 std::unique_ptr<LlamaCppChain> llama_cpp_chain(const LlamaCpp& library, const SamplerSettings& s) {
+  if (s.min_k > 0) return nullptr;
   auto chain = std::make_unique<LlamaCppChain>(library);
   for (const SamplerStep step : s.order) {
     if (!s.uses(step)) continue;
@@ -138,6 +140,16 @@ at::Tensor by_libtorch(at::Tensor z, const SamplerSettings& s) {
       case SamplerStep::top_k: {
         const auto k = static_cast<std::int64_t>(s.top_k);
         z = z.masked_fill(z < std::get<0>(z.topk(k, 1)).narrow(1, k - 1, 1), -kInfinity);
+        break;
+      }
+      case SamplerStep::min_k: {
+        const at::Tensor sorted = std::get<0>(z.sort(1, true));
+        const std::int64_t n = z.size(1);
+        const at::Tensor steps = sorted.narrow(1, 0, n - 1) - sorted.narrow(1, 1, n - 1);
+        const at::Tensor cliff = (steps / at::arange(1, n)).argmax(1, true) + 1;
+        const at::Tensor range = sorted.narrow(1, 0, 1) - sorted.narrow(1, n - 1, 1);
+        const at::Tensor kept = at::maximum(cliff, (s.min_k / range).ceil().to(at::kLong));
+        z = z.masked_fill(z < sorted.gather(1, kept - 1), -kInfinity);
         break;
       }
       case SamplerStep::typical: {

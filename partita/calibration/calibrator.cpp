@@ -281,7 +281,7 @@ void Calibrator::transform(const Predictions& predictions, MutableRows out,
     visit(out.dtype(), [&]<Element T>(T) {
       T* const to = out.row_data<T>(r);
       const std::ptrdiff_t stride = out.column_stride();
-      for (std::size_t k = 0; k < classes_; ++k) {
+      for (std::size_t k = 0; k < result.size(); ++k) {
         using Rounded = std::conditional_t<std::same_as<T, double>, double, float>;
         to[static_cast<std::ptrdiff_t>(k) * stride] = T(static_cast<Rounded>(result[k]));
       }

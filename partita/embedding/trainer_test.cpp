@@ -114,9 +114,6 @@ TEST(Trainer, DeterministicTrainingDoesNotDependOnThreads) {
 }
 
 TEST(Trainer, HogwildFindsTheTopicsToo) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "Hogwild is a data race, on purpose";
-#endif
   const Corpus corpus = corpus_of(topics_text(6000));
   EmbeddingTrainer trainer(corpus, {},
                            {.dim = 16, .sample = 0, .epochs = 5, .alpha = 0.05, .threads = 4});

@@ -10,7 +10,7 @@ function(run)
 endfunction()
 
 if(SANITIZE)
-  set(flags -D CMAKE_CXX_FLAGS=-fsanitize=${SANITIZE})
+  set(flags -D CMAKE_C_FLAGS=-fsanitize=${SANITIZE} -D CMAKE_CXX_FLAGS=-fsanitize=${SANITIZE})
 endif()
 run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
 if(EXISTS ${WORK}/prefix/bin/partita)
