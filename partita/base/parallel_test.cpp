@@ -28,7 +28,7 @@ TEST(ParallelFor, CoversEveryIndexOnce) {
 }
 
 TEST(ParallelFor, MayBeCalledFromABody) {
-  std::vector<std::atomic<int>> seen(40 * 25);
+  std::vector<std::atomic<int>> seen(std::size_t{40} * 25);
   parallel_for(40, 4, [&](std::size_t first, std::size_t last) {
     for (std::size_t i = first; i < last; ++i) {
       parallel_for(25, 3, [&](std::size_t from, std::size_t to) {

@@ -60,7 +60,7 @@ class Objective {
       }
     }
     if (largest == 0) return;
-    const double squares =
+    const auto squares =
         sum_over_rows<double>(logits.rows(), threads_, [&](std::size_t r, double& sum) {
           for (std::size_t k = 0; k < classes_; ++k) {
             const double z = RowReader<double>(logits, r).at(k) / largest;
@@ -79,7 +79,7 @@ class Objective {
     constexpr std::size_t kChunks = 16;
     Terms zero;
     zero.gradient.resize(size());
-    Terms terms = sum_over_rows<Terms>(
+    auto terms = sum_over_rows<Terms>(
         logits_.rows(), threads_,
         [&, z = std::vector<double>(classes_), softmax = DistributionRow()](
             std::size_t r, Terms& sum) mutable { add_row(r, parameters, z, softmax, sum); },

@@ -49,9 +49,9 @@ RiskCoverage risk_coverage(const Confidences& confidences) {
 
 RiskCoveragePoint coverage_at_risk(const RiskCoverage& curve, double risk) {
   check_in("risk", risk, "[0, 1]");
-  for (auto point = curve.points.rbegin(); point != curve.points.rend(); ++point) {
-    if (point->risk <= risk) return *point;
-  }
+  const auto point = std::find_if(curve.points.rbegin(), curve.points.rend(),
+                                  [&](const RiskCoveragePoint& p) { return p.risk <= risk; });
+  if (point != curve.points.rend()) return *point;
   return {std::numeric_limits<double>::infinity(), 0, 0};
 }
 

@@ -104,8 +104,8 @@ class Objective {
 
   template <class T>
   Likelihood at(double beta) const {
-    const double used = static_cast<double>(static_cast<T>(beta));
-    const Likelihood sum =
+    const auto used = static_cast<double>(static_cast<T>(beta));
+    const auto sum =
         sum_over_rows<Likelihood>(logits_.rows(), threads_, [&](std::size_t r, Likelihood& out) {
           const TemperedRow q = tempered_row<T>(logits_, r, max_[r], beta);
           out += {q.log_sum, q.mean, q.variance, q.third, q.fourth};

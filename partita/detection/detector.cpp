@@ -24,31 +24,31 @@ static_assert(static_cast<int>(msp) == static_cast<int>(LogitScore::msp) &&
               static_cast<int>(energy) == static_cast<int>(LogitScore::energy));
 
 struct Entry {
-  DetectionScore score;
   std::string_view name;
+  DetectionScore score;
   DetectionNeeds needs;
 };
 
 constexpr Entry kEntries[] = {
-    {msp, "msp", {}},
-    {max_logit, "max-logit", {}},
-    {entropy, "entropy", {}},
-    {energy, "energy", {}},
-    {gen, "gen", {}},
-    {kl_matching, "kl-matching", {.rows = true}},
-    {openmax, "openmax", {.rows = true, .labels = true}},
-    {gradnorm, "gradnorm", {.layer = true}},
-    {react, "react", {.layer = true, .rows = true}},
-    {dice, "dice", {.layer = true, .rows = true}},
-    {ash_s, "ash-s", {.layer = true}},
-    {scale, "scale", {.layer = true}},
-    {she, "she", {.layer = true, .rows = true, .labels = true}},
-    {vim, "vim", {.layer = true, .rows = true}},
-    {fdbd, "fdbd", {.layer = true, .rows = true}},
-    {mahalanobis, "mahalanobis", {.rows = true, .labels = true}},
-    {relative_mahalanobis, "relative-mahalanobis", {.rows = true, .labels = true}},
-    {knn, "knn", {.rows = true}},
-    {nnguide, "nnguide", {.layer = true, .rows = true}},
+    {"msp", msp, {}},
+    {"max-logit", max_logit, {}},
+    {"entropy", entropy, {}},
+    {"energy", energy, {}},
+    {"gen", gen, {}},
+    {"kl-matching", kl_matching, {.rows = true}},
+    {"openmax", openmax, {.rows = true, .labels = true}},
+    {"gradnorm", gradnorm, {.layer = true}},
+    {"react", react, {.layer = true, .rows = true}},
+    {"dice", dice, {.layer = true, .rows = true}},
+    {"ash-s", ash_s, {.layer = true}},
+    {"scale", scale, {.layer = true}},
+    {"she", she, {.layer = true, .rows = true, .labels = true}},
+    {"vim", vim, {.layer = true, .rows = true}},
+    {"fdbd", fdbd, {.layer = true, .rows = true}},
+    {"mahalanobis", mahalanobis, {.rows = true, .labels = true}},
+    {"relative-mahalanobis", relative_mahalanobis, {.rows = true, .labels = true}},
+    {"knn", knn, {.rows = true}},
+    {"nnguide", nnguide, {.layer = true, .rows = true}},
 };
 
 const Entry& entry_of(DetectionScore score) { return kEntries[static_cast<std::size_t>(score)]; }

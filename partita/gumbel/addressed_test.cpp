@@ -76,7 +76,7 @@ TEST(Addressed, DrawsWhatTheDefinitionDraws) {
       std::vector<bfloat16> halves;
       std::vector<float> rounded;
       for (const float z : singles) {
-        halves.push_back(bfloat16(z));
+        halves.emplace_back(z);
         rounded.push_back(static_cast<float>(halves.back()));
       }
       for (std::uint64_t seed = 0; seed < 6; ++seed) {

@@ -60,7 +60,8 @@ double shift_to(std::span<const double> z, std::size_t k) {
   std::vector<double> sorted(z.begin(), z.end());
   const auto kth = sorted.begin() + static_cast<std::ptrdiff_t>(k);  // the largest that is not in
   std::ranges::nth_element(sorted, k == z.size() ? kth - 1 : kth, std::greater<>());
-  const double above = k == 0 ? kInfinity : *std::min_element(sorted.begin(), kth);
+  double above = kInfinity;
+  if (k != 0) above = *std::min_element(sorted.begin(), kth);
   const double below = k == z.size() ? -kInfinity : *kth;
   if (below == -kInfinity) return k == 0 ? 0 : above - kCertain;  // all that are possible
   if (k == 0) return below + kCertain;

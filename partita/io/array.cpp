@@ -78,7 +78,7 @@ std::vector<std::int64_t> integers_from(const ArrayView& array) {
     if (std::cmp_greater(value, std::numeric_limits<std::int64_t>::max())) {
       throw DataError(array.name, fmt::format("element {}: {} is 2^63 or more", i, value));
     }
-    out[i] = static_cast<std::int64_t>(value);
+    out[i] = static_cast<std::int64_t>(value);  // NOLINT(bugprone-signed-char-misuse): no character
   }
   return out;
 }

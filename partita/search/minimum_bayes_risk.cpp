@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <numeric>
 
 #include "partita/base/error.hpp"
@@ -42,9 +43,9 @@ double shared(std::span<const std::span<const Token>> a,
   for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
     const auto order =
         std::lexicographical_compare_three_way(a[i].begin(), a[i].end(), b[j].begin(), b[j].end());
-    if (order == 0) ++count;
-    if (order <= 0) ++i;
-    if (order >= 0) ++j;
+    if (std::is_eq(order)) ++count;
+    if (std::is_lteq(order)) ++i;
+    if (std::is_gteq(order)) ++j;
   }
   return count;
 }

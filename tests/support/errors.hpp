@@ -16,7 +16,7 @@ std::string message_of(const Action& action) {
   try {
     action();
   } catch (const Exception& error) {
-    const std::string message = error.what();
+    std::string message = error.what();
     EXPECT_EQ(message.find('\n'), std::string::npos) << "more than one line: " << message;
     return message;
   } catch (const std::exception& error) {

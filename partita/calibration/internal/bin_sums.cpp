@@ -11,7 +11,10 @@ std::vector<BinSum> sum_equal_mass(const RowGroups& groups, std::size_t n, std::
   std::size_t b = 0;
   double seen = 0;
   std::size_t g = 0;
-  const auto end = [&] { return static_cast<double>((n * (b + 1) + bins - 1) / bins); };
+  const auto end = [&] {
+    const std::size_t rounded_up = (n * (b + 1) + bins - 1) / bins;
+    return static_cast<double>(rounded_up);
+  };
   for (const RowGroups::Part& part : groups.parts) {
     BinSum sum;
     for (; g < part.end; ++g) {

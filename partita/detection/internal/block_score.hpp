@@ -47,7 +47,7 @@ struct Learning {
   const DetectorOptions& options;
 
   /// Of a block of rows.
-  Eigen::MatrixXd logits(Eigen::MatrixXd block) const {
+  Eigen::MatrixXd logits(const Eigen::MatrixXd& block) const {
     return layer ? layer->logits(block) : block;
   }
   Eigen::Index classes() const {

@@ -26,8 +26,8 @@ BlockScore fit_kl_matching(const Learning& known) {
   VectorXd counts;  // [K]
   for_each_known(
       known,
-      [&](std::size_t, MatrixXd block) {
-        const MatrixXd z = known.logits(std::move(block));
+      [&](std::size_t, const MatrixXd& block) {
+        const MatrixXd z = known.logits(block);
         const MatrixXd p = probabilities(z);
         if (sums.size() == 0) {
           sums = MatrixXd::Zero(z.rows(), z.rows());

@@ -55,7 +55,7 @@ HWY_INLINE void Philox(const AddressedNoise& noise, std::size_t first, Words (&o
     const V key0 = hn::Set(d, k0);
     const V key1 = hn::Set(d, k1);
     HWY_UNROLL(4)
-    for (std::size_t i = 0; i < kAtOnce; ++i) {
+    for (std::size_t i = 0; i < kAtOnce; ++i) {  // NOLINT(modernize-loop-convert): unrolled
       const V a = Product(out[i].word[0], m0);
       const V b = Product(out[i].word[2], m1);
       out[i] = {{hn::Xor3(hn::ShiftRight<32>(b), out[i].word[1], key0), b,

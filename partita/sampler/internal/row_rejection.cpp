@@ -86,7 +86,7 @@ std::optional<std::int64_t> RowScan<T>::draw_by_maxima(const RowReader<T>& row, 
   for (std::size_t attempt = 0; attempt < attempts; ++attempt) {
     const auto words = stream.words(first + attempt);
     double target = uniform_from_bits(words[0]) * (apart + scale * tree_.total());
-    if (target < apart) {
+    if (target < apart || scale == 0) {
       return apart_.columns[choose(weights_apart_.data(), weights_apart_.size(), target)];
     }
     const std::size_t b = tree_.find((target - apart) / scale);

@@ -74,7 +74,8 @@ bool RowSampler::edit_apart() {
   if (!s.allowed.empty() && !visit(row_.dtype(), [&]<Element E>(E) { return mask<E>(); })) {
     return false;
   }
-  auto& [ids, logits] = edited_tokens_;
+  auto& ids = edited_tokens_.ids;
+  auto& logits = edited_tokens_.logits;
   const RowReader<double> row(row_, 0);
   bool proper = true;
   const auto lookup = [&](std::int32_t token) {
@@ -271,7 +272,7 @@ RowSums RowSampler::sums_within(Needs need) {
                       z.high / chain_.first_temperature() * (1 + kScaling)};
   }
   if (need.least) {
-    double least =
+    auto least =
         static_cast<double>(RowScan<T>::part(reader<T>(), std::numeric_limits<T>::lowest()).least);
     for (const double z : std::is_same_v<T, double> ? std::span<const double>{} : edits_.logits) {
       if (z != -kInfinity) least = std::min(least, z);

@@ -91,7 +91,7 @@ HWY_INLINE Wide<double> SumLifted(const T* z, std::size_t n, T max, T* out, cons
   const Tag<T> d;
   const auto m = hn::Set(d, max);
   // More than all that is added to it, so that two subtractions tell what an addition loses.
-  const auto start = hn::Set(d, Exp<T>::kLifted * T{2 * kBlock / kLanes});
+  const auto start = hn::Set(d, Exp<T>::kLifted * (T{2 * kBlock} / T{kLanes}));
   Tail<T, kLanes> tail(z, n);
   T high[kLanes];
   T low[kLanes];

@@ -108,7 +108,7 @@ TemperedRow tempered_row(Rows logits, std::size_t row, double max, double beta) 
   const double third = m3 - m1 * (3 * m2 - 2 * square);
   const double fourth =
       m4 - 4 * m1 * m3 + 6 * square * m2 - 3 * square * square - 3 * variance * variance;
-  const double used = static_cast<double>(static_cast<T>(beta));
+  const auto used = static_cast<double>(static_cast<T>(beta));
   return {std::log(total[0]), m1 / used, variance / used / used, third / used / used / used,
           fourth / used / used / used / used};
 }

@@ -40,7 +40,7 @@ struct Place {
     const double added = high - shard.max;
     if (std::isfinite(high)) low = (shard.max - (high - added)) + (rest - added);
   }
-  auto operator<=>(const Place&) const = default;
+  auto operator<=>(const Place&) const = default;  // NOLINT(modernize-use-nullptr): its 0s
 };
 
 /// The shards of one rank, merged from the top down.
