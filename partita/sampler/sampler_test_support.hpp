@@ -79,6 +79,14 @@ inline std::vector<NamedRow> rows_of_all_kinds(std::size_t n, std::uint64_t seed
   row[n / 2] = 1000;
   rows.push_back({"far apart", row});
   rows.push_back({"crowded", crowded_row(n, random())});
+  // Most differ by less than their difference from the largest is rounded.
+  row.assign(n, 0);
+  for (double& z : row) {
+    if (random() % 4 != 0)
+      z = std::ldexp(random() % 2 == 0 ? 1.0 : -1.0, -static_cast<int>(random() % 140));
+  }
+  row[random() % n] = 2.25;
+  rows.push_back({"tiny beside large", row});
   // The likeliest first, as where tokens are in order of frequency.
   row = normal_row(n, 1, random());
   std::sort(row.rbegin(), row.rend());

@@ -124,7 +124,6 @@ T Chain::below_cutoff(const RowSums& sums, double max) const {
 
 template <class T>
 T Chain::with_equals(T low, double max) const {
-  if (std::is_same_v<T, float> || !is_heated()) return low;  // floats stay apart in double
   constexpr double kSlack = 0x1p-48;
   const double distance = std::abs(max - static_cast<double>(low));
   return low - static_cast<T>(kSlack * (std::abs(max) + distance));

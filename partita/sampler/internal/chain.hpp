@@ -68,7 +68,7 @@ class Chain {
   T below_cutoff(const RowSums& sums, double max) const;
   /// A logit as the first filter sees it: relative to the largest.
   double x_of(double z, double max) const { return scaled(z, max) - scaled_max(max); }
-  /// `low`, or a logit below it: nothing further down is equal to it once it is scaled.
+  /// `low`, or a logit below it: nothing further down is equal to it relative to the largest.
   template <class T>
   T with_equals(T low, double max) const;
 

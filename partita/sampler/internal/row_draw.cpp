@@ -106,37 +106,43 @@ bool RowSampler::keeps(std::int64_t id, double& refused) {
   return closer();
 }
 
-/// With no filter.
-template <class T>
-std::int64_t RowSampler::draw_unfiltered() {
+/// Draws from the row at all temperatures until keep(category); nothing after kAttempts. Long rows
+/// are drawn from by the bounds that their largest logits give, as long as those serve.
+template <class T, class Keep>
+std::optional<std::int64_t> RowSampler::draw_until(const Keep& keep) {
   const RowReader<T> row = reader<T>();
   Scans<T>& s = scans<T>();
   const double beta = chain_.inverse_temperature();
-  if (row.columns() >= kLongRow) {
+  const bool is_weighed = s.weighed && !chain_.heats_after();
+  bool is_bound = false;
+  if (!is_weighed && row.columns() >= kLongRow) {
     find_max<T>();
-    const auto drawn = s.filtered.draw_by_maxima(row, beta, stream_, kFromRow / 4, kAttempts);
-    if (drawn) return *drawn;
+    is_bound = s.drawn.bound(s.filtered, beta);
   }
-  s.drawn.weigh(row, beta, false);
-  return s.drawn.draw(row, stream_.uniform(kFromRow + 4 * kAttempts));
+  if (!is_weighed && !is_bound) s.drawn.weigh(row, beta, false);
+  const RowScan<T>& scan = is_weighed ? s.filtered : s.drawn;
+  for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
+    std::optional<std::int64_t> id;
+    if (is_bound) {
+      id = s.drawn.draw_by_bounds(row, stream_, (attempt + 1) * kAttempts, kAttempts);
+      if (!id) {
+        is_bound = false;
+        s.drawn.weigh(row, beta, false);
+      }
+    }
+    if (!id) id = scan.draw(row, stream_.uniform(kFromRow + attempt));
+    if (keep(*id)) return id;
+  }
+  return std::nullopt;
 }
 
 template <class T>
 std::optional<std::int64_t> RowSampler::draw_whole() {
-  if (!chain_.first()) return draw_unfiltered<T>();
-  const RowReader<T> row = reader<T>();
-  Scans<T>& s = scans<T>();
+  if (!chain_.first()) return draw_until<T>([](std::int64_t) { return true; });
   find_max<T>();
   if (is_short<T>()) return std::nullopt;
-  const bool is_same = !chain_.heats_after() && s.weighed;
-  if (!is_same) s.drawn.weigh(row, chain_.inverse_temperature(), false);
-  const RowScan<T>& scan = is_same ? s.filtered : s.drawn;
   double refused = -kInfinity;
-  for (std::uint64_t attempt = 0; attempt < kAttempts; ++attempt) {
-    const std::int64_t id = scan.draw(row, stream_.uniform(kFromRow + attempt));
-    if (keeps<T>(id, refused)) return id;
-  }
-  return std::nullopt;
+  return draw_until<T>([&](std::int64_t id) { return keeps<T>(id, refused); });
 }
 
 /// The temperature from sums in double: as accurate as the weights of the draw, and more.

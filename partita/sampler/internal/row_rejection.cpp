@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "partita/sampler/internal/row_scan.hpp"
@@ -26,9 +27,14 @@ constexpr double kBound = kCell * (1 + 1e-4);
 
 /// weights_ and the tree: bounds of the cells, in units of kBound e^x of row_max_.
 template <class T>
-void RowScan<T>::bound_cells(double beta) {
-  beta_ = beta;
+bool RowScan<T>::bound(const RowScan& found, double beta) {
   const T scale = static_cast<T>(beta);
+  if (!std::isnormal(scale) || found.row_max_ == kNever<T>) return false;
+  blocks_ = found.blocks_;
+  max_ = found.max_;
+  row_max_ = found.row_max_;
+  largest_ = found.largest_;
+  beta_ = beta;
   weights_.resize(largest_.size());
   sums_.resize(blocks_);
   std::transform(largest_.begin(), largest_.end(), weights_.begin(),
@@ -38,6 +44,9 @@ void RowScan<T>::bound_cells(double beta) {
   tree_.reset(blocks_);
   for (std::size_t b = 0; b < blocks_; ++b) tree_.set_leaf(b, sums_[b]);
   tree_.build();
+  weights_apart_.clear();
+  for (const double z : apart_.logits) weights_apart_.push_back(weight_apart(z));
+  return true;
 }
 
 template <class T>
@@ -71,17 +80,9 @@ std::optional<std::int64_t> RowScan<T>::take_from_cell(const RowReader<T>& row, 
 }
 
 template <class T>
-std::optional<std::int64_t> RowScan<T>::draw_by_maxima(const RowReader<T>& row, double beta,
-                                                       Stream stream, std::uint64_t first,
-                                                       std::size_t attempts) {
-  if (!std::isnormal(static_cast<T>(beta)) || row_max_ == kNever<T>) return std::nullopt;
-  bound_cells(beta);
-  weights_apart_.clear();
-  double apart = 0;
-  for (const double z : apart_.logits) {
-    weights_apart_.push_back(weight_apart(z));
-    apart += weights_apart_.back();
-  }
+std::optional<std::int64_t> RowScan<T>::draw_by_bounds(const RowReader<T>& row, Stream stream,
+                                                       std::uint64_t first, std::size_t attempts) {
+  const double apart = std::accumulate(weights_apart_.begin(), weights_apart_.end(), 0.0);
   const double scale = kBound * weight_apart(static_cast<double>(row_max_));
   for (std::size_t attempt = 0; attempt < attempts; ++attempt) {
     const auto words = stream.words(first + attempt);
@@ -99,11 +100,12 @@ std::optional<std::int64_t> RowScan<T>::draw_by_maxima(const RowReader<T>& row, 
   return std::nullopt;
 }
 
-template std::optional<std::int64_t> RowScan<float>::draw_by_maxima(const RowReader<float>&, double,
-                                                                    Stream, std::uint64_t,
-                                                                    std::size_t);
-template std::optional<std::int64_t> RowScan<double>::draw_by_maxima(const RowReader<double>&,
-                                                                     double, Stream, std::uint64_t,
+template bool RowScan<float>::bound(const RowScan&, double);
+template bool RowScan<double>::bound(const RowScan&, double);
+template std::optional<std::int64_t> RowScan<float>::draw_by_bounds(const RowReader<float>&, Stream,
+                                                                    std::uint64_t, std::size_t);
+template std::optional<std::int64_t> RowScan<double>::draw_by_bounds(const RowReader<double>&,
+                                                                     Stream, std::uint64_t,
                                                                      std::size_t);
 
 }  // namespace partita::sampler

@@ -156,8 +156,8 @@ class [[gnu::visibility("default")]] RowSampler {
 
   template <class T>
   bool is_short();
-  template <class T>
-  std::int64_t draw_unfiltered();
+  template <class T, class Keep>
+  std::optional<std::int64_t> draw_until(const Keep& keep);
   template <class T>
   std::optional<std::int64_t> draw_whole();
   template <class T>

@@ -101,10 +101,14 @@ class RowScan {
   /// A category from the softmax of beta z, by one uniform; after weigh().
   std::int64_t draw(const RowReader<T>& row, double uniform) const;
 
-  /// The same by the cells' largest logits alone, after find_max(): by rejection, so that a row
-  /// costs a third. Nothing after that many attempts, or if beta is not a normal T. Undoes weigh().
+  /// Bounds of the cells' weights by what found.find_max() has found, in place of what weigh()
+  /// does: a third of its cost. False if T does not hold beta.
+  bool bound(const RowScan& found, double beta);
+
+  /// The same draw by bounds alone, after bound(): by rejection, which tightens them. Nothing after
+  /// that many attempts.
   /// @param first the first of the stream's words() to use, one block an attempt
-  std::optional<std::int64_t> draw_by_maxima(const RowReader<T>& row, double beta, Stream stream,
+  std::optional<std::int64_t> draw_by_bounds(const RowReader<T>& row, Stream stream,
                                              std::uint64_t first, std::size_t attempts);
 
   /// Sum of e^x over the categories with low < z < high and z != except; after weigh().
@@ -121,7 +125,6 @@ class RowScan {
     T above;
   };
   static Interval between(double low, double high);
-  void bound_cells(double beta);
   std::optional<std::int64_t> take_from_cell(const RowReader<T>& row, std::size_t b,
                                              std::size_t lane, double uniform);
   /// e^x of a category that stands apart.
