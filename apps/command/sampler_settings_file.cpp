@@ -147,6 +147,8 @@ std::deque<SamplerOptions> read_sampler_settings(const std::string& path, std::s
       throw DataError(path, fmt::format("line {}: {}", number, error.reason()));
     } catch (const Json::parse_error& error) {
       throw DataError(path, fmt::format("line {}: not JSON at byte {}", number, error.byte));
+    } catch (const Json::out_of_range&) {
+      throw DataError(path, fmt::format("line {}: a number that no double holds", number));
     }
   }
   if (each.size() != rows) {

@@ -150,6 +150,10 @@ std::string axis_script(char which, Axis axis, const Extent& extent) {
     out += fmt::format("set logscale {0}\nset format {0} '%g'\n", which);
     if (axis.ticks.empty() && axis.categories.empty()) axis.ticks = log_ticks(extent);
   }
+  // Long numbers side by side would run into each other: thousands.
+  if (which == 'x' && !axis.logarithmic && extent.high >= 1e4 && extent.high <= 1e6) {
+    out += "set format x '%.0s%c'\n";
+  }
   const auto end = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.17g}", *value) : std::string("*");
   };
@@ -266,7 +270,7 @@ std::string script_of(const Figure& figure) {
       "set encoding utf8\nset border 3 {}\nset tics nomirror out scale 0.5\n"
       "set grid ytics linetype 1 linewidth 0.7 {}\nset boxwidth {:.17g}\n{}\n",
       figure.width, figure.height, color(kText), color(kGrid), bar_width,
-      named ? fmt::format("set key above left Left reverse samplen 2 width -1 maxcols {}",
+      named ? fmt::format("set key above left Left reverse samplen 2 width 1 maxcols {}",
                           long_names ? 1 : 2)
             : "unset key");
   out += axis_script('x', figure.x, extent_of(figure, 'x'));

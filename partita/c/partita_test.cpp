@@ -55,7 +55,9 @@ class C : public ::testing::Test {
 
   partita_error error_{};
   partita_sampler* sampler_ = nullptr;
-  std::vector<partita_sampler*> samplers() const { return std::vector(kRows, sampler_); }
+  std::vector<partita_sampler*> samplers() const {
+    return std::vector(kRows, sampler_);  // NOLINT(modernize-return-braced-init-list)
+  }
   SamplerSettings settings_;
   std::vector<std::int32_t> history_{3, 1, 4, 1, 5};
   std::vector<float> logits_;

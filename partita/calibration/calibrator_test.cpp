@@ -64,8 +64,10 @@ TEST(Calibrator, DirichletIsTheMinimumOfItsObjective) {
     for (std::size_t i = 0; i < out.size(); ++i) EXPECT_NEAR(out[i], expected[i], 1e-6) << i;
     // Logits of the same probabilities, wherever they lie.
     std::vector<double> moved = logits;
-    for (std::size_t i = 0; i < moved.size(); ++i)
-      moved[i] += 7.0 * static_cast<double>(i / classes);
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+      const std::size_t row = i / classes;
+      moved[i] += 7.0 * static_cast<double>(row);
+    }
     std::vector<double> again(logits.size());
     fit.calibrator->transform(Rows(moved.data(), labels.size(), classes),
                               {again.data(), labels.size(), classes});

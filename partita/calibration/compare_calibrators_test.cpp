@@ -76,7 +76,7 @@ TEST(CompareCalibrators, ImpossibleClassesAreForSomeMethods) {
   const auto found =
       compare_calibrators(data.view(), data.labels, {}, {.bootstrap = {.resamples = 2}});
   EXPECT_EQ(found.size(), 6U);  // neither vector nor matrix
-  data.logits[3 * 7] = NAN;
+  data.logits[21] = NAN;
   EXPECT_EQ(message_of<InvalidArgument>([&] { compare_calibrators(data.view(), data.labels, {}); }),
             "logits: row 7: NaN, +inf, or -inf in every column");
 }

@@ -138,7 +138,8 @@ TEST(Conformal, ClustersCoverTheirClasses) {
   const auto skewed = [](std::uint64_t seed) {
     Labeled data = make_labeled(kRows, kClasses, 1, seed);
     for (std::size_t i = 0; i < data.logits.size(); ++i) {
-      data.logits[i] += 2 - 2.0 * static_cast<double>(i % kClasses / 20);
+      const std::size_t twenty = i % kClasses / 20;
+      data.logits[i] += 2 - 2.0 * static_cast<double>(twenty);
     }
     return data;
   };

@@ -81,7 +81,7 @@ TEST(Temperature, BeginsOnASampleOfManyRows) {
     const TemperatureFit fit = fit_temperature({single.data(), kRows, 6}, data.labels);
     expect_optimal(rounded, fit);
     EXPECT_LE(fit.iterations, 3);
-    const double left =
+    const auto left =
         static_cast<double>(slope(rounded, 1 / static_cast<long double>(fit.temperature)));
     EXPECT_LE(std::abs(left), fit.gradient_residual + 1e-14);
     EXPECT_EQ(fit_temperature({single.data(), kRows, 6}, data.labels, 3).temperature,

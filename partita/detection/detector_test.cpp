@@ -138,7 +138,7 @@ TEST(Detector, ThreadsAndFormatsChangeNothing) {
   const Data data(1300);  // three blocks
   std::vector<float> single(data.features.begin(), data.features.end());
   std::vector<double> rounded(single.begin(), single.end());
-  std::vector<double> wide(1300 * 2 * kColumns, kNan);
+  std::vector<double> wide(std::size_t{2600} * kColumns, kNan);
   for (std::size_t i = 0; i < rounded.size(); ++i) wide[2 * i] = rounded[i];
   const Rows of_single(single.data(), 1300, kColumns);
   const Rows of_rounded(rounded.data(), 1300, kColumns);

@@ -321,7 +321,8 @@ TEST_F(CorpusTest, ProgressEndsAtTheNumberOfWords) {
   std::string text;
   for (int i = 0; i < 600'000; ++i) text += "a b ";
   std::vector<std::uint64_t> seen;
-  Corpus(file(text), {}, [&](const ProgressUpdate& at) { seen.push_back(at.done); });
+  const Corpus corpus(file(text), {}, [&](const ProgressUpdate& at) { seen.push_back(at.done); });
+  EXPECT_EQ(corpus.size(), 1'200'000U);
   ASSERT_GE(seen.size(), 4U);
   EXPECT_EQ(seen.back(), 1'200'000U);
 }

@@ -134,7 +134,7 @@ TEST(Trainer, EveryEpochTrainsEveryWord) {
           {.dim = 4, .window = 1, .sample = 0, .epochs = 7, .deterministic = deterministic});
       std::uint64_t words = 0;
       trainer.train({.progress = [&](const TrainingUpdate& at) { words = at.words; }});
-      EXPECT_EQ(trainer.predictions(), 7 * 2 * (n - 1));  // each word and its two neighbors
+      EXPECT_EQ(trainer.predictions(), 14 * (n - 1));  // each word and its two neighbors
       EXPECT_EQ(words, 7 * n);
     }
   }

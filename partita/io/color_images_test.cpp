@@ -22,7 +22,7 @@ using ::testing::StartsWith;
 using testing::TemporaryDirectory;
 using testing::zip;
 
-constexpr std::size_t kPlane = 32 * 32;
+constexpr std::size_t kPlane = std::size_t{32} * 32;
 
 /// An image of one red, green and blue.
 std::string image(char red, char green, char blue) {

@@ -365,9 +365,9 @@ TEST(LinearSoftmax, SaysWhatDoesNotFit) {
   EXPECT_THAT(message_of<InvalidArgument>(
                   [&] { pass.add_gradients({.log_sum_exp = c}, {}, {.epsilon = 1}); }),
               HasSubstr("epsilon"));
-  x.hidden[2 * 4] = std::numeric_limits<float>::quiet_NaN();
+  x.hidden[8] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(refusal({}), "hidden: row 2: logits hold NaN or +inf");
-  x.hidden[2 * 4] = 0;
+  x.hidden[8] = 0;
   std::fill(x.bias.begin() + 2, x.bias.end(), -std::numeric_limits<float>::infinity());
   EXPECT_EQ(refusal({.k = 3}), "k: row 0: 3, but only 2 categories are possible");
   EXPECT_EQ(refusal({.top = 3}), "top: row 0: 3, but only 2 categories are possible");

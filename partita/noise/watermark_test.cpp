@@ -87,7 +87,8 @@ TEST(Watermark, PValuesOfUnmarkedTextHaveTheirExactLaw) {
       EXPECT_GT(ks_p_value(p_values, [](double p) { return p; }), kFalseAlarm);
       continue;
     }
-    for (const auto& [n, counts] : scores) {
+    for (const auto& [length, counts] : scores) {
+      const std::size_t n = length;
       const std::size_t trials = scheme == WatermarkScheme::green_list ? n : 7 * n;
       double texts = 0;
       std::vector<double> observed(trials + 1);
@@ -176,7 +177,7 @@ TEST(Watermark, TournamentsEndAsPlayed) {
           const std::size_t other = side == m ? m + 1 : m;
           const double chance = g(side) == g(other) ? 0.5 : g(side) > g(other) ? 1 : 0;
           if (chance == 0) continue;
-          next.push_back({winners, w * chance});
+          next.emplace_back(winners, w * chance);
           next.back().first.push_back(candidates[side]);
         }
       }

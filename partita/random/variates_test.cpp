@@ -163,19 +163,21 @@ TEST(BinomialVariate, HasItsDistribution) {
     double p;
   };
   std::uint64_t id = 200;
-  for (const auto& [n, p] : std::vector<Case>{{1, 0.3},
-                                              {5, 0.5},
-                                              {19, 0.5},
-                                              {20, 0.5},
-                                              {25, 0.9},
-                                              {40, 0.3},
-                                              {1000, 0.004},
-                                              {1000, 0.02},
-                                              {1000, 0.97},
-                                              {1e6, 0.4},
-                                              {1e9, 1e-8},
-                                              {1e9, 1e-9},
-                                              {1e9, 2e-4}}) {
+  for (const Case& c : std::vector<Case>{{1, 0.3},
+                                         {5, 0.5},
+                                         {19, 0.5},
+                                         {20, 0.5},
+                                         {25, 0.9},
+                                         {40, 0.3},
+                                         {1000, 0.004},
+                                         {1000, 0.02},
+                                         {1000, 0.97},
+                                         {1e6, 0.4},
+                                         {1e9, 1e-8},
+                                         {1e9, 1e-9},
+                                         {1e9, 2e-4}}) {
+    const double n = c.n;
+    const double p = c.p;
     const auto draws = sample([&](Draws& d) { return binomial_variate(d, n, p); }, ++id);
     const double deviation = std::sqrt(n * p * (1 - p));
     const auto p_value = [&](double of) {

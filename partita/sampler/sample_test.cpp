@@ -210,8 +210,9 @@ long double entropy_of(const std::vector<long double>& log_p) {
 }
 
 TEST(Sample, ReportsEqualLongDoubleArithmetic) {
-  for (const auto& [name, row] : testing::rows_of_all_kinds(2500, 31)) {
+  for (const auto& [name, logits] : testing::rows_of_all_kinds(2500, 31)) {
     SCOPED_TRACE(name);
+    const auto& row = logits;
     const std::vector<float> single(row.begin(), row.end());
     std::size_t which = 0;
     for (const SamplerSettings& s : mixed_settings(8)) {

@@ -62,7 +62,8 @@ TEST(Ancestral, ExcludesTopChoicesAtRandom) {
     for (const double second : p) expected.push_back(first * second * 200000);
   }
   for (const Hypothesis& h : samples) {
-    observed[static_cast<std::size_t>(3 * h.tokens[0] + h.tokens[1])] += 1;
+    observed[3 * static_cast<std::size_t>(h.tokens[0]) + static_cast<std::size_t>(h.tokens[1])] +=
+        1;
     // Each token by what it was drawn from.
     double least = 0;
     for (const Token token : h.tokens)

@@ -283,6 +283,7 @@ TEST_F(Gradients, ProcessFromAFile) {
   }
   for (const auto& [text, complaint] : std::vector<std::pair<std::string, std::string>>{
            {"{", "not JSON at byte 2"},
+           {"{\"horizon\": 1e999}", "a number that no double holds"},
            {"[]", "expected an object with transitions, rewards"},
            {R"({"gamma": 1})", "gamma: no such field (horizon, transitions, rewards, start)"},
            {R"({"rewards": [[1]]})", "horizon is missing"},

@@ -123,6 +123,7 @@ TEST_F(SampleCommand, RefusesBadSettings) {
   EXPECT_THAT(line("{\"order\": [\"top_q\"]}\n{}\n{}\n"),
               HasSubstr("line 1: order: expected steps"));
   EXPECT_EQ(line("{}\n{]\n{}\n"), "line 2: not JSON at byte 2");
+  EXPECT_EQ(line("{\"history\": [1e999]}\n{}\n{}\n"), "line 1: a number that no double holds");
   EXPECT_EQ(line("{}\n3\n{}\n"), "line 2: expected an object of settings");
   const auto option = [&](const std::vector<std::string>& more) {
     std::vector<std::string> all = {"sample", halves()};

@@ -28,6 +28,8 @@ class MdpFile {
       root_ = Json::parse(read_file(path));
     } catch (const Json::parse_error& error) {
       throw DataError(path, fmt::format("not JSON at byte {}", error.byte));
+    } catch (const Json::out_of_range&) {
+      throw DataError(path, "a number that no double holds");
     }
     if (!root_.is_object()) throw DataError(path, "expected an object with transitions, rewards");
     for (const auto& [key, value] : root_.items()) {

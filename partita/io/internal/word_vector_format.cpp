@@ -58,8 +58,7 @@ std::string shown(std::string_view text) {
 class Reader {
  public:
   /// @param exact whether the first line must have the right number of words
-  Reader(std::string name, std::string_view bytes, const WordVectorOptions& options,
-         bool exact)
+  Reader(std::string name, std::string_view bytes, const WordVectorOptions& options, bool exact)
       : rest_(bytes), name_(std::move(name)), exact_(exact), words_(name_, options) {
     if (rest_.starts_with("\xEF\xBB\xBF")) rest_.remove_prefix(3);
   }

@@ -80,8 +80,8 @@ Tensor uniform_mean_log(const Tensor& low, const Tensor& high, const Tensor& val
 
 Tensor uniform_beta_kl(const Uniform& p, const Beta& q) {
   const Tensor valid = (p.low() >= 0).logical_and(p.high() <= 1);
-  const Tensor a = q.concentration1();
-  const Tensor b = q.concentration0();
+  const Tensor& a = q.concentration1();
+  const Tensor& b = q.concentration0();
   return infinite_unless(valid, at::lgamma(a) + at::lgamma(b) - at::lgamma(a + b) - p.entropy() -
                                     (a - 1) * uniform_mean_log(p.low(), p.high(), valid) -
                                     (b - 1) * uniform_mean_log(1 - p.high(), 1 - p.low(), valid));

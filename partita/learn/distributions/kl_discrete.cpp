@@ -70,8 +70,8 @@ Tensor category_kl(const D& p, const D& q) {
 
 Tensor binomial_kl(const Binomial& p, const Binomial& q) {
   const auto counts = at::broadcast_tensors({p.total_count(), q.total_count()});
-  const Tensor n = counts[0];
-  const Tensor m = counts[1];
+  const Tensor& n = counts[0];
+  const Tensor& m = counts[1];
   const Coin q_coin = coin_of(q);
   Tensor divergence = repeated(n, coin_kl(p, q));
   if (!(n == m).all().item<bool>()) {

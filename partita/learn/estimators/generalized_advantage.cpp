@@ -13,7 +13,8 @@ namespace partita::estimators {
 
 Tensor generalized_advantages(const Transitions& transitions,
                               const GeneralizedAdvantageOptions& options) {
-  const auto& [rewards, values, next_values, last] = transitions;
+  const Tensor& rewards = transitions.rewards;
+  const Tensor& values = transitions.values;
   check_in("discount", options.discount, "[0, 1]");
   check_in("lambda", options.lambda, "[0, 1]");
   if (rewards.dim() != 2 || rewards.size(0) == 0) {
@@ -26,12 +27,13 @@ Tensor generalized_advantages(const Transitions& transitions,
                                             to_string(rewards.sizes()), to_string(tensor.sizes())));
   };
   check_alike("values", values);
-  check_alike("next_values", next_values);
-  check_alike("last", last);
+  check_alike("next_values", transitions.next_values);
+  check_alike("last", transitions.last);
 
   const at::NoGradGuard no_grad;
-  const Tensor delta = rewards + options.discount * next_values - values;
-  const Tensor carried = options.discount * options.lambda * last.logical_not().to(delta.dtype());
+  const Tensor delta = rewards + options.discount * transitions.next_values - values;
+  const Tensor carried =
+      options.discount * options.lambda * transitions.last.logical_not().to(delta.dtype());
   std::vector<Tensor> advantages(static_cast<std::size_t>(delta.size(0)));
   Tensor following = at::zeros_like(delta[0]);
   for (std::int64_t t = delta.size(0); t-- > 0;) {

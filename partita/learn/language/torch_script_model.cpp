@@ -74,7 +74,7 @@ Tensor TorchScriptModel::last_logits(const Tensor& tokens) const {
   if (!answer.isTensor()) {
     throw DataError(path_, fmt::format("{}, got {}", expected, answer.tagKind()));
   }
-  const Tensor logits = answer.toTensor();
+  const Tensor& logits = answer.toTensor();
   const bool whole = logits.dim() == 3 && logits.size(1) == tokens.size(1);
   const bool proper = (whole || logits.dim() == 2) && logits.size(0) == tokens.size(0) &&
                       logits.size(-1) > 0 && logits.is_floating_point();

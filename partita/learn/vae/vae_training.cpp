@@ -265,8 +265,8 @@ class Trainer {
   training::Values on_held_out() {
     const Bounds seen =
         evaluate(*vae_, held_out_, stream_.child(kHeldOutSamples), {.samples = 1, .batch = 500});
-    const double reconstruction = -seen.reconstruction.mean().item<double>();
-    const double kl = seen.divergence.mean().item<double>();
+    const auto reconstruction = -seen.reconstruction.mean().item<double>();
+    const auto kl = seen.divergence.mean().item<double>();
     double loss = reconstruction + kl;
     if (options_.objective == Objective::without_regularizer) loss = reconstruction;
     if (options_.objective == Objective::without_reconstruction) loss = kl;

@@ -197,7 +197,7 @@ void LlamaCache::read(std::span<const Sequence> prefixes, MutableRows logits) {
   while (known < std::min(common, kept_.size()) && kept_[known] == token_at(prefixes[0], known)) {
     ++known;
   }
-  const llama_memory_t memory = llama_get_memory(context_.get());
+  llama_memory_t memory = llama_get_memory(context_.get());
   if (rows_.empty()) {
     rows_.push_back({unused_.back(), CellCount::kRoot, 0});
     unused_.pop_back();

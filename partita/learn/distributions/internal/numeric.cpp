@@ -53,18 +53,22 @@ struct LogSumExp : torch::autograd::Function<LogSumExp> {
   }
 };
 
+Elementwise function_at(std::int64_t address) {
+  return reinterpret_cast<Elementwise>(address);  // NOLINT(performance-no-int-to-ptr): saved so
+}
+
 struct WithSlope : torch::autograd::Function<WithSlope> {
   static Tensor forward(torch::autograd::AutogradContext* ctx, const Tensor& x, std::int64_t value,
                         std::int64_t slope) {
     ctx->save_for_backward({x});
     ctx->saved_data["slope"] = slope;
-    return reinterpret_cast<Elementwise>(value)(x);
+    return function_at(value)(x);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  const torch::autograd::variable_list& gradients) {
     const Tensor x = ctx->get_saved_variables()[0];
-    const Tensor slope = reinterpret_cast<Elementwise>(ctx->saved_data["slope"].toInt())(x);
+    const Tensor slope = function_at(ctx->saved_data["slope"].toInt())(x);
     return {gradients[0] * slope.masked_fill(slope.isinf(), 0), Tensor(), Tensor()};
   }
 };

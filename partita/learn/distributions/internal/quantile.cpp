@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 #include "partita/learn/distributions/internal/numeric.hpp"
 
@@ -48,12 +49,12 @@ class Search {
  public:
   /// @param lower where the lower tail is meant, else the upper.
   /// @param target its logarithm.
-  Search(const UnivariateTails& tails, const Tensor& lower, const Tensor& target)
+  Search(const UnivariateTails& tails, Tensor lower, Tensor target)
       : tails_(tails),
-        lower_(lower),
-        target_(target),
-        any_lower_(lower.any().item<bool>()),
-        all_lower_(lower.all().item<bool>()) {}
+        lower_(std::move(lower)),
+        target_(std::move(target)),
+        any_lower_(lower_.any().item<bool>()),
+        all_lower_(lower_.all().item<bool>()) {}
 
   /// log of the tail in use.
   Tensor log_tail(const Tensor& x) const {

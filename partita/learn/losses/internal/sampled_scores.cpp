@@ -161,7 +161,9 @@ struct IndexedScores : Function<IndexedScores> {
 
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
     const auto saved = ctx->get_saved_variables();
-    const auto& [hidden, weight, index] = std::tie(saved[0], saved[1], saved[2]);
+    const Tensor& hidden = saved[0];
+    const Tensor& weight = saved[1];
+    const Tensor& index = saved[2];
     const bool has_bias = ctx->saved_data["has_bias"].toBool();
     const Tensor g = gradients[0].contiguous();
     if (at::GradMode::is_enabled()) return differentiable(hidden, weight, index, g, has_bias);

@@ -29,7 +29,7 @@ struct Divided : Function<Divided> {
     return x.view_as(x);
   }
   static variable_list backward(AutogradContext* ctx, const variable_list& gradients) {
-    Group& group = at_address<Group>(ctx->saved_data["group"].toInt());
+    auto& group = at_address<Group>(ctx->saved_data["group"].toInt());
     return {over_ranks(gradients[0], partita::Reduction::sum, group), Tensor()};
   }
 };
