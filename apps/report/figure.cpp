@@ -150,8 +150,9 @@ std::string axis_script(char which, Axis axis, const Extent& extent) {
     out += fmt::format("set logscale {0}\nset format {0} '%g'\n", which);
     if (axis.ticks.empty() && axis.categories.empty()) axis.ticks = log_ticks(extent);
   }
-  // Long numbers side by side would run into each other: thousands.
-  if (which == 'x' && !axis.logarithmic && extent.high >= 1e4 && extent.high <= 1e6) {
+  // Long numbers side by side would run into each other: thousands, as far as marks are that apart.
+  if (which == 'x' && !axis.logarithmic && axis.ticks.empty() && extent.high <= 1e6 &&
+      extent.high - extent.low >= 1e4) {
     out += "set format x '%.0s%c'\n";
   }
   const auto end = [](const std::optional<double>& value) {

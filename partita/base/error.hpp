@@ -30,7 +30,7 @@ class Error : public std::runtime_error {
   static std::string one_line(std::string text) {
     for (char& c : text) {
       if (c == '\n' || c == '\r' || c == '\t') c = ' ';
-      if ((c >= 0 && c < ' ') || c == '\x7F') c = '?';
+      if (static_cast<unsigned char>(c) < ' ' || c == '\x7F') c = '?';
     }
     return text;
   }

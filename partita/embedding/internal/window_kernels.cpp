@@ -6,8 +6,6 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "partita/embedding/internal/window_kernels.cpp"
-// Tiles are arrays of vectors, which these targets do not allow.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #include <hwy/foreach_target.h>  // compiles what follows once for every target
 // must come after foreach_target
 #include <hwy/highway.h>

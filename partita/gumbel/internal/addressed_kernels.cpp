@@ -35,6 +35,10 @@ HWY_INLINE V Product(V x, V multiplier) {
 
 /// Four words of kVector counters; the upper halves of elements mean nothing.
 struct Words {
+  // Written out: a constructor that GCC makes itself lacks the target's instructions on AArch64.
+  HWY_INLINE Words() {}  // NOLINT(modernize-use-equals-default)
+  HWY_INLINE Words(V a, V b, V c, V d) : word{a, b, c, d} {}
+
   V word[4];
 };
 
@@ -46,7 +50,7 @@ HWY_INLINE void Philox(const AddressedNoise& noise, std::size_t first, Words (&o
   const V counter2 = hn::Set(d, noise.counter()[0]);
   const V counter3 = hn::Set(d, noise.counter()[1]);
   for (std::size_t i = 0; i < kAtOnce; ++i) {
-    out[i] = {{hn::Iota(d, first + i * kVector), hn::Zero(d), counter2, counter3}};
+    out[i] = {hn::Iota(d, first + i * kVector), hn::Zero(d), counter2, counter3};
   }
   std::uint32_t k0 = noise.key()[0];
   std::uint32_t k1 = noise.key()[1];
@@ -58,8 +62,8 @@ HWY_INLINE void Philox(const AddressedNoise& noise, std::size_t first, Words (&o
     for (std::size_t i = 0; i < kAtOnce; ++i) {  // NOLINT(modernize-loop-convert): unrolled
       const V a = Product(out[i].word[0], m0);
       const V b = Product(out[i].word[2], m1);
-      out[i] = {{hn::Xor3(hn::ShiftRight<32>(b), out[i].word[1], key0), b,
-                 hn::Xor3(hn::ShiftRight<32>(a), out[i].word[3], key1), a}};
+      out[i] = {hn::Xor3(hn::ShiftRight<32>(b), out[i].word[1], key0), b,
+                hn::Xor3(hn::ShiftRight<32>(a), out[i].word[3], key1), a};
     }
     k0 += 0x9E3779B9U;
     k1 += 0xBB67AE85U;
@@ -107,7 +111,7 @@ HWY_INLINE void LargestPrefixes(const AddressedNoise& noise, std::size_t block,
   constexpr std::size_t kApart = kVector == 1 ? 2 : 1;
   const V zero = hn::Zero(Wide());
   Words most[kApart];
-  for (Words& words : most) words = {{zero, zero, zero, zero}};
+  for (Words& words : most) words = {zero, zero, zero, zero};
   for (std::size_t c = 0; c < kCounters; c += kAtOnce * kVector) {
     Words words[kAtOnce];
     Philox(noise, block * kCounters + c, words);
