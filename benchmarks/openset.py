@@ -46,6 +46,8 @@ IMAGES = {
     "joint, pull-away 1": [*BOTH, "1", "--entropy", "pull-away"],
     "joint, fence": ["--loss", "joint", "--generator-loss", "fence"],
     "shell of features": ["--loss", "confidence", "--out-set", "shell"],
+    "shell of features, β = .1 after 240 steps": ["--loss", "confidence", "--out-set", "shell", "--beta", "0.1",
+                                                  "--warm-up", "240"],
     "given digits 5-9": ["--loss", "confidence"],
     "given letters": ["--loss", "confidence", "--out-set", None],
 }

@@ -133,7 +133,7 @@ TEST(Categorical, ReachesTheTail) {
 }
 
 TEST(Categorical, TakesAnyStridesAndRows) {
-  const auto z = some_logits<float>(6 * 700, 1);
+  const auto z = some_logits<float>(std::size_t{6} * 700, 1);
   const Rows rows(z.data(), 6, 700);
   std::vector<float> transposed(z.size());
   for (std::size_t r = 0; r < 6; ++r) {
@@ -144,7 +144,8 @@ TEST(Categorical, TakesAnyStridesAndRows) {
   EXPECT_EQ(categorical(rows, 40, Stream{55, 10}, {.threads = 3}), drawn);
   for (std::size_t r = 0; r < 6; ++r) {
     const auto alone = categorical(rows.slice(r, 1), 40, {Stream{55, 10}, r});
-    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), drawn.begin() + static_cast<int>(r) * 40));
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(),
+                           drawn.begin() + static_cast<std::ptrdiff_t>(r) * 40));
   }
   EXPECT_TRUE(categorical(rows, 0, Stream{55, 10}).empty());
 }
@@ -182,12 +183,12 @@ TEST(Categorical, DrawsFromLogitsFarApart) {
 }
 
 TEST(Categorical, BadRowsFailAlone) {
-  auto z = some_logits<double>(5 * 600, 2);
+  auto z = some_logits<double>(std::size_t{5} * 600, 2);
   const Rows rows(z.data(), 5, 600);
   const auto good = categorical(rows, 10, Stream{58});
   z[600 + 17] = kNaN;
   z[3 * 600 + 599] = kInfinity;
-  std::fill(z.begin() + 4 * 600, z.end(), -kInfinity);
+  std::fill(z.begin() + 2400, z.end(), -kInfinity);  // row 4
   EXPECT_EQ(message_of<InvalidArgument>([&] { categorical(rows, 10, Stream{58}); }),
             "logits: row 1: NaN at column 17");
   std::vector<RowError> errors;

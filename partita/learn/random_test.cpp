@@ -271,7 +271,7 @@ TEST(Random, IsAHandle) {
   for (const Generator& generator : generators()) {
     for (const auto source : {from_stream, from_torch}) {
       const Random random = source(10);
-      const Random copy = random;
+      const Random copy = random;  // NOLINT(performance-unnecessary-copy-initialization)
       const Tensor first = generator.draw(random, 10);
       const Tensor second = generator.draw(copy, 10);
       EXPECT_FALSE(at::equal(first, second)) << generator.name;

@@ -125,7 +125,7 @@ void expect_mean_log_ratio(const Distribution& p, const Distribution& q) {
 
 TEST(Kl, IsTheMeanLogRatioOfDraws) {
   const auto number = [](double x) { return at::scalar_tensor(x, at::kDouble); };
-  const auto vector = [](std::vector<double> x) { return at::tensor(x, at::kDouble); };
+  const auto vector = [](const std::vector<double>& x) { return at::tensor(x, at::kDouble); };
   const Normal normal(number(0.5), 1.5);
   const Normal other_normal(number(-0.5), 2);
   const Laplace laplace(number(0.5), 0.75);

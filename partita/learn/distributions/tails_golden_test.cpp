@@ -29,7 +29,8 @@ void expect_column(const Tensor& answers, const Tensor& impossible, const json& 
       EXPECT_FALSE(std::isnan(numbers[i])) << where(i);
       continue;
     }
-    if (impossible[i].item<bool>()) {  // and so without gradient, or with one of no consequence
+    // Without gradient, or with one of no consequence.
+    if (impossible[static_cast<std::int64_t>(i)].item<bool>()) {
       EXPECT_TRUE(std::isfinite(numbers[i])) << where(i);
       continue;
     }

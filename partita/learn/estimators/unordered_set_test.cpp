@@ -185,7 +185,7 @@ TEST(UnorderedSet, DrawsWithoutReplacementFromAProduct) {
   for (std::int64_t i = 0; i < 9; ++i) {
     probability.push_back(p[0][i / 3].item<double>() * p[1][i % 3].item<double>());
   }
-  std::vector<double> observed(9 * 9 * 9 * 9);
+  std::vector<double> observed(6561);  // 9⁴
   std::vector<double> expected(observed.size());
   for (std::size_t row = 0; row < kRows; ++row) {
     std::int64_t cell = 0;
