@@ -222,8 +222,8 @@ LabeledImages render_characters(std::string_view characters, std::size_t count,
                        .labels = std::vector<std::uint8_t>(count)};
   for (std::size_t i = 0; i < count; ++i) {
     Draws draws(stream.child(i));
-    images.labels[i] =
-        renderer.render(draws, std::span(images.pixels).subspan(i * kSide * kSide, kSide * kSide));
+    images.labels[i] = renderer.render(
+        draws, std::span(images.pixels).subspan(i * kSide * kSide, std::size_t{kSide} * kSide));
   }
   return images;
 }

@@ -184,11 +184,11 @@ Finding border(const TourContext& context) {
   const OpensetVariant& reject = variant("confidence, border, reject");
   // Seeds differ by a deviation of .06 for few points far beyond, of .01 to .03 for the rest (.04
   // for what the held classifier's generator draws in a quick tour): bounds are four of them away
-  // or more.
+  // or more. After 1,500 steps the plain classifier is at .96 to 1, and at .9 still surer than all.
   Finding finding{
       .checks = {
           at_least("mean confidence around the classes: cross-entropy", around("cross-entropy"),
-                   0.97),
+                   context.choose(0.97, 0.9)),
           at_least("given few points of a square far beyond them, less given their border",
                    around("confidence, far") - around("confidence, border"), 0.05),
           at_most("given their border", around("confidence, border"), context.choose(0.61, 0.75)),

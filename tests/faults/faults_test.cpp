@@ -299,13 +299,13 @@ TEST_F(Faults, WhatIsIgnoredStaysIgnored) {
                    PARTITA_COMMAND};
   const Words& rest = writers_[0].command;
   command.insert(command.end(), rest.begin(), rest.end());
-  EXPECT_EQ(
-      run_program({"/usr/bin/env", "LD_PRELOAD=" PARTITA_SHIM, "PARTITA_FAULT_PROGRAM=partita",
-                   fmt::format("PARTITA_FAULT=signal:2:{}", SIGHUP), command[0], command[1],
-                   command[2], command[3], command[4], rest[0], rest[1], rest[2], rest[3], rest[4],
-                   rest[5]})
-          .status,
-      0);
+  EXPECT_EQ(run_program({"/usr/bin/env", fmt::format("LD_PRELOAD={}", PARTITA_SHIM),
+                         "PARTITA_FAULT_PROGRAM=partita",
+                         fmt::format("PARTITA_FAULT=signal:2:{}", SIGHUP), command[0], command[1],
+                         command[2], command[3], command[4], rest[0], rest[1], rest[2], rest[3],
+                         rest[4], rest[5]})
+                .status,
+            0);
   EXPECT_TRUE(fs::exists(out_ / "a.npy"));
 }
 

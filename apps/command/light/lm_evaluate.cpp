@@ -71,12 +71,12 @@ Text read_text(const EvaluateOptions& options, const TextGenerator& generator) {
   const TextLines text = read_lines(options.text);
   for (const std::string& line : text.notes) note(line);
   Text out;
-  for (std::size_t i = 0; i < text.lines.size(); ++i) {
+  for (const std::string& line : text.lines) {
     try {
-      out.sequences.push_back(generator.encode(text.lines[i]));
+      out.sequences.push_back(generator.encode(line));
     } catch (const InvalidArgument&) {
-      out.sequences.push_back(known_tokens(generator, text.lines[i],
-                                           options.model.units == UnitKind::word, out.left_out));
+      out.sequences.push_back(
+          known_tokens(generator, line, options.model.units == UnitKind::word, out.left_out));
     }
     out.tokens += out.sequences.back().size() + (generator.model->end_token() >= 0 ? 1 : 0);
   }

@@ -289,11 +289,15 @@ TEST(DataParallel, AnyNumberOfRanksResumes) {
                                            .log = folder / (name + ".log")}};
   };
   const auto whole = on(1, [&](Group& group) { return Regression(group).train(options("whole")); });
-  for (const auto& [ranks, until] : {std::pair(4, 10U), std::pair(2, 25U)}) {
+  struct Part {
+    int ranks;
+    std::uint64_t until;
+  };
+  for (const Part part : {Part{4, 10}, Part{2, 25}}) {
     EXPECT_EQ(message_of<Error>([&] {
-                on(ranks, [&](Group& group) {
+                on(part.ranks, [&](Group& group) {
                   Regression killed(group);
-                  killed.fails_at = until;
+                  killed.fails_at = part.until;
                   return killed.train(options("killed"));
                 });
               }),

@@ -26,7 +26,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using testing::message_of;
 
 int free_port() {
   const int handle = ::socket(AF_INET, SOCK_STREAM, 0);

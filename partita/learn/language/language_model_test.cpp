@@ -121,7 +121,7 @@ TEST_P(EveryModel, Gradients) {
     model->to(at::kDouble);
     make_weights_large(*model);
     const Tensor tokens = some_tokens(2, 4);
-    const Tensor weights = at::linspace(-1, 1, 2 * 4 * kVocabulary, at::kDouble);
+    const Tensor weights = at::linspace(-1, 1, 8 * kVocabulary, at::kDouble);
     const auto value = [&] {
       return (model->logits(model->hidden(tokens)).log_softmax(-1).flatten() * weights).sum();
     };

@@ -156,7 +156,7 @@ class StoppingLoss : public losses::OutputLoss {
 TEST(TextTraining, Resumes) {
   const TemporaryDirectory directory;
   std::vector<std::string> lines = chain(200);
-  lines.push_back("z");
+  lines.emplace_back("z");
   const TextTrainingOptions options{.epochs = 3, .batch = 16, .held_out = 0};
   for (const bool adaptive : {false, true}) {
     const auto run = [&](const std::string& checkpoint, std::uint64_t stop_at) {

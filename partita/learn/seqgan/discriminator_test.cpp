@@ -125,7 +125,7 @@ TEST(SequenceDiscriminator, IsItsFormula) {
 }
 
 TEST(SequenceDiscriminator, RefusesWhatCannotBe) {
-  const auto made = [](SequenceDiscriminatorOptions options) {
+  const auto made = [](const SequenceDiscriminatorOptions& options) {
     return [options] { SequenceDiscriminator(options, Stream{}); };
   };
   EXPECT_THAT(message_of<InvalidArgument>(made({.filters = {}})), HasSubstr("filters"));
