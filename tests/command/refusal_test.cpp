@@ -188,7 +188,7 @@ TEST_F(Refusal, JsonOfAnyDepth) {
   const std::string settings = file("s.jsonl", "{\"top_k\": " + deep + "}\n");
   EXPECT_EQ(refusal({"sample", logits(1, 5), "--settings", settings}, kFailed),
             settings + ": line 1: top_k: expected a whole number, got a list");
-  const std::string text = file("t.jsonl", "{\"top_p\": \"" + std::string(kDeep, 'x') + "\"}\n");
+  const std::string text = file("t.jsonl", R"({"top_p": ")" + std::string(kDeep, 'x') + "\"}\n");
   EXPECT_EQ(refusal({"sample", logits(1, 5), "--settings", text}, kFailed),
             text + ": line 1: top_p: cannot be \"" + std::string(59, 'x') + "...");
   const std::string samples = file("samples.jsonl", "{\"x\": " + deep + "}\n");

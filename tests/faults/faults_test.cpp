@@ -65,6 +65,7 @@ struct Golden {
 class Faults : public ::testing::Test {
  protected:
   Faults() : out_(folder_ / "out") {
+    std::signal(SIGINT, SIG_DFL);  // a shell's background jobs ignore it, and so would the commands
     fs::create_directory(folder_ / "in");
     fs::create_directory(out_);
     writers_ = make_writers(folder_ / "in", out_);
