@@ -164,8 +164,8 @@ TEST_F(Openset, ColorImagesInCifarsFormat) {
   std::filesystem::create_directories(path("cifar"));
   const auto batch = [&](const std::string& name) {
     std::string bytes;
-    for (unsigned i = 0; i < 12; ++i) {
-      std::string image(3 * 1024, '\0');
+    for (std::size_t i = 0; i < 12; ++i) {
+      std::string image(3072, '\0');
       image.replace(i % 3 * 1024, 1024, 1024, static_cast<char>(200 + 3 * i));
       bytes += static_cast<char>(i % 3) + image;
     }
