@@ -155,7 +155,7 @@ TEST_F(VaeCommand, AModelIsEvaluatedSampledReconstructedAndTraversed) {
   };
   pictures({"sample", "-k", "7"}, 7);
   pictures({"reconstruct", "--data", images(), "--images", "5"}, 5);
-  pictures({"traverse", "--data", images()}, 15 * 15);
+  pictures({"traverse", "--data", images()}, 225);
 }
 
 TEST_F(VaeCommand, SamplesAreAFunctionOfTheSeed) {
