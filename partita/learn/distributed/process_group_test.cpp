@@ -17,7 +17,6 @@
 #include <string>
 #include <vector>
 
-#include "errors.hpp"
 #include "partita/base/error.hpp"
 #include "temporary_directory.hpp"
 
