@@ -185,8 +185,8 @@ void run(std::uint64_t updates, std::uint64_t seed) {
   std::puts("    steps   mean length of the episodes that ended");
   for (std::uint64_t i = 0; i < updates; ++i) {
     const double length = learner.update(i, carts);
-    std::printf("%9llu %8.1f\n", static_cast<unsigned long long>((i + 1) * kSteps * kCarts),
-                length);
+    const unsigned long long steps = (i + 1) * kSteps * kCarts;
+    std::printf("%9llu %8.1f\n", steps, length);
   }
 }
 

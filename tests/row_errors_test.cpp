@@ -154,7 +154,8 @@ TEST(RowErrors, WhatAnswersRowByRowListsTheBadOnes) {
   Data bad;
   bad.spoil();
   for (const auto& [name, answer] : functions()) {
-    EXPECT_THAT(message_of<InvalidArgument>([&] { answer(bad.rows(), {}); }), HasSubstr("row 5: "))
+    EXPECT_THAT(message_of<InvalidArgument>([&, &f = answer] { f(bad.rows(), {}); }),
+                HasSubstr("row 5: "))
         << name;
     for (const int threads : {1, 3}) {
       std::vector<RowError> errors;

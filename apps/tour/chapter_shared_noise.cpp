@@ -170,13 +170,14 @@ Finding watermarks(const TourContext& context) {
                             kMarkedLength),
                 curve.y.back(), 1e-6));
     Series& fall = by_entropy.emplace_back(Series{.name = name});
+    constexpr std::size_t kHalf = kMarkedTexts / 2;
     for (const double sigma : {8.0, 5.0, 3.5, 2.5, 1.5, 1.0, 0.0}) {
       const CallableModel other = random_model(30, sigma);
-      const auto drawn = watermarked_samples(other, {}, kMarkedTexts / 2, mark, context.stream(4),
+      const auto drawn = watermarked_samples(other, {}, kHalf, mark, context.stream(4),
                                              {.max_length = kMarkedLength});
       double log_prob = 0;
       for (const Hypothesis& text : drawn) log_prob += text.log_prob;
-      fall.x.push_back(-log_prob / (kMarkedTexts / 2 * kMarkedLength));
+      fall.x.push_back(-log_prob / (kHalf * kMarkedLength));
       fall.y.push_back(mean_p_value(mark, drawn, kMarkedLength));
     }
     finding.checks.push_back(at_most(

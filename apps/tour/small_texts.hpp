@@ -57,7 +57,8 @@ inline std::map<Sequence, double> texts_of(const SequenceModel& model, std::size
 /// Of the 27 texts of three tokens that a model of three can begin with: where one stands, and how
 /// often each is expected among n.
 inline std::size_t place_of(const Sequence& text) {
-  return static_cast<std::size_t>(9 * text[0] + 3 * text[1] + text[2]);
+  const int place = 9 * text[0] + 3 * text[1] + text[2];
+  return static_cast<std::size_t>(place);
 }
 inline std::vector<double> expected_texts(const SequenceModel& model, std::size_t n) {
   std::vector<double> expected(27);

@@ -140,11 +140,9 @@ ProgressReport::ProgressReport(py::handle progress) : report_(py::none()) {
 
 ProgressReport::~ProgressReport() {
   if (!is_bar_) return;
-  try {
-    report_.attr("close")();
-  } catch (py::error_already_set& error) {
-    error.discard_as_unraisable("partita: progress");
-  }
+  PyObject* closed = PyObject_CallMethod(report_.ptr(), "close", nullptr);
+  if (closed == nullptr) PyErr_WriteUnraisable(report_.ptr());  // a destructor must not throw
+  Py_XDECREF(closed);
 }
 
 void ProgressReport::operator()(const ProgressUpdate& update) const {

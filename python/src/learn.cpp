@@ -94,7 +94,7 @@ Baseline baseline_of(py::handle object) {
   throw py::type_error(fmt::format(
       "baseline: expected None, MovingAverage, LeaveOneOut, Learned or ControlVariate, got {}",
       kind));
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): std::function owns it
 
 std::shared_ptr<Estimator> relax(py::handle control_variate, py::handle parameters,
                                  py::handle samples, py::handle temperature) {
@@ -103,7 +103,7 @@ std::shared_ptr<Estimator> relax(py::handle control_variate, py::handle paramete
                        .parameters = tensors_of(parameters, "parameters")};
   if (!temperature.is_none()) options.temperature = number(temperature, "temperature");
   return std::make_shared<Relax>(std::move(options));
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): std::function owns it
 
 /// Of an estimator whose only option is the number of samples.
 template <class E, class Options>

@@ -264,8 +264,8 @@ GradientsResult run_gradients(const GradientsOptions& options, const Phases& pha
     // Tasks write to their places, so all places are there before the first one runs.
     std::vector<const Entry*> measured;
     for (const Entry& entry : entries[v]) {
-      for (Measurement& at : settings_of(entry)) {
-        into.measurements.push_back(std::move(at));
+      for (const Measurement& at : settings_of(entry)) {
+        into.measurements.push_back(at);
         measured.push_back(&entry);
       }
       into.curves.push_back({.estimator = entry.kind});
