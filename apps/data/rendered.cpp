@@ -151,7 +151,7 @@ class Renderer {
   std::uint8_t render(Draws& draws, std::span<std::uint8_t> pixels) {
     const std::size_t label = one_of(draws, characters_.size());
     FT_Face face = faces_[one_of(draws, faces_.size())].get();
-    const auto code = static_cast<FT_ULong>(characters_[label]);
+    const auto code = FT_ULong{static_cast<unsigned char>(characters_[label])};
     if (FT_Load_Char(face, code, FT_LOAD_NO_HINTING | FT_LOAD_NO_BITMAP) != 0 ||
         face->glyph->format != FT_GLYPH_FORMAT_OUTLINE) {
       throw IoError("fonts", fmt::format("{} has no outline for {}",

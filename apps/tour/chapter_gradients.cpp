@@ -27,7 +27,7 @@ using distributions::Normal;
 
 Finding score_function(const TourContext& context) {
   using namespace estimators;
-  const std::int64_t n = context.choose<std::int64_t>(400'000, 50'000);
+  const auto n = context.choose<std::int64_t>(400'000, 50'000);
   const Tensor logits = at::tensor({0.5, -0.3, 1.0, -1.2}, at::kDouble);
   const Tensor weights = at::tensor({0.2, 1.5, -0.7, 0.9}, at::kDouble);
   const Function f = [&](const Tensor& x) { return (2 + (x * weights).sum(-1)).square(); };
@@ -93,7 +93,7 @@ Finding pathwise(const TourContext& context) {
   // E sin z = e^(-σ²/2) sin μ for z ~ N(μ, σ).
   constexpr double kMean = 0.4;
   constexpr double kDeviation = 0.8;
-  const std::int64_t n = context.choose<std::int64_t>(1'000'000, 200'000);
+  const auto n = context.choose<std::int64_t>(1'000'000, 200'000);
   const double damped = std::exp(-kDeviation * kDeviation / 2);
   Pathwise by_path;
   ScoreFunction by_score;

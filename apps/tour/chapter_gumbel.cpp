@@ -162,7 +162,7 @@ Finding falling_temperature(const TourContext& context) {
 Finding concrete(const TourContext& context) {
   const Tensor logits = at::tensor(kLogits, at::kDouble);
   const Random random(context.stream(0));
-  const std::int64_t n = context.choose<std::int64_t>(400'000, 100'000);
+  const auto n = context.choose<std::int64_t>(400'000, 100'000);
 
   // Mean density over uniform points of the simplex, whose own density is (K - 1)! = 6.
   const distributions::RelaxedOneHotCategorical smooth(2.0, Logits(logits));
@@ -226,7 +226,7 @@ Quality quality(estimators::Estimator& estimator, const Stream& stream, std::int
 
 Finding bias_of_relaxations(const TourContext& context) {
   using namespace estimators;
-  const std::int64_t n = context.choose<std::int64_t>(400'000, 50'000);
+  const auto n = context.choose<std::int64_t>(400'000, 50'000);
   Finding finding;
   std::uint64_t id = 0;
   const auto standard_errors = [&](const Quality& q) { return std::abs(q.bias) / q.error; };

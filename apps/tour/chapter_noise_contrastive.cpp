@@ -269,7 +269,8 @@ Finding best_ratio(const TourContext& context) {
   const Tensor log_p = table.fitted(NceLoss(noise, {.noise = kDraws}), context.stream(1));
   // With m draws of a word among all the noise, the optimum is k q p̃ / (its share of them): off by
   // the relative deviation sqrt((1 - q) / (m q)), about 1 % in a full tour and 2 % in a quick one.
-  const double draws = static_cast<double>(table.words.size(0) / ScoreTable::kContexts * kDraws);
+  const std::int64_t each = table.words.size(0) / ScoreTable::kContexts;
+  const auto draws = static_cast<double>(each * kDraws);
   const double deviation = std::sqrt((1 - 1 / words) * words / draws);
   const Tensor off = ((log_p.exp() / p - 1) / deviation).flatten();
   // A row of words has one degree of freedom less.

@@ -110,8 +110,9 @@ Finding alternating_steps(const TourContext& context) {
   const Random noise(context.stream(4));
   const Tensor z = noise.normal({kExamples, 4}, at::kDouble);
   const Tensor fresh = noise.normal({kExamples, 4}, at::kDouble);
-  const auto kl = [&](const Tensor& at) {  // from the uniform distribution: Σ ⅓ log(⅓ / p)
-    return (-std::log(3.0) - classifier->forward(at).log_softmax(1).mean(1)).mean();
+  // From the uniform distribution: Σ ⅓ log(⅓ / p).
+  const auto kl = [&judge = classifier](const Tensor& at) {
+    return (-std::log(3.0) - judge->forward(at).log_softmax(1).mean(1)).mean();
   };
   first_step(discriminator,
              -discriminator->forward(x).sigmoid().log().mean() -

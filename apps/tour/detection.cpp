@@ -120,7 +120,7 @@ Finding detection_of_unknown(const TourContext& context) {
                        0.25, 0)}};
 
   const Random random(context.stream(2));
-  const std::int64_t n = context.choose<std::int64_t>(6000, 1500);
+  const auto n = context.choose<std::int64_t>(6000, 1500);
   const Tensor means = 4 * at::eye(4, at::kDouble).slice(0, 0, 3);
   const Examples training = examples(means, n, random);
   const Examples known = examples(means, n, random);

@@ -146,7 +146,7 @@ Finding seqgan(const TourContext& context) {
   const seqgan::Reward reward = [&](const Tensor& y) { return rewards.index_select(0, place(y)); };
 
   // Q of the first token by roll-outs, and by the sum over all that may follow.
-  const std::int64_t rollouts = context.choose<std::int64_t>(40'000, 8'000);
+  const auto rollouts = context.choose<std::int64_t>(40'000, 8'000);
   const Tensor y = at::tensor({0, 2, 1, 1}, at::kLong).view({1, kLength});
   const Tensor log_prob = policy->log_prob(all).detach();
   const Tensor completed = seqgan::roll_out(*policy, y, rollouts, context.stream(2));

@@ -29,7 +29,7 @@ struct Reparameterized {
 
 Finding table_of_reparameterizations(const TourContext& context) {
   using namespace distributions;
-  const std::int64_t n = context.choose<std::int64_t>(200'000, 50'000);
+  const auto n = context.choose<std::int64_t>(200'000, 50'000);
   const auto all = std::to_array<Reparameterized>({
       {"Exponential, in its rate", 1.7,
        [](const Tensor& t) { return std::make_shared<Exponential>(t); }},

@@ -54,8 +54,10 @@ struct ScoreTable {
   /// exp(s) = k q n_w / m_w, with counts n of data and m of noise, of which only m is random:
   /// Var log Z = (sum p^2 / q - 1) / (n k), to first order.
   Tensor noise_deviation(std::int64_t k) const {
-    const double each = static_cast<double>(words.size(0) / kContexts * k);
-    return (((2 * log_prob).exp().sum(1) * static_cast<double>(kOutcomes) - 1) / each).sqrt();
+    const std::int64_t each = words.size(0) / kContexts;
+    return (((2 * log_prob).exp().sum(1) * static_cast<double>(kOutcomes) - 1) /
+            static_cast<double>(each * k))
+        .sqrt();
   }
 };
 

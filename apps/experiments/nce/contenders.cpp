@@ -54,12 +54,12 @@ Contender nce(std::int64_t k) {
 /// The logit of the first turn at each inner node of a tree over words of these counts.
 Tensor turn_logits(const losses::HuffmanTree& tree, const std::vector<std::uint64_t>& counts) {
   const auto v = static_cast<std::int64_t>(counts.size());
-  const auto [node, turn] = tree.paths(at::arange(v));
+  const auto paths = tree.paths(at::arange(v));
   const Tensor weights =
       at::tensor(std::vector<double>(counts.begin(), counts.end()), at::kDouble).unsqueeze(-1);
   const auto sum = [&](double side) {
-    const Tensor here = weights * (turn == side);
-    return at::zeros({v - 1}, at::kDouble).index_add(0, node.flatten(), here.flatten());
+    const Tensor here = weights * (paths.turn == side);
+    return at::zeros({v - 1}, at::kDouble).index_add(0, paths.node.flatten(), here.flatten());
   };
   return (sum(1) / sum(-1)).log();
 }
