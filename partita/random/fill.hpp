@@ -7,8 +7,8 @@
 // Element i is the draw at position + i and does not depend on what else is filled with it: a range
 // may be split among threads in any way. It is computed from the same 64 bits as the Stream's own
 // draw, even in single precision, so both tails are complete: a float exponential is as small as
-// 2.7e-20, a float Gumbel as large as 45.1. All machines with FMA give the same bits, whatever the
-// width of their vectors. The errors below are relative to exact arithmetic on those 64 bits, in
+// 2.7e-20, a float Gumbel as large as 45.1. All machines give the same bits, whatever the width of
+// their vectors. The errors below are relative to exact arithmetic on those 64 bits, in
 // units of T's epsilon (2^-23, 2^-52).
 #pragma once
 

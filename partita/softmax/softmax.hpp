@@ -11,8 +11,7 @@
 // error (RowOptions): only that row fails, and the error names it.
 //
 // Arithmetic is float for f32, bf16 and f16 logits, double for f64 (or where the output is f64).
-// Results do not depend on the number of threads, on the other rows, or on whether the machine has
-// AVX2 or AVX-512.
+// Results do not depend on the number of threads, on the other rows, or on the machine's vectors.
 #pragma once
 
 #include <cstdint>

@@ -28,7 +28,11 @@ class OnTarget {
 inline std::vector<std::int64_t> targets() {
   std::vector<std::int64_t> result;
   const std::int64_t supported = (hwy::SupportedTargets() | HWY_SCALAR) & HWY_TARGETS;
-  for (const std::int64_t target : {HWY_SCALAR, HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3, HWY_NEON}) {
+  for (const std::int64_t target : {HWY_SCALAR,
+#ifdef HWY_SSE2  // since Highway 1.0.5
+                                    HWY_SSE2,
+#endif
+                                    HWY_SSSE3, HWY_SSE4, HWY_AVX2, HWY_AVX3, HWY_NEON}) {
     if ((supported & target) != 0) result.push_back(target);
   }
   return result;

@@ -10,11 +10,11 @@
 // must come after foreach_target
 #include <hwy/highway.h>
 
+#include "partita/base/internal/exact-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace partita::kernels::HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
 using Tag = hn::CappedTag<T, kWordStep>;
@@ -67,7 +67,7 @@ struct Series<double> {
 template <class D, class V, class T, std::size_t n>
 HWY_INLINE V Polynomial(D d, V x, const T (&coefficients)[n]) {
   V y = hn::Set(d, coefficients[n - 1]);
-  for (std::size_t i = n - 1; i-- > 0;) y = hn::MulAdd(y, x, hn::Set(d, coefficients[i]));
+  for (std::size_t i = n - 1; i-- > 0;) y = FusedMulAdd(y, x, hn::Set(d, coefficients[i]));
   return y;
 }
 
@@ -126,14 +126,14 @@ HWY_INLINE V NegativeLog(D d, V s) {
                              hn::Set(di, kExponent));  // the bits of 2^k
   const V k = hn::ConvertTo(d, hn::ShiftRight<C::kMantissa>(hn::Sub(power, hn::Set(di, C::kOne))));
   const V scale = hn::BitCast(d, hn::Sub(hn::Set(di, 2 * C::kOne), power));  // 2^-k
-  const V f = hn::MulAdd(scale, s, hn::Sub(hn::IfThenElseZero(above, scale), one));
+  const V f = FusedMulAdd(scale, s, hn::Sub(hn::IfThenElseZero(above, scale), one));
   const V t = hn::Div(f, hn::Add(hn::Set(d, T{2}), f));
   const V z = hn::Mul(t, t);
   const V half_square = hn::Mul(hn::Mul(f, f), hn::Set(d, T{0.5}));
   // log m = f - (f^2 / 2 - t (f^2 / 2 + z series)): the large f is added last.
-  const V rest = hn::MulAdd(z, Polynomial(d, z, C::kLog), half_square);
-  const V small = hn::MulAdd(t, rest, hn::Mul(k, hn::Set(d, C::kLn2Low)));
-  return hn::NegMulAdd(k, hn::Set(d, C::kLn2High), hn::Sub(hn::Sub(half_square, small), f));
+  const V rest = FusedMulAdd(z, Polynomial(d, z, C::kLog), half_square);
+  const V small = FusedMulAdd(t, rest, hn::Mul(k, hn::Set(d, C::kLn2Low)));
+  return FusedNegMulAdd(k, hn::Set(d, C::kLn2High), hn::Sub(hn::Sub(half_square, small), f));
 }
 
 /// out[i] = f(tag, words + i, vector by vector).
@@ -191,7 +191,7 @@ void Normals(const std::uint64_t* radii, const std::uint64_t* angles, std::size_
   const auto quarters = [&](auto dd, const std::uint64_t* w)
                             HWY_ATTR { return hn::Round(hn::Mul(turns(dd, w), hn::Set(dd, 4.0))); };
   const auto remainder = [&](auto dd, const std::uint64_t* w) HWY_ATTR {
-    return hn::NegMulAdd(quarters(dd, w), hn::Set(dd, 0.25), turns(dd, w));
+    return FusedNegMulAdd(quarters(dd, w), hn::Set(dd, 0.25), turns(dd, w));
   };
   for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
     const auto e = NegativeLog(d, FromWords(d, radii + i, SignedUniform()));
@@ -201,14 +201,14 @@ void Normals(const std::uint64_t* radii, const std::uint64_t* angles, std::size_
     const auto z = hn::Mul(r, r);
     const auto one = hn::Set(d, T{1});
     const auto sine =
-        hn::MulAdd(r, hn::Set(d, C::kTwoPi),
-                   hn::Mul(r, hn::MulAdd(z, Polynomial(d, z, C::kSin), hn::Set(d, C::kTwoPiLow))));
-    const auto cosine = hn::MulAdd(z, Polynomial(d, z, C::kCos), one);
+        FusedMulAdd(r, hn::Set(d, C::kTwoPi),
+                   hn::Mul(r, FusedMulAdd(z, Polynomial(d, z, C::kSin), hn::Set(d, C::kTwoPiLow))));
+    const auto cosine = FusedMulAdd(z, Polynomial(d, z, C::kCos), one);
     // The cosine and sine of q right angles: 0, 1 or -1, so all products and sums are exact.
     const auto q_cosine = hn::Sub(one, hn::Abs(q));
     const auto q_sine = hn::Mul(q, hn::Add(one, q_cosine));
-    const auto x = hn::NegMulAdd(q_sine, sine, hn::Mul(q_cosine, cosine));
-    const auto y = hn::MulAdd(q_sine, cosine, hn::Mul(q_cosine, sine));
+    const auto x = FusedNegMulAdd(q_sine, sine, hn::Mul(q_cosine, cosine));
+    const auto y = FusedMulAdd(q_sine, cosine, hn::Mul(q_cosine, sine));
     hn::StoreInterleaved2(hn::Mul(radius, x), hn::Mul(radius, y), d, out + 2 * i);
   }
 }
@@ -238,7 +238,7 @@ void LogGamma(const double* concentration, const double* normals, const double* 
     const auto shift = hn::Sub(boosted, hn::Set(d, 1.0 / 3));
     const auto v = hn::Add(one, hn::Div(x, hn::Sqrt(hn::Mul(hn::Set(d, 9.0), shift))));
     const auto square = hn::Mul(x, x);
-    const auto bound = hn::NegMulAdd(hn::Set(d, kGammaSqueeze), hn::Mul(square, square), one);
+    const auto bound = FusedNegMulAdd(hn::Set(d, kGammaSqueeze), hn::Mul(square, square), one);
     const auto is_inside = hn::And(hn::Ge(a, hn::Zero(d)), hn::Le(a, hn::Set(d, 1e300)));
     const auto accepts = hn::And(is_inside, hn::And(hn::Gt(v, hn::Zero(d)), hn::Lt(u, bound)));
     const auto draw = hn::Mul(shift, hn::Mul(v, hn::Mul(v, v)));

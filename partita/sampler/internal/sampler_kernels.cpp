@@ -19,6 +19,30 @@ HWY_BEFORE_NAMESPACE();
 namespace partita::kernels::HWY_NAMESPACE {
 namespace {
 
+/// kLanes / 2 sums side by side, as many vectors as that takes, and added up in one order: the same
+/// bits whatever the width of the machine's vectors.
+class WideSums {
+ public:
+  static constexpr std::size_t kSums = kLanes / 2;
+  using Tag = hn::CappedTag<double, kSums>;
+  using V = hn::VFromD<Tag>;
+
+  HWY_INLINE WideSums() { std::fill(std::begin(sums_), std::end(sums_), hn::Zero(Tag())); }
+  /// That of the vectors which holds the sums of elements i, i + 1, ...
+  HWY_INLINE V& of(std::size_t i) { return sums_[i % kSums / hn::MaxLanes(Tag())]; }
+  HWY_INLINE double total() const {
+    double lanes[kSums];
+    for (std::size_t i = 0; i < kSums; i += hn::Lanes(Tag())) {
+      hn::StoreU(sums_[i / hn::MaxLanes(Tag())], Tag(), lanes + i);
+    }
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+  }
+
+ private:
+  V sums_[kSums / hn::MaxLanes(Tag())];
+};
+
 template <class E, class C = Computed<E>>
 HWY_FLATTEN void LaneSumTempered(const E* HWY_RESTRICT z, std::size_t n, const C* HWY_RESTRICT max,
                                  C beta, C* HWY_RESTRICT lanes, double* HWY_RESTRICT sums) {
@@ -64,7 +88,7 @@ HWY_FLATTEN void LaneSumMoments(const E* HWY_RESTRICT z, std::size_t n, const C*
                          const V x = hn::Max(hn::Mul(scale, hn::Sub(v, m)), lowest);
                          const V e = ExpInRange(d, x);
                          sum[0] = hn::Add(sum[0], e);
-                         sum[1] = hn::MulAdd(x, e, sum[1]);
+                         sum[1] = FusedMulAdd(x, e, sum[1]);
                        },
                        {lanes, x_lanes});
     *sums = SumLanes(lanes);
@@ -99,7 +123,7 @@ template <class C>
 double SumLanesBetween(const C* HWY_RESTRICT largest, const C* HWY_RESTRICT weights,
                        const double* HWY_RESTRICT scales, std::size_t blocks, C low, C high, C max,
                        C beta) {
-  const hn::CappedTag<double, kLanes / 2> wide;
+  const WideSums::Tag wide;
   const hn::Rebind<C, decltype(wide)> d;
   const auto lowest = hn::Set(d, low);
   const auto highest = hn::Set(d, high);
@@ -112,31 +136,30 @@ double SumLanesBetween(const C* HWY_RESTRICT largest, const C* HWY_RESTRICT weig
       return hn::PromoteTo(wide, v);
     }
   };
-  auto sum = hn::Zero(wide);
+  WideSums sums;
   for (std::size_t b = 0; b < blocks; ++b, largest += kLanes, weights += kLanes) {
     const auto factor = hn::Set(wide, scales[b]);
     for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
       const auto top = hn::LoadU(d, largest + i);
       const auto weight = hn::IfThenElseZero(hn::Gt(top, lowest), hn::LoadU(d, weights + i));
-      sum = hn::MulAdd(widen(weight), factor, sum);
+      auto& sum = sums.of(i);
+      sum = FusedMulAdd(widen(weight), factor, sum);
       const auto beyond = hn::Ge(top, highest);
       if (hn::AllFalse(d, beyond)) continue;
       const auto e = ExpForSum(d, hn::Mul(scale, hn::Sub(top, m)));
       sum = hn::Sub(sum, widen(hn::IfThenElseZero(beyond, e)));
     }
   }
-  return hn::GetLane(hn::SumOfLanes(wide, sum));
+  return sums.total();
 }
 
 template <class E, class C = Computed<E>>
 void AddDeviations(const E* HWY_RESTRICT z, std::size_t n, double max, double* HWY_RESTRICT sums) {
-  const hn::CappedTag<double, kLanes / 2> d;
+  const WideSums::Tag d;
   const auto m = hn::Set(d, max);
   const auto one = hn::Set(d, 1.0);
   const auto never = hn::Set(d, -std::numeric_limits<double>::infinity());
-  auto count = hn::Zero(d);
-  auto sum = hn::Zero(d);
-  auto squares = hn::Zero(d);
+  WideSums count, sum, squares;
   VisitGroups<kLanes>(z, n, [&](const E* group, std::size_t) {
     for (std::size_t i = 0; i < kLanes; i += hn::Lanes(d)) {
       const auto v = [&] {
@@ -148,14 +171,14 @@ void AddDeviations(const E* HWY_RESTRICT z, std::size_t n, double max, double* H
       }();
       const auto possible = hn::Gt(v, never);
       const auto x = hn::IfThenElseZero(possible, hn::Sub(v, m));
-      count = hn::Add(count, hn::IfThenElseZero(possible, one));
-      sum = hn::Add(sum, x);
-      squares = hn::MulAdd(x, x, squares);
+      count.of(i) = hn::Add(count.of(i), hn::IfThenElseZero(possible, one));
+      sum.of(i) = hn::Add(sum.of(i), x);
+      squares.of(i) = FusedMulAdd(x, x, squares.of(i));
     }
   });
-  sums[0] += hn::GetLane(hn::SumOfLanes(d, count));
-  sums[1] += hn::GetLane(hn::SumOfLanes(d, sum));
-  sums[2] += hn::GetLane(hn::SumOfLanes(d, squares));
+  sums[0] += count.total();
+  sums[1] += sum.total();
+  sums[2] += squares.total();
 }
 
 template <class E, class C = Computed<E>>

@@ -12,12 +12,11 @@
 
 #include <cstdint>
 
+#include "partita/base/internal/exact-inl.hpp"
 #include "partita/softmax/internal/kernels.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace partita::kernels::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
 
 // At most kLanes elements a vector, so that a lane never spreads over two.
 template <class T>
@@ -46,10 +45,10 @@ struct Exp<float> {
   template <class D, class V>
   static V polynomial(D d, V r) {
     V q = hn::Set(d, 0.0013814540176801306F);
-    q = hn::MulAdd(q, r, hn::Set(d, 0.0083687451089425907F));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.041668390783547913F));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.16666520399042530F));
-    return hn::MulAdd(q, r, hn::Set(d, 0.49999993432129290F));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.0083687451089425907F));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.041668390783547913F));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.16666520399042530F));
+    return FusedMulAdd(q, r, hn::Set(d, 0.49999993432129290F));
   }
 };
 
@@ -70,15 +69,15 @@ struct Exp<double> {
   template <class D, class V>
   static V polynomial(D d, V r) {
     V q = hn::Set(d, 2.5000018833187373e-8);
-    q = hn::MulAdd(q, r, hn::Set(d, 2.7630306250293600e-7));
-    q = hn::MulAdd(q, r, hn::Set(d, 2.7557586803895324e-6));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.000024801492949633869));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.00019841269505773775));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.0013888888943759965));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.0083333333334949773));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.041666666666529728));
-    q = hn::MulAdd(q, r, hn::Set(d, 0.16666666666666412));
-    return hn::MulAdd(q, r, hn::Set(d, 0.50000000000000107));
+    q = FusedMulAdd(q, r, hn::Set(d, 2.7630306250293600e-7));
+    q = FusedMulAdd(q, r, hn::Set(d, 2.7557586803895324e-6));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.000024801492949633869));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.00019841269505773775));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.0013888888943759965));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.0083333333334949773));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.041666666666529728));
+    q = FusedMulAdd(q, r, hn::Set(d, 0.16666666666666412));
+    return FusedMulAdd(q, r, hn::Set(d, 0.50000000000000107));
   }
 };
 
@@ -90,7 +89,7 @@ HWY_INLINE V NearestPower(D d, V x, hn::VFromD<hn::RebindToSigned<D>>& power_bit
   using E = Exp<T>;
   const hn::RebindToSigned<D> di;
   const V magic = hn::Set(d, E::kRound);
-  const V shifted = hn::MulAdd(x, hn::Set(d, E::kLog2e), magic);
+  const V shifted = FusedMulAdd(x, hn::Set(d, E::kLog2e), magic);
   power_bits = hn::ShiftLeft<E::kMantissa>(hn::BitCast(di, shifted));
   return hn::Sub(shifted, magic);
 }
@@ -103,9 +102,9 @@ HWY_INLINE V ExpInRange(D d, V x) {
   const hn::RebindToSigned<D> di;
   hn::VFromD<decltype(di)> power_bits;
   const V n = NearestPower(d, x, power_bits);
-  const V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2), x);
+  const V r = FusedNegMulAdd(n, hn::Set(d, E::kLn2), x);
   const V one = hn::Set(d, hn::TFromD<D>{1});
-  const V y = hn::MulAdd(hn::MulAdd(E::polynomial(d, r), r, one), r, one);
+  const V y = FusedMulAdd(FusedMulAdd(E::polynomial(d, r), r, one), r, one);
   return hn::BitCast(d, hn::Add(hn::BitCast(di, y), power_bits));
 }
 
@@ -122,40 +121,12 @@ HWY_INLINE V ExpForSum(D d, V x) {
 template <class D, class V>
 HWY_INLINE void AddExpForSum(D d, V x, V& sum) {
   using E = Exp<hn::TFromD<D>>;
-  if constexpr (HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL) {
+  if constexpr (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) {
     const auto in_range = hn::Ge(x, hn::Set(d, E::kSmallestNormal));
     sum = hn::IfThenElse(in_range, hn::Add(sum, ExpInRange(d, x)), sum);
   } else {
     sum = hn::Add(sum, ExpForSum(d, x));
   }
-}
-
-/// A number as the sum of two: high is its rounded value, low what the rounding left out.
-template <class V>
-struct Pair {
-  V high;
-  V low;
-};
-
-/// a + b exactly (Knuth's two-sum).
-template <class V>
-HWY_INLINE Pair<V> TwoSum(V a, V b) {
-  const V sum = hn::Add(a, b);
-  const V back = hn::Sub(sum, a);
-  return {sum, hn::Add(hn::Sub(a, hn::Sub(sum, back)), hn::Sub(b, back))};
-}
-
-/// The same where |a| >= |b| (Dekker 1971).
-template <class V>
-HWY_INLINE Pair<V> FastTwoSum(V a, V b) {
-  const V sum = hn::Add(a, b);
-  return {sum, hn::Sub(b, hn::Sub(sum, a))};
-}
-
-HWY_INLINE Pair<double> TwoSum(double a, double b) {
-  const double sum = a + b;
-  const double back = sum - a;
-  return {sum, (a - (sum - back)) + (b - back)};
 }
 
 /// exp(z - max) to a few bits more than T has, for any magnitudes, times 2^lift so that what is
@@ -170,10 +141,10 @@ HWY_INLINE Pair<V> ExpLifted(D d, V z, V max) {
   const auto x = FastTwoSum(hn::Min(z, negative), hn::Max(z, negative));  // z <= max
   hn::VFromD<decltype(di)> power_bits;
   const V n = NearestPower(d, x.high, power_bits);
-  const V r = hn::Add(hn::NegMulAdd(n, hn::Set(d, E::kLn2High), x.high),
-                      hn::NegMulAdd(n, hn::Set(d, E::kLn2Low), x.low));
+  const V r = hn::Add(FusedNegMulAdd(n, hn::Set(d, E::kLn2High), x.high),
+                      FusedNegMulAdd(n, hn::Set(d, E::kLn2Low), x.low));
   const V one = hn::Set(d, T{1});
-  const V t = hn::MulAdd(hn::Mul(r, r), E::polynomial(d, r), r);
+  const V t = FusedMulAdd(hn::Mul(r, r), E::polynomial(d, r), r);
   const V y = hn::Add(one, t);
   const V y_low = hn::Sub(t, hn::Sub(y, one));
   const V power = hn::BitCast(d, hn::Add(power_bits, hn::Set(di, E::kLiftedOne)));
@@ -192,9 +163,9 @@ HWY_INLINE V ExpLiftedForSum(D d, V z, V max) {
   const V x = hn::Sub(z, max);
   hn::VFromD<decltype(di)> power_bits;
   const V n = NearestPower(d, x, power_bits);
-  const V r = hn::NegMulAdd(n, hn::Set(d, E::kLn2), x);
+  const V r = FusedNegMulAdd(n, hn::Set(d, E::kLn2), x);
   const V one = hn::Set(d, T{1});
-  const V y = hn::MulAdd(hn::MulAdd(E::polynomial(d, r), r, one), r, one);
+  const V y = FusedMulAdd(FusedMulAdd(E::polynomial(d, r), r, one), r, one);
   const V power = hn::BitCast(d, hn::Add(power_bits, hn::Set(di, E::kLiftedOne)));
   return hn::IfThenElseZero(hn::Ge(x, hn::Set(d, E::kSmallest)), hn::Mul(y, power));
 }

@@ -63,7 +63,7 @@ void ExpBounds(const T* a, const T* b, std::size_t n, T max, T factor, T* out, d
   for (std::size_t first = 0; first < n; first += kLanes) {
     for (std::size_t i = first; i < first + kLanes; i += hn::Lanes(d)) {
       const auto large = ExpForSum(d, hn::Sub(hn::LoadU(d, a + i), m));
-      hn::StoreU(hn::MulAdd(f, ExpForSum(d, hn::Sub(hn::LoadU(d, b + i), m)), large), d, out + i);
+      hn::StoreU(FusedMulAdd(f, ExpForSum(d, hn::Sub(hn::LoadU(d, b + i), m)), large), d, out + i);
     }
     *sums++ = SumLanes(out + first);
   }
@@ -145,7 +145,7 @@ void Scale(const T* x, std::size_t n, Wide<T> scale, T* out) {
   Tail<T, kLanes> tail(x, n);
   const auto scaled = [&](const T* from, T* to) {
     const auto v = hn::LoadU(d, from);
-    hn::StoreU(hn::MulAdd(v, high, hn::Mul(v, low)), d, to);
+    hn::StoreU(FusedMulAdd(v, high, hn::Mul(v, low)), d, to);
   };
   for (std::size_t i = 0; i < tail.first; i += hn::Lanes(d)) scaled(x + i, out + i);
   if (tail.size == 0) return;

@@ -4,8 +4,9 @@
 //
 // A block is kBlock logits (the last one of a row is filled up with -inf) and lies contiguous, in
 // float or double. Its element i belongs to lane i mod kLanes, and every reduction is made lane by
-// lane in an order that does not depend on the width of the machine's vectors: AVX2 and AVX-512
-// give the same bits. kernels_test.cpp compares all of them with long double.
+// lane in an order that does not depend on the width of the machine's vectors. Multiply-adds round
+// once everywhere (exact-inl.hpp), so that all machines give the same bits. kernels_test.cpp
+// compares all of them with long double.
 #pragma once
 
 #include <cstddef>

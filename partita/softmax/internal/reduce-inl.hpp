@@ -25,7 +25,7 @@ namespace partita::kernels::HWY_NAMESPACE {
 
 // Only some targets have instructions for float16, and Highway's replacement for the others makes
 // 65536 of infinity.
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || !HWY_ARCH_X86
+#if HWY_TARGET <= HWY_AVX2 || !HWY_ARCH_X86
 inline constexpr bool kHasFloat16 = true;
 #else
 inline constexpr bool kHasFloat16 = false;

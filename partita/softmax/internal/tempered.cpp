@@ -42,8 +42,8 @@ HWY_INLINE TemperedSums TemperedSumsT(const T* HWY_RESTRICT z, std::size_t n, T 
       e_sum = hn::Add(e_sum, e);
       x_sum = hn::Add(x_sum, xe);
       s_sum = hn::Add(s_sum, x2e);
-      c_sum = hn::MulAdd(x2, xe, c_sum);
-      f_sum = hn::MulAdd(x2, x2e, f_sum);
+      c_sum = FusedMulAdd(x2, xe, c_sum);
+      f_sum = FusedMulAdd(x2, x2e, f_sum);
     };
     for (std::size_t i = slice; i < n; i += 2 * kLanes) {
       add(i, e0, x0, s0, c0, f0);
