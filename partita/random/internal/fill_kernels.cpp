@@ -200,9 +200,9 @@ void Normals(const std::uint64_t* radii, const std::uint64_t* angles, std::size_
     const auto r = FromWords(d, angles + i, remainder);
     const auto z = hn::Mul(r, r);
     const auto one = hn::Set(d, T{1});
-    const auto sine =
-        FusedMulAdd(r, hn::Set(d, C::kTwoPi),
-                   hn::Mul(r, FusedMulAdd(z, Polynomial(d, z, C::kSin), hn::Set(d, C::kTwoPiLow))));
+    const auto sine = FusedMulAdd(
+        r, hn::Set(d, C::kTwoPi),
+        hn::Mul(r, FusedMulAdd(z, Polynomial(d, z, C::kSin), hn::Set(d, C::kTwoPiLow))));
     const auto cosine = FusedMulAdd(z, Polynomial(d, z, C::kCos), one);
     // The cosine and sine of q right angles: 0, 1 or -1, so all products and sums are exact.
     const auto q_cosine = hn::Sub(one, hn::Abs(q));
