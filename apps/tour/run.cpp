@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <string>
 #include <utility>
 
 #include "apps/tour/claim.hpp"
@@ -64,9 +65,9 @@ std::vector<Chapter> tour_chapters() {
 
 namespace {
 
-/// A distinct number for each row; its name is a letter and a digit.
+/// A distinct number for each row; its name is a letter and a number.
 std::uint64_t row_number(const Claim& claim) {
-  return static_cast<std::uint64_t>(16 * (claim.row[0] - 'A') + (claim.row[1] - '0'));
+  return 16 * static_cast<std::uint64_t>(claim.row[0] - 'A') + std::stoul(claim.row + 1);
 }
 
 ClaimResult run(const Claim& claim, const TourOptions& options) {
