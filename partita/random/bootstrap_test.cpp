@@ -29,7 +29,8 @@ TEST(Resample, SmallOnesAreMultinomial) {
   for (int a = 0; a <= 3; ++a) {
     for (int b = 0; a + b <= 3; ++b) {
       const double ways = 6 / (std::tgamma(a + 1) * std::tgamma(b + 1) * std::tgamma(4 - a - b));
-      expected[static_cast<std::size_t>(a * 4 + b)] = ways / 27 * kResamples;
+      expected[static_cast<std::size_t>(a) * 4 + static_cast<std::size_t>(b)] =
+          ways / 27 * kResamples;
     }
   }
   EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);

@@ -98,7 +98,7 @@ TEST(FillLogGamma, HasItsDistribution) {
   for (double& x : draws) x = std::expm1(x - std::log(1e8)) * 1e4;
   EXPECT_GT(ks_p_value(draws, [](double x) { return std::erfc(-x / std::numbers::sqrt2) / 2; }),
             kFalseAlarm);
-  fill_log_gamma({.seed = 31, .id = id += 10}, 0, std::vector<double>(kDraws, 1e20), draws);
+  fill_log_gamma({.seed = 31, .id = id + 10}, 0, std::vector<double>(kDraws, 1e20), draws);
   for (const double x : draws) ASSERT_NEAR(x, std::log(1e20), 1e-9);
 }
 

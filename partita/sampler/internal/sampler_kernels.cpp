@@ -2,6 +2,7 @@
 #include "partita/sampler/internal/sampler_kernels.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -103,8 +104,11 @@ HWY_FLATTEN double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C h
   using V = hn::VFromD<Tag<C>>;
   const V scale = hn::Set(d, beta);
   const V m = hn::Set(d, max);
-  // Nothing that is out of the exponential's range.
-  const V lowest = hn::Set(d, std::max(low, max + C(0.999) * Exp<C>::kSmallestNormal / beta));
+  // Nothing that is out of the exponential's range; but the largest is, even of logits so large that
+  // this distance from it rounds to 0.
+  const C in_range = std::min(max + C(0.999) * Exp<C>::kSmallestNormal / beta,
+                              std::nextafter(max, -std::numeric_limits<C>::infinity()));
+  const V lowest = hn::Set(d, std::max(low, in_range));
   const V highest = hn::Set(d, high);
   const V left_out = hn::Set(d, except);
   C lanes[kLanes];
