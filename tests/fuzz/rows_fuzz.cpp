@@ -116,7 +116,8 @@ void check_samples(Rows z, const Plain& plain, std::size_t k, const Stream& stre
       for (std::size_t j = 0; j < k; ++j) {
         const double log_prob = each->log_prob[r * k + j];
         require(log_prob <= 1e-12 && log_prob > -kInfinity);
-        const double slack = each == &sample ? 0 : addressable ? 1e-6 : kInfinity;
+        const double rounding = 1e-6 + 1e-15 * std::abs(each->perturbed[r * k + j]);
+        const double slack = each == &sample ? 0 : addressable ? rounding : kInfinity;
         require(j == 0 || each->perturbed[r * k + j] <= each->perturbed[r * k + j - 1] + slack);
         require(each->threshold[r] <= each->perturbed[r * k + j] + slack);
         require(plain.row(r)[static_cast<std::size_t>(ids[j])] != -kInfinity);
