@@ -104,11 +104,13 @@ HWY_FLATTEN double SumBetween(const E* HWY_RESTRICT z, std::size_t n, C low, C h
   using V = hn::VFromD<Tag<C>>;
   const V scale = hn::Set(d, beta);
   const V m = hn::Set(d, max);
-  // Nothing that is out of the exponential's range; but the largest is, even of logits so large that
-  // this distance from it rounds to 0.
-  const C in_range = std::min(max + C(0.999) * Exp<C>::kSmallestNormal / beta,
-                              std::nextafter(max, -std::numeric_limits<C>::infinity()));
-  const V lowest = hn::Set(d, std::max(low, in_range));
+  // Nothing that is out of the exponential's range; but the largest is, even of logits so large
+  // that this distance from it rounds to 0.
+  C out_of_range = max + C(0.999) * Exp<C>::kSmallestNormal / beta;
+  if (!(out_of_range < max)) {
+    out_of_range = std::nextafter(max, -std::numeric_limits<C>::infinity());
+  }
+  const V lowest = hn::Set(d, std::max(low, out_of_range));
   const V highest = hn::Set(d, high);
   const V left_out = hn::Set(d, except);
   C lanes[kLanes];
