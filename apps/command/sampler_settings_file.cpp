@@ -9,6 +9,7 @@
 
 #include "apps/command/sampler_options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/command/whole_number.hpp"
 #include "apps/report/shown.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
@@ -23,35 +24,39 @@ using Read = std::function<void(SamplerOptions&, const Json&, std::size_t catego
 template <class T>
 Read field(T SamplerSettings::*member) {
   return [member](SamplerOptions& options, const Json& value, std::size_t) {
-    if constexpr (std::is_unsigned_v<T> && !std::is_same_v<T, bool>) {
-      if (!value.is_number_unsigned()) {
-        throw InvalidArgument("", fmt::format("expected a whole number, got {}", shown(value)));
-      }
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      options.values.*member = whole_number<T>(value);
+    } else {
+      options.values.*member = value.get<T>();
     }
-    options.values.*member = value.get<T>();
   };
 }
 
 Read tokens(std::vector<std::int32_t> SamplerOptions::*member) {
   return [member](SamplerOptions& options, const Json& value, std::size_t) {
-    options.*member = value.get<std::vector<std::int32_t>>();
+    options.*member = whole_numbers<std::int32_t>(value);
   };
 }
 
 void read_allowed(SamplerOptions& options, const Json& value, std::size_t categories) {
   options.allowed.assign(categories, 0);
-  for (const auto token : value.get<std::vector<std::int64_t>>()) {
+  for (const std::int64_t token : whole_numbers<std::int64_t>(value)) {
     check_index("", token, categories, "tokens");
     options.allowed[static_cast<std::size_t>(token)] = 1;
   }
 }
 
 void read_bias(SamplerOptions& options, const Json& value, std::size_t) {
+  const auto refuse = [] {
+    throw InvalidArgument("", "expected a list of pairs: a token, and what its logit is raised by");
+  };
+  if (!value.is_array()) refuse();
   options.logit_bias.clear();
   for (const Json& pair : value) {
+    if (!pair.is_array() || pair.size() != 2) refuse();
     const bool forbids = pair.at(1) == "-inf";  // which JSON has no number for
     options.logit_bias.push_back(
-        {pair.at(0).get<std::int32_t>(),
+        {whole_number<std::int32_t>(pair.at(0)),
          forbids ? -std::numeric_limits<double>::infinity() : pair.at(1).get<double>()});
   }
 }

@@ -364,34 +364,5 @@ TEST_F(Detect, OneSideEmpty) {
   }
 }
 
-TEST_F(Detect, ThresholdFilesThatAreNone) {
-  const std::string in = margins("in.npy", {1, 2});
-  EXPECT_EQ(run_partita({"detect", "threshold", "--in", in, "-o", path("t.json")}).status, 0);
-  const std::string good = read_file(path("t.json"));
-  const auto refused = [&](const std::string& text) {
-    const std::string name = file("bad.json", text);
-    const std::string line = refusal({"detect", "apply", name, in}, kFailed);
-    EXPECT_THAT(line, StartsWith(name + ": not a threshold file of partita detect"));
-    return line;
-  };
-  for (std::size_t size = 0; size < good.size() - 2; size += 7) refused(good.substr(0, size));
-  const auto changed = [&](const std::string& key, const Json& value) {
-    Json json = Json::parse(good);
-    json[key] = value;
-    return refused(json.dump());
-  };
-  refused("[]");
-  refused("{}");
-  EXPECT_THAT(changed("format", "partita calibrator"), HasSubstr("unknown"));
-  EXPECT_THAT(changed("version", 2), HasSubstr("expected 1, got 2"));
-  EXPECT_THAT(changed("score", "odds"), HasSubstr("no such score: odds"));
-  changed("threshold", nullptr);
-  changed("threshold", "high");
-  changed("temperature", 0);
-  changed("temperature", "warm");
-  EXPECT_THAT(refusal({"detect", "apply", path("none.json"), in}, kFailed),
-              HasSubstr("No such file"));
-}
-
 }  // namespace
 }  // namespace partita::testing

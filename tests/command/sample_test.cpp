@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `partita sample` as a server's sampler: every setting, each row its own, and reports.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -122,6 +123,31 @@ TEST_F(SampleCommand, RefusesBadSettings) {
   EXPECT_THAT(line("{\"history\": [4]}\n{}\n{}\n"), HasSubstr("line 1: history: expected"));
   EXPECT_THAT(line("{\"order\": [\"top_q\"]}\n{}\n{}\n"),
               HasSubstr("line 1: order: expected steps"));
+  // JSON's own conversions would round, wrap, or do what is undefined.
+  const auto whole = [&](const std::string& setting) {
+    const std::string message = line("{" + setting + "}\n{}\n{}\n");
+    EXPECT_THAT(message, HasSubstr(": expected a whole number")) << setting;
+    return message;
+  };
+  const char* kOther[] = {"1.5", "true", "null", "\"1\"", "[]", "1e30", "-1e30", "1e300"};
+  for (const char* key : {"top_k", "penalty_last_n", "dry_last_n", "dry_allowed_length", "mirostat",
+                          "no_repeat_ngram"}) {
+    for (const char* value : kOther) whole(fmt::format("\"{}\": {}", key, value));
+  }
+  for (const char* key : {"history", "dry_breakers", "allowed"}) {
+    for (const char* value : kOther) whole(fmt::format("\"{}\": [1, {}]", key, value));
+  }
+  for (const char* value : kOther) whole(fmt::format("\"logit_bias\": [[{}, 1]]", value));
+  EXPECT_EQ(whole("\"mirostat\": 4294967297"),
+            "line 1: mirostat: expected a whole number of -2147483648..2147483647, got 4294967297");
+  whole("\"history\": [4294967297]");  // 1, if it wrapped
+  whole("\"dry_breakers\": [-4294967295]");
+  whole("\"logit_bias\": [[4294967297, 1]]");
+  for (const char* bias : {"5", "{\"1\": [1, 2]}", "[5]", "[[1]]", "[[1, 2, 3]]", "[{\"1\": 2}]"}) {
+    EXPECT_THAT(line(fmt::format("{{\"logit_bias\": {}}}\n{{}}\n{{}}\n", bias)),
+                HasSubstr("line 1: logit_bias: expected a list of pairs"))
+        << bias;
+  }
   EXPECT_EQ(line("{}\n{]\n{}\n"), "line 2: not JSON at byte 2");
   EXPECT_EQ(line("{\"history\": [1e999]}\n{}\n{}\n"), "line 1: a number that no double holds");
   EXPECT_EQ(line("{}\n3\n{}\n"), "line 2: expected an object of settings");

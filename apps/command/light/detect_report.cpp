@@ -86,8 +86,8 @@ CaptionedFigure precision_recall_figure(const DetectionResult& result,
                       share(result.out.size(), result.in.size() + result.out.size()))};
 }
 
-/// The scores as shown: for msp the largest probability, of which it is the logarithm.
-std::vector<double> shown(const std::vector<double>& scores, bool msp) {
+/// The scores as plotted: for msp the largest probability, of which it is the logarithm.
+std::vector<double> plotted(const std::vector<double>& scores, bool msp) {
   std::vector<double> out = scores;
   if (msp) {
     for (double& s : out) s = std::exp(s);
@@ -113,11 +113,11 @@ std::pair<double, double> range(const std::vector<double>& in, const std::vector
 CaptionedFigure histogram_figure(const DetectionResult& result,
                                  const EvaluateDetectionOptions& options) {
   const bool msp = options.score.score == DetectionScore::msp;
-  const auto in = shown(result.in, msp);
-  const auto out = shown(result.out, msp);
+  const auto in = plotted(result.in, msp);
+  const auto out = plotted(result.out, msp);
   const auto [low, high] = range(in, out);
   const Sides names = sides(options);
-  const double threshold = shown({threshold_at_tpr(result.in, 0.95)}, msp).front();
+  const double threshold = plotted({threshold_at_tpr(result.in, 0.95)}, msp).front();
   Figure figure{
       .title = "Scores of both sides",
       .x = {.label = msp ? "largest probability" : fmt::format("score, {}", options.score.name()),

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "apps/command/options.hpp"
+#include "apps/command/whole_number.hpp"
 #include "partita/base/error.hpp"
 #include "partita/base/internal/check.hpp"
 
@@ -204,9 +205,14 @@ ScoreOptions score_from_json(const Json& json) {
   settings.temperature = json.value("temperature", settings.temperature);
   check_in("temperature", settings.temperature, "(0, inf)");
   settings.gamma = json.value("gamma", settings.gamma);
-  settings.tail = json.value("tail", settings.tail);
+  if (json.contains("tail")) settings.tail = whole_number<std::size_t>(json.at("tail"), "tail");
   const auto take = [&]<class T>(const char* key, std::optional<T>& value) {
-    if (json.contains(key)) value = json.at(key).get<T>();
+    if (!json.contains(key)) return;
+    if constexpr (std::is_integral_v<T>) {
+      value = whole_number<T>(json.at(key), key);
+    } else {
+      value = json.at(key).get<T>();
+    }
   };
   take("largest", settings.largest);
   take("k", settings.k);

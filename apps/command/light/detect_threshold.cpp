@@ -13,6 +13,7 @@
 #include "apps/command/light/detect.hpp"
 #include "apps/command/options.hpp"
 #include "apps/command/terminal.hpp"
+#include "apps/command/whole_number.hpp"
 #include "apps/report/shown.hpp"
 #include "partita/base/error.hpp"
 #include "partita/detection/roc.hpp"
@@ -70,6 +71,12 @@ void run(const ThresholdOptions& options) {
   if (!options.output.empty()) note("wrote " + options.output);
 }
 
+Shape shape_from(const Json& json, const std::string& key) {
+  const auto numbers = whole_numbers<std::size_t>(json.at(key), key);
+  if (numbers.size() != 2) throw InvalidArgument(key, "expected rows and columns");
+  return {numbers[0], numbers[1]};
+}
+
 Threshold parse(const Json& json) {
   if (json.at("format") != kFormat) throw InvalidArgument("format", "unknown");
   if (json.at("version") != kVersion) {
@@ -80,11 +87,13 @@ Threshold parse(const Json& json) {
                 .threshold = json.at("threshold").get<double>(),
                 .tpr = json.at("tpr").get<double>(),
                 .accepted = json.at("accepted").get<double>(),
-                .rows = json.at("rows").get<std::size_t>(),
-                .columns = json.value("columns", std::size_t{0})};
+                .rows = whole_number<std::size_t>(json.at("rows"), "rows")};
+  if (json.contains("columns")) {
+    out.columns = whole_number<std::size_t>(json.at("columns"), "columns");
+  }
   if (json.contains("alpha")) out.alpha = json.at("alpha").get<double>();
-  if (json.contains("features")) out.features = json.at("features").get<Shape>();
-  if (json.contains("layer")) out.layer = json.at("layer").get<Shape>();
+  if (json.contains("features")) out.features = shape_from(json, "features");
+  if (json.contains("layer")) out.layer = shape_from(json, "layer");
   return out;
 }
 
