@@ -22,6 +22,7 @@ namespace partita {
 namespace {
 
 using testing::corpus_of;
+using ::testing::Each;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::message_of;
@@ -234,7 +235,11 @@ TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
   const auto refusal = [&](const Corpus& of, const EmbeddingOptions& with,
                            const Stream& stream = {}) {
     EmbeddingTrainer trainer(of, stream, with);
-    return message_of<DataError>([&] { trainer.resume(path); });
+    const auto before = values(trainer.vectors());
+    const std::string message = message_of<DataError>([&] { trainer.resume(path); });
+    EXPECT_EQ(values(trainer.vectors()), before);
+    EXPECT_THAT(values(trainer.output_vectors()), Each(0));
+    return message;
   };
   EXPECT_THAT(refusal(corpus, {.dim = 50}),
               EndsWith("checkpoint: the checkpoint is from another run: dim was 100, now 50"));

@@ -145,16 +145,18 @@ TopKSample addressed_gumbel_top_k(Rows logits, std::size_t k, const Streams& str
               "logits", fmt::format("k = {}, but only {} categories are possible (not -inf)", k,
                                     found.size()));
         }
+        double last = -kMinusInfinity;  // Rounding may put a value above the one before.
+        const auto perturbed = [&](const Perturbed& item) {
+          return last = std::min(last, normalizer.log_prob(item.logit) + item.gumbel);
+        };
         for (std::size_t j = 0; j < k; ++j) {
           sample.indices[row * k + j] = found[j].index;
           sample.log_prob[row * k + j] = normalizer.log_prob(found[j].logit);
-          sample.perturbed[row * k + j] = normalizer.log_prob(found[j].logit) + found[j].gumbel;
+          sample.perturbed[row * k + j] = perturbed(found[j]);
         }
         if (exact) {
           sample.log_sum_exp[row] = normalizer.max + normalizer.log_sum;
-          sample.threshold[row] = found.size() == k
-                                      ? kMinusInfinity
-                                      : normalizer.log_prob(found[k].logit) + found[k].gumbel;
+          sample.threshold[row] = found.size() == k ? kMinusInfinity : perturbed(found[k]);
         }
       });
   return sample;

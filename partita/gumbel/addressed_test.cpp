@@ -119,6 +119,28 @@ TEST(Addressed, TopKHasProbabilitiesNoiseAndThreshold) {
   EXPECT_EQ(two.indices[1], all.indices[1]);
 }
 
+// Where a double holds little of the noise beside the logits, and none of it.
+TEST(Addressed, PerturbedLogitsDescendWhateverTheRounding) {
+  constexpr std::size_t kColumns = 60;
+  for (const double size : {1.0, 1e8, 1e14, 1e16, 1e18, 1e300}) {
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+      std::vector<double> z(kColumns);
+      for (std::size_t i = 0; i < kColumns; ++i) {
+        const double far = i % 3 == 0 ? size : i % 3 == 1 ? 0 : -size / 2;
+        z[i] = far + Stream{seed, 5}.normal(i) * (i % 2 == 0 ? 1 : size * 1e-16);
+      }
+      const Rows row(z.data(), 1, kColumns);
+      for (const std::size_t k : {30U, 59U, 60U}) {
+        for (const TopKSample& s :
+             {gumbel_top_k(row, k, Stream{seed}), addressed_gumbel_top_k(row, k, Stream{seed})}) {
+          EXPECT_TRUE(std::is_sorted(s.perturbed.rbegin(), s.perturbed.rend())) << size;
+          EXPECT_LE(s.threshold[0], s.perturbed.back()) << size;
+        }
+      }
+    }
+  }
+}
+
 TEST(Addressed, OrderedPairsHaveTheirProbabilities) {
   const std::vector<double> logits = {0.0, 1.5, -1.0, 0.4, -2.5};
   constexpr std::size_t kRows = 200'000;

@@ -68,9 +68,26 @@ class Walk {
     x_ = maximum_ == kInfinity ? 0
                                : std::exp(location_ + normalizer_.log_prob(reference_) - maximum_);
     has_point_ = false;
+    last_ = kInfinity;
   }
 
   std::optional<TopDown::Item> next() {
+    auto item = find();
+    // Rounding may put a value above the one before.
+    if (item) last_ = item->perturbed = std::min(item->perturbed, last_);
+    return item;
+  }
+
+  double peek() {
+    double value = advance() ? value_ : -kInfinity;
+    if (revealed_next_ < revealed_.size()) {
+      value = std::max(value, revealed_[revealed_next_].perturbed);
+    }
+    return std::min(value, last_);
+  }
+
+ private:
+  std::optional<TopDown::Item> find() {
     while (true) {
       const bool has_point = advance();
       if (revealed_next_ < revealed_.size() &&
@@ -88,15 +105,6 @@ class Walk {
     }
   }
 
-  double peek() {
-    double value = advance() ? value_ : -kInfinity;
-    if (revealed_next_ < revealed_.size()) {
-      value = std::max(value, revealed_[revealed_next_].perturbed);
-    }
-    return value;
-  }
-
- private:
   /// Moves to the next point of the process, unless the last one is still to be used. False if
   /// there is none.
   bool advance() {
@@ -162,6 +170,7 @@ class Walk {
   double reference_ = 0;        // that of cells_ when x_ was last updated
   double x_ = 0;                // exp(reference - g) of the last point
   double value_ = 0;            // location + g
+  double last_ = kInfinity;     // value of the item before
   bool has_point_ = false;      // words_ and value_ are drawn and not yet used
   std::array<std::uint64_t, 4> words_{};
 };

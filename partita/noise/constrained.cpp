@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -13,9 +14,12 @@
 #include "partita/gumbel/top_down.hpp"
 #include "partita/noise/internal/sequential.hpp"
 #include "partita/search/internal/beam_steps.hpp"
+#include "partita/softmax/softmax.hpp"
 
 namespace partita {
 namespace {
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
 void check_constraint(const Constraint& constraint) {
   if (!constraint) throw InvalidArgument("constraint", "expected a function, got none");
@@ -30,6 +34,19 @@ Hypothesis without_prompt(Prefix prefix, std::size_t prompt) {
   return {std::move(prefix.tokens), prefix.finished, prefix.log_prob};
 }
 
+/// log of the mass that is left without these categories.
+double log_mass_without(Rows logits, const Normalizer& normalizer,
+                        const std::vector<std::size_t>& rejected) {
+  double mass = 1;
+  const RowReader<double> row(logits, 0);
+  for (const std::size_t i : rejected) mass -= std::exp(normalizer.log_prob(row.at(i)));
+  constexpr double kFew = 0.01;  // below it, the difference has lost digits
+  if (mass > kFew) return std::log(mass);
+  std::vector<double> rest = doubles_of(logits);
+  for (const std::size_t i : rejected) rest[i] = kMinusInfinity;
+  return normalizer.log_prob(log_sum_exp({rest.data(), 1, rest.size()}).front());
+}
+
 }  // namespace
 
 std::optional<AllowedDraw> allowed_draw(Rows logits, const std::function<bool(Token)>& allowed,
@@ -37,14 +54,14 @@ std::optional<AllowedDraw> allowed_draw(Rows logits, const std::function<bool(To
   TopDown top_down;
   const Normalizer normalizer = top_down.reset(logits);
   top_down.start(stream);
-  double left = 1;  // the mass of what is not rejected
+  std::vector<std::size_t> rejected;
   AllowedDraw out;
   while (const auto item = top_down.next()) {
     const double log_prob = normalizer.log_prob(item->logit);
     out.token = static_cast<Token>(item->index);
     ++out.looks;
     if (!allowed(out.token)) {
-      left -= std::exp(log_prob);
+      rejected.push_back(static_cast<std::size_t>(item->index));
       continue;
     }
     out.log_prob = log_prob;
@@ -52,7 +69,7 @@ std::optional<AllowedDraw> allowed_draw(Rows logits, const std::function<bool(To
     const auto next = top_down.next();
     out.looks += next ? 1 : 0;
     if (next && allowed(static_cast<Token>(next->index))) {
-      out.log_mass = std::max(log_prob, std::log(std::max(0.0, left)));
+      out.log_mass = std::max(log_prob, log_mass_without(logits, normalizer, rejected));
     }
     return out;
   }
@@ -61,13 +78,15 @@ std::optional<AllowedDraw> allowed_draw(Rows logits, const std::function<bool(To
 
 // A node keeps the probabilities of its children, less what is known to be dead below each: they
 // sum to what is alive of the node. Sums are made anew along a dead prefix's path, not by
-// subtraction.
+// subtraction, and all are logarithms: what is alive may be less than a double can say.
 struct ConstrainedSampler::State {
   struct Node {
     std::vector<double> log_prob;  // of the next token
-    std::vector<double> alive;     // probabilities, less what is dead
-    double share = 1;              // their sum
+    std::vector<double> alive;     // log-probabilities, less what is dead
+    double share = 0;              // log of their sum
     std::map<Token, std::unique_ptr<Node>> children;
+
+    void add_up() { share = log_sum_exp({alive.data(), 1, alive.size()}).front(); }
   };
 
   const SequenceModel* model;
@@ -88,10 +107,11 @@ struct ConstrainedSampler::State {
       decoder.emplace(*model, options);
     }
     const Rows logits = decoder->next({&prefix, 1});
-    node.log_prob.resize(logits.columns());
-    log_softmax(logits, {node.log_prob.data(), 1, node.log_prob.size()});
-    for (const double x : node.log_prob) node.alive.push_back(std::exp(x));
-    node.share = sum_of(node.alive);
+    std::vector<double> log_prob(logits.columns());
+    log_softmax(logits, {log_prob.data(), 1, log_prob.size()});
+    node.alive = log_prob;
+    node.add_up();
+    node.log_prob = std::move(log_prob);
   }
 
   /// Draws a text of those not known to be dead. Nothing if it is dead, which is then known.
@@ -101,9 +121,13 @@ struct ConstrainedSampler::State {
     Prefix prefix{.tokens = prompt};
     Node* node = &root;
     std::optional<Decoder> decoder;  // from the first new node on, below which all are new
+    std::vector<double> weights;     // of the tokens, beside the likeliest
     for (std::uint64_t step = 0;; ++step) {
       if (node->log_prob.empty()) open(*node, prefix.tokens, decoder);
-      const Token token = choose(node->alive, node->share, stream.uniform(step));
+      const double most = *std::max_element(node->alive.begin(), node->alive.end());
+      weights.clear();
+      for (const double log_prob : node->alive) weights.push_back(std::exp(log_prob - most));
+      const Token token = choose(weights, sum_of(weights), stream.uniform(step));
       path.emplace_back(node, token);
       const double log_prob = prefix.log_prob + node->log_prob[static_cast<std::size_t>(token)];
       prefix = extend(prefix, token, log_prob, model->end_token(), longest);
@@ -120,13 +144,14 @@ struct ConstrainedSampler::State {
 
   /// Takes the last token of a path out of the tree.
   static void bury(std::span<const std::pair<Node*, Token>> path) {
-    double share = 0;  // what is alive below
+    double share = kMinusInfinity;  // what is alive below
     for (std::size_t i = path.size(); i-- > 0;) {
       auto& [node, token] = path[i];
       const auto at = static_cast<std::size_t>(token);
-      node->alive[at] = std::exp(node->log_prob[at]) * share;
-      share = node->share = sum_of(node->alive);
-      if (share == 0) node->children.clear();
+      node->alive[at] = node->log_prob[at] + share;
+      node->add_up();
+      share = node->share;
+      if (share == kMinusInfinity) node->children.clear();
     }
   }
 };
@@ -154,20 +179,19 @@ ConstrainedSampler& ConstrainedSampler::operator=(ConstrainedSampler&&) noexcept
 Hypothesis ConstrainedSampler::draw(const Stream& stream) {
   State& state = *state_;
   std::size_t attempt = 0;
-  for (; attempt < state.most_attempts && state.root.share > 0; ++attempt) {
+  for (; attempt < state.most_attempts && state.root.share > kMinusInfinity; ++attempt) {
     ++state.attempts;
     if (auto text = state.attempt(stream.child(attempt))) {
       return without_prompt(std::move(*text), state.prompt.size());
     }
   }
-  throw InvalidArgument(
-      "constraint", state.root.share == 0
-                        ? std::string("no text meets it")
-                        : fmt::format("no text of {} met it, whose probability is at most {:.3g}",
-                                      attempt, state.root.share));
+  if (state.root.share == kMinusInfinity) throw InvalidArgument("constraint", "no text meets it");
+  throw InvalidArgument("constraint",
+                        fmt::format("no text of {} met it, whose probability is at most {:.3g}",
+                                    attempt, mass_bound()));
 }
 
-double ConstrainedSampler::mass_bound() const { return state_->root.share; }
+double ConstrainedSampler::mass_bound() const { return std::exp(state_->root.share); }
 
 std::size_t ConstrainedSampler::attempts() const { return state_->attempts; }
 
@@ -205,6 +229,7 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
   out.log_mass = 0;
   const Prefix root{.tokens = prompt};
   std::vector<std::vector<Prefix>> beams = {std::vector<Prefix>(particles, root)};
+  std::vector<double> log_weights(particles, 0);
   std::vector<double> weights(particles, 1);  // in mean 1
   std::uint64_t step = 0;
   Decoder decoder(model, options);
@@ -223,17 +248,22 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
             return meets(constraint, child(token, 0), prompt.size());
           },
           noise.child(i));
-      weights[i] *= drawn ? std::exp(drawn->log_mass) : 0;
-      if (drawn) text = child(drawn->token, text.log_prob + drawn->log_prob);
-      if (weights[i] == 0) text.leaf = true;  // it is dead
+      if (drawn) {
+        log_weights[i] += drawn->log_mass;
+        text = child(drawn->token, text.log_prob + drawn->log_prob);
+      } else {
+        log_weights[i] = kMinusInfinity;
+        text.leaf = true;  // it is dead
+      }
     }
-    const double sum = sum_of(weights);
-    out.log_mass += std::log(sum / n);
-    if (sum == 0) return;
+    const double log_mean = log_sum_exp({log_weights.data(), 1, particles}).front() - std::log(n);
+    out.log_mass += log_mean;
+    if (log_mean == kMinusInfinity) return;
     double squares = 0;
-    for (double& weight : weights) {
-      weight *= n / sum;
-      squares += weight * weight;
+    for (std::size_t i = 0; i < particles; ++i) {
+      log_weights[i] -= log_mean;
+      weights[i] = std::exp(log_weights[i]);
+      squares += weights[i] * weights[i];
     }
     if (n * n >= n / 2 * squares) return;
     std::vector<Prefix> next;
@@ -241,10 +271,11 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
       next.push_back(texts[i]);
     }
     texts = std::move(next);
+    log_weights.assign(particles, 0);
     weights.assign(particles, 1);
   });
   for (std::size_t i = 0; i < particles; ++i) {
-    if (weights[i] == 0) continue;
+    if (log_weights[i] == kMinusInfinity) continue;
     out.weights.push_back(weights[i] / n);
     out.sequences.push_back(without_prompt(std::move(beams[0][i]), prompt.size()));
   }

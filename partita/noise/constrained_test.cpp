@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "errors.hpp"
@@ -80,6 +81,75 @@ TEST(AllowedDraw, HasTheLawAndAnUnbiasedMassWhateverTheToken) {
   const auto only = allowed_draw(
       {z.data(), 1, 6}, [](Token t) { return t == 5; }, Stream{});
   EXPECT_NEAR(only->log_mass, std::log(0.05), 1e-12);
+}
+
+// What is allowed has a mass that 1 - (the rest) does not hold, or that no double holds.
+TEST(AllowedDraw, OfATinyMass) {
+  const auto allowed = [](Token token) { return token != 0; };
+  for (const double gap : {30.0, 37.0, 50.0, 800.0}) {
+    std::vector<double> z(1001, -gap);
+    z[0] = 0;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      const auto drawn = allowed_draw({z.data(), 1, z.size()}, allowed, Stream{seed});
+      EXPECT_NEAR(drawn->log_mass, std::log(1000) - gap, 1e-9) << gap;
+      EXPECT_NEAR(allowed_draw({z.data(), 1, 2}, allowed, Stream{seed})->log_mass, -gap, 1e-9);
+    }
+  }
+}
+
+TEST(Constrained, OfATinyMass) {
+  const CallableModel model(4, -1, [](auto) { return std::vector<double>{0, -800, -800, -801}; });
+  const auto allowed = [](std::span<const Token> text, bool) {
+    return std::count(text.begin(), text.end(), 0) == 0;
+  };
+  const double one = std::log(2 + std::exp(-1)) - 800;
+  const WeightedTexts texts =
+      constrained_particles(model, {}, allowed, 500, Stream{1}, {.max_length = 2});
+  ASSERT_EQ(texts.sequences.size(), 500U);
+  EXPECT_NEAR(texts.log_mass, 2 * one, 0.2);
+  ConstrainedSampler sampler(model, {}, allowed, {.max_length = 2});
+  std::vector<double> observed(9);
+  constexpr std::size_t kTexts = 2000;
+  for (std::size_t i = 0; i < kTexts; ++i) {
+    const Sequence tokens = sampler.draw(Stream{.seed = 2, .id = i}).tokens;
+    ++observed[static_cast<std::size_t>(3 * (tokens[0] - 1) + tokens[1] - 1)];
+  }
+  std::vector<double> expected;
+  for (const double a : {0.0, 0.0, -1.0}) {
+    for (const double b : {0.0, 0.0, -1.0}) {
+      expected.push_back(kTexts * std::exp(a + b - 2 * (one + 800)));
+    }
+  }
+  EXPECT_GT(chi_square_p_value(observed, expected), kFalseAlarm);
+}
+
+// A model that fails once leaves nothing half done.
+TEST(ConstrainedSampler, GoesOnAfterTheModelFailed) {
+  int calls = 0;
+  const CallableModel model(3, 2, [&](std::span<const Token> prefix) {
+    if (++calls % 3 == 0) return std::vector<double>(3, std::nan(""));
+    return std::vector<double>{0, 1, static_cast<double>(prefix.size())};
+  });
+  const CallableModel sound(3, 2, [](std::span<const Token> prefix) {
+    return std::vector<double>{0, 1, static_cast<double>(prefix.size())};
+  });
+  ConstrainedSampler sampler(model, {}, two_ones, {.max_length = kLongest});
+  const Allowed allowed(sound);
+  std::vector<double> observed(allowed.support.size());
+  constexpr std::size_t kTexts = 5000;
+  for (std::size_t i = 0; i < kTexts; ++i) {
+    const Stream stream{.seed = 3, .id = i};
+    std::optional<Hypothesis> text;
+    while (!text) {
+      try {
+        text = sampler.draw(stream);
+      } catch (const InvalidArgument& error) {
+        ASSERT_THAT(error.what(), HasSubstr("NaN"));
+      }
+    }
+    ++observed[allowed.support.find(*text)];
+  }
+  EXPECT_GT(allowed.p_value(observed, kTexts), kFalseAlarm);
 }
 
 TEST(ConstrainedSampler, HasTheConditionalLawWhichMaskingHasNot) {

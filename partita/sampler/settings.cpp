@@ -71,14 +71,22 @@ void SamplerSettings::check(std::size_t categories) const {
 }
 
 bool SamplerSettings::uses(SamplerStep step) const {
+  if (!is_set(step)) return false;
+  if (step == SamplerStep::no_repeat_ngram) return history.size() + 1 >= no_repeat_ngram;
+  if (step == SamplerStep::penalties) return !history.empty();
+  if (step == SamplerStep::dry) return std::min(history.size(), dry_last_n) > dry_allowed_length;
+  return true;
+}
+
+bool SamplerSettings::is_set(SamplerStep step) const {
   switch (step) {
     case SamplerStep::no_repeat_ngram:
-      return no_repeat_ngram > 0 && history.size() + 1 >= no_repeat_ngram;
+      return no_repeat_ngram > 0;
     case SamplerStep::penalties:
-      return !history.empty() && penalty_last_n > 0 &&
+      return penalty_last_n > 0 &&
              (repeat_penalty != 1 || frequency_penalty != 0 || presence_penalty != 0);
     case SamplerStep::dry:
-      return dry_multiplier > 0 && std::min(history.size(), dry_last_n) > dry_allowed_length;
+      return dry_multiplier > 0 && dry_last_n > dry_allowed_length;
     case SamplerStep::temperature:
       return temperature != 1 || dynatemp_range > 0;
     case SamplerStep::top_n_sigma:
@@ -123,6 +131,11 @@ std::optional<SamplerStep> SamplerSettings::steered_step() const {
 bool SamplerSettings::is_identity() const {
   return logit_bias.empty() && allowed.empty() &&
          std::none_of(order.begin(), order.end(), [&](SamplerStep step) { return uses(step); });
+}
+
+bool SamplerSettings::is_always_identity() const {
+  return logit_bias.empty() && allowed.empty() &&
+         std::none_of(order.begin(), order.end(), [&](SamplerStep step) { return is_set(step); });
 }
 
 std::string_view name(SamplerStep step) {

@@ -219,15 +219,20 @@ struct SamplerSettings {
   ///         range.
   void check(std::size_t categories) const;
 
-  /// True if the step, were it in `order`, could change a row.
+  /// True if the step, were it in `order`, could change a row after this history.
   bool uses(SamplerStep step) const;
 
   /// The first step that is random (XTC) or has a state (Mirostat, adaptive-p), if one is used:
   /// what is drawn from then depends on more than the logits and the history.
   std::optional<SamplerStep> steered_step() const;
 
-  /// True if nothing is changed.
+  /// True if nothing is changed after this history.
   bool is_identity() const;
+  /// True if nothing is changed after any history.
+  bool is_always_identity() const;
+
+ private:
+  bool is_set(SamplerStep step) const;
 };
 
 /// "top_k"; the names that `order` has in messages and files.

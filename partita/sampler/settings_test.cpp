@@ -65,6 +65,18 @@ TEST(SamplerSettings, DefaultsDoNothing) {
   EXPECT_FALSE(SamplerSettings{.top_k = 1}.is_identity());
   const SamplerStep other[] = {SamplerStep::top_p};
   EXPECT_TRUE((SamplerSettings{.top_k = 1, .order = other}.is_identity()));
+  EXPECT_TRUE((SamplerSettings{.top_k = 1, .order = other}.is_always_identity()));
+}
+
+TEST(SamplerSettings, WhatReadsTheHistoryDoesNothingWithoutOne) {
+  EXPECT_TRUE(SamplerSettings{}.is_always_identity());
+  for (const SamplerSettings& s :
+       {SamplerSettings{.no_repeat_ngram = 3}, SamplerSettings{.repeat_penalty = 2},
+        SamplerSettings{.presence_penalty = 1}, SamplerSettings{.dry_multiplier = 1}}) {
+    EXPECT_TRUE(s.is_identity());
+    EXPECT_FALSE(s.is_always_identity());
+  }
+  EXPECT_TRUE((SamplerSettings{.repeat_penalty = 2, .penalty_last_n = 0}.is_always_identity()));
 }
 
 TEST(SamplerSettings, OrdersHoldEveryStepOnce) {

@@ -249,6 +249,24 @@ TEST(Beam, PenaltiesSeeThePrefix) {
   EXPECT_EQ(beam_search(model, {}, 1, options)[0].tokens, (Sequence{0, 1}));
 }
 
+// A penalty leaves the first token of one prompt as it is, and none of the other's: what they are
+// computed in must not depend on that.
+TEST(Beam, PenaltiesOfOnePromptLeaveAnotherAlone) {
+  const StatelessModel model({.vocabulary = 50, .dtype = DType::f32});
+  SearchOptions penalized{.max_length = 4};
+  penalized.filter.repeat_penalty = 1.3;
+  SearchOptions no_repeat{.max_length = 4};
+  no_repeat.filter.no_repeat_ngram = 3;
+  SearchOptions dry{.max_length = 4};
+  dry.filter.dry_multiplier = 0.8;
+  for (const SearchOptions& options : {penalized, no_repeat, dry}) {
+    for (const Sequence& other : {Sequence{1}, Sequence{1, 2}, Sequence{1, 2, 1, 2, 1}}) {
+      const auto alone = beam_search(model, {}, 5, options);
+      EXPECT_EQ(beam_search(model, std::vector<Sequence>{{}, other}, 5, options)[0], alone);
+    }
+  }
+}
+
 TEST(Beam, RefusesRandomAndStatefulSteps) {
   const StatelessModel model;
   SearchOptions options;

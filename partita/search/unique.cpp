@@ -83,11 +83,18 @@ std::optional<PerturbedHypothesis> UniqueSampler::next() {
       } else {
         decoder.emplace(model, state_->options);
       }
-      const Rows row = decoder->next({&node->prefix.tokens, 1});
-      const auto* logits = static_cast<const std::byte*>(row.data());
-      node->logits.assign(logits, logits + row.columns() * element_size(row.dtype()));
-      node->children.open(node->prefix,
-                          {node->logits.data(), row.dtype(), 1, row.columns(), row.row_stride()});
+      try {
+        const Rows row = decoder->next({&node->prefix.tokens, 1});
+        const auto* logits = static_cast<const std::byte*>(row.data());
+        node->logits.assign(logits, logits + row.columns() * element_size(row.dtype()));
+        node->children.open(node->prefix,
+                            {node->logits.data(), row.dtype(), 1, row.columns(), row.row_stride()});
+      } catch (...) {  // what lies below it must not be lost
+        node->logits.clear();
+        const double perturbed = node->prefix.perturbed;
+        state_->push(perturbed, std::move(node));
+        throw;
+      }
     }
     // There is a child: a node without further children does not wait.
     Prefix child = *node->children.next(node->prefix, model.end_token(), longest);

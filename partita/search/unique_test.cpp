@@ -5,6 +5,7 @@
 
 #include <numeric>
 #include <set>
+#include <stdexcept>
 
 #include "partita/base/error.hpp"
 #include "search_test_support.hpp"
@@ -139,6 +140,36 @@ TEST(Unique, AsksForEachPrefixOnce) {
   take_all(sampler);
   EXPECT_EQ(asked.size(), 1 + 2 + 4 + 8U);
   for (const auto& [prefix, times] : asked) EXPECT_EQ(times, 1);
+}
+
+// A model that fails now and then costs nothing but its calls.
+TEST(Unique, GoesOnAfterTheModelFailed) {
+  int calls = 0;
+  const auto logits = [](std::span<const Token> prefix) {
+    return std::vector<double>{0, 1, static_cast<double>(prefix.size())};
+  };
+  const CallableModel sound(3, 2, logits);
+  const CallableModel model(3, 2, [&](std::span<const Token> prefix) {
+    ++calls;
+    if (calls % 2 == 1) throw std::runtime_error("interrupted");
+    if (calls % 3 == 0) return std::vector<double>(3, kMinusInfinity);
+    return logits(prefix);
+  });
+  UniqueSampler expected(sound, {}, {.seed = 1}, {.max_length = 4});
+  UniqueSampler sampler(model, {}, {.seed = 1}, {.max_length = 4});
+  int failures = 0;
+  std::vector<PerturbedHypothesis> all;
+  while (true) {
+    try {
+      const auto next = sampler.next();
+      if (!next) break;
+      all.push_back(*next);
+    } catch (const std::exception&) {
+      ++failures;
+    }
+  }
+  EXPECT_EQ(all, take_all(expected));
+  EXPECT_GT(failures, 15);
 }
 
 TEST(Unique, Moves) {

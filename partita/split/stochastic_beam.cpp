@@ -75,7 +75,7 @@ StochasticBeam stochastic_beam_search(const SplitSequenceModel& model, const Seq
   const Token end = model.end_token();
   if (end != -1) check_index("end_token", end, columns.columns(), "tokens");
   for (const Token token : prompt) check_index("prompt", token, columns.columns(), "tokens");
-  if (!options.filter.is_identity()) {
+  if (!options.filter.is_always_identity()) {
     throw InvalidArgument("filter", "is not for a split vocabulary");
   }
   std::vector<std::vector<Prefix>> beams = {{perturbed_root(prompt, stream)}};

@@ -139,6 +139,9 @@ TEST(SplitStochasticBeam, RefusesOnEveryRank) {
   for (const std::string& each : said(3, 3)) EXPECT_THAT(each, HasSubstr("all -inf"));
   for (const std::string& each : said(0, 0)) EXPECT_THAT(each, HasSubstr("k"));
   for (const std::string& each : said(0, 2, {.top_k = 3})) EXPECT_THAT(each, HasSubstr("filter"));
+  for (const std::string& each : said(0, 2, {.repeat_penalty = 1.3})) {
+    EXPECT_THAT(each, HasSubstr("filter"));
+  }
   EXPECT_THAT(testing::message_of<InvalidArgument>([&] {
                 const SplitColumns columns(8);
                 stochastic_beam_search(OwnColumns(model, columns), {8}, 2, {.seed = 1}, columns);

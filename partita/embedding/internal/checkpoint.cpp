@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -135,12 +136,15 @@ TrainingPosition load_checkpoint(const std::filesystem::path& path, const Corpus
   const std::uint32_t expected = in.u32();
   in.finish();
   const auto all = pieces(weights);
-  for (const auto& piece : all) {
-    const std::string_view bytes = take(piece.size());
-    std::memcpy(piece.data(), bytes.data(), bytes.size());
-  }
-  if (!rest.empty() || checksum(all) != expected) {
+  std::array<std::string_view, 3> read;
+  std::transform(all.begin(), all.end(), read.begin(),
+                 [&](const auto& piece) { return take(piece.size()); });
+  if (!rest.empty() || checksum(read) != expected) {
     throw DataError(path.string(), "damaged: the checksum does not match");
+  }
+  // Only now, so that a refused checkpoint changes nothing.
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    std::memcpy(all[i].data(), read[i].data(), read[i].size());
   }
   return position;
 }

@@ -2,6 +2,7 @@
 // Word vectors on several ranks, which are threads here.
 #include "partita/embedding/internal/rank_exchange.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -177,6 +178,25 @@ TEST(RankExchange, RanksReadAPartEach) {
     const auto own = values(trainer.vectors());
     std::vector<double> own_sum = {std::accumulate(own.begin(), own.end(), 0.0)};
     EXPECT_THAT(group.all_gather(own_sum), Each(own_sum[0]));
+  });
+}
+
+// Words of the second half are too rare to be learned, so that the first rank holds all positions.
+TEST(RankExchange, OneRankHoldsAll) {
+  const TemporaryDirectory folder;
+  const std::string topics = testing::topics_text(2000);
+  std::string text = topics;
+  for (int i = 0; text.size() < 2 * topics.size(); ++i) text += fmt::format("rare{}\n", i);
+  write_file(folder / "text", text);
+  const Corpus whole(folder / "text", {.min_count = 5});
+  EmbeddingTrainer alone(whole, {.seed = 1}, small());
+  alone.train();
+  run_threads(2, [&](Group& group) {
+    const Corpus part(folder / "text", {.min_count = 5}, {}, group);
+    EXPECT_EQ(part.last() - part.first(), group.rank() == 0 ? whole.size() : 0);
+    EmbeddingTrainer trainer(part, {.seed = 1}, small());
+    trainer.train({.group = &group});
+    EXPECT_EQ(trainer.predictions(), alone.predictions());
   });
 }
 

@@ -26,7 +26,10 @@ class TrainingSchedule {
         words_(corpus.vocabulary().total()),
         epochs_(epochs),
         alpha_(alpha) {
-    if (group.size() > 1 && last_ - first_ == corpus.size()) {
+    // One rank may hold all because the others' parts have no word of the vocabulary.
+    double least = -static_cast<double>(last_ - first_);
+    group.all_reduce(std::span(&least, 1), Reduction::max);
+    if (group.size() > 1 && static_cast<std::uint64_t>(-least) == corpus.size()) {
       const auto rank = static_cast<std::uint64_t>(group.rank());
       const auto ranks = static_cast<std::uint64_t>(group.size());
       last_ = corpus.size() * (rank + 1) / ranks;

@@ -74,11 +74,9 @@ Rows Decoder::ask(std::span<const Sequence> prefixes, std::vector<T>& buffer) {
 Rows Decoder::next(std::span<const Sequence> prefixes) {
   const bool single = model_->logits_dtype() == DType::f32;
   const Rows logits = single ? ask(prefixes, floats_) : ask(prefixes, doubles_);
-  const auto changes = [&](const Sequence& prefix) {
-    filter_.history = prefix;
-    return !filter_.is_identity();
-  };
-  if (std::none_of(prefixes.begin(), prefixes.end(), changes)) return logits;
+  // Also those that this prefix leaves as they are: by the rows beside it, it would else be f32 or
+  // f64, which differ in last digits.
+  if (filter_.is_always_identity()) return logits;
   if (single) doubles_.assign(floats_.begin(), floats_.end());
   const std::size_t vocabulary = logits.columns();
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
