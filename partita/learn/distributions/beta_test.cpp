@@ -160,6 +160,13 @@ TEST(StudentT, Draws) {
   testing::expect_draws_follow_cdf(StudentT(number(1e5)));
 }
 
+TEST(StudentT, ACenterBesideAnInfiniteValueHasItsGradient) {
+  const Tensor loc = at::zeros({3}, at::kDouble).set_requires_grad(true);
+  StudentT(number(3), loc, 1, false).log_prob(testing::doubles({kInfinity, 0, 1})).sum().backward();
+  EXPECT_EQ(loc.grad()[1].item<double>(), 0);
+  EXPECT_NEAR(loc.grad()[2].item<double>(), 1, 1e-12);  // (v + 1) z / (v + z^2)
+}
+
 TEST(StudentT, PathwiseGradient) {
   const auto make = [](const auto& p) { return std::make_shared<StudentT>(p[0], p[1], p[2]); };
   testing::expect_pathwise_gradient(make, {3.5, -1, 2});

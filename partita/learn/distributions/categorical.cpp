@@ -16,6 +16,7 @@ namespace {
 
 /// look_up() for a contiguous table on the CPU that needs no gradient, less each row's offset:
 /// without an index for every dimension. -inf where there is no such category.
+/// @param value its shape ends in that of offset once both are broadcast
 Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& value) {
   const IntArrayRef batch = offset.sizes();
   const Tensor columns = value.expand(at::infer_size(value.sizes(), batch)).contiguous();
@@ -37,6 +38,13 @@ Tensor look_up_less(const Tensor& table, const Tensor& offset, const Tensor& val
     }
   });
   return out;
+}
+
+/// Whether a batch stands as it is at the end of the shape that it has with a value: not where a
+/// dimension of 1 is repeated in its middle.
+bool repeats_whole(IntArrayRef batch, IntArrayRef value) {
+  const Shape both = at::infer_size(value, batch);
+  return IntArrayRef(both).slice(both.size() - batch.size()).equals(batch);
 }
 
 /// How large a log-sum-exp may be without its rounding being felt: below 1e-6 in single precision.
@@ -127,6 +135,7 @@ Tensor Categorical::do_log_prob(const Tensor& value) const {
   }
   const bool records = at::GradMode::is_enabled() && table.requires_grad();
   const bool is_plain = table.is_cpu() && table.is_contiguous() && index.is_cpu() &&
+                        repeats_whole(total.sizes(), index.sizes()) &&
                         (table.scalar_type() == at::kFloat || table.scalar_type() == at::kDouble);
   if (is_logits_ && !records && is_plain) return look_up_less(table, total, index);
   const bool fits = all_within(index, 0, static_cast<double>(categories() - 1));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every distribution: second derivatives of log_prob, and other devices.
+// What holds for every distribution: second derivatives of log_prob, batches and values that
+// broadcast, and other devices.
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -207,6 +208,39 @@ TEST(EveryDistribution, LogProbHasSecondDerivatives) {
     check(each, !fixed.contains(each.name));
   }
   for (const Case& each : discrete()) check(each, /*by_value=*/false);
+}
+
+// Dimensions of 1 stand anywhere, in the batch or in the value, with a gradient and without.
+TEST(EveryDistribution, LogProbBroadcastsBatchesAndValues) {
+  std::vector<Case> cases = continuous();
+  for (Case& each : discrete()) cases.push_back(std::move(each));
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.name);
+    Tensors others;
+    for (const Tensor& p : each.parameters) others.push_back(p * 1.01);
+    const Tensor first = each.make(each.parameters)->log_prob(each.value);
+    const Tensor second = each.make(others)->log_prob(each.value);
+    const Tensor expected = at::stack({first, second}).view({2, 1});
+    for (const bool records : {false, true}) {
+      Tensors batch;  // of shape [2, 1]
+      for (std::size_t i = 0; i < others.size(); ++i) {
+        batch.push_back(at::stack({each.parameters[i], others[i]}).unsqueeze(1));
+        batch.back().set_requires_grad(records);
+      }
+      const DistributionPtr distribution = each.make(batch);
+      ASSERT_EQ(distribution->batch_shape(), IntArrayRef({2, 1}));
+      for (const Shape& of_value : {Shape{}, Shape{1}, Shape{3}, Shape{1, 3}, Shape{2, 3},
+                                    Shape{2, 1}, Shape{3, 1, 1}, Shape{3, 1, 2}, Shape{3, 2, 1}}) {
+        Shape whole = of_value;
+        for (const std::int64_t size : each.value.sizes()) whole.push_back(size);
+        const Tensor found = distribution->log_prob(each.value.expand(whole));
+        const Tensor right = expected.expand(at::infer_size(of_value, {2, 1}));
+        ASSERT_EQ(found.sizes(), right.sizes());
+        EXPECT_TRUE(at::allclose(found, right, 1e-9, 1e-12))
+            << records << ' ' << IntArrayRef(of_value);
+      }
+    }
+  }
 }
 
 TEST(EveryDistribution, WorksOnAnotherDevice) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "partita/learn/distributions/exponential.hpp"
 #include "partita/learn/distributions/frechet.hpp"
@@ -136,6 +137,22 @@ TEST(Extremes, DrawsOfSinglePrecisionHaveADensity) {
     EXPECT_TRUE(q.log_prob(q.sample(Stream{})).isfinite().all().item<bool>()) << c;
     const GeneralizedExtremeValue g(0, 1, concentration);
     EXPECT_TRUE(g.log_prob(g.sample(Stream{})).isfinite().all().item<bool>()) << c;
+  }
+}
+
+TEST(Extremes, DrawsOfHugeScalesStayInTheSupport) {
+  for (const double c : {-0.5, 0., 1e-3, 1., 30.}) {
+    const Tensor concentration = at::full({1000}, c, at::kFloat);
+    for (const double scale : {1e30, 2e34, 1e38}) {
+      const GeneralizedPareto q(0, scale, concentration);
+      const Tensor draws = q.sample(Stream{});
+      EXPECT_TRUE((draws >= 0).all().item<bool>()) << c << ' ' << scale;
+      EXPECT_TRUE((draws <= std::numeric_limits<float>::max()).all().item<bool>());
+      const GeneralizedExtremeValue g(0, scale, concentration);
+      const Tensor extremes = g.sample(Stream{});
+      EXPECT_TRUE(g.support().check(extremes).all().item<bool>()) << c << ' ' << scale;
+      EXPECT_GT((extremes > 0).sum().item<std::int64_t>(), 500) << c << ' ' << scale;
+    }
   }
 }
 

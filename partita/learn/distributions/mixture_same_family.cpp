@@ -121,15 +121,16 @@ Tensor MixtureSameFamily::do_log_prob(const Tensor& value) const {
 }
 
 Tensor MixtureSameFamily::do_cdf(const Tensor& value) const {
+  if (!event_shape().empty()) return do_log_cdf(value).exp();
   return average(component_->cdf_anywhere(value.unsqueeze(-1)));
 }
 
 Tensor MixtureSameFamily::do_log_cdf(const Tensor& value) const {
-  return log_average(component_->log_cdf_anywhere(value.unsqueeze(-1)));
+  return log_average(component_->log_cdf_anywhere(value.unsqueeze(dimension())));
 }
 
 Tensor MixtureSameFamily::do_log_survival(const Tensor& value) const {
-  return log_average(component_->log_survival_anywhere(value.unsqueeze(-1)));
+  return log_average(component_->log_survival_anywhere(value.unsqueeze(dimension())));
 }
 
 Tensor MixtureSameFamily::do_log_cdf_below(const Tensor& value) const {

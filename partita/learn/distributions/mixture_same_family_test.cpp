@@ -74,6 +74,13 @@ TEST(MixtureSameFamily, BatchesOfVectors) {
   EXPECT_TRUE(at::allclose(q.log_prob(x).exp(), density));
   EXPECT_TRUE(at::allclose(q.mean(), (weights.view({3, 1}) * loc).sum(1)));
   EXPECT_EQ(q.variance().sizes(), IntArrayRef({2, 4}));
+  // So are its tails.
+  Tensor below = at::zeros({5, 2}, at::kDouble);
+  for (std::int64_t k = 0; k < 3; ++k) {
+    below += weights[k] * Normal(loc.select(1, k), 0.7).cdf(x).prod(-1);
+  }
+  EXPECT_TRUE(at::allclose(q.cdf(x), below));
+  EXPECT_TRUE(at::allclose(q.log_cdf(x), below.log()));
   // The whole event is of one component: the coordinates of a draw are near one location.
   const MixtureSameFamily far(
       Categorical(doubles({0.5, 0.5})),

@@ -85,7 +85,8 @@ Tensor StudentT::do_log_prob(const Tensor& value) const {
   const Tensor distant = z.masked_fill(far.logical_not().logical_or(z.isinf()), 1);
   Tensor log_far = 2 * at::hypot(distant, at::ones_like(distant)).log();
   if (z.isinf().any().item<bool>()) {  // if only because the quotient overflows
-    const Tensor distance = (in_double(value) - in_double(loc())).abs();
+    const Tensor distance =
+        (in_double(value) - in_double(loc())).abs().masked_fill(z.isinf().logical_not(), 1);
     log_far = at::where(z.isinf(), 2 * (distance.log() - s.log() - 0.5 * v.log()), log_far);
   }
   const Tensor log_term = at::where(far, log_far, at::log1p(z.masked_fill(far, 0).square()));

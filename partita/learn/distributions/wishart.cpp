@@ -141,8 +141,7 @@ Tensor Wishart::do_log_prob(const Tensor& value) const {
   const Tensor singular = info != 0;
   const Tensor mask = singular.unsqueeze(-1).unsqueeze(-1);
   const Tensor x = at::where(mask, at::eye(size(), factor.options()), factor);
-  const Tensor tril = in_double(scale_tril()).expand(x.sizes());
-  const Tensor trace = solve_lower(tril, x).square().sum({-2, -1});
+  const Tensor trace = solve_lower(in_double(scale_tril()), x).square().sum({-2, -1});
   return ((in_double(df()) - d - 1) / 2 * log_det_of(x) - trace / 2 - log_normalizer())
       .masked_fill(singular, -kInfinity)
       .to(at::result_type(value, df()));

@@ -110,9 +110,11 @@ GradientEstimate vimco(const Distribution& q, const Distribution& prior,
   const Tensor bound = log_mean(log_weight);
   // [n, batch, j, i]: the logarithms of all weights, that of j being the others' mean.
   const Tensor given = log_weight.detach();
-  const Tensor mean_of_others = (given.sum(-1, true) - given) / static_cast<double>(k - 1);
-  const Tensor without = at::where(at::eye(k, given.options()) == 1, mean_of_others.unsqueeze(-1),
-                                   given.unsqueeze(-2));
+  const Tensor own = at::eye(k, given.options()) == 1;
+  const Tensor all = given.unsqueeze(-2);
+  // Not their sum less the own: a weight of 0 has the logarithm -inf.
+  const Tensor mean_of_others = all.masked_fill(own, 0).sum(-1, true) / static_cast<double>(k - 1);
+  const Tensor without = at::where(own, mean_of_others, all);
   const Tensor credit = bound.detach().unsqueeze(-1) - log_mean(without);
   const Tensor surrogate = bound + (credit * log_q).sum(-1);
   return {surrogate.mean(0), bound.detach().mean(0)};

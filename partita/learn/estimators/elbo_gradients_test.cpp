@@ -146,6 +146,18 @@ TEST(Vimco, IsUnbiasedWithLessVarianceThanTheScoreFunction) {
   });
   EXPECT_TRUE((found.var(0) < 0.8 * scored.var(0)).all().item<bool>());
 
+  // A sample of weight 0 among others.
+  const Tensor bits = at::zeros({2000, kCopies}, at::kDouble).set_requires_grad(true);
+  const distributions::Bernoulli q{distributions::Logits(bits)};
+  vimco(
+      q, distributions::Bernoulli(testing::numbers({0.5})), [](const Tensor& z) { return z.log(); },
+      Stream{2}, 1)
+      .surrogate.sum()
+      .backward();
+  const Tensor several = q.sample({}, Stream{2}).sum(-1) >= 2;
+  EXPECT_GT(several.sum().item<std::int64_t>(), 900);
+  EXPECT_TRUE(bits.grad().index({several}).isfinite().all().item<bool>());
+
   EXPECT_THROW(
       vimco(distributions::Bernoulli(testing::numbers({0.5})), prior, log_likelihood, Stream{1}),
       InvalidArgument);

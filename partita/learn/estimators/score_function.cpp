@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "partita/base/error.hpp"
+#include "partita/learn/distributions/zero_inflated.hpp"
 #include "partita/learn/estimators/internal/discrete.hpp"
 
 namespace partita::estimators {
@@ -19,8 +20,12 @@ std::int64_t least_samples(const Baseline& baseline) {
 /// The parameters that require grad, of the distribution or what it is an Independent of.
 std::vector<Tensor> learned_parameters(const Distribution& distribution) {
   std::vector<Tensor> learned;
-  for (const distributions::Parameter& parameter : base_of(distribution).parameters()) {
+  const Distribution& base = base_of(distribution);
+  for (const distributions::Parameter& parameter : base.parameters()) {
     if (parameter.value.requires_grad()) learned.push_back(parameter.value);
+  }
+  if (const auto* inflated = dynamic_cast<const distributions::ZeroInflated*>(&base)) {
+    for (Tensor& each : learned_parameters(inflated->base_dist())) learned.push_back(each);
   }
   return learned;
 }
@@ -86,7 +91,17 @@ GradientEstimate ScoreFunction::with_control_variate(
   GradientEstimate estimate{values.mean(0), values.detach().mean(0)};
   if (parameters.empty()) return estimate;
 
-  const auto scores = torch::autograd::grad({log_prob.sum()}, learned_parameters(*each));
+  const auto scores =
+      torch::autograd::grad({log_prob.sum()}, learned_parameters(*each), /*grad_outputs=*/{},
+                            /*retain_graph=*/{}, /*create_graph=*/false,
+                            /*allow_unused=*/true);
+  for (const Tensor& score : scores) {
+    if (score.defined()) continue;  // else computed from the parameter before it was repeated
+    does_not_fit(
+        distribution,
+        "for a control variate, a distribution that computes nothing ahead from parameters "
+        "that require grad");
+  }
   const auto expected = control.expectation
                             ? torch::autograd::grad({control.expectation(distribution).sum()},
                                                     parameters, /*grad_outputs=*/{},

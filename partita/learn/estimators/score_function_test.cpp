@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "partita/learn/distributions/gamma.hpp"
+#include "partita/learn/distributions/multivariate_normal.hpp"
 #include "partita/learn/distributions/normal.hpp"
 #include "partita/learn/distributions/poisson.hpp"
+#include "partita/learn/distributions/zero_inflated.hpp"
 #include "partita/learn/estimators/pathwise.hpp"
 #include "partita/learn/estimators/test_support.hpp"
 
@@ -120,6 +122,27 @@ TEST(ScoreFunction, ControlVariateOfDistributionsThatComputeRepeatedParametersOn
   };
   expect_one([](const Tensor& theta) { return distributions::Poisson(theta); });
   expect_one([](const Tensor& theta) { return distributions::Gamma(theta, 1); });
+}
+
+TEST(ScoreFunction, ControlVariateOfWhatHasParametersWithin) {
+  // E[x] = (1 - gate) rate.
+  const Tensor rate = at::full({20'000}, 2.5, at::kDouble).set_requires_grad(true);
+  const Tensor gate = at::full({20'000}, 0.3, at::kDouble).set_requires_grad(true);
+  ScoreFunction estimator({.samples = 4, .baseline = baselines::ControlVariate{}});
+  const auto identity = [](const Tensor& x) { return x; };
+  estimator(distributions::ZeroInflated(distributions::Poisson(rate), gate), identity, Stream{3})
+      .surrogate.sum()
+      .backward();
+  for (const auto& [parameter, slope] : {std::pair(rate, 0.7), std::pair(gate, -2.5)}) {
+    const Tensor interval = kFiveSigma * testing::standard_error(parameter.grad());
+    EXPECT_LT((parameter.grad().mean() - slope).abs().item<double>(), interval.item<double>());
+    EXPECT_LT(interval.item<double>(), 0.25);
+  }
+  // Its Cholesky factor is not that of the copies for each sample.
+  const Tensor covariance = at::eye(2, at::kDouble).set_requires_grad(true);
+  const distributions::MultivariateNormal normal(at::zeros({2}, at::kDouble), covariance);
+  const auto sum = [](const Tensor& x) { return x.sum(-1); };
+  EXPECT_THROW(estimator(normal, sum, Stream{3}), InvalidArgument);
 }
 
 TEST(ScoreFunction, MovingAverageIsOfEarlierCallsOnly) {

@@ -21,10 +21,12 @@ inline Tensor below_end(const Tensor& z, const Tensor& c, double least) {
 
 /// Noise, of which scale (e^(c noise) - 1) / c and its slopes are finite.
 inline Tensor without_overflow(const Tensor& noise, const Tensor& scale, const Tensor& c) {
-  const at::ScalarType type = noise.scalar_type();
   constexpr double kOfSlopes = 10;  // the slope by c is noise times the draw
-  const Tensor largest = std::log(largest_number(type)) - kOfSlopes - scale.detach().log();
-  return at::minimum(noise, largest / c.detach().clamp_min(0));
+  const Tensor room = std::log(largest_number(noise.scalar_type())) - scale.detach().log();
+  const Tensor largest = at::maximum(room - kOfSlopes, room / 2);  // a scale may leave less
+  const Tensor none = c.detach() <= 0;
+  return at::minimum(noise,
+                     (largest / c.detach().masked_fill(none, 1)).masked_fill(none, kInfinity));
 }
 
 }  // namespace partita::distributions
