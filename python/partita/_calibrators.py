@@ -111,9 +111,11 @@ class Calibrator(Estimator):
         self._fitted("calibrator_").save(path)
 
     @classmethod
-    def load(cls: type[Self], path: str | PathLike[str]) -> Self:
-        """Reads a calibrator of this kind from a path. OSError if the file holds none."""
-        loaded = load(path)
+    def load(cls: type[Self], path: str | PathLike[str], *, probabilities: bool = False,
+             threads: SupportsIndex = 1) -> Self:
+        """Reads a calibrator of this kind from a path, as :func:`partita.calibration.load`. OSError if the file
+        holds none."""
+        loaded = load(path, probabilities=probabilities, threads=threads)
         if not isinstance(loaded, cls):
             raise ValueError(f"{path}: expected a {cls.__name__}, got a {type(loaded).__name__}")
         return loaded
@@ -368,13 +370,15 @@ _KINDS: list[type[Calibrator]] = [
     PlattScaling, BetaCalibration, BinnedTemperature]
 
 
-def load(path: str | PathLike[str]) -> Calibrator:
+def load(path: str | PathLike[str], *, probabilities: bool = False, threads: SupportsIndex = 1) -> Calibrator:
     """Reads a calibrator of any kind, as ``save`` or ``partita calibrate fit`` wrote it.
 
     Parameters
     ----------
     path : path
         Of the JSON.
+    probabilities, threads
+        As in :class:`TemperatureScaling`: whether it is for probabilities, the file does not say.
 
     Returns
     -------
@@ -387,6 +391,7 @@ def load(path: str | PathLike[str]) -> Calibrator:
         If the file holds none.
     """
     fitted = _core.Calibrator.load(path)
-    calibrator = next(kind for kind in _KINDS if kind._method == fitted.method)()
+    kind = next(each for each in _KINDS if each._method == fitted.method)
+    calibrator = kind(probabilities=probabilities, threads=threads)
     calibrator._take(fitted)
     return calibrator

@@ -92,4 +92,4 @@ class SplitConformal(Estimator):
         """
         fitted = self._fitted("fitted_")
         classes, start = _core.predict_sets(X, len(self.classes_), fitted, sample_weight, *self._options())
-        return np.split(classes, start[1:-1])
+        return [classes[first:last] for first, last in zip(start[:-1], start[1:])]

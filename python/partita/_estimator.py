@@ -7,6 +7,11 @@ from typing import Any, TypeVar
 Self = TypeVar("Self", bound="Estimator")
 
 
+def _is_default(value: Any, default: Any) -> bool:
+    """Of an array, which compares element by element, only if it is the very same."""
+    return value is default or (not hasattr(value, "shape") and bool(value == default))
+
+
 class Estimator:
     """Parameters are those of ``__init__``, kept as given; what is fitted ends in an underscore."""
 
@@ -28,7 +33,8 @@ class Estimator:
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
-        given = [f"{name}={value!r}" for name, value in self.get_params().items() if value != defaults[name].default]
+        given = [f"{name}={value!r}" for name, value in self.get_params().items()
+                 if not _is_default(value, defaults[name].default)]
         return f"{type(self).__name__}({', '.join(given)})"
 
     def _fitted(self, name: str) -> Any:

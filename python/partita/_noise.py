@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, SupportsIndex
 
+import numpy as np
+
 from partita import _core
 from partita._sampler import SamplerSettings
 from partita._search import Hypothesis
@@ -96,7 +98,7 @@ def detect_watermark(mark: Watermark, tokens: Tokens | Iterable[Tokens]) -> Wate
         For a parameter out of range, or if no token has context_width tokens before it.
     """
     texts = list(tokens)
-    several = bool(texts) and hasattr(texts[0], "__len__")
+    several = bool(texts) and np.ndim(texts[0]) > 0
     return WatermarkEvidence(*_core.detect_watermark(mark, texts if several else [texts]))
 
 

@@ -31,8 +31,9 @@ class CausalLM:
         If not given, ``model.config.eos_token_id``; -1 for none.
     vocabulary_size : int, optional
         If not given, ``model.config.vocab_size``.
-
-    A prompt holds one token or more, such as the tokenizer's bos_token_id: ``prompt=[bos]``.
+    start_token : int, optional
+        The token before every prefix, such as the tokenizer's bos_token_id. Without one, a prompt holds
+        one token or more, and :func:`partita.score_sequences`, which begins with none, cannot be used.
 
     Examples
     --------
@@ -42,7 +43,7 @@ class CausalLM:
     """
 
     def __init__(self, model: Any, *, end_token: SupportsIndex | None = None,
-                 vocabulary_size: SupportsIndex | None = None) -> None:
+                 vocabulary_size: SupportsIndex | None = None, start_token: SupportsIndex | None = None) -> None:
         config = getattr(model, "config", None)
         if end_token is None:
             end_token = getattr(config, "eos_token_id", None)
@@ -55,10 +56,11 @@ class CausalLM:
         self.model = model
         self.end_token = None if end_token is None or int(end_token) == -1 else int(end_token)
         self.vocabulary_size = int(vocabulary_size)
+        self.start_token = None if start_token is None else int(start_token)
 
     def start(self) -> "_Cache":
         """The empty cache of one search."""
-        return _Cache(self.model)
+        return _Cache(self.model, self.start_token)
 
     def next_logits(self, prefixes: list[list[int]], state: "_Cache") -> Any:
         """The logits of the token after each of the prefixes, on the CPU; `state` is from start()."""
@@ -71,8 +73,9 @@ class CausalLM:
 class _Cache:
     """What a model has computed for the prefixes of one search."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, start_token: int | None) -> None:
         self._model = model
+        self._start = [] if start_token is None else [start_token]
         self._device = next((p.device for p in model.parameters()), "cpu")
         self._past: Any = None
         self._mask: Any = None  # [rows, length], if the prompts differ in length
@@ -96,9 +99,10 @@ class _Cache:
         from partita._torch import torch
 
         first = self._past is None
+        prefixes = [self._start + prefix for prefix in prefixes]
         length = max(len(prefix) for prefix in prefixes)
         if first and min(len(prefix) for prefix in prefixes) == 0:
-            raise ValueError("prompt: expected one token or more, such as the model's bos_token_id")
+            raise ValueError("prompt: expected one token or more, such as the model's bos_token_id, or a start_token")
         new = [[0] * (length - len(prefix)) + prefix if first else prefix[-1:] for prefix in prefixes]
         arguments: dict[str, Any] = {} if first else {"past_key_values": self._past}
         if first and any(len(prefix) < length for prefix in prefixes):

@@ -227,7 +227,7 @@ Tensor replay(py::handle logits, py::handle tokens, py::handle settings, py::han
   const Tensor given = tensor_of(logits, "logits");
   const auto rows = static_cast<std::size_t>(given.size(0));
   const std::vector<std::int64_t> drawn = Integers(tokens, "tokens").values;
-  const BatchSettings each(settings, rows);
+  const BatchSettings each(settings, rows, States::read);
   const RowStreams streams(seed, stream, rows);
   return released([&] { return replay_log_prob(given, drawn, each, streams); });
 }

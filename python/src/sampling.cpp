@@ -46,7 +46,7 @@ py::object categorical_of(py::handle logits, py::handle draws, py::handle seed, 
 py::object sample_of(py::handle logits, py::handle settings, py::handle seed, py::handle stream,
                      py::handle threads) {
   const RowRequest request(logits, seed, stream, threads);
-  const BatchSettings each(settings, request.rows.rows());
+  const BatchSettings each(settings, request.rows.rows(), States::updated);
   return request.logits.result(
       released([&] { return sample(request.rows, each, request.streams, request.options); }),
       request.logits.batch_shape());
@@ -55,7 +55,7 @@ py::object sample_of(py::handle logits, py::handle settings, py::handle seed, py
 py::tuple sample_without_replacement_of(py::handle logits, py::handle k, py::handle settings,
                                         py::handle seed, py::handle stream, py::handle threads) {
   const RowRequest request(logits, seed, stream, threads);
-  const BatchSettings each(settings, request.rows.rows());
+  const BatchSettings each(settings, request.rows.rows(), States::read);
   const std::size_t size = count(k, "k");
   return top_k_sample(request.logits, released([&] {
                         return sample_without_replacement(request.rows, size, each, request.streams,
@@ -66,7 +66,7 @@ py::tuple sample_without_replacement_of(py::handle logits, py::handle k, py::han
 py::object replay_log_prob_of(py::handle logits, py::handle tokens, py::handle settings,
                               py::handle seed, py::handle stream, py::handle threads) {
   const RowRequest request(logits, seed, stream, threads);
-  const BatchSettings each(settings, request.rows.rows());
+  const BatchSettings each(settings, request.rows.rows(), States::read);
   const std::vector<std::int64_t> drawn = one_for_each_row(tokens, "tokens", request.logits);
   return request.logits.result(released([&] {
                                  return replay_log_prob(request.rows, drawn, each, request.streams,
@@ -90,7 +90,7 @@ py::tuple sample_with_report_of(py::handle object, py::handle settings, py::hand
                                 py::handle threads) {
   const RowRequest request(object, seed, stream, threads);
   const FloatArray& logits = request.logits;
-  const BatchSettings each(settings, request.rows.rows());
+  const BatchSettings each(settings, request.rows.rows(), States::updated);
   const std::size_t most = std::min(count(top, "top"), request.rows.columns());
   const bool list_kept = py::bool_(py::reinterpret_borrow<py::object>(kept));
   const std::vector<Draw> draws = released([&] {

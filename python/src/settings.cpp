@@ -122,7 +122,7 @@ OwnedSettings::OwnedSettings(py::handle python) {
   s.order = order_;
 }
 
-BatchSettings::BatchSettings(py::handle settings, std::size_t rows) {
+BatchSettings::BatchSettings(py::handle settings, std::size_t rows, States use) {
   if (!py::isinstance<py::sequence>(settings)) {
     owned_.emplace_back(settings);
   } else {
@@ -135,6 +135,7 @@ BatchSettings::BatchSettings(py::handle settings, std::size_t rows) {
                                         rows, each_.size()));
     }
   }
+  if (use == States::read) return;
   // Each draw updates the state of its row; two rows at once would corrupt it.
   std::set<const void*> states;
   for (std::size_t row = 0; row < rows; ++row) {

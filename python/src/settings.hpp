@@ -37,10 +37,13 @@ class OwnedSettings {
   py::object adaptive_state_;
 };
 
+/// Whether a call updates the states of its rows, each of which then needs one of its own.
+enum class States { read, updated };
+
 /// One for all rows, or a sequence with one for each.
 class BatchSettings {
  public:
-  BatchSettings(py::handle settings, std::size_t rows);
+  BatchSettings(py::handle settings, std::size_t rows, States states);
 
   operator RowSettings() const {  // NOLINT(google-explicit-constructor)
     return each_.empty() ? RowSettings(owned_.front().get()) : RowSettings(each_);

@@ -67,7 +67,7 @@ py::tuple sample_without_replacement_of(py::handle object, py::handle k, const C
                                         py::handle settings, py::handle seed, py::handle stream,
                                         py::handle threads) {
   const RowRequest request(object, seed, stream, threads);
-  const BatchSettings each(settings, request.rows.rows());
+  const BatchSettings each(settings, request.rows.rows(), States::read);
   const std::size_t size = count(k, "k");
   return top_k_sample(request.logits, released([&] {
                         return sample_without_replacement(request.rows, size, each, request.streams,

@@ -145,6 +145,12 @@ def test_an_estimator(kind: Any, tmp_path: Path) -> None:
     for loaded in (kind.load(tmp_path / "calibrator.json"), calibration.load(tmp_path / "calibrator.json")):
         assert type(loaded) is kind
         np.testing.assert_array_equal(loaded.predict_proba(z), expected)
+    p = partita.softmax(z)
+    of_probabilities = kind(probabilities=True).fit(p, y)
+    of_probabilities.save(tmp_path / "calibrator.json")
+    for loaded in (kind.load(tmp_path / "calibrator.json", probabilities=True),
+                   calibration.load(tmp_path / "calibrator.json", probabilities=True, threads=2)):
+        np.testing.assert_array_equal(loaded.predict_proba(p), of_probabilities.predict_proba(p))
     steps = pipeline.make_pipeline(preprocessing.FunctionTransformer(lambda x: x / 2), kind())
     np.testing.assert_allclose(steps.fit(2 * z, y).predict_proba(2 * z), kind().fit(z, y).predict_proba(z), atol=1e-6)
     assert steps.predict(z).shape == y.shape
@@ -277,6 +283,8 @@ def test_conformal_sets_cover(score: str) -> None:
     covered = np.mean([label in each for label, each in zip(y[10_000:], sets, strict=True)])
     assert abs(covered - 0.8) < 5 * np.sqrt(0.16 / 5000)
     assert len(sets) == 10_000 and all(each.tolist()[:1] in ([], [row.argmax()]) for each, row in zip(sets, z[10_000:], strict=True))
+    assert predictor.predict_sets(z[:0]) == []
+    assert [each.tolist() for each in predictor.predict_sets(z[10_000:10_001])] == [sets[0].tolist()]
     again = pickle.loads(pickle.dumps(predictor)).predict_sets(z[10_000:10_100])
     assert all(np.array_equal(a, b) for a, b in zip(again, sets, strict=False))
 

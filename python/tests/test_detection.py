@@ -89,6 +89,7 @@ def test_detectors(rng: np.random.Generator) -> None:
     for score, values in expected.items():
         detector = Detector(score, layer=(W, b), percentile=50, k=7).fit(X, y)
         np.testing.assert_allclose(detector.score_samples(queries), values, rtol=1e-10, err_msg=score)
+    assert repr(Detector("vim", layer=W)).startswith("Detector(score='vim', layer=array(")
     openmax = [Detector("openmax", layer=(W, b), **settings).fit(X, y).score_samples(queries)
                for settings in ({}, {"tail": 5}, {"largest": 1})]
     assert not np.array_equal(openmax[0], openmax[1]) and not np.array_equal(openmax[0], openmax[2])

@@ -101,6 +101,21 @@ def test_prompts_of_different_lengths() -> None:
         close(found, partita.beam_search(whole(model), 4, prompt=prompt, max_length=8))
 
 
+def test_a_start_token_stands_before_every_prefix() -> None:
+    model = Tiny()
+    texts = [[1, 2, 3], [4], []]
+    found = partita.score_sequences(CausalLM(model, start_token=6), texts)
+    plain = whole(model)
+    expected = partita.score_sequences(
+        partita.CallableModel(lambda prefixes: plain([[6, *p] for p in prefixes]), END, V), texts)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.log_prob, other.log_prob, rtol=1e-4)
+    started = partita.beam_search(CausalLM(model, start_token=6), 4, prompts=[[], [1, 2]], max_length=6)
+    given = partita.beam_search(CausalLM(model), 4, prompts=[[6], [6, 1, 2]], max_length=6)
+    for one, other in zip(started, given, strict=True):
+        close(one, other)
+
+
 def test_what_a_model_says_of_itself() -> None:
     model = Tiny()
     assert CausalLM(model).end_token == END and CausalLM(model, end_token=-1).end_token is None

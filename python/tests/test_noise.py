@@ -2,6 +2,7 @@
 """Watermarks, speculative sampling and counterfactual texts."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +33,16 @@ def test_marked_texts_are_found_with_their_key_alone(scheme: str) -> None:
     assert partita.detect_watermark(partita.Watermark(KEY[::-1], scheme, context_width=4), tokens).p_value > 1e-6
     first = partita.detect_watermark(mark, tokens[0]).scores
     assert (first == found.scores[:len(first)]).all()
+    for array in (np.asarray(tokens[0]), np.asarray([tokens[0]])):
+        assert (partita.detect_watermark(mark, array).scores == first).all()
+
+
+def test_marked_tensors(torch: Any) -> None:
+    mark = partita.Watermark(KEY, context_width=2)
+    text = partita.watermarked_sample(MODEL, mark, 1, seed=1, max_length=30)[0].tokens
+    scores = partita.detect_watermark(mark, text).scores
+    for tensor in (torch.tensor(text), torch.tensor([text])):
+        assert (partita.detect_watermark(mark, tensor).scores == scores).all()
 
 
 def test_p_values_of_unmarked_text_are_uniform() -> None:

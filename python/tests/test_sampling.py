@@ -163,6 +163,11 @@ def test_states(rng: np.random.Generator) -> None:
     assert adaptive.total_weight > 0
     with pytest.raises(ValueError, match="shares its state"):
         partita.sample(np.zeros((2, 5)), settings, seed=1)
+    # What only reads the state takes one for all rows.
+    mu = state.mu
+    partita.sample_without_replacement(np.zeros((2, 5)), 2, settings, seed=1)
+    partita.replay_log_prob(np.zeros((2, 5)), [0, 1], settings, seed=1)
+    assert state.mu == mu
 
 
 @pytest.mark.parametrize(
