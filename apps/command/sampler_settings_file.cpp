@@ -24,11 +24,7 @@ using Read = std::function<void(SamplerOptions&, const Json&, std::size_t catego
 template <class T>
 Read field(T SamplerSettings::*member) {
   return [member](SamplerOptions& options, const Json& value, std::size_t) {
-    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-      options.values.*member = whole_number<T>(value);
-    } else {
-      options.values.*member = value.get<T>();
-    }
+    options.values.*member = json_value<T>(value);
   };
 }
 

@@ -38,7 +38,17 @@ T whole_number(const Json& value, const std::string& name = "") {
                         fmt::format("expected a whole number{}, got {}", fitting, shown(value)));
 }
 
-/// Those of a list.
+/// A whole number where T is of them, else by JSON's own conversion.
+template <class T>
+T json_value(const Json& value, const std::string& name = "") {
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    return whole_number<T>(value, name);
+  } else {
+    return value.get<T>();
+  }
+}
+
+/// The whole numbers of a list.
 template <class T>
 std::vector<T> whole_numbers(const Json& list, const std::string& name = "") {
   if (!list.is_array()) {

@@ -78,15 +78,20 @@ std::optional<AllowedDraw> allowed_draw(Rows logits, const std::function<bool(To
 
 // A node keeps the probabilities of its children, less what is known to be dead below each: they
 // sum to what is alive of the node. Sums are made anew along a dead prefix's path, not by
-// subtraction, and all are logarithms: what is alive may be less than a double can say.
+// subtraction, and of logarithms: what is alive may be less than a double can say.
 struct ConstrainedSampler::State {
   struct Node {
-    std::vector<double> log_prob;  // of the next token
-    std::vector<double> alive;     // log-probabilities, less what is dead
-    double share = 0;              // log of their sum
+    std::vector<double> log_prob;   // of the next token
+    std::vector<double> log_alive;  // the same, less what is dead
+    std::vector<double> alive;      // of the next token, if the text is not dead: in sum 1
+    double share = 0;               // log of the sum of what is alive
     std::map<Token, std::unique_ptr<Node>> children;
 
-    void add_up() { share = log_sum_exp({alive.data(), 1, alive.size()}).front(); }
+    void add_up() {
+      const Rows row(log_alive.data(), 1, log_alive.size());
+      share = log_sum_exp(row).front();
+      if (share > kMinusInfinity) softmax(row, {alive.data(), 1, alive.size()});
+    }
   };
 
   const SequenceModel* model;
@@ -109,7 +114,8 @@ struct ConstrainedSampler::State {
     const Rows logits = decoder->next({&prefix, 1});
     std::vector<double> log_prob(logits.columns());
     log_softmax(logits, {log_prob.data(), 1, log_prob.size()});
-    node.alive = log_prob;
+    node.log_alive = log_prob;
+    node.alive.resize(log_prob.size());
     node.add_up();
     node.log_prob = std::move(log_prob);
   }
@@ -121,13 +127,9 @@ struct ConstrainedSampler::State {
     Prefix prefix{.tokens = prompt};
     Node* node = &root;
     std::optional<Decoder> decoder;  // from the first new node on, below which all are new
-    std::vector<double> weights;     // of the tokens, beside the likeliest
     for (std::uint64_t step = 0;; ++step) {
       if (node->log_prob.empty()) open(*node, prefix.tokens, decoder);
-      const double most = *std::max_element(node->alive.begin(), node->alive.end());
-      weights.clear();
-      for (const double log_prob : node->alive) weights.push_back(std::exp(log_prob - most));
-      const Token token = choose(weights, sum_of(weights), stream.uniform(step));
+      const Token token = choose(node->alive, 1, stream.uniform(step));
       path.emplace_back(node, token);
       const double log_prob = prefix.log_prob + node->log_prob[static_cast<std::size_t>(token)];
       prefix = extend(prefix, token, log_prob, model->end_token(), longest);
@@ -148,7 +150,7 @@ struct ConstrainedSampler::State {
     for (std::size_t i = path.size(); i-- > 0;) {
       auto& [node, token] = path[i];
       const auto at = static_cast<std::size_t>(token);
-      node->alive[at] = node->log_prob[at] + share;
+      node->log_alive[at] = node->log_prob[at] + share;
       node->add_up();
       share = node->share;
       if (share == kMinusInfinity) node->children.clear();
@@ -229,8 +231,7 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
   out.log_mass = 0;
   const Prefix root{.tokens = prompt};
   std::vector<std::vector<Prefix>> beams = {std::vector<Prefix>(particles, root)};
-  std::vector<double> log_weights(particles, 0);
-  std::vector<double> weights(particles, 1);  // in mean 1
+  std::vector<double> log_weights(particles, 0);  // of weights in mean 1
   std::uint64_t step = 0;
   Decoder decoder(model, options);
   run_beams(decoder, beams, [&](std::size_t, std::vector<Prefix>& texts, Rows logits) {
@@ -259,11 +260,12 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
     const double log_mean = log_sum_exp({log_weights.data(), 1, particles}).front() - std::log(n);
     out.log_mass += log_mean;
     if (log_mean == kMinusInfinity) return;
+    std::vector<double> weights;
     double squares = 0;
-    for (std::size_t i = 0; i < particles; ++i) {
-      log_weights[i] -= log_mean;
-      weights[i] = std::exp(log_weights[i]);
-      squares += weights[i] * weights[i];
+    for (double& log_weight : log_weights) {
+      log_weight -= log_mean;
+      weights.push_back(std::exp(log_weight));
+      squares += weights.back() * weights.back();
     }
     if (n * n >= n / 2 * squares) return;
     std::vector<Prefix> next;
@@ -272,11 +274,10 @@ WeightedTexts constrained_particles(const SequenceModel& model, const Sequence& 
     }
     texts = std::move(next);
     log_weights.assign(particles, 0);
-    weights.assign(particles, 1);
   });
   for (std::size_t i = 0; i < particles; ++i) {
     if (log_weights[i] == kMinusInfinity) continue;
-    out.weights.push_back(weights[i] / n);
+    out.weights.push_back(std::exp(log_weights[i]) / n);
     out.sequences.push_back(without_prompt(std::move(beams[0][i]), prompt.size()));
   }
   return out;

@@ -99,7 +99,8 @@ class _Cache:
         from partita._torch import torch
 
         first = self._past is None
-        prefixes = [self._start + prefix for prefix in prefixes]
+        if first:  # later, only the last token of each is read
+            prefixes = [self._start + prefix for prefix in prefixes]
         length = max(len(prefix) for prefix in prefixes)
         if first and min(len(prefix) for prefix in prefixes) == 0:
             raise ValueError("prompt: expected one token or more, such as the model's bos_token_id, or a start_token")

@@ -207,12 +207,7 @@ ScoreOptions score_from_json(const Json& json) {
   settings.gamma = json.value("gamma", settings.gamma);
   if (json.contains("tail")) settings.tail = whole_number<std::size_t>(json.at("tail"), "tail");
   const auto take = [&]<class T>(const char* key, std::optional<T>& value) {
-    if (!json.contains(key)) return;
-    if constexpr (std::is_integral_v<T>) {
-      value = whole_number<T>(json.at(key), key);
-    } else {
-      value = json.at(key).get<T>();
-    }
+    if (json.contains(key)) value = json_value<T>(json.at(key), key);
   };
   take("largest", settings.largest);
   take("k", settings.k);
